@@ -1,4 +1,6 @@
-"""dlprobe: does signal and gradient flow through an MLP, does it generalise, and what should change?"""
+"""dlprobe: does signal and gradient flow through an MLP, does it generalise, and what should
+change?
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     from dlprobe.api import open_study as open_study
 
 # public name -> the module that has it; imported when first asked for
-_HOMES = {"decompose": "dlprobe.analysis.bias_variance.loss_parts", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
+_HOMES = {
+    "decompose": "dlprobe.analysis.bias_variance.loss_parts",
+    "open_run": "dlprobe.api",
+    "open_study": "dlprobe.api",
+}
 
 __all__ = ["__version__", "decompose", "open_run", "open_study", "recorders"]
 
@@ -31,5 +37,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names, those that are loaded on first use included, and what every module has; not what this file itself imports."""
+    """The public names, those that are loaded on first use included, and what every module has;
+    not what this file itself imports.
+    """
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

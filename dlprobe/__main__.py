@@ -1,4 +1,6 @@
-"""`python -m dlprobe` is the same as `dlprobe`: for places where the console script is not on the path."""
+"""`python -m dlprobe` is the same as `dlprobe`: for places where the console script is not on
+the path.
+"""
 
 from __future__ import annotations
 

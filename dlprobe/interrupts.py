@@ -1,9 +1,13 @@
-"""Ctrl-C and SIGTERM: the program ends within about a second of them, whatever it does, with one line and exit code 130.
+"""Ctrl-C and SIGTERM: the program ends within about a second of them, whatever it does, with one
+line and exit code 130.
 
-Python runs a signal's handler in the main thread, between two of its own instructions: while LLVM compiles, or a library reads a file, that may take long.
-So the handler raises KeyboardInterrupt where it can, compilation runs in a thread that the main thread need not wait for (`apart`), and a watchdog,
-which the system tells of the signal at once, ends the process where the main thread has not done so in GRACE seconds, unless it writes (`protected`) or
-ends in order (`orderly`): a run that is recorded is packed. Everybody may import this; it imports nothing that takes time.
+Python runs a signal's handler in the main thread, between two of its own instructions: while LLVM
+compiles, or a library reads a file, that may take long.
+So the handler raises KeyboardInterrupt where it can, compilation runs in a thread that the main
+thread need not wait for (`apart`), and a watchdog, which the system tells of the signal at once,
+ends the process where the main thread has not done so in GRACE seconds, unless it writes
+(`protected`) or ends in order (`orderly`): a run that is recorded is packed. Everybody may import
+this; it imports nothing that takes time.
 """
 
 from __future__ import annotations
@@ -50,7 +54,9 @@ def asked() -> bool:
 
 
 def raised() -> bool:
-    """Whether a signal has raised KeyboardInterrupt: whatever error arrives then, it may be what a library made of that."""
+    """Whether a signal has raised KeyboardInterrupt: whatever error arrives then, it may be
+    what a library made of that.
+    """
     return _state.raised
 
 
@@ -61,7 +67,8 @@ def notice() -> None:
 
 @contextlib.contextmanager
 def answering(own_process: bool) -> Iterator[None]:
-    """The signals answered while a command runs. own_process: it is all that the process does, so the process may be ended under it.
+    """The signals answered while a command runs. own_process: it is all that the process does, so
+    the process may be ended under it.
 
     Where that is not so, or outside the main thread, what others have set comes back, or stays.
     """
@@ -69,9 +76,16 @@ def answering(own_process: bool) -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    _state.own_process, _state.ending, _state.raised, _state.abandoned = own_process, False, False, False
+    _state.own_process, _state.ending, _state.raised, _state.abandoned = (
+        own_process,
+        False,
+        False,
+        False,
+    )
     for number in SIGNALS:
-        if before[number] is not signal.SIG_IGN:  # a shell's background job leaves Ctrl-C to the job in front
+        if (
+            before[number] is not signal.SIG_IGN
+        ):  # a shell's background job leaves Ctrl-C to the job in front
             signal.signal(number, _raise)
     if own_process:
         _watch()
@@ -81,14 +95,18 @@ def answering(own_process: bool) -> Iterator[None]:
     finally:
         said()
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if own_process else handler)  # what comes while the interpreter shuts down is too late
+            signal.signal(
+                number, signal.SIG_IGN if own_process else handler
+            )  # what comes while the interpreter shuts down is too late
         if own_process and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 @contextlib.contextmanager
 def orderly() -> Iterator[None]:
-    """A training loop that takes the first signal as a request and ends in order, however long that takes."""
+    """A training loop that takes the first signal as a request and ends in order, however long
+    that takes.
+    """
     with _counting():
         _state.orderly += 1
         try:
@@ -127,8 +145,9 @@ def said() -> None:
 
 
 def leave(code: int) -> int:
-    """The exit code of the process. After an interrupt it ends here: the interpreter would wait for threads that compile, or tear down under them, and
-    give itself another code where the interrupt came in the middle of an `exec`.
+    """The exit code of the process. After an interrupt it ends here: the interpreter would wait for
+    threads that compile, or tear down under them, and give itself another code where the interrupt
+    came in the middle of an `exec`.
     """
     if _state.own_process and (_state.raised or _state.abandoned):
         for stream in (sys.stdout, sys.stderr):
@@ -139,7 +158,9 @@ def leave(code: int) -> int:
 
 
 def last_word() -> int:
-    """Say that the command was interrupted, without anything that could take time or fail; the exit code."""
+    """Say that the command was interrupted, without anything that could take time or fail; the
+    exit code.
+    """
     clear = b"\r\x1b[K" if os.isatty(2) else b""  # a progress line
     with contextlib.suppress(OSError):
         os.write(2, clear + b"error: interrupted\n")
@@ -147,7 +168,9 @@ def last_word() -> int:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    """The handler. An exception in the middle of an import may come out as any other, with a traceback: then it waits for the end of the import."""
+    """The handler. An exception in the middle of an import may come out as any other, with a
+    traceback: then it waits for the end of the import.
+    """
     if number in SIGNALS:
         notice()
     if _state.ending:
@@ -170,7 +193,9 @@ def importing(frame: FrameType | None) -> bool:
 
 
 def _watch() -> None:
-    """Start the watchdog: the system writes the number of every signal into a pipe, whatever the main thread does."""
+    """Start the watchdog: the system writes the number of every signal into a pipe, whatever
+    the main thread does.
+    """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -195,15 +220,19 @@ def _watchdog(pipe: int) -> None:
 
 
 def _unraisable(problem: Any) -> None:
-    """An interrupt in a destructor or callback is not raised but printed by Python; the watchdog ends the process all the same."""
+    """An interrupt in a destructor or callback is not raised but printed by Python; the
+    watchdog ends the process all the same.
+    """
     if not isinstance(problem.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(problem)
 
 
 def apart(function: Callable[[], T]) -> T:
-    """The result of `function`, which compiles. In the main thread it runs in another one, so that a signal is answered at once: KeyboardInterrupt.
+    """The result of `function`, which compiles. In the main thread it runs in another one, so that
+    a signal is answered at once: KeyboardInterrupt.
 
-    In other threads, and in the middle of an import, whose lock the other thread may need, it runs where it is called.
+    In other threads, and in the middle of an import, whose lock the other thread may need, it runs
+    where it is called.
     """
     if threading.current_thread() is not threading.main_thread() or importing(sys._getframe()):
         return _marked(function)

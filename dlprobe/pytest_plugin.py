@@ -1,4 +1,5 @@
-"""pytest plugin: tests that train a network, or load a run, and check it by rules. Does nothing unless its fixture, marker or options are used.
+"""pytest plugin: tests that train a network, or load a run, and check it by rules. Does nothing
+unless its fixture, marker or options are used.
 
     def test_my_network_learns(dlprobe_check):
         dlprobe_check({"model": {"layers": "64,64"}, "training": {"epochs": 5}}, select=["G", "L"])
@@ -10,9 +11,11 @@
     @pytest.mark.dlprobe("runs/nightly.h5")
     def test_nightly_run(): ...
 
-Known findings stand in the file that `--dlprobe-baseline` names; `--dlprobe-update-baseline` writes what the tests of this session found into it.
-`select`, `ignore`, `settings`, `gate` and `fail_on` mean what the options of `dlprobe check` mean; no project file is read: what a test asks stands in it.
-Nothing heavy is imported before a test asks for it.
+Known findings stand in the file that `--dlprobe-baseline` names; `--dlprobe-update-baseline` writes
+what the tests of this session found into it.
+`select`, `ignore`, `settings`, `gate` and `fail_on` mean what the options of `dlprobe check` mean;
+no project file is read: what a test asks stands in it. Nothing heavy is imported before a test asks
+for it.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ from dlprobe.errors import FAIL_ON_DEFAULT
 if TYPE_CHECKING:
     from dlprobe.rules.files import JudgedRun
 
-MARKER = f"dlprobe(source, *, select=(), ignore=(), settings={{}}, gate=(), fail_on={FAIL_ON_DEFAULT!r}): train or load a run and check it before the test"
+MARKER = (
+    f"dlprobe(source, *, select=(), ignore=(), settings={{}}, gate=(), "
+    f"fail_on={FAIL_ON_DEFAULT!r}): train or load a run and check it before the test"
+)
 PROPERTY = "dlprobe"  # of a test report: what could not be evaluated
 JUDGED = pytest.StashKey[list[Any]]()
 
@@ -38,31 +44,47 @@ JUDGED = pytest.StashKey[list[Any]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The two options."""
     group = parser.getgroup("dlprobe", "checking neural networks")
-    group.addoption("--dlprobe-baseline", metavar="FILE", help="findings known to dlprobe: only new ones fail a test")
-    group.addoption("--dlprobe-update-baseline", action="store_true", help="write what the tests find into the file of --dlprobe-baseline; no test fails by it")
+    group.addoption(
+        "--dlprobe-baseline",
+        metavar="FILE",
+        help="findings known to dlprobe: only new ones fail a test",
+    )
+    group.addoption(
+        "--dlprobe-update-baseline",
+        action="store_true",
+        help="write what the tests find into the file of --dlprobe-baseline; no test fails by it",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker. Raises UsageError for an update without a file or of a file that is no baseline, and for a baseline that is missing."""
+    """Announce the marker. Raises UsageError for an update without a file or of a file that is
+    no baseline, and for a baseline that is missing.
+    """
     config.addinivalue_line("markers", MARKER)
     path = config.getoption("--dlprobe-baseline")
     update = config.getoption("--dlprobe-update-baseline")
     if update and config.getoption("numprocesses", None):
         raise pytest.UsageError("--dlprobe-update-baseline writes one file: leave -n out")
     if update and not path:
-        raise pytest.UsageError("--dlprobe-update-baseline needs --dlprobe-baseline FILE: the file to write")
+        raise pytest.UsageError(
+            "--dlprobe-update-baseline needs --dlprobe-baseline FILE: the file to write"
+        )
     if update and Path(path).exists():
         from dlprobe.errors import RunFileError
         from dlprobe.rules.known import read_baseline
 
         if not Path(path).is_file():
-            raise pytest.UsageError(f"{path} is not a regular file: name a file with --dlprobe-baseline")
+            raise pytest.UsageError(
+                f"{path} is not a regular file: name a file with --dlprobe-baseline"
+            )
         try:
             read_baseline(Path(path))  # nothing else is replaced
         except RunFileError as error:
             raise pytest.UsageError(str(error)) from None
     if path and not update and not Path(path).is_file():
-        raise pytest.UsageError(f"{path}: no such baseline: write it with --dlprobe-update-baseline")
+        raise pytest.UsageError(
+            f"{path}: no such baseline: write it with --dlprobe-update-baseline"
+        )
     config.stash[JUDGED] = []
 
 
@@ -76,21 +98,33 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the rules could not look at in tests that passed too; the properties of a report come from the workers of pytest-xdist as well.
+    """Say what the rules could not look at in tests that passed too; the properties of a report
+    come from the workers of pytest-xdist as well.
 
     Texts may come from run files: nothing in them acts on the terminal.
     """
-    reports = [each for found in terminalreporter.stats.values() for each in found if getattr(each, "when", "") == "call"]
-    texts = [str(text) for each in reports for name, text in each.user_properties if name == PROPERTY]
+    reports = [
+        each
+        for found in terminalreporter.stats.values()
+        for each in found
+        if getattr(each, "when", "") == "call"
+    ]
+    texts = [
+        str(text) for each in reports for name, text in each.user_properties if name == PROPERTY
+    ]
     if texts:
         terminalreporter.section("dlprobe")
         for text in dict.fromkeys(texts):
-            terminalreporter.write_line("".join(each if each.isprintable() else "?" for each in text))
+            terminalreporter.write_line(
+                "".join(each if each.isprintable() else "?" for each in text)
+            )
 
 
 @pytest.fixture
 def dlprobe_check(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
-    """Call it with a configuration (a mapping or the path of a TOML file) or a run file, a recorder's too, or record with it: the test fails on findings."""
+    """Call it with a configuration (a mapping or the path of a TOML file) or a run file, a
+    recorder's too, or record with it: the test fails on findings.
+    """
     return Checker(request.node, tmp_path)
 
 
@@ -128,7 +162,8 @@ class Checker:
 
         select, ignore: codes or prefixes; settings: thresholds by code and name, or by "CODE.name";
         gate: bounds such as "val_error<=5%"; fail_on: error, warning, info or never. Raises
-        ConfigError, DataError or RunFileError where an argument is wrong, or nothing can be trained or read.
+        ConfigError, DataError or RunFileError where an argument is wrong, or nothing can be trained
+        or read.
         """
         __tracebackhide__ = True
         path, name = self._run_file(source)
@@ -147,9 +182,11 @@ class Checker:
         gate: str | Sequence[str] = (),
         fail_on: str = FAIL_ON_DEFAULT,
     ) -> Iterator[Any]:
-        """Record a PyTorch model while the `with` block trains it, then check the run; gives what `dlprobe.recorders.torch.record` gives.
+        """Record a PyTorch model while the `with` block trains it, then check the run; gives what
+        `dlprobe.recorders.torch.record` gives.
 
-        every: record each so many-th step; the others as for a call. A block that fails is not checked. Raises ConfigError for what cannot be recorded.
+        every: record each so many-th step; the others as for a call. A block that fails is not
+            checked. Raises ConfigError for what cannot be recorded.
         """
         __tracebackhide__ = True
         from dlprobe.recorders.torch import record
@@ -159,7 +196,13 @@ class Checker:
         with record(model, optimizer, path, every=every) as recording:
             yield recording
         if not path.is_file():
-            pytest.fail("dlprobe: nothing was recorded: the optimizer made no step, or the recorder stopped with a warning", pytrace=False)
+            pytest.fail(
+                (
+                    "dlprobe: nothing was recorded: the optimizer made no step, or the recorder "
+                    "stopped with a warning"
+                ),
+                pytrace=False,
+            )
         self._check(path, self._numbered, select, ignore, settings, gate, fail_on)
 
     def _check(
@@ -177,15 +220,24 @@ class Checker:
         from dlprobe.rules.files import criteria, judged_files, run_files
         from dlprobe.rules.gate import codes, settings_of, severities
 
-        fails_on, chosen = severities(fail_on), criteria(codes(select), codes(ignore), settings_of(settings or {}), codes(gate))
+        fails_on, chosen = (
+            severities(fail_on),
+            criteria(codes(select), codes(ignore), settings_of(settings or {}), codes(gate)),
+        )
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
-        self._item.user_properties += [(PROPERTY, f"{each.path}: {line}") for each in judged for line in unevaluated_lines(each, chosen.asked)]
+        self._item.user_properties += [
+            (PROPERTY, f"{each.path}: {line}")
+            for each in judged
+            for line in unevaluated_lines(each, chosen.asked)
+        ]
         if problem := self._problem(judged, fails_on):
             pytest.fail(problem, pytrace=False)
         return path
 
     def _run_file(self, source: Mapping[str, Any] | str | Path) -> tuple[Path, str]:
-        """The file, trained first where a configuration is given, and what the run is called in baseline and messages."""
+        """The file, trained first where a configuration is given, and what the run is called in
+        baseline and messages.
+        """
         self._count += 1
         if isinstance(source, Mapping):
             return train(source, self._folder / f"run{self._count}.h5"), self._numbered
@@ -220,17 +272,25 @@ class Checker:
 
 
 def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
-    """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
+    """What fails a run, in lines: its findings with place and remedy, or why it could not be
+    judged.
+    """
     if judged.unreadable:
         return judged.unreadable
     from dlprobe.reports.check import checked_run, unevaluated_lines
 
     run = checked_run(judged)
     if not judged.evaluated:
-        reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
+        reasons = "".join(
+            f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items()
+        )
         return f"dlprobe: {run.blind} on {judged.path}:{reasons}"
     if judged.not_compared:
-        return "\n".join(f"dlprobe: {judged.path}: {line}" for line in unevaluated_lines(judged, ()) if line.startswith(tuple(judged.not_compared)))
+        return "\n".join(
+            f"dlprobe: {judged.path}: {line}"
+            for line in unevaluated_lines(judged, ())
+            if line.startswith(tuple(judged.not_compared))
+        )
     from dlprobe.rules.gate import failing
 
     found = failing(judged.judgement.findings, fails_on)
@@ -238,7 +298,11 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
         return ""
     lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
     if run.diagnosis is not None:
-        lines += [f"  {text}" for text in (run.sentence, *run.diagnosis.caveats, run.diagnosis.unknown) if text]
+        lines += [
+            f"  {text}"
+            for text in (run.sentence, *run.diagnosis.caveats, run.diagnosis.unknown)
+            if text
+        ]
     for each in run.findings:
         if each.severity not in fails_on:
             continue
@@ -258,7 +322,9 @@ def train(source: Mapping[str, Any] | Path, path: Path) -> Path:
 
     config = from_toml(source) if isinstance(source, Path) else from_mapping(source)
     seed = config.training.seed
-    session = trainer.start(config, prepare(load(config.data, seed), config.data, seed, config.training.dtype))
+    session = trainer.start(
+        config, prepare(load(config.data, seed), config.data, seed, config.training.dtype)
+    )
     with RunWriter.create(path, describe(session)) as writer:
         trainer.run(session, writer)
         return writer.pack()

@@ -1,7 +1,10 @@
-"""The one registry: every part, data set and later every rule, report and format is a record under `(kind, name)`.
+"""The one registry: every part, data set and later every rule, report and format is a record under
+`(kind, name)`.
 
-A record is any frozen object with `name`, `summary` and `parameters`. A module registers its records when it is imported; the registry imports the home of
-a kind the first time somebody asks for that kind, so adding a record to a home (or a file to a home that is a folder) is all there is to do.
+A record is any frozen object with `name`, `summary` and `parameters`. A module registers its
+records when it is imported; the registry imports the home of a kind the first time somebody asks
+for that kind, so adding a record to a home (or a file to a home that is a folder) is all there is
+to do.
 """
 
 from __future__ import annotations
@@ -28,8 +31,10 @@ Value: TypeAlias = bool | int | float | str
 class Parameter:
     """One named parameter of a record, e.g. `slope` of leaky_relu.
 
-    `low` and `high` bound the legal values (inclusive unless the matching `open_` flag is set); None leaves a side open.
-    `choices` lists the legal values of a text parameter. The type of a value is the type of `default`.
+    `low` and `high` bound the legal values (inclusive unless the matching `open_` flag is set);
+    None leaves a side open.
+    `choices` lists the legal values of a text parameter. The type of a value is the type of
+    `default`.
     """
 
     name: str
@@ -79,9 +84,11 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Spec:
-    """A named thing with its parameters filled in, e.g. `leaky_relu(slope=0.2)`: what a configuration holds.
+    """A named thing with its parameters filled in, e.g. `leaky_relu(slope=0.2)`: what a
+    configuration holds.
 
-    `parameters` holds every parameter of the record, defaults included. `given` keeps what the user wrote, so that it prints back short.
+    `parameters` holds every parameter of the record, defaults included. `given` keeps what the user
+    wrote, so that it prints back short.
     """
 
     kind: str
@@ -100,15 +107,20 @@ class Spec:
 
 
 def format_value(value: Value) -> str:
-    """A parameter's value as people type it; a text with signs that mean something in `name(key=value, …)` is quoted."""
+    """A parameter's value as people type it; a text with signs that mean something in
+    `name(key=value, …)` is quoted.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return value if re.fullmatch(r"[\w./:+-]+", value) else json.dumps(value, ensure_ascii=False)
+        return (
+            value if re.fullmatch(r"[\w./:+-]+", value) else json.dumps(value, ensure_ascii=False)
+        )
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
-# Kind -> the module or folder whose import registers its records. A folder is walked: every module in it is imported.
+# Kind -> the module or folder whose import registers its records. A folder is walked: every module
+# in it is imported.
 HOMES: dict[str, str] = {
     "concept": "dlprobe.guide.concepts",
     "activation": "dlprobe.parts.activations",
@@ -143,7 +155,9 @@ _loaded: set[str] = set()
 
 
 def register(kind: str, record: R) -> R:
-    """Add `record` under `(kind, record.name)` and return it. Raises ValueError where the name is taken."""
+    """Add `record` under `(kind, record.name)` and return it. Raises ValueError where the name
+    is taken.
+    """
     shelf = _records.setdefault(kind, {})
     if record.name in shelf:
         raise ValueError(f"{kind} {record.name!r} is registered twice")
@@ -178,7 +192,9 @@ def tidied(name: str) -> str:
 
 
 def get(kind: str, name: str) -> Any:
-    """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion where there is none."""
+    """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion where
+    there is none.
+    """
     shelf = records(kind)
     key = tidied(name)
     if key in shelf:
@@ -190,18 +206,31 @@ def get(kind: str, name: str) -> Any:
 
 
 def other_names(kind: str) -> dict[str, str]:
-    """What other tools call the records of a kind, each with the record's name here: never taken as a name, only to say what was meant."""
-    return {other: name for name, record in records(kind).items() for other in getattr(record, "also_called", ())}
+    """What other tools call the records of a kind, each with the record's name here: never
+    taken as a name, only to say what was meant.
+    """
+    return {
+        other: name
+        for name, record in records(kind).items()
+        for other in getattr(record, "also_called", ())
+    }
 
 
 MOST_FILES = 2000  # of a folder, in which a name like a missing one is looked for
 TWO_LINES = 160  # characters of a list that an error prints: a longer one hides what the error says
 
 
-def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "", also_called: Mapping[str, str] = MappingProxyType({})) -> str:
+def unknown(
+    what: str,
+    name: str,
+    known: Iterable[str],
+    elsewhere: str = "",
+    also_called: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The sentence for an unknown name: did you mean, and what is known.
 
-    `elsewhere` says what shows a long list; `also_called` maps names that other tools use to those that are known here.
+    `elsewhere` says what shows a long list; `also_called` maps names that other tools use to those
+    that are known here.
     """
     names, typed = list(known), tidied(name)
     guess = did_you_mean(typed, names, also_called, most=1 if is_short(names) else 3)
@@ -234,8 +263,14 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({}), most: int = 1) -> str:
-    """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where nothing is near.
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    also_called: Mapping[str, str] = MappingProxyType({}),
+    most: int = 1,
+) -> str:
+    """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where
+    nothing is near.
 
     >>> did_you_mean("he", ["zeros", "he_normal", "he_uniform"], most=2)
     "did you mean 'he_normal' or 'he_uniform'? "
@@ -245,7 +280,9 @@ def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str]
 
 
 def nearby(path: str | Path) -> str:
-    """`did you mean 'c.csv'? ` for a path that is not there: a file beside it that is spelled alike or goes on so, `t1` and `t1.h5`; empty without one."""
+    """`did you mean 'c.csv'? ` for a path that is not there: a file beside it that is spelled
+    alike or goes on so, `t1` and `t1.h5`; empty without one.
+    """
     missing = Path(path)
     try:
         with os.scandir(missing.parent) as entries:
@@ -256,8 +293,11 @@ def nearby(path: str | Path) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
-def nearest(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({})) -> list[str]:
-    """The known names that may have been meant, likeliest first: the one that other tools call so, else those that begin so and those spelled most like it.
+def nearest(
+    name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """The known names that may have been meant, likeliest first: the one that other tools call so,
+    else those that begin so and those spelled most like it.
 
     >>> nearest("swi", ["mish", "silu"], {"swish": "silu"})
     ['silu']
@@ -268,5 +308,7 @@ def nearest(name: str, known: Iterable[str], also_called: Mapping[str, str] = Ma
     meant = {**also_called, **{each: each for each in alike}}
     begun = sorted((each for each in meant if len(name) > 1 and each.startswith(name)), key=len)
     least = max(0.6, max(alike.values(), default=0.0) - 0.05)
-    spelled = sorted((each for each in alike if alike[each] >= least), key=lambda each: -alike[each])
+    spelled = sorted(
+        (each for each in alike if alike[each] >= least), key=lambda each: -alike[each]
+    )
     return list(dict.fromkeys([*(meant[each] for each in begun), *spelled]))

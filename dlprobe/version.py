@@ -1,4 +1,6 @@
-"""The version of the installed package, for everybody: a module of its own, so that nobody imports the public names for it."""
+"""The version of the installed package, for everybody: a module of its own, so that nobody
+imports the public names for it.
+"""
 
 from __future__ import annotations
 

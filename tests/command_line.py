@@ -1,4 +1,6 @@
-"""Running the command line in tests: in this process for speed, or as a process of its own where streams and signals matter."""
+"""Running the command line in tests: in this process for speed, or as a process of its own
+where streams and signals matter.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,12 @@ class Outcome:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The JSON on stdout; a record of ours is one that its schema allows (SARIF names another one)."""
-        loaded: dict[str, Any] = json.loads(self.out, parse_constant=lambda name: f"{name} is not JSON")
+        """The JSON on stdout; a record of ours is one that its schema allows (SARIF names
+        another one).
+        """
+        loaded: dict[str, Any] = json.loads(
+            self.out, parse_constant=lambda name: f"{name} is not JSON"
+        )
         assert "$schema" in loaded or problems(loaded) == []
         return loaded
 
@@ -50,8 +56,14 @@ def dlprobe(*arguments: str) -> Outcome:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a process that finds this checkout, without what would colour or size its output."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
+    """The environment of a process that finds this checkout, without what would colour or size
+    its output.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")
+    }
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **changes}
 
 
@@ -62,5 +74,13 @@ def command_of(*arguments: str) -> list[str]:
 
 def process(*arguments: str, folder: Path, **changes: str) -> Outcome:
     """Run a command as a process in `folder`."""
-    done = subprocess.run(command_of(*arguments), cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command_of(*arguments),
+        cwd=folder,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     return Outcome(done.returncode, done.stdout, done.stderr)

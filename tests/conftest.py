@@ -1,4 +1,6 @@
-"""Shared by all tests: hypothesis settings, the kernel cache on request, and one line about oracles that are not installed."""
+"""Shared by all tests: hypothesis settings, the kernel cache on request, and one line about
+oracles that are not installed.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +12,46 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# First calls compile kernels, so a deadline per example would only measure the compiler; CI tries the same examples every time.
+# First calls compile kernels, so a deadline per example would only measure the compiler; CI tries
+# the same examples every time.
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-collect_ignore_glob = ["browser/*", "campaigns/*", "frameworks/*"]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
+collect_ignore_glob = [
+    "browser/*",
+    "campaigns/*",
+    "frameworks/*",
+]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
-RECORDERS = {"torch": ("torch",), "keras": ("keras", "torch", "jax")}  # folders of dlprobe/recorders, and the libraries that their modules import
+RECORDERS = {
+    "torch": ("torch",),
+    "keras": ("keras", "torch", "jax"),
+}  # folders of dlprobe/recorders, and the libraries that their modules import
 _fresh_cache: tempfile.TemporaryDirectory[str] | None = None
 
 
 class WithoutLibrary:
-    """Leaves out recorders whose library is not installed: doctests import every module of the package."""
+    """Leaves out recorders whose library is not installed: doctests import every module of the
+    package.
+    """
 
     @staticmethod
     def pytest_ignore_collect(collection_path: Path) -> bool | None:
         """True for such a folder; else others decide."""
         folder, above = collection_path.name, collection_path.parent.name
-        known = RECORDERS.get(folder, ()) if above == "recorders" and collection_path.parents[1].name == "dlprobe" else ()
+        known = (
+            RECORDERS.get(folder, ())
+            if above == "recorders" and collection_path.parents[1].name == "dlprobe"
+            else ()
+        )
         return True if any(importlib.util.find_spec(library) is None for library in known) else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """DLPROBE_TEST_FRESH_CACHE=1 compiles every kernel anew into a folder of this session; else the usual cache serves."""
+    """DLPROBE_TEST_FRESH_CACHE=1 compiles every kernel anew into a folder of this session; else
+    the usual cache serves.
+    """
     config.pluginmanager.register(WithoutLibrary())
     global _fresh_cache
     if os.environ.get("DLPROBE_TEST_FRESH_CACHE"):
@@ -50,6 +68,13 @@ def pytest_unconfigure() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests were skipped for want of an oracle, and how to get it."""
     missing = {module for module in ORACLES if importlib.util.find_spec(module) is None}
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if any(f"'{module}" in str(report.longrepr) for module in missing)]
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if any(f"'{module}" in str(report.longrepr) for module in missing)
+    ]
     if skipped:
-        terminalreporter.write_line(f"oracles not installed: {len(skipped)} tests skipped; install with pip install '.[oracles]'")
+        terminalreporter.write_line(
+            f"oracles not installed: {len(skipped)} tests skipped; install with pip install "
+            "'.[oracles]'"
+        )

@@ -1,4 +1,6 @@
-"""What people read: the README and the manual's pages, and the code blocks in them, which tests run as they stand."""
+"""What people read: the README and the manual's pages, and the code blocks in them, which tests
+run as they stand.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +22,9 @@ def blocks(language: str, *documents: Path) -> list[str]:
 
 def commands(document: Path) -> list[str]:
     """The lines of a document's `sh` blocks that call dlprobe."""
-    return [line for block in blocks("sh", document) for line in block.splitlines() if line.startswith("dlprobe ")]
+    return [
+        line
+        for block in blocks("sh", document)
+        for line in block.splitlines()
+        if line.startswith("dlprobe ")
+    ]

@@ -19,7 +19,9 @@ def validator(name: str) -> Draft202012Validator:
 
 def problems(record: dict[str, Any]) -> list[str]:
     """What a record has that the schema it names does not allow, one line each."""
-    return [line for error in validator(record["schema"]).iter_errors(record) for line in _lines(error)]
+    return [
+        line for error in validator(record["schema"]).iter_errors(record) for line in _lines(error)
+    ]
 
 
 def _lines(error: ValidationError) -> Iterator[str]:
@@ -35,8 +37,16 @@ def _lines(error: ValidationError) -> Iterator[str]:
 
 
 def form_of(record: dict[str, Any]) -> tuple[str, str]:
-    """(schema, title of the form that the record has); the title is empty where the schema has one form."""
+    """(schema, title of the form that the record has); the title is empty where the schema has
+    one form.
+    """
     content = registry.get("schema", record["schema"]).content
-    forms = [form["title"] for form in content.get("anyOf", ()) if not any(Draft202012Validator({**content, "anyOf": [form]}).iter_errors(record))]
-    assert len(forms) == ("anyOf" in content), f"{record['schema']} has no form for these keys, or several: {forms}"
+    forms = [
+        form["title"]
+        for form in content.get("anyOf", ())
+        if not any(Draft202012Validator({**content, "anyOf": [form]}).iter_errors(record))
+    ]
+    assert len(forms) == ("anyOf" in content), (
+        f"{record['schema']} has no form for these keys, or several: {forms}"
+    )
     return record["schema"], forms[0] if forms else ""

@@ -26,11 +26,17 @@ def block(kind: str, dtype: str, rows: int = 11, units: int = 6, seed: int = 0) 
     return np.ascontiguousarray(values, dtype)
 
 
-def assert_close(found: Array, expected: Array, dtype: str, roundings: float = 32, size: float = 0.0) -> None:
-    """Equal up to that many rounding errors of the largest finite number expected, or of `size`; NaN and infinities in the same places."""
+def assert_close(
+    found: Array, expected: Array, dtype: str, roundings: float = 32, size: float = 0.0
+) -> None:
+    """Equal up to that many rounding errors of the largest finite number expected, or of
+    `size`; NaN and infinities in the same places.
+    """
     expected = np.asarray(expected, np.float64)
     finite = np.abs(expected[np.isfinite(expected)])
     largest = max([size, *finite.tolist()])
     with np.errstate(over="ignore"):
         expected = expected.astype(dtype)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=roundings * np.finfo(dtype).eps * largest, equal_nan=True)
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=roundings * np.finfo(dtype).eps * largest, equal_nan=True
+    )

@@ -1,4 +1,6 @@
-"""Killing writers at chosen moments, and checking that what is left is an exact prefix: used by tests, and at length by `python -m tests.campaigns`."""
+"""Killing writers at chosen moments, and checking that what is left is an exact prefix: used by
+tests, and at length by `python -m tests.campaigns`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,20 @@ import dlprobe
 from dlprobe.errors import RunFileError
 from dlprobe.runs import Run, RunWriter, pack_journal
 
-TRAINING = ("train", "--data", "digits", "--layers", "20,20", "--steps", "60000", "--evaluate-every", "never", "--record-every", "5", "--quiet")
+TRAINING = (
+    "train",
+    "--data",
+    "digits",
+    "--layers",
+    "20,20",
+    "--steps",
+    "60000",
+    "--evaluate-every",
+    "never",
+    "--record-every",
+    "5",
+    "--quiet",
+)
 
 
 def kill_writing(path: Path, seconds: float) -> None:
@@ -47,7 +62,9 @@ def _write_for_ever(path: Path) -> None:
 
 
 def kill_training(path: Path, seconds: float) -> None:
-    """`dlprobe train` as a process, killed `seconds` after its journal is there, or when it has ended."""
+    """`dlprobe train` as a process, killed `seconds` after its journal is there, or when it has
+    ended.
+    """
     process = subprocess.Popen([sys.executable, "-m", "dlprobe", *TRAINING, "-o", str(path)])
     journal = Path(f"{path}.journal")
     while not journal.exists() and process.poll() is None:
@@ -71,7 +88,9 @@ def kill_packing(path: Path, steps: int, seconds: float) -> None:
 
 
 def opened(path: Path) -> Run | None:
-    """The run that is left; None where it was killed before its first frame stood, when nothing was recorded yet and the error says so."""
+    """The run that is left; None where it was killed before its first frame stood, when nothing
+    was recorded yet and the error says so.
+    """
     try:
         run = dlprobe.open_run(path)
     except RunFileError as error:
@@ -80,7 +99,9 @@ def opened(path: Path) -> Run | None:
         assert isinstance(run, Run)
         return run
     journal = path.with_name(path.name + ".journal")
-    assert "before it began" in refused or ("does not exist" in refused and not journal.exists()), refused
+    assert "before it began" in refused or ("does not exist" in refused and not journal.exists()), (
+        refused
+    )
     return None
 
 
@@ -100,10 +121,16 @@ def assert_synthetic_prefix(run: Run) -> None:
     measured = run.instruments.get("step", np.empty(0, int))
     np.testing.assert_array_equal(measured, np.arange(len(measured)) * 200)
     assert 200 * len(measured) + 400 > len(run.steps)
-    for step, counts in zip(measured, run.histograms("weight").counts if len(measured) else (), strict=True):
-        np.testing.assert_array_equal(counts, synthetic_runs.measured_at(step)["histograms/weight/counts"])
+    for step, counts in zip(
+        measured, run.histograms("weight").counts if len(measured) else (), strict=True
+    ):
+        np.testing.assert_array_equal(
+            counts, synthetic_runs.measured_at(step)["histograms/weight/counts"]
+        )
     if run.final_parameters is not None:
-        np.testing.assert_array_equal(run.final_parameters, synthetic_runs.parameters_at(int(run.checkpoints["step"][-1])))
+        np.testing.assert_array_equal(
+            run.final_parameters, synthetic_runs.parameters_at(int(run.checkpoints["step"][-1]))
+        )
 
 
 def assert_prefix(run: Run, whole: Run) -> None:

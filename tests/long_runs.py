@@ -1,6 +1,8 @@
-"""Checks that take minutes: a folder of modules that pytest does not collect, run by `python -m tests.FOLDER`.
+"""Checks that take minutes: a folder of modules that pytest does not collect, run by `python -m
+tests.FOLDER`.
 
-A module has COUNT, how often it tries by default, and `run(count, seed, folder)`, which returns numbers by name and under `failed` one line per failure.
+A module has COUNT, how often it tries by default, and `run(count, seed, folder)`, which returns
+numbers by name and under `failed` one line per failure.
 """
 
 from __future__ import annotations
@@ -22,7 +24,11 @@ sys.path.insert(0, str(HERE))  # helpers of the tests are imported by their own 
 
 def names(folder: str) -> list[str]:
     """The checks of a folder."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(HERE / folder)]) if module.name != "__main__")
+    return sorted(
+        module.name
+        for module in pkgutil.iter_modules([str(HERE / folder)])
+        if module.name != "__main__"
+    )
 
 
 def run(folder: str, name: str, count: int | None, seed: int) -> dict[str, Any]:
@@ -31,18 +37,36 @@ def run(folder: str, name: str, count: int | None, seed: int) -> dict[str, Any]:
     tries = module.COUNT if count is None else count
     with tempfile.TemporaryDirectory(prefix=f"dlprobe-{name}-") as scratch:
         found = module.run(tries, seed, Path(scratch))
-    return {"check": name, "python": platform.python_version(), "count": tries, "seed": seed, "seconds": round(time.monotonic() - start, 1), **found}
+    return {
+        "check": name,
+        "python": platform.python_version(),
+        "count": tries,
+        "seed": seed,
+        "seconds": round(time.monotonic() - start, 1),
+        **found,
+    }
 
 
 def main(folder: str, arguments: list[str] | None = None) -> int:
     """Run the named checks, all without a name; JSON on stdout, exit code 1 where one failed."""
-    parser = argparse.ArgumentParser(prog=f"python -m tests.{folder}", description=importlib.import_module(f"tests.{folder}.__main__").__doc__)
-    parser.add_argument("checks", nargs="*", metavar="NAME", help=f"{', '.join(names(folder))}; all without a name")
-    parser.add_argument("--count", type=int, help="tries per check, in place of each check's own number")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tests.{folder}",
+        description=importlib.import_module(f"tests.{folder}.__main__").__doc__,
+    )
+    parser.add_argument(
+        "checks", nargs="*", metavar="NAME", help=f"{', '.join(names(folder))}; all without a name"
+    )
+    parser.add_argument(
+        "--count", type=int, help="tries per check, in place of each check's own number"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.checks) - set(names(folder))):
-        parser.error(f"no check is called {', '.join(unknown)}: expected some of {', '.join(names(folder))}")
-    results = [run(folder, name, options.count, options.seed) for name in options.checks or names(folder)]
+        parser.error(
+            f"no check is called {', '.join(unknown)}: expected some of {', '.join(names(folder))}"
+        )
+    results = [
+        run(folder, name, options.count, options.seed) for name in options.checks or names(folder)
+    ]
     print(json.dumps(results, indent=1))
     return int(any(result["failed"] for result in results))

@@ -1,4 +1,6 @@
-"""Mutated run files: made from a seed, read in a process that a signal or a wait of 5 s ends; used by tests and by `python -m tests.campaigns`."""
+"""Mutated run files: made from a seed, read in a process that a signal or a wait of 5 s ends;
+used by tests and by `python -m tests.campaigns`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ WAIT = 5.0  # seconds that reading one small file may take
 
 @dataclass(frozen=True)
 class Counts:
-    """How mutations were read. right: as the original; refused: in one line; wrong: as anything else, or refused in several lines."""
+    """How mutations were read. right: as the original; refused: in one line; wrong: as anything
+    else, or refused in several lines.
+    """
 
     right: int = 0
     refused: int = 0
@@ -42,18 +46,47 @@ def everything(path: Path) -> list[object]:
         opened = dlprobe.open_run(path)
     assert isinstance(opened, Run)
     with opened as run:
-        groups = [run.layers.columns, run.evaluations, run.evaluation_layers, run.final, run.data, run.predictions, run.checkpoints, run.timing]
-        numbers = [run.statistic(name) for name in run.statistics] + [run.scalar(name) for name in run.scalars]
+        groups = [
+            run.layers.columns,
+            run.evaluations,
+            run.evaluation_layers,
+            run.final,
+            run.data,
+            run.predictions,
+            run.checkpoints,
+            run.timing,
+        ]
+        numbers = [run.statistic(name) for name in run.statistics] + [
+            run.scalar(name) for name in run.scalars
+        ]
         levels = [run.level("gradient_rms", 64).mean]
-        return [run.status, run.config, run.environment, run.steps, run.content_sha256, run.initial_parameters, *groups, *numbers, *levels]
+        return [
+            run.status,
+            run.config,
+            run.environment,
+            run.steps,
+            run.content_sha256,
+            run.initial_parameters,
+            *groups,
+            *numbers,
+            *levels,
+        ]
 
 
 def equal(left: object, right: object) -> bool:
     """Whether two values of `everything` are the same, NaN at the same places."""
     if isinstance(left, np.ndarray):
-        return isinstance(right, np.ndarray) and left.dtype == right.dtype and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+        return (
+            isinstance(right, np.ndarray)
+            and left.dtype == right.dtype
+            and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+        )
     if isinstance(left, dict):
-        return isinstance(right, dict) and list(left) == list(right) and all(equal(left[key], right[key]) for key in left)
+        return (
+            isinstance(right, dict)
+            and list(left) == list(right)
+            and all(equal(left[key], right[key]) for key in left)
+        )
     return left == right
 
 
@@ -86,7 +119,8 @@ def read_mutations(source: Path, folder: Path, count: int, seed: int) -> Counts:
 def read(content: bytes, path: Path, original: list[object]) -> Counts:
     """One file with this content beside what the original has.
 
-    Every file needs a path of its own: HDF5 answers for one that is still open, in an error that nobody has dropped yet, from what it has read of it before.
+    Every file needs a path of its own: HDF5 answers for one that is still open, in an error that
+    nobody has dropped yet, from what it has read of it before.
     """
     path.write_bytes(content)
     try:
@@ -105,4 +139,8 @@ def command(source: Path, folder: Path, count: int, seed: int) -> list[str]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    print(*astuple(read_mutations(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    print(
+        *astuple(
+            read_mutations(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+        )
+    )

@@ -1,4 +1,6 @@
-"""Oracles that need not be installed: tests are generated for what an oracle knows, and skipped where it is not there at all."""
+"""Oracles that need not be installed: tests are generated for what an oracle knows, and skipped
+where it is not there at all.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +18,7 @@ def installed(module: str) -> Any:
 
 
 def known_to(oracle: Any, knows: Callable[[Any, str], Any], names: Iterable[str]) -> list[str]:
-    """The names that the oracle knows; all of them without the oracle, so that it is seen what is skipped."""
+    """The names that the oracle knows; all of them without the oracle, so that it is seen what
+    is skipped.
+    """
     return [name for name in names if oracle is None or knows(oracle, name)]

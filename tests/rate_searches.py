@@ -24,12 +24,20 @@ def find(
     progress: Callable[[int, int], None] | None = None,
 ) -> Found:
     """What the search finds of the runs that ended, one at least."""
-    found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(Means(threads, stop, progress=progress))
+    found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(
+        Means(threads, stop, progress=progress)
+    )
     assert found is not None
     return found
 
 
-def run_trials(config: RunConfig, data: PreparedData, rates: Sequence[float], threads: int, stop: Stop) -> list[Trial]:
+def run_trials(
+    config: RunConfig, data: PreparedData, rates: Sequence[float], threads: int, stop: Stop
+) -> list[Trial]:
     """A whole run at each rate."""
     planned = [planned_at(config, rate) for rate in rates]
-    return list(run_study(planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop).found.values())
+    return list(
+        run_study(
+            planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop
+        ).found.values()
+    )

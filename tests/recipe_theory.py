@@ -1,7 +1,9 @@
-"""What theory says of the recipes whose claims it decides: one predicted number per inequality, in closed form or by Gaussian quadrature.
+"""What theory says of the recipes whose claims it decides: one predicted number per inequality, in
+closed form or by Gaussian quadrature.
 
-Nothing here is taken from dlprobe. Sizes are those of `--tiny`. Mean field (Poole et al. 2016, Schoenholz et al. 2017): with Var w = σ_w²/fan-in
-and φ the activation, q_l = σ_w² E φ(√q_{l-1} z)², and the error signal's mean square is multiplied by σ_w² E φ'(√q_l z)² from layer l + 1 to l.
+Nothing here is taken from dlprobe. Sizes are those of `--tiny`. Mean field (Poole et al. 2016,
+Schoenholz et al. 2017): with Var w = σ_w²/fan-in and φ the activation, q_l = σ_w² E φ(√q_{l-1} z)²,
+and the error signal's mean square is multiplied by σ_w² E φ'(√q_l z)² from layer l + 1 to l.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def signal_ratio(function: tuple[Function, Function], sigma2: float, depth: int)
 
 def activation_ratio(value: Function, sigma2: float, depth: int) -> float:
     """log10 E a_depth²/E a_1²."""
-    first, *_, last = (average(lambda z: value(z) ** 2, q) for q in preactivations(value, sigma2, depth))
+    first, *_, last = (
+        average(lambda z: value(z) ** 2, q) for q in preactivations(value, sigma2, depth)
+    )
     return math.log10(last / first)
 
 
@@ -73,8 +77,12 @@ def correlation(depth: int) -> float:
 
 
 def sigmoid_stack(check: Check) -> float:
-    """8 layers of 100: σ_w² = 100 for N(0, 1) weights, 1 for Glorot and LeCun, 2 for He; inputs of fan-in 32 matter in the first layer only."""
-    sigma2 = {"normal(std=1)": 100.0, "glorot_normal": 1.0, "he_normal": 2.0, "lecun_normal": 1.0}[check["when"].removeprefix("init is ")]
+    """8 layers of 100: σ_w² = 100 for N(0, 1) weights, 1 for Glorot and LeCun, 2 for He; inputs
+    of fan-in 32 matter in the first layer only.
+    """
+    sigma2 = {"normal(std=1)": 100.0, "glorot_normal": 1.0, "he_normal": 2.0, "lecun_normal": 1.0}[
+        check["when"].removeprefix("init is ")
+    ]
     return signal_ratio(SIGMOID, sigma2, 8)
 
 
@@ -85,29 +93,47 @@ def sigmoid_unit_normal(check: Check) -> float:
 
 
 def glorot_profiles(check: Check) -> float:
-    """Five tanh layers: σ_w² = 1/3 for U(±1/√n), 1 for Glorot. tanh has mean 0, so Var(a) = E a²."""
+    """Five tanh layers: σ_w² = 1/3 for U(±1/√n), 1 for Glorot. tanh has mean 0, so Var(a) = E
+    a².
+    """
     sigma2 = 1 / 3 if check["quantity"].startswith("U") else 1.0
-    return signal_ratio(TANH, sigma2, 5) if "RMS" in check["quantity"] else activation_ratio(np.tanh, sigma2, 5)
+    return (
+        signal_ratio(TANH, sigma2, 5)
+        if "RMS" in check["quantity"]
+        else activation_ratio(np.tanh, sigma2, 5)
+    )
 
 
 def tanh_times_four(check: Check) -> float:
     """Bound 4·√(6/2n): Var w = 16/n. 10 layers."""
-    return abs(signal_ratio({"tanh": TANH, "sigmoid": SIGMOID}[check["when"].removeprefix("activation is ")], 16.0, 10))
+    return abs(
+        signal_ratio(
+            {"tanh": TANH, "sigmoid": SIGMOID}[check["when"].removeprefix("activation is ")],
+            16.0,
+            10,
+        )
+    )
 
 
 def he_for_smooth(check: Check) -> float:
     """20 layers at σ_w² = 2; ReLU keeps E a² exactly."""
-    value = {"relu": lambda z: np.maximum(z, 0), "gelu": gelu, "silu": silu}[check["when"].removeprefix("activation is ")]
+    value = {"relu": lambda z: np.maximum(z, 0), "gelu": gelu, "silu": silu}[
+        check["when"].removeprefix("activation is ")
+    ]
     return activation_ratio(value, 2.0, 20)
 
 
 def weight_gradients_lie(check: Check) -> float:
-    """ReLU halves what comes in; with Glorot nothing makes up for it: δ² halves per layer, E a² too, and their product is level."""
+    """ReLU halves what comes in; with Glorot nothing makes up for it: δ² halves per layer, E a²
+    too, and their product is level.
+    """
     return 19 * math.log10(math.sqrt(0.5)) if "δ" in check["quantity"] else 0.0
 
 
 def selu_gradient(check: Check) -> float:
-    """E φ² = 1 at q = 1 (Klambauer et al. 2017); E φ'² = λ² (1/2 + α² E[e^{2z}; z < 0]), E[e^{2z}; z < 0] = e² Φ(-2). 60 layers."""
+    """E φ² = 1 at q = 1 (Klambauer et al. 2017); E φ'² = λ² (1/2 + α² E[e^{2z}; z < 0]),
+    E[e^{2z}; z < 0] = e² Φ(-2). 60 layers.
+    """
     if "E a" in check["quantity"]:
         return 0.0
     slope = SELU_SCALE**2 * (0.5 + SELU_ALPHA**2 * math.e**2 * float(special.ndtr(-2.0)))
@@ -125,21 +151,31 @@ def residual_cure(check: Check) -> float:
 
 def batch_norm_gradient(check: Check) -> float:
     """π/(π - 1) per ReLU layer (Yang et al. 2019)."""
-    return (int(check["when"].removeprefix("depth is ")) - 1) * 0.5 * math.log10(math.pi / (math.pi - 1))
+    return (
+        (int(check["when"].removeprefix("depth is ")) - 1)
+        * 0.5
+        * math.log10(math.pi / (math.pi - 1))
+    )
 
 
 def norm_product(check: Check) -> float:
-    """A square Gaussian matrix has norm 2σ√n (Bai & Yin 1993), 2√2 with He; the gradient stays level. 19 matrices."""
+    """A square Gaussian matrix has norm 2σ√n (Bai & Yin 1993), 2√2 with He; the gradient stays
+    level. 19 matrices.
+    """
     return 19 * math.log10(2 * math.sqrt(2))
 
 
 def equal_weights(check: Check) -> float:
-    """Equal units have equal gradients. With dropout of 1/2 about half of 16 units step by the rate .01 of adam, a tenth of their weights of .1."""
+    """Equal units have equal gradients. With dropout of 1/2 about half of 16 units step by the
+    rate .01 of adam, a tenth of their weights of .1.
+    """
     return 0.0 if "plain" in check["when"] else 0.05
 
 
 def xor_hidden_layer(check: Check) -> float:
-    """No line has more than three of four right (Minsky & Papert 1969); eight hidden units can represent the four points."""
+    """No line has more than three of four right (Minsky & Papert 1969); eight hidden units can
+    represent the four points.
+    """
     return 0.25 if "without" in check["quantity"] else 0.0
 
 
@@ -151,7 +187,23 @@ def deep_linear(check: Check) -> float:
 PREDICTIONS: dict[str, Callable[[Check], float]] = {
     each.__name__: each
     for each in (
-        *(sigmoid_stack, sigmoid_unit_normal, glorot_profiles, tanh_times_four, he_for_smooth, weight_gradients_lie, selu_gradient, rank_collapse),
-        *(residual_cure, batch_norm_gradient, norm_product, equal_weights, xor_hidden_layer, deep_linear),
+        *(
+            sigmoid_stack,
+            sigmoid_unit_normal,
+            glorot_profiles,
+            tanh_times_four,
+            he_for_smooth,
+            weight_gradients_lie,
+            selu_gradient,
+            rank_collapse,
+        ),
+        *(
+            residual_cure,
+            batch_norm_gradient,
+            norm_product,
+            equal_weights,
+            xor_hidden_layer,
+            deep_linear,
+        ),
     )
 }

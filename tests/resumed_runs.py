@@ -1,4 +1,6 @@
-"""Runs that are stopped at drawn moments and gone on with: used by tests, and at length by `python -m tests.campaigns killed_resume`."""
+"""Runs that are stopped at drawn moments and gone on with: used by tests, and at length by
+`python -m tests.campaigns killed_resume`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,23 @@ from dlprobe.runs.sources import MemorySource
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
-SCHEDULES = ("constant", "cosine", "one_cycle", "exponential", "step(every=2)", "polynomial", "performance(patience=0)", "cosine(period=7, multiply=2)")
-STOPPING = ("none", "none", "early_stopping(patience=2)", "early_stopping(patience=1, restore_best=no)", "early_stopping(patience=50)")
+SCHEDULES = (
+    "constant",
+    "cosine",
+    "one_cycle",
+    "exponential",
+    "step(every=2)",
+    "polynomial",
+    "performance(patience=0)",
+    "cosine(period=7, multiply=2)",
+)
+STOPPING = (
+    "none",
+    "none",
+    "early_stopping(patience=2)",
+    "early_stopping(patience=1, restore_best=no)",
+    "early_stopping(patience=50)",
+)
 
 
 def draw(chance: random.Random, **fixed: str) -> dict[str, str]:
@@ -63,14 +80,18 @@ def draw(chance: random.Random, **fixed: str) -> dict[str, str]:
 
 def arguments(options: dict[str, str]) -> list[str]:
     """The options as they are typed."""
-    return [text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", value)]
+    return [
+        text for key, value in options.items() for text in (f"--{key.replace('_', '-')}", value)
+    ]
 
 
 def whole_journal(path: Path, options: dict[str, str]) -> bytes:
     """The journal of a run that was not stopped, not packed."""
     config = from_options(None, options)
     seed = config.training.seed
-    session = trainer.start(config, prepare(load(config.data, seed), config.data, seed, config.training.dtype))
+    session = trainer.start(
+        config, prepare(load(config.data, seed), config.data, seed, config.training.dtype)
+    )
     with RunWriter.create(path, describe(session)) as writer:
         trainer.run(session, writer)
     return journal_path(path).read_bytes()

@@ -1,4 +1,6 @@
-"""Runs for the tests of rules: made up, with ordinary numbers except where a test says otherwise, or trained in a blink."""
+"""Runs for the tests of rules: made up, with ordinary numbers except where a test says
+otherwise, or trained in a blink.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,24 @@ ORDINARY = {
     "bias_rms": 0.01,
     "update_ratio": 1e-3,
 }
-SCALARS = {"learning_rate": 0.001, "gradient_norm": 1.0, "clip_scale": 1.0, "clipped_gradient_norm": 1.0}
-LEARNED = {"train_loss": (2.3, 0.02), "val_loss": (2.3, 0.1), "train_error": (0.9, 0.0), "val_error": (0.9, 0.03)}
-FAILED = {"train_loss": (2.3, 2.29), "val_loss": (2.3, 2.3), "train_error": (0.9, 0.89), "val_error": (0.9, 0.9)}
+SCALARS = {
+    "learning_rate": 0.001,
+    "gradient_norm": 1.0,
+    "clip_scale": 1.0,
+    "clipped_gradient_norm": 1.0,
+}
+LEARNED = {
+    "train_loss": (2.3, 0.02),
+    "val_loss": (2.3, 0.1),
+    "train_error": (0.9, 0.0),
+    "val_error": (0.9, 0.03),
+}
+FAILED = {
+    "train_loss": (2.3, 2.29),
+    "val_loss": (2.3, 2.3),
+    "train_error": (0.9, 0.89),
+    "val_error": (0.9, 0.9),
+}
 NOTHING = float("nan")
 
 
@@ -65,35 +82,67 @@ def made(
     layers: Mapping[str, Any] | None = None,
     instruments: Mapping[str, Any] | None = None,
 ) -> Run:
-    """A run of `steps` steps and ten classes in memory; a statistic is a number, (layer,), (step, 1) or (step, layer), NaN for not recorded.
+    """A run of `steps` steps and ten classes in memory; a statistic is a number, (layer,), (step,
+    1) or (step, layer), NaN for not recorded.
 
-    `evaluations` are values over training, spread evenly from step 0 to the end; one that learned is the default. `parameters`: first and last ones.
-    `layers` replaces columns of the layer table. `instruments`: by path, (look, …), at ten looks spread evenly.
+    `evaluations` are values over training, spread evenly from step 0 to the end; one that learned
+    is the default. `parameters`: first and last ones.
+    `layers` replaces columns of the layer table. `instruments`: by path, (look, …), at ten looks
+    spread evenly.
     """
     evaluations = LEARNED if evaluations is None else evaluations
     names = [*(f"hidden_{k + 1}" for k in range(hidden)), "output"]
     first, last = parameters if parameters is not None else (np.ones(4, "f4"), np.ones(4, "f4"))
     described = RunDescription(
-        config=to_mapping(from_mapping({"model": {"layers": f"{units}x{hidden}" if hidden else ""}, **(config or {})})),
-        layers=layer_facts({**_layers(names, units, activation, output_activation, norm), **(layers or {})}),
-        data={"name": "digits", "task": "classification", "class_names": list("abcdefghij"), "train_class_counts": [100] * 10, **(data or {})},
+        config=to_mapping(
+            from_mapping(
+                {"model": {"layers": f"{units}x{hidden}" if hidden else ""}, **(config or {})}
+            )
+        ),
+        layers=layer_facts(
+            {**_layers(names, units, activation, output_activation, norm), **(layers or {})}
+        ),
+        data={
+            "name": "digits",
+            "task": "classification",
+            "class_names": list("abcdefghij"),
+            "train_class_counts": [100] * 10,
+            **(data or {}),
+        },
         initial_parameters=first,
     )
     writer = RunWriter.create(None, described)
-    columns = [_column({**ORDINARY, **(statistics or {})}.get(name, 0.0), steps, len(names)) for name in registry.records("statistic")]
+    columns = [
+        _column({**ORDINARY, **(statistics or {})}.get(name, 0.0), steps, len(names))
+        for name in registry.records("statistic")
+    ]
     loss = np.linspace(2.3, 0.05, steps)
     values = {"batch_loss": loss, "penalty": 0.0, **SCALARS, **(scalars or {})}
-    _write_rows(writer, np.stack(columns, axis=-1), np.stack([np.broadcast_to(values.get(name, NOTHING), steps) for name in layout.SCALARS], axis=-1))
+    _write_rows(
+        writer,
+        np.stack(columns, axis=-1),
+        np.stack(
+            [np.broadcast_to(values.get(name, NOTHING), steps) for name in layout.SCALARS], axis=-1
+        ),
+    )
     for look, step in enumerate(np.linspace(0, steps - 1, 10).astype(int) if instruments else ()):
-        writer.instruments(int(step), {path: np.asarray(values)[look] for path, values in instruments.items()})
+        writer.instruments(
+            int(step), {path: np.asarray(values)[look] for path, values in instruments.items()}
+        )
     _evaluate(writer, steps, evaluations, layer_evaluations or {})
     writer.checkpoint(steps, last)
-    ends = {name: series[-1] for name, series in evaluations.items() if f"final/{name}" in layout.data_sets()}
+    ends = {
+        name: series[-1]
+        for name, series in evaluations.items()
+        if f"final/{name}" in layout.data_sets()
+    }
     writer.end(status, {**ends, "steps_done": steps, **(final or {})}, predictions or {})
     return Run(JournalContents(MemorySource(writer.bytes())))
 
 
-def _layers(names: list[str], units: int, activation: str, output_activation: str, norm: str) -> dict[str, Any]:
+def _layers(
+    names: list[str], units: int, activation: str, output_activation: str, norm: str
+) -> dict[str, Any]:
     last = len(names) - 1
     return {
         "name": names,
@@ -120,11 +169,20 @@ def _write_rows(writer: RunWriter, statistics: np.ndarray, scalars: np.ndarray) 
         writer.rows(start, np.arange(len(scalars))[piece], statistics[piece], scalars[piece], 0.001)
 
 
-def _evaluate(writer: RunWriter, steps: int, evaluations: Mapping[str, Sequence[float]], layers: Mapping[str, Any]) -> None:
+def _evaluate(
+    writer: RunWriter,
+    steps: int,
+    evaluations: Mapping[str, Sequence[float]],
+    layers: Mapping[str, Any],
+) -> None:
     count = max((len(series) for series in evaluations.values()), default=0)
     for index, step in enumerate(np.linspace(0, steps, count).astype(int)):
         values = {name: float(series[index]) for name, series in evaluations.items()}
-        writer.evaluation(int(step), values, {name: np.asarray(series[index], "f4") for name, series in layers.items()})
+        writer.evaluation(
+            int(step),
+            values,
+            {name: np.asarray(series[index], "f4") for name, series in layers.items()},
+        )
 
 
 def outcome(code: str, run: Run, **thresholds: Any) -> Outcome:

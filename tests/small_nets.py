@@ -14,21 +14,32 @@ from dlprobe.nn.network import Network
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
-NORMS = (None, *((name, after) for name in registry.records("normalization") for after in (False, True)))  # (name, behind the activation?)
+NORMS = (
+    None,
+    *((name, after) for name in registry.records("normalization") for after in (False, True)),
+)  # (name, behind the activation?)
 DTYPES = ("float32", "float64")
 
 
 def spec(kind: str, name: str, **parameters: Any) -> Spec:
     """A spec with the record's defaults, except where `parameters` says otherwise."""
-    defaults = {parameter.name: parameter.default for parameter in registry.get(kind, name).parameters}
+    defaults = {
+        parameter.name: parameter.default for parameter in registry.get(kind, name).parameters
+    }
     return Spec(kind, name, {**defaults, **parameters})
 
 
 def norm_spec(name: str, units: int, **parameters: Any) -> Spec:
-    """A normalization that suits a width: groups, where there are any, of three units or more (two are always normalized to ±1)."""
+    """A normalization that suits a width: groups, where there are any, of three units or more
+    (two are always normalized to ±1).
+    """
     chosen = spec("normalization", name, **parameters)
     if "groups" in chosen.parameters and "groups" not in parameters:
-        groups = max(g for g in range(1, int(chosen.parameters["groups"]) + 1) if units % g == 0 and (units >= 3 * g or g == 1))
+        groups = max(
+            g
+            for g in range(1, int(chosen.parameters["groups"]) + 1)
+            if units % g == 0 and (units >= 3 * g or g == 1)
+        )
         chosen = spec("normalization", name, **{**parameters, "groups": groups})
     return chosen
 
@@ -41,7 +52,9 @@ def layers(
     norm: tuple[str, bool] | None = None,
     bias: bool = True,
 ) -> list[LayerSpec]:
-    """A chain of dense layers; the output layer has its own activation and no norm. Names or specs."""
+    """A chain of dense layers; the output layer has its own activation and no norm. Names or
+    specs.
+    """
     last = len(sizes) - 2
     hidden = activation if isinstance(activation, Spec) else spec("activation", activation)
     start = initializer if isinstance(initializer, Spec) else spec("initializer", initializer)
@@ -51,7 +64,9 @@ def layers(
             sizes[k + 1],
             spec("activation", output) if k == last else hidden,
             start,
-            norm=norm_spec(norm[0], hidden.record.width(sizes[k + 1]) if norm[1] else sizes[k + 1]) if norm and k < last else None,
+            norm=norm_spec(norm[0], hidden.record.width(sizes[k + 1]) if norm[1] else sizes[k + 1])
+            if norm and k < last
+            else None,
             norm_after=bool(norm and norm[1]),
             bias=bias,
         )
@@ -73,17 +88,33 @@ def network(
     """A net of `layers(sizes, **parts)`."""
     chosen = optimizer if isinstance(optimizer, Spec) else spec("optimizer", optimizer)
     cost = loss if isinstance(loss, Spec) else spec("loss", loss)
-    return Network(layers(sizes, **parts), cost, chosen, batch=batch, seed=seed, dtype=dtype, keep_gradients=keep_gradients)
+    return Network(
+        layers(sizes, **parts),
+        cost,
+        chosen,
+        batch=batch,
+        seed=seed,
+        dtype=dtype,
+        keep_gradients=keep_gradients,
+    )
 
 
 def jitter(net: Network, seed: int = 0, size: float = 0.3) -> Network:
-    """Move every parameter off its initial value, so that biases, scales and shifts are not the special numbers 0 and 1."""
-    net.parameters[:] += (size * np.random.default_rng(seed).standard_normal(len(net.parameters))).astype(net.dtype)
+    """Move every parameter off its initial value, so that biases, scales and shifts are not the
+    special numbers 0 and 1.
+    """
+    net.parameters[:] += (
+        size * np.random.default_rng(seed).standard_normal(len(net.parameters))
+    ).astype(net.dtype)
     return net
 
 
-def targets_for(loss: str, samples: int, outputs: int, seed: int = 0, dtype: str = "float64") -> Array:
-    """Targets a loss can take: one-hot rows for classes, zeros and ones (signs where it takes signs) for independent outputs, numbers for the others."""
+def targets_for(
+    loss: str, samples: int, outputs: int, seed: int = 0, dtype: str = "float64"
+) -> Array:
+    """Targets a loss can take: one-hot rows for classes, zeros and ones (signs where it takes
+    signs) for independent outputs, numbers for the others.
+    """
     rng, record = np.random.default_rng((seed, 1)), registry.get("loss", loss)
     if record.independent:
         hits = rng.integers(0, 2, (samples, outputs)).astype(dtype)
@@ -95,11 +126,17 @@ def targets_for(loss: str, samples: int, outputs: int, seed: int = 0, dtype: str
 
 def data_for(net: Network, samples: int, seed: int = 0) -> tuple[Array, Array]:
     """Normal inputs (samples, features) and targets (samples, outputs) that suit the net's loss."""
-    inputs = np.random.default_rng(seed).standard_normal((samples, net.layers[0].fan_in)).astype(net.dtype)
+    inputs = (
+        np.random.default_rng(seed)
+        .standard_normal((samples, net.layers[0].fan_in))
+        .astype(net.dtype)
+    )
     return inputs, targets_for(net.loss.name, samples, net.layers[-1].units, seed, net.dtype.name)
 
 
 def gradient_of(net: Network, inputs: Array, targets: Array) -> Array:
-    """dL/d parameters, flat, of one step that moves nothing (rate 0); the net must keep its gradients."""
+    """dL/d parameters, flat, of one step that moves nothing (rate 0); the net must keep its
+    gradients.
+    """
     net.train(inputs, targets, 0, np.zeros(1))
     return net.gradients.copy()

@@ -1,4 +1,6 @@
-"""A made-up run whose every number is a function of its step, so that any prefix of it can be checked."""
+"""A made-up run whose every number is a function of its step, so that any prefix of it can be
+checked.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def description(dtype: str = "float32", **config: Any) -> RunDescription:
 
 
 def rows_of(steps: np.ndarray, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-    """statistics (n, layer, statistic) and scalars (n, scalar) of given steps; every 7th step has NaN in its first layer."""
+    """statistics (n, layer, statistic) and scalars (n, scalar) of given steps; every 7th step
+    has NaN in its first layer.
+    """
     grid = steps[:, None, None] + np.arange(LAYERS)[None, :, None] / 4 + np.arange(STATISTICS) / 128
     statistics = np.sin(grid).astype(dtype)
     statistics[steps % 7 == 0, 0] = np.nan
@@ -65,7 +69,9 @@ def parameters_at(step: int, dtype: str = "float32") -> np.ndarray:
     return np.sin(step + np.arange(PARAMETERS)).astype(dtype)
 
 
-def write_rows(writer: RunWriter, start: int, stop: int, block: int, dtype: str = "float32") -> None:
+def write_rows(
+    writer: RunWriter, start: int, stop: int, block: int, dtype: str = "float32"
+) -> None:
     """Steps start … stop - 1 in blocks."""
     for first in range(start, stop, block):
         steps = np.arange(first, min(first + block, stop))
@@ -75,11 +81,20 @@ def write_rows(writer: RunWriter, start: int, stop: int, block: int, dtype: str 
 def evaluate(writer: RunWriter, step: int) -> None:
     """One evaluation after `step` updates."""
     values = {"train_loss": 1 / (step + 1), "val_loss": 2 / (step + 1)}
-    writer.evaluation(step, values, {"dead_fraction": np.full(LAYERS, step / 1000), "weight_distance": np.arange(LAYERS) * step / 1000})
+    writer.evaluation(
+        step,
+        values,
+        {
+            "dead_fraction": np.full(LAYERS, step / 1000),
+            "weight_distance": np.arange(LAYERS) * step / 1000,
+        },
+    )
 
 
 def measured_at(step: int) -> dict[str, np.ndarray]:
-    """What instruments measured at a step, by path: histograms of 4 bins, numbers per layer, tracked units."""
+    """What instruments measured at a step, by path: histograms of 4 bins, numbers per layer,
+    tracked units.
+    """
     values = {}
     for k, what in enumerate(registry.get("instrument", "histogram").of):
         values |= {
@@ -88,7 +103,11 @@ def measured_at(step: int) -> dict[str, np.ndarray]:
             f"histograms/{what}/percentiles": np.tile(np.linspace(-1, step, 5), (LAYERS, 1)),
             f"histograms/{what}/nonfinite": np.arange(LAYERS) + k,
         }
-    values |= {path: np.full(LAYERS if "layer" in line.dims else (), step / 8) for path, line in layout.data_sets().items() if line.group == "instruments"}
+    values |= {
+        path: np.full(LAYERS if "layer" in line.dims else (), step / 8)
+        for path, line in layout.data_sets().items()
+        if line.group == "instruments"
+    }
     return {**values, "tracked/percentiles": np.full((2, 5), step / 4)}
 
 
@@ -96,12 +115,28 @@ def finish(writer: RunWriter, step: int, dtype: str = "float32", status: str = "
     """Final checkpoint and end."""
     state = {"optimizer_state": np.arange(4.0), "counters": np.array([step, 3])}
     writer.checkpoint(step, parameters_at(step, dtype), state)
-    final = {"train_loss": 0.25, "steps_done": step, "stop_reason": "", "test_confusion": np.array([[3, 1], [0, 2]])}
-    predictions = {"val_outputs": np.eye(3), "val_targets": np.array([0, 1, 1]), "test_outputs": np.zeros((0, 3))}
+    final = {
+        "train_loss": 0.25,
+        "steps_done": step,
+        "stop_reason": "",
+        "test_confusion": np.array([[3, 1], [0, 2]]),
+    }
+    predictions = {
+        "val_outputs": np.eye(3),
+        "val_targets": np.array([0, 1, 1]),
+        "test_outputs": np.zeros((0, 3)),
+    }
     writer.end(status, final, predictions)
 
 
-def write(path: Path | None, steps: int = 700, block: int = 64, dtype: str = "float32", force: bool = False, **config: Any) -> RunWriter:
+def write(
+    path: Path | None,
+    steps: int = 700,
+    block: int = 64,
+    dtype: str = "float32",
+    force: bool = False,
+    **config: Any,
+) -> RunWriter:
     """A whole run, not yet packed: rows, evaluations every 200 steps, end."""
     writer = RunWriter.create(path, description(dtype, **config), force)
     for start in range(0, steps, 200):

@@ -1,4 +1,6 @@
-"""Every public name of a module is used by the package: a name that only tests use, or nobody, is removed with its tests."""
+"""Every public name of a module is used by the package: a name that only tests use, or nobody,
+is removed with its tests.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,37 @@ PLUGIN = "pytest_plugin"
 
 def trees() -> dict[str, tuple[ast.Module, bool]]:
     """Every module by its dotted name inside the package, and whether it is a package itself."""
-    return {module_name(path): (ast.parse(path.read_text(encoding="utf-8")), path.name == "__init__.py") for path in sorted(PACKAGE.rglob("*.py"))}
+    return {
+        module_name(path): (ast.parse(path.read_text(encoding="utf-8")), path.name == "__init__.py")
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
-    """The public names that a module defines at its top. What a decorator registers is used by it; of positions in a row one that is used stands for all."""
-    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    """The public names that a module defines at its top. What a decorator registers is used by
+    it; of positions in a row one that is used stands for all.
+    """
+    loaded = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names = [] if isinstance(node, ast.FunctionDef) and node.decorator_list else [node.name]
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-            if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "range" and loaded & set(names):
+            names = [
+                each.id
+                for target in targets
+                for each in ast.walk(target)
+                if isinstance(each, ast.Name)
+            ]
+            if (
+                isinstance(node.value, ast.Call)
+                and ast.unparse(node.value.func) == "range"
+                and loaded & set(names)
+            ):
                 names = []
         else:
             names = []
@@ -60,14 +80,19 @@ def used(module: str, tree: ast.Module, package: bool) -> Iterator[tuple[str, st
 
 
 def dead(modules: dict[str, tuple[ast.Module, bool]]) -> list[str]:
-    """`module.name` of every public name that nobody in the package uses; a name that a package hands on counts where it is taken from the package."""
-    taken = {pair for name, (tree, package) in modules.items() for pair in used(name, tree, package)}
+    """`module.name` of every public name that nobody in the package uses; a name that a package
+    hands on counts where it is taken from the package.
+    """
+    taken = {
+        pair for name, (tree, package) in modules.items() for pair in used(name, tree, package)
+    }
     return [
         f"{module}.{name}"
         for module, (tree, _) in modules.items()
         if module != PLUGIN
         for name in defined(tree)
-        if name not in CALLED_FROM_OUTSIDE and not any(name == each and f"dlprobe.{module}".startswith(base) for base, each in taken)
+        if name not in CALLED_FROM_OUTSIDE
+        and not any(name == each and f"dlprobe.{module}".startswith(base) for base, each in taken)
     ]
 
 
@@ -76,7 +101,9 @@ def test_no_name_is_there_for_nobody() -> None:
 
 
 def test_the_check_itself_sees_what_it_should() -> None:
-    source = "A, B = 0, 1\nC, D = range(2)\nE = C\ndef f(): ...\n@register\ndef g(): ...\nclass H: ...\n"
+    source = (
+        "A, B = 0, 1\nC, D = range(2)\nE = C\ndef f(): ...\n@register\ndef g(): ...\nclass H: ...\n"
+    )
     user = "from dlprobe.one import f\nimport dlprobe.one as one\none.B\n"
     found = dead({"one": (ast.parse(source), False), "two": (ast.parse(user), False)})
     assert found == ["one.A", "one.E", "one.H"]

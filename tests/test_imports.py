@@ -1,6 +1,8 @@
-"""Imports point one way: what every folder may import, who owns which third-party package, and what `dlprobe --help` must not load.
+"""Imports point one way: what every folder may import, who owns which third-party package, and what
+`dlprobe --help` must not load.
 
-The tables below are the rule; the tests read the source of every module, so imports inside functions count too.
+The tables below are the rule; the tests read the source of every module, so imports inside
+functions count too.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_IMPORT["api"] = set(MAY_IMPORT) - {"__main__", "__init__", "pytest_plugin"}
 MAY_IMPORT["commands"] = {*MAY_IMPORT, "api"} - {"__main__", "pytest_plugin"}
 # Annotations only: a report takes result records, it does not make them.
-MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "data", "runs", "rules", "experiments"}}
+MAY_ANNOTATE: dict[str, set[str]] = {
+    "reports": {"analysis", "data", "runs", "rules", "experiments"}
+}
 OWNERS: dict[str, set[str]] = {
     "numba": {"nn"},
     "llvmlite": {"nn"},
@@ -76,7 +80,9 @@ NOT_FOR_HELP = ("numba", "h5py", "scipy", "polars")
 
 @dataclass(frozen=True)
 class Import:
-    """One import: the dotted name of the module that holds it, where it stands, what is imported, and whether for annotations only."""
+    """One import: the dotted name of the module that holds it, where it stands, what is
+    imported, and whether for annotations only.
+    """
 
     module: str
     line: int
@@ -88,26 +94,39 @@ class Import:
 
 
 def module_name(path: Path) -> str:
-    """`dlprobe/runs/frames.py` → `runs.frames`, a package's `__init__` → its own name, the top one → `__init__`."""
+    """`dlprobe/runs/frames.py` → `runs.frames`, a package's `__init__` → its own name, the top
+    one → `__init__`.
+    """
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    return {
+        module_name(path): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
 
 
 @cache
 def all_imports() -> list[Import]:
     packages = {module_name(path) for path in PACKAGE.rglob("__init__.py")}
-    return [one for name, tree in modules().items() for one in imports_of(name, tree, name in packages)]
+    return [
+        one for name, tree in modules().items() for one in imports_of(name, tree, name in packages)
+    ]
 
 
 def imports_of(module: str, tree: ast.Module, package: bool = False) -> Iterator[Import]:
-    """Every import of a module, `from a import b` as `a.b`, relative ones resolved; after `import dlprobe`, what is reached through it counts."""
+    """Every import of a module, `from a import b` as `a.b`, relative ones resolved; after
+    `import dlprobe`, what is reached through it counts.
+    """
     guarded = {
-        id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and is_type_checking(node.test) for part in node.body for inner in ast.walk(part)
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and is_type_checking(node.test)
+        for part in node.body
+        for inner in ast.walk(part)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -115,7 +134,11 @@ def imports_of(module: str, tree: ast.Module, package: bool = False) -> Iterator
         elif isinstance(node, ast.ImportFrom):
             base = absolute(module, package, node.level, node.module)
             targets = [f"{base}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "dlprobe":
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "dlprobe"
+        ):
             targets = [f"dlprobe.{node.attr}"]
         else:
             continue
@@ -145,14 +168,22 @@ def breaks_direction(one: Import) -> bool:
     if one.target.split(".")[0] != "dlprobe":
         return False
     folder, target = one.module.split(".")[0], one.target.removeprefix("dlprobe").lstrip(".")
-    if target == "" or target.startswith("__") or target.split(".")[0] == folder:  # dlprobe.__version__, dlprobe.__file__
+    if (
+        target == "" or target.startswith("__") or target.split(".")[0] == folder
+    ):  # dlprobe.__version__, dlprobe.__file__
         return False
-    allowed = MAY_IMPORT[folder] | EVERYBODY | (MAY_ANNOTATE.get(folder, set()) if one.annotation else set())
+    allowed = (
+        MAY_IMPORT[folder]
+        | EVERYBODY
+        | (MAY_ANNOTATE.get(folder, set()) if one.annotation else set())
+    )
     return not matches(target, allowed)
 
 
 def breaks_ownership(one: Import) -> bool:
-    """Whether an import of an owned third-party package stands outside its owners; for annotations it counts just the same."""
+    """Whether an import of an owned third-party package stands outside its owners; for
+    annotations it counts just the same.
+    """
     owners = OWNERS.get(one.target.split(".")[0])
     return owners is not None and not matches(one.module, owners)
 
@@ -170,7 +201,9 @@ def test_third_party_packages_stay_with_their_owners() -> None:
 
 
 def test_the_ground_stands_on_nothing() -> None:
-    """Each of these imports itself and those before it only: otherwise "everybody may import them" would make circles."""
+    """Each of these imports itself and those before it only: otherwise "everybody may import
+    them" would make circles.
+    """
     ground = {
         "errors": set(),
         "version": set(),
@@ -178,12 +211,22 @@ def test_the_ground_stands_on_nothing() -> None:
         "config": {"errors", "registry", "config"},
         "record": {"errors", "registry", "config", "record"},
     }
-    low = [one for one in all_imports() if one.module.split(".")[0] in ground and one.target.startswith("dlprobe.")]
-    assert [str(one) for one in low if not matches(one.target.removeprefix("dlprobe."), ground[one.module.split(".")[0]])] == []
+    low = [
+        one
+        for one in all_imports()
+        if one.module.split(".")[0] in ground and one.target.startswith("dlprobe.")
+    ]
+    assert [
+        str(one)
+        for one in low
+        if not matches(one.target.removeprefix("dlprobe."), ground[one.module.split(".")[0]])
+    ] == []
 
 
 def home_of(target: str, known: Collection[str]) -> str | None:
-    """The module among `known` that an import takes something from; None outside dlprobe, and for what the top package knows before it is run."""
+    """The module among `known` that an import takes something from; None outside dlprobe, and
+    for what the top package knows before it is run.
+    """
     top, _, name = target.partition(".")
     if top != "dlprobe" or name in ("", "__file__"):
         return None
@@ -193,7 +236,9 @@ def home_of(target: str, known: Collection[str]) -> str | None:
 
 
 def circle_in(imports: Iterable[Import], known: Collection[str]) -> list[str]:
-    """Modules that import each other in a ring, the first one again at the end; none where there is no ring. Imports in functions and for annotations count."""
+    """Modules that import each other in a ring, the first one again at the end; none where
+    there is no ring. Imports in functions and for annotations count.
+    """
     graph: dict[str, set[str]] = {}
     for one in imports:
         target = home_of(one.target, known)
@@ -214,18 +259,59 @@ def test_no_module_imports_one_that_needs_it() -> None:
     ("sources", "circle"),
     [
         ({"a.x": "from dlprobe.a.y import Y", "a.y": "import dlprobe.b.z"}, set()),
-        ({"a.x": "from dlprobe.a.y import Y", "a.y": "def f():\n    from dlprobe.a import x"}, {"a.x", "a.y"}),
-        ({"a.x": "from dlprobe.a.y import Y", "a.y": "if TYPE_CHECKING:\n    from dlprobe.a.x import X"}, {"a.x", "a.y"}),
-        ({"a.x": "from .y import Y", "a.y": "from dlprobe.b import z", "b.z": "from dlprobe.a.x import X"}, {"a.x", "a.y", "b.z"}),
-        ({"__init__": "def f():\n    from dlprobe.a.x import X", "a.x": "import dlprobe\ndlprobe.__version__"}, {"__init__", "a.x"}),
-        ({"__init__": "def f():\n    from dlprobe.a.x import X", "a.x": "import dlprobe\ndlprobe.__file__"}, set()),
+        (
+            {"a.x": "from dlprobe.a.y import Y", "a.y": "def f():\n    from dlprobe.a import x"},
+            {"a.x", "a.y"},
+        ),
+        (
+            {
+                "a.x": "from dlprobe.a.y import Y",
+                "a.y": "if TYPE_CHECKING:\n    from dlprobe.a.x import X",
+            },
+            {"a.x", "a.y"},
+        ),
+        (
+            {
+                "a.x": "from .y import Y",
+                "a.y": "from dlprobe.b import z",
+                "b.z": "from dlprobe.a.x import X",
+            },
+            {"a.x", "a.y", "b.z"},
+        ),
+        (
+            {
+                "__init__": "def f():\n    from dlprobe.a.x import X",
+                "a.x": "import dlprobe\ndlprobe.__version__",
+            },
+            {"__init__", "a.x"},
+        ),
+        (
+            {
+                "__init__": "def f():\n    from dlprobe.a.x import X",
+                "a.x": "import dlprobe\ndlprobe.__file__",
+            },
+            set(),
+        ),
     ],
 )
 def test_the_search_for_circles_finds_them(sources: dict[str, str], circle: set[str]) -> None:
-    assert set(circle_in((one for name, source in sources.items() for one in imports_of(name, ast.parse(source))), sources)) == circle
+    assert (
+        set(
+            circle_in(
+                (
+                    one
+                    for name, source in sources.items()
+                    for one in imports_of(name, ast.parse(source))
+                ),
+                sources,
+            )
+        )
+        == circle
+    )
 
 
-# Each module is imported when nothing else of its own folder is there, so that any of them may come first; folders import each other in one direction.
+# Each module is imported when nothing else of its own folder is there, so that any of them may come
+# first; folders import each other in one direction.
 ALONE = """
 import sys
 from importlib import import_module
@@ -253,8 +339,19 @@ def test_every_module_can_be_the_first_one_imported() -> None:
     framework stands on it."""
     lacking = tuple(f"recorders.{name}." for name in ("torch", "keras") if find_spec(name) is None)
     lacking += ("recorders.keras.jax_probe",) if find_spec("jax") is None else ()
-    names = [f"dlprobe.{name}" for name in modules() if name not in ("__init__", "__main__") and not name.startswith(lacking)]
-    result = subprocess.run([sys.executable, "-c", ALONE, *names], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    names = [
+        f"dlprobe.{name}"
+        for name in modules()
+        if name not in ("__init__", "__main__") and not name.startswith(lacking)
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", ALONE, *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
 
 
@@ -297,12 +394,24 @@ def test_the_check_itself_sees_what_it_should(module: str, source: str, wrong: b
 
 def test_what_one_command_alone_needs_lies_in_its_own_package() -> None:
     """commands.base holds what several commands use, or what it uses itself."""
-    users: dict[str, set[str]] = {name: set() for name in modules() if name.startswith("commands.base.")}
+    users: dict[str, set[str]] = {
+        name: set() for name in modules() if name.startswith("commands.base.")
+    }
     for one in all_imports():
         target = home_of(one.target, modules())
         if target in users and target != one.module:
-            users[target].add(one.module if one.module.startswith("commands.base.") else one.module.split(".")[1] if "." in one.module else "commands")
-    alone = {name: by for name, by in users.items() if len(by) < 2 and not any(each.startswith("commands") for each in by)}
+            users[target].add(
+                one.module
+                if one.module.startswith("commands.base.")
+                else one.module.split(".")[1]
+                if "." in one.module
+                else "commands"
+            )
+    alone = {
+        name: by
+        for name, by in users.items()
+        if len(by) < 2 and not any(each.startswith("commands") for each in by)
+    }
     assert len(users) > 10
     assert alone == {}
 
@@ -341,5 +450,12 @@ print("loaded", *(name for name in {names!r} if name in sys.modules))
 
 def test_help_loads_nothing_heavy() -> None:
     script = HELP.format(names=NOT_FOR_HELP)
-    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert result.stdout.splitlines()[-2:] == ["code 0", "loaded"], result.stdout + result.stderr

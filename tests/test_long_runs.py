@@ -1,4 +1,6 @@
-"""Campaigns and framework checks: pytest collects none of them, so what keeps them working is tried here, a few times each."""
+"""Campaigns and framework checks: pytest collects none of them, so what keeps them working is
+tried here, a few times each.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from tests import long_runs
 FOLDERS = ("campaigns", "frameworks")
 
 
-@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in FOLDERS for name in long_runs.names(folder)])
+@pytest.mark.parametrize(
+    ("folder", "name"), [(folder, name) for folder in FOLDERS for name in long_runs.names(folder)]
+)
 def test_pytest_would_not_collect_it(folder: str, name: str) -> None:
     text = (Path(__file__).parent / folder / f"{name}.py").read_text(encoding="utf-8")
     assert not name.startswith("test_")
@@ -20,7 +24,9 @@ def test_pytest_would_not_collect_it(folder: str, name: str) -> None:
     assert "skip" not in text
 
 
-@pytest.mark.parametrize(("name", "count"), [("killed_packing", 2), ("mutated_files", 5), ("killed_resume", 0)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("killed_packing", 2), ("mutated_files", 5), ("killed_resume", 0)]
+)
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) -> None:
     found = long_runs.run("campaigns", name, count, seed=1)
@@ -45,14 +51,20 @@ def test_runs_of_one_law_pass_the_gate_and_planted_errors_do_not() -> None:
 
 
 def test_the_advised_direction_is_the_better_one() -> None:
-    """`bias_directions` in short: the first of 160 drawn runs, carried out both ways with five seeds."""
+    """`bias_directions` in short: the first of 160 drawn runs, carried out both ways with five
+    seeds.
+    """
     found = long_runs.run("campaigns", "bias_directions", 1, seed=3)
     assert (found["more data or regularization"], found["failed"]) == ({"said": 1, "right": 1}, [])
 
 
-def test_a_failure_is_printed_and_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_printed_and_is_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = __import__("tests.campaigns.mutated_files", fromlist=["run"])
-    monkeypatch.setattr(module, "run", lambda count, seed, folder: {"failed": [f"{count} tries with seed {seed}"]})
+    monkeypatch.setattr(
+        module, "run", lambda count, seed, folder: {"failed": [f"{count} tries with seed {seed}"]}
+    )
     assert long_runs.main("campaigns", ["mutated_files", "--count", "3", "--seed", "4"]) == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert found["failed"] == ["3 tries with seed 4"]

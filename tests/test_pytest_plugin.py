@@ -1,4 +1,6 @@
-"""The pytest plugin, run by pytest inside pytest: silent unless used, one readable failure, baselines updated on request only."""
+"""The pytest plugin, run by pytest inside pytest: silent unless used, one readable failure,
+baselines updated on request only.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ TRAINS = """
 def test_net(dlprobe_check):
     path = dlprobe_check({"data": {"data": "wine"}, "model": {"layers": "5"}, "training": {"epochs": 1}}, select=["N"])
     assert path.exists()
-"""
+"""  # noqa: E501
 LOADS = """
 import pytest
 
@@ -48,7 +50,7 @@ def test_loop(dlprobe_check):
     hidden = [part for _ in range({depth}) for part in (torch.nn.Linear(8, 8), torch.nn.{activation}())]
     model = torch.nn.Sequential(*hidden, torch.nn.Linear(8, 3))
     train(model, torch.optim.SGD(model.parameters(), lr=0.1), dlprobe_check, select=["G001"])
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -60,10 +62,14 @@ def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest
 
 
 def run(folder: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
-    """In a process of its own: in this one pytester would forget modules that were imported inside, and they would register their records twice."""
+    """In a process of its own: in this one pytester would forget modules that were imported
+    inside, and they would register their records twice.
+    """
     folder.makepyfile(source)
     plugin = () if _installed() else ("-p", "dlprobe.pytest_plugin")
-    return folder.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", "--strict-markers", *options)
+    return folder.runpytest_subprocess(
+        *plugin, "-p", "no:cacheprovider", "--strict-markers", *options
+    )
 
 
 def _installed() -> bool:
@@ -79,9 +85,15 @@ def test_a_configuration_is_trained_and_checked(folder: pytest.Pytester) -> None
 @pytest.mark.skipif(find_spec("torch") is None, reason="could not import 'torch'")
 @pytest.mark.parametrize(
     ("depth", "activation", "steps", "words"),
-    [(12, "Sigmoid", 200, "G001 vanishing-gradient"), (2, "ReLU", 200, ""), (2, "ReLU", 0, "nothing was recorded")],
+    [
+        (12, "Sigmoid", 200, "G001 vanishing-gradient"),
+        (2, "ReLU", 200, ""),
+        (2, "ReLU", 0, "nothing was recorded"),
+    ],
 )
-def test_a_pytorch_loop_is_recorded_inside_the_test_and_checked(folder: pytest.Pytester, depth: int, activation: str, steps: int, words: str) -> None:
+def test_a_pytorch_loop_is_recorded_inside_the_test_and_checked(
+    folder: pytest.Pytester, depth: int, activation: str, steps: int, words: str
+) -> None:
     result = run(folder, RECORDS.format(depth=depth, activation=activation, steps=steps))
     result.assert_outcomes(**{"failed" if words else "passed": 1})
     if words:
@@ -89,15 +101,24 @@ def test_a_pytorch_loop_is_recorded_inside_the_test_and_checked(folder: pytest.P
 
 
 def test_a_toml_file_is_trained_and_checked(folder: pytest.Pytester) -> None:
-    (folder.path / "net.toml").write_text('[data]\ndata = "wine"\n[training]\nsteps = 2\n', encoding="utf-8")
-    run(folder, "def test_net(dlprobe_check): dlprobe_check('net.toml', select=['N'])").assert_outcomes(passed=1)
+    (folder.path / "net.toml").write_text(
+        '[data]\ndata = "wine"\n[training]\nsteps = 2\n', encoding="utf-8"
+    )
+    run(
+        folder, "def test_net(dlprobe_check): dlprobe_check('net.toml', select=['N'])"
+    ).assert_outcomes(passed=1)
 
 
 def test_a_failure_says_what_where_and_what_to_try(folder: pytest.Pytester) -> None:
     result = run(folder, LOADS)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*dlprobe: 1 finding on ill.h5", "*N001 non-finite (error): the batch loss of step 6*", "*try dlprobe train ill.h5 --lr *", "*dlprobe explain N001"]
+        [
+            "*dlprobe: 1 finding on ill.h5",
+            "*N001 non-finite (error): the batch loss of step 6*",
+            "*try dlprobe train ill.h5 --lr *",
+            "*dlprobe explain N001",
+        ]
     )
     assert "pytest_plugin.py" not in result.stdout.str()
 
@@ -109,9 +130,17 @@ def test_a_missing_or_damaged_run_fails(folder: pytest.Pytester) -> None:
 
 
 def test_what_a_passed_test_could_not_look_at_is_said_at_the_end(folder: pytest.Pytester) -> None:
-    result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['D', 'W006'])")
+    result = run(
+        folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['D', 'W006'])"
+    )
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*= dlprobe =*", "ill.h5: W006 was selected and not evaluated: *", "ill.h5: * not evaluated: *"])
+    result.stdout.fnmatch_lines(
+        [
+            "*= dlprobe =*",
+            "ill.h5: W006 was selected and not evaluated: *",
+            "ill.h5: * not evaluated: *",
+        ]
+    )
 
 
 def test_nothing_evaluated_is_no_pass(folder: pytest.Pytester) -> None:
@@ -120,10 +149,15 @@ def test_nothing_evaluated_is_no_pass(folder: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*nothing could be evaluated*"])
 
 
-def test_a_baseline_is_written_on_request_and_then_only_new_findings_fail(folder: pytest.Pytester) -> None:
+def test_a_baseline_is_written_on_request_and_then_only_new_findings_fail(
+    folder: pytest.Pytester,
+) -> None:
     baseline = ("--dlprobe-baseline", "known.json")
     run(folder, LOADS, *baseline, "--dlprobe-update-baseline").assert_outcomes(passed=1)
-    assert [each["code"] for each in json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]] == ["N001"]
+    assert [
+        each["code"]
+        for each in json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]
+    ] == ["N001"]
     before = (folder.path / "known.json").read_bytes()
     run(folder, LOADS, *baseline).assert_outcomes(passed=1)
     shutil.copy(folder.path / "ill.h5", folder.path / "other.h5")
@@ -136,7 +170,9 @@ def test_an_update_keeps_what_other_runs_are_known_for(folder: pytest.Pytester) 
     run(folder, LOADS, *baseline)
     shutil.copy(folder.path / "ill.h5", folder.path / "other.h5")
     run(folder, LOADS.replace("ill.h5", "other.h5"), *baseline)
-    assert len(json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]) == 2
+    assert (
+        len(json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]) == 2
+    )
 
 
 @pytest.mark.parametrize("name", ["ill.h5", "package.json", "pipe"])
@@ -147,25 +183,48 @@ def test_an_update_replaces_nothing_but_a_baseline(name: str, folder: pytest.Pyt
     result = run(folder, LOADS, "--dlprobe-baseline", name, "--dlprobe-update-baseline")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {name} is *"])
-    assert ((folder.path / "ill.h5").read_bytes(), (folder.path / "package.json").read_text()) == (before, "{}")
+    assert ((folder.path / "ill.h5").read_bytes(), (folder.path / "package.json").read_text()) == (
+        before,
+        "{}",
+    )
     assert (folder.path / "pipe").is_fifo()
 
 
-@pytest.mark.parametrize("options", [("--dlprobe-baseline", "none.json"), ("--dlprobe-update-baseline",)])
-def test_wrong_options_end_the_session_with_one_line(folder: pytest.Pytester, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "options", [("--dlprobe-baseline", "none.json"), ("--dlprobe-update-baseline",)]
+)
+def test_wrong_options_end_the_session_with_one_line(
+    folder: pytest.Pytester, options: tuple[str, ...]
+) -> None:
     result = run(folder, LOADS, *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *baseline*"])
 
 
 def test_the_plugin_loads_nothing_heavy_before_it_is_used(folder: pytest.Pytester) -> None:
-    script = "import sys, dlprobe.pytest_plugin; print([name for name in sys.modules if name.split('.')[0] in ('numpy', 'numba', 'h5py', 'typer', 'pydantic')])"
-    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=folder.path, capture_output=True, text=True, check=True)
+    script = (
+        "import sys, dlprobe.pytest_plugin; print([name for name in sys.modules if "
+        "name.split('.')[0] in ('numpy', 'numba', 'h5py', 'typer', 'pydantic')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=folder.path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_tests_that_do_not_use_it_are_left_alone(folder: pytest.Pytester) -> None:
-    result = run(folder, "def test_other(request): assert not [name for name in request.fixturenames if 'dlprobe' in name]")
+    result = run(
+        folder,
+        (
+            "def test_other(request): assert not [name for name in request.fixturenames if "
+            "'dlprobe' in name]"
+        ),
+    )
     result.assert_outcomes(passed=1)
     assert "dlprobe: " not in result.stdout.str()
 
@@ -182,9 +241,13 @@ def test_run(dlprobe_check, severity, fail_on):
 
 
 def test_a_test_fails_exactly_where_check_does(folder: pytest.Pytester) -> None:
-    """One finding, made an info, a warning, an error; `check` is tested by the same table in tests/commands/test_check.py."""
+    """One finding, made an info, a warning, an error; `check` is tested by the same table in
+    tests/commands/test_check.py.
+    """
     failing = sum(len(FAIL_ON[word or FAIL_ON_DEFAULT]) for word in (*FAIL_ON, None))
-    run(folder, GATED.format(words=[*FAIL_ON, None])).assert_outcomes(failed=failing, passed=15 - failing)
+    run(folder, GATED.format(words=[*FAIL_ON, None])).assert_outcomes(
+        failed=failing, passed=15 - failing
+    )
 
 
 def test_a_severity_that_is_none_fails_with_the_list(folder: pytest.Pytester) -> None:
@@ -194,9 +257,23 @@ def test_a_severity_that_is_none_fails_with_the_list(folder: pytest.Pytester) ->
 
 
 @pytest.mark.parametrize(
-    ("bound", "outcome", "text"), [("val_error<=5%", "failed", "24 of 360"), ("val_error<=10%", "passed", ""), ("r2>.9", "failed", "no val_r2")]
+    ("bound", "outcome", "text"),
+    [
+        ("val_error<=5%", "failed", "24 of 360"),
+        ("val_error<=10%", "passed", ""),
+        ("r2>.9", "failed", "no val_r2"),
+    ],
 )
-def test_a_test_may_ask_for_a_bound(folder: pytest.Pytester, bound: str, outcome: str, text: str) -> None:
-    result = run(folder, f"def test_run(dlprobe_check): dlprobe_check({str(ROOT / 'sample_runs' / 'healthy.h5')!r}, select='N', gate={bound!r})")
+def test_a_test_may_ask_for_a_bound(
+    folder: pytest.Pytester, bound: str, outcome: str, text: str
+) -> None:
+    result = run(
+        folder,
+        (
+            "def test_run(dlprobe_check): "
+            f"dlprobe_check({str(ROOT / 'sample_runs' / 'healthy.h5')!r}, select='N', "
+            f"gate={bound!r})"
+        ),
+    )
     result.assert_outcomes(**{outcome: 1})
     result.stdout.fnmatch_lines([f"*{text}*"])

@@ -24,7 +24,10 @@ YAML = [yaml.safe_load(block) for block in blocks("yaml")]
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_of_a_document_runs_in_its_order(
-    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    document: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     failed = []
@@ -62,7 +65,9 @@ def test_the_python_example_reads_a_run(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_workflow_runs_as_written(project: Path) -> None:
-    """Every `run` of the GitHub workflow in the order of its steps, with the shell that GitHub uses; installing is what this checkout stands for."""
+    """Every `run` of the GitHub workflow in the order of its steps, with the shell that GitHub
+    uses; installing is what this checkout stands for.
+    """
     workflow = next(document for document in YAML if "jobs" in document)
     (job,) = workflow["jobs"].values()
     commands = [step["run"] for step in job["steps"] if "run" in step]
@@ -81,15 +86,25 @@ def test_the_pre_commit_hooks_judge_what_they_are_given(project: Path) -> None:
     for hook in (*offered, *local):
         assert re.search(hook["files"], "runs/net.h5")
         assert not re.search(hook["files"], "README.md")
-        assert [shell(project, f"{hook['entry']} sample_runs/{name}.h5").returncode for name in ("healthy", "diverged")] == [0, 1]
+        assert [
+            shell(project, f"{hook['entry']} sample_runs/{name}.h5").returncode
+            for name in ("healthy", "diverged")
+        ] == [0, 1]
 
 
 def test_the_pytest_example_runs(project: Path) -> None:
     (text,) = blocks("py")
     (project / "test_example.py").write_text(text, encoding="utf-8")
     shutil.copy(ROOT / "sample_runs" / "healthy.h5", project / "relu.h5")
-    plugin = "" if any(each.value == "dlprobe.pytest_plugin" for each in entry_points(group="pytest11")) else "-p dlprobe.pytest_plugin"
-    done = shell(project, f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider {plugin} test_example.py")
+    plugin = (
+        ""
+        if any(each.value == "dlprobe.pytest_plugin" for each in entry_points(group="pytest11"))
+        else "-p dlprobe.pytest_plugin"
+    )
+    done = shell(
+        project,
+        f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider {plugin} test_example.py",
+    )
     assert "2 passed" in done.stdout, done.stdout
 
 
@@ -105,7 +120,9 @@ def project(tmp_path: Path) -> Path:
     """A clone as far as the examples look: the sample runs, and `dlprobe` as a command."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "dlprobe"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dlprobe "$@"\n', encoding="utf-8")
+    program.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dlprobe "$@"\n', encoding="utf-8"
+    )
     program.chmod(0o755)
     shutil.copytree(ROOT / "sample_runs", tmp_path / "sample_runs")
     return tmp_path
@@ -113,5 +130,16 @@ def project(tmp_path: Path) -> Path:
 
 def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Run a command as the runner of GitHub does."""
-    variables = environment(PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", GITHUB_STEP_SUMMARY=str(folder / "summary.md"))
-    return subprocess.run(["bash", "-e", "-c", command], cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    variables = environment(
+        PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        GITHUB_STEP_SUMMARY=str(folder / "summary.md"),
+    )
+    return subprocess.run(
+        ["bash", "-e", "-c", command],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

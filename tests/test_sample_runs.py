@@ -1,4 +1,6 @@
-"""The committed runs of `sample_runs/`: they read, say of themselves what their README says, and were made from the TOML beside them."""
+"""The committed runs of `sample_runs/`: they read, say of themselves what their README says,
+and were made from the TOML beside them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ RUNS = {
     "diverged": ("diverged", "level", "diverged"),
     "interrupted": ("interrupted", "level", "level"),
 }
-# name: what the run has come to, and codes of which one must be the cause; made so, whatever the rules say
+# name: what the run has come to, and codes of which one must be the cause; made so, whatever the
+#     rules say
 DIAGNOSES: dict[str, tuple[StateName, tuple[str, ...]]] = {
     "healthy": ("learned well", ()),
     "vanishing": ("did not learn", ("G001",)),
@@ -95,14 +98,35 @@ def test_the_baseline_passes_its_own_gate_and_the_regressed_run_does_not() -> No
     seeds = sorted(map(str, (FOLDER / "baseline").glob("*.h5")))
     assert len(seeds) == 5
     for seed in seeds:
-        assert dlprobe("check", seed, "--against", *(each for each in seeds if each != seed), "--select", "R").code == 0
-    assert dlprobe("check", str(FOLDER / "regressed.h5"), "--against", *seeds, "--select", "R002").code == 1
+        assert (
+            dlprobe(
+                "check",
+                seed,
+                "--against",
+                *(each for each in seeds if each != seed),
+                "--select",
+                "R",
+            ).code
+            == 0
+        )
+    assert (
+        dlprobe("check", str(FOLDER / "regressed.h5"), "--against", *seeds, "--select", "R002").code
+        == 1
+    )
 
 
 def test_the_study_of_initializers_says_which_of_them_learn() -> None:
-    values = {value["label"]: value for value in dlprobe("compare", str(FOLDER / "initializers.h5"), "--format", "json").data["values"]}
+    values = {
+        value["label"]: value
+        for value in dlprobe("compare", str(FOLDER / "initializers.h5"), "--format", "json").data[
+            "values"
+        ]
+    }
     assert values["normal(std=0.01)"]["states"] == {"did not learn": 2}
-    assert all(set(values[name]["states"]) <= {"learned well", "learned in part"} for name in ("glorot_normal", "he_normal"))
+    assert all(
+        set(values[name]["states"]) <= {"learned well", "learned in part"}
+        for name in ("glorot_normal", "he_normal")
+    )
 
 
 @each_run
@@ -112,7 +136,11 @@ def test_status_and_verdicts_are_what_the_readme_says(name: str) -> None:
         assert profile is not None
         found = (run.status, profile.first.verdict.verdict, profile.last.verdict.verdict)
     assert found == RUNS[name]
-    line = next(line for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}.h5`"))
+    line = next(
+        line
+        for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith(f"| `{name}.h5`")
+    )
     assert f"| {found[0]} | {found[1]} → {found[2]} |" in line
 
 
@@ -145,7 +173,9 @@ def test_no_machine_is_named(name: str) -> None:
         assert run.writer == {}
     assert told.pop("command_line") == f"dlprobe train {name}.toml -o {name}.h5"
     assert told["version_dlprobe"] != "unknown"
-    assert not [text for text in told.values() if isinstance(text, str) and re.search(r"[/\\@]", text)]
+    assert not [
+        text for text in told.values() if isinstance(text, str) and re.search(r"[/\\@]", text)
+    ]
 
 
 def test_a_vanishing_run_learned_nothing_and_a_healthy_one_did() -> None:
@@ -165,7 +195,11 @@ def test_a_diverged_run_keeps_the_step_that_explains_its_end() -> None:
 def test_an_interrupted_run_stopped_on_its_way() -> None:
     with _opened("interrupted") as run:
         assert 0 < run.final["stopped_step"] < run.config["training"]["steps"]
-        assert 0 <= run.final["stopped_step"] - run.steps[-1] <= run.config["recording"]["record_every"]
+        assert (
+            0
+            <= run.final["stopped_step"] - run.steps[-1]
+            <= run.config["recording"]["record_every"]
+        )
 
 
 def test_a_damaged_file_is_one_clear_line() -> None:
@@ -189,9 +223,22 @@ def steps_in(path: Path, journal: Path) -> int:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_what_a_killed_train_leaves_reads_like_any_run(tmp_path: Path) -> None:
     path, journal = tmp_path / "killed.h5", tmp_path / "killed.h5.journal"
-    arguments = ["train", str(FOLDER / "interrupted.toml"), "--record-every", "1", "-o", str(path), "--quiet"]
+    arguments = [
+        "train",
+        str(FOLDER / "interrupted.toml"),
+        "--record-every",
+        "1",
+        "-o",
+        str(path),
+        "--quiet",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
-    process = subprocess.Popen([sys.executable, "-m", "dlprobe", *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlprobe", *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         began = time.monotonic()
         while steps_in(path, journal) <= 10:

@@ -1,4 +1,5 @@
-"""The configuration of dlprobe that comes nearest to a run that another program trained, and what of it is not known.
+"""The configuration of dlprobe that comes nearest to a run that another program trained, and what
+of it is not known.
 
 Rules build the remedies of such a run from it, as they do from the configuration of dlprobe's own;
 `train --like` trains it.
@@ -21,15 +22,29 @@ from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-SAME_SCALE = 0.1  # relative: so far is the root mean square of drawn weights from an initializer's at most
-USUAL = ("pytorch_linear", "he_normal", "glorot_normal", "lecun_normal")  # of equal variances the likelier comes first
-UNIFORM = {"he_normal": "he_uniform", "glorot_normal": "glorot_uniform", "lecun_normal": "lecun_uniform"}
-UNIFORM_PEAK = 2.2  # largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
+SAME_SCALE = (
+    0.1  # relative: so far is the root mean square of drawn weights from an initializer's at most
+)
+USUAL = (
+    "pytorch_linear",
+    "he_normal",
+    "glorot_normal",
+    "lecun_normal",
+)  # of equal variances the likelier comes first
+UNIFORM = {
+    "he_normal": "he_uniform",
+    "glorot_normal": "glorot_uniform",
+    "lecun_normal": "lecun_uniform",
+}
+UNIFORM_PEAK = (
+    2.2  # largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
+)
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """config: as near as dlprobe comes. unknown: keys, `table.key`, that the file does not tell, so that config has its own default there.
+    """config: as near as dlprobe comes. unknown: keys, `table.key`, that the file does not tell, so
+    that config has its own default there.
 
     notes: what the run is and the configuration is not, in words.
     """
@@ -40,7 +55,9 @@ class Likeness:
 
 
 def likeness(run: Run) -> Likeness:
-    """What comes nearest to a run of another origin. Raises RunFileError where the file is damaged."""
+    """What comes nearest to a run of another origin. Raises RunFileError where the file is
+    damaged.
+    """
     values = {**_net(run), **_training(run)}
     config, unknown, notes = RunConfig(), set(), []
     for key, text in values.items():
@@ -84,7 +101,9 @@ def _one_or_all(names: list[str | None]) -> str:
 
 
 def _has_no_bias(layer: LayerFacts) -> bool:
-    return layer.parameter_count is not None and layer.parameter_count == (layer.fan_in or 0) * (layer.fan_out or 0)
+    return layer.parameter_count is not None and layer.parameter_count == (layer.fan_in or 0) * (
+        layer.fan_out or 0
+    )
 
 
 def _training(run: Run) -> dict[str, str | None]:
@@ -106,7 +125,9 @@ def _training(run: Run) -> dict[str, str | None]:
 
 
 def _optimizer(name: str | None, decay: float) -> tuple[str | None, float]:
-    """The optimizer, None of a name that dlprobe does not have; and its weight decay as a penalty λ Σ w² of half the decay, where it takes none."""
+    """The optimizer, None of a name that dlprobe does not have; and its weight decay as a
+    penalty λ Σ w² of half the decay, where it takes none.
+    """
     try:
         spec = parse_spec("optimizer", name or "")
     except ConfigError:
@@ -118,27 +139,40 @@ def _optimizer(name: str | None, decay: float) -> tuple[str | None, float]:
 
 
 def initializer_of(run: Run) -> str | None:
-    """The initializer whose weights have the size that all layers began with; one of the measured size
-    where none has; None where the first step or sizes of layers were not recorded."""
+    """The initializer whose weights have the size that all layers began with; one of the measured
+    size where none has; None where the first step or sizes of layers were not recorded.
+    """
     if not len(run.steps) or int(run.steps[0]) or not run.is_recorded("weight_rms"):
         return None
     sizes = run.row(0)["weight_rms"].astype(np.float64)
     fans = [(layer.fan_in, layer.fan_out) for layer in run.layer_facts]
-    largest = run.row(0)["weight_max_abs"].astype(np.float64) if run.is_recorded("weight_max_abs") else np.full_like(sizes, math.inf)
+    largest = (
+        run.row(0)["weight_max_abs"].astype(np.float64)
+        if run.is_recorded("weight_max_abs")
+        else np.full_like(sizes, math.inf)
+    )
     if not np.isfinite(sizes).all() or any(fan is None for pair in fans for fan in pair):
         return None
-    return initializer_like(sizes, largest, [(int(fan_in or 1), int(fan_out or 1)) for fan_in, fan_out in fans])
+    return initializer_like(
+        sizes, largest, [(int(fan_in or 1), int(fan_out or 1)) for fan_in, fan_out in fans]
+    )
 
 
 def initializer_like(sizes: Floats, largest: Floats, fans: Sequence[tuple[int, int]]) -> str:
-    """The initializer that draws weights of these root mean squares and largest sizes, (layer,), of layers with these fan_in and fan_out."""
+    """The initializer that draws weights of these root mean squares and largest sizes,
+    (layer,), of layers with these fan_in and fan_out.
+    """
     if not sizes.any():
         return "zeros"
     for name in USUAL:
         record = parse_spec("initializer", name).record
         wanted = np.sqrt([float(record.variance(*pair)) for pair in fans])
         if np.all(np.abs(sizes / wanted - 1.0) < SAME_SCALE):
-            return UNIFORM[name] if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK)) else name
+            return (
+                UNIFORM[name]
+                if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK))
+                else name
+            )
     gains = sizes * np.sqrt([float(fan_in) for fan_in, _ in fans])
     if np.ptp(np.log(sizes)) <= np.ptp(np.log(gains)):
         return f"normal(std={_short(float(np.median(sizes)))})"
@@ -154,7 +188,10 @@ def _differences(run: Run) -> list[str]:
     told = []
     for before, layer in zip(run.layer_facts, run.layer_facts[1:], strict=False):
         if None not in (layer.fan_in, before.units) and layer.fan_in != before.units:
-            told.append(f"{layer.name} takes {layer.fan_in} numbers, not the {before.units} units of {before.name}: a dense layer stands for it")
+            told.append(
+                f"{layer.name} takes {layer.fan_in} numbers, not the {before.units} units of "
+                f"{before.name}: a dense layer stands for it"
+            )
     if run.origin != OWN and any(layer.residual is None for layer in run.layer_facts):
         told.append("sums around layers are left out")
     return told

@@ -12,8 +12,8 @@ from dlprobe.parts.normalizations import Normalization
 class LayerSize:
     """One layer of `fan_out` preactivations and `units` activations.
 
-    `trained`: weights, bias parameters, norm scale and shift, what activation and residual connection learn. `running`: what a norm keeps untrained (mean and
-    variance).
+    `trained`: weights, bias parameters, norm scale and shift, what activation and residual
+        connection learn. `running`: what a norm keeps untrained (mean and variance).
     """
 
     name: str
@@ -29,7 +29,13 @@ class LayerSize:
 
     @property
     def trained(self) -> int:
-        return self.weights + self.biases + self.norm_trained + self.activation_trained + self.residual_trained
+        return (
+            self.weights
+            + self.biases
+            + self.norm_trained
+            + self.activation_trained
+            + self.residual_trained
+        )
 
     @property
     def parameters(self) -> int:
@@ -39,10 +45,12 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The whole net. Bytes and floating-point operations of one training step; a multiply and an add count as two operations.
+    """The whole net. Bytes and floating-point operations of one training step; a multiply and an
+    add count as two operations.
 
-    Operations are those of the matrix products, which outweigh the rest: forward 2·B·fan_in·units per layer, the same again for dL/dW, and again for the
-    error signal of all layers but the first. `activation_bytes`: z, a and normalized values of one batch.
+    Operations are those of the matrix products, which outweigh the rest: forward 2·B·fan_in·units
+    per layer, the same again for dL/dW, and again for the error signal of all layers but the first.
+    `activation_bytes`: z, a and normalized values of one batch.
     """
 
     layers: tuple[LayerSize, ...]
@@ -65,7 +73,12 @@ class ModelSize:
     @property
     def bytes(self) -> int:
         """Memory of a training step without the data."""
-        return self.parameter_bytes + self.optimizer_bytes + self.gradient_bytes + self.activation_bytes
+        return (
+            self.parameter_bytes
+            + self.optimizer_bytes
+            + self.gradient_bytes
+            + self.activation_bytes
+        )
 
 
 def layer_size(
@@ -81,7 +94,8 @@ def layer_size(
     residual_trained: int = 0,
     matrix: bool = True,
 ) -> LayerSize:
-    """The size of one dense layer. normalized: width that the norm sees; units: width of the activation; both `fan_out` unless given.
+    """The size of one dense layer. normalized: width that the norm sees; units: width of the
+    activation; both `fan_out` unless given.
 
     Without a matrix the layer only normalizes the net's input.
 
@@ -89,20 +103,48 @@ def layer_size(
     235500
     """
     width = fan_out if normalized is None else normalized
-    learned, running = (len(norm.learned(width)), norm.persistent(width)) if norm is not None else (0, 0)
+    learned, running = (
+        (len(norm.learned(width)), norm.persistent(width)) if norm is not None else (0, 0)
+    )
     units = fan_out if units is None else units
     weights, biases = (fan_in * fan_out, fan_out if bias else 0) if matrix else (0, 0)
-    return LayerSize(name, fan_in, fan_out, units, weights, biases, learned, running, activation_trained, residual_trained)
+    return LayerSize(
+        name,
+        fan_in,
+        fan_out,
+        units,
+        weights,
+        biases,
+        learned,
+        running,
+        activation_trained,
+        residual_trained,
+    )
 
 
-def model_size(layers: Sequence[LayerSize], batch: int, item_bytes: int, optimizer_states: int, statistics: int, scalars: int) -> ModelSize:
-    """The size of a net of `layers` that trains on batches of `batch` samples with numbers of `item_bytes` bytes.
+def model_size(
+    layers: Sequence[LayerSize],
+    batch: int,
+    item_bytes: int,
+    optimizer_states: int,
+    statistics: int,
+    scalars: int,
+) -> ModelSize:
+    """The size of a net of `layers` that trains on batches of `batch` samples with numbers of
+    `item_bytes` bytes.
 
-    optimizer_states: numbers that the optimizer keeps per parameter. statistics, scalars: recorded per layer and per step; scalars take 8 bytes.
+    optimizer_states: numbers that the optimizer keeps per parameter. statistics, scalars: recorded
+        per layer and per step; scalars take 8 bytes.
     """
-    trained, running = sum(layer.trained for layer in layers), sum(layer.running for layer in layers)
+    trained, running = (
+        sum(layer.trained for layer in layers),
+        sum(layer.running for layer in layers),
+    )
     products = [2 * batch * layer.weights for layer in layers]
-    blocks = batch * (layers[0].fan_in + sum(layer.fan_out + layer.units + layer.norm_trained // 2 for layer in layers))
+    blocks = batch * (
+        layers[0].fan_in
+        + sum(layer.fan_out + layer.units + layer.norm_trained // 2 for layer in layers)
+    )
     return ModelSize(
         layers=tuple(layers),
         batch=batch,

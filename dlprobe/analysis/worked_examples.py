@@ -1,6 +1,8 @@
-"""Examples small enough for pencil and paper: every value comes from the record's own functions, the arithmetic beside it says how to get there by hand.
+"""Examples small enough for pencil and paper: every value comes from the record's own functions,
+the arithmetic beside it says how to get there by hand.
 
-The two sets of outputs are the ones that textbooks use to show why nets are trained on cross-entropy and not on the number of wrong classes.
+The two sets of outputs are the ones that textbooks use to show why nets are trained on
+cross-entropy and not on the number of wrong classes.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from dlprobe.parts.losses import ElementwiseLoss
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import Spec
 
-OUTPUTS = {"A": ((0.3, 0.3, 0.4), (0.3, 0.4, 0.3), (0.1, 0.2, 0.7)), "B": ((0.1, 0.2, 0.7), (0.1, 0.7, 0.2), (0.3, 0.4, 0.3))}
+OUTPUTS = {
+    "A": ((0.3, 0.3, 0.4), (0.3, 0.4, 0.3), (0.1, 0.2, 0.7)),
+    "B": ((0.1, 0.2, 0.7), (0.1, 0.7, 0.2), (0.3, 0.4, 0.3)),
+}
 CLASSES = (2, 1, 0)  # of the three samples, counted from 0
 BLOCK = ((1.0, 2.0, 3.0), (3.0, 2.0, 4.0), (3.0, 6.0, 0.0), (5.0, 6.0, 1.0))  # (sample, unit)
 DIGITS = 7
@@ -41,7 +46,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class WorkedExample:
-    """given: what is worked out, in a sentence; inputs and result frame the steps; lesson: what it shows."""
+    """given: what is worked out, in a sentence; inputs and result frame the steps; lesson: what
+    it shows.
+    """
 
     given: str
     inputs: Grid
@@ -51,7 +58,9 @@ class WorkedExample:
 
 
 def worked_example(thing: Spec) -> WorkedExample | None:
-    """The example of a loss, metric or normalization with its parameters; None where there is none."""
+    """The example of a loss, metric or normalization with its parameters; None where there is
+    none.
+    """
     make = EXAMPLES.get((thing.kind, thing.name))
     return None if make is None else make(thing)
 
@@ -62,12 +71,20 @@ def _of_outputs(thing: Spec) -> WorkedExample:
         costs = [_cost(thing, p, target) for p, target in zip(outputs, CLASSES, strict=True)]
         for sample, (p, target, cost) in enumerate(zip(outputs, CLASSES, costs, strict=True), 1):
             steps.append(Step(f"{net}, sample {sample}", _arithmetic(thing, p, target), cost))
-        steps.append(Step(f"{net}, mean", f"({' + '.join(_short(cost) for cost in costs)})/3", _mean_cost(thing, net)))
+        steps.append(
+            Step(
+                f"{net}, mean",
+                f"({' + '.join(_short(cost) for cost in costs)})/3",
+                _mean_cost(thing, net),
+            )
+        )
     inputs = Grid(
         "Outputs of two nets for three samples",
         ("net", "sample", "p₁", "p₂", "p₃", "class"),
         tuple(
-            (net, str(sample), *p, str(target + 1)) for net, rows in OUTPUTS.items() for sample, (p, target) in enumerate(zip(rows, CLASSES, strict=True), 1)
+            (net, str(sample), *p, str(target + 1))
+            for net, rows in OUTPUTS.items()
+            for sample, (p, target) in enumerate(zip(rows, CLASSES, strict=True), 1)
         ),
     )
     beside = {
@@ -75,9 +92,22 @@ def _of_outputs(thing: Spec) -> WorkedExample:
         "squared error": Spec("loss", "mse", {"reduction": "sum"}),
         "cross-entropy": Spec("loss", "cross_entropy", {}),
     }
-    result = Grid("Side by side", ("", "net A", "net B"), tuple((name, *(_mean_cost(each, net) for net in OUTPUTS)) for name, each in beside.items()))
-    lesson = "Both nets are wrong once in three; the losses tell that B is surer where it is right and less wrong where it is wrong."
-    return WorkedExample("Three classes; the target is 1 for the sample's class and 0 for the others.", inputs, tuple(steps), result, lesson)
+    result = Grid(
+        "Side by side",
+        ("", "net A", "net B"),
+        tuple((name, *(_mean_cost(each, net) for net in OUTPUTS)) for name, each in beside.items()),
+    )
+    lesson = (
+        "Both nets are wrong once in three; the losses tell that B is surer where it is right and "
+        "less wrong where it is wrong."
+    )
+    return WorkedExample(
+        "Three classes; the target is 1 for the sample's class and 0 for the others.",
+        inputs,
+        tuple(steps),
+        result,
+        lesson,
+    )
 
 
 def _cost(thing: Spec, p: Sequence[float], target: int) -> float:
@@ -85,22 +115,32 @@ def _cost(thing: Spec, p: Sequence[float], target: int) -> float:
     if not isinstance(thing.record, ElementwiseLoss):
         return float(thing.record.measure(Scored(np.array([p]), np.array([target]), len(p))))
     numbers = thing.record.numbers(thing.parameters)
-    total = sum(thing.record.value(each, float(index == target), *numbers) for index, each in enumerate(p))
+    total = sum(
+        thing.record.value(each, float(index == target), *numbers) for index, each in enumerate(p)
+    )
     return float(total * thing.record.share(thing.parameters, len(p)))
 
 
 def _mean_cost(thing: Spec, net: str) -> float:
     """What all samples cost together: the mean of the losses, or the metric of the whole part."""
     if isinstance(thing.record, ElementwiseLoss):
-        return float(np.mean([_cost(thing, p, target) for p, target in zip(OUTPUTS[net], CLASSES, strict=True)]))
-    return float(thing.record.measure(Scored(np.array(OUTPUTS[net]), np.array(CLASSES), len(CLASSES))))
+        return float(
+            np.mean(
+                [_cost(thing, p, target) for p, target in zip(OUTPUTS[net], CLASSES, strict=True)]
+            )
+        )
+    return float(
+        thing.record.measure(Scored(np.array(OUTPUTS[net]), np.array(CLASSES), len(CLASSES)))
+    )
 
 
 def _arithmetic(thing: Spec, p: Sequence[float], target: int) -> str:
     if thing.name == "cross_entropy":
         return f"−ln {p[target]:g}"
     if thing.name == "mse":
-        squares = " + ".join(f"({each:g} − {int(index == target)})²" for index, each in enumerate(p))
+        squares = " + ".join(
+            f"({each:g} − {int(index == target)})²" for index, each in enumerate(p)
+        )
         return squares if thing.parameters["reduction"] == "sum" else f"({squares})/{len(p)}"
     return f"largest is class {int(np.argmax(p)) + 1}, right is class {target + 1}"
 
@@ -112,8 +152,19 @@ def _of_block(thing: Spec) -> WorkedExample:
     record, batch = thing.record, thing.name == "batch"
     state = np.zeros(record.persistent(units) + record.scratch(units))
     state[units : record.persistent(units)] = 1.0  # running variances begin at 1
-    result, constants = np.empty_like(block), np.array(record.constants(*thing.parameters.values()), dtype=np.float64)
-    record.forward(block, result, np.array(record.learned(units)), state, constants, np.zeros(1, np.int64), True)
+    result, constants = (
+        np.empty_like(block),
+        np.array(record.constants(*thing.parameters.values()), dtype=np.float64),
+    )
+    record.forward(
+        block,
+        result,
+        np.array(record.learned(units)),
+        state,
+        constants,
+        np.zeros(1, np.int64),
+        True,
+    )
     steps: list[Step] = []
     lines, normalized = (block.T, result.T) if batch else (block, result)
     off = 0 if batch else int(thing.parameters["ddof"])
@@ -123,34 +174,64 @@ def _of_block(thing: Spec) -> WorkedExample:
         steps += _running_steps(thing, block[:, 0], float(state[0]), float(state[units]))
     columns = ("", *(f"unit {unit + 1}" for unit in range(units)))
     inputs, outcome = (
-        Grid(caption, columns, tuple((f"sample {row + 1}", *map(float, values)) for row, values in enumerate(numbers)))
+        Grid(
+            caption,
+            columns,
+            tuple((f"sample {row + 1}", *map(float, values)) for row, values in enumerate(numbers)),
+        )
         for caption, numbers in (("Preactivations of a batch", block), ("Normalized", result))
     )
     lesson = (
-        "A sample's numbers depend on the others of its batch; in evaluation the running mean and variance take their place."
+        (
+            "A sample's numbers depend on the others of its batch; in evaluation the running mean "
+            "and variance take their place."
+        )
         if batch
-        else "Every sample is treated by itself, in training as in evaluation; a batch of one will do."
+        else (
+            "Every sample is treated by itself, in training as in evaluation; a batch of one "
+            "will do."
+        )
     )
-    return WorkedExample(f"{samples} samples, {units} units, γ = 1, β = 0, ε = {thing.parameters['epsilon']:g}.", inputs, tuple(steps), outcome, lesson)
+    return WorkedExample(
+        f"{samples} samples, {units} units, γ = 1, β = 0, ε = {thing.parameters['epsilon']:g}.",
+        inputs,
+        tuple(steps),
+        outcome,
+        lesson,
+    )
 
 
-def _line_steps(name: str, line: npt.NDArray[np.float64], out: npt.NDArray[np.float64], off: int) -> list[Step]:
-    """Mean, variance and first number of what is normalized together; `off` is taken from the count that the variance is divided by."""
+def _line_steps(
+    name: str, line: npt.NDArray[np.float64], out: npt.NDArray[np.float64], off: int
+) -> list[Step]:
+    """Mean, variance and first number of what is normalized together; `off` is taken from the
+    count that the variance is divided by.
+    """
     mean, variance = float(line.mean()), float(line.var(ddof=off))
     squares = " + ".join(_short(float(each - mean) ** 2) for each in line)
     return [
         Step(f"{name}: mean", f"({' + '.join(map(_short, line))})/{len(line)}", mean),
         Step(f"{name}: mean square distance from it", f"({squares})/{len(line) - off}", variance),
-        Step(f"{name}: first number", f"({_short(line[0])} − {_short(mean)})/√({_short(variance)} + ε)", float(out[0])),
+        Step(
+            f"{name}: first number",
+            f"({_short(line[0])} − {_short(mean)})/√({_short(variance)} + ε)",
+            float(out[0]),
+        ),
     ]
 
 
-def _running_steps(thing: Spec, column: npt.NDArray[np.float64], mean: float, variance: float) -> list[Step]:
+def _running_steps(
+    thing: Spec, column: npt.NDArray[np.float64], mean: float, variance: float
+) -> list[Step]:
     """What the first unit's running numbers become, from 0 and 1."""
     take = float(thing.parameters["momentum"])
     seen = float(column.var(ddof=int(bool(thing.parameters["unbiased"]))))
     return [
-        Step("unit 1: running mean", f"{1 - take:g} · 0 + {take:g} · {_short(float(column.mean()))}", mean),
+        Step(
+            "unit 1: running mean",
+            f"{1 - take:g} · 0 + {take:g} · {_short(float(column.mean()))}",
+            mean,
+        ),
         Step("unit 1: running variance", f"{1 - take:g} · 1 + {take:g} · {_short(seen)}", variance),
     ]
 

@@ -1,4 +1,6 @@
-"""Columns as the tables and arrays of xarray, pandas and polars; each library is loaded when it is asked for."""
+"""Columns as the tables and arrays of xarray, pandas and polars; each library is loaded when it
+is asked for.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def as_xarray(columns: Columns, attributes: dict[str, Any]) -> xarray.Dataset:
 
 def as_pandas(columns: Columns) -> pandas.DataFrame:
     """A DataFrame indexed by the axes. Raises MissingExtraError without pandas."""
-    frame: pandas.DataFrame = _library("pandas").DataFrame(columns.flat).set_index(list(columns.dims))
+    frame: pandas.DataFrame = (
+        _library("pandas").DataFrame(columns.flat).set_index(list(columns.dims))
+    )
     return frame
 
 
@@ -41,4 +45,6 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise MissingExtraError(f"{name} is not installed, which this needs: pip install 'dlprobe[{name}]'") from error
+        raise MissingExtraError(
+            f"{name} is not installed, which this needs: pip install 'dlprobe[{name}]'"
+        ) from error

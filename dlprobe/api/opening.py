@@ -20,33 +20,57 @@ if TYPE_CHECKING:
 
 
 class Run(runs.Run):
-    """A stored run; see `dlprobe.runs.Run` for what it holds. Numbers are read when they are asked for.
+    """A stored run; see `dlprobe.runs.Run` for what it holds. Numbers are read when they are asked
+    for.
 
     `to_xarray`, `to_pandas` and `to_polars` take `what` and `names`:
 
-    * what: `statistics` (step, layer), `scalars` (step), `evaluations` (step: updates made before each) or `evaluation_layers` (step, layer)
-    * names: which of them, e.g. `["gradient_rms"]`; only these are read. None: all that were recorded
+    * what: `statistics` (step, layer), `scalars` (step), `evaluations` (step: updates made before
+      each) or `evaluation_layers` (step, layer)
+    * names: which of them, e.g. `["gradient_rms"]`; only these are read. None: all that were
+      recorded
 
-    All raise ConfigError for a kind or name that the run does not have, RunFileError where the file is damaged.
+    All raise ConfigError for a kind or name that the run does not have, RunFileError where the file
+    is damaged.
     """
 
-    def to_xarray(self, what: What = "statistics", names: Iterable[str] | None = None) -> xarray.Dataset:
-        """A Dataset with dimensions `step` and, where there is one number per layer, `layer` (names). Raises MissingExtraError without xarray."""
-        attributes = {"status": self.status, "origin": self.origin, "content_sha256": self.content_sha256}
+    def to_xarray(
+        self, what: What = "statistics", names: Iterable[str] | None = None
+    ) -> xarray.Dataset:
+        """A Dataset with dimensions `step` and, where there is one number per layer, `layer`
+        (names). Raises MissingExtraError without xarray.
+        """
+        attributes = {
+            "status": self.status,
+            "origin": self.origin,
+            "content_sha256": self.content_sha256,
+        }
         return conversions.as_xarray(columns_of(self, what, names), attributes)
 
-    def to_pandas(self, what: What = "statistics", names: Iterable[str] | None = None) -> pandas.DataFrame:
-        """A DataFrame indexed by `step` and, where there is one number per layer, `layer`. Raises MissingExtraError without pandas."""
+    def to_pandas(
+        self, what: What = "statistics", names: Iterable[str] | None = None
+    ) -> pandas.DataFrame:
+        """A DataFrame indexed by `step` and, where there is one number per layer, `layer`.
+        Raises MissingExtraError without pandas.
+        """
         return conversions.as_pandas(columns_of(self, what, names))
 
-    def to_polars(self, what: What = "statistics", names: Iterable[str] | None = None) -> polars.DataFrame:
-        """A DataFrame with columns `step`, where there is one number per layer `layer`, then one for each name."""
+    def to_polars(
+        self, what: What = "statistics", names: Iterable[str] | None = None
+    ) -> polars.DataFrame:
+        """A DataFrame with columns `step`, where there is one number per layer `layer`, then
+        one for each name.
+        """
         return conversions.as_polars(columns_of(self, what, names))
 
-    def figure(self, name: str | None = None, theme: str = "light", width: int = 640) -> dict[str, Any]:
-        """A picture of the run as a Vega-Lite specification, e.g. `figure("loss")`; None: all below each other. width: of each plot, pixels.
+    def figure(
+        self, name: str | None = None, theme: str = "light", width: int = 640
+    ) -> dict[str, Any]:
+        """A picture of the run as a Vega-Lite specification, e.g. `figure("loss")`; None: all below
+        each other. width: of each plot, pixels.
 
-        Marimo and Jupyter draw it (`altair.Chart.from_dict`); `--figure FILE` writes it. Raises ConfigError with the names that there are.
+        Marimo and Jupyter draw it (`altair.Chart.from_dict`); `--figure FILE` writes it. Raises
+        ConfigError with the names that there are.
         """
         return reporting.figure(self, name, theme, width)
 
@@ -56,9 +80,11 @@ class Run(runs.Run):
 
 
 class Study(runs.Study):
-    """A stored study: `runs` by id (each a `Run`, opened when it is asked for), `axes`, `coordinates`, `table`; see `dlprobe.runs.Study`.
+    """A stored study: `runs` by id (each a `Run`, opened when it is asked for), `axes`,
+    `coordinates`, `table`; see `dlprobe.runs.Study`.
 
-    `to_xarray`, `to_pandas` and `to_polars` give one entry per run: its status, its value on each axis, and its final results that are one number.
+    `to_xarray`, `to_pandas` and `to_polars` give one entry per run: its status, its value on each
+    axis, and its final results that are one number.
     """
 
     def to_xarray(self) -> xarray.Dataset:
@@ -79,30 +105,40 @@ class Study(runs.Study):
 
 
 def open_run(path: Path | str) -> Run | Study:
-    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal can also be named itself.
+    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal
+    can also be named itself.
 
-    Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a newer format or no run file. Damage in the middle of a
-    journal is a DlprobeWarning, and `damage` of what is returned: everything before it is there.
+    Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a
+    newer format or no run file. Damage in the middle of a journal is a DlprobeWarning, and `damage`
+    of what is returned: everything before it is there.
     """
     found = runs.open_run(path)
     return _study(found) if isinstance(found, runs.Study) else Run(found.contents, found.path)
 
 
 def open_study(path: Path | str) -> Study:
-    """The study at `path`, as `open_run` finds it. Raises RunFileError, one line, where there is none or it is a single run."""
+    """The study at `path`, as `open_run` finds it. Raises RunFileError, one line, where there
+    is none or it is a single run.
+    """
     found = open_run(path)
     if isinstance(found, Study):
         return found
     found.close()
-    raise RunFileError(f"{path} is a single run, a study is needed here: open it with dlprobe.open_run")
+    raise RunFileError(
+        f"{path} is a single run, a study is needed here: open it with dlprobe.open_run"
+    )
 
 
 def _study(found: runs.Study) -> Study:
     def opened(id: str) -> Run:
         return Run(found.runs.open(id).contents)
 
-    study = Study(found.path, Runs(list(found.runs), opened), found.description, found.status, found.close)
-    known: dict[str, Any] = {name: getattr(found, name) for name in ("coordinates", "table", "damage")}
+    study = Study(
+        found.path, Runs(list(found.runs), opened), found.description, found.status, found.close
+    )
+    known: dict[str, Any] = {
+        name: getattr(found, name) for name in ("coordinates", "table", "damage")
+    }
     for name, value in known.items():
         setattr(study, name, value)
     return study

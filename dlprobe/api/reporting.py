@@ -1,4 +1,6 @@
-"""What a report, a picture or a notebook shows of one run, read once by what the commands read it with."""
+"""What a report, a picture or a notebook shows of one run, read once by what the commands read
+it with.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ DISTRIBUTION, ROWS = "preactivation", 14  # whose histograms are drawn, in so ma
 
 
 def run_document(run: Run, path: str) -> Document:
-    """The whole report of one run. path: as it is typed, with `#id` in a study. Raises RunFileError where the file is damaged."""
+    """The whole report of one run. path: as it is typed, with `#id` in a study. Raises
+    RunFileError where the file is damaged.
+    """
     from dlprobe.analysis.profiles.step_maps import step_maps
     from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
@@ -25,8 +29,13 @@ def run_document(run: Run, path: str) -> Document:
 
     told, criteria = told_of(run, path), Criteria()
     judged = JudgedRun(path, criteria.judge(run), seen=observed(run))
-    parts = [inspect_run.overview(told, path).data, check_document([judged], criteria, (), exit_code=0, fails_on=()).data]
-    return run_report(Shown(told, judged, step_maps(run), _norms(run), _distributions(run), parts), path)
+    parts = [
+        inspect_run.overview(told, path).data,
+        check_document([judged], criteria, (), exit_code=0, fails_on=()).data,
+    ]
+    return run_report(
+        Shown(told, judged, step_maps(run), _norms(run), _distributions(run), parts), path
+    )
 
 
 def _norms(run: Run) -> dict[str, Any]:
@@ -48,12 +57,23 @@ def _distributions(run: Run) -> dict[str, tuple[list[int], Densities]]:
     if not run.contents.has(f"histograms/{DISTRIBUTION}/counts"):
         return {}
     found, names = run.histograms(DISTRIBUTION), run.layers.names
-    drawn = {index: densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], ROWS) for index in drawn_layers(len(names))}
-    return {names[index]: (found.steps.tolist(), each) for index, each in drawn.items() if each is not None}
+    drawn = {
+        index: densities(
+            found.counts[:, index], found.edges[:, index], found.percentiles[:, index], ROWS
+        )
+        for index in drawn_layers(len(names))
+    }
+    return {
+        names[index]: (found.steps.tolist(), each)
+        for index, each in drawn.items()
+        if each is not None
+    }
 
 
 def figure(run: Run, name: str | None, theme: str, width: int) -> dict[str, Any]:
-    """The Vega-Lite specification of one picture of the report, or of all below each other. Raises ConfigError with the names that there are."""
+    """The Vega-Lite specification of one picture of the report, or of all below each other.
+    Raises ConfigError with the names that there are.
+    """
     from dlprobe.registry import unknown
     from dlprobe.render import vega
     from dlprobe.render.vega.themes import THEMES
@@ -81,9 +101,16 @@ def study_html(study: Study, results: Columns) -> str:
     from dlprobe.render.document import Column, Document, Facts, Table
     from dlprobe.render.html.page import fragment
 
-    facts = [("study", str(study.path)), ("status", study.status), *((name, ", ".join(map(str, values))) for name, values in study.axes.items())]
+    facts = [
+        ("study", str(study.path)),
+        ("status", study.status),
+        *((name, ", ".join(map(str, values))) for name, values in study.axes.items()),
+    ]
     columns = {name: values.tolist() for name, values in results.flat.items()}
-    table = Table([Column(name.replace("_", " ")) for name in columns], list(zip(*columns.values(), strict=True)))
+    table = Table(
+        [Column(name.replace("_", " ")) for name in columns],
+        list(zip(*columns.values(), strict=True)),
+    )
     return fragment(Document("", [Facts(facts), table]))
 
 

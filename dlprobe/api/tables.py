@@ -1,4 +1,6 @@
-"""What a run or study holds as plain columns, from which tables and arrays of other libraries are made."""
+"""What a run or study holds as plain columns, from which tables and arrays of other libraries
+are made.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from dlprobe.runs import Run, Study
 
 @dataclass(frozen=True)
 class Columns:
-    """Arrays by name, all of the same axes. dims: names of the axes; labels: by axis the values along it."""
+    """Arrays by name, all of the same axes. dims: names of the axes; labels: by axis the values
+    along it.
+    """
 
     dims: tuple[str, ...]
     labels: Mapping[str, NDArray[Any]]
@@ -25,10 +29,15 @@ class Columns:
 
     @property
     def flat(self) -> dict[str, NDArray[Any]]:
-        """One column per axis and array, a row for each combination of labels, the last axis fastest."""
+        """One column per axis and array, a row for each combination of labels, the last axis
+        fastest.
+        """
         shape = tuple(len(self.labels[dim]) for dim in self.dims)
         axes = {
-            dim: np.broadcast_to(self.labels[dim].reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape) for axis, dim in enumerate(self.dims)
+            dim: np.broadcast_to(
+                self.labels[dim].reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape
+            )
+            for axis, dim in enumerate(self.dims)
         }
         return {name: array.ravel() for name, array in (axes | dict(self.arrays)).items()}
 
@@ -41,15 +50,25 @@ def columns_of(run: Run, what: What, names: Iterable[str] | None) -> Columns:
     asked = chosen(f"name among the {what}", () if names is None else list(names), source.names)
     labels = {"step": source.steps, "layer": np.array(run.layers.names, dtype=np.str_)}
     dims = ("step", "layer") if what in PER_LAYER else ("step",)
-    return Columns(dims, {dim: labels[dim] for dim in dims}, {name: source.rows(name, 0, len(source.steps)) for name in asked})
+    return Columns(
+        dims,
+        {dim: labels[dim] for dim in dims},
+        {name: source.rows(name, 0, len(source.steps)) for name in asked},
+    )
 
 
 def results_of(study: Study) -> Columns:
-    """One entry per run: `status`, its value on each axis of the study, and its final results that are one number, NaN where a run has none."""
+    """One entry per run: `status`, its value on each axis of the study, and its final results
+    that are one number, NaN where a run has none.
+    """
     ids = list(study.runs)
     rows = [_results(study, id) for id in ids]
     names = dict.fromkeys(name for row in rows for name in row)
-    return Columns(("run",), {"run": np.array(ids, dtype=np.str_)}, {name: _column([row.get(name) for row in rows]) for name in names})
+    return Columns(
+        ("run",),
+        {"run": np.array(ids, dtype=np.str_)},
+        {name: _column([row.get(name) for row in rows]) for name in names},
+    )
 
 
 def _results(study: Study, id: str) -> dict[str, Any]:
@@ -62,5 +81,8 @@ def _column(values: list[Any]) -> NDArray[Any]:
     """Numbers where all are, else texts."""
     if all(value is None or isinstance(value, int | float) for value in values):
         whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-        return np.array([np.nan if value is None else value for value in values], np.int64 if whole else np.float64)
+        return np.array(
+            [np.nan if value is None else value for value in values],
+            np.int64 if whole else np.float64,
+        )
     return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)

@@ -1,8 +1,9 @@
 """Examine this installation: cache, versions, every kernel.
 
-Each kernel in the cache is run on a small block of fixed numbers beside its plain form: the same record as uncompiled Python, in float64. With --all every
-record of the registry is, in both precisions; what is not in the cache is compiled first, which takes some two minutes. A kernel that gives other numbers,
-or cannot be read, is named, and the exit code is 1.
+Each kernel in the cache is run on a small block of fixed numbers beside its plain form: the same
+record as uncompiled Python, in float64. With --all every record of the registry is, in both
+precisions; what is not in the cache is compiled first, which takes some two minutes. A kernel that
+gives other numbers, or cannot be read, is named, and the exit code is 1.
 
 Examples:
   dlprobe doctor
@@ -20,7 +21,13 @@ from dlprobe.errors import ExitCode
 
 LISTED = ("also", 4)
 
-All = Annotated[bool, typer.Option("--all", help="compare every record of the registry, not only those whose kernels are cached")]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all",
+        help="compare every record of the registry, not only those whose kernels are cached",
+    ),
+]
 
 
 def command(whole: All = False, *, screen: Screen) -> ExitCode:

@@ -1,10 +1,12 @@
 """Find the learning rate whose run ends with the smallest loss.
 
-A range test raises the rate from --from to --to at every step of one short run and shows where the loss begins to fall and where training breaks down. Then
-whole runs are made at ten candidate rates below the break, four per decade (more where the best stands at the end of them), and the one with the smallest
-loss at the end is suggested: on the validation part where there is one, else, or with --by train_loss, on the training part. The answer is that of the
-configuration: other lengths, batches or schedules have other best rates. It costs ten or more times one training; --quick stops after the range test and
-guesses.
+A range test raises the rate from --from to --to at every step of one short run and shows where the
+loss begins to fall and where training breaks down. Then whole runs are made at ten candidate rates
+below the break, four per decade (more where the best stands at the end of them), and the one with
+the smallest loss at the end is suggested: on the validation part where there is one, else, or with
+--by train_loss, on the training part. The answer is that of the
+configuration: other lengths, batches or schedules have other best rates. It costs ten or more times
+    one training; --quick stops after the range test and guesses.
 
 Examples:
   dlprobe lr-find
@@ -20,7 +22,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.configuration import (
+    ConfigFile,
+    configuration_options,
+    read_configuration,
+)
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
@@ -33,13 +39,41 @@ if TYPE_CHECKING:
     from dlprobe.experiments.lr_find import Found, RateSearch
 
 LISTED = ("Fix and guard", 3)
-SHORT = "--from --to --range-steps --by --quick --data --target --layers --activation --init --norm --optimizer --batch-size --epochs --seed"
+SHORT = (
+    "--from --to --range-steps --by --quick --data --target --layers --activation --init --norm "
+    "--optimizer --batch-size --epochs --seed"
+)
 DRAWS = True  # its results have pictures, which --figure writes to files
 SEARCH = "Search"
 LOSSES = ("train_loss", "val_loss")
-From = Annotated[float, typer.Option("--from", metavar="X", help="first rate of the range test [default: 1e-7]", rich_help_panel=SEARCH)]
-To = Annotated[float, typer.Option("--to", metavar="X", help="last rate of the range test [default: 10]", rich_help_panel=SEARCH)]
-RangeSteps = Annotated[int, typer.Option("--range-steps", metavar="N", min=10, help="steps of the range test [default: 100]", rich_help_panel=SEARCH)]
+From = Annotated[
+    float,
+    typer.Option(
+        "--from",
+        metavar="X",
+        help="first rate of the range test [default: 1e-7]",
+        rich_help_panel=SEARCH,
+    ),
+]
+To = Annotated[
+    float,
+    typer.Option(
+        "--to",
+        metavar="X",
+        help="last rate of the range test [default: 10]",
+        rich_help_panel=SEARCH,
+    ),
+]
+RangeSteps = Annotated[
+    int,
+    typer.Option(
+        "--range-steps",
+        metavar="N",
+        min=10,
+        help="steps of the range test [default: 100]",
+        rich_help_panel=SEARCH,
+    ),
+]
 By = Annotated[
     str | None,
     typer.Option(
@@ -49,12 +83,19 @@ By = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="the range test alone, and a guess from it", rich_help_panel=SEARCH)]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="the range test alone, and a guess from it", rich_help_panel=SEARCH
+    ),
+]
 Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
 
 @allow_file_option
-@configuration_options(exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
+@configuration_options(
+    exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS)
+)
 def command(
     config: ConfigFile = None,
     first: From = 1e-7,
@@ -69,7 +110,9 @@ def command(
 ) -> ExitCode:
     """Test, train, choose, show."""
     if not 0 < first < last < float("inf"):
-        raise ConfigError(f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last")
+        raise ConfigError(
+            f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last"
+        )
     if by is not None and by not in LOSSES:
         raise ConfigError(f"--by {by!r}: expected {' or '.join(LOSSES)}")
     configuration = read_configuration(config, options, screen)
@@ -79,7 +122,9 @@ def command(
     from dlprobe.training.prepared_sets import PreparedSets
 
     by = by or ("val_loss" if len(data.inputs["val"]) else "train_loss")
-    search = RateSearch(configuration, PreparedSets((configuration, data)), (first, last), range_steps, by, quick)
+    search = RateSearch(
+        configuration, PreparedSets((configuration, data)), (first, last), range_steps, by, quick
+    )
     return carry_out(search, Execution(workers), screen, show)
 
 
@@ -89,5 +134,13 @@ def show(search: RateSearch, result: Found, execution: Execution, screen: Screen
     from dlprobe.reports.lr_find import document
 
     name = search.sets.of(search.config).name
-    train = train_with(search.config, {"training.lr": f"{result.rate:g}"}) if math.isfinite(result.rate) else ""
-    screen.show(document(result, data_name=name, optimizer=str(search.config.training.optimizer), train=train))
+    train = (
+        train_with(search.config, {"training.lr": f"{result.rate:g}"})
+        if math.isfinite(result.rate)
+        else ""
+    )
+    screen.show(
+        document(
+            result, data_name=name, optimizer=str(search.config.training.optimizer), train=train
+        )
+    )

@@ -25,15 +25,30 @@ from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
 
 LISTED = ("also", 3)
-SHORT = "--preset --output --force --data --layers --activation --init --norm --loss --optimizer --lr --schedule --batch-size --epochs --seed"
+SHORT = (
+    "--preset --output --force --data --layers --activation --init --norm --loss --optimizer --lr "
+    "--schedule --batch-size --epochs --seed"
+)
 
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")]
-PresetName = Annotated[str, typer.Option("--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")
+]
+PresetName = Annotated[
+    str,
+    typer.Option(
+        "--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]"
+    ),
+]
 
 
 @configuration_options()
 def command(
-    output: Output = Path("net.toml"), preset: PresetName = "defaults", force: Force = False, *, options: dict[str, str | None], screen: Screen
+    output: Output = Path("net.toml"),
+    preset: PresetName = "defaults",
+    force: Force = False,
+    *,
+    options: dict[str, str | None],
+    screen: Screen,
 ) -> None:
     """Choose, write, show."""
     from dlprobe.config import from_options, to_mapping, to_toml
@@ -45,6 +60,10 @@ def command(
     target = claim(output, CONFIGURATION, force=force)
     config, reasons = PRESETS[preset].applied(read_configuration(None, options, None))
     config = from_options(config, options)
-    kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
+    kept = {
+        place: reason
+        for place, reason in reasons.items()
+        if options.get(place.partition(".")[2]) is None
+    }
     write_text(target, to_toml(config, kept))
     screen.show(new_document(str(output), preset, kept, to_mapping(config, whole=True)))

@@ -44,17 +44,52 @@ if TYPE_CHECKING:
 
 LISTED = ("Fix and guard", 2)
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file, or STUDY#RUN", autocompletion=complete_runs)]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
-Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]
+RunFile = Annotated[
+    Path, typer.Argument(metavar="RUN", help="run file, or STUDY#RUN", autocompletion=complete_runs)
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=100,
+        help="runs of each change, from --seed upwards [default: 3]",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]"),
+]
+Tries = Annotated[
+    int,
+    typer.Option(
+        "--tries",
+        metavar="N",
+        min=1,
+        help="changes that are tried at most, and as many combinations [default: 8]",
+    ),
+]
 Workers = Annotated[int | None, workers_option()]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]"
+    ),
+]
 
 
 @allow_file_option
 def command(
-    run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, workers: Workers = None, output: Output = None, force: Force = False, *, screen: Screen
+    run: RunFile,
+    seeds: Seeds = 3,
+    seed: Seed = None,
+    tries: Tries = 8,
+    workers: Workers = None,
+    output: Output = None,
+    force: Force = False,
+    *,
+    screen: Screen,
 ) -> ExitCode:
     """Judge, train, compare, write, show."""
     path = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
@@ -69,10 +104,27 @@ def command(
     found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
-    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved, found.together)
+    prescription = Prescription(
+        ill.config,
+        ill.findings,
+        range(first, first + seeds),
+        tries,
+        sets,
+        found.cause,
+        failed,
+        proved,
+        found.together,
+    )
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)
-    return carry_out(prescription, Execution(workers), screen, partial(_show, ill=ill, target=target), finished, keep)
+    return carry_out(
+        prescription,
+        Execution(workers),
+        screen,
+        partial(_show, ill=ill, target=target),
+        finished,
+        keep,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +142,12 @@ class Ill:
     def findings(self) -> list[Finding]:
         """All of them, from the cause downstream."""
         found = self.diagnosis
-        return [*([] if found.cause is None else [found.cause]), *found.symptoms, *found.others, *found.follows]
+        return [
+            *([] if found.cause is None else [found.cause]),
+            *found.symptoms,
+            *found.others,
+            *found.follows,
+        ]
 
 
 def _judged(path: Path, screen: Screen) -> Ill:
@@ -106,7 +163,14 @@ def _judged(path: Path, screen: Screen) -> Ill:
         config = run.required_configuration()
         tell_of_named_files(path, [config], screen)
         config = with_values(config, {"data.data_seed": config.resolved_data_seed})
-        return Ill(path, config, found, str(run.data.get("fingerprint", "")), run.content_sha256, kept_file(path, run, screen))
+        return Ill(
+            path,
+            config,
+            found,
+            str(run.data.get("fingerprint", "")),
+            run.content_sha256,
+            kept_file(path, run, screen),
+        )
 
 
 def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
@@ -114,22 +178,38 @@ def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
     from dlprobe.experiments.proof import known_trials
 
     found: dict[str, Trial] = {}
-    while ill.kept is not None and len(known := known_trials(prescription.plan(found), ill.kept.trials)) > len(found):
+    while ill.kept is not None and len(
+        known := known_trials(prescription.plan(found), ill.kept.trials)
+    ) > len(found):
         found = known
     return found
 
 
-def _keep(prescription: Prescription, ill: Ill, screen: Screen, found: Mapping[str, Trial], complete: bool) -> str:
-    """Keep the trials where the experiment was stopped, so that it can go on; what to say of that."""
+def _keep(
+    prescription: Prescription, ill: Ill, screen: Screen, found: Mapping[str, Trial], complete: bool
+) -> str:
+    """Keep the trials where the experiment was stopped, so that it can go on; what to say of
+    that.
+    """
     from dlprobe.experiments.proof import kept_trials
 
     if complete or not found:
         return ""
-    kept = keep_more(ill.path, ill.content_sha256, ill.kept, kept_trials(prescription.plan(found), found), screen)
+    kept = keep_more(
+        ill.path, ill.content_sha256, ill.kept, kept_trials(prescription.plan(found), found), screen
+    )
     return "" if kept is None else f"; {kept} keeps them, and the same command goes on"
 
 
-def _show(prescription: Prescription, tried: Tried, execution: Execution, screen: Screen, *, ill: Ill, target: Target) -> None:
+def _show(
+    prescription: Prescription,
+    tried: Tried,
+    execution: Execution,
+    screen: Screen,
+    *,
+    ill: Ill,
+    target: Target,
+) -> None:
     """Write what cures, and show what was tried."""
     from dlprobe.reports.prescribe import prescribe_document
 
@@ -140,7 +220,17 @@ def _show(prescription: Prescription, tried: Tried, execution: Execution, screen
     proof = None if ill.kept is None else ill.kept.proof()
     written = str(target.path) if chosen is not None else ""
     plain = "" if tried.defaults is None else _command_of(tried.defaults.treatment.config)
-    screen.show(prescribe_document(ill.diagnosis, prescription, tried, percent=task == "classification", written=written, plain=plain, proof=proof))
+    screen.show(
+        prescribe_document(
+            ill.diagnosis,
+            prescription,
+            tried,
+            percent=task == "classification",
+            written=written,
+            plain=plain,
+            proof=proof,
+        )
+    )
 
 
 def _command_of(config: RunConfig) -> str:
@@ -159,7 +249,15 @@ def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:
 
     config = chosen.treatment.config
     changed = [(key, value_text(ill.config, key)) for key in changed_values(ill.config, config)]
-    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {counted(tried.planned, 'change')})"
-    lines = [line for text in head_of_cure(str(ill.path), chosen, tried.results[0], so_far) for line in wrap(visible(text), 98)]
+    so_far = (
+        ""
+        if tried.complete
+        else f" as far as was tried ({len(tried.changes)} of {counted(tried.planned, 'change')})"
+    )
+    lines = [
+        line
+        for text in head_of_cure(str(ill.path), chosen, tried.results[0], so_far)
+        for line in wrap(visible(text), 98)
+    ]
     head = "".join(f"# {line}\n" for line in lines)
     write_text(target, f"{head}\n{to_toml(config, reasons_of(chosen, changed), brief=True)}")

@@ -1,8 +1,10 @@
 """Measure what lectures claim: does it hold here, and when?
 
-Without a name, lists the claims; --wrong lists those that do not simply hold, with what is so. With a name, runs what the claim is about, draws it and says
-whether the claim holds, holds only in some cases, or does not hold. The verdict follows from the inequalities that are printed with it. -o keeps every run in
-a study, for inspect, check and diff; a saved study in place of NAME is shown again.
+Without a name, lists the claims; --wrong lists those that do not simply hold, with what is so. With
+a name, runs what the claim is about, draws it and says whether the claim holds, holds only in some
+cases, or does not hold. The verdict follows from the inequalities that are printed with it. -o
+keeps every run in a study, for inspect, check and diff; a saved study in place of NAME is shown
+again.
 
 Examples:
   dlprobe recipe
@@ -46,17 +48,50 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 
 DRAWS = True  # its results have pictures, which --figure writes to files
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="the claim to measure; without it, all claims", autocompletion=complete_recipe)]
-Data = Annotated[str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="label column of a data file [default: as its format says]")]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="the claim to measure; without it, all claims",
+        autocompletion=complete_recipe,
+    ),
+]
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="label column of a data file [default: as its format says]",
+    ),
+]
 Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
 Seeds = Annotated[
-    int | None, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each variant; medians are judged [default: 3, tiny: 1]")
+    int | None,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=LARGEST_SEEDS,
+        help="runs of each variant; medians are judged [default: 3, tiny: 1]",
+    ),
 ]
-FirstSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")]
+FirstSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")
+]
 Workers = Annotated[int | None, workers_option()]
-Base = Annotated[Path | None, typer.Option("--base", metavar="FILE", help="write the base configuration as TOML and run nothing")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run")]
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        "--base", metavar="FILE", help="write the base configuration as TOML and run nothing"
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run"),
+]
 Wrong = Annotated[bool, typer.Option("--wrong", help="list what slides get wrong")]
 
 
@@ -81,18 +116,33 @@ def command(
 
     if name is None:
         if data is not None or tiny or base is not None or output is not None:
-            raise ConfigError("--data, --tiny, --base and -o are for one recipe: expected its name, e.g. dlprobe recipe sigmoid_stack --tiny")
+            raise ConfigError(
+                "--data, --tiny, --base and -o are for one recipe: expected its name, e.g. "
+                "dlprobe recipe sigmoid_stack --tiny"
+            )
         screen.show(report.listing(registry.records("recipe"), wrong))
         return None
     if is_run_file(Path(name)):
         if given := [
-            option for option, value in {"--data": data, "--tiny": tiny, "--seeds": seeds, "--base": base, "-o": output, "--wrong": wrong}.items() if value
+            option
+            for option, value in {
+                "--data": data,
+                "--tiny": tiny,
+                "--seeds": seeds,
+                "--base": base,
+                "-o": output,
+                "--wrong": wrong,
+            }.items()
+            if value
         ]:
             raise ConfigError(f"{name} is shown as it is: leave {', '.join(given)} out")
         return show_again(Path(name), screen)
     chosen = registry.get("recipe", name)
     if wrong:
-        raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
+        raise ConfigError(
+            "--wrong lists recipes: expected no name beside it; type dlprobe recipe "
+            f"{chosen.name} or dlprobe recipe --wrong"
+        )
     if base is not None:
         write_base(chosen.base, claim(base, CONFIGURATION, force=force, option="--base"))
         return None
@@ -103,7 +153,9 @@ def command(
     configuration = base_of(chosen, tiny, data, target)
     execution = Execution(workers, output, force).claimed(inputs_of(configuration))
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
-    laboratory = Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, given=data is not None)
+    laboratory = Laboratory(
+        configuration, PreparedSets(told=screen.note), numbers, tiny, given=data is not None
+    )
     return carry_out(RecipeExperiment(chosen, laboratory), execution, screen, show)
 
 
@@ -122,12 +174,23 @@ def show_again(path: Path, screen: Screen) -> ExitCode:
     return ExitCode.DONE
 
 
-def show(experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen) -> None:
+def show(
+    experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen
+) -> None:
     """What was measured, and whether the claim holds."""
     from dlprobe.reports.recipe import document
 
     room = experiment.laboratory
-    screen.show(document(experiment.recipe, result.found, result.judgement, room.base.data.data, len(room.seeds), execution.file))
+    screen.show(
+        document(
+            experiment.recipe,
+            result.found,
+            result.judgement,
+            room.base.data.data,
+            len(room.seeds),
+            execution.file,
+        )
+    )
 
 
 def write_base(text: str, target: writing.Target) -> None:

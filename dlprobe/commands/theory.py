@@ -1,8 +1,10 @@
 """Predict, without training, how signal and gradient flow.
 
-Mean-field theory of wide random nets: the fixed point q* of the preactivations, χ_1, depth scales, the edge of chaos, and every layer's mean squares with
-the band in which one net of these widths falls. Normalization, residual connections and dropout included; where the theory does not apply, the reason
-stands in its place. With --against, a run's first recorded step is laid over it, and its last one compared.
+Mean-field theory of wide random nets: the fixed point q* of the preactivations, χ_1, depth scales,
+the edge of chaos, and every layer's mean squares with the band in which one net of these widths
+falls. Normalization, residual connections and dropout included; where the theory does not apply,
+the reason stands in its place. With --against, a run's first recorded step is laid over it, and its
+last one compared.
 
 Examples:
   dlprobe theory --layers 512x20 --activation tanh --init "mean_field(sigma_w=1.5)"
@@ -20,7 +22,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.configuration import (
+    ConfigFile,
+    configuration_options,
+    read_configuration,
+)
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
@@ -34,21 +40,53 @@ LISTED = ("Predict", 1)
 SHORT = "--layers --activation --init --norm --residual --dropout --data --against --sigma-b --maps"
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Theory"
-NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net
+NEEDED = (
+    "fan_in",
+    "units",
+    "activation",
+    "initializer",
+    "bias_initializer",
+)  # of the layer table, to know the net
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
-    typer.Option("--against", metavar="RUN", help="run file to compare with; without CONFIG and options, its own net is predicted", rich_help_panel=PANEL),
+    typer.Option(
+        "--against",
+        metavar="RUN",
+        help="run file to compare with; without CONFIG and options, its own net is predicted",
+        rich_help_panel=PANEL,
+    ),
 ]
-SigmaB = Annotated[str | None, typer.Option("--sigma-b", metavar="X,X,…", help="search the edge of chaos, σ_w, for these σ_b too", rich_help_panel=PANEL)]
+SigmaB = Annotated[
+    str | None,
+    typer.Option(
+        "--sigma-b",
+        metavar="X,X,…",
+        help="search the edge of chaos, σ_w, for these σ_b too",
+        rich_help_panel=PANEL,
+    ),
+]
 
-Maps = Annotated[bool, typer.Option("--maps", help="show the q-map and the c-map (the JSON always has them)", rich_help_panel=PANEL)]
+Maps = Annotated[
+    bool,
+    typer.Option(
+        "--maps",
+        help="show the q-map and the c-map (the JSON always has them)",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 @allow_file_option
 @configuration_options()
 def command(
-    config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, maps: Maps = False, *, options: dict[str, str | None], screen: Screen
+    config: ConfigFile = None,
+    against: Against = None,
+    sigma_b: SigmaB = None,
+    maps: Maps = False,
+    *,
+    options: dict[str, str | None],
+    screen: Screen,
 ) -> None:
     """Read, predict, compare, show."""
     from dlprobe.analysis.profiles.against_theory import batch_mean_square, measured
@@ -64,7 +102,10 @@ def command(
     if against is None:
         configuration = read_configuration(config, options, screen)
         net, found, last = configured_net(configuration, screen), None, None
-        measure = f"{train_with(configuration, {'training.steps': 1, 'training.lr': 0})} -o {free_file('run.h5')}"
+        measure = (
+            f"{train_with(configuration, {'training.steps': 1, 'training.lr': 0})} -o "
+            f"{free_file('run.h5')}"
+        )
         prediction = predict(net)
     else:
         with open_single(against) as run:
@@ -72,12 +113,34 @@ def command(
             net = replace(net, input_mean_square=batch_mean_square(run, net))
             prediction = predict(net)
             found = measured(run, prediction, net.units)
-            last = measured(run, prediction, net.units, len(run.steps) - 1) if len(run.steps) > 1 else None
+            last = (
+                measured(run, prediction, net.units, len(run.steps) - 1)
+                if len(run.steps) > 1
+                else None
+            )
     if biases and not (net.activations and isinstance(net.activations[-1].record, Activation)):
-        raise ConfigError("--sigma-b: there is no hidden layer with an elementwise activation to search for: use --layers and --activation, e.g. tanh")
-    edges = [(each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep)) for each in biases]
+        raise ConfigError(
+            "--sigma-b: there is no hidden layer with an elementwise activation to search "
+            "for: use --layers and --activation, e.g. tanh"
+        )
+    edges = [
+        (each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep))
+        for each in biases
+    ]
     phase = phase_of(net) if prediction.applicable else None
-    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps, last, measure))
+    screen.show(
+        document(
+            net,
+            prediction,
+            phase,
+            edges,
+            found,
+            None if against is None else str(against),
+            maps,
+            last,
+            measure,
+        )
+    )
 
 
 def configured_net(configuration: RunConfig, screen: Screen) -> InitialNet:
@@ -88,26 +151,36 @@ def configured_net(configuration: RunConfig, screen: Screen) -> InitialNet:
     data = prepare_data(configuration, screen)
     init = configuration.model.init
     if init is not None and init.record.from_file:
-        configuration = _drawn_like(configuration, Path(str(init.parameters["path"])), len(data.feature_names), screen)
+        configuration = _drawn_like(
+            configuration, Path(str(init.parameters["path"])), len(data.feature_names), screen
+        )
     return configured(configuration, len(data.feature_names), data.input_mean_square)
 
 
 def _drawn_like(configuration: RunConfig, path: Path, features: int, screen: Screen) -> RunConfig:
-    """The configuration with the initializer whose weights have the size of a state_dict's. Raises ConfigError where it takes other inputs than the data."""
+    """The configuration with the initializer whose weights have the size of a state_dict's.
+    Raises ConfigError where it takes other inputs than the data.
+    """
     from dlprobe.analysis.likeness import initializer_like
     from dlprobe.config import with_values
     from dlprobe.training.state_dict import sizes
 
     roots, largest, fans = sizes(path)
     if fans[0][0] != features:
-        raise ConfigError(f"{path} takes {fans[0][0]} inputs, the data have {features}: give its data with --data")
+        raise ConfigError(
+            f"{path} takes {fans[0][0]} inputs, the data have {features}: give its data with --data"
+        )
     name = initializer_like(roots, largest, fans)
     screen.note(f"weights of {path} have the size of {name}: theory is of nets that are drawn so")
     return with_values(configuration, {"model.init": name})
 
 
-def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], path: Path) -> InitialNet:
-    """The net that a run began with; or that of a configuration, on the run's data. Raises ConfigError where the file does not say enough."""
+def net_of_run(
+    run: Run, config: Path | None, options: dict[str, str | None], path: Path
+) -> InitialNet:
+    """The net that a run began with; or that of a configuration, on the run's data. Raises
+    ConfigError where the file does not say enough.
+    """
     import numpy as np
 
     from dlprobe.analysis.profiles.run_profile import activations_of, initial_net
@@ -116,16 +189,34 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     if config is None and not any(value is not None for value in options.values()):
         net = initial_net(run, activations_of(run))
         if net is None:
-            missing = [name for name in NEEDED if any(getattr(run.layer_facts[index], name) is None for index in run.hidden_layers)]
-            lacks = f"its layer table has no {' and '.join(missing)}" if missing else "it has no hidden layer"
-            reason = f"{lacks}, or it names parts that this dlprobe does not know: give the configuration"
+            missing = [
+                name
+                for name in NEEDED
+                if any(getattr(run.layer_facts[index], name) is None for index in run.hidden_layers)
+            ]
+            lacks = (
+                f"its layer table has no {' and '.join(missing)}"
+                if missing
+                else "it has no hidden layer"
+            )
+            reason = (
+                f"{lacks}, or it names parts that this dlprobe does not know: give the "
+                "configuration"
+            )
             raise ConfigError(f"{path}: {reason}, e.g. dlprobe theory net.toml --against {path}")
         return net
     square = run.data.get("input_mean_square")
     features = run.layer_facts[0].fan_in
     if features is None:
-        raise ConfigError(f"{path} does not say how many inputs the net has (fan_in of its first layer): theory has nothing to begin with")
-    return configured(read_configuration(config or path, options, None), features, math.nan if square is None else float(np.mean(square)))
+        raise ConfigError(
+            f"{path} does not say how many inputs the net has (fan_in of its first layer): "
+            "theory has nothing to begin with"
+        )
+    return configured(
+        read_configuration(config or path, options, None),
+        features,
+        math.nan if square is None else float(np.mean(square)),
+    )
 
 
 def numbers(text: str) -> list[float]:
@@ -137,6 +228,9 @@ def numbers(text: str) -> list[float]:
         except ValueError:
             value = math.nan
         if not 0.0 <= value <= LARGEST_SIGMA_B:
-            raise ConfigError(f"--sigma-b {each.strip()!r}: expected numbers from 0 to {LARGEST_SIGMA_B:g} with commas, e.g. --sigma-b 0,0.1,0.3")
+            raise ConfigError(
+                f"--sigma-b {each.strip()!r}: expected numbers from 0 to {LARGEST_SIGMA_B:g} "
+                "with commas, e.g. --sigma-b 0,0.1,0.3"
+            )
         found.append(value)
     return found

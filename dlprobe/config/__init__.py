@@ -1,7 +1,9 @@
-"""What a run is: one frozen record per TOML table, with type, range, default and help of every option.
+"""What a run is: one frozen record per TOML table, with type, range, default and help of every
+option.
 
-Read from TOML, mappings and option texts, and written back. May import `errors` and `registry` only; parts are looked up in the registry when a name
-is read, so importing this costs no NumPy (and no pydantic until a record is asked for). Every wrong value is a ConfigError of one line.
+Read from TOML, mappings and option texts, and written back. May import `errors` and `registry`
+only; parts are looked up in the registry when a name is read, so importing this costs no NumPy (and
+no pydantic until a record is asked for). Every wrong value is a ConfigError of one line.
 """
 
 from __future__ import annotations
@@ -14,8 +16,20 @@ if TYPE_CHECKING:
     from dlprobe.config.listing import OptionField, fields
     from dlprobe.config.naming import parse_spec, split_list
     from dlprobe.config.problems import FieldError
-    from dlprobe.config.reading import from_mapping, from_options, from_toml, parse_toml, with_values
-    from dlprobe.config.records import DataConfig, ModelConfig, RecordingConfig, RunConfig, TrainingConfig
+    from dlprobe.config.reading import (
+        from_mapping,
+        from_options,
+        from_toml,
+        parse_toml,
+        with_values,
+    )
+    from dlprobe.config.records import (
+        DataConfig,
+        ModelConfig,
+        RecordingConfig,
+        RunConfig,
+        TrainingConfig,
+    )
     from dlprobe.config.stored import completed
     from dlprobe.config.unwise import warnings_for
     from dlprobe.config.writing import to_mapping, to_toml

@@ -1,6 +1,8 @@
-"""Forms: how the value of a field is typed, read, checked and written. One class per form; a field's annotation carries one.
+"""Forms: how the value of a field is typed, read, checked and written. One class per form; a
+field's annotation carries one.
 
-`read` takes an option text or a TOML/JSON value and returns the value a record holds; a ValueError says what is allowed.
+`read` takes an option text or a TOML/JSON value and returns the value a record holds; a ValueError
+says what is allowed.
 `plain` gives the JSON-able value that `read` takes back.
 """
 
@@ -24,8 +26,10 @@ DEEPEST_NET = 10_000
 class Form(ABC):
     """What all forms share.
 
-    `words` maps texts with a meaning of their own to the value they stand for: auto, none and never stand for None; full stands for itself.
-    `type_name` is how --help names the type, `choices` the complete list of values where there is one, `kind` the registry kind of names.
+    `words` maps texts with a meaning of their own to the value they stand for: auto, none and never
+    stand for None; full stands for itself.
+    `type_name` is how --help names the type, `choices` the complete list of values where there is
+    one, `kind` the registry kind of names.
     """
 
     type_name = "text"
@@ -33,7 +37,10 @@ class Form(ABC):
     kind: str | None = None
 
     def __init__(self, words: tuple[str, ...] = (), own_words: tuple[str, ...] = ()) -> None:
-        self.words: dict[str, str | None] = {**dict.fromkeys(words), **{word: word for word in own_words}}
+        self.words: dict[str, str | None] = {
+            **dict.fromkeys(words),
+            **{word: word for word in own_words},
+        }
 
     @property
     @abstractmethod
@@ -42,7 +49,9 @@ class Form(ABC):
 
     @abstractmethod
     def parse(self, value: object) -> Any:
-        """The value a record holds; ValueError (its message, where there is one, says more than `allowed`) for anything else."""
+        """The value a record holds; ValueError (its message, where there is one, says more than
+        `allowed`) for anything else.
+        """
 
     @property
     def allowed(self) -> str:
@@ -68,7 +77,9 @@ class Form(ABC):
 
     def plain(self, value: Any) -> Any:
         """The JSON-able value that `read` takes back."""
-        return next((word for word, stands_for in self.words.items() if value == stands_for), None) or self.plain_value(value)
+        return next(
+            (word for word, stands_for in self.words.items() if value == stands_for), None
+        ) or self.plain_value(value)
 
     def plain_value(self, value: Any) -> Any:
         """`plain` of a value that is not one of the words."""
@@ -80,13 +91,23 @@ class Whole(Form):
 
     type_name = "whole number"
 
-    def __init__(self, low: int, high: int | None = None, words: tuple[str, ...] = (), own_words: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        low: int,
+        high: int | None = None,
+        words: tuple[str, ...] = (),
+        own_words: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(words, own_words)
         self.low, self.high = low, high
 
     @property
     def described(self) -> str:
-        return f"a whole number >= {self.low}" if self.high is None else f"a whole number, {self.low} to {self.high}"
+        return (
+            f"a whole number >= {self.low}"
+            if self.high is None
+            else f"a whole number, {self.low} to {self.high}"
+        )
 
     def parse(self, value: object) -> int:
         whole = read_whole(value)
@@ -96,11 +117,21 @@ class Whole(Form):
 
 
 class Number(Form):
-    """A finite number between bounds; `open_low` excludes the smaller one, `below` excludes itself and what is larger."""
+    """A finite number between bounds; `open_low` excludes the smaller one, `below` excludes
+    itself and what is larger.
+    """
 
     type_name = "number"
 
-    def __init__(self, low: float, high: float | None = None, words: tuple[str, ...] = (), *, open_low: bool = False, below: float | None = None) -> None:
+    def __init__(
+        self,
+        low: float,
+        high: float | None = None,
+        words: tuple[str, ...] = (),
+        *,
+        open_low: bool = False,
+        below: float | None = None,
+    ) -> None:
         super().__init__(words)
         self.low, self.high, self.open_low, self.below = low, high, open_low, below
 
@@ -115,7 +146,9 @@ class Number(Form):
         number = read_number(value)
         if number is None or number < self.low or (self.open_low and number == self.low):
             raise ValueError
-        if (self.high is not None and number > self.high) or (self.below is not None and number >= self.below):
+        if (self.high is not None and number > self.high) or (
+            self.below is not None and number >= self.below
+        ):
             raise ValueError
         return number
 
@@ -167,7 +200,11 @@ class Separator(Choice):
         self.signs = signs
 
     def parse(self, value: object) -> str:
-        return self.signs[value] if isinstance(value, str) and value in self.signs else super().parse(value)
+        return (
+            self.signs[value]
+            if isinstance(value, str) and value in self.signs
+            else super().parse(value)
+        )
 
 
 class YesNo(Form):
@@ -195,7 +232,8 @@ class Text(Form):
         return "text that is not empty"
 
     def parse(self, value: object) -> str:
-        # a lone surrogate is a byte of the command line that is not UTF-8: it could not be written to the run file
+        # a lone surrogate is a byte of the command line that is not UTF-8: it could not be written
+        # to the run file
         if not isinstance(value, str) or not value.strip() or re.search("[\0\ud800-\udfff]", value):
             raise ValueError
         return value
@@ -217,8 +255,15 @@ class Source(Text):
         try:
             return str(parse_spec("data", value))  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table
         except ConfigError as error:
-            may_be_file = isinstance(value, str) and "(" not in value and value.isprintable() and value.strip()
-            raise ValueError(f"{error}; a file of that name is written ./{value}" if may_be_file else str(error)) from None
+            may_be_file = (
+                isinstance(value, str)
+                and "(" not in value
+                and value.isprintable()
+                and value.strip()
+            )
+            raise ValueError(
+                f"{error}; a file of that name is written ./{value}" if may_be_file else str(error)
+            ) from None
 
 
 def is_path(text: str) -> bool:
@@ -296,12 +341,27 @@ class Columns(Form):
 
     @property
     def described(self) -> str:
-        return "names, patterns or numbers of columns, separated by commas; a name with a comma in it by its number"
+        return (
+            "names, patterns or numbers of columns, separated by commas; a name with a comma in "
+            "it by its number"
+        )
 
     def parse(self, value: object) -> tuple[str, ...]:
-        items = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
-        texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
-        if not texts or not all(isinstance(text, str) and text.strip() and not re.search("[\0\ud800-\udfff]", text) for text in texts):
+        items = (
+            value.split(",")
+            if isinstance(value, str)
+            else value
+            if isinstance(value, list | tuple)
+            else [value]
+        )
+        texts = [
+            str(item) if isinstance(item, int) and not isinstance(item, bool) else item
+            for item in items
+        ]
+        if not texts or not all(
+            isinstance(text, str) and text.strip() and not re.search("[\0\ud800-\udfff]", text)
+            for text in texts
+        ):
             raise ValueError
         return tuple(dict.fromkeys(str(text).strip() for text in texts))
 
@@ -316,11 +376,16 @@ class Layers(Form):
 
     @property
     def described(self) -> str:
-        return f'units of each hidden layer, 1 to {WIDEST_LAYER}, e.g. 300,100 or 100x20 (twenty layers of 100), "" for none'
+        return (
+            f"units of each hidden layer, 1 to {WIDEST_LAYER}, e.g. 300,100 or 100x20 (twenty "
+            'layers of 100), "" for none'
+        )
 
     def parse(self, value: object) -> tuple[int, ...]:
         if isinstance(value, str):
-            items: list[object] = [] if value.strip().lower() in ("", "none") else list(value.split(","))
+            items: list[object] = (
+                [] if value.strip().lower() in ("", "none") else list(value.split(","))
+            )
         else:
             items = list(value) if isinstance(value, list | tuple) else [value]
         blocks = [_block(item) for item in items]
@@ -333,8 +398,12 @@ class Layers(Form):
 
 
 def _block(item: object) -> tuple[int, int]:
-    """(units, how many such layers) of one item, `100` or `100x20`. Raises ValueError outside the range."""
-    units_text, times, count_text = item.lower().partition("x") if isinstance(item, str) else (item, "", "")
+    """(units, how many such layers) of one item, `100` or `100x20`. Raises ValueError outside
+    the range.
+    """
+    units_text, times, count_text = (
+        item.lower().partition("x") if isinstance(item, str) else (item, "", "")
+    )
     units, count = read_whole(units_text), read_whole(count_text) if times else 1
     if units is None or count is None or not 1 <= units <= WIDEST_LAYER or count < 1:
         raise ValueError
@@ -364,7 +433,12 @@ def _unit(item: object) -> str:
     """`hidden_1:3` in its own spelling. Raises ValueError for anything else."""
     layer, colon, unit = (tidied(item) if isinstance(item, str) else "").partition(":")
     whole = read_whole(unit)
-    if not colon or not re.fullmatch(r"hidden_[1-9][0-9]*|output", layer) or whole is None or whole < 0:
+    if (
+        not colon
+        or not re.fullmatch(r"hidden_[1-9][0-9]*|output", layer)
+        or whole is None
+        or whole < 0
+    ):
         raise ValueError
     return f"{layer}:{whole}"
 
@@ -382,7 +456,12 @@ class Split(Form):
         items = value.split(",") if isinstance(value, str) else value
         numbers = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
         percents = [-1.0 if number is None else number for number in numbers]
-        if len(percents) != 3 or percents[0] <= 0 or min(percents) < 0 or abs(sum(percents) - 100) > 1e-9:
+        if (
+            len(percents) != 3
+            or percents[0] <= 0
+            or min(percents) < 0
+            or abs(sum(percents) - 100) > 1e-9
+        ):
             raise ValueError
         return percents[0], percents[1], percents[2]
 

@@ -1,4 +1,6 @@
-"""The options of instruments: what is measured on the way beside the statistics. A study records many runs and nobody asks that of them."""
+"""The options of instruments: what is measured on the way beside the statistics. A study
+records many runs and nobody asks that of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ if TYPE_CHECKING:
     from dlprobe.config.records import RunConfig
 
 # Key of [recording] -> the value with which nothing is measured.
-INSTRUMENTS = {"histogram_every": "never", "track_unit": "none", "track_every": "auto", "jacobian": "none", "sharpness": "none"}
+INSTRUMENTS = {
+    "histogram_every": "never",
+    "track_unit": "none",
+    "track_every": "auto",
+    "jacobian": "none",
+    "sharpness": "none",
+}
 
 
 def without_instruments(config: RunConfig) -> RunConfig:

@@ -1,4 +1,6 @@
-"""What the command line's --help and `explain` say of every key, from the fields' own definitions: records of kind `key`."""
+"""What the command line's --help and `explain` say of every key, from the fields' own
+definitions: records of kind `key`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from dlprobe.config.records import TABLES, names_elsewhere
 class OptionField:
     """One configuration key as an option.
 
-    `choices` is the complete list of values where there is one; `kind` the registry kind whose names complete it;
+    `choices` is the complete list of values where there is one; `kind` the registry kind whose
+    names complete it;
     `words` texts with a meaning of their own; `also_called` what other tools call the key.
     """
 

@@ -1,4 +1,6 @@
-"""The files that a configuration names: whoever wrote it decides what is opened on the machine that reads it."""
+"""The files that a configuration names: whoever wrote it decides what is opened on the machine
+that reads it.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +14,58 @@ from dlprobe.registry import Spec
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that the value of a key makes dlprobe open. path: as it is written, a home folder's `~` in its place."""
+    """A file that the value of a key makes dlprobe open. path: as it is written, a home
+    folder's `~` in its place.
+    """
 
     key: str
     path: Path
 
 
 def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
-    """Every file that is opened to carry out `config`: the data, and the arrays of each part that is read `from_file`."""
+    """Every file that is opened to carry out `config`: the data, and the arrays of each part
+    that is read `from_file`.
+    """
     found = []
     if config.data.path is not None:
         found.append(NamedFile("data", at_home(Path(config.data.data.strip()))))
-    found += [NamedFile(key, at_home(Path(path.strip()))) for key in ("val_data", "test_data") if (path := getattr(config.data, key)) is not None]
+    found += [
+        NamedFile(key, at_home(Path(path.strip())))
+        for key in ("val_data", "test_data")
+        if (path := getattr(config.data, key)) is not None
+    ]
     for table in (config.data, config.model, config.training, config.recording):
         for key in type(table).model_fields:
             value = getattr(table, key)
-            specs = [each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, Spec)]
-            found += [NamedFile(key, Path(str(each.parameters["path"]))) for each in specs if getattr(each.record, "from_file", False)]
+            specs = [
+                each
+                for each in (value if isinstance(value, tuple) else (value,))
+                if isinstance(each, Spec)
+            ]
+            found += [
+                NamedFile(key, Path(str(each.parameters["path"])))
+                for each in specs
+                if getattr(each.record, "from_file", False)
+            ]
     return tuple(found)
 
 
 def files_elsewhere(source: Path, configs: Iterable[RunConfig]) -> list[NamedFile]:
-    """Files that configurations of `source` name outside its folder and the working folder: what is asked for before they are opened, each once."""
+    """Files that configurations of `source` name outside its folder and the working folder:
+    what is asked for before they are opened, each once.
+    """
     named = dict.fromkeys(file for config in configs for file in named_files(config))
-    return [file for file in named if not any(lies_in(file.path, folder) for folder in (real(source).parent, Path.cwd()))]
+    return [
+        file
+        for file in named
+        if not any(lies_in(file.path, folder) for folder in (real(source).parent, Path.cwd()))
+    ]
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a file lies in or below a folder, links followed. The root of the file system holds everything, which says nothing."""
+    """Whether a file lies in or below a folder, links followed. The root of the file system
+    holds everything, which says nothing.
+    """
     folder = real(folder)
     return folder != folder.parent and real(path).is_relative_to(folder)
 
@@ -53,7 +79,9 @@ def real(path: Path) -> Path:
 
 
 def at_home(path: Path) -> Path:
-    """The path with a home folder in place of `~`; as it is where nobody has that name, which is said when it is opened."""
+    """The path with a home folder in place of `~`; as it is where nobody has that name, which
+    is said when it is opened.
+    """
     try:
         return path.expanduser()
     except RuntimeError:

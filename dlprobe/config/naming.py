@@ -1,4 +1,6 @@
-"""Naming a thing with parameters: `name`, `name(key=value, …)` or the table `{name = …, key = …}`, checked against its registry record."""
+"""Naming a thing with parameters: `name`, `name(key=value, …)` or the table `{name = …, key =
+…}`, checked against its registry record.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ KEYS_OF_THEIR_OWN = {"lr": "lr", "learning_rate": "lr"}  # what other tools give
 def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -> Spec:
     """The thing of `kind` that `text` names, with every parameter typed, checked and filled in.
 
-    Names and keys are taken with `_` or `-`. `words` are other texts the caller takes in this place (`auto`, `none`), so that the list of known names
-    has them too. Raises ConfigError, one line, for an unknown name or key, a value of the wrong type or out of range, and broken notation.
+    Names and keys are taken with `_` or `-`. `words` are other texts the caller takes in this place
+    (`auto`, `none`), so that the list of known names has them too. Raises ConfigError, one line,
+    for an unknown name or key, a value of the wrong type or out of range, and broken notation.
 
     >>> str(parse_spec("activation", "Leaky-ReLU( slope = .2 )"))
     'leaky_relu(slope=0.2)'
@@ -31,7 +34,10 @@ def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -
     name, given = _notation(kind, text, words)
     record = _find(kind, name, words)
     by_name: dict[str, Parameter] = {parameter.name: parameter for parameter in record.parameters}
-    values = {key: _value(record, by_name, key, value) for key, value in _clean(record.name, given).items()}
+    values = {
+        key: _value(record, by_name, key, value)
+        for key, value in _clean(record.name, given).items()
+    }
     full = {key: values.get(key, parameter.default) for key, parameter in by_name.items()}
     if (objection := getattr(record, "objection", lambda *_: None)(*full.values())) is not None:
         raise ConfigError(f"{record.name}: {objection}")
@@ -39,7 +45,8 @@ def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -
 
 
 def split_list(text: str) -> list[str]:
-    """The items of a list text: commas outside parentheses and quotes separate them. Raises ConfigError for an empty item.
+    """The items of a list text: commas outside parentheses and quotes separate them. Raises
+    ConfigError for an empty item.
 
     >>> split_list("relu, normal(std=1, gain=2),tanh")
     ['relu', 'normal(std=1, gain=2)', 'tanh']
@@ -50,7 +57,9 @@ def split_list(text: str) -> list[str]:
     starts, ends = [0, *(index + 1 for index in commas)], [*commas, len(text)]
     items = [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
     if "" in items:
-        raise ConfigError(f"{show(text)} has an empty item: expected items separated by single commas")
+        raise ConfigError(
+            f"{show(text)} has an empty item: expected items separated by single commas"
+        )
     return items
 
 
@@ -67,17 +76,28 @@ def _notation(kind: str, text: object, words: Iterable[str]) -> tuple[str, Given
 
 
 def _from_spec(kind: str, spec: Spec) -> tuple[str, Given]:
-    """A Spec made by hand is read like everything else; parameters that differ from the default count as given."""
+    """A Spec made by hand is read like everything else; parameters that differ from the default
+    count as given.
+    """
     if spec.kind != kind:
         raise ConfigError(f"expected {_a(kind)}, found the {spec.kind} {spec.name}")
-    defaults = {parameter.name: parameter.default for parameter in _find(kind, spec.name).parameters}
-    return spec.name, {key: value for key, value in spec.parameters.items() if key in spec.given or defaults.get(key) != value}
+    defaults = {
+        parameter.name: parameter.default for parameter in _find(kind, spec.name).parameters
+    }
+    return spec.name, {
+        key: value
+        for key, value in spec.parameters.items()
+        if key in spec.given or defaults.get(key) != value
+    }
 
 
 def _from_table(kind: str, table: Mapping[Any, object]) -> tuple[str, Given]:
     name = table.get("name")
     if not isinstance(name, str):
-        raise ConfigError(f"expected a table with the key name and the parameters of {_a(kind)}, found {show(dict(table))}")
+        raise ConfigError(
+            f"expected a table with the key name and the parameters of {_a(kind)}, found "
+            f"{show(dict(table))}"
+        )
     return name, {key: value for key, value in table.items() if key != "name"}
 
 
@@ -85,41 +105,65 @@ def _from_text(kind: str, text: str) -> tuple[str, Given]:
     name, opened, _ = text.partition("(")
     if not opened:
         if ")" in name:
-            raise ConfigError(f"{show(text)} closes a parenthesis that was not opened: expected name or name(key=value, …)")
+            raise ConfigError(
+                f"{show(text)} closes a parenthesis that was not opened: expected name or "
+                "name(key=value, …)"
+            )
         return name, {}
-    close = next((index for index, character, depth in _bare(text) if character == ")" and depth == 1), None)
+    close = next(
+        (index for index, character, depth in _bare(text) if character == ")" and depth == 1), None
+    )
     if close is None:
         raise ConfigError(f"unclosed parenthesis in {show(text)}: expected name(key=value, …)")
     if text[close + 1 :].strip():
-        raise ConfigError(f"{show(text[close + 1 :].strip())} follows the closing parenthesis in {show(text)}: expected name(key=value, …)")
+        raise ConfigError(
+            f"{show(text[close + 1 :].strip())} follows the closing parenthesis in "
+            f"{show(text)}: expected name(key=value, …)"
+        )
     return name, _pairs(kind, name.strip(), text[len(name) + 1 : close])
 
 
 def _pairs(kind: str, name: str, inner: str) -> dict[str, object]:
-    """The key=value pairs between the parentheses. A duplicate is refused here, where both are still seen."""
+    """The key=value pairs between the parentheses. A duplicate is refused here, where both are
+    still seen.
+    """
     pairs: dict[str, object] = {}
     items = split_list(inner)
     for index, item in enumerate(items):
         key, equals, value = item.partition("=")
         key = tidied(key)
         if not equals or not key or not value.strip():
-            known = ", ".join(parameter.name for parameter in _find(kind, name).parameters) or "none"
+            known = (
+                ", ".join(parameter.name for parameter in _find(kind, name).parameters) or "none"
+            )
             if index and not equals:
-                raise ConfigError(f"{name[:LONGEST_NAME]}: {_list_without_quotes(items, index)}; its parameters: {known}")
-            raise ConfigError(f"{name[:LONGEST_NAME]}: {show(item)} is not key=value; its parameters: {known}")
+                raise ConfigError(
+                    f"{name[:LONGEST_NAME]}: {_list_without_quotes(items, index)}; its "
+                    f"parameters: {known}"
+                )
+            raise ConfigError(
+                f"{name[:LONGEST_NAME]}: {show(item)} is not key=value; its parameters: {known}"
+            )
         if key in pairs:
-            raise ConfigError(f"{name[:LONGEST_NAME]}: {show(key)} is given twice: expected each parameter once")
+            raise ConfigError(
+                f"{name[:LONGEST_NAME]}: {show(key)} is given twice: expected each parameter once"
+            )
         pairs[key] = _unquoted(f"{name[:LONGEST_NAME]}: {key}", value.strip())
     return pairs
 
 
 def _list_without_quotes(items: list[str], index: int) -> str:
-    """What to say of `boundaries=10, 20`, whose item at `index` is no pair: which list was meant, and how it is written."""
+    """What to say of `boundaries=10, 20`, whose item at `index` is no pair: which list was
+    meant, and how it is written.
+    """
     begin = max((earlier for earlier in range(index) if "=" in items[earlier]), default=0)
     end = next((later for later in range(index, len(items)) if "=" in items[later]), len(items))
     key, _, first = items[begin].partition("=")
     values = ",".join([first.strip(), *items[index:end]])
-    return f"{show(items[index])} is not key=value: a list in a parameter needs quotes, {key.strip()}={json.dumps(values, ensure_ascii=False)}"
+    return (
+        f"{show(items[index])} is not key=value: a list in a parameter needs quotes, "
+        f"{key.strip()}={json.dumps(values, ensure_ascii=False)}"
+    )
 
 
 def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
@@ -129,7 +173,9 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
         if not isinstance(key, str):
             raise ConfigError(f"{name}: the key {show(key)} is not text: expected parameter names")
         if tidied(key) in cleaned:
-            raise ConfigError(f"{name}: {show(tidied(key))} is given twice: expected each parameter once")
+            raise ConfigError(
+                f"{name}: {show(tidied(key))} is given twice: expected each parameter once"
+            )
         cleaned[tidied(key)] = value
     return cleaned
 
@@ -137,21 +183,41 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
 def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     """The record, with this place's own words in the list of what is known."""
     shelf = registry.records(kind)
-    known, elsewhere = [*shelf, *words], " and ".join(filter(None, [", ".join(words), registry.listing(kind)]))
+    known, elsewhere = (
+        [*shelf, *words],
+        " and ".join(filter(None, [", ".join(words), registry.listing(kind)])),
+    )
     if not name.strip():
-        raise ConfigError(f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}")
+        raise ConfigError(
+            f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}"
+        )
     if tidied(name) not in shelf:
-        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], known, elsewhere, registry.other_names(kind)))
+        raise ConfigError(
+            registry.unknown(
+                _title(kind),
+                name.strip()[:LONGEST_NAME],
+                known,
+                elsewhere,
+                registry.other_names(kind),
+            )
+        )
     return shelf[tidied(name)]
 
 
 def _value(record: Any, by_name: Mapping[str, Parameter], key: str, value: object) -> Value:
     if key in KEYS_OF_THEIR_OWN:
-        raise ConfigError(f"{record.name}: {show(key)} is no parameter: expected the key {KEYS_OF_THEIR_OWN[key]} of the configuration")
+        raise ConfigError(
+            f"{record.name}: {show(key)} is no parameter: expected the key "
+            f"{KEYS_OF_THEIR_OWN[key]} of the configuration"
+        )
     if not by_name:
-        raise ConfigError(f"{record.name} takes no parameters, found {show(key)}: write {record.name} alone")
+        raise ConfigError(
+            f"{record.name} takes no parameters, found {show(key)}: write {record.name} alone"
+        )
     if key not in by_name:
-        raise ConfigError(registry.unknown(f"parameter of {record.name}", key[:LONGEST_NAME], by_name))
+        raise ConfigError(
+            registry.unknown(f"parameter of {record.name}", key[:LONGEST_NAME], by_name)
+        )
     parameter = by_name[key]
     read = _read_as(parameter, value)
     if read is None or not parameter.admits(read):
@@ -168,11 +234,17 @@ def _read_as(parameter: Parameter, value: object) -> Value | None:
     if isinstance(parameter.default, float):
         return read_number(value)
     text = value if isinstance(value, str) else None
-    return text.replace("-", "_") if text is not None and text.replace("-", "_") in parameter.choices else text
+    return (
+        text.replace("-", "_")
+        if text is not None and text.replace("-", "_") in parameter.choices
+        else text
+    )
 
 
 def _unquoted(place: str, text: str) -> str:
-    """The text inside quotes ('as it stands', \"with JSON's escapes\"), a bare text as it is. Quotes belong to this notation: values of tables have none."""
+    """The text inside quotes ('as it stands', \"with JSON's escapes\"), a bare text as it is.
+    Quotes belong to this notation: values of tables have none.
+    """
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1]
     if not text.startswith('"'):
@@ -180,7 +252,10 @@ def _unquoted(place: str, text: str) -> str:
     try:
         return str(json.loads(text))
     except ValueError:
-        raise ConfigError(f'{place} = {show(text)}: expected text in quotes, with \\" for a quote and \\\\ for a backslash inside') from None
+        raise ConfigError(
+            f'{place} = {show(text)}: expected text in quotes, with \\" for a quote and \\\\ '
+            "for a backslash inside"
+        ) from None
 
 
 def _bare(text: str) -> Iterator[tuple[int, str, int]]:
@@ -203,8 +278,14 @@ def _bare(text: str) -> Iterator[tuple[int, str, int]]:
 
 
 def _allowed(parameter: Parameter) -> str:
-    """What a parameter takes, in words: a list of choices needs no article, a number has one already."""
-    return f"a finite number{parameter.allowed.removeprefix('a number')}" if isinstance(parameter.default, float) else parameter.allowed
+    """What a parameter takes, in words: a list of choices needs no article, a number has one
+    already.
+    """
+    return (
+        f"a finite number{parameter.allowed.removeprefix('a number')}"
+        if isinstance(parameter.default, float)
+        else parameter.allowed
+    )
 
 
 def _title(kind: str) -> str:

@@ -26,7 +26,9 @@ class Preset:
     def applied(self, config: RunConfig) -> tuple[RunConfig, dict[str, str]]:
         """The configuration with the preset's values, and the reasons by key."""
         chosen = self.values(len(config.model.layers))
-        return with_values(config, {key: value for key, (value, _) in chosen.items()}), {key: reason for key, (_, reason) in chosen.items()}
+        return with_values(config, {key: value for key, (value, _) in chosen.items()}), {
+            key: reason for key, (_, reason) in chosen.items()
+        }
 
 
 Named: TypeAlias = tuple[Spec, ...]
@@ -34,10 +36,12 @@ Named: TypeAlias = tuple[Spec, ...]
 
 @dataclass(frozen=True)
 class Guideline:
-    """One line of the practical guidelines of Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3, with what this program has for it.
+    """One line of the practical guidelines of Géron 2019, Hands-On Machine Learning, 2nd edition,
+    table 11-3, with what this program has for it.
 
-    place: `table.key`; value: what the preset writes there, and why. found: what a configuration has there, nothing where it is off; fits: whether that is
-    what the guideline asks for, or does the same. deep: only of nets of DEEP hidden layers and more.
+    place: `table.key`; value: what the preset writes there, and why. found: what a configuration
+        has there, nothing where it is off; fits: whether that is what the guideline asks for, or
+        does the same. deep: only of nets of DEEP hidden layers and more.
     """
 
     title: str
@@ -64,7 +68,9 @@ def guidelines(depth: int) -> list[Guideline]:
 
 
 def _suits(config: RunConfig, initializer: Spec) -> bool:
-    return initializer.name.startswith("he_") or initializer.name in {each.record.initializer for each in config.model.activations}
+    return initializer.name.startswith("he_") or initializer.name in {
+        each.record.initializer for each in config.model.activations
+    }
 
 
 GUIDELINES = (
@@ -74,7 +80,9 @@ GUIDELINES = (
         "elu",
         "ELU keeps a slope for negative inputs, so units do not die",
         lambda config: config.model.activations,
-        lambda config, spec: spec.record.initializer in ("he_normal", "lecun_normal"),  # what grows without bound on one side asks for these
+        lambda config, spec: (
+            spec.record.initializer in ("he_normal", "lecun_normal")
+        ),  # what grows without bound on one side asks for these
     ),
     Guideline(
         "He or other fitting weights",
@@ -90,7 +98,9 @@ GUIDELINES = (
         "momentum",
         "momentum",
         lambda config: (config.training.optimizer,),
-        lambda config, spec: bool(spec.record.momentum) and spec.parameters[spec.record.momentum] != 0,  # Adam's mean of gradients is one
+        lambda config, spec: (
+            bool(spec.record.momentum) and spec.parameters[spec.record.momentum] != 0
+        ),  # Adam's mean of gradients is one
     ),
     Guideline(
         "one cycle of the rate",
@@ -125,10 +135,19 @@ def _given(spec: Spec | None) -> Named:
 
 
 def _guidelines(depth: int) -> Reasons:
-    return {each.place: (each.value, f"guideline: {each.reason}{f'; here {depth} hidden layers' if each.deep else ''}") for each in guidelines(depth)}
+    return {
+        each.place: (
+            each.value,
+            f"guideline: {each.reason}{f'; here {depth} hidden layers' if each.deep else ''}",
+        )
+        for each in guidelines(depth)
+    }
 
 
 PRESETS = {
     preset.name: preset
-    for preset in (Preset("defaults", "every option at its default"), Preset("guidelines", "the practical guidelines of the textbooks", _guidelines))
+    for preset in (
+        Preset("defaults", "every option at its default"),
+        Preset("guidelines", "the practical guidelines of the textbooks", _guidelines),
+    )
 }

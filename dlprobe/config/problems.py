@@ -1,4 +1,6 @@
-"""What an error about one field says: the place, the value found and what is allowed, in one line."""
+"""What an error about one field says: the place, the value found and what is allowed, in one
+line.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,31 @@ ALL_KEYS = "those that dlprobe new writes"  # what an error says in place of a l
 
 
 class FieldError(ConfigError):
-    """A field does not take a value. `table`, `key`, `found` and `reason` are kept, so that a reader can say where the value came from."""
+    """A field does not take a value. `table`, `key`, `found` and `reason` are kept, so that a
+    reader can say where the value came from.
+    """
 
     def __init__(self, table: str, key: str, found: object, reason: str) -> None:
         super().__init__(f"{table}.{key} = {show(found)}: {reason}")
         self.table, self.key, self.found, self.reason = table, key, found, reason
 
     def __reduce__(self) -> tuple[type[FieldError], tuple[object, ...]]:
-        return FieldError, (self.table, self.key, self.found, self.reason)  # so that it travels between processes
+        return FieldError, (
+            self.table,
+            self.key,
+            self.found,
+            self.reason,
+        )  # so that it travels between processes
 
     def as_option(self) -> ConfigError:
         """The same said of the command-line option."""
-        text = ",".join(map(str, self.found)) if isinstance(self.found, list | tuple) else self.found
-        return ConfigError(f"{option_name(self.key)} {show_text(text) if isinstance(text, str) else show(text)}: {self.reason}")
+        text = (
+            ",".join(map(str, self.found)) if isinstance(self.found, list | tuple) else self.found
+        )
+        return ConfigError(
+            f"{option_name(self.key)} "
+            f"{show_text(text) if isinstance(text, str) else show(text)}: {self.reason}"
+        )
 
 
 class StrayKeyError(ConfigError):
@@ -48,23 +62,34 @@ def option_name(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def stray_key(table: str, key: str, keys: Mapping[str, tuple[str, ...]], other_keys: Mapping[str, str]) -> StrayKeyError:
-    """The error for a key that `table` ("" for the top level) does not have: its own table, or did you mean, and the list.
+def stray_key(
+    table: str, key: str, keys: Mapping[str, tuple[str, ...]], other_keys: Mapping[str, str]
+) -> StrayKeyError:
+    """The error for a key that `table` ("" for the top level) does not have: its own table, or did
+    you mean, and the list.
 
     `other_keys` maps what other tools call a key to the key.
     """
     where = f"[{table}]" if table else "the configuration"
     homes = {name: home for home, names in keys.items() for name in names}
     if key in homes:
-        return StrayKeyError(table, key, f"{key!r} in {where}: this key belongs in the table [{homes[key]}]")
+        return StrayKeyError(
+            table, key, f"{key!r} in {where}: this key belongs in the table [{homes[key]}]"
+        )
     meant = other_keys.get(key.lower())
     if meant is not None:
         inside = "" if homes[meant] == table else f" in [{homes[meant]}]"
         start = f"{where} " if table else ""
-        return StrayKeyError(table, key, f"{start}unknown key {key!r}: did you mean {meant!r}{inside}? known: {ALL_KEYS}")
+        return StrayKeyError(
+            table,
+            key,
+            f"{start}unknown key {key!r}: did you mean {meant!r}{inside}? known: {ALL_KEYS}",
+        )
     if not table:
         return StrayKeyError(table, key, unknown("table", key[:LONGEST_NAME], keys))
     message = unknown("key", key[:LONGEST_NAME], keys[table], ALL_KEYS)
     if "did you mean" not in message and (close := nearest(key[:LONGEST_NAME], homes)):
-        message = message.replace(": known:", f": did you mean {close[0]!r} in [{homes[close[0]]}]? known:", 1)
+        message = message.replace(
+            ": known:", f": did you mean {close[0]!r} in [{homes[close[0]]}]? known:", 1
+        )
     return StrayKeyError(table, key, f"{where} {message}")

@@ -1,4 +1,6 @@
-"""Reading a configuration from a mapping, a TOML file or option texts. Nothing but ConfigError comes out, one line each."""
+"""Reading a configuration from a mapping, a TOML file or option texts. Nothing but ConfigError
+comes out, one line each.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
-    """The configuration that `{table: {key: value}}` describes; what is left out has its default. Keys are taken with `_` or `-`.
+    """The configuration that `{table: {key: value}}` describes; what is left out has its default.
+    Keys are taken with `_` or `-`.
 
     Raises ConfigError for an unknown table or key, a wrong value, an impossible combination.
     """
@@ -33,15 +36,24 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
         if name not in TABLES:
             raise stray_key("", name, keys_by_table(), other_keys())
         if not isinstance(values, Mapping):
-            raise StrayKeyError("", name, f"{name} = {show(values)}: expected a table with keys among {listed(list(TABLES[name].model_fields), ALL_KEYS)}")
+            raise StrayKeyError(
+                "",
+                name,
+                (
+                    f"{name} = {show(values)}: expected a table with keys among "
+                    f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}"
+                ),
+            )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
 
 
 def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> RunConfig:
-    """`base` (None: the defaults) with the option texts by key, e.g. {"batch_size": "64"}; None is an option that was not given.
+    """`base` (None: the defaults) with the option texts by key, e.g. {"batch_size": "64"}; None is
+    an option that was not given.
 
-    `steps` replaces the base's `epochs` and the other way round. Raises ConfigError in the option's spelling.
+    `steps` replaces the base's `epochs` and the other way round. Raises ConfigError in the option's
+    spelling.
     """
     homes = {key: table for table, keys in keys_by_table().items() for key in keys}
     given = {key: text for key, text in _tidied("the options", options).items() if text is not None}
@@ -49,13 +61,16 @@ def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> R
         if key not in homes:
             raise ConfigError(unknown("option", key[:LONGEST_NAME], homes, ALL_KEYS, other_keys()))
     try:
-        return with_values(base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()})
+        return with_values(
+            base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()}
+        )
     except FieldError as error:
         raise (error.as_option() if error.key in given else error) from None
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """`config` with some values replaced, by "table.key" or by key alone, as text or value; validated again.
+    """`config` with some values replaced, by "table.key" or by key alone, as text or value;
+    validated again.
 
     `steps` replaces `epochs` and the other way round. Raises ConfigError.
     """
@@ -87,12 +102,18 @@ def _place(place: str) -> tuple[str, str]:
 
 def _let_one_length_replace_the_other(training: dict[str, Any], changed: Mapping[str, Any]) -> None:
     for key, other in (("steps", "epochs"), ("epochs", "steps")):
-        if key in changed and other not in changed and (changed[key] not in (None, "none") or training[other] == "none"):
+        if (
+            key in changed
+            and other not in changed
+            and (changed[key] not in (None, "none") or training[other] == "none")
+        ):
             del training[other]
 
 
 def from_toml(path: str | Path) -> RunConfig:
-    """The configuration in a TOML file. Raises ConfigError naming the file, and the line where there is one."""
+    """The configuration in a TOML file. Raises ConfigError naming the file, and the line where
+    there is one.
+    """
     return parse_toml(_text_of(Path(path)), str(path))
 
 
@@ -117,35 +138,54 @@ def _text_of(path: Path) -> str:
     try:
         content = read_start(path, LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{show(str(path))[1:-1]}: no such file: {nearby(path)}expected a TOML configuration, write one with dlprobe new") from None
+        raise ConfigError(
+            f"{show(str(path))[1:-1]}: no such file: {nearby(path)}expected a TOML "
+            "configuration, write one with dlprobe new"
+        ) from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory, expected a TOML file") from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{show(str(path))[1:-1]}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(
+            f"{show(str(path))[1:-1]}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     if content.startswith(HDF5_SIGNATURE):
         raise ConfigError(f"{path}: is an HDF5 file, expected a TOML file")
     if len(content) > LARGEST_FILE:
-        raise ConfigError(f"{path}: is larger than {LARGEST_FILE:,} bytes: expected a TOML configuration")
+        raise ConfigError(
+            f"{path}: is larger than {LARGEST_FILE:,} bytes: expected a TOML configuration"
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 text: save the file as UTF-8") from None
+        raise ConfigError(
+            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 text: save "
+            "the file as UTF-8"
+        ) from None
 
 
 def _toml_problem(source: str, text: str, error: ValueError) -> str:
     """tomllib's "Invalid value (at line 3, column 5)" with the place in front."""
     message = str(error).replace("Cannot overwrite a value", "this key is given twice")
-    message = re.sub(r"Cannot declare \('(.*)',\) twice", r"the table [\1] is given twice: join its keys", message)
+    message = re.sub(
+        r"Cannot declare \('(.*)',\) twice",
+        r"the table [\1] is given twice: join its keys",
+        message,
+    )
     place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
     if place is None:
         return f"{source}: not TOML: {message}"
     line, column = place.group(1) or str(text.count("\n") + 1), place.group(2)
-    return f"{source}, line {line}{f', column {column}' if column else ''}: not TOML: {message[: place.start()]}"
+    return (
+        f"{source}, line {line}{f', column {column}' if column else ''}: not TOML: "
+        f"{message[: place.start()]}"
+    )
 
 
 def _line_of(text: str, table: str, key: str) -> int | None:
-    """The line on which a key (or, with table "", a table) is written; None where the notation is one this does not follow."""
+    """The line on which a key (or, with table "", a table) is written; None where the notation
+    is one this does not follow.
+    """
     name = rf"[\"']?{re.escape(key).replace('_', '[-_]')}[\"']?"
     at_top = rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]"
     header = ""
@@ -153,18 +193,24 @@ def _line_of(text: str, table: str, key: str) -> int | None:
         if found := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
             header = found.group(1)
         pattern = at_top if not header else rf"\s*{name}\s*=" if header == table else None
-        if (pattern and re.match(pattern, line)) or (found and re.fullmatch(rf"{table}\.{name}" if table else name, header)):
+        if (pattern and re.match(pattern, line)) or (
+            found and re.fullmatch(rf"{table}\.{name}" if table else name, header)
+        ):
             return number
     return None
 
 
 def _tidied(where: str, values: Mapping[Any, Any]) -> dict[str, Any]:
-    """Keys with `_`. Raises ConfigError for a key that is not text, or given with `-` and with `_`."""
+    """Keys with `_`. Raises ConfigError for a key that is not text, or given with `-` and with
+    `_`.
+    """
     tidied: dict[str, Any] = {}
     for key, value in values.items():
         if not isinstance(key, str):
             raise ConfigError(f"{where}: the key {show(key)} is not text")
         if key.replace("-", "_") in tidied:
-            raise ConfigError(f"{where}: {show(key.replace('-', '_'))} is given twice: expected each key once")
+            raise ConfigError(
+                f"{where}: {show(key.replace('-', '_'))} is given twice: expected each key once"
+            )
         tidied[key.replace("-", "_")] = value
     return tidied

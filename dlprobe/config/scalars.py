@@ -1,4 +1,6 @@
-"""Single values as people type them: reading whole numbers, numbers and yes/no from texts or values, and showing a value in an error."""
+"""Single values as people type them: reading whole numbers, numbers and yes/no from texts or
+values, and showing a value in an error.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _short.maxlist = _short.maxtuple = _short.maxdict = 8
 
 
 def read_whole(value: object) -> int | None:
-    """`value` as an int, or None where it is not a whole number of 64 bits (3.0 and true are not)."""
+    """`value` as an int, or None where it is not a whole number of 64 bits (3.0 and true are
+    not).
+    """
     if isinstance(value, bool) or not isinstance(value, str | Integral):
         return None
     try:
@@ -52,11 +56,13 @@ def show(value: object) -> str:
         return "true" if value else "false"
     try:
         shown = re.sub(r"\s*\n\s*", " ", _short.repr(value))
-    except Exception:  # an int of thousands of digits, or a foreign object whose repr fails, must not hide the error being reported
+    except Exception:  # an int of thousands of digits, or a foreign object whose repr fails, must not hide the error being reported  # noqa: E501
         shown = f"a {type(value).__name__}"
     return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
 
 
 def show_text(text: str) -> str:
-    """An option's text as typed after the option: bare where a shell would take it bare, else quoted."""
+    """An option's text as typed after the option: bare where a shell would take it bare, else
+    quoted.
+    """
     return text if re.fullmatch(r"[\w./+,:-]{1,70}", text) else show(text)

@@ -1,4 +1,6 @@
-"""Configurations and their changes as they are typed: the one place that makes commands out of them."""
+"""Configurations and their changes as they are typed: the one place that makes commands out of
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,19 @@ from dlprobe.config.writing import to_mapping
 
 
 def train_command(path: str, config: RunConfig, patch: Mapping[str, str]) -> str:
-    """Train a run's configuration again with a change; the new run goes to the next free name in runs/. Files that lie elsewhere are named, so that the
-    reader sees what is opened.
+    """Train a run's configuration again with a change; the new run goes to the next free name in
+    runs/. Files that lie elsewhere are named, so that the reader sees what is opened.
 
     >>> train_command("my runs/a.h5", RunConfig(), {"model.activation": "leaky_relu(slope=0.1)", "model.init": "auto"})
     "dlprobe train 'my runs/a.h5' --activation 'leaky_relu(slope=0.1)'"
-    """
-    allowed = [f"--allow-file {shlex.quote(str(file.path))}" for file in files_elsewhere(Path(path), [config])]
-    return " ".join(["dlprobe train", shlex.quote(path), *option_texts(differing(config, patch)), *allowed])
+    """  # noqa: E501
+    allowed = [
+        f"--allow-file {shlex.quote(str(file.path))}"
+        for file in files_elsewhere(Path(path), [config])
+    ]
+    return " ".join(
+        ["dlprobe train", shlex.quote(path), *option_texts(differing(config, patch)), *allowed]
+    )
 
 
 def train_with(config: RunConfig, patch: Mapping[str, Any]) -> str:
@@ -35,12 +42,15 @@ def train_with(config: RunConfig, patch: Mapping[str, Any]) -> str:
 
 
 def differing(config: RunConfig, patch: Mapping[str, str]) -> dict[str, str]:
-    """What of a change the configuration does not have already; a change that it has as a whole stays as it is.
+    """What of a change the configuration does not have already; a change that it has as a whole
+    stays as it is.
 
     >>> differing(RunConfig(), {"model.activation": "relu", "model.init": "zeros"})
     {'model.init': 'zeros'}
     """
-    return {key: value for key, value in patch.items() if not _has(config, key, value)} or dict(patch)
+    return {key: value for key, value in patch.items() if not _has(config, key, value)} or dict(
+        patch
+    )
 
 
 def _has(config: RunConfig, place: str, text: str) -> bool:
@@ -54,7 +64,8 @@ def _has(config: RunConfig, place: str, text: str) -> bool:
 
 
 def option_texts(patch: Mapping[str, str]) -> list[str]:
-    """A patch as options, quoted for the shell. Raises KeyError for a key that the configuration does not have.
+    """A patch as options, quoted for the shell. Raises KeyError for a key that the configuration
+    does not have.
 
     >>> option_texts({"model.layers": "", "training.lr": "0.01"})
     ["--layers ''", '--lr 0.01']
@@ -68,12 +79,22 @@ def options_between(before: RunConfig, after: RunConfig) -> list[str]:
 
     >>> options_between(RunConfig(), with_values(RunConfig(), {"model.layers": "5,4", "training.steps": 3}))
     ['--layers 5,4', '--steps 3']
-    """
+    """  # noqa: E501
     old, new = (to_mapping(config, whole=True) for config in (before, after))
-    patch = {f"{table}.{key}": _text(value) for table, values in new.items() for key, value in values.items() if value != old[table][key]}
-    for given, other in (("training.steps", "training.epochs"), ("training.epochs", "training.steps")):
+    patch = {
+        f"{table}.{key}": _text(value)
+        for table, values in new.items()
+        for key, value in values.items()
+        if value != old[table][key]
+    }
+    for given, other in (
+        ("training.steps", "training.epochs"),
+        ("training.epochs", "training.steps"),
+    ):
         if patch.get(other) == "none":  # the one replaces the other
-            patch = {key: value for key, value in patch.items() if key != other or given not in patch}
+            patch = {
+                key: value for key, value in patch.items() if key != other or given not in patch
+            }
     return option_texts(patch)
 
 

@@ -1,4 +1,6 @@
-"""Writing a configuration: as a JSON-able mapping, and as a TOML file with a comment above every key. Both read back equal."""
+"""Writing a configuration: as a JSON-able mapping, and as a TOML file with a comment above
+every key. Both read back equal.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,20 @@ from dlprobe.config.records import TABLES, RunConfig, Table, default_of, is_youn
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
-    """`{table: {key: value}}` with JSON-able values: names as their short text, layers and split as lists, auto, none and never as such.
+    """`{table: {key: value}}` with JSON-able values: names as their short text, layers and split as
+    lists, auto, none and never as such.
 
-    Younger keys are there where they are not the default, as run files store them, or all (`whole`).
+    Younger keys are there where they are not the default, as run files store them, or all
+    (`whole`).
     """
     mapping = {}
     for name, table in TABLES.items():
         record = getattr(config, name)
-        mapping[name] = {key: form.plain(getattr(record, key)) for key, form in table.forms().items() if whole or is_stored(record, key)}
+        mapping[name] = {
+            key: form.plain(getattr(record, key))
+            for key, form in table.forms().items()
+            if whole or is_stored(record, key)
+        }
     return mapping
 
 
@@ -26,8 +34,11 @@ def is_stored(record: Table, key: str) -> bool:
     return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))
 
 
-def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None, *, brief: bool = False) -> str:
-    """The configuration as TOML text; above each key stand its help, what is allowed and, by `table.key`, why it has its value.
+def to_toml(
+    config: RunConfig, reasons: Mapping[str, str] | None = None, *, brief: bool = False
+) -> str:
+    """The configuration as TOML text; above each key stand its help, what is allowed and, by
+    `table.key`, why it has its value.
 
     brief: only the keys that are not as by default, and those with a reason; without their help.
     """
@@ -42,7 +53,9 @@ def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None, *, brie
             if brief and not reason and mapping[name][key] == plain[name][key]:
                 continue
             if not brief:
-                section.add(tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})"))
+                section.add(
+                    tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})")
+                )
             if reason:
                 section.add(tomlkit.comment(" ".join(reason.split())))
             section.add(key, mapping[name][key])

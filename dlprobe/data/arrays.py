@@ -10,7 +10,15 @@ import numpy as np
 
 from dlprobe.data import labels
 from dlprobe.data.columns import Column, Table, named_columns
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Indices, Options, numbered
+from dlprobe.data.dataset import (
+    LARGEST_ELEMENTS,
+    Array,
+    Dataset,
+    Floats,
+    Indices,
+    Options,
+    numbered,
+)
 from dlprobe.data.gaps import gap_note, indicators, whole_rows
 from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
@@ -18,12 +26,21 @@ from dlprobe.errors import DataError
 
 NUMBERS = "biuf"
 TEXTS = "US"
-KIND_NAMES = {"c": "complex numbers", "O": "Python objects", "V": "records", "M": "dates", "m": "time spans", "U": "text", "S": "text"}
+KIND_NAMES = {
+    "c": "complex numbers",
+    "O": "Python objects",
+    "V": "records",
+    "M": "dates",
+    "m": "time spans",
+    "U": "text",
+    "S": "text",
+}
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Inputs (samples, …) and targets (samples,) or (samples, outputs) of a file, as they are stored. names: those of the two arrays there.
+    """Inputs (samples, …) and targets (samples,) or (samples, outputs) of a file, as they are
+    stored. names: those of the two arrays there.
 
     parts: as in Dataset.
     """
@@ -44,10 +61,22 @@ def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
     path, targets, names, parts = arrays.path, arrays.targets, arrays.names, arrays.parts
     for key in ("split_column", "group_column"):
         if (asked := getattr(options, key)) is not None:
-            raise problem(path, f"{key} = {visible(asked)} names a column, and arrays have none beside features: give a table")
+            raise problem(
+                path,
+                (
+                    f"{key} = {visible(asked)} names a column, and arrays have none beside "
+                    "features: give a table"
+                ),
+            )
     matrix, notes = as_matrix(path, arrays.inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
-        raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
+        raise problem(
+            path,
+            (
+                f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one "
+                f"for each row of {quoted(names[0])}"
+            ),
+        )
     features, matrix, chosen = chosen_features(path, matrix, options)
     kept, dropped = whole_rows(path, matrix, targets, options.missing)
     if dropped:
@@ -65,18 +94,32 @@ def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
         notes=(*arrays.notes, *notes, *chosen, *dropped, decided.note, *filling),
         source=visible(path),
         sample_shape=() if chosen else arrays.inputs.shape[1:],
-        target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
+        target_names=numbered(visible(names[1]) or "y", decided.values.shape[1])
+        if decided.task == "regression"
+        else (),
     )
 
 
-def chosen_features(path: Path, matrix: Floats, options: Options) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
-    """Names of the features x1, x2, … that `columns` and `drop` leave, their columns of the matrix, and a note."""
+def chosen_features(
+    path: Path, matrix: Floats, options: Options
+) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Names of the features x1, x2, … that `columns` and `drop` leave, their columns of the
+    matrix, and a note.
+    """
     names = numbered_features(matrix.shape[1])
     if options.columns is None and not options.drop:
         return names, matrix, ()
-    table = Table(path, tuple(Column(name, number) for number, name in enumerate(names, start=1)), lambda i: i + 1)
+    table = Table(
+        path,
+        tuple(Column(name, number) for number, name in enumerate(names, start=1)),
+        lambda i: i + 1,
+    )
     dropped = named_columns(table, options.drop, "drop")
-    asked = table.columns if options.columns is None else named_columns(table, options.columns, "columns")
+    asked = (
+        table.columns
+        if options.columns is None
+        else named_columns(table, options.columns, "columns")
+    )
     kept = [column.number - 1 for column in asked if column not in dropped]
     if not kept:
         raise problem(path, "columns and drop leave no feature, expected one at least")
@@ -84,8 +127,12 @@ def chosen_features(path: Path, matrix: Floats, options: Options) -> tuple[tuple
     return tuple(names[j] for j in kept), np.ascontiguousarray(matrix[:, kept]), (note,)
 
 
-def with_indicators(names: tuple[str, ...], matrix: Floats, missing: str) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
-    """Features with gaps: a column more for each where indicators are asked for, and a note on what will be filled."""
+def with_indicators(
+    names: tuple[str, ...], matrix: Floats, missing: str
+) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Features with gaps: a column more for each where indicators are asked for, and a note on
+    what will be filled.
+    """
     gaps = np.isnan(matrix)
     if not gaps.any():
         return names, matrix, ()
@@ -98,22 +145,44 @@ def with_indicators(names: tuple[str, ...], matrix: Floats, missing: str) -> tup
 
 
 def refuse_several(path: Path, target: str | None) -> None:
-    """Several names where a file has one array of targets: raise DataError, saying how to give several."""
+    """Several names where a file has one array of targets: raise DataError, saying how to give
+    several.
+    """
     if target is not None and "," in target:
-        what = f"target {quoted(target)} names several arrays, expected one: save the columns together as one array y (samples, targets)"
+        what = (
+            f"target {quoted(target)} names several arrays, expected one: save the columns "
+            "together as one array y (samples, targets)"
+        )
         raise problem(path, what)
 
 
 def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, ...]]:
-    """`inputs` as float64 (samples, features), C-contiguous, NaN where missing; images and the like are flattened, with a note."""
+    """`inputs` as float64 (samples, features), C-contiguous, NaN where missing; images and the
+    like are flattened, with a note.
+    """
     require_kind(path, inputs, name, NUMBERS)
     if inputs.ndim < 2:
-        raise problem(path, f"{titled(name)} has shape {inputs.shape}, expected (samples, features)")
+        raise problem(
+            path, f"{titled(name)} has shape {inputs.shape}, expected (samples, features)"
+        )
     if inputs.size == 0:
-        raise problem(path, f"{titled(name)} has shape {inputs.shape} and is empty, expected (samples, features), one of each at least")
+        raise problem(
+            path,
+            (
+                f"{titled(name)} has shape {inputs.shape} and is empty, expected (samples, "
+                "features), one of each at least"
+            ),
+        )
     if inputs.size > LARGEST_ELEMENTS:
-        raise problem(path, f"{titled(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
-    notes = (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",) if inputs.ndim > 2 else ()
+        raise problem(
+            path,
+            f"{titled(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}",
+        )
+    notes = (
+        (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",)
+        if inputs.ndim > 2
+        else ()
+    )
     matrix = to_float64(inputs.reshape(len(inputs), -1))  # (samples, features)
     refuse_infinite(path, matrix, name)
     return matrix, notes
@@ -125,7 +194,9 @@ def titled(name: str) -> str:
 
 
 def to_float64(values: Array) -> Floats:
-    """C-contiguous float64. A longdouble beyond float64 becomes infinity here, and is refused as such."""
+    """C-contiguous float64. A longdouble beyond float64 becomes infinity here, and is refused
+    as such.
+    """
     with np.errstate(all="ignore"):
         return np.ascontiguousarray(values, dtype=np.float64)
 
@@ -135,32 +206,58 @@ def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
     if values.dtype.kind not in kinds:
         found = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
         expected = "numbers or text labels" if "U" in kinds else "real numbers"
-        raise problem(path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
+        raise problem(
+            path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}"
+        )
 
 
 def refuse_infinite(path: Path, values: Floats, name: str) -> None:
-    """Names the first infinity of an array (samples,) or (samples, columns); NaN is a missing value."""
+    """Names the first infinity of an array (samples,) or (samples, columns); NaN is a missing
+    value.
+    """
     finite = ~np.isinf(values)
     if not finite.all():
         place = np.unravel_index(int(np.argmin(finite)), values.shape)
         row, column = int(place[0]) + 1, int(place[1]) + 1 if values.ndim == 2 else None
-        raise problem(path, f"{titled(name)} holds {values[place]}, expected a finite number: drop the row or fill the gap", row, column)
+        raise problem(
+            path,
+            (
+                f"{titled(name)} holds {values[place]}, expected a finite number: drop the row or "
+                "fill the gap"
+            ),
+            row,
+            column,
+        )
 
 
 def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.Targets:
-    """Classes or numbers from `targets` (samples,), (samples, 1), one-hot (samples, classes) or (samples, outputs)."""
+    """Classes or numbers from `targets` (samples,), (samples, 1), one-hot (samples, classes) or
+    (samples, outputs).
+    """
     require_kind(path, targets, name, NUMBERS + TEXTS)
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     fault = partial(fault_in, path, name)
     if targets.ndim == 1 and targets.dtype.kind in TEXTS:
         names, codes = np.unique(as_texts(targets), return_inverse=True)
-        return labels.from_texts(codes.reshape(-1).astype(np.int64), tuple(str(n) for n in names), task, fault)
+        return labels.from_texts(
+            codes.reshape(-1).astype(np.int64), tuple(str(n) for n in names), task, fault
+        )
     if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
-        raise problem(path, f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
+        raise problem(
+            path,
+            (
+                f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for "
+                "regression, (samples, outputs)"
+            ),
+        )
     values = to_float64(targets)
     refuse_infinite(path, values, name)
-    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
+    return (
+        several_outputs(path, values, name, task)
+        if values.ndim == 2
+        else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
+    )
 
 
 def as_texts(targets: Array) -> Array:
@@ -173,9 +270,16 @@ def several_outputs(path: Path, values: Floats, name: str, task: str) -> labels.
     one_hot = bool(np.isin(values, (0.0, 1.0)).all() and (values.sum(axis=1) == 1.0).all())
     if one_hot and task != "regression":
         classes = tuple(str(i) for i in range(values.shape[1]))
-        return labels.Targets(values.argmax(axis=1).astype(np.int64), classes, f"task: classification ({len(classes)} one-hot columns in {name})")
+        return labels.Targets(
+            values.argmax(axis=1).astype(np.int64),
+            classes,
+            f"task: classification ({len(classes)} one-hot columns in {name})",
+        )
     if task == "classification":
-        what = f"{titled(name)} has {values.shape[1]} columns that are not one-hot, expected one class label per row: the task is classification"
+        what = (
+            f"{titled(name)} has {values.shape[1]} columns that are not one-hot, expected one "
+            "class label per row: the task is classification"
+        )
         raise problem(path, what)
     return labels.Targets(values, (), f"task: regression ({values.shape[1]} outputs)")
 

@@ -19,7 +19,8 @@ Array: TypeAlias = npt.NDArray[Any]
 
 PARTS = ("train", "val", "test")
 
-# 4 GiB as float64: more is refused before any memory is taken, whatever a file's header or an option asks for
+# 4 GiB as float64: more is refused before any memory is taken, whatever a file's header or an
+# option asks for
 LARGEST_ELEMENTS = 2**29
 
 
@@ -81,7 +82,9 @@ class Options(Protocol):
 
 @dataclass(frozen=True)
 class Tile:
-    """A piece of a matrix: which rows and columns, and its values, float64 (rows, columns), which may be overwritten."""
+    """A piece of a matrix: which rows and columns, and its values, float64 (rows, columns),
+    which may be overwritten.
+    """
 
     rows: slice
     columns: slice
@@ -94,16 +97,19 @@ class Tiles(Protocol):
     @property
     def shape(self) -> tuple[int, int]: ...
     def __iter__(self) -> Iterator[Tile]:
-        """The tiles once more. Of each column the rows ascend, of each row the columns. Raises DataError where the file has changed."""
+        """The tiles once more. Of each column the rows ascend, of each row the columns. Raises
+        DataError where the file has changed.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class ScannedTiles:
-    """Tiles of numbers, finite but for NaN where a value is missing and to be filled (`gaps`: some is).
+    """Tiles of numbers, finite but for NaN where a value is missing and to be filled (`gaps`: some
+    is).
 
-    digests: of each row, uint64 (rows,), where there are no gaps. missing: rows without a value, int64 (features,), among
-    the `rows` of the file, some of which may have been dropped.
+    digests: of each row, uint64 (rows,), where there are no gaps. missing: rows without a value,
+        int64 (features,), among the `rows` of the file, some of which may have been dropped.
     """
 
     tiles: Tiles
@@ -117,16 +123,22 @@ class ScannedTiles:
 class Dataset:
     """Data as loaded, before splitting and scaling.
 
-    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing and to be filled; without a row where `tiles` has them.
+    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing
+        and to be filled; without a row where `tiles` has them.
     targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
     target_names: of a regression, what each target column is called.
     notes: what was inferred or dropped, one sentence each.
     noise_variance: variance of the noise in each regression target, where it is known.
-    clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
-    parts: int64 (samples,), the part a row is given to: 1 val, 2 test, 0 for training or not given; None where nothing is given.
-    groups: int64 (samples,), rows of equal number stay in one part; None where rows are on their own.
-    sample_shape: of each sample in the file's array, before it was flattened; () where there is no array, or some of its features were left out.
-    tiles: the inputs of a large file, which are read piece by piece; None where `inputs` holds them.
+    clean_targets: float64 (samples, outputs), the targets without their noise, where they are
+        known.
+    parts: int64 (samples,), the part a row is given to: 1 val, 2 test, 0 for training or not given;
+        None where nothing is given.
+    groups: int64 (samples,), rows of equal number stay in one part; None where rows are on their
+        own.
+    sample_shape: of each sample in the file's array, before it was flattened; () where there is no
+        array, or some of its features were left out.
+    tiles: the inputs of a large file, which are read piece by piece; None where `inputs` holds
+        them.
     """
 
     name: str
@@ -158,24 +170,32 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """Outputs that a network for this data needs: classes, or target columns."""
-        return len(self.class_names) if self.task == "classification" else int(self.targets.shape[1])
+        return (
+            len(self.class_names) if self.task == "classification" else int(self.targets.shape[1])
+        )
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """scaled = (raw − shift) · scale, both float64 (features,). A column that is constant in the training part has scale 0: it is 0 in every part."""
+    """scaled = (raw − shift) · scale, both float64 (features,). A column that is constant in
+    the training part has scale 0: it is 0 in every part.
+    """
 
     kind: str
     shift: Floats
     scale: Floats
 
     def apply(self, inputs: Floats) -> Floats:
-        """Scaled copy of `inputs` (samples, features), float64; what leaves float64 becomes infinite, silently."""
+        """Scaled copy of `inputs` (samples, features), float64; what leaves float64 becomes
+        infinite, silently.
+        """
         with np.errstate(all="ignore"):
             return (inputs - self.shift) * self.scale
 
     def undo(self, scaled: Array) -> Floats:
-        """What `apply` made of `scaled`, float64; of a scaler without constant columns, as those of targets are."""
+        """What `apply` made of `scaled`, float64; of a scaler without constant columns, as
+        those of targets are.
+        """
         with np.errstate(all="ignore"):
             return np.asarray(scaled / self.scale + self.shift, np.float64)
 
@@ -186,9 +206,10 @@ class Repeats:
 
     duplicates: rows of the second part that are also in the first, keyed `train_val`,
     `train_test`, `val_test`. distinct: different rows of all parts together; possible: rows that
-    the different values of each feature could make, infinite where no row repeats. floors: by part, the error (share of wrong
-    classes, or root mean square) that no function of the inputs can go below, because equal rows
-    have different targets; only of parts whose rows repeat so often that this says something.
+    the different values of each feature could make, infinite where no row repeats. floors: by part,
+    the error (share of wrong classes, or root mean square) that no function of the inputs can go
+    below, because equal rows have different targets; only of parts whose rows repeat so often that
+    this says something.
     """
 
     duplicates: Mapping[str, int]
@@ -206,19 +227,24 @@ class Repeats:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Split and scaled data. Every mapping `dict[part, …]` has the keys train, val and test; a part may be empty, the training part never.
+    """Split and scaled data. Every mapping `dict[part, …]` has the keys train, val and test; a part
+    may be empty, the training part never.
 
-    inputs: (samples, features) of the asked dtype, C-contiguous, scaled. targets, target_names: as in Dataset; what scales
-    targets depends on loss and output, which training knows.
+    inputs: (samples, features) of the asked dtype, C-contiguous, scaled. targets, target_names: as
+        in Dataset; what scales targets depends on loss and output, which training knows.
     indices: int64 rows of the Dataset in each part, ascending.
     fingerprint: sha256 hex of the prepared arrays.
-    feature_min, feature_max, feature_mean, feature_std: float64 (features,), of the raw training part (population std).
+    feature_min, feature_max, feature_mean, feature_std: float64 (features,), of the raw training
+    part (population std).
     class_counts: int64 (classes,) per part; empty for regression.
     repeats: which rows repeat.
     input_mean, input_mean_square: over all elements of the prepared training inputs.
-    noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows: whose inputs were. int64, ascending.
-    label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the training part; empty where there is none.
-    feature_fill: float64 (features,), what missing values were filled by, of the raw training part; empty where none was missing.
+    noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows:
+        whose inputs were. int64, ascending.
+    label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the
+        training part; empty where there is none.
+    feature_fill: float64 (features,), what missing values were filled by, of the raw training part;
+        empty where none was missing.
     """
 
     name: str

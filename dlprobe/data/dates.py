@@ -1,4 +1,6 @@
-"""Columns of dates: left out, or days since 1970-01-01 as numbers. Recognised by their texts, all of them in one of the usual forms."""
+"""Columns of dates: left out, or days since 1970-01-01 as numbers. Recognised by their texts,
+all of them in one of the usual forms.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,33 @@ from dlprobe.data.columns import Column, Table
 from dlprobe.data.dataset import Floats
 from dlprobe.data.places import problem, quoted
 
-CLOCK = r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
-YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<day>\d{{1,2}}){CLOCK}")
-DAY_FIRST = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
-MONTH_FIRST = re.compile(rf"(?P<month>\d{{1,2}})(?P<sign>[-/])(?P<day>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
+CLOCK = (
+    r"(?:[ "
+    r"T](?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
+)
+YEAR_FIRST = re.compile(
+    rf"(?P<year>\d{{4}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<day>\d{{1,2}}){CLOCK}"
+)
+DAY_FIRST = re.compile(
+    rf"(?P<day>\d{{1,2}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}"
+)
+MONTH_FIRST = re.compile(
+    rf"(?P<month>\d{{1,2}})(?P<sign>[-/])(?P<day>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}"
+)
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-MONTH_NAMED = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[-/. ])(?P<month>[A-Za-z]{{3}})[a-z]*(?P=sign)(?P<year>\d{{4}}){CLOCK}")
+MONTH_NAMED = re.compile(
+    rf"(?P<day>\d{{1,2}})(?P<sign>[-/. "
+    rf"])(?P<month>[A-Za-z]{{3}})[a-z]*(?P=sign)(?P<year>\d{{4}}){CLOCK}"
+)
 EPOCH = datetime(1970, 1, 1)
 
 
 def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, tuple[str, ...]]:
-    """The table with its columns of dates left out (`drop`) or as numbers (`ordinal`), as they are with `refuse`; and a note on each.
+    """The table with its columns of dates left out (`drop`) or as numbers (`ordinal`), as they are
+    with `refuse`; and a note on each.
 
-    kept: numbers of the columns that stay as they are. Raises DataError where day and month cannot be told apart.
+    kept: numbers of the columns that stay as they are. Raises DataError where day and month cannot
+        be told apart.
     """
     if dates == "refuse":
         return table, ()
@@ -41,10 +57,17 @@ def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, 
             continue
         values = [days_in(column.texts, form) for form in forms]
         if len(forms) > 1 and not np.array_equal(values[0], values[1]):
-            what = f"holds dates as {quoted(column.texts[0])}, day first or month first, expected one of them for certain: write 2024-05-31, or --dates drop"
+            what = (
+                f"holds dates as {quoted(column.texts[0])}, day first or month first, expected "
+                "one of them for certain: write 2024-05-31, or --dates drop"
+            )
             raise problem(table.path, what, None, column.number, column.name)
         assert column.codes is not None
-        columns.append(replace(column, numbers=np.append(values[0], np.nan)[column.codes], codes=None, texts=()))
+        columns.append(
+            replace(
+                column, numbers=np.append(values[0], np.nan)[column.codes], codes=None, texts=()
+            )
+        )
         notes.append(f"{called}: dates are days since 1970-01-01")
     return table.of(columns), tuple(notes)
 
@@ -53,7 +76,11 @@ def date_forms(column: Column) -> list[re.Pattern[str]]:
     """The forms in which every text of a column is a date; none where some is not."""
     if column.codes is None or not column.texts:
         return []
-    return [form for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, MONTH_NAMED) if all(days_of(text, form) is not None for text in column.texts)]
+    return [
+        form
+        for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, MONTH_NAMED)
+        if all(days_of(text, form) is not None for text in column.texts)
+    ]
 
 
 def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
@@ -62,14 +89,26 @@ def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
 
 
 def days_of(text: str, form: re.Pattern[str]) -> float | None:
-    """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in this form. Times with a zone count in UTC."""
+    """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in
+    this form. Times with a zone count in UTC.
+    """
     found = form.fullmatch(text.strip())
     if found is None:
         return None
     second = float(found["second"] or 0)
     try:
-        month = int(found["month"]) if found["month"].isdigit() else 1 + MONTHS.index(found["month"].lower())
-        day = datetime(int(found["year"]), month, int(found["day"]), hour_of(found["hour"], found["half"]), int(found["minute"] or 0))
+        month = (
+            int(found["month"])
+            if found["month"].isdigit()
+            else 1 + MONTHS.index(found["month"].lower())
+        )
+        day = datetime(
+            int(found["year"]),
+            month,
+            int(found["day"]),
+            hour_of(found["hour"], found["half"]),
+            int(found["minute"] or 0),
+        )
     except ValueError:
         return None
     since = day - EPOCH + timedelta(seconds=second) - zone(found["zone"])
@@ -77,7 +116,9 @@ def days_of(text: str, form: re.Pattern[str]) -> float | None:
 
 
 def hour_of(text: str | None, half: str | None) -> int:
-    """0 … 23 of an hour, that of the half of the day (am, pm) if there is one. Raises ValueError for 13 pm."""
+    """0 … 23 of an hour, that of the half of the day (am, pm) if there is one. Raises
+    ValueError for 13 pm.
+    """
     hour = int(text or 0)
     if half is None:
         return hour

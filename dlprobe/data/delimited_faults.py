@@ -1,4 +1,6 @@
-"""What is wrong with a text table, and where: the slow look at its lines that only a suspicious file gets."""
+"""What is wrong with a text table, and where: the slow look at its lines that only a suspicious
+file gets.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,11 @@ def blank_lines_before(file: TextFile) -> int:
 
 
 def first_fault(file: TextFile, spare: int = 0, short: int = 0) -> DataError | None:
-    """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1; None where there is none.
+    """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1;
+    None where there is none.
 
-    `spare` fields at the end may be missing: a separator at the end of the header alone makes a column that no other line has. `short`: row 1 is a header
-    that lacks so many names.
+    `spare` fields at the end may be missing: a separator at the end of the header alone makes a
+    column that no other line has. `short`: row 1 is a header that lacks so many names.
     """
     fault = first_undecodable(file)
     if fault is not None:
@@ -48,12 +51,24 @@ def first_fault(file: TextFile, spare: int = 0, short: int = 0) -> DataError | N
             if not width and record:
                 width = len(record) + short
             elif record and not width - spare <= len(record) <= width:
-                return problem(file.path, f"has {len(record)} fields, expected {width} as in row 1", line)
+                return problem(
+                    file.path, f"has {len(record)} fields, expected {width} as in row 1", line
+                )
             if quotes is None and any('"' in cell for cell in record):
                 quotes = line
     except BadQuotes as error:
-        return problem(file.path, f"cannot be split into fields ({in_one_line(error)}): check its quotes", error.line)
-    return None if quotes is None else problem(file.path, "has quotes inside a field: double them, and quote the whole field", quotes)
+        return problem(
+            file.path,
+            f"cannot be split into fields ({in_one_line(error)}): check its quotes",
+            error.line,
+        )
+    return (
+        None
+        if quotes is None
+        else problem(
+            file.path, "has quotes inside a field: double them, and quote the whole field", quotes
+        )
+    )
 
 
 def first_undecodable(file: TextFile) -> DataError | None:
@@ -63,7 +78,11 @@ def first_undecodable(file: TextFile) -> DataError | None:
                 content.decode("utf-8")
             except UnicodeDecodeError as error:
                 bad = content[error.start : error.start + 1]
-                return problem(file.path, f"holds the byte {quoted(bad.hex())}, which is not UTF-8 text: {TO_UTF_8}", line)
+                return problem(
+                    file.path,
+                    f"holds the byte {quoted(bad.hex())}, which is not UTF-8 text: {TO_UTF_8}",
+                    line,
+                )
     return None
 
 
@@ -76,7 +95,9 @@ class BadQuotes(Exception):
 
 
 def records(file: TextFile) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it starts, fields) of each record; a blank line is a record without fields. Raises BadQuotes."""
+    """(line on which it starts, fields) of each record; a blank line is a record without
+    fields. Raises BadQuotes.
+    """
     with io.TextIOWrapper(file.open(), encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, delimiter=file.separator, strict=True)
         start = 1

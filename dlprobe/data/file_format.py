@@ -22,10 +22,12 @@ from dlprobe.registry import Parameter, nearby, records
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given.
+    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name;
+    a file must start with one of `signatures`, if given.
 
-    text: whether it is text, which has a separator and decimal signs. large: the file where it is so large that it is read in
-    tiles, or is to be read beside a large one (the last argument); None where it is not.
+    text: whether it is text, which has a separator and decimal signs. large: the file where it is
+        so large that it is read in tiles, or is to be read beside a large one (the last argument);
+        None where it is not.
     """
 
     name: str
@@ -47,7 +49,9 @@ FOREIGN = {
     b"\x93NUMPY": "a NumPy array: name it .npy",
     b"PK\x03\x04": "a zip archive: an .npz, or a spreadsheet to be exported as CSV",
     b"ARROW1": "a Feather file: name it .feather",
-    b"FEA1": "a Feather file of version 1: write it anew with DataFrame.to_feather or polars' write_ipc",
+    b"FEA1": (
+        "a Feather file of version 1: write it anew with DataFrame.to_feather or polars' write_ipc"
+    ),
     GZIP: "compressed with gzip: unpack it first",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"BZh": "compressed with bzip2: unpack it first",
@@ -61,15 +65,49 @@ FOREIGN = {
 
 # How what is not read becomes what is, by suffix
 CONVERSIONS = {
-    (".arff",): "scipy.io.arff.loadarff reads it: pandas.DataFrame(loadarff(FILE)[0]).to_csv('data.csv', index=False)",
-    (".svm", ".libsvm", ".svmlight"): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
+    (".arff",): (
+        "scipy.io.arff.loadarff reads it: pandas.DataFrame(loadarff(FILE)[0]).to_csv('data.csv', "
+        "index=False)"
+    ),
+    (
+        ".svm",
+        ".libsvm",
+        ".svmlight",
+    ): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
     (".xlsx", ".xls", ".ods"): "save the sheet as CSV",
-    (".pkl", ".pickle", ".joblib"): "it is a Python pickle, which dlprobe never loads: save the arrays with np.savez('data.npz', X=X, y=y)",
-    (".pt", ".pth"): "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), y=y.numpy())",
+    (
+        ".pkl",
+        ".pickle",
+        ".joblib",
+    ): (
+        "it is a Python pickle, which dlprobe never loads: save the arrays with "
+        "np.savez('data.npz', X=X, y=y)"
+    ),
+    (
+        ".pt",
+        ".pth",
+    ): (
+        "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), "
+        "y=y.numpy())"
+    ),
     (".mat",): "scipy.io.loadmat reads it: np.savez('data.npz', X=…, y=…)",
     (".rds", ".rda", ".rdata"): "in R: write.csv(data, 'data.csv', row.names = FALSE)",
-    (".dta", ".sav", ".sas7bdat", ".json", ".jsonl", ".orc"): "pandas reads it: DataFrame.to_parquet('data.parquet')",
-    (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar"): "unpack it first; of packed text tables .csv.gz is read",
+    (
+        ".dta",
+        ".sav",
+        ".sas7bdat",
+        ".json",
+        ".jsonl",
+        ".orc",
+    ): "pandas reads it: DataFrame.to_parquet('data.parquet')",
+    (
+        ".zip",
+        ".bz2",
+        ".xz",
+        ".zst",
+        ".7z",
+        ".tar",
+    ): "unpack it first; of packed text tables .csv.gz is read",
     (".sqlite", ".db"): "write the table's rows as CSV",
 }
 
@@ -91,26 +129,42 @@ def format_of(path: str | Path) -> FileFormat | None:
 
 
 def read_sources(path: Path, options: Options) -> Table | Arrays:
-    """What the user's file holds, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
+    """What the user's file holds, with the files for validation and test. Raises DataError, one
+    line, whatever is wrong with a file.
+    """
     source = read_source(path, options)
     for other, part in given_files(path, options):
-        source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+        source = with_part(
+            source, read_source(other, options, source if isinstance(source, Table) else None), part
+        )
     return source
 
 
 def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
-    """The files that `val_data` and `test_data` name, and the part. Raises DataError where one is the file itself."""
+    """The files that `val_data` and `test_data` name, and the part. Raises DataError where one
+    is the file itself.
+    """
     for key, part in (("val_data", 1), ("test_data", 2)):
         if (named := getattr(options, key)) is not None:
             other = at_home(named.strip())
             if other.exists() and path.exists() and other.samefile(path):
-                raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
+                raise problem(
+                    other,
+                    (
+                        f"is named by {key} and by data, expected another file: its rows would be "
+                        "in both parts"
+                    ),
+                )
             yield other, part
 
 
 def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | None:
-    """The data set of a large file, its features read in tiles; None where the file is to be read whole. Raises DataError."""
-    if (large := large_file(path, options, beside=False)) is None or options.outliers > 0:  # outliers are set in whole columns
+    """The data set of a large file, its features read in tiles; None where the file is to be
+    read whole. Raises DataError.
+    """
+    if (
+        large := large_file(path, options, beside=False)
+    ) is None or options.outliers > 0:  # outliers are set in whole columns
         return None
     others = []
     for other, part in given_files(path, options):
@@ -122,7 +176,9 @@ def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | 
 
 
 def large_file(path: Path, options: Options, beside: bool) -> Large | None:
-    """A file that is read in tiles, `beside` a large one however small it is; None where it is to be read whole. Raises DataError."""
+    """A file that is read in tiles, `beside` a large one however small it is; None where it is
+    to be read whole. Raises DataError.
+    """
     with one_clear_line(path):
         record = chosen_format(path, first_bytes(path))
         return None if record.large is None else record.large(path, options, beside)
@@ -131,7 +187,11 @@ def large_file(path: Path, options: Options, beside: bool) -> Large | None:
 def dataset_of(path: Path, source: Table | Arrays, options: Options) -> Dataset:
     """The Dataset of what a file holds. Raises DataError, one line, where it cannot be one."""
     with one_clear_line(path):
-        return dataset_from_table(source, options) if isinstance(source, Table) else dataset_from_arrays(source, options)
+        return (
+            dataset_from_table(source, options)
+            if isinstance(source, Table)
+            else dataset_from_arrays(source, options)
+        )
 
 
 def read_source(path: Path, options: Options, like: Table | None = None) -> Table | Arrays:
@@ -141,17 +201,28 @@ def read_source(path: Path, options: Options, like: Table | None = None) -> Tabl
         record = chosen_format(path, head)
         for key, value in (("sep", options.sep), ("decimal", options.decimal)):
             if value != "auto" and not record.text:
-                raise problem(path, f"{key} = {value} does not suit {record.name} data: {key} is for text tables")
+                raise problem(
+                    path,
+                    f"{key} = {value} does not suit {record.name} data: {key} is for text tables",
+                )
         return record.read(path, options, like)
 
 
 def with_part(main: Table | Arrays, other: Table | Arrays, part: int) -> Table | Arrays:
-    """The rows of another file behind those of the main one, given to a part. Raises DataError where the two do not fit."""
+    """The rows of another file behind those of the main one, given to a part. Raises DataError
+    where the two do not fit.
+    """
     if isinstance(main, Table) and isinstance(other, Table):
         return joined(main, other, part)
     if isinstance(main, Arrays) and isinstance(other, Arrays):
         return joined_arrays(main, other, part)
-    raise problem(other.path, f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give files of one kind")
+    raise problem(
+        other.path,
+        (
+            f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give "
+            "files of one kind"
+        ),
+    )
 
 
 @contextmanager
@@ -162,20 +233,32 @@ def one_clear_line(path: Path) -> Iterator[None]:
     except DlprobeError:
         raise
     except MemoryError:
-        raise problem(path, "reading it needs more memory than there is: give a smaller file") from None
+        raise problem(
+            path, "reading it needs more memory than there is: give a smaller file"
+        ) from None
     except OSError as error:
         raise problem(path, f"cannot be read: {in_one_line(error.strerror or error)}") from None
-    except Exception as error:  # parsers of other projects, on bytes nobody vouches for: any of their exceptions means that the file is damaged
-        raise problem(path, f"cannot be read, it looks damaged ({in_one_line(error)}): write the file again") from None
+    except Exception as error:  # parsers of other projects, on bytes nobody vouches for: any of their exceptions means that the file is damaged  # noqa: E501
+        raise problem(
+            path, f"cannot be read, it looks damaged ({in_one_line(error)}): write the file again"
+        ) from None
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first 512 bytes of a regular, not empty file. A pipe or device is refused before it is opened: opening it could wait for ever."""
+    """The first 512 bytes of a regular, not empty file. A pipe or device is refused before it
+    is opened: opening it could wait for ever.
+    """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
-        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain data` for the sets that have a name") from None
+        raise problem(
+            path,
+            (
+                f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain "
+                "data` for the sets that have a name"
+            ),
+        ) from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None
     if stat.S_ISDIR(mode):
@@ -196,14 +279,32 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
     if record is None:
         hint = f"; it is {foreign}" if foreign else ""
         found = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
-        hint = hint or (f"; it looks like text: name it {visible(path.name)}.csv" if head.isascii() and b"\0" not in head else "")
-        how = next((f"; {words}" for endings, words in CONVERSIONS.items() if path.name.lower().endswith(endings)), hint)
+        hint = hint or (
+            f"; it looks like text: name it {visible(path.name)}.csv"
+            if head.isascii() and b"\0" not in head
+            else ""
+        )
+        how = next(
+            (
+                f"; {words}"
+                for endings, words in CONVERSIONS.items()
+                if path.name.lower().endswith(endings)
+            ),
+            hint,
+        )
         raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{how}")
     if foreign and head.startswith(GZIP):
-        foreign = None if path.name.lower().endswith(".gz") else f"compressed with gzip: name it {visible(path.name)}.gz"
+        foreign = (
+            None
+            if path.name.lower().endswith(".gz")
+            else f"compressed with gzip: name it {visible(path.name)}.gz"
+        )
     fits = head.startswith(record.signatures) if record.signatures else foreign is None
     if not fits:
         raise problem(
-            path, f"is not {record.name} data; it is {foreign}" if foreign else f"is not {record.name} data: it starts with {quoted(head[:8].decode('latin1'))}"
+            path,
+            f"is not {record.name} data; it is {foreign}"
+            if foreign
+            else f"is not {record.name} data: it starts with {quoted(head[:8].decode('latin1'))}",
         )
     return record

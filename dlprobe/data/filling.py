@@ -1,6 +1,8 @@
-"""Prepared inputs straight from tiles: fitted in two passes over the training rows, scaled in a third into the arrays that training holds.
+"""Prepared inputs straight from tiles: fitted in two passes over the training rows, scaled in a
+third into the arrays that training holds.
 
-The numbers are those of the whole matrix, to the last bit; what is held beside the result is a tile and a few numbers per row.
+The numbers are those of the whole matrix, to the last bit; what is held beside the result is a tile
+and a few numbers per row.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ from dlprobe.data.tiles import Told, added, followed, rows_within
 from dlprobe.errors import DataError
 
 
-def totals_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> tuple[Floats, Floats, Floats, Indices]:
-    """Smallest and largest number, and the sum, of each column over some rows, ascending, NaN left out, float64; and how many numbers that are, int64."""
+def totals_in_tiles(
+    tiles: Tiles, rows: Indices, told: Told | None = None
+) -> tuple[Floats, Floats, Floats, Indices]:
+    """Smallest and largest number, and the sum, of each column over some rows, ascending, NaN
+    left out, float64; and how many numbers that are, int64.
+    """
     columns = tiles.shape[1]
     low, high, total = np.full(columns, np.inf), np.full(columns, -np.inf), np.zeros(columns)
     known = np.full(columns, len(rows))
@@ -30,8 +36,13 @@ def totals_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> tu
             if len(chosen):
                 values, at = tile.values[chosen], tile.columns
                 gaps = np.isnan(values)
-                least, most = (np.fmin, np.fmax) if (holed := gaps.any()) else (np.minimum, np.maximum)
-                low[at], high[at] = least(low[at], least.reduce(values)), most(high[at], most.reduce(values))
+                least, most = (
+                    (np.fmin, np.fmax) if (holed := gaps.any()) else (np.minimum, np.maximum)
+                )
+                low[at], high[at] = (
+                    least(low[at], least.reduce(values)),
+                    most(high[at], most.reduce(values)),
+                )
                 if holed:
                     known[at] -= gaps.sum(axis=0)
                     values[gaps] = 0.0
@@ -48,12 +59,16 @@ def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> M
             _, chosen = rows_within(rows, tile)
             if len(chosen):
                 values = tile.values[chosen] - mean[tile.columns]
-                squares[tile.columns] = added(squares[tile.columns], np.multiply(values, values, out=values))
+                squares[tile.columns] = added(
+                    squares[tile.columns], np.multiply(values, values, out=values)
+                )
         return Moments(low, high, mean, np.sqrt(squares / len(rows)))
 
 
 def fit_fill_in_tiles(dataset: Dataset, tiles: Tiles, rows: Indices, missing: str) -> Floats:
-    """As `gaps.fit_fill` of the training rows. Raises DataError where a feature has no value there."""
+    """As `gaps.fit_fill` of the training rows. Raises DataError where a feature has no value
+    there.
+    """
     _, _, total, known = totals_in_tiles(tiles, rows)
     refuse_empty(known == 0, dataset.feature_names, dataset.name)
     with np.errstate(all="ignore"):
@@ -61,9 +76,16 @@ def fit_fill_in_tiles(dataset: Dataset, tiles: Tiles, rows: Indices, missing: st
 
 
 def filled_from_tiles(
-    dataset: Dataset, tiles: Tiles, rows: Mapping[str, Indices], scaler: Scaler, dtype: npt.DTypeLike, told: Told | None = None
+    dataset: Dataset,
+    tiles: Tiles,
+    rows: Mapping[str, Indices],
+    scaler: Scaler,
+    dtype: npt.DTypeLike,
+    told: Told | None = None,
 ) -> dict[str, Array]:
-    """The scaled inputs of every part, C-contiguous, of that dtype. Raises DataError as `preparation.cast` does."""
+    """The scaled inputs of every part, C-contiguous, of that dtype. Raises DataError as
+    `preparation.cast` does.
+    """
     filled = {part: np.empty((len(rows[part]), tiles.shape[1]), dtype) for part in PARTS}
     for tile in followed(tiles, told, 3, 4):
         shift, scale = scaler.shift[tile.columns], scaler.scale[tile.columns]
@@ -77,7 +99,13 @@ def filled_from_tiles(
                 target[:] = scaled(raw, shift, scale)
             if not np.isfinite(target).all():
                 i, j = divmod(int(np.argmin(np.isfinite(target))), target.shape[1])
-                raise misfit(dataset, rows[part][kept.start + i], tile.columns.start + j, tile.values[chosen[i], j], dtype)
+                raise misfit(
+                    dataset,
+                    rows[part][kept.start + i],
+                    tile.columns.start + j,
+                    tile.values[chosen[i], j],
+                    dtype,
+                )
     return filled
 
 
@@ -91,6 +119,7 @@ def scaled(raw: Floats, shift: Floats, scale: Floats) -> Floats:
 def misfit(dataset: Dataset, row: int, feature: int, raw: float, dtype: npt.DTypeLike) -> DataError:
     """Says where a scaled number leaves the engine's dtype."""
     return DataError(
-        f"{dataset.name}: sample {row + 1}, feature {quoted(dataset.feature_names[feature])}: {raw:g} does not fit {np.dtype(dtype)} "
+        f"{dataset.name}: sample {row + 1}, feature {quoted(dataset.feature_names[feature])}: "
+        f"{raw:g} does not fit {np.dtype(dtype)} "
         "after scaling: use scaling = standardize, dtype = float64, or rescale the column"
     )

@@ -1,4 +1,6 @@
-"""How well one column alone foretells the target: each row is guessed from the others that are nearest to it in that column."""
+"""How well one column alone foretells the target: each row is guessed from the others that are
+nearest to it in that column.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,14 @@ from dlprobe.data.dataset import Floats, Indices, Mask
 
 
 def foretold(values: Floats, goal: Floats, classes: bool) -> float:
-    """The skill of guessing `goal` (rows,) by leave-one-out from `values` (rows,), both finite: 1 is perfect, 0 as good as a constant.
+    """The skill of guessing `goal` (rows,) by leave-one-out from `values` (rows,), both finite: 1
+    is perfect, 0 as good as a constant.
 
-    A row is guessed from the other rows of its value (their mean, or commonest class). Where it has none, a class (numbers 0, 1, 2, …) is that of
-    the nearest value, a number lies on the straight line between the next values on both sides; the outermost rows, which have one side, are left
-    out. The skill is 1 − error/error of the commonest class, or R². NaN where the target is constant.
+    A row is guessed from the other rows of its value (their mean, or commonest class). Where it has
+    none, a class (numbers 0, 1, 2, …) is that of the nearest value, a number lies on the straight
+    line between the next values on both sides; the outermost rows, which have one side, are left
+    out. The skill is 1 − error/error of the commonest class, or R². NaN where the target is
+    constant.
     """
     order = np.argsort(values, kind="stable")
     values, goal = values[order], goal[order]
@@ -32,7 +37,9 @@ def foretold(values: Floats, goal: Floats, classes: bool) -> float:
 
 
 def between(values: Floats, means: Floats) -> Floats:
-    """For each of the ascending values what the straight line from the one below to the one above has there; NaN at both ends."""
+    """For each of the ascending values what the straight line from the one below to the one
+    above has there; NaN at both ends.
+    """
     guess = np.full(len(values), np.nan)
     share = (values[1:-1] - values[:-2]) / (values[2:] - values[:-2])
     guess[1:-1] = means[:-2] + share * (means[2:] - means[:-2])
@@ -40,12 +47,16 @@ def between(values: Floats, means: Floats) -> Floats:
 
 
 def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) -> float:
-    """As `foretold` for classes: `group` int64 (rows,) of equal values, the `nearest` other group of each, and the rows that are `alone` in theirs."""
+    """As `foretold` for classes: `group` int64 (rows,) of equal values, the `nearest` other
+    group of each, and the rows that are `alone` in theirs.
+    """
     classes = int(goal.max()) + 1
     pairs, counts = np.unique(group * classes + goal, return_counts=True)
     order = np.lexsort((counts, pairs // classes))
     of_group, of_class, counts = pairs[order] // classes, pairs[order] % classes, counts[order]
-    last = np.flatnonzero(np.concatenate([of_group[1:] != of_group[:-1], [True]]))  # the commonest class of each group
+    last = np.flatnonzero(
+        np.concatenate([of_group[1:] != of_group[:-1], [True]])
+    )  # the commonest class of each group
     top, most = of_class[last], counts[last]
     second = np.where((last > 0) & (of_group[last - 1] == of_group[last]), counts[last - 1], 0)
     right = (goal == top[group]) & (most[group] - 1 >= np.maximum(second[group], 1))
@@ -55,11 +66,15 @@ def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) ->
 
 
 def nearest_groups(values: Floats) -> Indices:
-    """For each of the ascending values the position of the nearest other one; its own where there is no other."""
+    """For each of the ascending values the position of the nearest other one; its own where
+    there is no other.
+    """
     places = np.arange(len(values))
     if len(values) < 2:
         return places
     with np.errstate(all="ignore"):
         gaps = np.diff(values)
     below, above = np.concatenate([[np.inf], gaps]), np.concatenate([gaps, [np.inf]])
-    return np.where(below < above, np.maximum(places - 1, 0), np.minimum(places + 1, len(values) - 1))
+    return np.where(
+        below < above, np.maximum(places - 1, 0), np.minimum(places + 1, len(values) - 1)
+    )

@@ -1,4 +1,6 @@
-"""Parquet and Feather files: whole, or as tiles of a few whole columns, since that is how such files lie on the disk."""
+"""Parquet and Feather files: whole, or as tiles of a few whole columns, since that is how such
+files lie on the disk.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,12 @@ TILE = 2**20  # numbers of whole columns that are read at a time, about: 8 MiB a
 Scan = Callable[[Path], "polars.LazyFrame"]
 
 
-def large_frame(path: Path, scan: Scan, beside: bool, left_out: Callable[[polars.DataFrame], Sequence[str]]) -> LargeTable | None:
-    """A large table, or one beside such; None where it is small. `left_out`: names that the file calls an index."""
+def large_frame(
+    path: Path, scan: Scan, beside: bool, left_out: Callable[[polars.DataFrame], Sequence[str]]
+) -> LargeTable | None:
+    """A large table, or one beside such; None where it is small. `left_out`: names that the
+    file calls an index.
+    """
     import polars
 
     try:
@@ -40,7 +46,10 @@ def large_frame(path: Path, scan: Scan, beside: bool, left_out: Callable[[polars
 
     def load(numbers: Sequence[int]) -> list[Column]:
         frame = columns_of(path, scan, [names[number - 1] for number in numbers])
-        return [column_of(frame.to_series(k), Column(names[number - 1], number)) for k, number in enumerate(numbers)]
+        return [
+            column_of(frame.to_series(k), Column(names[number - 1], number))
+            for k, number in enumerate(numbers)
+        ]
 
     def tiles(numbers: Sequence[int]) -> FrameTiles:
         return FrameTiles(path, scan, tuple(names[number - 1] for number in numbers), rows)
@@ -48,13 +57,28 @@ def large_frame(path: Path, scan: Scan, beside: bool, left_out: Callable[[polars
     notes = tuple(f"column '{name}' is the index that pandas stored: left out" for name in index)
     kinds = dict(enumerate(schema.dtypes(), start=1))
     readable = [number for number, kind in kinds.items() if is_readable(kind, "refuse")]
-    numeric = [number for number, kind in kinds.items() if kind.is_numeric() or kind == polars.Boolean]
+    numeric = [
+        number for number, kind in kinds.items() if kind.is_numeric() or kind == polars.Boolean
+    ]
     indexed = [names.index(name) + 1 for name in index]
-    return LargeTable(path, names, rows, load, tiles, readable, numeric, counted=True, left_out=indexed, notes=notes)
+    return LargeTable(
+        path,
+        names,
+        rows,
+        load,
+        tiles,
+        readable,
+        numeric,
+        counted=True,
+        left_out=indexed,
+        notes=notes,
+    )
 
 
 def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
-    """All of a file, its declared size checked first. polars panics on some damaged files, and a panic is no Exception."""
+    """All of a file, its declared size checked first. polars panics on some damaged files, and
+    a panic is no Exception.
+    """
     import polars
 
     try:
@@ -62,11 +86,23 @@ def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
             lazy = scan(path)
             rows, schema = int(lazy.select(polars.len()).collect().item()), lazy.collect_schema()
             if rows * len(schema) > LARGEST_ELEMENTS:
-                raise problem(path, f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
+                raise problem(
+                    path,
+                    (
+                        f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to "
+                        f"{LARGEST_ELEMENTS} numbers"
+                    ),
+                )
             refuse_packed(path, schema, rows)
             frame = lazy.collect()
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise problem(path, f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the file again") from None
+        raise problem(
+            path,
+            (
+                f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the "
+                "file again"
+            ),
+        ) from None
     if frame.height != rows:
         raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
     return frame
@@ -97,21 +133,35 @@ class FrameTiles:
         return self.rows, len(self.names)
 
     def __iter__(self) -> Iterator[Tile]:
-        """As many whole columns as a tile has room for, one at least: what polars has freed stays in its pool, so that more would not be free."""
+        """As many whole columns as a tile has room for, one at least: what polars has freed
+        stays in its pool, so that more would not be free.
+        """
         width = max(1, TILE // max(1, self.rows))
         for first in range(0, len(self.names), width):
             frame = columns_of(self.path, self.scan, self.names[first : first + width])
             if frame.height != self.rows:
-                raise problem(self.path, f"declares {self.rows} rows and holds {frame.height}: write the file again")
+                raise problem(
+                    self.path,
+                    f"declares {self.rows} rows and holds {frame.height}: write the file again",
+                )
             columns = [numbers_of(series) for series in frame.get_columns()]
             step = max(1, TILE // (4 * len(columns)))
             for row in range(0, self.rows, step):
-                values = np.stack([column[row : row + step] for column in columns], axis=1, dtype=np.float64, casting="unsafe")
-                yield Tile(slice(row, row + len(values)), slice(first, first + len(columns)), values)
+                values = np.stack(
+                    [column[row : row + step] for column in columns],
+                    axis=1,
+                    dtype=np.float64,
+                    casting="unsafe",
+                )
+                yield Tile(
+                    slice(row, row + len(values)), slice(first, first + len(columns)), values
+                )
 
 
 def numbers_of(series: polars.Series) -> Array:
-    """The numbers of a column as NumPy has them, NaN where missing; without a copy where it can be."""
+    """The numbers of a column as NumPy has them, NaN where missing; without a copy where it can
+    be.
+    """
     if series.dtype.is_decimal() or series.null_count():
         numbers = number_column(series, "", 0).numbers
         assert numbers is not None

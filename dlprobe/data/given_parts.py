@@ -1,4 +1,6 @@
-"""Splits that come with the data: files for validation and test, arrays called x_train and the like, a column that names each row's part."""
+"""Splits that come with the data: files for validation and test, arrays called x_train and the
+like, a column that names each row's part.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ PART_WORDS = {
 
 
 # and what they call inputs and targets, in names of arrays as x_train, train_images, train/X
-ROLES = {"x": ("x", "inputs", "images", "features", "data"), "y": ("y", "targets", "target", "labels", "label")}
+ROLES = {
+    "x": ("x", "inputs", "images", "features", "data"),
+    "y": ("y", "targets", "target", "labels", "label"),
+}
 
 
 def usual_names() -> Iterator[str]:
@@ -36,18 +41,29 @@ def usual_names() -> Iterator[str]:
 
 
 def array_pairs(found: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Names of the inputs and targets of each part, among the names of a file's arrays: x_train, y_train, x_test, … in any case; empty without training."""
+    """Names of the inputs and targets of each part, among the names of a file's arrays:
+    x_train, y_train, x_test, … in any case; empty without training.
+    """
     named: dict[tuple[str, str], str] = {}
     for name in found:
         words = set(re.split("[_/]", name.lower()))
-        part, role = (next((key for key, known in table.items() if words & set(known)), "") for table in (PART_WORDS, ROLES))
+        part, role = (
+            next((key for key, known in table.items() if words & set(known)), "")
+            for table in (PART_WORDS, ROLES)
+        )
         if part and role and len(words) == 2:
             named.setdefault((part, role), name)
-    pairs = {part: (named[part, "x"], named[part, "y"]) for part in PART_WORDS if (part, "x") in named and (part, "y") in named}
+    pairs = {
+        part: (named[part, "x"], named[part, "y"])
+        for part in PART_WORDS
+        if (part, "x") in named and (part, "y") in named
+    }
     return pairs if "train" in pairs else {}
 
 
-def arrays_of_parts(path: Path, parts: dict[str, tuple[Array, Array]], names: dict[str, tuple[str, str]]) -> Arrays:
+def arrays_of_parts(
+    path: Path, parts: dict[str, tuple[Array, Array]], names: dict[str, tuple[str, str]]
+) -> Arrays:
     """One pair of arrays from those of each part, and which rows are whose."""
     whole = None
     for part, (inputs, targets) in parts.items():
@@ -58,28 +74,56 @@ def arrays_of_parts(path: Path, parts: dict[str, tuple[Array, Array]], names: di
 
 
 def joined_arrays(main: Arrays, other: Arrays, part: int) -> Arrays:
-    """`other` behind `main`, its rows given to a part. Raises DataError where shapes of samples, or kinds of targets, differ."""
+    """`other` behind `main`, its rows given to a part. Raises DataError where shapes of
+    samples, or kinds of targets, differ.
+    """
     refuse_unlike(main, other)
     names = (f"{main.names[0]} + {other.names[0]}", f"{main.names[1]} + {other.names[1]}")
     parts = appended(main.parts, len(main.inputs), len(other.inputs), part)
-    inputs, targets = np.concatenate([main.inputs, other.inputs]), np.concatenate([main.targets, other.targets])
-    return Arrays(main.path, inputs, targets, names if main.path == other.path else main.names, parts, main.notes + told(other.path, part, len(other.inputs)))
+    inputs, targets = (
+        np.concatenate([main.inputs, other.inputs]),
+        np.concatenate([main.targets, other.targets]),
+    )
+    return Arrays(
+        main.path,
+        inputs,
+        targets,
+        names if main.path == other.path else main.names,
+        parts,
+        main.notes + told(other.path, part, len(other.inputs)),
+    )
 
 
 def refuse_unlike(main: Arrays, other: Arrays) -> None:
     """Raise DataError where shapes of samples, or kinds of targets, differ."""
     for array, mine, its in ((0, main.inputs, other.inputs), (1, main.targets, other.targets)):
-        if mine.ndim == 0 or its.ndim == 0 or mine.shape[1:] != its.shape[1:] or (mine.dtype.kind in "US") != (its.dtype.kind in "US"):
-            what = f"array {quoted(other.names[array])} has shape {its.shape} and type {its.dtype}, expected samples as in {quoted(main.names[array])} "
-            raise problem(other.path, f"{what}of {visible(main.path.name)}, of shape {mine.shape} and type {mine.dtype}")
+        if (
+            mine.ndim == 0
+            or its.ndim == 0
+            or mine.shape[1:] != its.shape[1:]
+            or (mine.dtype.kind in "US") != (its.dtype.kind in "US")
+        ):
+            what = (
+                f"array {quoted(other.names[array])} has shape {its.shape} and type {its.dtype}, "
+                f"expected samples as in {quoted(main.names[array])} "
+            )
+            raise problem(
+                other.path,
+                f"{what}of {visible(main.path.name)}, of shape {mine.shape} and type {mine.dtype}",
+            )
     for arrays in (main, other):
         if len(arrays.inputs) != len(arrays.targets):
-            what = f"array {quoted(arrays.names[1])} has shape {arrays.targets.shape}, expected ({len(arrays.inputs)},): one for each row of "
+            what = (
+                f"array {quoted(arrays.names[1])} has shape {arrays.targets.shape}, expected "
+                f"({len(arrays.inputs)},): one for each row of "
+            )
             raise problem(arrays.path, f"{what}{quoted(arrays.names[0])}")
 
 
 def joined(main: Table, other: Table, part: int) -> Table:
-    """The rows of `other`, given to a part, behind those of `main`, whose columns it has in the same order."""
+    """The rows of `other`, given to a part, behind those of `main`, whose columns it has in the
+    same order.
+    """
     count = main.rows
     columns = tuple(joined_column(a, b) for a, b in zip(main.columns, other.columns, strict=True))
 
@@ -90,7 +134,14 @@ def joined(main: Table, other: Table, part: int) -> Table:
         return main.path_at(i) if i < count else other.path
 
     parts = appended(main.parts, count, other.rows, part)
-    return replace(main, columns=columns, row_of=row_of, path_of=path_of, parts=parts, notes=main.notes + told(other.path, part, other.rows))
+    return replace(
+        main,
+        columns=columns,
+        row_of=row_of,
+        path_of=path_of,
+        parts=parts,
+        notes=main.notes + told(other.path, part, other.rows),
+    )
 
 
 def joined_column(one: Column, other: Column) -> Column:
@@ -101,12 +152,18 @@ def joined_column(one: Column, other: Column) -> Column:
         return replace(one, numbers=np.concatenate([one.numbers, other.numbers]))
     texts = tuple(sorted({*one.texts, *other.texts}))
     place = {text: code for code, text in enumerate(texts)}
-    codes = [np.array([*(place[text] for text in column.texts), -1], dtype=np.int64)[column.codes] for column in (one, other) if column.codes is not None]
+    codes = [
+        np.array([*(place[text] for text in column.texts), -1], dtype=np.int64)[column.codes]
+        for column in (one, other)
+        if column.codes is not None
+    ]
     return replace(one, codes=np.concatenate(codes), texts=texts)
 
 
 def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices:
-    """Part of each row, 0 where it is open or training, for `count` rows and `more` of a part behind them."""
+    """Part of each row, 0 where it is open or training, for `count` rows and `more` of a part
+    behind them.
+    """
     before = np.zeros(count, np.int64) if parts is None else parts
     return np.concatenate([before, np.full(more, part, dtype=np.int64)])
 
@@ -116,18 +173,31 @@ def told(path: Path, part: int, rows: int) -> tuple[str, ...]:
 
 
 def parts_in(table: Table, column: Column) -> Indices:
-    """The part that a column's text gives each row, int64: 0 train, 1 val, 2 test. Raises DataError with the row for another text."""
+    """The part that a column's text gives each row, int64: 0 train, 1 val, 2 test. Raises
+    DataError with the row for another text.
+    """
     words = {word: PARTS.index(part) for part, known in PART_WORDS.items() for word in known}
     if column.codes is None:
         found = f"column {column.number} {quoted(column.name)} holds numbers"
         raise problem(table.path, f"split_column: {found}, expected train, val or test in each row")
-    codes = np.array([words.get(text.strip().lower(), -1) for text in column.texts], dtype=np.int64)[column.codes]
+    codes = np.array(
+        [words.get(text.strip().lower(), -1) for text in column.texts], dtype=np.int64
+    )[column.codes]
     if (codes < 0).any():
         i = int(np.argmax(codes < 0))
-        what = f"found {quoted(column.texts[int(column.codes[i])])}, expected train, val or test: split_column names this column"
+        what = (
+            f"found {quoted(column.texts[int(column.codes[i])])}, expected train, val or test: "
+            "split_column names this column"
+        )
         raise problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
     if not (codes == 0).any():
-        raise problem(table.path, f"split_column: column {column.number} {quoted(column.name)} gives no row to train, expected some")
+        raise problem(
+            table.path,
+            (
+                f"split_column: column {column.number} {quoted(column.name)} gives no row to "
+                "train, expected some"
+            ),
+        )
     return codes
 
 

@@ -1,4 +1,6 @@
-"""Samples that are square images: whether they are, and how their pixels are spread where every image moves about."""
+"""Samples that are square images: whether they are, and how their pixels are spread where every
+image moves about.
+"""
 
 from __future__ import annotations
 
@@ -15,31 +17,60 @@ from dlprobe.data.scaling import Moments
 
 
 def side_of(dataset: Dataset, options: Options) -> int:
-    """The side of the images that `augment` moves; 0 without. Raises FieldError where samples are no square images, or smaller than the shift."""
+    """The side of the images that `augment` moves; 0 without. Raises FieldError where samples
+    are no square images, or smaller than the shift.
+    """
     chosen = options.augment
     if chosen is None:
         return 0
     side, pixels = square_side(dataset), int(chosen.parameters["pixels"])
     if not side:
-        raise FieldError("data", "augment", str(chosen), f"{shape_words(dataset)}: expected square images, their pixels row by row; leave augment out")
+        raise FieldError(
+            "data",
+            "augment",
+            str(chosen),
+            (
+                f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
+                "augment out"
+            ),
+        )
     if pixels >= side:
-        raise FieldError("data", "augment", str(chosen), f"the images are {side} × {side} pixels: expected fewer pixels than that")
+        raise FieldError(
+            "data",
+            "augment",
+            str(chosen),
+            f"the images are {side} × {side} pixels: expected fewer pixels than that",
+        )
     if options.scaling == "robust":
-        raise FieldError("data", "augment", str(chosen), "scaling = robust cannot be fitted to images that move: expected standardize, minmax or none")
+        raise FieldError(
+            "data",
+            "augment",
+            str(chosen),
+            (
+                "scaling = robust cannot be fitted to images that move: expected standardize, "
+                "minmax or none"
+            ),
+        )
     return side
 
 
 def square_side(dataset: Dataset) -> int:
     """The side of the square images that samples are; 0 where they are none.
 
-    An array says its shape. Of other data the features must be of a square number and named alike but for numbers, as pixel0, pixel1, … are.
+    An array says its shape. Of other data the features must be of a square number and named alike
+    but for numbers, as pixel0, pixel1, … are.
     """
     features = len(dataset.feature_names)
     side = math.isqrt(features)
     if side < 2 or side * side != features:
         return 0
     if dataset.sample_shape:
-        return side if tuple(length for length in dataset.sample_shape if length > 1) in ((side, side), (features,)) else 0
+        return (
+            side
+            if tuple(length for length in dataset.sample_shape if length > 1)
+            in ((side, side), (features,))
+            else 0
+        )
     return side if len({re.sub(r"\d+", "", name) for name in dataset.feature_names}) == 1 else 0
 
 
@@ -53,22 +84,43 @@ def shape_words(dataset: Dataset) -> str:
 
 
 def source_places(side: int, pixels: int) -> Indices:
-    """For every shift the place of the pixel that comes to each place, −1 from outside: int64 ((2·pixels + 1)², side²)."""
+    """For every shift the place of the pixel that comes to each place, −1 from outside: int64
+    ((2·pixels + 1)², side²).
+    """
     framed = np.pad(np.arange(side * side).reshape(side, side), pixels, constant_values=-1)
     shifts = range(2 * pixels + 1)
-    return np.array([framed[down : down + side, right : right + side].ravel() for down in shifts for right in shifts])
+    return np.array(
+        [
+            framed[down : down + side, right : right + side].ravel()
+            for down in shifts
+            for right in shifts
+        ]
+    )
 
 
 def of_moving_images(moments: Moments, side: int, options: Options) -> Moments:
-    """The moments of every pixel over all images and all shifts, each equally likely, from those of the images as they are; as they are where side is 0."""
+    """The moments of every pixel over all images and all shifts, each equally likely, from
+    those of the images as they are; as they are where side is 0.
+    """
     if not side or options.augment is None:
         return moments
-    places, fill = source_places(side, int(options.augment.parameters["pixels"])), float(options.augment.parameters["fill"])
+    places, fill = (
+        source_places(side, int(options.augment.parameters["pixels"])),
+        float(options.augment.parameters["fill"]),
+    )
 
     def moved(values: np.ndarray, outside: float) -> np.ndarray:
         return np.where(places < 0, outside, values[places])  # (shifts, features)
 
     with np.errstate(all="ignore"):
         mean = moved(moments.mean, fill).mean(axis=0)
-        variance = (moved(np.square(moments.std), 0.0) + np.square(moved(moments.mean, fill) - mean)).mean(axis=0)
-    return replace(moments, low=moved(moments.low, fill).min(axis=0), high=moved(moments.high, fill).max(axis=0), mean=mean, std=np.sqrt(variance))
+        variance = (
+            moved(np.square(moments.std), 0.0) + np.square(moved(moments.mean, fill) - mean)
+        ).mean(axis=0)
+    return replace(
+        moments,
+        low=moved(moments.low, fill).min(axis=0),
+        high=moved(moments.high, fill).max(axis=0),
+        mean=mean,
+        std=np.sqrt(variance),
+    )

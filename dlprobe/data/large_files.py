@@ -1,6 +1,8 @@
-"""Data sets of files too large to be held twice: names, targets and what says where a row belongs are read as ever, the features in tiles.
+"""Data sets of files too large to be held twice: names, targets and what says where a row belongs
+are read as ever, the features in tiles.
 
-That is for features that are finite numbers or missing; every other file is read whole, which also says what is wrong with it.
+That is for features that are finite numbers or missing; every other file is read whole, which also
+says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import Arrays, dataset_from_arrays
-from dlprobe.data.columns import Column, Table, choose_targets, columns_like, special_columns, used_columns
+from dlprobe.data.columns import (
+    Column,
+    Table,
+    choose_targets,
+    columns_like,
+    special_columns,
+    used_columns,
+)
 from dlprobe.data.dataset import Array, Dataset, Options, ScannedTiles, Tiles
 from dlprobe.data.frames import column_like
 from dlprobe.data.gaps import FeatureGaps, gap_note
@@ -27,10 +36,13 @@ from dlprobe.data.tiles import LARGE, LARGEST_TILED, Scan, Told, new_digests, sc
 
 @dataclass(frozen=True)
 class LargeTable:
-    """A table in a file. names: of its columns. load: reads the columns of these numbers, from 1. tiles: those of the columns of these numbers.
+    """A table in a file. names: of its columns. load: reads the columns of these numbers, from 1.
+    tiles: those of the columns of these numbers.
 
-    readable, numeric: numbers of the columns that `load` can read, and of those that hold numbers, which `tiles` can.
-    counted: whether a first column may number the rows. left_out: numbers of columns that the file itself calls an index, and the notes on them.
+    readable, numeric: numbers of the columns that `load` can read, and of those that hold numbers,
+        which `tiles` can.
+    counted: whether a first column may number the rows. left_out: numbers of columns that the file
+        itself calls an index, and the notes on them.
     """
 
     path: Path
@@ -46,13 +58,19 @@ class LargeTable:
 
     def columns(self) -> Table:
         """The columns without anything in them, those left out that the file calls an index."""
-        stubs = (Column(name, number) for number, name in enumerate(self.names, start=1) if number not in self.left_out)
+        stubs = (
+            Column(name, number)
+            for number, name in enumerate(self.names, start=1)
+            if number not in self.left_out
+        )
         return Table(self.path, tuple(stubs), lambda i: i + 1)
 
 
 @dataclass(frozen=True)
 class LargeArrays:
-    """Inputs (samples, …) in a file as tiles, of samples of that shape, and the targets. names: those of the two arrays."""
+    """Inputs (samples, …) in a file as tiles, of samples of that shape, and the targets. names:
+    those of the two arrays.
+    """
 
     path: Path
     sample_shape: tuple[int, ...]
@@ -66,14 +84,25 @@ Large = LargeTable | LargeArrays
 
 
 def is_large(path: Path, rows: int, columns: int, beside: bool = False) -> bool:
-    """Whether a matrix is read in tiles; one that is read `beside` a large one always is. Raises DataError where it is larger than dlprobe takes."""
+    """Whether a matrix is read in tiles; one that is read `beside` a large one always is.
+    Raises DataError where it is larger than dlprobe takes.
+    """
     if rows * columns > LARGEST_TILED:
-        raise problem(path, f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer rows or columns")
+        raise problem(
+            path,
+            (
+                f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer "
+                "rows or columns"
+            ),
+        )
     return (beside or rows * columns >= LARGE) and columns > 1
 
 
-def dataset_in_tiles(large: Large, others: Sequence[tuple[Large, int]], options: Options, told: Told | None) -> Dataset | None:
-    """The data set of a large file and others whose rows are given to a part (1 val, 2 test); None where it has to be read whole.
+def dataset_in_tiles(
+    large: Large, others: Sequence[tuple[Large, int]], options: Options, told: Told | None
+) -> Dataset | None:
+    """The data set of a large file and others whose rows are given to a part (1 val, 2 test); None
+    where it has to be read whole.
 
     Raises DataError as those of smaller files do.
     """
@@ -84,8 +113,12 @@ def dataset_in_tiles(large: Large, others: Sequence[tuple[Large, int]], options:
     return arrays_in_tiles(large, arrays, options, told) if len(arrays) == len(others) else None
 
 
-def table_in_tiles(large: LargeTable, others: Sequence[tuple[LargeTable, int]], options: Options, told: Told | None) -> Dataset | None:
-    """The data set of a table: what single columns decide is decided by a table of these, in which the first feature holds the rows' numbers."""
+def table_in_tiles(
+    large: LargeTable, others: Sequence[tuple[LargeTable, int]], options: Options, told: Told | None
+) -> Dataset | None:
+    """The data set of a table: what single columns decide is decided by a table of these, in
+    which the first feature holds the rows' numbers.
+    """
     table, chosen = used_columns(large.columns(), options)
     if not {column.number for column in table.columns} <= set(large.readable):
         return None
@@ -98,46 +131,84 @@ def table_in_tiles(large: LargeTable, others: Sequence[tuple[LargeTable, int]], 
     features = [column for column in rest.columns if column.number not in targets]
     if len(features) < 2:
         return None
-    deciding = [column for column in table.columns if column is features[0] or column not in features]
+    deciding = [
+        column for column in table.columns if column is features[0] or column not in features
+    ]
     narrow, tiles = Table(large.path, (), lambda i: i + 1, (*large.notes, *counted, *chosen)), None
     for one, part in ((large, 0), *others):
         own = columns_like(one.columns(), table) if part else table
-        numbers = {column.number: its.number for column, its in zip(table.columns, own.columns, strict=True)}
+        numbers = {
+            column.number: its.number
+            for column, its in zip(table.columns, own.columns, strict=True)
+        }
         of_features = [numbers[column.number] for column in features]
-        if not set(of_features) <= set(one.numeric) or not {numbers[column.number] for column in deciding} <= set(one.readable):
+        if not set(of_features) <= set(one.numeric) or not {
+            numbers[column.number] for column in deciding
+        } <= set(one.readable):
             return None
         read = one.load([numbers[column.number] for column in deciding])
         if tiles is None:
             narrow, tiles = replace(narrow, columns=tuple(read)), one.tiles(of_features)
         else:
-            alike = [column_like(one.path, column, model) for column, model in zip(read, narrow.columns, strict=True)]
+            alike = [
+                column_like(one.path, column, model)
+                for column, model in zip(read, narrow.columns, strict=True)
+            ]
             narrow = joined(narrow, Table(one.path, tuple(alike), lambda i: i + 1), part)
             tiles = Stacked(tiles, one.tiles(of_features))
     assert tiles is not None
     narrow = with_row_numbers(narrow, deciding.index(features[0]), options.missing)
-    return of_kept_rows(tiles, tuple(column.name for column in features), options, told, lambda scan: decided(narrow, features, scan, options))
+    return of_kept_rows(
+        tiles,
+        tuple(column.name for column in features),
+        options,
+        told,
+        lambda scan: decided(narrow, features, scan, options),
+    )
 
 
 def with_row_numbers(table: Table, first: int, missing: str) -> Table:
-    """A table with 0, 1, 2, … behind its only feature, the column at `first`, whose gaps are those of all features and looked at there."""
+    """A table with 0, 1, 2, … behind its only feature, the column at `first`, whose gaps are
+    those of all features and looked at there.
+    """
     feature = table.columns[first]
     if missing != "drop" and feature.numbers is not None:
-        feature = replace(feature, numbers=np.nan_to_num(feature.numbers, nan=0.5, posinf=np.inf, neginf=-np.inf))  # no whole number, as labels are
+        feature = replace(
+            feature, numbers=np.nan_to_num(feature.numbers, nan=0.5, posinf=np.inf, neginf=-np.inf)
+        )  # no whole number, as labels are
     rows = Column("row", 0, numbers=np.arange(table.rows, dtype=np.float64))
     return table.of([*table.columns[:first], feature, rows, *table.columns[first + 1 :]])
 
 
-def decided(narrow: Table, features: Sequence[Column], scan: Scan | None, options: Options) -> Dataset:
-    """The data set of a narrow table; its last feature are the rows that were kept. `scan`: of the features, where rows with gaps are dropped."""
+def decided(
+    narrow: Table, features: Sequence[Column], scan: Scan | None, options: Options
+) -> Dataset:
+    """The data set of a narrow table; its last feature are the rows that were kept. `scan`: of
+    the features, where rows with gaps are dropped.
+    """
     beside = None
     if scan is not None and scan.missing.any():
         numbers = np.array([0, *(column.number for column in features)])
-        beside = FeatureGaps(numbers[scan.first], [(column, int(many)) for column, many in zip(features, scan.missing, strict=True) if many])
+        beside = FeatureGaps(
+            numbers[scan.first],
+            [
+                (column, int(many))
+                for column, many in zip(features, scan.missing, strict=True)
+                if many
+            ],
+        )
     return dataset_from_table(narrow, options, beside)
 
 
-def of_kept_rows(tiles: Tiles, names: tuple[str, ...], options: Options, told: Told | None, decide: Callable[[Scan | None], Dataset]) -> Dataset | None:
-    """The data set that `decide` makes, with its features in tiles in place of the numbers of the rows that it kept; None where a feature is infinite.
+def of_kept_rows(
+    tiles: Tiles,
+    names: tuple[str, ...],
+    options: Options,
+    told: Told | None,
+    decide: Callable[[Scan | None], Dataset],
+) -> Dataset | None:
+    """The data set that `decide` makes, with its features in tiles in place of the numbers of the
+    rows that it kept; None where a feature is infinite.
 
     decide: is given what a look at the features shows where rows with gaps are dropped.
     """
@@ -156,26 +227,49 @@ def of_kept_rows(tiles: Tiles, names: tuple[str, ...], options: Options, told: T
     if gaps:
         holed = np.flatnonzero(scan.missing)
         called = [names[k] for k in holed]
-        dataset = replace(dataset, notes=(*dataset.notes, *gap_note(options.missing, called, int(scan.missing.sum()))))
+        dataset = replace(
+            dataset,
+            notes=(*dataset.notes, *gap_note(options.missing, called, int(scan.missing.sum()))),
+        )
         if options.missing == "indicator":
             tiles, names = Flagged(tiles, holed), (*names, *(f"{name} missing" for name in called))
-    digests = new_digests(0) if gaps else scan.digests  # those of rows with gaps are made once these are filled
+    digests = (
+        new_digests(0) if gaps else scan.digests
+    )  # those of rows with gaps are made once these are filled
     held = ScannedTiles(tiles, digests, gaps, scan.missing, rows)
-    return replace(dataset, inputs=np.zeros((0, len(names))), feature_names=tuple(visible(name) for name in names), tiles=held)
+    return replace(
+        dataset,
+        inputs=np.zeros((0, len(names))),
+        feature_names=tuple(visible(name) for name in names),
+        tiles=held,
+    )
 
 
-def without_counters(large: LargeTable, table: Table, options: Options, special: Sequence[int]) -> tuple[Table, list[str]]:
-    """The table without first columns that number its rows, as `row_names` tells them; and notes on these."""
+def without_counters(
+    large: LargeTable, table: Table, options: Options, special: Sequence[int]
+) -> tuple[Table, list[str]]:
+    """The table without first columns that number its rows, as `row_names` tells them; and
+    notes on these.
+    """
     if not large.counted or options.columns is not None:
         return table, []
     first = large.load([column.number for column in table.columns[:2]])
-    numbering, notes = without_row_names([*first, *table.columns[2:]], [True] * len(table.columns), options.target, apart=special)
+    numbering, notes = without_row_names(
+        [*first, *table.columns[2:]], [True] * len(table.columns), options.target, apart=special
+    )
     numbers = [column.number for column in numbering]
     return table.of([column for column in table.columns if column.number not in numbers]), notes
 
 
-def arrays_in_tiles(large: LargeArrays, others: Sequence[tuple[LargeArrays, int]], options: Options, told: Told | None) -> Dataset | None:
-    """The data set of two arrays; what targets are is decided beside a single feature, the rows' numbers."""
+def arrays_in_tiles(
+    large: LargeArrays,
+    others: Sequence[tuple[LargeArrays, int]],
+    options: Options,
+    told: Told | None,
+) -> Dataset | None:
+    """The data set of two arrays; what targets are is decided beside a single feature, the
+    rows' numbers.
+    """
     if options.columns is not None or options.drop:
         return None
     tiles, arrays, first = large.tiles, rows_of(large), declared_arrays(large)
@@ -189,9 +283,17 @@ def arrays_in_tiles(large: LargeArrays, others: Sequence[tuple[LargeArrays, int]
             arrays.inputs[scan.first > 0] = np.nan
         dataset = dataset_from_arrays(arrays, options)
         flattened = len(large.sample_shape) > 1
-        notes = (f"{arrays.names[0]}: each sample of shape {large.sample_shape} was flattened",) if flattened else ()
+        notes = (
+            (f"{arrays.names[0]}: each sample of shape {large.sample_shape} was flattened",)
+            if flattened
+            else ()
+        )
         told_first = len(arrays.notes)
-        return replace(dataset, notes=(*dataset.notes[:told_first], *notes, *dataset.notes[told_first:]), sample_shape=large.sample_shape)
+        return replace(
+            dataset,
+            notes=(*dataset.notes[:told_first], *notes, *dataset.notes[told_first:]),
+            sample_shape=large.sample_shape,
+        )
 
     return of_kept_rows(tiles, numbered_features(tiles.shape[1]), options, told, decide)
 
@@ -204,4 +306,6 @@ def rows_of(large: LargeArrays) -> Arrays:
 def declared_arrays(large: LargeArrays) -> Arrays:
     """The arrays as they are declared, inputs without numbers of their own."""
     shape = (large.tiles.shape[0], *large.sample_shape)
-    return Arrays(large.path, np.broadcast_to(np.zeros((), large.dtype), shape), large.targets, large.names)
+    return Arrays(
+        large.path, np.broadcast_to(np.zeros((), large.dtype), shape), large.targets, large.names
+    )

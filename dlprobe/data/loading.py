@@ -35,21 +35,29 @@ FILE_OPTIONS = {
 def load(options: Options, seed: int, told: Told | None = None) -> Dataset:
     """The data set that `options.data` names, or the file at that path.
 
-    `seed` is the run's seed; `options.data_seed` goes before it. Raises ConfigError for an unknown name or impossible parameters,
-    DataError (one line with file, row and column) for a file that cannot be used. `told` hears how far it is with a large file.
+    `seed` is the run's seed; `options.data_seed` goes before it. Raises ConfigError for an unknown
+    name or impossible parameters,
+    DataError (one line with file, row and column) for a file that cannot be used. `told` hears how
+    far it is with a large file.
     """
     return load_with_source(options, seed, told)[0]
 
 
-def load_with_source(options: Options, seed: int, told: Told | None = None) -> tuple[Dataset, Table | Arrays | None]:
-    """As `load`, with what a file holds, before rows with gaps are left out and texts encoded; None for a named set and for a file that is read in tiles."""
+def load_with_source(
+    options: Options, seed: int, told: Told | None = None
+) -> tuple[Dataset, Table | Arrays | None]:
+    """As `load`, with what a file holds, before rows with gaps are left out and texts encoded;
+    None for a named set and for a file that is read in tiles.
+    """
     text = options.data.strip()
     if is_set(text):
         from dlprobe.config.naming import parse_spec
 
         return load_set(parse_spec("data", text), options, seed), None
     if "://" in text:
-        raise DataError(f"{visible(text)}: is a web address, expected a file here: download it first")
+        raise DataError(
+            f"{visible(text)}: is a web address, expected a file here: download it first"
+        )
     if looks_like_a_path(text):
         path = at_home(text)
         if (large := large_dataset(path, options, told)) is not None:
@@ -57,9 +65,13 @@ def load_with_source(options: Options, seed: int, told: Told | None = None) -> t
         source = read_sources(path, options)
         return dataset_of(path, source, options), source
     if (file := nearby(text)) and not nearest(tidied(text), records("data")):
-        raise ConfigError(f"{visible(text)}: there is no such file or data set: {file}dlprobe explain data shows the sets that have a name")
+        raise ConfigError(
+            f"{visible(text)}: there is no such file or data set: {file}dlprobe explain data "
+            "shows the sets that have a name"
+        )
     raise ConfigError(
-        f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})"
+        f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is "
+        f"given as a path with a suffix ({', '.join(suffixes())})"
     )
 
 
@@ -72,7 +84,13 @@ def is_set(text: str) -> bool:
 def looks_like_a_path(text: str) -> bool:
     """Whether `text` has a separator or a known suffix, or is there as a file."""
     try:
-        return "/" in text or "\\" in text or text.startswith("~") or format_of(text) is not None or Path(text).is_file()
+        return (
+            "/" in text
+            or "\\" in text
+            or text.startswith("~")
+            or format_of(text) is not None
+            or Path(text).is_file()
+        )
     except (OSError, ValueError):
         return False
 
@@ -85,9 +103,15 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
     draw = record.make(rng, **spec.parameters)
     task = "classification" if draw.class_names else "regression"
     if options.task not in ("auto", task):
-        raise ConfigError(f"task = {options.task} does not suit data = {spec}, which is a {task} set: use task = auto, or another set")
+        raise ConfigError(
+            f"task = {options.task} does not suit data = {spec}, which is a {task} set: use "
+            "task = auto, or another set"
+        )
     if options.target is not None:
-        raise ConfigError(f"target = {visible(options.target)} does not suit data = {spec}, whose target is fixed: target is for files")
+        raise ConfigError(
+            f"target = {visible(options.target)} does not suit data = {spec}, whose target is "
+            "fixed: target is for files"
+        )
     refuse_file_options(options, str(spec))
     return Dataset(
         name=str(spec),
@@ -116,4 +140,7 @@ def require_possible(spec: Spec) -> None:
     """Refuses sizes before any memory is taken."""
     samples, features = (int(spec.parameters.get(key, 1)) for key in ("samples", "features"))
     if samples * features > LARGEST_ELEMENTS:
-        raise ConfigError(f"data = {spec} asks for {samples} × {features} numbers, dlprobe takes up to {LARGEST_ELEMENTS}: lower samples or features")
+        raise ConfigError(
+            f"data = {spec} asks for {samples} × {features} numbers, dlprobe takes up to "
+            f"{LARGEST_ELEMENTS}: lower samples or features"
+        )

@@ -15,7 +15,9 @@ from dlprobe.registry import Parameter
 
 @dataclass(frozen=True)
 class Draw:
-    """What a named set makes. inputs: float64 (samples, features). targets: class indices (samples,) with class names, or float64 (samples, outputs)."""
+    """What a named set makes. inputs: float64 (samples, features). targets: class indices
+    (samples,) with class names, or float64 (samples, outputs).
+    """
 
     inputs: Floats
     targets: Array
@@ -30,7 +32,8 @@ class Draw:
 class NamedSet:
     """A data set that has a name: embedded real data, or a recipe.
 
-    `make(rng, **parameters)` draws it; everything random about it comes from `rng`, except a true function, which `truth` keeps the same for every data seed.
+    `make(rng, **parameters)` draws it; everything random about it comes from `rng`, except a true
+    function, which `truth` keeps the same for every data seed.
     """
 
     name: str
@@ -58,10 +61,22 @@ def classes(default: int, low: int = 2) -> Parameter:
 
 
 def noise(default: float, what: str) -> Parameter:
-    return Parameter("noise", default, f"standard deviation of the normal noise added to {what}", low=0.0, high=1e6)
+    return Parameter(
+        "noise",
+        default,
+        f"standard deviation of the normal noise added to {what}",
+        low=0.0,
+        high=1e6,
+    )
 
 
-TRUTH = Parameter("truth", 0, "seed of the true function; the data seed draws other samples of the same problem", low=0, high=2**63 - 1)
+TRUTH = Parameter(
+    "truth",
+    0,
+    "seed of the true function; the data seed draws other samples of the same problem",
+    low=0,
+    high=2**63 - 1,
+)
 
 
 def truth_generator(truth: int, name: str) -> np.random.Generator:
@@ -72,7 +87,10 @@ def truth_generator(truth: int, name: str) -> np.random.Generator:
 def balanced(rng: np.random.Generator, count: int, groups: int) -> Indices:
     """Class of each row, in random order, int64 (count,): class sizes differ by one at most."""
     if count < groups:
-        raise ConfigError(f"samples = {count} is fewer than the {groups} classes, expected at least one row per class")
+        raise ConfigError(
+            f"samples = {count} is fewer than the {groups} classes, expected at least one row "
+            "per class"
+        )
     return rng.permutation(np.arange(count) % groups).astype(np.int64)
 
 

@@ -1,4 +1,6 @@
-"""Errors that name file, row and column, always on one line: what comes from a file is quoted, so that it can neither break the line nor the terminal."""
+"""Errors that name file, row and column, always on one line: what comes from a file is quoted,
+so that it can neither break the line nor the terminal.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,20 @@ def quoted_list(names: list[str] | tuple[str, ...], most: int = 8) -> str:
 
 
 def nearest(wanted: str, names: Sequence[str]) -> str:
-    """`did you mean 'Price'? ` for a name that is nearly, or but for capitals, one of `names`; empty where none is."""
+    """`did you mean 'Price'? ` for a name that is nearly, or but for capitals, one of `names`;
+    empty where none is.
+    """
     lower = {name.strip().lower(): name for name in reversed(names)}
     close = difflib.get_close_matches(wanted.strip().lower(), list(lower), n=1, cutoff=0.6)
     return f"did you mean {quoted(lower[close[0]])}? " if close else ""
 
 
-def problem(path: Path, what: str, row: int | None = None, column: int | None = None, name: str = "") -> DataError:
-    """DataError "path: row 3, column 2 'age': what". Row and column are as a person counts them: row 1 is the first line of the file."""
+def problem(
+    path: Path, what: str, row: int | None = None, column: int | None = None, name: str = ""
+) -> DataError:
+    """DataError "path: row 3, column 2 'age': what". Row and column are as a person counts
+    them: row 1 is the first line of the file.
+    """
     title = f" {quoted(name)}" if name else ""
     place = [f"row {row}"] if row is not None else []
     place += [f"column {column}{title}"] if column is not None else [title.strip()] if title else []
@@ -54,8 +62,13 @@ def problem(path: Path, what: str, row: int | None = None, column: int | None = 
 
 
 def at_home(text: str) -> Path:
-    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody has that name."""
+    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody
+    has that name.
+    """
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise DataError(f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a file of that name") from None
+        raise DataError(
+            f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a "
+            "file of that name"
+        ) from None

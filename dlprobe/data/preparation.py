@@ -1,4 +1,6 @@
-"""From a Dataset to the arrays that the engine trains on, with what the run file stores about them."""
+"""From a Dataset to the arrays that the engine trains on, with what the run file stores about
+them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
-from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Repeats, Scaler, ScannedTiles, no_rows
+from dlprobe.data.dataset import (
+    PARTS,
+    Array,
+    Dataset,
+    Floats,
+    Indices,
+    Options,
+    PreparedData,
+    Repeats,
+    Scaler,
+    ScannedTiles,
+    no_rows,
+)
 from dlprobe.data.filling import filled_from_tiles, fit_fill_in_tiles, misfit, moments_in_tiles
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.images import of_moving_images, side_of
@@ -28,16 +42,23 @@ from dlprobe.registry import counted
 SUMMED = 2**16  # numbers whose squares are made at a time
 
 
-def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike, told: Told | None = None) -> PreparedData:
-    """Split by percentages, spoil the training part where that is asked for, scale by it, and describe the result.
+def prepare(
+    dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike, told: Told | None = None
+) -> PreparedData:
+    """Split by percentages, spoil the training part where that is asked for, scale by it, and
+    describe the result.
 
-    `seed` is the run's seed; the configuration's `data_seed` goes before it. `dtype` (float32 or float64) is that of the prepared inputs. `told` hears how far
-    it is with a large file. Raises DataError where the training part is empty or has too few rows, or a value does not fit the dtype.
+    `seed` is the run's seed; the configuration's `data_seed` goes before it. `dtype` (float32 or
+    float64) is that of the prepared inputs. `told` hears how far it is with a large file. Raises
+    DataError where the training part is empty or has too few rows, or a value does not fit the
+    dtype.
     """
     seed = seed if options.data_seed is None else options.data_seed
     rows = parted(dataset, options, seed)
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
-    targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
+    targets["train"], noise = with_noisy_labels(
+        dataset, targets["train"], options.label_noise, seed
+    )
     if dataset.tiles is not None and options.outliers > 0:
         dataset = held(dataset)
     made = (
@@ -61,7 +82,9 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
         feature_max=made.moments.high,
         feature_mean=made.moments.mean,
         feature_std=made.moments.std,
-        class_counts={part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS},
+        class_counts={
+            part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS
+        },
         repeats=made.repeats,
         input_mean=float(made.inputs["train"].mean(dtype=np.float64)),
         input_mean_square=mean_square(made.inputs["train"]),
@@ -84,24 +107,43 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
 
 
 def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
-    """Rows of each part, ascending int64. Raises DataError where the training part is empty or has too few rows."""
+    """Rows of each part, ascending int64. Raises DataError where the training part is empty or
+    has too few rows.
+    """
     classes = dataset.targets if dataset.task == "classification" and options.stratify else None
     given = dataset.parts is not None or dataset.groups is not None
-    rows = split_given(dataset.parts, dataset.groups, classes, options.split, seed) if given else split(dataset.samples, classes, options.split, seed)
+    rows = (
+        split_given(dataset.parts, dataset.groups, classes, options.split, seed)
+        if given
+        else split(dataset.samples, classes, options.split, seed)
+    )
     if not len(rows["train"]):
-        found = f"the training part of split {words(options.split)} is empty with {counted(dataset.samples, 'row')}"
+        found = (
+            f"the training part of split {words(options.split)} is empty with "
+            f"{counted(dataset.samples, 'row')}"
+        )
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
     if options.train_size is not None:
         if options.train_size > len(rows["train"]):
-            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {counted(len(rows['train']), 'row')}"
+            found = (
+                f"train_size = {options.train_size}, and the training part of split "
+                f"{words(options.split)} has {counted(len(rows['train']), 'row')}"
+            )
             raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
-        rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
+        rows["train"] = fewer(
+            rows["train"],
+            None if classes is None else classes[rows["train"]],
+            options.train_size,
+            seed,
+        )
     return rows
 
 
 @dataclass(frozen=True)
 class Made:
-    """Prepared inputs and what was found on the way. moments: of the raw training part. outliers: positions in it, ascending; the rest as in PreparedData."""
+    """Prepared inputs and what was found on the way. moments: of the raw training part.
+    outliers: positions in it, ascending; the rest as in PreparedData.
+    """
 
     inputs: dict[str, Array]
     scaler: Scaler
@@ -111,10 +153,21 @@ class Made:
     outliers: Indices = field(default_factory=no_rows)
 
 
-def from_array(dataset: Dataset, options: Options, rows: Mapping[str, Indices], targets: Mapping[str, Array], seed: int, dtype: npt.DTypeLike) -> Made:
+def from_array(
+    dataset: Dataset,
+    options: Options,
+    rows: Mapping[str, Indices],
+    targets: Mapping[str, Array],
+    seed: int,
+    dtype: npt.DTypeLike,
+) -> Made:
     """Prepared inputs of a data set that is held whole."""
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
-    fill = fit_fill(raw["train"], options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
+    fill = (
+        fit_fill(raw["train"], options.missing, dataset.feature_names, dataset.name)
+        if np.isnan(dataset.inputs).any()
+        else np.zeros(0)
+    )
     raw = {part: filled(raw[part], fill) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
     repeated = repeats(raw, targets, dataset.task == "classification")
@@ -141,19 +194,40 @@ def from_tiles(
         digests = digests_of(tiles)
     every = np.sort(np.concatenate([rows[part] for part in PARTS]))
     of_parts = {part: digests[rows[part]] for part in PARTS}
-    repeated = repeats_of(of_parts, lambda: possible_in_tiles(tiles, every), targets, dataset.task == "classification")
+    repeated = repeats_of(
+        of_parts, lambda: possible_in_tiles(tiles, every), targets, dataset.task == "classification"
+    )
     moments = moments_in_tiles(tiles, rows["train"], told)
-    scaler = fit_inputs(dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"])))
-    return Made(filled_from_tiles(dataset, tiles, rows, scaler, dtype, told), scaler, moments, repeated, fill)
+    scaler = fit_inputs(
+        dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"]))
+    )
+    return Made(
+        filled_from_tiles(dataset, tiles, rows, scaler, dtype, told),
+        scaler,
+        moments,
+        repeated,
+        fill,
+    )
 
 
 def held(dataset: Dataset) -> Dataset:
     """The data set with its inputs as one array, for what looks at them as a whole."""
-    return dataset if dataset.tiles is None else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
+    return (
+        dataset
+        if dataset.tiles is None
+        else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
+    )
 
 
-def fit_inputs(dataset: Dataset, options: Options, moments: Moments, quartiles: Callable[[], tuple[Floats, Floats]]) -> Scaler:
-    """The scaler of a raw training part with these moments, of its images as they move where they do. quartiles: as in `fit_moments`."""
+def fit_inputs(
+    dataset: Dataset,
+    options: Options,
+    moments: Moments,
+    quartiles: Callable[[], tuple[Floats, Floats]],
+) -> Scaler:
+    """The scaler of a raw training part with these moments, of its images as they move where
+    they do. quartiles: as in `fit_moments`.
+    """
     moving = of_moving_images(moments, side_of(dataset, options), options)
     return fit_moments(options.scaling, moving, quartiles, dataset.feature_names, dataset.name)
 
@@ -162,8 +236,12 @@ def words(percents: tuple[float, float, float]) -> str:
     return ",".join(f"{p:g}" for p in percents)
 
 
-def cast(dataset: Dataset, rows: Indices, raw: Floats, scaler: Scaler, dtype: npt.DTypeLike) -> Array:
-    """Raw inputs scaled, in the engine's dtype. Names the row and feature of a number that float32 cannot hold."""
+def cast(
+    dataset: Dataset, rows: Indices, raw: Floats, scaler: Scaler, dtype: npt.DTypeLike
+) -> Array:
+    """Raw inputs scaled, in the engine's dtype. Names the row and feature of a number that
+    float32 cannot hold.
+    """
     with np.errstate(over="ignore"):
         inputs = np.ascontiguousarray(scaler.apply(raw), dtype=dtype)
     finite = np.isfinite(inputs)
@@ -186,11 +264,17 @@ def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> st
 
 def count_classes(targets: Array, classes: int) -> Indices:
     """Rows of each class, int64 (classes,); empty for regression."""
-    return np.bincount(targets, minlength=classes).astype(np.int64) if classes else np.zeros(0, dtype=np.int64)
+    return (
+        np.bincount(targets, minlength=classes).astype(np.int64)
+        if classes
+        else np.zeros(0, dtype=np.int64)
+    )
 
 
 def mean_square(values: Array) -> float:
-    """The mean of the squares of a C-contiguous array, float64: in halves, as NumPy sums, so that no second array of that size is made."""
+    """The mean of the squares of a C-contiguous array, float64: in halves, as NumPy sums, so
+    that no second array of that size is made.
+    """
 
     def summed(part: Array) -> float:
         if len(part) <= SUMMED:
@@ -202,42 +286,88 @@ def mean_square(values: Array) -> float:
     return summed(values.reshape(-1)) / values.size
 
 
-def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mapping[str, int]) -> list[str]:
-    """Where the split comes with the data: how it came out, and what leaks from one part into another."""
+def given_notes(
+    dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mapping[str, int]
+) -> list[str]:
+    """Where the split comes with the data: how it came out, and what leaks from one part into
+    another.
+    """
     if dataset.parts is None and dataset.groups is None:
         return []
     counts = ", ".join(f"{len(rows[part])} {part}" for part in PARTS)
     notes = [f"rows of the parts: {counts}"]
     if dataset.parts is not None:
-        asked = [part for k, part in enumerate(PARTS) if k and not (dataset.parts == k).any() and len(rows[part])]
-        notes += [f"the {part} part is not given: it was taken from the training rows by split" for part in asked]
+        asked = [
+            part
+            for k, part in enumerate(PARTS)
+            if k and not (dataset.parts == k).any() and len(rows[part])
+        ]
+        notes += [
+            f"the {part} part is not given: it was taken from the training rows by split"
+            for part in asked
+        ]
         for pair, count in duplicates.items():
             first, second = pair.split("_")
-            notes += [f"leak: {count} of {len(rows[second])} {second} rows are in the {first} part too"] if count else []
+            notes += (
+                [f"leak: {count} of {len(rows[second])} {second} rows are in the {first} part too"]
+                if count
+                else []
+            )
     if dataset.groups is not None:
         groups = {part: np.unique(dataset.groups[rows[part]]) for part in PARTS}
-        notes.append(f"groups of the parts: {', '.join(f'{len(groups[part])} {part}' for part in PARTS)}")
-        shared = [(a, b, len(np.intersect1d(groups[a], groups[b], assume_unique=True))) for a, b in combinations(PARTS, 2)]
-        notes += [f"leak: {count} groups are in the {a} and in the {b} part" for a, b, count in shared if count]
+        notes.append(
+            f"groups of the parts: {', '.join(f'{len(groups[part])} {part}' for part in PARTS)}"
+        )
+        shared = [
+            (a, b, len(np.intersect1d(groups[a], groups[b], assume_unique=True)))
+            for a, b in combinations(PARTS, 2)
+        ]
+        notes += [
+            f"leak: {count} groups are in the {a} and in the {b} part"
+            for a, b, count in shared
+            if count
+        ]
     if dataset.task == "classification":
         trained = count_classes(dataset.targets[rows["train"]], len(dataset.class_names))
-        unseen = [name for name, count in zip(dataset.class_names, trained, strict=True) if not count]
-        notes += [f"no training row has the class{'es' * (len(unseen) > 1)} {quoted_list(unseen)}"] if unseen else []
+        unseen = [
+            name for name, count in zip(dataset.class_names, trained, strict=True) if not count
+        ]
+        notes += (
+            [f"no training row has the class{'es' * (len(unseen) > 1)} {quoted_list(unseen)}"]
+            if unseen
+            else []
+        )
     return notes
 
 
-def split_notes(dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler) -> list[str]:
+def split_notes(
+    dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler
+) -> list[str]:
     """What the split and the scaling could not do as asked."""
-    empty = [part for part, percent in zip(PARTS, options.split, strict=True) if percent > 0 and not len(rows[part])]
+    empty = [
+        part
+        for part, percent in zip(PARTS, options.split, strict=True)
+        if percent > 0 and not len(rows[part])
+    ]
     notes = [
-        f"the {part} part is empty: {counted(dataset.samples, 'row')} {'is' if dataset.samples == 1 else 'are'} too few for split {words(options.split)}"
+        (
+            f"the {part} part is empty: {counted(dataset.samples, 'row')} "
+            f"{'is' if dataset.samples == 1 else 'are'} too few for split {words(options.split)}"
+        )
         for part in empty
     ]
     constant = int((scaler.scale == 0).sum())
     if constant:
-        notes.append(f"{constant} of {counted(len(scaler.scale), 'feature')} are constant in the training part and scaled to 0")
+        notes.append(
+            f"{constant} of {counted(len(scaler.scale), 'feature')} are constant in the "
+            "training part and scaled to 0"
+        )
     if dataset.task == "classification":
         counts = count_classes(dataset.targets, len(dataset.class_names))
         if few := int((counts == 1).sum()):
-            notes.append(f"{counted(few, 'class', 'classes')} have a single row" if few > 1 else "1 class has a single row")
+            notes.append(
+                f"{counted(few, 'class', 'classes')} have a single row"
+                if few > 1
+                else "1 class has a single row"
+            )
     return notes

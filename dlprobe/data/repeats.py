@@ -1,4 +1,6 @@
-"""Rows that repeat: copies across parts, and the error that equal rows with different targets leave to everybody. Rows are told apart by their digests."""
+"""Rows that repeat: copies across parts, and the error that equal rows with different targets
+leave to everybody. Rows are told apart by their digests.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +13,61 @@ import numpy as np
 from dlprobe.data.dataset import PARTS, Array, Floats, Indices, Repeats, Tiles
 from dlprobe.data.tiles import row_digests, rows_within, whole
 
-KNOWN = 0.95  # share of a part's rows that also stand in the training part, from which on rows say what is reachable on it
+# share of a part's rows that also stand in the training part, from which on rows say what is
+# reachable on it
+KNOWN = 0.95
 REPEATED = 0.5  # distinct rows over rows of the training part, up to which they do
-MOST_POSSIBLE = 1e18  # more possible rows are as good as infinitely many: no set has a share of them
+MOST_POSSIBLE = (
+    1e18  # more possible rows are as good as infinitely many: no set has a share of them
+)
 SEEN = 10_000  # rows of a tile that tell whether there are more possible rows than that
 
 
-def repeats(raw: Mapping[str, Floats], targets: Mapping[str, Array], classification: bool) -> Repeats:
-    """What repeats in the raw inputs (samples, features) of the parts; targets: as in PreparedData, with the noise that was asked for."""
+def repeats(
+    raw: Mapping[str, Floats], targets: Mapping[str, Array], classification: bool
+) -> Repeats:
+    """What repeats in the raw inputs (samples, features) of the parts; targets: as in
+    PreparedData, with the noise that was asked for.
+    """
     filled = [raw[part] for part in PARTS if len(raw[part])]
-    return repeats_of({part: row_digests(raw[part]) for part in PARTS}, lambda: possible(filled), targets, classification)
+    return repeats_of(
+        {part: row_digests(raw[part]) for part in PARTS},
+        lambda: possible(filled),
+        targets,
+        classification,
+    )
 
 
-def repeats_of(digests: Mapping[str, Indices], possible_rows: Callable[[], float], targets: Mapping[str, Array], classification: bool) -> Repeats:
-    """As `repeats`, of the digests (samples,) of the parts' rows; `possible_rows` is asked where some row repeats."""
+def repeats_of(
+    digests: Mapping[str, Indices],
+    possible_rows: Callable[[], float],
+    targets: Mapping[str, Array],
+    classification: bool,
+) -> Repeats:
+    """As `repeats`, of the digests (samples,) of the parts' rows; `possible_rows` is asked
+    where some row repeats.
+    """
     ascending = {part: np.sort(digests[part]) for part in PARTS}
     known = {f"{a}_{b}": contained(ascending[b], ascending[a]) for a, b in combinations(PARTS, 2)}
     floors = {}
     if distinct_in(ascending["train"]) <= REPEATED * len(digests["train"]):
         met = {"train": len(digests["train"]), "val": known["train_val"]}
-        floors = {part: floor(groups(digests[part]), targets[part], classification) for part in met if met[part] and met[part] >= KNOWN * len(digests[part])}
-    distinct, total = distinct_in(np.sort(np.concatenate(list(ascending.values())))), sum(map(len, digests.values()))
+        floors = {
+            part: floor(groups(digests[part]), targets[part], classification)
+            for part in met
+            if met[part] and met[part] >= KNOWN * len(digests[part])
+        }
+    distinct, total = (
+        distinct_in(np.sort(np.concatenate(list(ascending.values())))),
+        sum(map(len, digests.values())),
+    )
     return Repeats(known, distinct, possible_rows() if distinct < total else math.inf, floors)
 
 
 def contained(some: Indices, others: Indices) -> int:
-    """How many of `some` are among `others`, both ascending. (np.isin hashes, which takes ten times as long.)"""
+    """How many of `some` are among `others`, both ascending. (np.isin hashes, which takes ten
+    times as long.)
+    """
     if not len(others):
         return 0
     places = np.searchsorted(others, some)
@@ -49,17 +80,23 @@ def distinct_in(ascending: Indices) -> int:
 
 
 def possible(parts: Sequence[Floats]) -> float:
-    """How many rows the different values of each feature could make: small where rows repeat by nature. parts: each (samples, features)."""
+    """How many rows the different values of each feature could make: small where rows repeat by
+    nature. parts: each (samples, features).
+    """
     return product([len(np.unique(column)) for column in np.concatenate(parts).T])
 
 
 def possible_in_tiles(tiles: Tiles, rows: Indices) -> float:
-    """As `possible`, of these rows, ascending. The first rows of tiles tell whether there are too many to count; only else all of them are looked at."""
+    """As `possible`, of these rows, ascending. The first rows of tiles tell whether there are
+    too many to count; only else all of them are looked at.
+    """
     counts = np.ones(tiles.shape[1], np.int64)
     for tile in tiles:
         values = tile.values[rows_within(rows, tile)[1][:SEEN]]
         if len(values):
-            counts[tile.columns] = np.maximum(counts[tile.columns], [len(np.unique(column)) for column in values.T])
+            counts[tile.columns] = np.maximum(
+                counts[tile.columns], [len(np.unique(column)) for column in values.T]
+            )
             if product(counts) == MOST_POSSIBLE:
                 return MOST_POSSIBLE
     return possible([whole(tiles)[rows]])
@@ -75,8 +112,9 @@ def groups(digests: Indices) -> Indices:
 
 
 def floor(group: Indices, targets: Array, classification: bool) -> float:
-    """The smallest error of an answer that is one for all rows of a group, so of any function of the inputs: share of wrong classes with the commonest
-    class of each group, or root mean square (over rows and outputs) with its mean.
+    """The smallest error of an answer that is one for all rows of a group, so of any function of
+    the inputs: share of wrong classes with the commonest class of each group, or root mean square
+    (over rows and outputs) with its mean.
 
     group: (sample,); targets: class indices (sample,), or numbers (sample, outputs).
     """

@@ -1,4 +1,6 @@
-"""Training sets for replicas of one learner: disjoint parts, bootstrap samples or fresh draws, all evaluated on the same samples."""
+"""Training sets for replicas of one learner: disjoint parts, bootstrap samples or fresh draws,
+all evaluated on the same samples.
+"""
 
 from __future__ import annotations
 
@@ -22,35 +24,66 @@ from dlprobe.errors import ConfigError
 
 def is_generated(options: DataConfig) -> bool:
     """Whether the data are drawn by a recipe, so that fresh ones can be had."""
-    return is_set(options.data.strip()) and parse_spec("data", options.data.strip()).record.licence == NamedSet.licence
+    return (
+        is_set(options.data.strip())
+        and parse_spec("data", options.data.strip()).record.licence == NamedSet.licence
+    )
 
 
 class Resampler:
-    """Prepared data for replica 0, 1, …: the training part is its own, the other parts and the configuration's split are those of `base`."""
+    """Prepared data for replica 0, 1, …: the training part is its own, the other parts and the
+    configuration's split are those of `base`.
+    """
 
-    def __init__(self, options: DataConfig, seed: int, dtype: npt.DTypeLike, kind: str, replicas: int) -> None:
-        """kind: disjoint, bootstrap, fresh, or `same` for the training part itself. seed: of the data.
+    def __init__(
+        self, options: DataConfig, seed: int, dtype: npt.DTypeLike, kind: str, replicas: int
+    ) -> None:
+        """kind: disjoint, bootstrap, fresh, or `same` for the training part itself. seed: of the
+        data.
 
         Raises ConfigError where the kind cannot be had, or DataError.
         """
         if kind == "fresh" and not is_generated(options):
-            raise ConfigError(f"--resample fresh: data = {options.data} is not generated, so no fresh sample can be drawn: use bootstrap or disjoint")
-        self.options, self.seed, self.dtype, self.kind, self.replicas = options, seed, dtype, kind, replicas
+            raise ConfigError(
+                f"--resample fresh: data = {options.data} is not generated, so no fresh "
+                "sample can be drawn: use bootstrap or disjoint"
+            )
+        self.options, self.seed, self.dtype, self.kind, self.replicas = (
+            options,
+            seed,
+            dtype,
+            kind,
+            replicas,
+        )
         self.dataset = held(load(options, seed))
         self.base = prepare(self.dataset, options, seed, dtype)
         self.pool: Indices = self.base.indices["train"]
-        self.groups: Indices | None = None if self.dataset.groups is None else self.dataset.groups[self.pool]
+        self.groups: Indices | None = (
+            None if self.dataset.groups is None else self.dataset.groups[self.pool]
+        )
         self.sets = self._disjoint_sets() if kind == "disjoint" else []
         self.largest = min(map(len, self.sets)) if self.sets else len(self.pool)
         if not self.largest:
-            many = f"{len(self.pool)} training samples" if self.groups is None else f"{len(np.unique(self.groups))} groups of training samples"
-            raise ConfigError(f"--resample disjoint: {many} give no {replicas} disjoint sets: ask for fewer replicas, or for bootstrap")
+            many = (
+                f"{len(self.pool)} training samples"
+                if self.groups is None
+                else f"{len(np.unique(self.groups))} groups of training samples"
+            )
+            raise ConfigError(
+                f"--resample disjoint: {many} give no {replicas} disjoint sets: ask for fewer "
+                "replicas, or for bootstrap"
+            )
 
     def prepared(self, number: int, size: int | None = None) -> PreparedData:
-        """The data of a replica, with `size` training samples (None: as many as there are). Raises ConfigError for more than there are."""
+        """The data of a replica, with `size` training samples (None: as many as there are).
+        Raises ConfigError for more than there are.
+        """
         size = self.largest if size is None else size
         if not 1 <= size <= self.largest:
-            raise ConfigError(f"train-size {size}: expected 1 to {self.largest} samples ({self.kind} training sets of {len(self.pool)} samples)")
+            raise ConfigError(
+                f"train-size {size}: expected 1 to {self.largest} samples ({self.kind} "
+                f"training sets of {len(self.pool)} samples)"
+            )
         if self.kind == "same" and size == len(self.pool):
             return self.base
         dataset, rows = self._rows(number, size)
@@ -69,9 +102,15 @@ class Resampler:
             return self.dataset, self.sets[number][:size]
         rng = generator(self.seed, f"replica {number}" if self.kind == "bootstrap" else "replicas")
         if self.groups is None:
-            return self.dataset, rng.choice(self.pool, size) if self.kind == "bootstrap" else rng.permutation(self.pool)[:size]
+            return self.dataset, rng.choice(
+                self.pool, size
+            ) if self.kind == "bootstrap" else rng.permutation(self.pool)[:size]
         members = members_of(self.groups)
-        drawn = rng.permutation(len(members)) if self.kind == "same" else rng.integers(len(members), size=size)
+        drawn = (
+            rng.permutation(len(members))
+            if self.kind == "same"
+            else rng.integers(len(members), size=size)
+        )
         enough = int(np.searchsorted(np.cumsum([len(members[k]) for k in drawn]), size)) + 1
         return self.dataset, self.pool[np.concatenate([members[k] for k in drawn[:enough]])[:size]]
 
@@ -88,12 +127,23 @@ class Resampler:
         """`base` with other training samples and everything that is fitted on them."""
         seed = self.seed + 1 + number
         raw = dataset.inputs[rows]
-        fill = fit_fill(raw, self.options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
+        fill = (
+            fit_fill(raw, self.options.missing, dataset.feature_names, dataset.name)
+            if np.isnan(dataset.inputs).any()
+            else np.zeros(0)
+        )
         raw, far = with_outliers(filled(raw, fill), self.options.outliers, seed)
-        targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
+        targets, noise = with_noisy_labels(
+            dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed
+        )
         moments = moments_of(raw)
         scaler = fit_inputs(dataset, self.options, moments, lambda: robust(raw))
-        inputs = {part: cast(self.dataset, rest, filled(self.dataset.inputs[rest], fill), scaler, self.dtype) for part, rest in self.base.indices.items()}
+        inputs = {
+            part: cast(
+                self.dataset, rest, filled(self.dataset.inputs[rest], fill), scaler, self.dtype
+            )
+            for part, rest in self.base.indices.items()
+        }
         inputs["train"] = cast(dataset, rows, raw, scaler, self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)
         parts = {**self.base.targets, "train": targets}
@@ -108,7 +158,10 @@ class Resampler:
             feature_max=moments.high,
             feature_mean=moments.mean,
             feature_std=moments.std,
-            class_counts={**self.base.class_counts, "train": count_classes(targets, len(dataset.class_names))},
+            class_counts={
+                **self.base.class_counts,
+                "train": count_classes(targets, len(dataset.class_names)),
+            },
             repeats=replace(self.base.repeats, floors={}),
             input_mean=float(whole.mean()),
             input_mean_square=float(np.square(whole).mean()),

@@ -1,4 +1,6 @@
-"""Columns that number or name the rows and are no features: the index that pandas writes, row numbers, the row names of R."""
+"""Columns that number or name the rows and are no features: the index that pandas writes, row
+numbers, the row names of R.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,27 @@ from dlprobe.data.columns import Column, is_asked_for, pasted
 from dlprobe.data.dataset import Array
 from dlprobe.data.places import quoted
 
-# what pandas calls a column that had no name: in Parquet, and when it reads again what it has written
+# what pandas calls a column that had no name: in Parquet, and when it reads again what it has
+# written
 NAMELESS = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
 # names that promise row numbers: …id in each spelling, as in PassengerId, and what polars writes
 ROW_COUNTER = re.compile(r"(?i:index|row|row_nr|(.*[\W_])?id)|.*[a-z]I[dD]")
 UNLESS = "a feature all the same: if it numbers the rows,"
 
 
-def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: str | None, apart: Collection[int] = ()) -> tuple[list[Column], list[str]]:
-    """The columns to leave out because they number or name the rows, and notes on them and on what may be such.
+def without_row_names(
+    columns: Sequence[Column],
+    named: Sequence[bool],
+    target: str | None,
+    apart: Collection[int] = (),
+) -> tuple[list[Column], list[str]]:
+    """The columns to leave out because they number or name the rows, and notes on them and on what
+    may be such.
 
-    Looked at are the first column and, while they are left out, those behind it. A column without a name is left out where its whole numbers, or its
-    texts, are all different; one whose name promises row numbers where it counts up by one. The target (a name, or a number from 1) and the only feature
-    stay. `apart`: numbers of columns that options name for another use.
+    Looked at are the first column and, while they are left out, those behind it. A column without a
+    name is left out where its whole numbers, or its texts, are all different; one whose name
+    promises row numbers where it counts up by one. The target (a name, or a number from 1) and the
+    only feature stay. `apart`: numbers of columns that options name for another use.
     """
     left_out: list[Column] = []
     notes: list[str] = []
@@ -36,7 +46,10 @@ def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: 
         cure = f"{UNLESS} --drop {pasted([column])} leaves it out"
         only = len(columns) - len(apart) - len(left_out) <= 2
         if only or not what or not (NAMELESS.fullmatch(name) or counts_rows(column)):
-            notes.append(f"{called} {what or 'is'}{': the only feature' if only else f', {cure}' if what else f' {cure}'}")
+            notes.append(
+                f"{called} "
+                f"{what or 'is'}{': the only feature' if only else f', {cure}' if what else f' {cure}'}"  # noqa: E501
+            )
             break
         left_out.append(column)
         notes.append(f"{called} {what}: left out")
@@ -44,21 +57,37 @@ def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: 
 
 
 def numbering_of(column: Column, name: str) -> str:
-    """How a column of this name (empty: it has none) numbers or names the rows, in words; empty where it does not."""
+    """How a column of this name (empty: it has none) numbers or names the rows, in words; empty
+    where it does not.
+    """
     nameless = bool(NAMELESS.fullmatch(name))
-    if not (nameless or ROW_COUNTER.fullmatch(name)) or len(column.missing) < 2 or column.missing.any():
+    if (
+        not (nameless or ROW_COUNTER.fullmatch(name))
+        or len(column.missing) < 2
+        or column.missing.any()
+    ):
         return ""
     if counts_rows(column):
         return "counts the rows"
     if column.numbers is not None:
-        return "holds a different whole number in each row" if is_whole(column.numbers) and all_different(column.numbers) else ""
-    return "holds a different text in each row" if nameless and column.codes is not None and all_different(column.codes) else ""
+        return (
+            "holds a different whole number in each row"
+            if is_whole(column.numbers) and all_different(column.numbers)
+            else ""
+        )
+    return (
+        "holds a different text in each row"
+        if nameless and column.codes is not None and all_different(column.codes)
+        else ""
+    )
 
 
 def counts_rows(column: Column) -> bool:
     """Whether a column counts up by one."""
     numbers = column.numbers
-    return numbers is not None and bool(np.array_equal(numbers, numbers[0] + np.arange(len(numbers))))
+    return numbers is not None and bool(
+        np.array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+    )
 
 
 def is_whole(numbers: Array) -> bool:

@@ -27,7 +27,9 @@ FEATURE, TARGET = Column("feature", "scaling"), Column("target", "target_scaling
 
 @dataclass(frozen=True)
 class Moments:
-    """Range, mean and population deviation of each column, float64 (columns,); infinite where a sum of huge numbers leaves float64."""
+    """Range, mean and population deviation of each column, float64 (columns,); infinite where a
+    sum of huge numbers leaves float64.
+    """
 
     low: Floats
     high: Floats
@@ -38,18 +40,31 @@ class Moments:
 def moments_of(inputs: Floats) -> Moments:
     """The moments of (samples, columns)."""
     with np.errstate(all="ignore"):
-        return Moments(inputs.min(axis=0), inputs.max(axis=0), inputs.mean(axis=0), inputs.std(axis=0))
+        return Moments(
+            inputs.min(axis=0), inputs.max(axis=0), inputs.mean(axis=0), inputs.std(axis=0)
+        )
 
 
-def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str, what: Column = FEATURE) -> Scaler:
-    """The scaler of a training part (samples, features) of `data`. Raises DataError where a column's range does not fit a float64."""
+def fit(
+    kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str, what: Column = FEATURE
+) -> Scaler:
+    """The scaler of a training part (samples, features) of `data`. Raises DataError where a
+    column's range does not fit a float64.
+    """
     return fit_moments(kind, moments_of(inputs), lambda: robust(inputs), feature_names, data, what)
 
 
 def fit_moments(
-    kind: str, moments: Moments, quartiles: Callable[[], tuple[Floats, Floats]], feature_names: tuple[str, ...], data: str, what: Column = FEATURE
+    kind: str,
+    moments: Moments,
+    quartiles: Callable[[], tuple[Floats, Floats]],
+    feature_names: tuple[str, ...],
+    data: str,
+    what: Column = FEATURE,
 ) -> Scaler:
-    """As `fit`, of a training part of which the moments are known; `quartiles` gives what `robust` does."""
+    """As `fit`, of a training part of which the moments are known; `quartiles` gives what
+    `robust` does.
+    """
     low, high = moments.low, moments.high
     if kind == "none":
         return Scaler(kind, np.zeros(len(low)), np.ones(len(low)))
@@ -62,17 +77,28 @@ def fit_moments(
             shift, spread = quartiles()
         else:
             raise ConfigError(f"{what.option} {kind!r} is unknown, expected {' | '.join(KINDS)}")
-    # the mean of equal numbers can miss them by a rounding error: the range decides what is constant, not the deviation
+    # the mean of equal numbers can miss them by a rounding error: the range decides what is
+    # constant, not the deviation
     constant = low == high
     shift[constant], spread[constant] = low[constant], 1.0
     with np.errstate(all="ignore"):
         scale = np.where(constant, 0.0, 1.0 / spread)
-    refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, (kind, data), feature_names, what)
+    refuse_unscalable(
+        np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale),
+        low,
+        high,
+        (kind, data),
+        feature_names,
+        what,
+    )
     return Scaler(kind, shift, scale)
 
 
-def fit_targets(kind: str, interval: tuple[float, float], targets: Floats, names: tuple[str, ...], data: str) -> Scaler:
-    """The scaler of the targets (samples, outputs) of a training part; unlike that of inputs it can always be undone.
+def fit_targets(
+    kind: str, interval: tuple[float, float], targets: Floats, names: tuple[str, ...], data: str
+) -> Scaler:
+    """The scaler of the targets (samples, outputs) of a training part; unlike that of inputs it can
+    always be undone.
 
     standardize: mean 0 and population deviation 1. minmax: onto `interval`, the smallest target to
     its low end, the largest to its high one. A target that is constant in the training part is only
@@ -89,7 +115,9 @@ def fit_targets(kind: str, interval: tuple[float, float], targets: Floats, names
 
 
 def robust(inputs: Floats) -> tuple[Floats, Floats]:
-    """Median and interquartile range of each column; a range of 0 counts as 1 (as scikit-learn): the column is only shifted."""
+    """Median and interquartile range of each column; a range of 0 counts as 1 (as
+    scikit-learn): the column is only shifted.
+    """
     return robust_of(np.percentile(inputs, (25.0, 50.0, 75.0), axis=0))
 
 
@@ -100,9 +128,19 @@ def robust_of(quartiles: Floats) -> tuple[Floats, Floats]:
     return middle, np.where(spread == 0.0, 1.0, spread)
 
 
-def refuse_unscalable(usable: Mask, low: Floats, high: Floats, of: tuple[str, str], names: tuple[str, ...], what: Column) -> None:
+def refuse_unscalable(
+    usable: Mask,
+    low: Floats,
+    high: Floats,
+    of: tuple[str, str],
+    names: tuple[str, ...],
+    what: Column,
+) -> None:
     """`of`: the kind of scaling, and what the data are called."""
     if not usable.all():
         j, (kind, data) = int(np.argmin(usable)), of
-        found = f"{data}: {what.word} {quoted(names[j])} goes from {low[j]:g} to {high[j]:g}, which {kind} cannot scale in float64"
+        found = (
+            f"{data}: {what.word} {quoted(names[j])} goes from {low[j]:g} to {high[j]:g}, which "
+            f"{kind} cannot scale in float64"
+        )
         raise DataError(f"{found}: rescale the column, or use {what.option} = none")

@@ -1,4 +1,6 @@
-"""What would be trained on: kind, range and gaps of every column, how the target is spread, and what leaks."""
+"""What would be trained on: kind, range and gaps of every column, how the target is spread, and
+what leaks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ import numpy as np
 
 from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns
-from dlprobe.data.dataset import Array, Dataset, Floats, Indices, Options, PreparedData, ScannedTiles
+from dlprobe.data.dataset import (
+    Array,
+    Dataset,
+    Floats,
+    Indices,
+    Options,
+    PreparedData,
+    ScannedTiles,
+)
 from dlprobe.data.filling import totals_in_tiles
 from dlprobe.data.foretelling import foretold
 from dlprobe.data.places import visible
@@ -19,7 +29,10 @@ from dlprobe.data.tiles import rows_within
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target
 FEWEST = 30  # rows below which chance alone may make a column foretell the target
-FORETOLD = {"classification": 0.99, "regression": 0.999}  # skill of one column alone from which it may be a leak
+FORETOLD = {
+    "classification": 0.99,
+    "regression": 0.999,
+}  # skill of one column alone from which it may be a leak
 SAMPLED = 2**24  # numbers of those rows at most, where a file is too large to be held
 BINS = 10
 MOST_VALUES = 10  # of a column that has no more, each is counted
@@ -30,9 +43,11 @@ class ColumnSummary:
     """One column of what was read. drop: what means it as the value of --drop.
 
     role: feature | target | split | group. kind: number | integer | text | empty. number: from 1, as in the file.
-    low, high, mean: over all rows, NaN for text. missing: rows without a value. distinct: different values in the rows looked at.
-    counts: rows of each of `values` (of text the most frequent ones first), or between each two of `edges`, where values is empty.
-    """
+    low, high, mean: over all rows, NaN for text. missing: rows without a value. distinct: different
+        values in the rows looked at.
+    counts: rows of each of `values` (of text the most frequent ones first), or between each two of
+        `edges`, where values is empty.
+    """  # noqa: E501
 
     number: int
     name: str
@@ -51,7 +66,9 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class Foretelling:
-    """A column that gives the target away. skill: 1 − error/error of guessing (classification) or R², of the nearest other row by that column alone."""
+    """A column that gives the target away. skill: 1 − error/error of guessing (classification)
+    or R², of the nearest other row by that column alone.
+    """
 
     column: str
     number: int
@@ -63,7 +80,8 @@ class Foretelling:
 class Survey:
     """A data set as it would be trained on, with what was read.
 
-    looked_at: rows that distinct values and histograms are of. numbering: columns, used as features, that number the rows.
+    looked_at: rows that distinct values and histograms are of. numbering: columns, used as
+        features, that number the rows.
     target: how the first regression target is spread, all rows; None for classes.
     """
 
@@ -81,29 +99,54 @@ class Survey:
         return tuple(int(count) for count in np.sum(list(self.data.class_counts.values()), axis=0))
 
 
-def survey(data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options) -> Survey:
-    """Look at what was read (None: a named set, or a large file), at the Dataset made of it and at what was prepared from that."""
+def survey(
+    data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options
+) -> Survey:
+    """Look at what was read (None: a named set, or a large file), at the Dataset made of it and
+    at what was prepared from that.
+    """
     if dataset.tiles is not None:
         return survey_of_tiles(data, dataset, dataset.tiles, options)
     roles = roles_of(source, options) if isinstance(source, Table) else {}
-    read = source.columns if isinstance(source, Table) else (*columns_of(dataset, source), *target_columns(dataset))
-    columns = tuple(summary(column, roles.get(column.number, "feature") if roles else role_in(column, dataset)) for column in read)
+    read = (
+        source.columns
+        if isinstance(source, Table)
+        else (*columns_of(dataset, source), *target_columns(dataset))
+    )
+    columns = tuple(
+        summary(column, roles.get(column.number, "feature") if roles else role_in(column, dataset))
+        for column in read
+    )
     features = [column for column in columns if column.role == "feature"]
     first_target = next((column for column in columns if column.role == "target"), None)
-    rows = source.rows if isinstance(source, Table) else len(dataset.inputs) if source is None else len(source.inputs)
+    rows = (
+        source.rows
+        if isinstance(source, Table)
+        else len(dataset.inputs)
+        if source is None
+        else len(source.inputs)
+    )
     return Survey(
         data=data,
         rows=rows,
         columns=columns,
         looked_at=min(rows, LOOKED_AT),
         target=first_target if dataset.task == "regression" else None,
-        numbering=tuple(column for column in features if len(features) > 1 and numbers_rows(column, rows, min(rows, LOOKED_AT))),
+        numbering=tuple(
+            column
+            for column in features
+            if len(features) > 1 and numbers_rows(column, rows, min(rows, LOOKED_AT))
+        ),
         foretelling=tuple(foretelling(dataset, source, roles)) if len(features) > 1 else (),
     )
 
 
-def survey_of_tiles(data: PreparedData, dataset: Dataset, held: ScannedTiles, options: Options) -> Survey:
-    """As `survey` of evenly spaced rows of a large file, of those that were not dropped; range, mean and gaps are those of all."""
+def survey_of_tiles(
+    data: PreparedData, dataset: Dataset, held: ScannedTiles, options: Options
+) -> Survey:
+    """As `survey` of evenly spaced rows of a large file, of those that were not dropped; range,
+    mean and gaps are those of all.
+    """
     tiles = held.tiles
     rows, features = tiles.shape
     chosen = evenly(np.arange(rows), max(FEWEST, min(LOOKED_AT, SAMPLED // features)))
@@ -111,17 +154,32 @@ def survey_of_tiles(data: PreparedData, dataset: Dataset, held: ScannedTiles, op
     for tile in tiles:
         kept, inside = rows_within(chosen, tile)
         sample[kept, tile.columns] = tile.values[inside]
-    looked = survey(data, replace(dataset, inputs=sample, targets=dataset.targets[chosen], tiles=None), None, options)
+    looked = survey(
+        data,
+        replace(dataset, inputs=sample, targets=dataset.targets[chosen], tiles=None),
+        None,
+        options,
+    )
     lows, highs, totals, known = totals_in_tiles(tiles, np.arange(rows))
-    missing = np.concatenate([held.missing, np.zeros(features - len(held.missing), np.int64)])  # indicators of gaps have none
+    missing = np.concatenate(
+        [held.missing, np.zeros(features - len(held.missing), np.int64)]
+    )  # indicators of gaps have none
     with np.errstate(all="ignore"):
         numbers = np.stack([lows, highs, totals / known, missing], axis=1).tolist()
     columns = [
-        column if column.kind == "empty" else replace(column, low=low, high=high, mean=mean, missing=int(gaps))
+        column
+        if column.kind == "empty"
+        else replace(column, low=low, high=high, mean=mean, missing=int(gaps))
         for column, (low, high, mean, gaps) in zip(looked.columns, numbers, strict=False)
     ]
     numbering = tuple(column for column in columns if numbers_rows(column, rows, len(chosen)))
-    return replace(looked, rows=held.rows, columns=(*columns, *looked.columns[features:]), looked_at=len(chosen), numbering=numbering)
+    return replace(
+        looked,
+        rows=held.rows,
+        columns=(*columns, *looked.columns[features:]),
+        looked_at=len(chosen),
+        numbering=numbering,
+    )
 
 
 def roles_of(table: Table, options: Options) -> Mapping[int, str]:
@@ -130,7 +188,11 @@ def roles_of(table: Table, options: Options) -> Mapping[int, str]:
     rest = table.of([column for column in table.columns if column not in special.values()])
     targets, _ = choose_targets(rest, options.target)
     named = {column.number: key.removesuffix("_column") for key, column in special.items()}
-    return {column.number: "feature" for column in table.columns} | {column.number: "target" for column in targets} | named
+    return (
+        {column.number: "feature" for column in table.columns}
+        | {column.number: "target" for column in targets}
+        | named
+    )
 
 
 def role_in(column: Column, dataset: Dataset) -> str:
@@ -141,7 +203,9 @@ def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[Column]:
     """The features of a named set, or of a file's array as it was before rows were left out."""
     matrix = dataset.inputs if source is None else source.inputs.reshape(len(source.inputs), -1)
     for number, name in enumerate(dataset.feature_names, start=1):
-        place = number - 1 if source is None else int(name[1:]) - 1 if name[1:].isdecimal() else None  # of arrays features are x1, x2, …
+        place = (
+            number - 1 if source is None else int(name[1:]) - 1 if name[1:].isdecimal() else None
+        )  # of arrays features are x1, x2, …
         if place is not None:
             yield Column(name, number, numbers=matrix[:, place].astype(np.float64))
 
@@ -159,7 +223,18 @@ def target_columns(dataset: Dataset) -> Iterator[Column]:
 def summary(column: Column, role: str) -> ColumnSummary:
     """What a column holds."""
     missing = int(column.missing.sum())
-    empty = ColumnSummary(column.number, visible(column.name), role, "empty", np.nan, np.nan, np.nan, missing, 0, pasted([column]))
+    empty = ColumnSummary(
+        column.number,
+        visible(column.name),
+        role,
+        "empty",
+        np.nan,
+        np.nan,
+        np.nan,
+        missing,
+        0,
+        pasted([column]),
+    )
     if missing == len(column.missing):
         return empty
     if column.codes is not None:
@@ -167,18 +242,32 @@ def summary(column: Column, role: str) -> ColumnSummary:
         counts = np.bincount(codes[codes >= 0], minlength=len(column.texts))
         order = np.argsort(-counts, kind="stable")[: min(MOST_VALUES, int((counts > 0).sum()))]
         values = tuple(visible(column.texts[k]) for k in order)
-        return replace(empty, kind="text", distinct=int((counts > 0).sum()), counts=as_counts(counts[order]), values=values)
+        return replace(
+            empty,
+            kind="text",
+            distinct=int((counts > 0).sum()),
+            counts=as_counts(counts[order]),
+            values=values,
+        )
     assert column.numbers is not None
     with np.errstate(all="ignore"):
-        low, high, mean = float(np.nanmin(column.numbers)), float(np.nanmax(column.numbers)), float(np.nanmean(column.numbers))
+        low, high, mean = (
+            float(np.nanmin(column.numbers)),
+            float(np.nanmax(column.numbers)),
+            float(np.nanmean(column.numbers)),
+        )
     looked = evenly(column.numbers, LOOKED_AT)
     looked = looked[~np.isnan(looked)]
     distinct, counts = np.unique(looked, return_counts=True)
     kind = "integer" if is_whole(looked) else "number"
     found = replace(empty, kind=kind, low=low, high=high, mean=mean, distinct=len(distinct))
     if len(distinct) <= MOST_VALUES:
-        return replace(found, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct))
-    bins, edges = np.histogram(looked / 4, BINS, range=(low / 4, high / 4))  # a quarter: the width of a range may leave float64
+        return replace(
+            found, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct)
+        )
+    bins, edges = np.histogram(
+        looked / 4, BINS, range=(low / 4, high / 4)
+    )  # a quarter: the width of a range may leave float64
     return replace(found, counts=as_counts(bins), edges=tuple(float(edge) for edge in edges * 4))
 
 
@@ -188,17 +277,25 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 def evenly(values: Array, most: int) -> Array:
     """At most so many of the values, evenly spaced."""
-    return values if len(values) <= most else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
+    return (
+        values
+        if len(values) <= most
+        else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
+    )
 
 
 def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
-    """Whether whole numbers, all different in the rows looked at, run from their lowest to their highest without a gap, or have a name that promises it."""
+    """Whether whole numbers, all different in the rows looked at, run from their lowest to
+    their highest without a gap, or have a name that promises it.
+    """
     if column.kind != "integer" or column.missing or column.distinct < looked or rows < FEWEST:
         return False
     return column.high - column.low + 1 == rows or bool(ROW_COUNTER.fullmatch(column.name.strip()))
 
 
-def foretelling(dataset: Dataset, source: Table | Arrays | None, roles: Mapping[int, str]) -> Iterator[Foretelling]:
+def foretelling(
+    dataset: Dataset, source: Table | Arrays | None, roles: Mapping[int, str]
+) -> Iterator[Foretelling]:
     """Features that give the target away on their own, the surest first."""
     found: list[Foretelling] = []
     if isinstance(source, Table):
@@ -207,7 +304,10 @@ def foretelling(dataset: Dataset, source: Table | Arrays | None, roles: Mapping[
         features = [column for column in source.columns if roles[column.number] == "feature"]
     else:
         targets = list(target_columns(dataset))
-        features = [Column(name, k + 1, numbers=dataset.inputs[:, k]) for k, name in enumerate(dataset.feature_names)]
+        features = [
+            Column(name, k + 1, numbers=dataset.inputs[:, k])
+            for k, name in enumerate(dataset.feature_names)
+        ]
     if len(targets) != 1:
         return iter(())
     goal = goal_of(targets[0], dataset.task)
@@ -216,9 +316,13 @@ def foretelling(dataset: Dataset, source: Table | Arrays | None, roles: Mapping[
         values = numbers_of(column)[chosen]
         known = ~np.isnan(values) & ~np.isnan(goal[chosen])
         if known.sum() >= FEWEST:
-            skill = foretold(values[known], goal[chosen][known], classes=dataset.task == "classification")
+            skill = foretold(
+                values[known], goal[chosen][known], classes=dataset.task == "classification"
+            )
             if skill >= FORETOLD[dataset.task]:
-                found.append(Foretelling(visible(column.name), column.number, skill, pasted([column])))
+                found.append(
+                    Foretelling(visible(column.name), column.number, skill, pasted([column]))
+                )
     return iter(sorted(found, key=lambda each: -each.skill))
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import Column, Table, choose_targets, is_asked_for, pasted, special_columns
+from dlprobe.data.columns import (
+    Column,
+    Table,
+    choose_targets,
+    is_asked_for,
+    pasted,
+    special_columns,
+)
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
 from dlprobe.data.dates import date_forms, with_dates
 from dlprobe.data.gaps import FeatureGaps, gap_note, indicators, rows_without_gaps
@@ -23,8 +30,11 @@ MOST_CATEGORIES = 100
 COPIED_ROWS = 512
 
 
-def dataset_from_table(table: Table, options: Options, beside: FeatureGaps | None = None) -> Dataset:
-    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes.
+def dataset_from_table(
+    table: Table, options: Options, beside: FeatureGaps | None = None
+) -> Dataset:
+    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target
+    decided. Everything inferred is in its notes.
 
     beside: gaps in features that are not in the table.
     """
@@ -34,34 +44,66 @@ def dataset_from_table(table: Table, options: Options, beside: FeatureGaps | Non
         raise problem(table.path, "has no rows of data")
     special = special_columns(table, options)
     wanted = [column for column in table.columns if is_asked_for(column, options.target)]
-    table, date_notes = with_dates(table, options.dates, [*(c.number for c in special.values()), *(c.number for c in wanted if options.dates == "drop")])
+    table, date_notes = with_dates(
+        table,
+        options.dates,
+        [
+            *(c.number for c in special.values()),
+            *(c.number for c in wanted if options.dates == "drop"),
+        ],
+    )
     rest = table.of([column for column in table.columns if column not in special.values()])
     if len(rest.columns) < 2:
-        raise problem(table.path, f"has no column beside {quoted_list([column.name for column in table.columns])}, expected features and a target")
+        raise problem(
+            table.path,
+            (
+                f"has no column beside {quoted_list([column.name for column in table.columns])}, "
+                "expected features and a target"
+            ),
+        )
     targets, target_note = choose_targets(rest, options.target)
     if len(targets) == len(rest.columns):
-        raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
+        raise problem(
+            table.path,
+            (
+                "every column is a target, expected a feature beside "
+                f"{quoted_list([column.name for column in targets])}"
+            ),
+        )
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
-    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop", beside=beside)
+    kept, missing_notes = rows_without_gaps(
+        table, whole, features=options.missing == "drop", beside=beside
+    )
     if missing_notes:
         table = table.keep(kept)
 
     def fault_in(column: Column, i: int, what: str) -> DataError:
         return problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
 
-    apart = {key: next(c for c in table.columns if c.number == column.number) for key, column in special.items()}
+    apart = {
+        key: next(c for c in table.columns if c.number == column.number)
+        for key, column in special.items()
+    }
     columns = [column for column in table.columns if column not in apart.values()]
     for column in columns:
         refuse_infinite(column, partial(fault_in, column))
     parts = parts_in(table, apart["split_column"]) if "split_column" in apart else table.parts
     groups = groups_in(apart["group_column"]) if "group_column" in apart else None
-    goals = [next(column for column in columns if column.number == target.number) for target in targets]
+    goals = [
+        next(column for column in columns if column.number == target.number) for target in targets
+    ]
     first = labels_first(options.target, goals[0], columns)
     try:
-        decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
+        decided = (
+            decide(goals[0], options.task, partial(fault_in, goals[0]))
+            if len(goals) == 1
+            else decide_several(goals, options.task, fault_in)
+        )
     except DataError as error:
         raise DataError(f"{error}; {first}") if first else error from None
-    if label := label_beside(decided, options.target, goals[0], columns) or (first if decided.task == "regression" else ""):
+    if label := label_beside(decided, options.target, goals[0], columns) or (
+        first if decided.task == "regression" else ""
+    ):
         missing_notes = (*missing_notes, label)
     features = [column for column in columns if column not in goals]
     inputs, names, encoding_notes = encode(table.path, features, options.missing)
@@ -74,67 +116,146 @@ def dataset_from_table(table: Table, options: Options, beside: FeatureGaps | Non
         task=decided.task,
         feature_names=tuple(visible(name) for name in names),
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*table.notes, target_note, *special_notes(apart), *date_notes, decided.note, *missing_notes, *encoding_notes),
+        notes=(
+            *table.notes,
+            target_note,
+            *special_notes(apart),
+            *date_notes,
+            decided.note,
+            *missing_notes,
+            *encoding_notes,
+        ),
         source=visible(table.path),
-        target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
+        target_names=tuple(visible(column.name) for column in goals)
+        if decided.task == "regression"
+        else (),
     )
 
 
-def label_beside(decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
-    """A note where the last column, without a name, was taken for a regression's target and one beside it has few texts, as labels have; else empty."""
+def label_beside(
+    decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]
+) -> str:
+    """A note where the last column, without a name, was taken for a regression's target and one
+    beside it has few texts, as labels have; else empty.
+    """
     texts = [column for column in columns if column.codes is not None and column is not target]
-    if decided.task != "regression" or wanted is not None or target.name != f"x{target.number}" or len(texts) != 1 or no_categories(texts[0]):
+    if (
+        decided.task != "regression"
+        or wanted is not None
+        or target.name != f"x{target.number}"
+        or len(texts) != 1
+        or no_categories(texts[0])
+    ):
         return ""
     count = len(one_hot(texts[0])[1])
-    return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
+    return (
+        f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these "
+        f"are the labels, --target {pasted(texts)}"
+    )
 
 
 def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
-    """What is said where the last of columns without names was taken for the target and the first looks like labels, as in mnist_train.csv; else empty."""
+    """What is said where the last of columns without names was taken for the target and the
+    first looks like labels, as in mnist_train.csv; else empty.
+    """
     numbers = columns[0].numbers
-    if wanted is not None or target.name != f"x{target.number}" or columns[0] is target or numbers is None or np.isnan(numbers).any():
+    if (
+        wanted is not None
+        or target.name != f"x{target.number}"
+        or columns[0] is target
+        or numbers is None
+        or np.isnan(numbers).any()
+    ):
         return ""
     found, counts = np.unique(numbers, return_counts=True)
-    if not 2 <= len(found) <= min(MOST_CATEGORIES, len(numbers) / 10) or not np.array_equal(found, np.arange(len(found))) or counts.min() < 2:
+    if (
+        not 2 <= len(found) <= min(MOST_CATEGORIES, len(numbers) / 10)
+        or not np.array_equal(found, np.arange(len(found)))
+        or counts.min() < 2
+    ):
         return ""
-    return f"column {columns[0].number} holds the whole numbers 0 to {len(found) - 1}: if these are the labels, --target {columns[0].number}"
+    return (
+        f"column {columns[0].number} holds the whole numbers 0 to {len(found) - 1}: if these are "
+        f"the labels, --target {columns[0].number}"
+    )
 
 
 def special_notes(apart: Mapping[str, Column]) -> list[str]:
     """What is said of the columns that are neither feature nor target."""
-    told = {"split_column": "gives each row its part", "group_column": "names groups of rows, which stay together"}
-    return [f"column {column.number} {quoted(column.name)} {told[key]}" for key, column in apart.items()]
+    told = {
+        "split_column": "gives each row its part",
+        "group_column": "names groups of rows, which stay together",
+    }
+    return [
+        f"column {column.number} {quoted(column.name)} {told[key]}" for key, column in apart.items()
+    ]
 
 
 def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
-        raise fault(i, f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop {pasted([column])} leaves the column out")
+        raise fault(
+            i,
+            (
+                f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop "
+                f"{pasted([column])} leaves the column out"
+            ),
+        )
 
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
         if told := written_as(column):
-            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{told}")
+            raise fault(
+                0,
+                (
+                    f"found {quoted(column.texts[column.codes[0]])}, expected a number or a "
+                    f"label{told}"
+                ),
+            )
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
     return labels.from_numbers(column.numbers, task, fault)
 
 
-def decide_several(columns: Sequence[Column], task: str, fault: Callable[[Column, int, str], DataError]) -> labels.Targets:
+def decide_several(
+    columns: Sequence[Column], task: str, fault: Callable[[Column, int, str], DataError]
+) -> labels.Targets:
     """Several target columns are the targets of a regression: float64 (samples, outputs)."""
     several = f"{len(columns)} target columns are a regression"
     if task == "classification":
-        raise fault(columns[1], 0, f"{several}, and task = classification takes one label column: name one with target, or leave task out")
+        raise fault(
+            columns[1],
+            0,
+            (
+                f"{several}, and task = classification takes one label column: name one with "
+                "target, or leave task out"
+            ),
+        )
     for column in columns:
         if column.codes is not None:
-            raise fault(column, 0, f"found {quoted(column.texts[column.codes[0]])}, expected a number: {several}; name one label column with target")
+            raise fault(
+                column,
+                0,
+                (
+                    f"found {quoted(column.texts[column.codes[0]])}, expected a number: "
+                    f"{several}; name one label column with target"
+                ),
+            )
     values = np.column_stack([column.numbers for column in columns if column.numbers is not None])
-    return labels.Targets(np.ascontiguousarray(values, dtype=np.float64), (), f"task: regression ({len(columns)} targets)")
+    return labels.Targets(
+        np.ascontiguousarray(values, dtype=np.float64),
+        (),
+        f"task: regression ({len(columns)} targets)",
+    )
 
 
-def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
-    """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on what was one-hot encoded and what will be filled."""
+def encode(
+    path: Path, columns: list[Column], missing: str
+) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
+    """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on
+    what was one-hot encoded and what will be filled.
+    """
     refuse_free_text(path, columns)
     blocks: list[Floats] = []
     names: list[str] = []
@@ -148,16 +269,29 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
             encoded.append(
-                f"{quoted(column.name)} ({counted(len(values), 'value')}{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})"
+                f"{quoted(column.name)} "
+                f"({counted(len(values), 'value')}{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})"  # noqa: E501
             )
     if missing == "indicator":
         more, flags = indicators([(column.name, column.missing) for column in columns])
         blocks, names = blocks + more, names + flags
     if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
-        raise problem(path, f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
-    notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+        raise problem(
+            path,
+            (
+                f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to "
+                f"{LARGEST_ELEMENTS}"
+            ),
+        )
+    notes: tuple[str, ...] = (
+        (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    )
     holed = [column for column in columns if column.missing.any()]
-    notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
+    notes += gap_note(
+        missing,
+        [column.name for column in holed],
+        sum(int(column.missing.sum()) for column in holed),
+    )
     return side_by_side(blocks), tuple(names), notes
 
 
@@ -175,40 +309,76 @@ def side_by_side(blocks: Sequence[Floats]) -> Floats:
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:
-    """Refuses text columns that are no categories: the first with what is wrong, the others by name, with the options that let the file be read."""
+    """Refuses text columns that are no categories: the first with what is wrong, the others by
+    name, with the options that let the file be read.
+    """
     faults = [(column, what) for column in columns if (what := no_categories(column))]
     if not faults:
         return
     column, what = faults[0]
-    others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
+    others = (
+        f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}"
+        if faults[1:]
+        else ""
+    )
     dated = [column for column, _ in faults if date_forms(column)]
     useless = [column for column, _ in faults if not written_as(column) and column not in dated]
-    cures = [f"--dates ordinal makes numbers of {quoted_list([column.name for column in dated])}, --dates drop leaves dates out"] if dated else []
-    cures += [f"--drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out"] if useless else []
-    raise problem(path, f"{what}{others}{': ' if cures else ''}{'; '.join(cures)}", None, column.number, column.name)
+    cures = (
+        [
+            (
+                "--dates ordinal makes numbers of "
+                f"{quoted_list([column.name for column in dated])}, --dates drop leaves dates out"
+            )
+        ]
+        if dated
+        else []
+    )
+    cures += (
+        [f"--drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out"]
+        if useless
+        else []
+    )
+    raise problem(
+        path,
+        f"{what}{others}{': ' if cures else ''}{'; '.join(cures)}",
+        None,
+        column.number,
+        column.name,
+    )
 
 
 def no_categories(column: Column) -> str:
-    """What is wrong with a text column as categories: numbers in another form, identifiers or free text; empty where nothing is."""
+    """What is wrong with a text column as categories: numbers in another form, identifiers or
+    free text; empty where nothing is.
+    """
     if column.codes is None:
         return ""
     if told := written_as(column):
         return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
     used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
-        found = f"has {used} different texts in {counted(rows, 'row')}, {quoted(first_text(column))} is one"
-        kind = ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
+        found = (
+            f"has {used} different texts in {counted(rows, 'row')}, "
+            f"{quoted(first_text(column))} is one"
+        )
+        kind = (
+            ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
+        )
         return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
 
 
 def written_as(column: Column) -> str:
-    """Where the texts of a column are numbers in another form: which, and the option that reads them; else empty."""
+    """Where the texts of a column are numbers in another form: which, and the option that reads
+    them; else empty.
+    """
     return "" if column.codes is None else hint([column.texts[i] for i in used_codes(column)])
 
 
 def one_hot(column: Column) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted order; a row of NaN where it is missing."""
+    """A text column as float64 (rows, values), one column per text that occurs, in sorted
+    order; a row of NaN where it is missing.
+    """
     assert column.codes is not None
     used = used_codes(column)
     block = (column.codes[:, None] == used).astype(np.float64)

@@ -1,4 +1,6 @@
-"""Text tables as people have them, brought to the form that is read: unpacked, without comment lines, one separator. Lines keep their numbers."""
+"""Text tables as people have them, brought to the form that is read: unpacked, without comment
+lines, one separator. Lines keep their numbers.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,16 @@ LONGEST_LINE = 2**20
 UTF_32 = b"\xff\xfe\0\0"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text starts so
 SAMPLED_LINES = 200
-COMMENT_SIGNS = ("#", "%", "//", "|", "!")  # of lines above the table; within it only # starts a comment
-SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)  # what Excel writes and reads in the first line
+COMMENT_SIGNS = (
+    "#",
+    "%",
+    "//",
+    "|",
+    "!",
+)  # of lines above the table; within it only # starts a comment
+SEPARATOR_LINE = re.compile(
+    r'"?sep=(.|\\t)"?', re.IGNORECASE
+)  # what Excel writes and reads in the first line
 LIBSVM = re.compile(r"\S+(\s+\d+:\S+)+\s*(#.*)?")
 WORD = re.compile(rb'"(?:[^"]|"")*"|[^ \t]+')
 
@@ -58,7 +68,9 @@ class TextFile:
 
 
 def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
-    """The table of a file whose suffix promises the separator `usual`, and whose `sep` is `asked`. Raises DataError for what is no text."""
+    """The table of a file whose suffix promises the separator `usual`, and whose `sep` is
+    `asked`. Raises DataError for what is no text.
+    """
     content = unpacked(path) if path.name.lower().endswith(".gz") else None
     content, encoded = from_utf_16(path, content)
     lines = first_lines(path, content)
@@ -67,47 +79,87 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     table = [line for line in body if not line.lstrip().startswith(COMMENT_SIGNS)] or body
     separator = told or agreed_separator(table, usual) if asked == "auto" else SEPARATORS[asked]
     if separator == BLANK and any(LIBSVM.fullmatch(line.strip()) for line in body[:3]):
-        how = "scikit-learn's load_svmlight_file reads it, then np.savez('data.npz', X=X.toarray(), y=y)"
+        how = (
+            "scikit-learn's load_svmlight_file reads it, then np.savez('data.npz', "
+            "X=X.toarray(), y=y)"
+        )
         raise problem(path, f"is libsvm text (label index:value …), which is not read: {how}")
-    width = agreement([line for line in body if not line.lstrip().startswith("#")] or body, separator)[1]
+    width = agreement(
+        [line for line in body if not line.lstrip().startswith("#")] or body, separator
+    )[1]
     above = lines_above(lines, 1 if told else 0, separator, width)
     header = header_in_comment(lines, above, separator, width)
     comments = [i for i in above if i != header]
     emptied = {*comments, *([0] if told else [])}
     notes = ["the text is UTF-16"] if encoded else []
-    notes += [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
-    notes += [f"skipped row 1, {quoted(lines[0].strip())}, which names the separator"] if told else []
+    notes += (
+        [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
+    )
+    notes += (
+        [f"skipped row 1, {quoted(lines[0].strip())}, which names the separator"] if told else []
+    )
     notes += counted(comments, "above the table", lines)
     commented = has_comments_within(path, content)
     if not emptied and header is None and separator != BLANK and not commented:
         return TextFile(path, separator, content, tuple(notes))
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         whole, within = rewritten(stream, emptied, header, separator, width)
-    notes += [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"] if within else []
-    return TextFile(path, "\t" if separator == BLANK else separator, whole, tuple(notes), frozenset((*emptied, *within)))
+    notes += (
+        [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"]
+        if within
+        else []
+    )
+    return TextFile(
+        path,
+        "\t" if separator == BLANK else separator,
+        whole,
+        tuple(notes),
+        frozenset((*emptied, *within)),
+    )
 
 
 def separator_told(path: Path, line: str) -> str:
-    """The separator that a first line as Excel's `sep=;` names; empty where it is another line. Raises DataError for a separator that is not read."""
+    """The separator that a first line as Excel's `sep=;` names; empty where it is another line.
+    Raises DataError for a separator that is not read.
+    """
     if not (found := SEPARATOR_LINE.fullmatch(line)):
         return ""
     separator = "\t" if found[1] == "\\t" else found[1]
     if separator not in SEPARATOR_NAMES:
-        raise problem(path, f"row 1 names the separator {quoted(separator)}, expected one of {' | '.join(SEPARATOR_NAMES.values())}")
+        raise problem(
+            path,
+            (
+                f"row 1 names the separator {quoted(separator)}, expected one of "
+                f"{' | '.join(SEPARATOR_NAMES.values())}"
+            ),
+        )
     return separator
 
 
 def counted(comments: Sequence[int], where: str, lines: Sequence[str]) -> list[str]:
     """A note on skipped comment lines with the first of them; none where none was skipped."""
     first = quoted(lines[comments[0]].strip()) if comments else ""
-    return [f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} ({first} is the first)"] if comments else []
+    return (
+        [
+            (
+                f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
+                f"({first} is the first)"
+            )
+        ]
+        if comments
+        else []
+    )
 
 
 def unpacked(path: Path) -> bytes:
-    """What a gzip file holds. Raises DataError for another kind of file, a damaged one, and one that unpacks to more than 2 GiB."""
+    """What a gzip file holds. Raises DataError for another kind of file, a damaged one, and one
+    that unpacks to more than 2 GiB.
+    """
     with path.open("rb") as stream:
         if stream.read(2) != GZIP:
-            raise problem(path, "is not compressed with gzip as its name says: take .gz off its name")
+            raise problem(
+                path, "is not compressed with gzip as its name says: take .gz off its name"
+            )
     try:
         pieces, total, packed = [], 0, path.stat().st_size
         with gzip.open(path) as stream:
@@ -116,37 +168,59 @@ def unpacked(path: Path) -> bytes:
                 total += len(more)
                 refuse_bomb(path, total, packed)
                 if total > LARGEST_UNPACKED:
-                    raise problem(path, f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give a smaller table or a Parquet file")
+                    raise problem(
+                        path,
+                        (
+                            f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give "
+                            "a smaller table or a Parquet file"
+                        ),
+                    )
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise problem(path, "its compressed data is damaged or ends too early: write it again") from None
+        raise problem(
+            path, "its compressed data is damaged or ends too early: write it again"
+        ) from None
     return b"".join(pieces)
 
 
 def from_utf_16(path: Path, content: bytes | None) -> tuple[bytes | None, bool]:
-    """The content as UTF-8 and True where a byte order mark says that it is UTF-16; else as it was."""
+    """The content as UTF-8 and True where a byte order mark says that it is UTF-16; else as it
+    was.
+    """
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         head = stream.read(4)
         if not head.startswith(UTF_16) or head == UTF_32:
             return content, False
         if (size := path.stat().st_size if content is None else len(content)) > LARGEST_UNPACKED:
-            raise problem(path, f"is UTF-16 text of {size} bytes, more than {LARGEST_UNPACKED}: save it as UTF-8")
+            raise problem(
+                path,
+                f"is UTF-16 text of {size} bytes, more than {LARGEST_UNPACKED}: save it as UTF-8",
+            )
         try:
             return (head + stream.read()).decode("utf-16").encode(), True
         except UnicodeError:
-            raise problem(path, "starts as UTF-16 text and goes on otherwise: save it as UTF-8") from None
+            raise problem(
+                path, "starts as UTF-16 text and goes on otherwise: save it as UTF-8"
+            ) from None
 
 
 def first_lines(path: Path, content: bytes | None) -> list[str]:
-    """The lines of the first MiB as text, blank ones too, without byte order mark. Refuses binary files and a first line beyond 1 MiB."""
+    """The lines of the first MiB as text, blank ones too, without byte order mark. Refuses
+    binary files and a first line beyond 1 MiB.
+    """
     if content is None:
         with path.open("rb") as stream:
             head = stream.read(LONGEST_FIRST_LINE)
     else:
         head = content[:LONGEST_FIRST_LINE]
     if b"\0" in head[:4096]:
-        raise problem(path, "holds zero bytes, expected text: is it another format under this name?")
+        raise problem(
+            path, "holds zero bytes, expected text: is it another format under this name?"
+        )
     if b"\r" in head and b"\n" not in head:
-        raise problem(path, "ends its lines in carriage returns alone, as old Macs did: save it with line feeds")
+        raise problem(
+            path,
+            "ends its lines in carriage returns alone, as old Macs did: save it with line feeds",
+        )
     head = head.removeprefix(BYTE_ORDER_MARK)
     filled = head.lstrip(b"\r\n \t")
     if not filled:
@@ -167,7 +241,9 @@ def fields(lines: Sequence[str], separator: str) -> list[int]:
 
 
 def words(line: str) -> list[bytes]:
-    """The cells of a line that is separated by runs of blanks and tabs; a quoted cell may hold blanks."""
+    """The cells of a line that is separated by runs of blanks and tabs; a quoted cell may hold
+    blanks.
+    """
     content = line.encode()
     return WORD.findall(content) if b'"' in content else content.split()
 
@@ -183,28 +259,46 @@ def agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
 
 
 def agreed_separator(lines: Sequence[str], usual: str) -> str:
-    """The separator that most lines agree on, the usual one where several do; blanks only where no sign separates, or only tabs and those worse."""
+    """The separator that most lines agree on, the usual one where several do; blanks only where
+    no sign separates, or only tabs and those worse.
+    """
     lines = lines[:SAMPLED_LINES]
     found = {separator: agreement(lines, separator) for separator in dict.fromkeys((usual, *SIGNS))}
     signs = {separator: share for separator, (share, width) in found.items() if width > 1}
     share, width = agreement(lines, BLANK)
     if width > 1 and not (set(signs) - {"\t"}) and (len(lines) > 1 or not signs):
         tabs, columns = found["\t"]
-        if not signs or share > tabs or (share == tabs and width > columns and all_numbers_between_tabs(lines)):
+        if (
+            not signs
+            or share > tabs
+            or (share == tabs and width > columns and all_numbers_between_tabs(lines))
+        ):
             return BLANK if share > 0.5 else usual
     if not signs:
         return usual
     best = max(signs.values())
-    return usual if signs.get(usual) == best else max((s for s in signs if signs[s] == best), key=lambda s: found[s][1])
+    return (
+        usual
+        if signs.get(usual) == best
+        else max((s for s in signs if signs[s] == best), key=lambda s: found[s][1])
+    )
 
 
 def all_numbers_between_tabs(lines: Sequence[str]) -> bool:
-    """Whether what stands before the first tab is several numbers in every line, as in UCI's auto-mpg: then blanks separate too."""
-    return all(len(cells := line.split("\t")[0].split()) > 1 and all(re.fullmatch(r"[-+.\deE]+|\?", cell) for cell in cells) for line in lines)
+    """Whether what stands before the first tab is several numbers in every line, as in UCI's
+    auto-mpg: then blanks separate too.
+    """
+    return all(
+        len(cells := line.split("\t")[0].split()) > 1
+        and all(re.fullmatch(r"[-+.\deE]+|\?", cell) for cell in cells)
+        for line in lines
+    )
 
 
 def lines_above(lines: Sequence[str], skipped: int, separator: str, width: int) -> list[int]:
-    """Positions of the comment lines above the table: those that start with a sign of comments and have not the table's cells, or come before such."""
+    """Positions of the comment lines above the table: those that start with a sign of comments
+    and have not the table's cells, or come before such.
+    """
     found: list[int] = []
     for i, line in enumerate(lines):
         text = line.strip()
@@ -215,7 +309,11 @@ def lines_above(lines: Sequence[str], skipped: int, separator: str, width: int) 
         found.append(i)
     if len(found) >= sum(1 for line in lines if line.strip()):
         return []  # every line starts so: it is data
-    marked = [i for i in found if fields([lines[i]], separator) != [width] or re.match(r"\s*#\s", lines[i])]
+    marked = [
+        i
+        for i in found
+        if fields([lines[i]], separator) != [width] or re.match(r"\s*#\s", lines[i])
+    ]
     return found[: found.index(marked[-1]) + 1] if marked else []
 
 
@@ -225,13 +323,30 @@ def bare_cells(line: str, separator: str) -> list[str]:
     return text.split() if separator == BLANK else next(csv.reader([text], delimiter=separator), [])
 
 
-def header_in_comment(lines: Sequence[str], above: Sequence[int], separator: str, width: int) -> int | None:
-    """The last comment line above the table where it names the columns, as NumPy's savetxt writes it: a name for each, and numbers below."""
-    if not above or lines[above[-1]].lstrip()[:1] != "#" or len(names := bare_cells(lines[above[-1]], separator)) != width or width < 2:
+def header_in_comment(
+    lines: Sequence[str], above: Sequence[int], separator: str, width: int
+) -> int | None:
+    """The last comment line above the table where it names the columns, as NumPy's savetxt
+    writes it: a name for each, and numbers below.
+    """
+    if (
+        not above
+        or lines[above[-1]].lstrip()[:1] != "#"
+        or len(names := bare_cells(lines[above[-1]], separator)) != width
+        or width < 2
+    ):
         return None
     below = next((line for line in lines[above[-1] + 1 :] if line.strip()), "")
-    cells = [cell.decode() for cell in words(below)] if separator == BLANK else next(csv.reader([below], delimiter=separator), [])
-    return above[-1] if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names) else None
+    cells = (
+        [cell.decode() for cell in words(below)]
+        if separator == BLANK
+        else next(csv.reader([below], delimiter=separator), [])
+    )
+    return (
+        above[-1]
+        if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names)
+        else None
+    )
 
 
 def is_number(text: str) -> bool:
@@ -243,20 +358,33 @@ def is_number(text: str) -> bool:
 
 
 def has_comments_within(path: Path, content: bytes | None) -> bool:
-    """Whether any line but the first starts with #. Raises DataError for a line that is longer than 2 MiB: no table has such, and a cell may hide one."""
+    """Whether any line but the first starts with #. Raises DataError for a line that is longer
+    than 2 MiB: no table has such, and a cell may hide one.
+    """
     found, end, filled = False, b"", 0
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
-            found = found or (b"#" in piece and b"\n#" in end + piece)  # one sign is found ten times as fast as two
+            found = found or (
+                b"#" in piece and b"\n#" in end + piece
+            )  # one sign is found ten times as fast as two
             filled = 0 if b"\n" in piece else filled + len(piece)
             if filled > LONGEST_LINE:
-                raise problem(path, f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a quote not closed?")
+                raise problem(
+                    path,
+                    (
+                        f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a "
+                        "quote not closed?"
+                    ),
+                )
             end = piece[-1:]
     return found
 
 
-def rewritten(lines: Iterable[bytes], emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
-    """The lines with skipped ones empty, blanks as tabs, the header without its sign, in one; and the positions of comments within the table.
+def rewritten(
+    lines: Iterable[bytes], emptied: set[int], header: int | None, separator: str, width: int
+) -> tuple[bytes, list[int]]:
+    """The lines with skipped ones empty, blanks as tabs, the header without its sign, in one; and
+    the positions of comments within the table.
 
     Line by line, so that a large text is not held in pieces beside the result.
     """
@@ -271,7 +399,11 @@ def rewritten(lines: Iterable[bytes], emptied: set[int], header: int | None, sep
             line = re.sub(rb"^\s*#+\s*", b"", line)
         elif i in emptied:
             line = b""
-        elif line.startswith(b"#") and not quoted_cell and fields([line.decode("utf-8", "replace").rstrip("\r")], separator) != [width]:
+        elif (
+            line.startswith(b"#")
+            and not quoted_cell
+            and fields([line.decode("utf-8", "replace").rstrip("\r")], separator) != [width]
+        ):
             within.append(i)
             line = b""
         quoted_cell ^= bool(line.count(b'"') % 2)

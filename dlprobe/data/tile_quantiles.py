@@ -1,4 +1,6 @@
-"""Medians and quartiles of columns too large to be held: order statistics by counting digits, exact, in six passes over the tiles."""
+"""Medians and quartiles of columns too large to be held: order statistics by counting digits,
+exact, in six passes over the tiles.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ SIGN = np.uint64(1 << 63)
 
 
 def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
-    """What stands at `ranks` (k, columns), from 0, in each column of some rows, ascending, once sorted without NaN: float64 (k, columns).
+    """What stands at `ranks` (k, columns), from 0, in each column of some rows, ascending, once
+    sorted without NaN: float64 (k, columns).
 
-    A number's bits, the sign turned, sort as the numbers do. The first digit of the wanted ones is known once the numbers with each
-    first digit are counted, then the next digit among those that begin so (radix selection).
+    A number's bits, the sign turned, sort as the numbers do. The first digit of the wanted ones is
+    known once the numbers with each first digit are counted, then the next digit among those that
+    begin so (radix selection).
     """
     known, left, rest = np.zeros(ranks.shape, np.uint64), ranks.copy(), 64
     for bits in DIGITS:
@@ -31,7 +35,9 @@ def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
 
 
 def digit_counts(tiles: Tiles, rows: Indices, known: Array, rest: int, bits: int) -> Indices:
-    """How many numbers that begin with `known` (k, columns) go on with each digit, before `rest` bits: int64 (k, columns, digits)."""
+    """How many numbers that begin with `known` (k, columns) go on with each digit, before
+    `rest` bits: int64 (k, columns, digits).
+    """
     many, columns = known.shape
     first = 64 - rest == bits  # nothing is known yet: one count serves all ranks
     counts = np.zeros((1 if first else many, columns, 1 << bits), np.int64)
@@ -42,7 +48,11 @@ def digit_counts(tiles: Tiles, rows: Indices, known: Array, rest: int, bits: int
         for start in range(0, len(inside), step):
             keys = sortable(tile.values[inside[start : start + step]])
             for k, count in enumerate(counts):
-                chosen = keys != SIGN | (SIGN - np.uint64(1)) if first else keys >> np.uint64(rest + bits) == known[k, tile.columns]
+                chosen = (
+                    keys != SIGN | (SIGN - np.uint64(1))
+                    if first
+                    else keys >> np.uint64(rest + bits) == known[k, tile.columns]
+                )
                 digit = (keys[chosen] >> np.uint64(rest)).astype(np.int64) & ((1 << bits) - 1)
                 place = np.nonzero(chosen)[1] * (1 << bits) + digit
                 np.add.at(count[tile.columns].reshape(-1), place, 1)
@@ -56,8 +66,13 @@ def sortable(values: Array) -> Array:
 
 
 def median_in_tiles(tiles: Tiles, rows: Indices, known: Indices) -> Floats:
-    """As np.nanmedian of some rows, of which so many, int64 (columns,) and at least one, are no NaN."""
-    return np.asarray(np.median(sorted_at(tiles, rows, np.stack([(known - 1) // 2, known // 2])), axis=0), np.float64)
+    """As np.nanmedian of some rows, of which so many, int64 (columns,) and at least one, are no
+    NaN.
+    """
+    return np.asarray(
+        np.median(sorted_at(tiles, rows, np.stack([(known - 1) // 2, known // 2])), axis=0),
+        np.float64,
+    )
 
 
 def robust_in_tiles(tiles: Tiles, rows: Indices) -> Floats:
@@ -66,4 +81,6 @@ def robust_in_tiles(tiles: Tiles, rows: Indices) -> Floats:
     below = places.astype(np.int64)
     ranks = np.concatenate([below, np.minimum(below + 1, len(rows) - 1)])
     found = sorted_at(tiles, rows, np.repeat(ranks[:, None], tiles.shape[1], axis=1))
-    return np.stack([np.quantile(found[[k, k + 3]], places[k] - below[k], axis=0) for k in range(3)])
+    return np.stack(
+        [np.quantile(found[[k, k + 3]], places[k] - below[k], axis=0) for k in range(3)]
+    )

@@ -1,4 +1,6 @@
-"""Tiles made of other tiles: some rows, rows below rows, flags of gaps, gaps filled. Nothing is held beside the tile that is looked at."""
+"""Tiles made of other tiles: some rows, rows below rows, flags of gaps, gaps filled. Nothing is
+held beside the tile that is looked at.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,16 @@ class Stacked:
         yield from self.above
         first = self.above.shape[0]
         for tile in self.below:
-            yield Tile(slice(first + tile.rows.start, first + tile.rows.stop), tile.columns, tile.values)
+            yield Tile(
+                slice(first + tile.rows.start, first + tile.rows.stop), tile.columns, tile.values
+            )
 
 
 @dataclass(frozen=True)
 class Flagged:
-    """Behind the columns one more for each of some of them, by position and ascending, that is 1 where there is NaN and else 0."""
+    """Behind the columns one more for each of some of them, by position and ascending, that is
+    1 where there is NaN and else 0.
+    """
 
     tiles: Tiles
     holed: Indices
@@ -60,8 +66,14 @@ class Flagged:
 
     def __iter__(self) -> Iterator[Tile]:
         for tile in self.tiles:
-            first, last = np.searchsorted(self.holed, [tile.columns.start, tile.columns.stop]) + self.tiles.shape[1]
-            inside = self.holed[first - self.tiles.shape[1] : last - self.tiles.shape[1]] - tile.columns.start
+            first, last = (
+                np.searchsorted(self.holed, [tile.columns.start, tile.columns.stop])
+                + self.tiles.shape[1]
+            )
+            inside = (
+                self.holed[first - self.tiles.shape[1] : last - self.tiles.shape[1]]
+                - tile.columns.start
+            )
             flags = np.isnan(tile.values[:, inside]).astype(np.float64)
             yield tile
             if len(inside):

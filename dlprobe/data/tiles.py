@@ -1,4 +1,6 @@
-"""Inputs that are read piece by piece, as often as they are needed, in place of being held whole beside what is made of them."""
+"""Inputs that are read piece by piece, as often as they are needed, in place of being held
+whole beside what is made of them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import numpy as np
 
 from dlprobe.data.dataset import Array, Floats, Indices, Tile, Tiles
 
-# numbers of a file from which on it is read in tiles; below that it is held whole, 128 MiB as float64
+# numbers of a file from which on it is read in tiles; below that it is held whole, 128 MiB as
+# float64
 LARGE = 2**24
 # numbers that are read in tiles at most: 8 GiB as float32
 LARGEST_TILED = 2**31
@@ -24,7 +27,8 @@ Told = Callable[[int, int], None]
 class Scan:
     """What one look at every number shows.
 
-    digests: of each row, uint64 (rows,). first: int32 (rows,), which feature, from 1, is the row's first without a value; 0 where none is.
+    digests: of each row, uint64 (rows,). first: int32 (rows,), which feature, from 1, is the row's
+        first without a value; 0 where none is.
     missing: rows without a value, int64 (features,).
     """
 
@@ -90,8 +94,9 @@ def new_digests(rows: int) -> Indices:
 def add_to_digests(digests: Indices, values: Floats) -> None:
     """Take the next columns (rows, columns) into the rows' digests, in place.
 
-    Each column is mixed in by a multiplication and a shift that lose nothing: rows that differ in one number never have one digest. Of 10^7 rows that
-    differ in more, two have the same with a chance of 3 in a million. −0 counts as 0.
+    Each column is mixed in by a multiplication and a shift that lose nothing: rows that differ in
+    one number never have one digest. Of 10^7 rows that differ in more, two have the same with a
+    chance of 3 in a million. −0 counts as 0.
     """
     bits = (values + 0.0).view(np.uint64)
     for column in bits.T:
@@ -110,9 +115,13 @@ def row_digests(matrix: Floats) -> Indices:
 
 
 def added(total: Floats, values: Floats) -> Floats:
-    """The sums of columns `total` (columns,) with those of more rows (rows, columns): row after row, as NumPy adds a matrix along its first axis, so that
-    they are the same to the last bit. Overwrites `values`."""
+    """The sums of columns `total` (columns,) with those of more rows (rows, columns): row after
+    row, as NumPy adds a matrix along its first axis, so that they are the same to the last bit.
+    Overwrites `values`.
+    """
     if not len(values):
         return total
     values[0] += total
-    return np.asarray(np.cumsum(values[:, 0])[-1:] if values.shape[1] == 1 else np.add.reduce(values, axis=0))
+    return np.asarray(
+        np.cumsum(values[:, 0])[-1:] if values.shape[1] == 1 else np.add.reduce(values, axis=0)
+    )

@@ -1,14 +1,19 @@
-"""Runs on a Dask cluster. A worker gets each data set once, then configurations, and gives back the bytes of finished runs.
+"""Runs on a Dask cluster. A worker gets each data set once, then configurations, and gives back the
+bytes of finished runs.
 
-Results are those of threads here to the last bit, on machines of one kind. A worker that dies costs the runs that it had in hand: they are made again
-elsewhere. Dask sends Python objects between its processes: give it only a scheduler that you trust.
+Results are those of threads here to the last bit, on machines of one kind. A worker that dies costs
+the runs that it had in hand: they are made again elsewhere. Dask sends Python objects between its
+processes: give it only a scheduler that you trust.
 
-What a study of a million runs would cost (an estimate): Dask's scheduler spends about a millisecond per task, so a task per run would keep it busy for a
-quarter of an hour; `runs_per_task` 20 makes that under a minute. It never holds more than a few tasks per worker thread, as the next ones are sent when
-some have ended. All runs come back through this process into one file: a default run of 680 steps and three layers takes 0.6 MB in the journal and 0.5 MB
-packed, a million of them half a terabyte; a net of four units on 107 rows with `--record-every 100` takes 0.1 MB. Writing the journal costs under a
-millisecond per run; packing it at the end some 40 ms of one processor, half a day for a million runs: until then, and after a Ctrl-C, the journal itself is
-read by every command. `runs_per_task` also is what is lost when a worker dies, and what a worker holds in memory.
+What a study of a million runs would cost (an estimate): Dask's scheduler spends about a millisecond
+per task, so a task per run would keep it busy for a quarter of an hour; `runs_per_task` 20 makes
+that under a minute. It never holds more than a few tasks per worker thread, as the next ones are
+sent when some have ended. All runs come back through this process into one file: a default run of
+680 steps and three layers takes 0.6 MB in the journal and 0.5 MB packed, a million of them half a
+terabyte; a net of four units on 107 rows with `--record-every 100` takes 0.1 MB. Writing the
+journal costs under a millisecond per run; packing it at the end some 40 ms of one processor, half a
+day for a million runs: until then, and after a Ctrl-C, the journal itself is read by every command.
+`runs_per_task` also is what is lost when a worker dies, and what a worker holds in memory.
 """
 
 from __future__ import annotations
@@ -51,24 +56,33 @@ class DaskCluster:
     scheduler: str
     runs_per_task: int = 1
 
-    def train(self, runs: Sequence[tuple[RunConfig, PreparedData]], stop: Stop) -> Iterator[tuple[int, bytes]]:
+    def train(
+        self, runs: Sequence[tuple[RunConfig, PreparedData]], stop: Stop
+    ) -> Iterator[tuple[int, bytes]]:
         """(index, journal of the run) as they end, in any order; see `run`."""
         return self.run(train_batch, [(to_mapping(config), data) for config, data in runs], stop)
 
     def run(self, work: Work[T], jobs: Sequence[Job], stop: Stop) -> Iterator[tuple[int, T]]:
-        """(index, result) of jobs as they end, in any order. A job is something small and the data that it shares with others, which travel once.
+        """(index, result) of jobs as they end, in any order. A job is something small and the data
+        that it shares with others, which travel once.
 
-        A worker calls work([job, …], data) for some jobs on the same data, and gives back one result each. A stop leaves the others unmade. Raises
-        ConfigError where there is no such cluster.
+        A worker calls work([job, …], data) for some jobs on the same data, and gives back one
+        result each. A stop leaves the others unmade. Raises ConfigError where there is no such
+        cluster.
         """
         distributed = imported()
         client = self._connect(distributed)
         try:
             refuse_other_versions(client)
             if not client.nthreads():
-                told = f"the cluster at {self.scheduler} has no workers yet, and this waits for them: start some with `dask worker {self.scheduler}`"
+                told = (
+                    f"the cluster at {self.scheduler} has no workers yet, and this waits for "
+                    f"them: start some with `dask worker {self.scheduler}`"
+                )
                 warnings.warn(told, DlprobeWarning, stacklevel=2)
-            yield from _Sending(distributed, client, work, stop).results(batches(jobs, self.runs_per_task))
+            yield from _Sending(distributed, client, work, stop).results(
+                batches(jobs, self.runs_per_task)
+            )
         finally:
             client.close()
 
@@ -77,16 +91,22 @@ class DaskCluster:
             return distributed.Client(self.scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
-                f"--scheduler {self.scheduler}: no Dask scheduler answers there ({type(error).__name__}): start one with `dask scheduler`"
+                f"--scheduler {self.scheduler}: no Dask scheduler answers there "
+                f"({type(error).__name__}): start one with `dask scheduler`"
             ) from None
 
 
 def imported() -> Any:
-    """The `distributed` package. Raises MissingExtraError naming the extra where it is not installed."""
+    """The `distributed` package. Raises MissingExtraError naming the extra where it is not
+    installed.
+    """
     try:
         import distributed
     except ImportError:
-        raise MissingExtraError("--executor dask needs Dask, which is not installed: pip install 'dlprobe[dask]', here and on the workers") from None
+        raise MissingExtraError(
+            "--executor dask needs Dask, which is not installed: pip install 'dlprobe[dask]', "
+            "here and on the workers"
+        ) from None
     return distributed
 
 
@@ -115,10 +135,17 @@ def own_version() -> str:
 
 def refuse_other_versions(client: Any) -> None:
     """Raise ConfigError where a worker has another dlprobe: its numbers could be others."""
-    strange = {address: found for address, found in client.run(own_version).items() if found != own_version()}
+    strange = {
+        address: found
+        for address, found in client.run(own_version).items()
+        if found != own_version()
+    }
     if strange:
         address, found = next(iter(strange.items()))
-        raise ConfigError(f"the worker {address} has dlprobe {found}, here is {own_version()}: install the same version on all")
+        raise ConfigError(
+            f"the worker {address} has dlprobe {found}, here is {own_version()}: install the "
+            "same version on all"
+        )
 
 
 class _Sending:
@@ -153,18 +180,29 @@ class _Sending:
         key = id(batch.data)
         if key not in self._scattered:
             self._scattered[key] = self._client.scatter(batch.data, broadcast=True, hash=False)
-        return self._client.submit(self._work, batch.jobs, self._scattered[key], pure=False, retries=2)
+        return self._client.submit(
+            self._work, batch.jobs, self._scattered[key], pure=False, retries=2
+        )
 
     def _again(self, batch: Batch) -> Batch:
-        """A batch whose data went down with the only worker that had them. Raises ConfigError after some tries."""
+        """A batch whose data went down with the only worker that had them. Raises ConfigError
+        after some tries.
+        """
         if batch.tries >= TRIES:
-            raise ConfigError("the cluster's workers die again and again: look at their logs; they may have too little memory")
+            raise ConfigError(
+                "the cluster's workers die again and again: look at their logs; they may have "
+                "too little memory"
+            )
         self._scattered.pop(id(batch.data), None)
         return Batch(batch.indices, batch.jobs, batch.data, batch.tries + 1)
 
     def _done(self, pending: dict[Any, Batch]) -> list[Any]:
         try:
             with self._client.as_current():
-                return list(self._distributed.wait(list(pending), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+                return list(
+                    self._distributed.wait(
+                        list(pending), timeout=LOOK, return_when="FIRST_COMPLETED"
+                    ).done
+                )
         except TimeoutError:
             return []

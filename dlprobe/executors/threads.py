@@ -1,4 +1,6 @@
-"""Runs side by side in threads: the compiled loop holds no interpreter lock, so two threads train two nets at twice the speed of one."""
+"""Runs side by side in threads: the compiled loop holds no interpreter lock, so two threads
+train two nets at twice the speed of one.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ def available_threads() -> int:
 def run_all(jobs: Sequence[Callable[[], T]], threads: int, stop: Stop) -> Iterator[tuple[int, T]]:
     """Run the jobs, `threads` at a time, and yield (index, result) as they finish, in any order.
 
-    A stop lets running jobs end (they read it themselves) and starts no more; those that still compile are left to themselves. An exception in a job
-    stops the others and is raised here.
+    A stop lets running jobs end (they read it themselves) and starts no more; those that still
+    compile are left to themselves. An exception in a job stops the others and is raised here.
     """
     waiting = iter(enumerate(jobs))
     running: dict[Future[T], int] = {}
@@ -38,7 +40,11 @@ def run_all(jobs: Sequence[Callable[[], T]], threads: int, stop: Stop) -> Iterat
     pool = ThreadPoolExecutor(max_workers=max(threads, 1), thread_name_prefix="run")
     try:
         while True:
-            while len(running) < threads and not stop.asked and (following := next(waiting, None)) is not None:
+            while (
+                len(running) < threads
+                and not stop.asked
+                and (following := next(waiting, None)) is not None
+            ):
                 index, job = following
                 running[pool.submit(placed, index, job)] = index
             done = _ended(running, places, stop)
@@ -58,11 +64,17 @@ def run_all(jobs: Sequence[Callable[[], T]], threads: int, stop: Stop) -> Iterat
         pool.shutdown(wait=not running, cancel_futures=True)
 
 
-def _ended(running: Mapping[Future[T], int], places: Mapping[int, int], stop: Stop) -> set[Future[T]]:
-    """The jobs that have ended, at least one; none where none runs, or where after a stop all that run compile, which nothing hastens."""
+def _ended(
+    running: Mapping[Future[T], int], places: Mapping[int, int], stop: Stop
+) -> set[Future[T]]:
+    """The jobs that have ended, at least one; none where none runs, or where after a stop all
+    that run compile, which nothing hastens.
+    """
     while running:
         if done := wait(running, timeout=LOOK, return_when=FIRST_COMPLETED).done:
             return done
-        if stop.asked and all(interrupts.compiles(places.get(index, 0)) for index in running.values()):
+        if stop.asked and all(
+            interrupts.compiles(places.get(index, 0)) for index in running.values()
+        ):
             break
     return set()

@@ -1,6 +1,8 @@
-"""Bias and variance by retraining: replicas of one configuration at one or several values of an axis, planned here and trained by `replicas`.
+"""Bias and variance by retraining: replicas of one configuration at one or several values of an
+axis, planned here and trained by `replicas`.
 
-A replica's predictions on the common samples are what counts. They come from the replica's run, or from a study file that kept it.
+A replica's predictions on the common samples are what counts. They come from the replica's run, or
+from a study file that kept it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,29 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance.noise_estimate import noise_variance
 from dlprobe.analysis.comparing.misses import threshold_of
-from dlprobe.config import FieldError, RunConfig, completed, from_mapping, split_list, to_mapping, with_values, without_instruments
+from dlprobe.config import (
+    FieldError,
+    RunConfig,
+    completed,
+    from_mapping,
+    split_list,
+    to_mapping,
+    with_values,
+    without_instruments,
+)
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes
 from dlprobe.experiments.experiment import Means, ResumableExperiment
 from dlprobe.experiments.replica_points import Decomposed, Design, Request, points, table
 from dlprobe.experiments.replicas import Answer, Prepared, Replica, answered, planned
 from dlprobe.experiments.replicas import run as train_replicas
-from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, finished_runs, refuse_other_data
+from dlprobe.experiments.study import (
+    NEVER,
+    PlannedRun,
+    StudyResult,
+    finished_runs,
+    refuse_other_data,
+)
 from dlprobe.registry import counted, tidied
 from dlprobe.runs import Run, Study
 from dlprobe.training.prepared_sets import Resampler, is_generated
@@ -45,7 +62,9 @@ DEFAULT_VALUES = {
 
 @dataclass(frozen=True)
 class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
-    """Replicas of a configuration on training sets of their own. told: hears the notes of the data."""
+    """Replicas of a configuration on training sets of their own. told: hears the notes of the
+    data.
+    """
 
     name = EXPERIMENT
     doing = "training replicas"
@@ -56,7 +75,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     told: Callable[[str], None] | None = field(default=None, compare=False)
 
     @classmethod
-    def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> BiasVarianceExperiment:
+    def restore(
+        cls, study: Study, told: Callable[[str], None] | None = None
+    ) -> BiasVarianceExperiment:
         return cls(*asked_of(study), told)
 
     @property
@@ -72,7 +93,11 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     @property
     def texts(self) -> list[str]:
         """The values of the axis as they were typed."""
-        return split_list(self.request.values or axis_of(self.request.over)[1]) if self.request.over else []
+        return (
+            split_list(self.request.values or axis_of(self.request.over)[1])
+            if self.request.over
+            else []
+        )
 
     @property
     def repetitions(self) -> int:
@@ -80,20 +105,35 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         return self.request.replicas
 
     def repeated(self, count: int) -> BiasVarianceExperiment:
-        """More training sets beside those that there are. Raises ConfigError where those would change."""
+        """More training sets beside those that there are. Raises ConfigError where those would
+        change.
+        """
         if count != self.request.replicas and self.request.resample == "disjoint":
-            raise ConfigError(f"--replicas {count}: disjoint sets would all become smaller: begin a new study with -o")
+            raise ConfigError(
+                f"--replicas {count}: disjoint sets would all become smaller: begin a new "
+                "study with -o"
+            )
         return replace(self, request=replace(self.request, replicas=count))
 
     @property
     def kind(self) -> str:
         """Where training sets come from."""
-        return "same" if self.request.vary == "seed" else self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
+        return (
+            "same"
+            if self.request.vary == "seed"
+            else self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
+        )
 
     @cached_property
     def sampler(self) -> Resampler:
         """The training sets. Raises ConfigError where there are not so many, or DataError."""
-        sampler = Resampler(self.base.data, self.base.resolved_data_seed, self.base.training.dtype, self.kind, self.request.replicas)
+        sampler = Resampler(
+            self.base.data,
+            self.base.resolved_data_seed,
+            self.base.training.dtype,
+            self.kind,
+            self.request.replicas,
+        )
         for note in sampler.base.notes if self.told is not None else ():
             self.told(f"{sampler.base.name}: {note}")  # type: ignore[misc]  # narrowed in the line above
         return sampler
@@ -102,11 +142,21 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     def replicas(self) -> list[Replica]:
         """All trainings."""
         asked = self.request
-        return plan(self.base, self.axis, self.texts, self.sampler.largest, asked.replicas, asked.vary, asked.seeds)
+        return plan(
+            self.base,
+            self.axis,
+            self.texts,
+            self.sampler.largest,
+            asked.replicas,
+            asked.vary,
+            asked.seeds,
+        )
 
     @cached_property
     def design(self) -> Design:
-        """What is decomposed: the test part, or the validation part where there is none. Raises ConfigError where neither loss nor part can be had."""
+        """What is decomposed: the test part, or the validation part where there is none. Raises
+        ConfigError where neither loss nor part can be had.
+        """
         return design_of(self)
 
     def describe(self) -> dict[str, Any]:
@@ -126,15 +176,30 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
     def train(self, means: Means, finished: Mapping[str, Answer]) -> StudyResult[Answer]:
         """Small nets train side by side."""
-        how: dict[str, Any] = {"workers": means.threads, "stop": means.stop, "study": means.writer, "progress": means.progress, "cluster": means.cluster}
-        answers = train_replicas(self.replicas, self.sampler.prepared, self.design.part, finished=finished, **how)
+        how: dict[str, Any] = {
+            "workers": means.threads,
+            "stop": means.stop,
+            "study": means.writer,
+            "progress": means.progress,
+            "cluster": means.cluster,
+        }
+        answers = train_replicas(
+            self.replicas, self.sampler.prepared, self.design.part, finished=finished, **how
+        )
         return StudyResult(answers, len(answers) == len(self.replicas))
 
     def conclude(self, found: Mapping[str, Answer], complete: bool) -> Decomposed | None:
-        """The decomposition from the replicas that ended; None where those of an interrupted study are too few for any."""
+        """The decomposition from the replicas that ended; None where those of an interrupted
+        study are too few for any.
+        """
         loss = self.base.training.loss.record if self.base.training.loss else None
         ended = [(each.at, each.data, found[each.id]) for each in self.replicas if each.id in found]
-        made = points(self.design, ended, float(loss.threshold) if loss else 0.5, loss.name if loss else "cross_entropy")
+        made = points(
+            self.design,
+            ended,
+            float(loss.threshold) if loss else 0.5,
+            loss.name if loss else "cross_entropy",
+        )
         return Decomposed(self.design, made) if made or complete else None
 
     def table(self, result: Decomposed) -> dict[str, list[object]]:
@@ -144,62 +209,123 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
 def design_of(experiment: BiasVarianceExperiment) -> Design:
     """What an experiment decomposes, with what is said of it."""
-    asked, data, base, kind = experiment.request, experiment.sampler.base, experiment.base, experiment.kind
+    asked, data, base, kind = (
+        experiment.request,
+        experiment.sampler.base,
+        experiment.base,
+        experiment.kind,
+    )
     part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
     if part is None:
-        raise ConfigError("split leaves no samples to predict: give a test or validation part, e.g. --split 60,0,40")
+        raise ConfigError(
+            "split leaves no samples to predict: give a test or validation part, e.g. "
+            "--split 60,0,40"
+        )
     loss = asked.loss or ("zero-one" if data.task == "classification" else "squared")
     if asked.noise is not None and loss != "squared":
-        raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
-    facts: dict[str, Any] = {"data": data.name, "predicted": f"{part} part, {counted(len(data.inputs[part]), 'sample')}", "vary": asked.vary}
+        raise ConfigError(
+            "--noise-variance is of targets that are numbers, and of the squared loss: leave "
+            f"it out with {data.name} and {loss}"
+        )
+    facts: dict[str, Any] = {
+        "data": data.name,
+        "predicted": f"{part} part, {counted(len(data.inputs[part]), 'sample')}",
+        "vary": asked.vary,
+    }
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
     if data.task == "regression" and data.outputs > 1:
         facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"
     if experiment.axis != "train_size":
-        facts |= {"training_samples": len(data.inputs["train"]) // (asked.replicas if kind == "disjoint" else 1)}
-    clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
-    noise = asked.noise if asked.noise is not None else data.noise_variance if clean is not None else None
+        facts |= {
+            "training_samples": len(data.inputs["train"])
+            // (asked.replicas if kind == "disjoint" else 1)
+        }
+    clean = (
+        data.clean_targets[part]
+        if data.clean_targets is not None and loss == "squared" and data.task == "regression"
+        else None
+    )
+    noise = (
+        asked.noise
+        if asked.noise is not None
+        else data.noise_variance
+        if clean is not None
+        else None
+    )
     if isinstance(noise, str):
-        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")  # what was added to training targets is not in the others
-        noise, facts["noise_estimate"] = estimated_noise(*(np.concatenate([made[each] for each in parts]) for made in (data.inputs, data.targets)))
+        parts = (
+            ("val", "test") if base.data.label_noise else ("train", "val", "test")
+        )  # what was added to training targets is not in the others
+        noise, facts["noise_estimate"] = estimated_noise(
+            *(
+                np.concatenate([made[each] for each in parts])
+                for made in (data.inputs, data.targets)
+            )
+        )
     truth = clean if noise is not None and asked.noise is None else None
     values = tuple(dict.fromkeys(each.at for each in experiment.replicas))
-    return Design(loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, asked)
+    return Design(
+        loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, asked
+    )
 
 
 def estimated_noise(inputs: Array, targets: Array) -> tuple[float, str]:
-    """The variance of the noise in targets (sample,) by the gamma test on inputs (sample, feature), and what to say of it."""
+    """The variance of the noise in targets (sample,) by the gamma test on inputs (sample,
+    feature), and what to say of it.
+    """
     value = noise_variance(inputs, targets)
-    return value, f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the intervals"
+    return (
+        value,
+        (
+            f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the "
+            "intervals"
+        ),
+    )
 
 
 def axis_of(text: str) -> tuple[str, str]:
-    """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
+    """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis
+    that there is not, or that needs values.
+    """
     name, equals, values = text.partition("=")
     key = tidied(name).rpartition(".")[2]
     axes.axis_of(name, EXPERIMENT)
     values = values if equals else DEFAULT_VALUES.get(key, "")
     if not values.strip():
-        raise ConfigError(f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C")
+        raise ConfigError(
+            f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C"
+        )
     return key, values
 
 
-def settings(base: RunConfig, axis: str | None, texts: Sequence[str], largest: int) -> list[tuple[str | float | None, RunConfig, int | None]]:
-    """(value, configuration, training samples) at each value of the axis. Raises ConfigError for values that it does not take."""
+def settings(
+    base: RunConfig, axis: str | None, texts: Sequence[str], largest: int
+) -> list[tuple[str | float | None, RunConfig, int | None]]:
+    """(value, configuration, training samples) at each value of the axis. Raises ConfigError
+    for values that it does not take.
+    """
     if axis is None:
         return [(None, base, None)]
     found: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
     for text in texts:
         config, size = _setting(base, axis, text, largest)
-        value = number(text) if size is None else size  # percents become samples; a value given twice is one value
+        value = (
+            number(text) if size is None else size
+        )  # percents become samples; a value given twice is one value
         found.setdefault(value, (value, config, size))
     return list(found.values())
 
 
 def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:
-    """Training sets get their size where they are drawn, everything else is in the configuration."""
+    """Training sets get their size where they are drawn, everything else is in the
+    configuration.
+    """
     try:
-        return (base, axes.samples(text, largest)) if axis == "train_size" else (axes.axis_of(axis).apply(base, text), None)
+        return (
+            (base, axes.samples(text, largest))
+            if axis == "train_size"
+            else (axes.axis_of(axis).apply(base, text), None)
+        )
     except FieldError:
         raise
     except ConfigError as error:
@@ -218,49 +344,97 @@ def number(text: str) -> str | float:
         return text
 
 
-def plan(base: RunConfig, axis: str | None, texts: Sequence[str], largest: int, replicas: int, vary: str, seeds: int) -> list[Replica]:
-    """All trainings. vary: `data` (one seed for all), `seed` (the same data), `both` (each of `replicas` training sets with `seeds` seeds of its own).
+def plan(
+    base: RunConfig,
+    axis: str | None,
+    texts: Sequence[str],
+    largest: int,
+    replicas: int,
+    vary: str,
+    seeds: int,
+) -> list[Replica]:
+    """All trainings. vary: `data` (one seed for all), `seed` (the same data), `both` (each of
+    `replicas` training sets with `seeds` seeds of its own).
 
-    The replicas of each value of the axis have the same training sets and seeds, so that values differ by nothing else.
+    The replicas of each value of the axis have the same training sets and seeds, so that values
+    differ by nothing else.
     """
     found = []
     for at, config, size in settings(base, axis, texts, largest):
-        place = "" if at is None else f"{axis}_{''.join(c if c.isalnum() or c in '.+-' else '_' for c in str(at))}-"
+        place = (
+            ""
+            if at is None
+            else f"{axis}_{''.join(c if c.isalnum() or c in '.+-' else '_' for c in str(at))}-"
+        )
         by_seed: dict[int, RunConfig] = {}
         for index in range(replicas * (seeds if vary == "both" else 1)):
             data = 0 if vary == "seed" else index // seeds if vary == "both" else index
             seed = base.training.seed + (0 if vary == "data" else index)
             if seed not in by_seed:
                 by_seed[seed] = quiet(config, base, seed)
-            found.append(Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, by_seed[seed]))
+            found.append(
+                Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, by_seed[seed])
+            )
     return found
 
 
 def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
-    """The configuration of a replica: its seed, and nothing recorded on the way that nobody reads."""
+    """The configuration of a replica: its seed, and nothing recorded on the way that nobody
+    reads.
+    """
     training = config.training
     needed = training.early_stopping is not None or training.schedule.record.observe is not None
-    values: dict[str, Any] = {"training.seed": seed, "data.data_seed": base.resolved_data_seed, "recording.record_every": NEVER}
-    return with_values(without_instruments(config), values if needed else {**values, "recording.evaluate_every": "never"})
+    values: dict[str, Any] = {
+        "training.seed": seed,
+        "data.data_seed": base.resolved_data_seed,
+        "recording.record_every": NEVER,
+    }
+    return with_values(
+        without_instruments(config),
+        values if needed else {**values, "recording.evaluate_every": "never"},
+    )
 
 
 def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) -> dict[str, Any]:
     """What a study file says of the experiment: enough to decompose it again."""
-    axis_values = {"at": list(design.values), "data": sorted({each.data for each in replicas}), "seed": sorted({each.seed for each in replicas})}
-    told = {"loss": design.loss, "axis": design.axis, "values": list(design.values), "part": design.part, "noise": design.noise, "facts": dict(design.facts)}
+    axis_values = {
+        "at": list(design.values),
+        "data": sorted({each.data for each in replicas}),
+        "seed": sorted({each.seed for each in replicas}),
+    }
+    told = {
+        "loss": design.loss,
+        "axis": design.axis,
+        "values": list(design.values),
+        "part": design.part,
+        "noise": design.noise,
+        "facts": dict(design.facts),
+    }
     told["asked"] = asdict(design.asked)
     truth = None if design.truth is None else design.truth.tolist()
-    return {"experiment": EXPERIMENT, "axes": axis_values, "config": to_mapping(base), "bias_variance": {**told, "truth": truth}}
+    return {
+        "experiment": EXPERIMENT,
+        "axes": axis_values,
+        "config": to_mapping(base),
+        "bias_variance": {**told, "truth": truth},
+    }
 
 
 def from_study(study: Study, loss: str | None, noise: float | None = None) -> Decomposed:
-    """Decompose a saved study again, for its own loss and noise variance or others. Raises RunFileError where the file does not say what it should."""
+    """Decompose a saved study again, for its own loss and noise variance or others. Raises
+    RunFileError where the file does not say what it should.
+    """
     told = study.description.get("bias_variance")
     if study.description.get("experiment") != EXPERIMENT or not isinstance(told, dict):
-        raise RunFileError(f"{study.path} is a study of something else: expected one that `dlprobe bias-variance --replicas K -o FILE` wrote")
+        raise RunFileError(
+            f"{study.path} is a study of something else: expected one that `dlprobe "
+            "bias-variance --replicas K -o FILE` wrote"
+        )
     part, values = str(told.get("part")), told.get("values")
     if part not in ("train", "val", "test") or not isinstance(values, list) or not study.runs:
-        raise RunFileError(f"{study.path} is damaged or empty: there are no replicas in it to decompose")
+        raise RunFileError(
+            f"{study.path} is damaged or empty: there are no replicas in it to decompose"
+        )
     replicas: list[tuple[str | float | None, int, Answer]] = []
     targets, threshold, trained_on = None, 0.5, "cross_entropy"
     for id in study.runs:
@@ -269,26 +443,49 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> De
         trained_on = run.facts.loss if run.facts.loss not in (None, "auto") else trained_on
         replicas.append((where.get("at"), int(where.get("data", 0)), answer_in(run, part)))
     assert targets is not None
-    truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)
+    truth = (
+        None
+        if told.get("truth") is None or noise is not None
+        else np.array(told["truth"], np.float64)
+    )
     axis = told.get("axis")
     facts = told["facts"] if isinstance(told.get("facts"), dict) else {}
     design = Design(
-        loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise") if noise is None else noise, facts
+        loss or str(told.get("loss")),
+        str(axis) if axis else None,
+        tuple(values),
+        targets,
+        part,
+        truth,
+        told.get("noise") if noise is None else noise,
+        facts,
     )
     return Decomposed(design, points(design, replicas, threshold, trained_on))
 
 
 def asked_of(study: Study) -> tuple[RunConfig, Request]:
-    """(configuration, request) of a saved study. Raises RunFileError where it does not hold them."""
+    """(configuration, request) of a saved study. Raises RunFileError where it does not hold
+    them.
+    """
     told = study.description.get("bias_variance")
-    asked, known = told.get("asked") if isinstance(told, dict) else None, {each.name for each in dataclass_fields(Request)}
+    asked, known = (
+        told.get("asked") if isinstance(told, dict) else None,
+        {each.name for each in dataclass_fields(Request)},
+    )
     if not isinstance(asked, dict) or known - set(asked):
-        raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
-    return from_mapping(completed(study.description["config"], "")), Request(**{name: asked[name] for name in known})
+        raise RunFileError(
+            f"{study.path} does not say how its replicas were made: expected a study that "
+            "this version of dlprobe bias-variance -o wrote"
+        )
+    return from_mapping(completed(study.description["config"], "")), Request(
+        **{name: asked[name] for name in known}
+    )
 
 
 def answers_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Answer]:
-    """What the planned replicas say that a study holds, by id. Raises ConfigError where one has another configuration or other data."""
+    """What the planned replicas say that a study holds, by id. Raises ConfigError where one has
+    another configuration or other data.
+    """
     part = study.description["bias_variance"]["part"]
     by_id = {each.id: each for each in replicas}
 

@@ -1,4 +1,6 @@
-"""Changed configurations: what a patch makes of one, in words and in work, and plain defaults beside it."""
+"""Changed configurations: what a patch makes of one, in words and in work, and plain defaults
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ PREPARED_ANEW = ("scaling", "target_scaling")  # of [data], what plain defaults 
 
 
 def plain_defaults(config: RunConfig) -> RunConfig:
-    """What `dlprobe train` makes of the same data, split and seed without any other option; recorded as `config` says."""
+    """What `dlprobe train` makes of the same data, split and seed without any other option;
+    recorded as `config` says.
+    """
     mapping, plain = to_mapping(config, whole=True), to_mapping(RunConfig(), whole=True)
     data = {**mapping["data"], **{key: plain["data"][key] for key in PREPARED_ANEW}}
     training = {key: mapping["training"][key] for key in ("seed", "threads")}
@@ -35,19 +39,25 @@ def work_ratio(config: RunConfig, other: RunConfig, sets: PreparedSets) -> float
 
 
 def key_of(config: RunConfig) -> str:
-    """What two trials share that trained the same: SHA-256 of the configuration, its seed included, paths left out."""
+    """What two trials share that trained the same: SHA-256 of the configuration, its seed
+    included, paths left out.
+    """
     return hashlib.sha256(canonical(pinned(config)).encode()).hexdigest()
 
 
 def change_text(config: RunConfig, patch: Mapping[str, str]) -> str:
-    """A patch in words: the keys that it changes without their tables, and in place of `auto` what that means where the configuration alone says it.
+    """A patch in words: the keys that it changes without their tables, and in place of `auto` what
+    that means where the configuration alone says it.
 
     >>> change_text(from_mapping({"model": {"init": "zeros"}}), {"model.init": "auto", "model.bias_init": "auto"})
     'init = he_normal'
-    """
+    """  # noqa: E501
     changed = with_values(config, patch)
     before, after = to_mapping(config, whole=True), to_mapping(changed, whole=True)
-    resolved = {"model.init": str(changed.model.resolved_init), "training.lr": f"{changed.training.resolved_lr:g}"}
+    resolved = {
+        "model.init": str(changed.model.resolved_init),
+        "training.lr": f"{changed.training.resolved_lr:g}",
+    }
     told = []
     for place, typed in patch.items():
         table, key = place.rpartition(".")[::2]
@@ -83,4 +93,9 @@ def possible(config: RunConfig, patch: Mapping[str, str]) -> RunConfig | None:
 def changed_values(config: RunConfig, changed: RunConfig) -> dict[str, str]:
     """What the second configuration has otherwise, by `table.key`, as it would be typed."""
     before, after = to_mapping(config, whole=True), to_mapping(changed, whole=True)
-    return {f"{table}.{key}": value_text(changed, f"{table}.{key}") for table in after for key in after[table] if before[table][key] != after[table][key]}
+    return {
+        f"{table}.{key}": value_text(changed, f"{table}.{key}")
+        for table in after
+        for key in after[table]
+        if before[table][key] != after[table][key]
+    }

@@ -1,6 +1,8 @@
-"""One or several axes compared fairly: every combination of values with the same seeds, the same data and split, the same random numbers where shapes allow.
+"""One or several axes compared fairly: every combination of values with the same seeds, the same
+data and split, the same random numbers where shapes allow.
 
-What a study file says of itself holds every cell's whole configuration, so it is shown, resumed and extended without the options that began it.
+What a study file says of itself holds every cell's whole configuration, so it is shown, resumed and
+extended without the options that began it.
 """
 
 from __future__ import annotations
@@ -31,9 +33,17 @@ from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 MOST_CELLS = 100
-TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
+TUNING_FACTORS = (
+    0.1,
+    0.32,
+    1.0,
+    3.2,
+    10.0,
+)  # of the rate that a value has without tuning: half a decade apart
 TUNING_SEEDS = 2
-TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
+TUNING_FIRST_SEED = (
+    2**32
+)  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
 PILOTS, PILOT_STEPS, MOST_PILOT_STEPS, PILOT_SECONDS = 5, 40, 5000, 0.03
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 
@@ -67,8 +77,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class RunOutcome(Outcome):
-    """What is compared of one run, with what it has come to. healed: the step from which an error signal that was ill at first stayed within the band; theory:
-    what it expects of the net before training.
+    """What is compared of one run, with what it has come to. healed: the step from which an error
+    signal that was ill at first stayed within the band; theory: what it expects of the net before
+    training.
     """
 
     id: str = ""
@@ -79,7 +90,9 @@ class RunOutcome(Outcome):
 
 @dataclass(frozen=True)
 class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
-    """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value that learns reaches."""
+    """What is compared and how. by: metric that ranks; target: of steps to a target, None: what
+    every value that learns reaches.
+    """
 
     name = "compare"
 
@@ -99,15 +112,32 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
 
     def describe(self) -> dict[str, Any]:
         """What is compared, how, and every cell's configuration."""
-        cells = [{"coordinates": dict(cell.coordinates), "config": to_mapping(cell.config), "tuning": _described(cell.tuning)} for cell in self.cells]
-        options = {name: getattr(self, name) for name in ("by", "target", "equal", "equal_parameters", "vary_data")}
-        axes = {**{axis: list(values) for axis, values in self.axes.items()}, "seed": list(self.seeds)}
+        cells = [
+            {
+                "coordinates": dict(cell.coordinates),
+                "config": to_mapping(cell.config),
+                "tuning": _described(cell.tuning),
+            }
+            for cell in self.cells
+        ]
+        options = {
+            name: getattr(self, name)
+            for name in ("by", "target", "equal", "equal_parameters", "vary_data")
+        }
+        axes = {
+            **{axis: list(values) for axis, values in self.axes.items()},
+            "seed": list(self.seeds),
+        }
         return {"experiment": self.name, "axes": axes, "options": options, "cells": cells}
 
     def plan(self, found: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
         """Every cell with every seed."""
         return [
-            PlannedRun(run_id(index, "-".join(cell.coordinates.values()), seed), self._config(cell, seed), {**cell.coordinates, "seed": seed})
+            PlannedRun(
+                run_id(index, "-".join(cell.coordinates.values()), seed),
+                self._config(cell, seed),
+                {**cell.coordinates, "seed": seed},
+            )
             for index, cell, seed in self._grid()
         ]
 
@@ -117,7 +147,13 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
 
     def _config(self, cell: Cell, seed: int) -> RunConfig:
         """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
-        return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if self.vary_data else cell.config.resolved_data_seed})
+        return with_values(
+            cell.config,
+            {
+                "training.seed": seed,
+                "data.data_seed": seed if self.vary_data else cell.config.resolved_data_seed,
+            },
+        )
 
     def read(self, planned: PlannedRun, run: Run) -> RunOutcome:
         """What is compared of a run."""
@@ -140,31 +176,49 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
         if not any(by_cell.values()):
             return None
         whole = comparison.compare(by_cell, self.by, self.target)
-        marginals = {axis: comparison.compare_margins(self._cells_by_value(axis, by_cell), self.by) for axis in self.axes}
-        shown = {axis: margin for axis, margin in marginals.items() if margin is not None and len(self.axes) > 1}
+        marginals = {
+            axis: comparison.compare_margins(self._cells_by_value(axis, by_cell), self.by)
+            for axis in self.axes
+        }
+        shown = {
+            axis: margin
+            for axis, margin in marginals.items()
+            if margin is not None and len(self.axes) > 1
+        }
         return Compared(self, whole, shown, complete, by_cell)
 
-    def _cells_by_value(self, axis: str, by_cell: Mapping[str, Sequence[Outcome]]) -> dict[str, list[Sequence[Outcome]]]:
+    def _cells_by_value(
+        self, axis: str, by_cell: Mapping[str, Sequence[Outcome]]
+    ) -> dict[str, list[Sequence[Outcome]]]:
         """For each value of an axis the runs of every cell that has it."""
-        return {value: [by_cell[cell.label] for cell in self.cells if cell.coordinates[axis] == value] for value in self.axes[axis]}
+        return {
+            value: [by_cell[cell.label] for cell in self.cells if cell.coordinates[axis] == value]
+            for value in self.axes[axis]
+        }
 
     def table(self, result: Compared) -> dict[str, list[Any]]:
         """The ranking, one row per cell."""
         labels, values = {cell.label: cell for cell in self.cells}, result.all.values
-        columns: dict[str, list[Any]] = {axis: [labels[value.label].coordinates[axis] for value in values] for axis in self.axes}
+        columns: dict[str, list[Any]] = {
+            axis: [labels[value.label].coordinates[axis] for value in values] for axis in self.axes
+        }
         columns |= {
             "rank": [value.rank for value in values],
             "standing": [value.standing for value in values],
             "diverged": [value.diverged for value in values],
         }
         for name in (f"final_{self.by}", f"best_{self.by}"):
-            columns[name] = [value.metrics[name].value if name in value.metrics else None for value in values]
+            columns[name] = [
+                value.metrics[name].value if name in value.metrics else None for value in values
+            ]
         return columns
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison of all cells, and where there are several axes, of each axis's values over all others. complete: False after a stop; runs: by label."""
+    """The comparison of all cells, and where there are several axes, of each axis's values over
+    all others. complete: False after a stop; runs: by label.
+    """
 
     request: CompareExperiment
     all: comparison.Comparison
@@ -173,12 +227,22 @@ class Compared:
     runs: Mapping[str, Sequence[RunOutcome]] = field(default_factory=dict)
 
 
-def cells_of(base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]) -> tuple[dict[str, tuple[str, ...]], list[Cell]]:
-    """The axes with their values as they are called, and every combination. Raises ConfigError for a wrong value, one given twice, or too many cells."""
+def cells_of(
+    base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]
+) -> tuple[dict[str, tuple[str, ...]], list[Cell]]:
+    """The axes with their values as they are called, and every combination. Raises ConfigError
+    for a wrong value, one given twice, or too many cells.
+    """
     labels = {axis.name: labels_of(base, axis, values) for axis, values in axes}
     if len(labels) != len(axes):
-        raise ConfigError("an axis is given twice: give all its values at once, e.g. compare init he_normal glorot_normal")
-    chosen = [[(axis, value, label) for value, label in zip(values, labels[axis.name], strict=True)] for axis, values in axes]
+        raise ConfigError(
+            "an axis is given twice: give all its values at once, e.g. compare init he_normal "
+            "glorot_normal"
+        )
+    chosen = [
+        [(axis, value, label) for value, label in zip(values, labels[axis.name], strict=True)]
+        for axis, values in axes
+    ]
     if (count := int(np.prod([len(each) for each in chosen]))) > MOST_CELLS:
         raise ConfigError(f"{count} combinations: expected {MOST_CELLS} at most; leave values out")
     cells = []
@@ -194,8 +258,18 @@ def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, 
     """How the values of an axis are called. Raises ConfigError."""
     found = tuple(named(base, axis, value) for value in values)
     if len(found) < 2:
-        option = f"; what all share is an option, --{axis.place.partition('.')[2].replace('_', '-')} {found[0]}" if found and axis.place else ""
-        raise ConfigError(f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at least, e.g. compare {axis.name} A B{option}")
+        option = (
+            (
+                "; what all share is an option, "
+                f"--{axis.place.partition('.')[2].replace('_', '-')} {found[0]}"
+            )
+            if found and axis.place
+            else ""
+        )
+        raise ConfigError(
+            f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at "
+            f"least, e.g. compare {axis.name} A B{option}"
+        )
     twice = [label for label in dict.fromkeys(found) if found.count(label) > 1]
     if twice:
         raise ConfigError(f"{axis.name} {twice[0]} is given twice: expected different values")
@@ -212,12 +286,23 @@ def default_seeds(cells: int) -> int:
 
 
 def with_equal_parameters(cells: Sequence[Cell], base: RunConfig, sets: PreparedSets) -> list[Cell]:
-    """Cells of the depth axis in widths, of the width axis in depths, with the number of weights nearest that of the base. Raises ConfigError."""
+    """Cells of the depth axis in widths, of the width axis in depths, with the number of
+    weights nearest that of the base. Raises ConfigError.
+    """
     axes = {axis for cell in cells for axis in cell.coordinates} & {"depth", "width"}
     if len(axes) != 1:
-        raise ConfigError("--equal-parameters makes depths narrower or widths shallower: compare one of depth and width, e.g. compare depth 1 2 4")
+        raise ConfigError(
+            "--equal-parameters makes depths narrower or widths shallower: compare one of "
+            "depth and width, e.g. compare depth 1 2 4"
+        )
     wanted = weights_of(base.model.layers, base, sets)
-    return [replace(cell, config=_resized(cell.config, "width" if axes == {"depth"} else "depth", wanted, sets)) for cell in cells]
+    return [
+        replace(
+            cell,
+            config=_resized(cell.config, "width" if axes == {"depth"} else "depth", wanted, sets),
+        )
+        for cell in cells
+    ]
 
 
 def _resized(config: RunConfig, free: str, wanted: int, sets: PreparedSets) -> RunConfig:
@@ -232,8 +317,15 @@ def _resized(config: RunConfig, free: str, wanted: int, sets: PreparedSets) -> R
     low, high = 1, MOST_WIDTH if free == "width" else MOST_DEPTH
     while low < high:  # the smallest size with as many weights
         middle = (low + high) // 2
-        low, high = (low, middle) if weights_of(layers(middle), config, sets) >= wanted else (middle + 1, high)
-    best = min((max(low - 1, 1), low), key=lambda size: abs(weights_of(layers(size), config, sets) - wanted))
+        low, high = (
+            (low, middle)
+            if weights_of(layers(middle), config, sets) >= wanted
+            else (middle + 1, high)
+        )
+    best = min(
+        (max(low - 1, 1), low),
+        key=lambda size: abs(weights_of(layers(size), config, sets) - wanted),
+    )
     return with_values(config, {"model.layers": ",".join(map(str, layers(best)))})
 
 
@@ -241,33 +333,55 @@ def weights_of(layers: Sequence[int], config: RunConfig, sets: PreparedSets) -> 
     """Weights and bias parameters of a net with these hidden layers."""
     data = sets.of(config)
     widths = [len(data.feature_names), *layers, data.outputs]
-    return sum(layer_size("", a, b, bias=config.model.bias, norm=None).trained for a, b in itertools.pairwise(widths))
+    return sum(
+        layer_size("", a, b, bias=config.model.bias, norm=None).trained
+        for a, b in itertools.pairwise(widths)
+    )
 
 
-def with_equal_budget(cells: Sequence[Cell], base: RunConfig, equal: str, sets: PreparedSets) -> list[Cell]:
-    """Cells that see the same number of samples (as they are), make as many updates as the base, or take as many seconds as it. Raises ConfigError."""
+def with_equal_budget(
+    cells: Sequence[Cell], base: RunConfig, equal: str, sets: PreparedSets
+) -> list[Cell]:
+    """Cells that see the same number of samples (as they are), make as many updates as the
+    base, or take as many seconds as it. Raises ConfigError.
+    """
     if equal == "samples":
         return list(cells)
     updates = trainer.start(base, sets.of(base)).steps
     if equal == "updates":
-        return [replace(cell, config=with_values(cell.config, {"training.steps": updates})) for cell in cells]
+        return [
+            replace(cell, config=with_values(cell.config, {"training.steps": updates}))
+            for cell in cells
+        ]
     taken = step_seconds([base, *(cell.config for cell in cells if cell.config != base)], sets)
     budget = updates * taken[0]
     times = iter(taken[1:])
-    lengths = [updates if cell.config == base else max(1, round(budget / next(times))) for cell in cells]
-    return [replace(cell, config=with_values(cell.config, {"training.steps": steps})) for cell, steps in zip(cells, lengths, strict=True)]
+    lengths = [
+        updates if cell.config == base else max(1, round(budget / next(times))) for cell in cells
+    ]
+    return [
+        replace(cell, config=with_values(cell.config, {"training.steps": steps}))
+        for cell, steps in zip(cells, lengths, strict=True)
+    ]
 
 
 def step_seconds(configs: Sequence[RunConfig], sets: PreparedSets) -> list[float]:
-    """The wall time of a step of each configuration, records included: the least of short runs, alone in this process, compiling left out.
+    """The wall time of a step of each configuration, records included: the least of short runs,
+    alone in this process, compiling left out.
 
-    Configurations take turns, so that a busy machine is unjust to none. The first run says how many steps take PILOT_SECONDS: a few quick steps would be
-    mostly the cost of a block.
+    Configurations take turns, so that a busy machine is unjust to none. The first run says how many
+    steps take PILOT_SECONDS: a few quick steps would be mostly the cost of a block.
     """
     steps, taken = [PILOT_STEPS] * len(configs), [np.inf] * len(configs)
     for _, (index, config) in itertools.product(range(PILOTS), enumerate(configs)):
         pilot = with_values(config, {"training.steps": steps[index]})
-        found = run_one(PlannedRun("pilot", pilot), sets, lambda _, run: comparison.outcome(0, run), Stop(), None)
+        found = run_one(
+            PlannedRun("pilot", pilot),
+            sets,
+            lambda _, run: comparison.outcome(0, run),
+            Stop(),
+            None,
+        )
         assert found is not None
         taken[index] = min(taken[index], found.step_seconds)
         steps[index] = min(max(PILOT_STEPS, round(PILOT_SECONDS / taken[index])), MOST_PILOT_STEPS)
@@ -275,18 +389,49 @@ def step_seconds(configs: Sequence[RunConfig], sets: PreparedSets) -> list[float
 
 
 def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, means: Means) -> list[Cell]:
-    """Every cell with the best of the same number of rates around its own, by the mean result of two seeds that the comparison does not use."""
-    rates = {index: [cell.config.training.resolved_lr * factor for factor in TUNING_FACTORS] for index, cell in enumerate(cells)}
+    """Every cell with the best of the same number of rates around its own, by the mean result
+    of two seeds that the comparison does not use.
+    """
+    rates = {
+        index: [cell.config.training.resolved_lr * factor for factor in TUNING_FACTORS]
+        for index, cell in enumerate(cells)
+    }
     planned, place = [], {}
-    for (index, cell), number, seed in itertools.product(enumerate(cells), range(len(TUNING_FACTORS)), range(TUNING_SEEDS)):
-        values = {"training.lr": rates[index][number], "training.seed": TUNING_FIRST_SEED + seed, "data.data_seed": cell.config.resolved_data_seed}
+    for (index, cell), number, seed in itertools.product(
+        enumerate(cells), range(len(TUNING_FACTORS)), range(TUNING_SEEDS)
+    ):
+        values = {
+            "training.lr": rates[index][number],
+            "training.seed": TUNING_FIRST_SEED + seed,
+            "data.data_seed": cell.config.resolved_data_seed,
+        }
         id = f"{index}-{number}-{seed}"
-        planned.append(PlannedRun(id, with_values(cell.config, {**values, "recording.record_every": NEVER})))
+        planned.append(
+            PlannedRun(id, with_values(cell.config, {**values, "recording.record_every": NEVER}))
+        )
         place[id] = (index, number)
-    how: dict[str, Any] = {"threads": means.threads, "stop": means.stop, "progress": means.progress, "cluster": means.cluster}
+    how: dict[str, Any] = {
+        "threads": means.threads,
+        "stop": means.stop,
+        "progress": means.progress,
+        "cluster": means.cluster,
+    }
     found = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
-    tried = {index: [[found[id] for id in found if place[id] == (index, number)] for number in range(len(TUNING_FACTORS))] for index in rates}
-    return [replace(cell, tuning=(tuning := chosen(rates[index], tried[index])), config=_at(cell.config, tuning.rate)) for index, cell in enumerate(cells)]
+    tried = {
+        index: [
+            [found[id] for id in found if place[id] == (index, number)]
+            for number in range(len(TUNING_FACTORS))
+        ]
+        for index in rates
+    }
+    return [
+        replace(
+            cell,
+            tuning=(tuning := chosen(rates[index], tried[index])),
+            config=_at(cell.config, tuning.rate),
+        )
+        for index, cell in enumerate(cells)
+    ]
 
 
 def _at(config: RunConfig, rate: float) -> RunConfig:
@@ -307,7 +452,14 @@ def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning
 
 
 def _described(tuning: Tuning | None) -> dict[str, Any] | None:
-    return None if tuning is None else {"rate": tuning.rate, "tried": [[rate, _finite(value)] for rate, value in tuning.tried]}
+    return (
+        None
+        if tuning is None
+        else {
+            "rate": tuning.rate,
+            "tried": [[rate, _finite(value)] for rate, value in tuning.tried],
+        }
+    )
 
 
 def _finite(value: float) -> float | None:
@@ -317,7 +469,11 @@ def _finite(value: float) -> float | None:
 def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> CompareExperiment:
     """The comparison that a study file tells of. Raises ConfigError where it cannot be read."""
     try:
-        axes = {str(axis): tuple(map(str, values)) for axis, values in description["axes"].items() if axis != "seed"}
+        axes = {
+            str(axis): tuple(map(str, values))
+            for axis, values in description["axes"].items()
+            if axis != "seed"
+        }
         cells = tuple(_cell_of(each) for each in description["cells"])
         options = description["options"]
         target = None if options["target"] is None else float(options["target"])
@@ -333,11 +489,25 @@ def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> C
             sets,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{name} does not say what was compared ({type(error).__name__}: {error}): compare again with -o") from None
+        raise ConfigError(
+            f"{name} does not say what was compared ({type(error).__name__}: {error}): "
+            "compare again with -o"
+        ) from None
 
 
 def _cell_of(stored: Mapping[str, Any]) -> Cell:
     tuning = stored["tuning"]
-    tried = None if tuning is None else tuple((float(rate), np.inf if value is None else float(value)) for rate, value in tuning["tried"])
+    tried = (
+        None
+        if tuning is None
+        else tuple(
+            (float(rate), np.inf if value is None else float(value))
+            for rate, value in tuning["tried"]
+        )
+    )
     coordinates = {str(axis): str(value) for axis, value in stored["coordinates"].items()}
-    return Cell(coordinates, from_mapping(completed(stored["config"], "")), None if tried is None else Tuning(float(tuning["rate"]), tried))
+    return Cell(
+        coordinates,
+        from_mapping(completed(stored["config"], "")),
+        None if tried is None else Tuning(float(tuning["rate"]), tried),
+    )

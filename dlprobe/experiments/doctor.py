@@ -1,4 +1,6 @@
-"""Whether this installation computes what it should: what it is made of, and every kernel beside its plain form."""
+"""Whether this installation computes what it should: what it is made of, and every kernel
+beside its plain form.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlprobe.executors.threads import available_threads
-from dlprobe.training.installation import Installation, Outcome, all_checks, cached_names, installation, outcome_of
+from dlprobe.training.installation import (
+    Installation,
+    Outcome,
+    all_checks,
+    cached_names,
+    installation,
+    outcome_of,
+)
 from dlprobe.training.stopping import Stop
 
-CALLERS = "calling."  # files of what calls kernels from Python, which is at work in every comparison
+CALLERS = (
+    "calling."  # files of what calls kernels from Python, which is at work in every comparison
+)
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found. `uncompared`: files of the cache that no check covered; `complete` is False where somebody stopped it."""
+    """What was found. `uncompared`: files of the cache that no check covered; `complete` is
+    False where somebody stopped it.
+    """
 
     installation: Installation
     outcomes: Sequence[Outcome]
@@ -31,8 +44,12 @@ class Examination:
         return self.of("differs", "cannot run")
 
 
-def examine(whole: bool, stop: Stop, progress: Callable[[int, int], None] | None = None) -> Examination:
-    """Check the kernels in the cache, or, `whole`, all of the registry, which compiles what is not there."""
+def examine(
+    whole: bool, stop: Stop, progress: Callable[[int, int], None] | None = None
+) -> Examination:
+    """Check the kernels in the cache, or, `whole`, all of the registry, which compiles what is
+    not there.
+    """
     checks, outcomes = all_checks(), list[Outcome]()
     before = cached_names()
     for check in checks:
@@ -42,5 +59,11 @@ def examine(whole: bool, stop: Stop, progress: Callable[[int, int], None] | None
         if progress:
             progress(len(outcomes), len(checks))
     compared = [name for outcome in outcomes for name in outcome.compiled]
-    left = [file for digest, file in before.items() if not file.startswith(CALLERS) and not any(name.endswith(digest) for name in compared)]
-    return Examination(installation(available_threads()), outcomes, sorted(left), len(outcomes) == len(checks))
+    left = [
+        file
+        for digest, file in before.items()
+        if not file.startswith(CALLERS) and not any(name.endswith(digest) for name in compared)
+    ]
+    return Examination(
+        installation(available_threads()), outcomes, sorted(left), len(outcomes) == len(checks)
+    )

@@ -1,8 +1,11 @@
-"""What every experiment is, so that one driver begins, resumes, interrupts and shows each of them in the same way.
+"""What every experiment is, so that one driver begins, resumes, interrupts and shows each of them
+in the same way.
 
-An experiment is a record of what is asked: it knows its configurations before anything is trained. `train` makes the runs and reads each as it ends,
-`conclude` says what follows, and what a study file keeps are `describe` (to go on without options) and `table` (the result as columns). Most experiments
-plan runs and let `PlannedExperiment` train them; those whose study can be gone on with are a `ResumableExperiment`.
+An experiment is a record of what is asked: it knows its configurations before anything is trained.
+`train` makes the runs and reads each as it ends, `conclude` says what follows, and what a study
+file keeps are `describe` (to go on without options) and `table` (the result as columns). Most
+experiments plan runs and let `PlannedExperiment` train them; those whose study can be gone on with
+are a `ResumableExperiment`.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ Seeded = TypeVar("Seeded", bound="SeededExperiment[Any, Any]")
 class Means:
     """What an experiment trains with.
 
-    threads: runs side by side. stop: ends it early. writer: keeps every run in a study file. progress(done, all) hears of runs as they end.
+    threads: runs side by side. stop: ends it early. writer: keeps every run in a study file.
+        progress(done, all) hears of runs as they end.
     cluster: where runs execute in place of threads of this process.
     """
 
@@ -54,14 +58,20 @@ class Experiment(ABC, Generic[T, R]):
 
     @abstractmethod
     def train(self, means: Means, finished: Mapping[str, T]) -> StudyResult[T]:
-        """Make all runs but those that are `finished`, by id, and read them. A stop leaves runs out and is no error."""
+        """Make all runs but those that are `finished`, by id, and read them. A stop leaves runs
+        out and is no error.
+        """
 
     @abstractmethod
     def conclude(self, found: Mapping[str, T], complete: bool) -> R | None:
-        """What follows from the runs that were read, by id; None where too few ended to say anything."""
+        """What follows from the runs that were read, by id; None where too few ended to say
+        anything.
+        """
 
     def describe(self) -> dict[str, Any]:
-        """What a study file says of the experiment, JSON-able: `experiment`, `axes`, and what `restore` needs."""
+        """What a study file says of the experiment, JSON-able: `experiment`, `axes`, and what
+        `restore` needs.
+        """
         return {"experiment": self.name}
 
     def table(self, result: R) -> Mapping[str, Sequence[object]]:
@@ -80,34 +90,56 @@ class PlannedExperiment(Experiment[T, R]):
     sets: PreparedSets
     """The data of its runs."""
     longest_first: ClassVar[bool] = True
-    """Whether long runs begin first, so that threads end together; else runs keep the plan's order, so that a stop leaves its first ones."""
+    """Whether long runs begin first, so that threads end together; else runs keep the plan's
+    order, so that a stop leaves its first ones.
+    """
 
     @abstractmethod
     def plan(self, found: Mapping[str, T]) -> Sequence[PlannedRun]:
-        """All runs, in the order of the result. An experiment of several rounds plans more when those that it planned before are `found`."""
+        """All runs, in the order of the result. An experiment of several rounds plans more when
+        those that it planned before are `found`.
+        """
 
     @abstractmethod
     def read(self, planned: PlannedRun, run: Run) -> T:
-        """What counts of one run. Called in the thread that made it, and again when a study file is read."""
+        """What counts of one run. Called in the thread that made it, and again when a study
+        file is read.
+        """
 
     def train(self, means: Means, finished: Mapping[str, T]) -> StudyResult[T]:
         """Round after round, until nothing new is planned."""
         ended = StudyResult(finished, complete=True)
         plan = self.plan(finished)
         while ended.complete and any(each.id not in ended.found for each in plan):
-            how: dict[str, Any] = {"threads": means.threads, "stop": means.stop, "writer": means.writer, "progress": means.progress, "cluster": means.cluster}
-            ended = run_study(plan, self.sets, self.read, finished=ended.found, longest_first=self.longest_first, **how)
+            how: dict[str, Any] = {
+                "threads": means.threads,
+                "stop": means.stop,
+                "writer": means.writer,
+                "progress": means.progress,
+                "cluster": means.cluster,
+            }
+            ended = run_study(
+                plan,
+                self.sets,
+                self.read,
+                finished=ended.found,
+                longest_first=self.longest_first,
+                **how,
+            )
             plan = self.plan(ended.found)
         return ended
 
 
 class ResumableExperiment(PlannedExperiment[T, R]):
-    """An experiment whose study file says enough to go on with it, to add to it and to show it again, without the options that began it."""
+    """An experiment whose study file says enough to go on with it, to add to it and to show it
+    again, without the options that began it.
+    """
 
     @classmethod
     @abstractmethod
     def restore(cls: type[Self], study: Study, told: Callable[[str], None] | None = None) -> Self:
-        """The experiment that a study file tells of; no data are opened yet. told: hears the notes of the data when they are.
+        """The experiment that a study file tells of; no data are opened yet. told: hears the notes
+        of the data when they are.
 
         Raises ConfigError or RunFileError where the file does not say enough.
         """
@@ -124,15 +156,23 @@ class ResumableExperiment(PlannedExperiment[T, R]):
 
     @abstractmethod
     def repeated(self: Self, count: int) -> Self:
-        """The same with so many repetitions, at least those that it has. Raises ConfigError where more cannot be had."""
+        """The same with so many repetitions, at least those that it has. Raises ConfigError
+        where more cannot be had.
+        """
 
     def finished(self, study: Study, *, same_data: bool = True) -> dict[str, T]:
-        """What is read of the planned runs that a study holds. same_data: refuse the study where the data are others than its runs trained on.
+        """What is read of the planned runs that a study holds. same_data: refuse the study where
+        the data are others than its runs trained on.
 
         Raises ConfigError where the study holds a run of the same id and another configuration.
         """
         found: dict[str, T] = {}
-        while new := finished_runs(study, [each for each in self.plan(found) if each.id not in found], self.read, self.sets if same_data else None):
+        while new := finished_runs(
+            study,
+            [each for each in self.plan(found) if each.id not in found],
+            self.read,
+            self.sets if same_data else None,
+        ):
             found |= new
         return found
 

@@ -1,4 +1,6 @@
-"""The depth at which a net's gradient breaks before any training: doubled until it does, then halved in between, beside what theory says."""
+"""The depth at which a net's gradient breaks before any training: doubled until it does, then
+halved in between, beside what theory says.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,20 @@ from dlprobe.training.stopping import Stop
 
 DEEPEST = 1024
 FIRST = 2
-LOOK = {"training.steps": 1, "training.lr": 0.0, "recording.evaluate_every": "never"}  # only the state at initialization
+LOOK = {
+    "training.steps": 1,
+    "training.lr": 0.0,
+    "recording.evaluate_every": "never",
+}  # only the state at initialization
 
 Row = Callable[[int], Cell]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One depth that was looked at: its verdict over the seeds and the median of log10 RMS δ_1/RMS δ_n."""
+    """One depth that was looked at: its verdict over the seeds and the median of log10 RMS
+    δ_1/RMS δ_n.
+    """
 
     depth: int
     verdict: str
@@ -33,9 +41,11 @@ class Probe:
 
 @dataclass(frozen=True)
 class BreakingDepth:
-    """A row of the grid. healthy_at: greatest depth found level (0: none); breaks_at: least found broken, None where `deepest` is level still.
+    """A row of the grid. healthy_at: greatest depth found level (0: none); breaks_at: least found
+    broken, None where `deepest` is level still.
 
-    theory: least depth at which theory's profile leaves the band, None where it never does up to `deepest` or does not apply.
+    theory: least depth at which theory's profile leaves the band, None where it never does up to
+        `deepest` or does not apply.
     """
 
     cell: Cell
@@ -61,28 +71,55 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
     data: trainer.PreparedData
     deepest: int = DEEPEST
 
-    def train(self, means: Means, finished: Mapping[str, BreakingDepth]) -> StudyResult[BreakingDepth]:
+    def train(
+        self, means: Means, finished: Mapping[str, BreakingDepth]
+    ) -> StudyResult[BreakingDepth]:
         """Row after row."""
         found: dict[str, BreakingDepth] = {}
         for row in self.rows:
             if not means.stop.asked:
-                found[str(len(found))] = find(row, self.seeds, self.data, threads=means.threads, stop=means.stop, deepest=self.deepest)
+                found[str(len(found))] = find(
+                    row,
+                    self.seeds,
+                    self.data,
+                    threads=means.threads,
+                    stop=means.stop,
+                    deepest=self.deepest,
+                )
                 if means.progress is not None:
                     means.progress(len(found), len(self.rows))
-        return StudyResult(found, len(found) == len(self.rows) and all(each.complete for each in found.values()))
+        return StudyResult(
+            found, len(found) == len(self.rows) and all(each.complete for each in found.values())
+        )
 
     def conclude(self, found: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:
         """The rows as far as they were searched."""
         return list(found.values())
 
 
-def find(row: Row, seeds: Sequence[int], data: trainer.PreparedData, *, threads: int, stop: Stop, deepest: int = DEEPEST) -> BreakingDepth:
-    """Search one row. Assumes what theory says too: what breaks at a depth breaks at every greater one."""
+def find(
+    row: Row,
+    seeds: Sequence[int],
+    data: trainer.PreparedData,
+    *,
+    threads: int,
+    stop: Stop,
+    deepest: int = DEEPEST,
+) -> BreakingDepth:
+    """Search one row. Assumes what theory says too: what breaks at a depth breaks at every
+    greater one.
+    """
     probes: dict[int, Probe] = {}
 
     def breaks(depth: int) -> bool:
         cell = row(depth)
-        looked = gradients.run([Cell(depth, cell.width, with_values(cell.config, LOOK), cell.others)], seeds, data, threads=threads, stop=stop)
+        looked = gradients.run(
+            [Cell(depth, cell.width, with_values(cell.config, LOOK), cell.others)],
+            seeds,
+            data,
+            threads=threads,
+            stop=stop,
+        )
         result = looked.results[0]
         if result is None:  # stopped
             return True
@@ -117,7 +154,15 @@ def search(breaks: Callable[[int], bool], deepest: int, stop: Stop) -> None:
 
 
 def limits(probes: Mapping[int, Probe]) -> tuple[int, int | None]:
-    """(greatest level depth below the least broken one, least broken one). A single hidden layer has nothing to compare and counts as level."""
-    broken = min((depth for depth, probe in probes.items() if probe.verdict in BROKEN), default=None)
-    level = [depth for depth, probe in probes.items() if probe.verdict not in BROKEN and (broken is None or depth < broken)]
+    """(greatest level depth below the least broken one, least broken one). A single hidden
+    layer has nothing to compare and counts as level.
+    """
+    broken = min(
+        (depth for depth, probe in probes.items() if probe.verdict in BROKEN), default=None
+    )
+    level = [
+        depth
+        for depth, probe in probes.items()
+        if probe.verdict not in BROKEN and (broken is None or depth < broken)
+    ]
     return max(level, default=1 if broken else 0), broken

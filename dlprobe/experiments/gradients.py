@@ -1,7 +1,8 @@
-"""The vanishing/exploding-gradient experiment: depth × width × activation × initializer × normalization, several seeds each.
+"""The vanishing/exploding-gradient experiment: depth × width × activation × initializer ×
+normalization, several seeds each.
 
-Every run trains the same data split; weights and batches follow the run's seed. Step 0 shows the profile at initialization, the last step the one
-after training.
+Every run trains the same data split; weights and batches follow the run's seed. Step 0 shows the
+profile at initialization, the last step the one after training.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-# One decade of depths, the three activations and the three initializations of the lectures, and what mends the deepest nets.
+# One decade of depths, the three activations and the three initializations of the lectures, and
+# what mends the deepest nets.
 DEFAULT_DEPTHS = (5, 10, 20, 50)
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
@@ -45,7 +47,9 @@ DEFAULT_EPOCHS = 10
 
 @dataclass(frozen=True)
 class Axes:
-    """The values of each axis as a user types them; None takes the default ones. others: further axes by name, see `axes.axis_of`."""
+    """The values of each axis as a user types them; None takes the default ones. others:
+    further axes by name, see `axes.axis_of`.
+    """
 
     depths: Sequence[int] | None = None
     widths: Sequence[int] | None = None
@@ -57,7 +61,9 @@ class Axes:
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of the grid, the same for all its seeds. others: its values on further axes."""
+    """One configuration of the grid, the same for all its seeds. others: its values on further
+    axes.
+    """
 
     depth: int
     width: int
@@ -80,7 +86,14 @@ class Cell:
     def label(self) -> str:
         """The cell's row in a table: everything but the depth and width."""
         norm = [f"{self.norm} norm"] if self.norm else []
-        return " · ".join([str(self.activation), str(self.init), *norm, *(f"{axis} {value}" for axis, value in self.others.items())])
+        return " · ".join(
+            [
+                str(self.activation),
+                str(self.init),
+                *norm,
+                *(f"{axis} {value}" for axis, value in self.others.items()),
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,9 @@ class SeedOutcome(SeedResult):
 
 @dataclass(frozen=True)
 class GridResult:
-    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be. examined: of each cell
-    the runs that ended, by id. choices: what to use at each depth.
+    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label
+    and width, how deep a net can be. examined: of each cell the runs that ended, by id. choices:
+    what to use at each depth.
     """
 
     cells: tuple[Cell, ...]
@@ -110,20 +124,37 @@ class GridResult:
 
 
 def grid(base: RunConfig, axes: Axes) -> list[Cell]:
-    """Every combination. Without any axis given: the three activations × three initializers, and ReLU + He with batch normalization."""
+    """Every combination. Without any axis given: the three activations × three initializers,
+    and ReLU + He with batch normalization.
+    """
     return [row(depth) for row in rows(base, axes) for depth in axes.depths or DEFAULT_DEPTHS]
 
 
 def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
-    """Every combination but the depth, each as what makes its cell of a depth. Raises ConfigError for a wrong value."""
-    parts = list(itertools.product(axes.activations or DEFAULT_ACTIVATIONS, axes.inits or DEFAULT_INITS, axes.norms or ("none",)))
+    """Every combination but the depth, each as what makes its cell of a depth. Raises
+    ConfigError for a wrong value.
+    """
+    parts = list(
+        itertools.product(
+            axes.activations or DEFAULT_ACTIVATIONS,
+            axes.inits or DEFAULT_INITS,
+            axes.norms or ("none",),
+        )
+    )
     if axes.activations is None and axes.inits is None and axes.norms is None and not axes.others:
         parts.append(("relu", "he_normal", "batch"))
-    combinations = itertools.product(parts, axes.widths or (DEFAULT_WIDTH,), itertools.product(*axes.others.values()))
-    return [partial(cell_of, base, part, width, dict(zip(axes.others, values, strict=True))) for part, width, values in combinations]
+    combinations = itertools.product(
+        parts, axes.widths or (DEFAULT_WIDTH,), itertools.product(*axes.others.values())
+    )
+    return [
+        partial(cell_of, base, part, width, dict(zip(axes.others, values, strict=True)))
+        for part, width, values in combinations
+    ]
 
 
-def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int) -> Cell:
+def cell_of(
+    base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int
+) -> Cell:
     """One cell; part: activation, initializer, norm; others: values of further axes by name."""
     values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
     config, labels = with_values(with_layers(base, width, depth), values), {}
@@ -136,8 +167,10 @@ def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Map
 
 @dataclass
 class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
-    """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
-    at the end all threads but one would have nothing to do."""
+    """Every cell with every seed, each cell judged in the thread that makes its last run: theory's
+    part takes half a second for the default grid, in which at the end all threads but one would
+    have nothing to do.
+    """
 
     name = "gradients"
     doing = "training the grid"
@@ -146,7 +179,9 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     seeds: Sequence[int]
     sets: PreparedSets
     _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
-    _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)  # by the id of the cell's first run
+    _judged: dict[str, CellResult] = field(
+        default_factory=dict, init=False, repr=False
+    )  # by the id of the cell's first run
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
@@ -160,7 +195,11 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
 
     def plan(self, found: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
         """Every cell with every seed; all share the split."""
-        return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in self.cells for seed in self.seeds]
+        return [
+            PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed))
+            for cell in self.cells
+            for seed in self.seeds
+        ]
 
     def read(self, planned: PlannedRun, run: Run) -> SeedOutcome:
         """What the analysis needs of one run; the last one of a cell has the cell judged."""
@@ -170,13 +209,19 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             self._read[planned.id] = result
             last = all(id in self._read for id in ids)
         if last:
-            self._judged[ids[0]] = judge(cell, [self._read[id] for id in ids], self.sets.of(cell.config))
+            self._judged[ids[0]] = judge(
+                cell, [self._read[id] for id in ids], self.sets.of(cell.config)
+            )
         return result
 
     @cached_property
     def _cells(self) -> dict[str, tuple[Cell, list[str]]]:
         """By run id: its cell and the ids of all runs of the cell."""
-        return {run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds]) for cell in self.cells for seed in self.seeds}
+        return {
+            run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds])
+            for cell in self.cells
+            for seed in self.seeds
+        }
 
     def conclude(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
         """None where no run ended."""
@@ -184,7 +229,10 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
 
     def judged(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
         """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
-        results = tuple(self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found) for cell in self.cells)
+        results = tuple(
+            self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found)
+            for cell in self.cells
+        )
         by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
         for cell, result in zip(self.cells, results, strict=True):
             if result is not None:
@@ -193,12 +241,23 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         for key, row in by_row.items():
             deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
             skills = {cell.depth: result.skill.median for cell, result in row}
-            trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
+            trainable[key] = trainable_depth(
+                initial_net(deepest, self.sets.of(deepest.config)), skills
+            )
         examined = tuple(self._examined(cell, found) for cell in self.cells)
-        return GridResult(tuple(self.cells), results, complete, trainable, examined, choices(self.cells, self.seeds, found))
+        return GridResult(
+            tuple(self.cells),
+            results,
+            complete,
+            trainable,
+            examined,
+            choices(self.cells, self.seeds, found),
+        )
 
     def _examined(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
-        ended = {id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found}
+        ended = {
+            id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found
+        }
         return {id: examined for id, examined in ended.items() if examined is not None}
 
     def _judge_ended(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
@@ -210,30 +269,51 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         return results_table(result)
 
 
-def choices(cells: Sequence[Cell], seeds: Sequence[int], found: Mapping[str, SeedResult]) -> tuple[DepthChoice, ...]:
+def choices(
+    cells: Sequence[Cell], seeds: Sequence[int], found: Mapping[str, SeedResult]
+) -> tuple[DepthChoice, ...]:
     """What to use at each depth that has several cells, of the runs that ended, by run id."""
     several = len({cell.width for cell in cells}) > 1
     by_depth: dict[int, list[Candidate]] = {}
     for cell in cells:
         ended = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
         if ended:
-            by_depth.setdefault(cell.depth, []).append(candidate(cell, ended, f"{cell.label} · {cell.width} wide" if several else cell.label))
-    return tuple(choose(depth, candidates) for depth, candidates in by_depth.items() if len(candidates) > 1)
+            by_depth.setdefault(cell.depth, []).append(
+                candidate(
+                    cell, ended, f"{cell.label} · {cell.width} wide" if several else cell.label
+                )
+            )
+    return tuple(
+        choose(depth, candidates) for depth, candidates in by_depth.items() if len(candidates) > 1
+    )
 
 
 def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
-    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as one more row of them."""
+    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as
+    one more row of them.
+    """
     model = cell.config.model
     extras = (model.norm is not None) + (model.residual is not None)
     cost = cell.depth * cell.width * (cell.width + extras)
-    return Candidate(label, tuple(score_of(each) for each in ended), tuple(each.skill for each in ended), extras, cost)
+    return Candidate(
+        label,
+        tuple(score_of(each) for each in ended),
+        tuple(each.skill for each in ended),
+        extras,
+        cost,
+    )
 
 
 def score_of(result: SeedResult) -> float:
-    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a divergence."""
+    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a
+    divergence.
+    """
     if result.diverged:
         return -math.inf
-    return next((value for value in (result.val_accuracy, result.train_accuracy) if not math.isnan(value)), result.skill)
+    return next(
+        (value for value in (result.val_accuracy, result.train_accuracy) if not math.isnan(value)),
+        result.skill,
+    )
 
 
 def run(
@@ -246,7 +326,9 @@ def run(
     study: StudyWriter | None = None,
     progress: Told | None = None,
 ) -> GridResult:
-    """Train every cell with every seed and judge each cell. `data`: those of the first cell. See `Means` for the others."""
+    """Train every cell with every seed and judge each cell. `data`: those of the first cell.
+    See `Means` for the others.
+    """
     experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
     ended = experiment.train(Means(threads, stop, study, progress), {})
     return experiment.judged(ended.found, ended.complete)
@@ -254,13 +336,15 @@ def run(
 
 def run_config(cell: Cell, seed: int) -> RunConfig:
     """A cell's configuration with a seed of its own."""
-    return with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
+    return with_values(
+        cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed}
+    )
 
 
 def run_id(cell: Cell, seed: int) -> str:
     """A name for the run in a study file, from its place in the grid."""
     others = "".join(f"{axis}={value}-" for axis, value in cell.others.items())
-    text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{others}{cell.width}x{cell.depth}-seed{seed}"
+    text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{others}{cell.width}x{cell.depth}-seed{seed}"  # noqa: E501
     plain = re.sub(r"[^A-Za-z0-9_.=+,-]+", "_", text)[:128]
     if not plain[:1].isalnum():
         raise RunFileError(f"no run id can be made of {text!r}")
@@ -315,7 +399,9 @@ def course_of(run: Run) -> development.Course:
     if len(run.hidden_layers) < 2:
         return gradient_cells.EMPTY
     signal = run.statistic("error_signal_rms")
-    return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
+    return development.course(
+        run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]]
+    )
 
 
 def judge(cell: Cell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
@@ -329,37 +415,73 @@ def initial_net(cell: Cell, data: trainer.PreparedData) -> mean_field.InitialNet
 
 
 def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:
-    """What a study file says of the experiment: its axes with their values in order, and every cell's configuration, to go on without options."""
+    """What a study file says of the experiment: its axes with their values in order, and every
+    cell's configuration, to go on without options.
+    """
     axes: dict[str, list[object]] = {}
     for cell in cells:
         for name, value in coordinates(cell, 0).items():
             if name != "seed" and value not in axes.setdefault(name, []):
                 axes[name].append(value)
-    stored = [{"depth": cell.depth, "width": cell.width, "others": dict(cell.others), "config": to_mapping(cell.config)} for cell in cells]
-    return {"experiment": GradientExperiment.name, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
+    stored = [
+        {
+            "depth": cell.depth,
+            "width": cell.width,
+            "others": dict(cell.others),
+            "config": to_mapping(cell.config),
+        }
+        for cell in cells
+    ]
+    return {
+        "experiment": GradientExperiment.name,
+        "axes": {**axes, "seed": list(seeds)},
+        "cells": stored,
+    }
 
 
 def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], list[int]]:
-    """The cells and seeds that a study file tells of. Raises ConfigError where it cannot be read."""
+    """The cells and seeds that a study file tells of. Raises ConfigError where it cannot be
+    read.
+    """
     try:
         cells = [
-            Cell(int(c["depth"]), int(c["width"]), from_mapping(completed(c["config"], "")), {str(k): str(v) for k, v in c["others"].items()})
+            Cell(
+                int(c["depth"]),
+                int(c["width"]),
+                from_mapping(completed(c["config"], "")),
+                {str(k): str(v) for k, v in c["others"].items()},
+            )
             for c in description["cells"]
         ]
         return cells, [int(seed) for seed in description["axes"]["seed"]]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ConfigError(f"{name} does not say how it was made: it was written by an older dlprobe; begin a new study with -o") from None
+        raise ConfigError(
+            f"{name} does not say how it was made: it was written by an older dlprobe; begin "
+            "a new study with -o"
+        ) from None
 
 
 def results_table(grid: GridResult) -> dict[str, list[object]]:
     """The verdicts as columns, one row per judged cell, as a study file keeps them."""
-    rows = [(cell, result) for cell, result in zip(grid.cells, grid.results, strict=True) if result is not None]
+    rows = [
+        (cell, result)
+        for cell, result in zip(grid.cells, grid.results, strict=True)
+        if result is not None
+    ]
     axes = [name for name in coordinates(grid.cells[0], 0) if name != "seed"] if rows else []
-    columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in axes}
+    columns: dict[str, list[object]] = {
+        name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in axes
+    }
     columns["verdict"] = [result.verdict for _, result in rows]
-    columns["initial_log10_error_signal_ratio"] = [result.initial.log10_error_signal_ratio.median for _, result in rows]
-    columns["theory_log10_error_signal_ratio"] = [result.prediction.log10_error_signal_ratio.value for _, result in rows]
-    columns["final_log10_error_signal_ratio"] = [result.final.log10_error_signal_ratio.median for _, result in rows]
+    columns["initial_log10_error_signal_ratio"] = [
+        result.initial.log10_error_signal_ratio.median for _, result in rows
+    ]
+    columns["theory_log10_error_signal_ratio"] = [
+        result.prediction.log10_error_signal_ratio.value for _, result in rows
+    ]
+    columns["final_log10_error_signal_ratio"] = [
+        result.final.log10_error_signal_ratio.median for _, result in rows
+    ]
     columns["train_loss"] = [result.train_loss.median for _, result in rows]
     columns["train_accuracy"] = [result.train_accuracy.median for _, result in rows]
     columns["val_accuracy"] = [result.val_accuracy.median for _, result in rows]

@@ -1,4 +1,6 @@
-"""The laboratory that recipes run in: variants of one base configuration × seeds, in threads, with what was measured at the first and the last step."""
+"""The laboratory that recipes run in: variants of one base configuration × seeds, in threads,
+with what was measured at the first and the last step.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Watched(Snapshots):
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
 
-    def checkpoint(self, step: int, parameters: Array, state: Mapping[str, Array] | None = None) -> None:
+    def checkpoint(
+        self, step: int, parameters: Array, state: Mapping[str, Array] | None = None
+    ) -> None:
         """Keep the way that is drawn."""
         self.path.append(parameters)
 
@@ -70,29 +74,43 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def final(self, name: str) -> float:
-        """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises ConfigError where the data have no error rate, or no such part."""
+        """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises
+        ConfigError where the data have no error rate, or no such part.
+        """
         if self.kept.status == "diverged":
             return float("inf")
         value, data = float(self.kept.final.get(name, np.nan)), self.session.data
         if np.isnan(value) or (name.endswith("_error") and data.task != "classification"):
-            found = f"the recipe compares {name}, which {data.name} ({data.task}) does not have with this split"
+            found = (
+                f"the recipe compares {name}, which {data.name} ({data.task}) does not have with "
+                "this split"
+            )
             raise ConfigError(f"{found}: expected classification data, e.g. --data wine")
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
-        """The parameters before the first update, at every checkpoint and at the end, which is one too, (point, parameter)."""
+        """The parameters before the first update, at every checkpoint and at the end, which is
+        one too, (point, parameter).
+        """
         return np.array([self.session.initial, *self.kept.path], np.float64)
 
     def outputs(self, inputs: Array) -> Array:
         """The net's outputs (samples, outputs) for inputs scaled as those it was trained on."""
         network = self.session.network
-        assert self.session.step or not network.trained.state.size, "what is read from a study has no running statistics"
+        assert self.session.step or not network.trained.state.size, (
+            "what is read from a study has no running statistics"
+        )
         fitting = np.ascontiguousarray(inputs, network.dtype)
-        return network.evaluate(fitting, np.zeros((len(inputs), self.session.model.outputs), network.dtype)).outputs
+        return network.evaluate(
+            fitting, np.zeros((len(inputs), self.session.model.outputs), network.dtype)
+        ).outputs
 
     def weights(self) -> list[npt.NDArray[np.float64]]:
         """Every layer's weight matrix, (fan_in, fan_out), input side first."""
-        return [self.session.network.weights(index).astype(np.float64) for index in range(len(self.session.model.layers))]
+        return [
+            self.session.network.weights(index).astype(np.float64)
+            for index in range(len(self.session.model.layers))
+        ]
 
     def tracked(self) -> npt.NDArray[np.float64]:
         """Percentiles of the first tracked unit's preactivation, (look, percentile)."""
@@ -105,10 +123,12 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass
 class Laboratory:
-    """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call.
+    """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the
+    present call.
 
-    given: whether the data are the user's choice and not the recipe's. writer: keeps every run in a study file; numbers: of the variants in it. saved: a study
-    whose runs are read in place of training.
+    given: whether the data are the user's choice and not the recipe's. writer: keeps every run in a
+        study file; numbers: of the variants in it. saved: a study whose runs are read in place of
+        training.
     """
 
     base: RunConfig
@@ -129,15 +149,28 @@ class Laboratory:
 
     def data(self, **changes: str) -> trainer.PreparedData:
         """The data of the base with other values in its [data] table."""
-        return self.sets.of(with_values(self.base, {f"data.{key}": value for key, value in changes.items()}))
+        return self.sets.of(
+            with_values(self.base, {f"data.{key}": value for key, value in changes.items()})
+        )
 
-    def run(self, variants: Mapping[str, Changes], *, same_data: bool = True) -> dict[str, list[Trained]]:
-        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. Raises Stopped."""
+    def run(
+        self, variants: Mapping[str, Changes], *, same_data: bool = True
+    ) -> dict[str, list[Trained]]:
+        """Each variant's runs, one per seed, by its name. Seeds share data and split unless
+        `same_data` is False. Raises Stopped.
+        """
         plan = [(name, seed) for name in variants for seed in self.seeds]
         numbers = {name: next(self.numbers) for name in variants}
-        jobs = [partial(self._one, run_id(numbers[name], name, seed), name, variants[name], seed, same_data) for name, seed in plan]
+        jobs = [
+            partial(
+                self._one, run_id(numbers[name], name, seed), name, variants[name], seed, same_data
+            )
+            for name, seed in plan
+        ]
         found: dict[tuple[str, int], Trained] = {}
-        for done, (index, result) in enumerate(executor.run_all(jobs, self.threads, self.stop), start=1):
+        for done, (index, result) in enumerate(
+            executor.run_all(jobs, self.threads, self.stop), start=1
+        ):
             found[plan[index]] = result
             if self.progress is not None:
                 self.progress(done, len(jobs))
@@ -161,18 +194,37 @@ class Laboratory:
 
 
 def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> Watched:
-    """Put a session that has just started where a stored run ended, and hand its numbers to `kept`. Raises ConfigError for a run that is not there or other."""
+    """Put a session that has just started where a stored run ended, and hand its numbers to
+    `kept`. Raises ConfigError for a run that is not there or other.
+    """
     if id not in study.runs:
-        raise ConfigError(f"{study.path} has no run {id}: the recipe was stopped, or asks for other runs now; measure it again with -o")
+        raise ConfigError(
+            f"{study.path} has no run {id}: the recipe was stopped, or asks for other runs "
+            "now; measure it again with -o"
+        )
     run = study.runs.open(id)
     refuse_other_data(study, run, session.data)
     assert run.final_parameters is not None, "a run that ended has its parameters"
-    session.network.parameters[:] = run.final_parameters  # running statistics are not kept: no recipe asks a normalized net for outputs
+    session.network.parameters[:] = (
+        run.final_parameters
+    )  # running statistics are not kept: no recipe asks a normalized net for outputs
     if len(run.steps):
-        statistics = np.stack([run.statistic(name) for name in registry.records("statistic")], axis=-1)
-        kept.rows(0, run.steps, statistics, np.stack([run.scalar(name) for name in SCALARS], axis=-1), 0.0)
+        statistics = np.stack(
+            [run.statistic(name) for name in registry.records("statistic")], axis=-1
+        )
+        kept.rows(
+            0, run.steps, statistics, np.stack([run.scalar(name) for name in SCALARS], axis=-1), 0.0
+        )
     for row, step in enumerate(run.evaluations.get("step", ())):
-        kept.evaluation(int(step), {name: float(values[row]) for name, values in run.evaluations.items() if name != "step"}, {})
+        kept.evaluation(
+            int(step),
+            {
+                name: float(values[row])
+                for name, values in run.evaluations.items()
+                if name != "step"
+            },
+            {},
+        )
     for percentiles in () if run.tracked is None else run.tracked.percentiles:
         kept.instruments(0, {"tracked/percentiles": percentiles})
     for parameters in run.checkpoints["parameters"]:

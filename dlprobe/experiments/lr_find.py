@@ -1,7 +1,8 @@
-"""Which learning rate: a range test over one short run, then whole runs at the candidate rates that it placed.
+"""Which learning rate: a range test over one short run, then whole runs at the candidate rates that
+it placed.
 
-The candidates train with the configuration as it stands, seed, schedule and length included, so the answer holds for that configuration: a shorter run, or
-another batch size, has another best rate.
+The candidates train with the configuration as it stands, seed, schedule and length included, so the
+answer holds for that configuration: a shorter run, or another batch size, has another best rate.
 """
 
 from __future__ import annotations
@@ -11,7 +12,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlprobe.analysis.learning.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
+from dlprobe.analysis.learning.rate_range import (
+    RangeTest,
+    Trial,
+    best_trial,
+    beyond,
+    broken_at,
+    candidates,
+    learned,
+    quick_rate,
+    read_range_test,
+    reason,
+)
 from dlprobe.config import RunConfig, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, PlannedExperiment
@@ -27,7 +39,9 @@ BLOCK = 10  # steps between looks at the loss
 
 @dataclass(frozen=True)
 class Found:
-    """The range test, the runs by rising rate, and the answer (NaN where every run broke down); `steps` of each run."""
+    """The range test, the runs by rising rate, and the answer (NaN where every run broke down);
+    `steps` of each run.
+    """
 
     test: RangeTest
     trials: tuple[Trial, ...]
@@ -39,13 +53,17 @@ class Found:
 
     @property
     def learned(self) -> tuple[Trial, ...]:
-        """The runs whose training loss came so near 0 that they are as good as each other on the training part."""
+        """The runs whose training loss came so near 0 that they are as good as each other on
+        the training part.
+        """
         return learned(self.trials, self.test)
 
 
 @dataclass
 class RateSearch(PlannedExperiment[Trial, Found]):
-    """Which rate ends with the smallest loss `by` (train_loss or val_loss). quick: the range test alone, and a guess from it."""
+    """Which rate ends with the smallest loss `by` (train_loss or val_loss). quick: the range
+    test alone, and a guess from it.
+    """
 
     name = "lr-find"
     doing = "trying rates"
@@ -80,7 +98,9 @@ class RateSearch(PlannedExperiment[Trial, Found]):
         return trial_of(planned, run)
 
     def conclude(self, found: Mapping[str, Trial], complete: bool) -> Found | None:
-        """The answer from the runs that ended; where none did there is none, which is not to say that no rate trains."""
+        """The answer from the runs that ended; where none did there is none, which is not to
+        say that no rate trains.
+        """
         if self.test is None or not (found or complete):
             return None
         steps = trainer.start(self.config, self.sets.of(self.config)).steps
@@ -89,20 +109,37 @@ class RateSearch(PlannedExperiment[Trial, Found]):
         trials = sorted(found.values(), key=lambda trial: trial.rate)
         best = best_trial(trials, self.by)
         why = reason(trials, best, self.by) if best else "no run ended with a finite loss"
-        return Found(self.test, tuple(trials), best.rate if best else float("nan"), why, self.by, steps, complete)
+        return Found(
+            self.test,
+            tuple(trials),
+            best.rate if best else float("nan"),
+            why,
+            self.by,
+            steps,
+            complete,
+        )
 
 
 def refuse(config: RunConfig, by: str, data: trainer.PreparedData) -> None:
     """Raise ConfigError for what gives every rate the same run or no loss to go by."""
     schedule = config.training.schedule
     if schedule.parameters.get("max_lr"):
-        raise ConfigError(f"schedule = {schedule} fixes the top rate, which is looked for: leave max_lr out")
+        raise ConfigError(
+            f"schedule = {schedule} fixes the top rate, which is looked for: leave max_lr out"
+        )
     if by == "val_loss" and not len(data.inputs["val"]):
-        raise ConfigError("--by val_loss: the split leaves no validation part: give it one, e.g. --split 60,20,20, or take --by train_loss")
+        raise ConfigError(
+            "--by val_loss: the split leaves no validation part: give it one, e.g. --split "
+            "60,20,20, or take --by train_loss"
+        )
 
 
-def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: float, steps: int, stop: Stop) -> RangeTest:
-    """Train one net at rates that rise from `low` to `high` by the same factor every step, until training breaks down."""
+def range_test(
+    config: RunConfig, data: trainer.PreparedData, low: float, high: float, steps: int, stop: Stop
+) -> RangeTest:
+    """Train one net at rates that rise from `low` to `high` by the same factor every step,
+    until training breaks down.
+    """
     session = trainer.start(config, data)
     rates, losses = np.geomspace(low, high, steps), np.zeros(0)
     while len(losses) < steps and not stop.asked and broken_at(losses) is None:
@@ -114,10 +151,21 @@ def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: 
 
 
 def planned_at(config: RunConfig, rate: float) -> PlannedRun:
-    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by that."""
-    watched = config.training.schedule.record.observe is not None or config.training.early_stopping is not None
-    values = {"training.lr": rate, "recording.record_every": NEVER, **({} if watched else {"recording.evaluate_every": "never"})}
-    return PlannedRun(f"lr={rate!r}", with_values(without_instruments(config), values), {"learning_rate": rate})
+    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by
+    that.
+    """
+    watched = (
+        config.training.schedule.record.observe is not None
+        or config.training.early_stopping is not None
+    )
+    values = {
+        "training.lr": rate,
+        "recording.record_every": NEVER,
+        **({} if watched else {"recording.evaluate_every": "never"}),
+    }
+    return PlannedRun(
+        f"lr={rate!r}", with_values(without_instruments(config), values), {"learning_rate": rate}
+    )
 
 
 def trial_of(planned: PlannedRun, run: Run) -> Trial:

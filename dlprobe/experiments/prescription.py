@@ -1,18 +1,20 @@
-"""Prescriptions: the configuration of an ill run as it is, with each change that may cure it, and plain defaults, over a few seeds on the same data.
+"""Prescriptions: the configuration of an ill run as it is, with each change that may cure it, and
+plain defaults, over a few seeds on the same data.
 
 **What is tried.** What undoes all causes that stand beside each other, the changes that the cause
-names, in its own order (the likeliest first), then those of other errors, of warnings, and for a run
-that failed its own choices set back to their defaults; whatever makes training dearer comes after all
-that does not. Never what the cause makes hopeless: more of the same (units or updates and nothing
-else) is tried only where the cause asks for it. Where no change cures alone, the one that helped most
-is joined with what its own findings name and with the others.
+names, in its own order (the likeliest first), then those of other errors, of warnings, and for a
+run that failed its own choices set back to their defaults; whatever makes training dearer comes
+after all that does not. Never what the cause makes hopeless: more of the same (units or updates and
+nothing else) is tried only where the cause asks for it. Where no change cures alone, the one that
+helped most is joined with what its own findings name and with the others.
 
-**What cures.** Of a run that failed: it learns in CURED_SHARE of the seeds, by its outcome (`trials`), no rule
-asked. Of a run that learned and has findings: they are gone, no new error has come, and it is no worse.
+**What cures.** Of a run that failed: it learns in CURED_SHARE of the seeds, by its outcome
+(`trials`), no rule asked. Of a run that learned and has findings: they are gone, no new error has
+come, and it is no worse.
 
-**Which is best.** The best median metric; of those that the seeds do not tell apart from it, within one
-standard error of the difference of the means (Breiman, Friedman, Olshen & Stone 1984, §3.4.3, the one
-standard error rule), the least work; within ALIKE of that, the best metric.
+**Which is best.** The best median metric; of those that the seeds do not tell apart from it, within
+one standard error of the difference of the means (Breiman, Friedman, Olshen & Stone 1984, §3.4.3,
+the one standard error rule), the least work; within ALIKE of that, the best metric.
 """
 
 from __future__ import annotations
@@ -27,7 +29,13 @@ import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping, with_values
 from dlprobe.config.named_files import named_files
-from dlprobe.experiments.changes import change_text, changed_values, plain_defaults, possible, work_ratio
+from dlprobe.experiments.changes import (
+    change_text,
+    changed_values,
+    plain_defaults,
+    possible,
+    work_ratio,
+)
 from dlprobe.experiments.experiment import PlannedExperiment
 from dlprobe.experiments.proof_record import CURED_SHARE
 from dlprobe.experiments.study import PlannedRun, run_id
@@ -39,9 +47,15 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 DEAR = 1.5  # times the run's own work, from which a change is tried after all others
 ALIKE = 1.1  # works up to this quotient are equal work
-FAILED = ("did not learn", "learned in part", "learned and lost", "diverged")  # states that an outcome can cure
+FAILED = (
+    "did not learn",
+    "learned in part",
+    "learned and lost",
+    "diverged",
+)  # states that an outcome can cure
 BUDGET = ("model.layers", "training.epochs", "training.steps")  # what alone is more of the same
-# Choices of a run that are set back to their defaults where it failed, the likeliest first; those of one entry together.
+# Choices of a run that are set back to their defaults where it failed, the likeliest first; those
+# of one entry together.
 CHOICES: tuple[tuple[str, ...], ...] = (
     ("data.scaling",),
     ("data.target_scaling",),
@@ -60,8 +74,8 @@ Role: TypeAlias = Literal["as it is", "change", "defaults"]
 
 @dataclass(frozen=True)
 class Treatment:
-    """A configuration to train. codes: the findings that asked for it; remedy: its change and why, None for the run as it is and plain defaults; change: the
-    patch in words.
+    """A configuration to train. codes: the findings that asked for it; remedy: its change and why,
+    None for the run as it is and plain defaults; change: the patch in words.
     """
 
     config: RunConfig
@@ -73,7 +87,9 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Result:
-    """All seeds of a treatment. work: planned multiply-adds, as a multiple of the run's own; cured: in how many seeds, as `judged_results` says."""
+    """All seeds of a treatment. work: planned multiply-adds, as a multiple of the run's own;
+    cured: in how many seeds, as `judged_results` says.
+    """
 
     treatment: Treatment
     trials: tuple[Trial, ...]
@@ -98,7 +114,9 @@ class Result:
 
     @property
     def error_of_mean(self) -> float:
-        """Standard error of the mean metric over the seeds that are finite; 0 where one seed says nothing of the spread."""
+        """Standard error of the mean metric over the seeds that are finite; 0 where one seed
+        says nothing of the spread.
+        """
         values = [trial.metric for trial in self.trials if math.isfinite(trial.metric)]
         return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
@@ -122,22 +140,43 @@ def treatments(
     sets: PreparedSets | None = None,
     together: Sequence[Finding] = (),
 ) -> list[Treatment]:
-    """Every different change that may cure, in the order in which they are tried, at most so many; the other arguments are those of `Prescription`."""
+    """Every different change that may cure, in the order in which they are tried, at most so
+    many; the other arguments are those of `Prescription`.
+    """
     prepared = sets or PreparedSets()
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
-    for code, remedy in [*((each.code, joined(together)) for each in together), *_named(config, findings, cause, failed)]:
+    for code, remedy in [
+        *((each.code, joined(together)) for each in together),
+        *_named(config, findings, cause, failed),
+    ]:
         asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((code, remedy))
-    alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1]) for same in asked.values()]
-    found = [each for each in _different(alone, [config]) if not is_hopeless(config, each, cause, prepared)]
-    found.sort(key=lambda each: work_ratio(each.config, config, prepared) > DEAR)  # stable: within both halves the order stays
+    alone = [
+        _treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1])
+        for same in asked.values()
+    ]
+    found = [
+        each
+        for each in _different(alone, [config])
+        if not is_hopeless(config, each, cause, prepared)
+    ]
+    found.sort(
+        key=lambda each: work_ratio(each.config, config, prepared) > DEAR
+    )  # stable: within both halves the order stays
     return found[:most]
 
 
-def _named(config: RunConfig, findings: Sequence[Finding], cause: Finding | None, failed: bool) -> Iterator[tuple[str, Remedy]]:
-    """(code, remedy): of the cause, of what is to be cured, of the other faults, and what the run chose itself."""
+def _named(
+    config: RunConfig, findings: Sequence[Finding], cause: Finding | None, failed: bool
+) -> Iterator[tuple[str, Remedy]]:
+    """(code, remedy): of the cause, of what is to be cured, of the other faults, and what the
+    run chose itself.
+    """
     codes = treated_codes(findings)
     faults = [each for each in findings if each.severity != "info" and each is not cause]
-    for finding in [*([] if cause is None else [cause]), *sorted(faults, key=lambda each: each.code not in codes)]:
+    for finding in [
+        *([] if cause is None else [cause]),
+        *sorted(faults, key=lambda each: each.code not in codes),
+    ]:
         for remedy in finding.remedies:
             yield finding.code, remedy
     if failed:
@@ -151,19 +190,37 @@ def own_choices(config: RunConfig) -> Iterator[Remedy]:
         places = [key.split(".") for key in keys]
         if here[places[0][0]][places[0][1]] != plain[places[0][0]][places[0][1]]:
             patch = {f"{table}.{key}": str(plain[table][key]) for table, key in places}
-            yield Remedy(patch, f"{', '.join(key for _, key in places)} as by default: no finding names the run's own choice")
+            yield Remedy(
+                patch,
+                (
+                    f"{', '.join(key for _, key in places)} as by default: no finding names the "
+                    "run's own choice"
+                ),
+            )
 
 
-def is_hopeless(config: RunConfig, treatment: Treatment, cause: Finding | None, sets: PreparedSets) -> bool:
-    """Whether a change is only more of the same, units or updates, and the cause does not ask for it: a factor per layer, a wrong rate or scale stays."""
-    if cause is None or treatment.remedy is None or any(each.patch == treatment.remedy.patch for each in cause.remedies):
+def is_hopeless(
+    config: RunConfig, treatment: Treatment, cause: Finding | None, sets: PreparedSets
+) -> bool:
+    """Whether a change is only more of the same, units or updates, and the cause does not ask
+    for it: a factor per layer, a wrong rate or scale stays.
+    """
+    if (
+        cause is None
+        or treatment.remedy is None
+        or any(each.patch == treatment.remedy.patch for each in cause.remedies)
+    ):
         return False
     changed = changed_values(config, treatment.config)
-    return all(key in BUDGET for key in changed) and work_ratio(treatment.config, config, sets) > 1.0
+    return (
+        all(key in BUDGET for key in changed) and work_ratio(treatment.config, config, sets) > 1.0
+    )
 
 
 def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> list[Treatment]:
-    """Those that are possible and train something else than what is known and than each other; another seed alone is what every change is trained with."""
+    """Those that are possible and train something else than what is known and than each other;
+    another seed alone is what every change is trained with.
+    """
     seen = [_without_seed(config) for config in known]
     found = []
     for each in made:
@@ -174,18 +231,29 @@ def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> 
 
 
 def _without_seed(config: RunConfig) -> dict[str, dict[str, Any]]:
-    return to_mapping(with_values(config, {"training.seed": 0, "data.data_seed": config.resolved_data_seed}))
+    return to_mapping(
+        with_values(config, {"training.seed": 0, "data.data_seed": config.resolved_data_seed})
+    )
 
 
 def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Treatment | None:
-    """None where the change is impossible, changes nothing, or has another file opened than the run does."""
+    """None where the change is impossible, changes nothing, or has another file opened than the
+    run does.
+    """
     changed = possible(config, remedy.patch)
-    return None if changed is None or named_files(changed) != named_files(config) else Treatment(changed, codes, remedy)
+    return (
+        None
+        if changed is None or named_files(changed) != named_files(config)
+        else Treatment(changed, codes, remedy)
+    )
 
 
-def second_round(results: Sequence[Result], findings: Sequence[Finding], most: int) -> list[Treatment]:
-    """Where no change cured: the one that helped most, joined with further ones, and the first changes of all that is to be cured together. None where
-    nothing helped. results: the run as it is first; findings: of the run.
+def second_round(
+    results: Sequence[Result], findings: Sequence[Finding], most: int
+) -> list[Treatment]:
+    """Where no change cured: the one that helped most, joined with further ones, and the first
+    changes of all that is to be cured together. None where nothing helped. results: the run as it
+    is first; findings: of the run.
     """
     before, *others = results
     tried = [each for each in others if each.treatment.role == "change"]
@@ -193,20 +261,36 @@ def second_round(results: Sequence[Result], findings: Sequence[Finding], most: i
     if best is before or not (best.cured > before.cured or best.median < before.median):
         return []
     known = [before.treatment.config, *(each.treatment.config for each in others)]
-    joined = further(best.treatment, best.trials[0].findings or (), [each.treatment for each in tried], most)
-    together = _different([piled(before.treatment.config, findings)], [*known, *(each.config for each in joined)])
+    joined = further(
+        best.treatment, best.trials[0].findings or (), [each.treatment for each in tried], most
+    )
+    together = _different(
+        [piled(before.treatment.config, findings)], [*known, *(each.config for each in joined)]
+    )
     return [*joined[: most - len(together)], *together]
 
 
-def further(first: Treatment, findings: Sequence[Finding], tried: Sequence[Treatment], most: int) -> list[Treatment]:
-    """A change with each that the findings of its own run name, and then with each of the other changes that leaves it as it is.
+def further(
+    first: Treatment, findings: Sequence[Finding], tried: Sequence[Treatment], most: int
+) -> list[Treatment]:
+    """A change with each that the findings of its own run name, and then with each of the other
+    changes that leaves it as it is.
 
-    Two faults of one configuration need two changes, and the second one often shows only when the first is out of the way.
+    Two faults of one configuration need two changes, and the second one often shows only when the
+    first is out of the way.
     """
     begun = first.remedy or Remedy({}, "")
     named = treatments(first.config, findings, most)
-    others = [each for each in tried if each.remedy is not None and not set(each.remedy.patch) & set(begun.patch)]
-    both = [_treatment(first.config, each.codes, each.remedy) for each in others if each.remedy is not None]
+    others = [
+        each
+        for each in tried
+        if each.remedy is not None and not set(each.remedy.patch) & set(begun.patch)
+    ]
+    both = [
+        _treatment(first.config, each.codes, each.remedy)
+        for each in others
+        if each.remedy is not None
+    ]
     found = _different([*named, *both], [first.config, *(each.config for each in tried)])
     return [_joined(begun, each) for each in found][:most]
 
@@ -214,23 +298,35 @@ def further(first: Treatment, findings: Sequence[Finding], tried: Sequence[Treat
 def _joined(begun: Remedy, second: Treatment) -> Treatment:
     """The second change, told with the first, which its configuration has already."""
     remedy = second.remedy or Remedy({}, "")
-    return replace(second, remedy=Remedy({**begun.patch, **remedy.patch}, f"{begun.why}; then {remedy.why}"))
+    return replace(
+        second, remedy=Remedy({**begun.patch, **remedy.patch}, f"{begun.why}; then {remedy.why}")
+    )
 
 
 def piled(config: RunConfig, findings: Sequence[Finding]) -> Treatment | None:
-    """The first remedies of all that is to be cured together; where two set the same key, the earlier finding's value stays. None for fewer than two."""
+    """The first remedies of all that is to be cured together; where two set the same key, the
+    earlier finding's value stays. None for fewer than two.
+    """
     codes = treated_codes(findings)
-    first = {each.code: each.remedies[0] for each in reversed(findings) if each.code in codes and each.remedies}
+    first = {
+        each.code: each.remedies[0]
+        for each in reversed(findings)
+        if each.code in codes and each.remedies
+    }
     named = [code for code in codes if code in first]
     patch = {key: value for code in reversed(named) for key, value in first[code].patch.items()}
     if len(named) < 2:
         return None
-    return _treatment(config, tuple(named), Remedy(patch, f"the first remedies of {len(named)} findings together"))
+    return _treatment(
+        config, tuple(named), Remedy(patch, f"the first remedies of {len(named)} findings together")
+    )
 
 
-def judged_results(results: Sequence[Result], codes: Collection[str], errors: Collection[str], failed: bool) -> list[Result]:
-    """The results with the seeds that are cured; the run as it is is first. codes: what is treated; errors: those of the ill run; failed: whether it did
-    not learn, so that the outcome decides.
+def judged_results(
+    results: Sequence[Result], codes: Collection[str], errors: Collection[str], failed: bool
+) -> list[Result]:
+    """The results with the seeds that are cured; the run as it is is first. codes: what is treated;
+    errors: those of the ill run; failed: whether it did not learn, so that the outcome decides.
     """
     if not results:
         return []
@@ -242,33 +338,53 @@ def judged_results(results: Sequence[Result], codes: Collection[str], errors: Co
             return False
         if failed:
             return True
-        fired = {each.code: each.severity for each in trial.findings or () if each.severity != "info"}  # an info is no fault any more
-        new = [code for code, severity in fired.items() if severity == "error" and code not in errors]
-        return trial.findings is not None and not new and not set(codes) & set(fired) and trial.metric <= before
+        fired = {
+            each.code: each.severity for each in trial.findings or () if each.severity != "info"
+        }  # an info is no fault any more
+        new = [
+            code for code, severity in fired.items() if severity == "error" and code not in errors
+        ]
+        return (
+            trial.findings is not None
+            and not new
+            and not set(codes) & set(fired)
+            and trial.metric <= before
+        )
 
     return [replace(each, cured=sum(map(cured, each.trials))) for each in results]
 
 
 def best_cure(results: Sequence[Result]) -> Result | None:
-    """The cure to take among changes that cure, no worse than the run as it is, which is first; None where none does."""
+    """The cure to take among changes that cure, no worse than the run as it is, which is first;
+    None where none does.
+    """
     before, *tried = results
-    cures = [each for each in tried if each.treatment.role == "change" and each.cures and each.median <= before.median]
+    cures = [
+        each
+        for each in tried
+        if each.treatment.role == "change" and each.cures and each.median <= before.median
+    ]
     if not cures:
         return None
     best = min(cures, key=lambda each: (each.median, each.work))
     alike = [each for each in cures if not is_better(best, each)]
     cheapest = min(each.work for each in alike)
-    return min((each for each in alike if each.work <= ALIKE * cheapest), key=lambda each: each.median)
+    return min(
+        (each for each in alike if each.work <= ALIKE * cheapest), key=lambda each: each.median
+    )
 
 
 def is_better(one: Result, other: Result) -> bool:
-    """Whether the median of one is below the other's by more than one standard error of the difference of their means."""
+    """Whether the median of one is below the other's by more than one standard error of the
+    difference of their means.
+    """
     return one.median < other.median - math.hypot(one.error_of_mean, other.error_of_mean)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of the treatments, the run as it is first, in the order in which they were tried; of a stopped experiment those all of whose seeds ended.
+    """What came of the treatments, the run as it is first, in the order in which they were tried;
+    of a stopped experiment those all of whose seeds ended.
 
     planned: changes that were to be tried, as far as that was known.
     """
@@ -289,8 +405,15 @@ class Tried:
 
     @property
     def defaults_better(self) -> bool:
-        """Whether plain defaults cure, and are better than the cure beyond the spread of the seeds."""
-        return self.cure is not None and self.defaults is not None and self.defaults.cures and is_better(self.defaults, self.cure)
+        """Whether plain defaults cure, and are better than the cure beyond the spread of the
+        seeds.
+        """
+        return (
+            self.cure is not None
+            and self.defaults is not None
+            and self.defaults.cures
+            and is_better(self.defaults, self.cure)
+        )
 
     @property
     def chosen(self) -> Result | None:
@@ -298,7 +421,11 @@ class Tried:
         if self.cure is not None:
             return self.cure
         lucky = bool(self.results) and self.results[0].cures
-        return self.defaults if self.defaults is not None and self.defaults.cures and not lucky else None
+        return (
+            self.defaults
+            if self.defaults is not None and self.defaults.cures and not lucky
+            else None
+        )
 
     @property
     def defaults(self) -> Result | None:
@@ -316,10 +443,12 @@ class Proved:
 
 @dataclass(frozen=True)
 class Prescription(PlannedExperiment[Trial, Tried]):
-    """Everything that may cure a run, over some seeds, beside the configuration as it is and plain defaults; where none cures, a second round.
+    """Everything that may cure a run, over some seeds, beside the configuration as it is and plain
+    defaults; where none cures, a second round.
 
-    config: the run's, its data seed given. findings: of the run; cause: the one furthest upstream; failed: whether the run did not learn. proved: what
-    need not be trained again. together: causes beside each other.
+    config: the run's, its data seed given. findings: of the run; cause: the one furthest upstream;
+        failed: whether the run did not learn. proved: what need not be trained again. together:
+        causes beside each other.
     """
 
     name = "prescribe"
@@ -345,20 +474,32 @@ class Prescription(PlannedExperiment[Trial, Tried]):
     def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
         """Nothing where nothing is named."""
         return [
-            PlannedRun(self._id(number, seed), with_values(each.config, {"training.seed": seed}), self._coordinates(number, each, seed))
+            PlannedRun(
+                self._id(number, seed),
+                with_values(each.config, {"training.seed": seed}),
+                self._coordinates(number, each, seed),
+            )
             for number, each in enumerate(self._treatments(found))
             for seed in self._seeds_of(each)
         ]
 
     def _seeds_of(self, treatment: Treatment) -> Sequence[int]:
         """Of the change that a proof has trained all its seeds, so that both say the same of it."""
-        if self.proved is None or treatment.remedy is None or treatment.remedy.patch != self.proved.patch:
+        if (
+            self.proved is None
+            or treatment.remedy is None
+            or treatment.remedy.patch != self.proved.patch
+        ):
             return self.seeds
         return tuple(dict.fromkeys((*self.seeds, *self.proved.seeds)))
 
     @staticmethod
     def _coordinates(number: int, treatment: Treatment, seed: int) -> dict[str, Any]:
-        return {"treatment": number, "seed": seed, "arm": "defaults" if treatment.role == "defaults" else "change"}
+        return {
+            "treatment": number,
+            "seed": seed,
+            "arm": "defaults" if treatment.role == "defaults" else "change",
+        }
 
     def _treatments(self, found: Mapping[str, Trial]) -> list[Treatment]:
         """The run as it is first, plain defaults last of the first round."""
@@ -370,24 +511,63 @@ class Prescription(PlannedExperiment[Trial, Tried]):
 
     @cached_property
     def _first(self) -> list[Treatment]:
-        named = treatments(self.config, self.findings, self.tries, cause=self.cause, failed=self.failed, sets=self.sets, together=self.together)
+        named = treatments(
+            self.config,
+            self.findings,
+            self.tries,
+            cause=self.cause,
+            failed=self.failed,
+            sets=self.sets,
+            together=self.together,
+        )
         if not named:
             return []
         plain = Treatment(plain_defaults(self.config), role="defaults")
-        return [Treatment(self.config, role="as it is"), *named, *_different([plain], [self.config])]
+        return [
+            Treatment(self.config, role="as it is"),
+            *named,
+            *_different([plain], [self.config]),
+        ]
 
     def _id(self, number: int, seed: int) -> str:
         return run_id(number, "treatment", seed)
 
     def _results(self, tried: Sequence[Treatment], found: Mapping[str, Trial]) -> list[Result]:
         """Of the treatments all of whose seeds ended; none where the run as it is has not."""
-        ids = [[self._id(number, seed) for seed in self._seeds_of(each)] for number, each in enumerate(tried)]
-        ended = [(each, own) for each, own in zip(tried, ids, strict=True) if all(id in found for id in own)]
+        ids = [
+            [self._id(number, seed) for seed in self._seeds_of(each)]
+            for number, each in enumerate(tried)
+        ]
+        ended = [
+            (each, own)
+            for each, own in zip(tried, ids, strict=True)
+            if all(id in found for id in own)
+        ]
         if not ended or ended[0][0].role != "as it is":
             return []
-        ended = [(replace(each, change=change_text(self.config, each.remedy.patch) if each.remedy else ""), own) for each, own in ended]
-        made = [Result(each, tuple(found[id] for id in own), work_ratio(each.config, self.config, self.sets)) for each, own in ended]
-        return judged_results(made, self.codes, {each.code for each in self.findings if each.severity == "error"}, self.failed)
+        ended = [
+            (
+                replace(
+                    each, change=change_text(self.config, each.remedy.patch) if each.remedy else ""
+                ),
+                own,
+            )
+            for each, own in ended
+        ]
+        made = [
+            Result(
+                each,
+                tuple(found[id] for id in own),
+                work_ratio(each.config, self.config, self.sets),
+            )
+            for each, own in ended
+        ]
+        return judged_results(
+            made,
+            self.codes,
+            {each.code for each in self.findings if each.severity == "error"},
+            self.failed,
+        )
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
         """The run, measured and judged."""
@@ -397,4 +577,8 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         """None where not even the run as it is was repeated with all seeds."""
         tried = self._treatments(found)
         results = self._results(tried, found)
-        return Tried(results, complete, sum(each.role == "change" for each in tried)) if complete or results else None
+        return (
+            Tried(results, complete, sum(each.role == "change" for each in tried))
+            if complete or results
+            else None
+        )

@@ -1,27 +1,29 @@
-"""Proof: is what a finding names the cause? The net is trained with only that undone, and with a sham as control.
+"""Proof: is what a finding names the cause? The net is trained with only that undone, and with a
+sham as control.
 
-**Undone.** The run's own net, data and seeds, with the patch of the cause's first remedy and nothing
-else changed: its own seed first, then the next ones.
+**Undone.** The run's own net, data and seeds, with the patch of the cause's first remedy and
+nothing else changed: its own seed first, then the next ones.
 
-**Sham.** A control has to be as much of a change as the cure in everything but the cause. What a cure
-does besides undoing the cause is to draw another fate (other numbers go another way, which alone
-rescues nets that fail by bad luck) and sometimes to do more work (a wider net, more epochs). So the
-sham is the run's own configuration from other weights and in another order of samples, at equal
+**Sham.** A control has to be as much of a change as the cure in everything but the cause. What a
+cure does besides undoing the cause is to draw another fate (other numbers go another way, which
+alone rescues nets that fail by bad luck) and sometimes to do more work (a wider net, more epochs).
+So the sham is the run's own configuration from other weights and in another order of samples, at
+equal
 work: where the change makes training r times as long in multiply-adds, each sham gets r restarts
 (rounded, at most MOST_RESTARTS), and it learns where any of them does. No key of the configuration
 is touched, so that the cause certainly stays, whichever it is; any placebo key might touch it.
 
-**Verdict.** Proved where the net learns with the cause undone in at least CURED_SHARE of the seeds, and
-so much more often than with the sham that chance does that in 1 of 20 cases at most (Fisher's exact
-test, one-sided): 5 of 5 against 1 of 5 at most, 3 of 3 against none; two seeds prove nothing.
+**Verdict.** Proved where the net learns with the cause undone in at least CURED_SHARE of the seeds,
+and so much more often than with the sham that chance does that in 1 of 20 cases at most (Fisher's
+exact test, one-sided): 5 of 5 against 1 of 5 at most, 3 of 3 against none; two seeds prove nothing.
 *Learn* is the outcome of a run, measured without any rule (`trials`).
 
-**Several causes.** Where causes stand beside each other, the top one is undone alone first, then with
-the next one, until that is proved: `causes_to_prove` says the steps. Each step has its own sham, and
-is said, so that a reader sees how often it was tried.
+**Several causes.** Where causes stand beside each other, the top one is undone alone first, then
+with the next one, until that is proved: `causes_to_prove` says the steps. Each step has its own
+sham, and is said, so that a reader sees how often it was tried.
 
-Sources: random restarts as the control of equal cost: Hutter, Hoos & Leyton-Brown 2013, LION (algorithm
-configuration); Fisher 1935, The design of experiments, chapter 2.
+Sources: random restarts as the control of equal cost: Hutter, Hoos & Leyton-Brown 2013, LION
+    (algorithm configuration); Fisher 1935, The design of experiments, chapter 2.
 """
 
 from __future__ import annotations
@@ -51,12 +53,14 @@ REFERENCES = 3  # seeds of the plain defaults, where nobody knows what can be re
 
 @dataclass(frozen=True)
 class ProofExperiment(PlannedExperiment[Trial, Proof]):
-    """Both arms over some seeds; where neither learns well and one learns in part, also plain defaults, which say what can be reached.
+    """Both arms over some seeds; where neither learns well and one learns in part, also plain
+    defaults, which say what can be reached.
 
-    config: the ill run's, its data seed given. measure: what a run came to, by default asking no rule.
-    referenced: whether plain defaults may be trained to see what can be reached. Raises ConfigError,
-    when it is planned, for a patch that the configuration does not take, and DataError for data that
-    cannot be read.
+    config: the ill run's, its data seed given. measure: what a run came to, by default asking no
+        rule.
+    referenced: whether plain defaults may be trained to see what can be reached. Raises
+        ConfigError, when it is planned, for a patch that the configuration does not take, and
+        DataError for data that cannot be read.
     """
 
     name = "check"
@@ -71,8 +75,17 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
     referenced: bool = True
 
     @classmethod
-    def of(cls, config: RunConfig, cause: Cause, seeds: int = SEEDS, *, sets: PreparedSets | None = None, measure: Measure = trial_of) -> ProofExperiment:
-        """The proof of what ails a configuration, from its own seed upwards, on the very data that it trains on. `run(Means())` trains and concludes.
+    def of(
+        cls,
+        config: RunConfig,
+        cause: Cause,
+        seeds: int = SEEDS,
+        *,
+        sets: PreparedSets | None = None,
+        measure: Measure = trial_of,
+    ) -> ProofExperiment:
+        """The proof of what ails a configuration, from its own seed upwards, on the very data that
+        it trains on. `run(Means())` trains and concludes.
 
         sets: data that are prepared already.
         """
@@ -96,13 +109,25 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
         """Pair after pair, then the reference."""
-        planned = [run for seed in self.seeds for run in (self._planned_undone(seed), *self._planned_shams(seed))]
+        planned = [
+            run
+            for seed in self.seeds
+            for run in (self._planned_undone(seed), *self._planned_shams(seed))
+        ]
         if not all(each.id in found for each in planned) or not self._open(found):
             return planned
-        return [*planned, *(self._planned("defaults", plain_defaults(self.config), seed) for seed in self.seeds[:REFERENCES])]
+        return [
+            *planned,
+            *(
+                self._planned("defaults", plain_defaults(self.config), seed)
+                for seed in self.seeds[:REFERENCES]
+            ),
+        ]
 
     def _open(self, found: Mapping[str, Trial]) -> bool:
-        """Whether the arms leave open what can be reached: too few of the undone learned well, and most learned something."""
+        """Whether the arms leave open what can be reached: too few of the undone learned well,
+        and most learned something.
+        """
         undone = [found[self._planned_undone(seed).id] for seed in self.seeds]
         well = sum(trial.state == LEARNED for trial in undone)
         partly = sum(trial.state in (LEARNED, "learned in part") for trial in undone)
@@ -112,12 +137,18 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         return self._planned("undone", self._undone, seed)
 
     def _planned_shams(self, seed: int) -> list[PlannedRun]:
-        return [self._planned("sham", self.config, seed, restart) for restart in range(self.restarts)]
+        return [
+            self._planned("sham", self.config, seed, restart) for restart in range(self.restarts)
+        ]
 
     @staticmethod
     def _planned(arm: str, config: RunConfig, seed: int, restart: int = 0) -> PlannedRun:
         drawn = (seed + APART * (restart + 1)) % LARGEST_SEED if arm == "sham" else seed
-        return PlannedRun(f"{arm}-seed{seed}-{restart}", with_values(config, {"training.seed": drawn}), {"arm": arm, "seed": seed, "restart": restart})
+        return PlannedRun(
+            f"{arm}-seed{seed}-{restart}",
+            with_values(config, {"training.seed": drawn}),
+            {"arm": arm, "seed": seed, "restart": restart},
+        )
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
         """The run, measured."""
@@ -127,7 +158,10 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         """None where no seed has ended in both arms."""
         pairs: dict[int, tuple[Trial, tuple[Trial, ...]]] = {}
         for seed in self.seeds:
-            undone, shams = self._planned_undone(seed).id, [each.id for each in self._planned_shams(seed)]
+            undone, shams = (
+                self._planned_undone(seed).id,
+                [each.id for each in self._planned_shams(seed)],
+            )
             if all(id in found for id in (undone, *shams)):
                 pairs[seed] = (found[undone], tuple(found[id] for id in shams))
         defaults = tuple(trial for id, trial in found.items() if id.startswith("defaults-"))
@@ -135,9 +169,17 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
 
 def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
-    """What to undo, step by step: the top cause alone, then with the next of those that stand beside it, up to all; nothing where no change undoes it."""
+    """What to undo, step by step: the top cause alone, then with the next of those that stand
+    beside it, up to all; nothing where no change undoes it.
+    """
     top = diagnosis.cause
-    remedy = next((each for each in top.remedies if each.patch and not each.patch.keys() <= SEEDED), None) if top is not None else None
+    remedy = (
+        next(
+            (each for each in top.remedies if each.patch and not each.patch.keys() <= SEEDED), None
+        )
+        if top is not None
+        else None
+    )
     if top is None or remedy is None:
         return []
     steps = [Cause(top.code, top.name, remedy.patch, remedy.why)]
@@ -150,12 +192,16 @@ def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
 
 
 def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[str, KeptTrial]:
-    """The trials of a plan that were made, by configuration. A plan's coordinates say arm, seed and restart."""
+    """The trials of a plan that were made, by configuration. A plan's coordinates say arm, seed
+    and restart.
+    """
     made: dict[str, KeptTrial] = {}
     for each in plan:
         if each.id in found:
             at = each.coordinates
-            made[key_of(each.config)] = KeptTrial(str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[each.id])
+            made[key_of(each.config)] = KeptTrial(
+                str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[each.id]
+            )
     return made
 
 

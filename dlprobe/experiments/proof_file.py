@@ -1,8 +1,9 @@
-"""`RUN.proof.json`: the proof of a run's cause and all trials made of it, kept beside the run under its content hash.
+"""`RUN.proof.json`: the proof of a run's cause and all trials made of it, kept beside the run under
+its content hash.
 
 The counts are made anew from the trials whenever the file is read, so that no sentence in it has to
-be believed. A file of another content hash or another dlprobe is stale: it is not used, and the next
-proof replaces it.
+be believed. A file of another content hash or another dlprobe is stale: it is not used, and the
+next proof replaces it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class KeptTrial:
-    """A trial and where it belongs. arm: undone, sham, defaults, earlier for one of an earlier step of the proof, or change for one of `prescribe`; seed: of
-    the pair; restart: which one of the sham, or which earlier step.
+    """A trial and where it belongs. arm: undone, sham, defaults, earlier for one of an earlier step
+    of the proof, or change for one of `prescribe`; seed: of the pair; restart: which one of the
+    sham, or which earlier step.
     """
 
     arm: str
@@ -41,7 +43,9 @@ class KeptTrial:
 
 @dataclass(frozen=True)
 class Step:
-    """A change that was tried before the one that the proof ends with. restarts: of each of its shams."""
+    """A change that was tried before the one that the proof ends with. restarts: of each of its
+    shams.
+    """
 
     cause: Cause
     change: str
@@ -50,10 +54,12 @@ class Step:
 
 @dataclass(frozen=True)
 class ProofFile:
-    """What the file says. content_sha256: of the run; dlprobe: the version that wrote it; trials: by `key_of` their configuration.
+    """What the file says. content_sha256: of the run; dlprobe: the version that wrote it; trials:
+    by `key_of` their configuration.
 
-    cause, change, seeds: of the proof, None and empty where only trials are kept. restarts: of each of its shams, 0 for all that are there; earlier:
-    steps before it, which did not prove their cause.
+    cause, change, seeds: of the proof, None and empty where only trials are kept. restarts: of each
+        of its shams, 0 for all that are there; earlier: steps before it, which did not prove their
+        cause.
     """
 
     content_sha256: str
@@ -69,9 +75,23 @@ class ProofFile:
         """The proof that the trials make; None where there is none."""
         if self.cause is None:
             return None
-        earlier = tuple(filter(None, (self._of_step(step, "earlier", at) for at, step in enumerate(self.earlier))))
+        earlier = tuple(
+            filter(
+                None, (self._of_step(step, "earlier", at) for at, step in enumerate(self.earlier))
+            )
+        )
         found = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
-        return None if found is None else replace(found, defaults=tuple(each.trial for each in self.trials.values() if each.arm == "defaults"), earlier=earlier)
+        return (
+            None
+            if found is None
+            else replace(
+                found,
+                defaults=tuple(
+                    each.trial for each in self.trials.values() if each.arm == "defaults"
+                ),
+                earlier=earlier,
+            )
+        )
 
     def _of_step(self, step: Step, arm: str, restart: int) -> Proof | None:
         """One step with its shams; None where no seed has ended in both arms."""
@@ -79,9 +99,14 @@ class ProofFile:
         for seed in self.seeds:
             of_seed = [kept for kept in self.trials.values() if kept.seed == seed]
             undone = [kept.trial for kept in of_seed if kept.arm == arm and kept.restart == restart]
-            shams = sorted((kept for kept in of_seed if kept.arm == "sham"), key=lambda kept: kept.restart)
+            shams = sorted(
+                (kept for kept in of_seed if kept.arm == "sham"), key=lambda kept: kept.restart
+            )
             if undone and shams:
-                pairs[seed] = (undone[0], tuple(kept.trial for kept in shams[: step.restarts or None]))
+                pairs[seed] = (
+                    undone[0],
+                    tuple(kept.trial for kept in shams[: step.restarts or None]),
+                )
         return Proof(step.cause, step.change, self.seeds, pairs) if pairs else None
 
     def text(self) -> str:
@@ -116,12 +141,17 @@ def believed(path: Path, content_sha256: str) -> tuple[ProofFile | None, str]:
     if found.content_sha256 != content_sha256:
         return None, f"{path} is of a run with another content, so it is not used"
     if found.dlprobe != version():
-        return None, f"{path} was made by dlprobe {found.dlprobe}, this is {version()}, so it is not used"
+        return (
+            None,
+            f"{path} was made by dlprobe {found.dlprobe}, this is {version()}, so it is not used",
+        )
     return found, ""
 
 
 def read_proof_file(path: Path) -> ProofFile:
-    """What a proof file says. Raises FileNotFoundError, and RunFileError for what is no proof file or damaged."""
+    """What a proof file says. Raises FileNotFoundError, and RunFileError for what is no proof
+    file or damaged.
+    """
     try:
         content = read_start(path, LARGEST_FILE + 1)
     except FileNotFoundError:
@@ -133,7 +163,9 @@ def read_proof_file(path: Path) -> ProofFile:
             raise ValueError
         return _file_of(json.loads(content))
     except (ValueError, OverflowError, RecursionError):
-        raise RunFileError(f"{path} is no proof that dlprobe wrote, or it is damaged, so it is not used") from None
+        raise RunFileError(
+            f"{path} is no proof that dlprobe wrote, or it is damaged, so it is not used"
+        ) from None
 
 
 def _file_of(data: Any) -> ProofFile:
@@ -156,32 +188,66 @@ def _step(proof: Mapping[str, Any]) -> Step:
     code, name, why = (_of(cause.get(key), str) for key in ("code", "name", "why"))
     beside = [_of(each, dict) for each in _of(cause.get("beside", []), list)]
     others = tuple((_of(each.get("code"), str), _of(each.get("name"), str)) for each in beside)
-    return Step(Cause(code, name, _texts(cause.get("patch")), why, others), _of(proof.get("change"), str), _of(proof.get("restarts"), int))
+    return Step(
+        Cause(code, name, _texts(cause.get("patch")), why, others),
+        _of(proof.get("change"), str),
+        _of(proof.get("restarts"), int),
+    )
 
 
 def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
-    numbers = [_number(data.get(name), empty) for name, empty in (("skill", -math.inf), ("metric", math.inf))]
+    numbers = [
+        _number(data.get(name), empty)
+        for name, empty in (("skill", -math.inf), ("metric", math.inf))
+    ]
     findings = data.get("findings")
-    told = None if findings is None else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
-    trial = Trial(_of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("flawed"), bool), told)
-    return _of(data.get("key"), str), KeptTrial(_of(data.get("arm"), str), _of(data.get("seed"), int), _of(data.get("restart"), int), trial)
+    told = (
+        None
+        if findings is None
+        else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
+    )
+    trial = Trial(
+        _of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("flawed"), bool), told
+    )
+    return _of(data.get("key"), str), KeptTrial(
+        _of(data.get("arm"), str), _of(data.get("seed"), int), _of(data.get("restart"), int), trial
+    )
 
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
     severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
-    remedies = tuple(Remedy(_texts(_of(each, dict).get("patch")), _of(each.get("why"), str)) for each in _of(data.get("remedies"), list))
+    remedies = tuple(
+        Remedy(_texts(_of(each, dict).get("patch")), _of(each.get("why"), str))
+        for each in _of(data.get("remedies"), list)
+    )
     layers = tuple(_of(each, str) for each in _of(data.get("layers"), list))
     steps = tuple(_of(each, int) for each in _of(data.get("steps"), list))
     measured, threshold = (_number(data.get(key), math.nan) for key in ("measured", "threshold"))
-    return Finding(measured, threshold, evidence, layers, steps, remedies, code, name, severity or "")
+    return Finding(
+        measured, threshold, evidence, layers, steps, remedies, code, name, severity or ""
+    )
 
 
 def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
     trial = kept.trial
-    place = {"key": key, "arm": kept.arm, "seed": kept.seed, "restart": kept.restart, "state": trial.state}
-    numbers = {"skill": _finite(trial.skill), "metric": _finite(trial.metric), "flawed": trial.flawed}
-    return {**place, **numbers, "findings": None if trial.findings is None else [each.to_json() for each in trial.findings]}
+    place = {
+        "key": key,
+        "arm": kept.arm,
+        "seed": kept.seed,
+        "restart": kept.restart,
+        "state": trial.state,
+    }
+    numbers = {
+        "skill": _finite(trial.skill),
+        "metric": _finite(trial.metric),
+        "flawed": trial.flawed,
+    }
+    return {
+        **place,
+        **numbers,
+        "findings": None if trial.findings is None else [each.to_json() for each in trial.findings],
+    }
 
 
 def _finite(number: float) -> float | None:
@@ -189,7 +255,13 @@ def _finite(number: float) -> float | None:
 
 
 def _number(value: Any, empty: float) -> float:
-    return empty if value is None else float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _of(value, float)
+    return (
+        empty
+        if value is None
+        else float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else _of(value, float)
+    )
 
 
 def _texts(value: Any) -> dict[str, str]:

@@ -1,7 +1,10 @@
-"""Recipes: claims of lectures and textbooks, each with the runs that measure it and inequalities that decide it.
+"""Recipes: claims of lectures and textbooks, each with the runs that measure it and inequalities
+that decide it.
 
-A recipe is a record of the registry: the claim as the slide says it, a base configuration, and a function, marked with `@recipe`, that trains what it needs
-in a laboratory and returns numbers, inequalities and pictures. The verdict follows from the inequalities alone. Importing recipes imports no engine.
+A recipe is a record of the registry: the claim as the slide says it, a base configuration, and a
+function, marked with `@recipe`, that trains what it needs in a laboratory and returns numbers,
+inequalities and pictures. The verdict follows from the inequalities alone. Importing recipes
+imports no engine.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ PictureKind: TypeAlias = Literal["lines", "layers", "table", "drawing"]
 
 @dataclass(frozen=True)
 class Check:
-    """One inequality that the claim implies, `value` `relation` `bound`, in the case `when` ("" for always). NaN never holds."""
+    """One inequality that the claim implies, `value` `relation` `bound`, in the case `when` (""
+    for always). NaN never holds.
+    """
 
     quantity: str
     value: float
@@ -38,8 +43,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one value per layer); table: columns and rows;
-    drawing: text lines. bounds: of lines that are edges of an area around another one, the name of that one."""
+    """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one
+    value per layer); table: columns and rows;
+    drawing: text lines. bounds: of lines that are edges of an area around another one, the name of
+        that one.
+    """
 
     kind: PictureKind
     caption: str
@@ -56,7 +64,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Found:
-    """What a recipe measured: inequalities, named numbers (plain Python values, for JSON), pictures."""
+    """What a recipe measured: inequalities, named numbers (plain Python values, for JSON),
+    pictures.
+    """
 
     checks: Sequence[Check]
     measured: Mapping[str, Any]
@@ -73,14 +83,18 @@ class Judgement:
     @property
     def text(self) -> str:
         """The verdict as a sentence's end."""
-        return f"{self.answer} {self.condition}" if self.answer == "holds only when" else self.answer
+        return (
+            f"{self.answer} {self.condition}" if self.answer == "holds only when" else self.answer
+        )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One claim. `truth` says what is so, `expected` which verdict follows from it at the default size, `base` is the TOML that all its runs begin with.
+    """One claim. `truth` says what is so, `expected` which verdict follows from it at the default
+    size, `base` is the TOML that all its runs begin with.
 
-    `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data` says that the claim is about the data in `base` and no other.
+    `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data` says
+    that the claim is about the data in `base` and no other.
     """
 
     name: str
@@ -104,12 +118,32 @@ Measure: TypeAlias = "Callable[[Laboratory], Found]"
 
 
 def recipe(
-    *, claim: str, source: str, base: str, truth: str, expected: Answer, tiny: Mapping[str, str] | None = None, own_data: bool = False
+    *,
+    claim: str,
+    source: str,
+    base: str,
+    truth: str,
+    expected: Answer,
+    tiny: Mapping[str, str] | None = None,
+    own_data: bool = False,
 ) -> Callable[[Measure], Measure]:
     """Decorator: the function measures a claim, and the recipe has its name; see `Recipe`."""
 
     def register(measure: Measure) -> Measure:
-        registry.register("recipe", Recipe(measure.__name__, claim, source, base, measure, truth, expected, tiny or {}, own_data))
+        registry.register(
+            "recipe",
+            Recipe(
+                measure.__name__,
+                claim,
+                source,
+                base,
+                measure,
+                truth,
+                expected,
+                tiny or {},
+                own_data,
+            ),
+        )
         return measure
 
     return register
@@ -125,4 +159,8 @@ def judge(checks: Sequence[Check]) -> Judgement:
     kept = [case for case in cases if all(check.holds for check in checks if check.when == case)]
     if len(kept) == len(cases):
         return Judgement("holds")
-    return Judgement("holds only when", " or ".join(filter(None, kept))) if any(kept) else Judgement("does not hold")
+    return (
+        Judgement("holds only when", " or ".join(filter(None, kept)))
+        if any(kept)
+        else Judgement("does not hold")
+    )

@@ -1,4 +1,6 @@
-"""A recipe as an experiment: its base configuration, measured in a laboratory, and what a study file keeps of it."""
+"""A recipe as an experiment: its base configuration, measured in a laboratory, and what a study
+file keeps of it.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,31 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 
 def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
-    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
+    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own
+    data only.
+    """
     config = parse_toml(recipe.base, f"recipe {recipe.name}")
     quiet = {"recording.histogram_every": "never"}
     config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
     if data is None:
         if target is not None:
-            raise ConfigError("--target names the label column of a file: expected --data FILE with it")
+            raise ConfigError(
+                "--target names the label column of a file: expected --data FILE with it"
+            )
         return config
     if recipe.own_data:
-        raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
-    return with_values(config, {"data.data": data, "data.scaling": "standardize", **({} if target is None else {"data.target": target})})
+        raise ConfigError(
+            f"recipe {recipe.name} is about its own data, {config.data.data}: expected no "
+            "--data; run it without"
+        )
+    return with_values(
+        config,
+        {
+            "data.data": data,
+            "data.scaling": "standardize",
+            **({} if target is None else {"data.target": target}),
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -50,13 +66,33 @@ class RecipeExperiment(Experiment[Found, Measured]):
 
     @classmethod
     def restore(cls, study: Study, told: Callable[[str], None]) -> RecipeExperiment:
-        """The recipe whose runs a study holds, to be measured again without training. Raises ConfigError where the file does not say enough."""
+        """The recipe whose runs a study holds, to be measured again without training. Raises
+        ConfigError where the file does not say enough.
+        """
         options, seeds = study.description.get("options", {}), study.axes.get("seed", [])
-        if not isinstance(options, dict) or not isinstance(options.get("tiny"), bool) or "given" not in options or not all(type(seed) is int for seed in seeds):
-            raise ConfigError(f"{study.path} does not say how it was made: it was written by an older dlprobe; measure the recipe again with -o")
+        if (
+            not isinstance(options, dict)
+            or not isinstance(options.get("tiny"), bool)
+            or "given" not in options
+            or not all(type(seed) is int for seed in seeds)
+        ):
+            raise ConfigError(
+                f"{study.path} does not say how it was made: it was written by an older "
+                "dlprobe; measure the recipe again with -o"
+            )
         recipe, given = registry.get("recipe", str(options.get("recipe"))), bool(options["given"])
-        base = base_of(recipe, options["tiny"], str(options.get("data")) if given else None, options.get("target") if given else None)
-        return cls(recipe, Laboratory(base, PreparedSets(told=told), seeds, options["tiny"], given=given, saved=study))
+        base = base_of(
+            recipe,
+            options["tiny"],
+            str(options.get("data")) if given else None,
+            options.get("target") if given else None,
+        )
+        return cls(
+            recipe,
+            Laboratory(
+                base, PreparedSets(told=told), seeds, options["tiny"], given=given, saved=study
+            ),
+        )
 
     @property
     def doing(self) -> str:  # type: ignore[override]  # names the recipe
@@ -65,7 +101,13 @@ class RecipeExperiment(Experiment[Found, Measured]):
 
     def train(self, means: Means, finished: Mapping[str, Found]) -> StudyResult[Found]:
         """All or nothing: what follows from half a measurement is not known."""
-        room = replace(self.laboratory, threads=means.threads, stop=means.stop, progress=means.progress, writer=means.writer)
+        room = replace(
+            self.laboratory,
+            threads=means.threads,
+            stop=means.stop,
+            progress=means.progress,
+            writer=means.writer,
+        )
         try:
             return StudyResult({self.recipe.name: self.recipe.measure(room)}, complete=True)
         except Stopped:
@@ -78,12 +120,26 @@ class RecipeExperiment(Experiment[Found, Measured]):
     def describe(self) -> dict[str, Any]:
         """The recipe whose runs are kept."""
         data = self.laboratory.base.data
-        options = {"recipe": self.recipe.name, "data": data.data, "target": data.target, "given": self.laboratory.given, "tiny": self.laboratory.tiny}
+        options = {
+            "recipe": self.recipe.name,
+            "data": data.data,
+            "target": data.target,
+            "given": self.laboratory.given,
+            "tiny": self.laboratory.tiny,
+        }
         claim = {"says": self.recipe.claim, "source": self.recipe.source}
-        return {"experiment": self.name, "axes": {"seed": list(self.laboratory.seeds)}, "options": options, "claim": claim}
+        return {
+            "experiment": self.name,
+            "axes": {"seed": list(self.laboratory.seeds)},
+            "options": options,
+            "claim": claim,
+        }
 
     def table(self, result: Measured) -> dict[str, list[Any]]:
         """The inequalities."""
         checks = result.found.checks
         names = ("quantity", "when", "value", "relation", "bound")
-        return {**{name: [getattr(check, name) for check in checks] for name in names}, "holds": [int(check.holds) for check in checks]}
+        return {
+            **{name: [getattr(check, name) for check in checks] for name in names},
+            "holds": [int(check.holds) for check in checks],
+        }

@@ -20,14 +20,19 @@ from dlprobe.parts.metrics import Scored
 Array: TypeAlias = npt.NDArray[Any]
 
 DEFAULT_REPLICAS = 20
-SHARED = "nets on one training set are alike: with few training sets the intervals are too narrow, and the variance comes out a little small"
+SHARED = (
+    "nets on one training set are alike: with few training sets the intervals are too narrow, and "
+    "the variance comes out a little small"
+)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of retraining, in the words of the options; a study file keeps it by these names to go on later. None: what the data suggest.
+    """What is asked of retraining, in the words of the options; a study file keeps it by these
+    names to go on later. None: what the data suggest.
 
-    noise: the variance of the noise in targets, or `estimate`. over: an axis, `width` or `width=2,4`; values: those of the axis where `over` has none.
+    noise: the variance of the noise in targets, or `estimate`. over: an axis, `width` or
+        `width=2,4`; values: those of the axis where `over` has none.
     """
 
     replicas: int = DEFAULT_REPLICAS
@@ -42,7 +47,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Design:
-    """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted.
+    """What is asked. truth: the samples' targets without noise where they are known; noise: its
+    variance; part: whose samples are predicted.
 
     asked: the request that leads to it.
     """
@@ -60,71 +66,133 @@ class Design:
 
 @dataclass(frozen=True)
 class Decomposed:
-    """The decomposition at each value of the axis, as far as two replicas ended there with finite outputs."""
+    """The decomposition at each value of the axis, as far as two replicas ended there with
+    finite outputs.
+    """
 
     design: Design
     points: Sequence[Point]
 
 
-def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Answer]], threshold: float, trained_on: str = "cross_entropy") -> list[Point]:
-    """The decomposition at each value from (value, data number, answer) of every replica; values of which fewer than two replicas are usable are left out.
+def points(
+    design: Design,
+    replicas: Sequence[tuple[str | float | None, int, Answer]],
+    threshold: float,
+    trained_on: str = "cross_entropy",
+) -> list[Point]:
+    """The decomposition at each value from (value, data number, answer) of every replica; values of
+    which fewer than two replicas are usable are left out.
 
     trained_on: the name of the loss that the nets were trained with.
     """
     found = []
     for value in design.values:
         here = [(data, answer) for at, data, answer in replicas if at == value]
-        usable = [(data, answer) for data, answer in here if float(np.abs(answer.outputs).max()) <= LARGEST_VALUE]
+        usable = [
+            (data, answer)
+            for data, answer in here
+            if float(np.abs(answer.outputs).max()) <= LARGEST_VALUE
+        ]
         if len(usable) < 2:
             continue
         made, wanted = predictions_of(design, [answer.outputs for _, answer in usable], threshold)
         exact = design.loss == "squared" and design.truth is not None
         noise = design.noise if design.loss == "squared" else None
-        parts = decompose(made, design.truth if exact else wanted, design.loss, noise=noise, noise_in_targets=not exact)
+        parts = decompose(
+            made,
+            design.truth if exact else wanted,
+            design.loss,
+            noise=noise,
+            noise_in_targets=not exact,
+        )
         groups = [data for data, _ in usable]
-        apart = sources(made, groups, design.loss) if design.facts.get("vary") == "both" and len(usable) == len(here) else None
+        apart = (
+            sources(made, groups, design.loss)
+            if design.facts.get("vary") == "both" and len(usable) == len(here)
+            else None
+        )
         if len(set(groups)) < len(groups):
-            parts = replace(parts, notes=(*parts.notes, SHARED)) if design.facts.get("vary") == "both" else parts
-        found.append(Point(value, parts, apart, len(here) - len(usable), own_loss(design, [answer for _, answer in usable], trained_on)))
+            parts = (
+                replace(parts, notes=(*parts.notes, SHARED))
+                if design.facts.get("vary") == "both"
+                else parts
+            )
+        found.append(
+            Point(
+                value,
+                parts,
+                apart,
+                len(here) - len(usable),
+                own_loss(design, [answer for _, answer in usable], trained_on),
+            )
+        )
     return found
 
 
 def own_loss(design: Design, answers: Sequence[Answer], trained_on: str) -> float:
-    """The mean loss of replicas on their own training samples, in the loss that is decomposed; NaN where their runs do not tell it.
+    """The mean loss of replicas on their own training samples, in the loss that is decomposed; NaN
+    where their runs do not tell it.
 
-    Squared: n outputs have n times the mean square error. Probabilities' squared errors are no number that a run ends with.
+    Squared: n outputs have n times the mean square error. Probabilities' squared errors are no
+        number that a run ends with.
     """
     classes = design.targets.dtype.kind in "iu"
     if design.loss == "zero-one":
         return float(np.mean([answer.train_error for answer in answers]))
     if design.loss == "cross-entropy":
-        return float(np.mean([answer.train_loss for answer in answers])) if trained_on.endswith("cross_entropy") else math.nan
+        return (
+            float(np.mean([answer.train_loss for answer in answers]))
+            if trained_on.endswith("cross_entropy")
+            else math.nan
+        )
     outputs = 1 if design.targets.ndim == 1 else design.targets.shape[1]
-    return math.nan if classes else float(np.mean([outputs * answer.train_error**2 for answer in answers]))
+    return (
+        math.nan
+        if classes
+        else float(np.mean([outputs * answer.train_error**2 for answer in answers]))
+    )
 
 
-def predictions_of(design: Design, outputs: Sequence[Array], threshold: float) -> tuple[Array, Array]:
-    """What the loss takes of the nets' outputs: classes, probabilities or values; and the targets likewise."""
+def predictions_of(
+    design: Design, outputs: Sequence[Array], threshold: float
+) -> tuple[Array, Array]:
+    """What the loss takes of the nets' outputs: classes, probabilities or values; and the
+    targets likewise.
+    """
     classes = design.targets.dtype.kind in "iu"
-    stacked = np.stack(outputs).astype(np.float64) if outputs else np.zeros((0, len(design.targets), 1))
+    stacked = (
+        np.stack(outputs).astype(np.float64) if outputs else np.zeros((0, len(design.targets), 1))
+    )
     if design.loss == "zero-one":
         if not classes:
-            raise ConfigError("--loss zero-one needs classes, the targets are numbers: use --loss squared")
+            raise ConfigError(
+                "--loss zero-one needs classes, the targets are numbers: use --loss squared"
+            )
         count = max(stacked.shape[2], 2)
-        return np.stack([Scored(each, design.targets, count, threshold).predicted for each in stacked]) if len(stacked) else stacked[:, :, 0], design.targets
+        return np.stack(
+            [Scored(each, design.targets, count, threshold).predicted for each in stacked]
+        ) if len(stacked) else stacked[:, :, 0], design.targets
     if design.loss == "cross-entropy":
         if not classes:
-            raise ConfigError("--loss cross-entropy needs classes, the targets are numbers: use --loss squared")
+            raise ConfigError(
+                "--loss cross-entropy needs classes, the targets are numbers: use --loss squared"
+            )
         return (stacked[:, :, 0] if stacked.shape[2] == 1 else stacked), design.targets
     if not classes:
         return stacked, design.targets.reshape(len(design.targets), -1)
-    wanted = design.targets[:, None].astype(np.float64) if stacked.shape[2] == 1 else np.eye(stacked.shape[2])[design.targets]
+    wanted = (
+        design.targets[:, None].astype(np.float64)
+        if stacked.shape[2] == 1
+        else np.eye(stacked.shape[2])[design.targets]
+    )
     return stacked, wanted
 
 
 def table(found: Sequence[Point]) -> dict[str, list[object]]:
     """The decompositions as columns, as a study file keeps them."""
-    columns: dict[str, list[object]] = {"at": ["" if point.at is None else str(point.at) for point in found]}
+    columns: dict[str, list[object]] = {
+        "at": ["" if point.at is None else str(point.at) for point in found]
+    }
     for name in ("expected_loss", "bias", "variance", "net_variance", "noise"):
         columns[name] = [getattr(point.found, name) for point in found]
     columns["replicas"] = [point.found.replicas for point in found]

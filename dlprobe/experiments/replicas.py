@@ -1,6 +1,8 @@
-"""Replicas of one configuration: trainings that differ by training data, seed or both, each kept as its predictions.
+"""Replicas of one configuration: trainings that differ by training data, seed or both, each kept as
+its predictions.
 
-Small nets train side by side. Which nets do is decided by the plan alone, so neither threads nor a break that a study goes on after show in any number.
+Small nets train side by side. Which nets do is decided by the plan alone, so neither threads nor a
+break that a study goes on after show in any number.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Prepared: TypeAlias = Callable[[int, int | None], trainer.PreparedData]
 
 @dataclass(frozen=True)
 class Replica:
-    """One training: its place in the study, which training data (by number) and how many samples of it, its configuration."""
+    """One training: its place in the study, which training data (by number) and how many
+    samples of it, its configuration.
+    """
 
     id: str
     at: str | float | None
@@ -45,7 +49,10 @@ class Replica:
 
 def planned(replicas: Sequence[Replica]) -> list[PlannedRun]:
     """Replicas as runs of a study."""
-    return [PlannedRun(each.id, each.config, {"at": each.at, "data": each.data, "seed": each.seed}) for each in replicas]
+    return [
+        PlannedRun(each.id, each.config, {"at": each.at, "data": each.data, "seed": each.seed})
+        for each in replicas
+    ]
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,9 @@ class Team:
 
 @dataclass(frozen=True)
 class Common:
-    """What all teams share: `prepared` gives a replica's data, `part` is predicted, `kept` says whether runs are written."""
+    """What all teams share: `prepared` gives a replica's data, `part` is predicted, `kept` says
+    whether runs are written.
+    """
 
     prepared: Prepared
     part: str
@@ -67,8 +76,9 @@ class Common:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a replica says: its outputs (samples, outputs) on the common samples, and how it fits its own training samples, as its run ends with it
-    (share of wrong classes, or the root mean square error; the loss). All NaN if it diverged.
+    """What a replica says: its outputs (samples, outputs) on the common samples, and how it fits
+    its own training samples, as its run ends with it (share of wrong classes, or the root mean
+    square error; the loss). All NaN if it diverged.
     """
 
     outputs: Array
@@ -101,7 +111,9 @@ def answered(status: str, final: Mapping[str, Any], outputs: Array | None) -> An
         return None
     if status != "finished":
         return Answer(np.full_like(outputs, np.nan))
-    return Answer(outputs, *(float(final.get(f"train_{name}", math.nan)) for name in ("error", "loss")))
+    return Answer(
+        outputs, *(float(final.get(f"train_{name}", math.nan)) for name in ("error", "loss"))
+    )
 
 
 def run(
@@ -122,9 +134,14 @@ def run(
     """
     found: dict[str, Answer] = dict(finished or {})
     teams = [without(team, found) for team in teams_of(replicas, prepared)]
-    largest_first = sorted((team for team in teams if team.members), key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members))
+    largest_first = sorted(
+        (team for team in teams if team.members),
+        key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members),
+    )
     coordinates = {each.id: each.coordinates for each in planned(replicas)}
-    for id, made in _results(largest_first, Common(prepared, part, study is not None), workers, stop, cluster):
+    for id, made in _results(
+        largest_first, Common(prepared, part, study is not None), workers, stop, cluster
+    ):
         if study is not None and made.stored is not None:
             study.run(id, made.stored, coordinates[id])
         found[id] = made.answer
@@ -133,10 +150,14 @@ def run(
     return found
 
 
-def _results(teams: Sequence[Team], common: Common, workers: int, stop: Stop, cluster: DaskCluster | None) -> Iterator[tuple[str, Made]]:
+def _results(
+    teams: Sequence[Team], common: Common, workers: int, stop: Stop, cluster: DaskCluster | None
+) -> Iterator[tuple[str, Made]]:
     """(id, what it came to) as teams end."""
     if cluster is None:
-        ended: Iterator[tuple[int, dict[str, Made]]] = executor.run_all([partial(run_team, team, common, stop) for team in teams], workers, stop)
+        ended: Iterator[tuple[int, dict[str, Made]]] = executor.run_all(
+            [partial(run_team, team, common, stop) for team in teams], workers, stop
+        )
     else:
         ended = cluster.run(run_teams, [(team, common) for team in teams], stop)
     for _, made in ended:
@@ -149,11 +170,15 @@ def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, Made]]:
 
 
 def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
-    """The replicas parted into those that train together: only seed and data differ within a team."""
+    """The replicas parted into those that train together: only seed and data differ within a
+    team.
+    """
     alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
     for each in replicas:
         alike.setdefault((each.at, each.size), []).append(each)
-    parted = (team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group))
+    parted = (
+        team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group)
+    )
     return [Team(tuple(team), fleet=len(team) > 1) for team in parted]
 
 
@@ -175,7 +200,9 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     sets = [common.prepared(each.data, each.size) for each in team.members]
     trained = fleets.train(session, [each.seed for each in team.members], sets, stop)
     found = {}
-    for replica, data, net in zip(team.members, sets, trained, strict=False):  # nothing is trained after a stop
+    for replica, data, net in zip(
+        team.members, sets, trained, strict=False
+    ):  # nothing is trained after a stop
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
             made = run_one(trainer.start(replica.config, data), common, stop, net)
         else:
@@ -185,24 +212,48 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     return found
 
 
-def answer_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained) -> Answer:
-    """What a net of the session's kind says, in the user's units: a replica's targets are scaled by its own training part."""
+def answer_of(
+    session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained
+) -> Answer:
+    """What a net of the session's kind says, in the user's units: a replica's targets are
+    scaled by its own training part.
+    """
     session.network.adopt(net)
     scaler = fitted(session.model.target_scaling, data)
-    outputs = in_user_units(scaler, session.network.evaluate(data.inputs[part], session.targets[part]).outputs)
-    targets = encode_targets(session.model.loss, session.model.outputs, data, scaler, "train", session.config.training.dtype)
+    outputs = in_user_units(
+        scaler, session.network.evaluate(data.inputs[part], session.targets[part]).outputs
+    )
+    targets = encode_targets(
+        session.model.loss,
+        session.model.outputs,
+        data,
+        scaler,
+        "train",
+        session.config.training.dtype,
+    )
     own = session.network.evaluate(data.inputs["train"], targets)
     with np.errstate(all="ignore"):
-        scored = Scored(in_user_units(scaler, own.outputs), data.targets["train"], len(data.class_names), session.model.loss.record.threshold)
+        scored = Scored(
+            in_user_units(scaler, own.outputs),
+            data.targets["train"],
+            len(data.class_names),
+            session.model.loss.record.threshold,
+        )
         return Answer(outputs, error(scored), own.loss)
 
 
-def run_one(session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None) -> Made | None:
+def run_one(
+    session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None
+) -> Made | None:
     """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
     recorder: Recorder = kept if writer is None else Both(kept, writer)
-    status = trainer.run(session, recorder, stop=stop) if net is None else trainer.adopt(session, recorder, net)
+    status = (
+        trainer.run(session, recorder, stop=stop)
+        if net is None
+        else trainer.adopt(session, recorder, net)
+    )
     if status == "interrupted" or kept.answer is None:
         return None
     return Made(kept.answer, writer.bytes() if writer is not None else None)

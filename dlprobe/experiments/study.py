@@ -1,7 +1,9 @@
-"""Studies: a list of planned runs goes through an executor, each finished run into one file and through one reading of it.
+"""Studies: a list of planned runs goes through an executor, each finished run into one file and
+through one reading of it.
 
-A run is read from its bytes as it would be from the file, so a study that was saved says the same again without training. Which thread made a run, and in
-which order runs ended, shows nowhere: runs are kept by id, and a study's content hash covers ids and contents only.
+A run is read from its bytes as it would be from the file, so a study that was saved says the same
+again without training. Which thread made a run, and in which order runs ended, shows nowhere: runs
+are kept by id, and a study's content hash covers ids and contents only.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class StudyResult(Generic[T]):
-    """What was read of each run that ended, by id, in the plan's order; `complete` is False after a stop."""
+    """What was read of each run that ended, by id, in the plan's order; `complete` is False
+    after a stop.
+    """
 
     found: Mapping[str, T]
     complete: bool
@@ -66,10 +70,12 @@ def run_study(
     cluster: DaskCluster | None = None,
     longest_first: bool = True,
 ) -> StudyResult[T]:
-    """Train what is planned and not among `finished`, longest first so that threads end together, or in the plan's order, and read every run.
+    """Train what is planned and not among `finished`, longest first so that threads end together,
+    or in the plan's order, and read every run.
 
-    progress(done, all) is told of the whole grid as runs end, those that were finished before included. An error in a run ends the study; what had ended
-    before is kept by the writer. cluster: where runs execute in place of threads of this process.
+    progress(done, all) is told of the whole grid as runs end, those that were finished before
+    included. An error in a run ends the study; what had ended before is kept by the writer.
+    cluster: where runs execute in place of threads of this process.
     """
     found: dict[str, T] = dict(finished or {})
     waiting = [each for each in plan if each.id not in found]
@@ -80,7 +86,9 @@ def run_study(
             found[waiting[index].id] = result
         if progress is not None:
             progress(len(found), len(plan))
-    return StudyResult({each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked)
+    return StudyResult(
+        {each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked
+    )
 
 
 def _results(
@@ -94,19 +102,34 @@ def _results(
 ) -> Iterator[tuple[int, T | None]]:
     """(index, what was read) of runs as they end; None for one that was stopped."""
     if cluster is None:
-        yield from executor.run_all([partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop)
+        yield from executor.run_all(
+            [partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop
+        )
         return
-    for index, stored in cluster.train([(each.config, sets.of(each.config)) for each in waiting], stop):
+    for index, stored in cluster.train(
+        [(each.config, sets.of(each.config)) for each in waiting], stop
+    ):
         yield index, keep(waiting[index], stored, read, writer)
 
 
-def run_one(planned: PlannedRun, sets: PreparedSets, read: Callable[[PlannedRun, Run], T], stop: Stop, writer: StudyWriter | None) -> T | None:
+def run_one(
+    planned: PlannedRun,
+    sets: PreparedSets,
+    read: Callable[[PlannedRun, Run], T],
+    stop: Stop,
+    writer: StudyWriter | None,
+) -> T | None:
     """One run; None if it was stopped."""
     stored = train_to_bytes(planned.config, sets.of(planned.config), stop)
     return None if stored is None else keep(planned, stored, read, writer)
 
 
-def keep(planned: PlannedRun, stored: bytes, read: Callable[[PlannedRun, Run], T], writer: StudyWriter | None) -> T:
+def keep(
+    planned: PlannedRun,
+    stored: bytes,
+    read: Callable[[PlannedRun, Run], T],
+    writer: StudyWriter | None,
+) -> T:
     """Write a run that ended, and read it."""
     if writer is not None:
         writer.run(planned.id, stored, planned.coordinates)
@@ -117,17 +140,33 @@ def work(config: RunConfig, sets: PreparedSets) -> float:
     """How long a run takes beside others, in multiply-adds: weights × samples seen."""
     data = sets.of(config)
     widths = [len(data.feature_names), *config.model.layers, data.outputs]
-    weights = sum(layer_size("", fan_in, fan_out, bias=True, norm=None).parameters for fan_in, fan_out in pairwise(widths))
+    weights = sum(
+        layer_size("", fan_in, fan_out, bias=True, norm=None).parameters
+        for fan_in, fan_out in pairwise(widths)
+    )
     rows = len(data.inputs["train"])
-    batch = rows if config.training.batch_size == "full" else min(int(config.training.batch_size), rows)
-    samples = config.training.steps * batch if config.training.steps else (config.training.epochs or 1) * rows
+    batch = (
+        rows if config.training.batch_size == "full" else min(int(config.training.batch_size), rows)
+    )
+    samples = (
+        config.training.steps * batch
+        if config.training.steps
+        else (config.training.epochs or 1) * rows
+    )
     return float(weights) * samples
 
 
-def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[PlannedRun, Run], T], sets: PreparedSets | None = None) -> dict[str, T]:
-    """What is read of the planned runs that a study holds already. sets: the data, where more runs are to come.
+def finished_runs(
+    study: Study,
+    plan: Sequence[PlannedRun],
+    read: Callable[[PlannedRun, Run], T],
+    sets: PreparedSets | None = None,
+) -> dict[str, T]:
+    """What is read of the planned runs that a study holds already. sets: the data, where more runs
+    are to come.
 
-    Raises ConfigError where the study holds a run of the same id and another configuration, or of other data than there are now.
+    Raises ConfigError where the study holds a run of the same id and another configuration, or of
+    other data than there are now.
     """
     found: dict[str, T] = {}
     for each in plan:
@@ -135,7 +174,10 @@ def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[Plan
             continue
         run = study.runs.open(each.id)
         if canonical(run.config) != canonical(pinned(_of_the_same_format(each.config, run))):
-            raise ConfigError(f"{study.path} holds {each.id} with another configuration: begin a new study with -o, or resume this one with what began it")
+            raise ConfigError(
+                f"{study.path} holds {each.id} with another configuration: begin a new study "
+                "with -o, or resume this one with what began it"
+            )
         if sets is not None:
             refuse_other_data(study, run, sets.of(each.config))
         found[each.id] = read(each, run)
@@ -143,17 +185,25 @@ def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[Plan
 
 
 def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:
-    """The planned configuration; of classes with the run's own `target_scaling`, which does nothing there and which older studies do not have."""
+    """The planned configuration; of classes with the run's own `target_scaling`, which does
+    nothing there and which older studies do not have.
+    """
     if run.data.get("task") != "classification":
         return planned
     held = run.configuration
-    return planned if held is None else with_values(planned, {"data.target_scaling": held.data.target_scaling})
+    return (
+        planned
+        if held is None
+        else with_values(planned, {"data.target_scaling": held.data.target_scaling})
+    )
 
 
 def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
     """Raise ConfigError where a run of the study was trained on other data."""
     if run.data.get("fingerprint") != data.fingerprint:
-        changed = f"{data.name} has changed since {study.path} was begun: runs on both cannot be compared"
+        changed = (
+            f"{data.name} has changed since {study.path} was begun: runs on both cannot be compared"
+        )
         raise ConfigError(f"{changed}; begin a new study with -o, or bring the old data back")
 
 
@@ -175,10 +225,19 @@ def run_id(index: int, words: str, seed: int) -> str:
 
 
 def open_study(path: Path, experiment: str) -> Study:
-    """A study of this experiment. Raises RunFileError for a file that cannot be read, ConfigError for anything else than such a study."""
+    """A study of this experiment. Raises RunFileError for a file that cannot be read,
+    ConfigError for anything else than such a study.
+    """
     found = open_run(path)
     if not isinstance(found, Study) or found.description.get("experiment") != experiment:
-        what = f"a study of {found.description.get('experiment', 'something else')!r}" if isinstance(found, Study) else "a single run"
+        what = (
+            f"a study of {found.description.get('experiment', 'something else')!r}"
+            if isinstance(found, Study)
+            else "a single run"
+        )
         found.close()
-        raise ConfigError(f"{path} is {what}: expected a study that `dlprobe {experiment} -o` wrote; look at it with `dlprobe inspect {path}`")
+        raise ConfigError(
+            f"{path} is {what}: expected a study that `dlprobe {experiment} -o` wrote; look "
+            f"at it with `dlprobe inspect {path}`"
+        )
     return found

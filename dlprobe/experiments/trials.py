@@ -1,7 +1,8 @@
-"""Trials: single trainings of a changed configuration, and what each came to, measured without any rule.
+"""Trials: single trainings of a changed configuration, and what each came to, measured without any
+rule.
 
-A trial *learned* where the run's own end says so (`analysis.learning`): it learned well; or, of data
-of which nobody gets that much, it is as good as the best configuration that was tried on them.
+A trial *learned* where the run's own end says so (`analysis.learning`): it learned well; or, of
+data of which nobody gets that much, it is as good as the best configuration that was tried on them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import CORRECTABLE, NOTHING, OF_KNOWN, Learning, learning, state
+from dlprobe.analysis.learning.learned import (
+    CORRECTABLE,
+    NOTHING,
+    OF_KNOWN,
+    Learning,
+    learning,
+    state,
+)
 from dlprobe.rules import Finding
 from dlprobe.rules.files import Criteria
 
@@ -21,17 +29,24 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 LEARNED = "learned well"
-METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is compared
+METRICS = (
+    "val_error",
+    "train_error",
+    "val_loss",
+    "train_loss",
+)  # the first that a run has is compared
 
 
 @dataclass(frozen=True)
 class Trial:
     """One training.
 
-    state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation part
-    where there is one, −∞ where it is no number. metric: the first of METRICS, infinite for none.
-    flawed: whether its end has a flaw that a good skill does not make up for: probabilities worse than
-    guessing, a scale or offset that is off. findings: what rules say of it; None where not asked.
+    state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation
+        part where there is one, −∞ where it is no number. metric: the first of METRICS, infinite
+        for none.
+    flawed: whether its end has a flaw that a good skill does not make up for: probabilities worse
+        than guessing, a scale or offset that is off. findings: what rules say of it; None where not
+        asked.
     """
 
     state: str
@@ -41,10 +56,17 @@ class Trial:
     findings: tuple[Finding, ...] | None = None
 
     def learned(self, reachable: float = math.nan) -> bool:
-        """Whether the run learned; `reachable` is the skill of the best known configuration, NaN where none is known."""
+        """Whether the run learned; `reachable` is the skill of the best known configuration,
+        NaN where none is known.
+        """
         if self.state == LEARNED:
             return True
-        return self.state == "learned in part" and not self.flawed and reachable >= NOTHING and self.skill >= OF_KNOWN * reachable
+        return (
+            self.state == "learned in part"
+            and not self.flawed
+            and reachable >= NOTHING
+            and self.skill >= OF_KNOWN * reachable
+        )
 
 
 Measure: TypeAlias = "Callable[[Run], Trial]"
@@ -54,13 +76,24 @@ def trial_of(run: Run) -> Trial:
     """What a run came to. Raises RunFileError where it is damaged."""
     found = learning(run)
     reached = state(found, run.status).name
-    return Trial(reached, _skill(found) if run.status != "diverged" else -math.inf, metric_of(run), found is not None and _flawed(found))
+    return Trial(
+        reached,
+        _skill(found) if run.status != "diverged" else -math.inf,
+        metric_of(run),
+        found is not None and _flawed(found),
+    )
 
 
 def judged_trial_of(run: Run) -> Trial:
     """The same with what rules say of the run."""
     measured = trial_of(run)
-    return Trial(measured.state, measured.skill, measured.metric, measured.flawed, Criteria().judge(run).findings)
+    return Trial(
+        measured.state,
+        measured.skill,
+        measured.metric,
+        measured.flawed,
+        Criteria().judge(run).findings,
+    )
 
 
 def _skill(found: Learning | None) -> float:
@@ -73,16 +106,24 @@ def _skill(found: Learning | None) -> float:
 def _flawed(found: Learning) -> bool:
     if found.overconfident > 1.0 or found.correctable > CORRECTABLE:
         return True
-    return math.isnan(found.overconfident) and any(bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss))
+    return math.isnan(found.overconfident) and any(
+        bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss)
+    )
 
 
 def metric_of(run: Run) -> float:
     """The first of METRICS that the run has; infinite for none."""
-    values = [float(run.final[name]) for name in METRICS if name in run.final and np.isfinite(run.final[name])]
+    values = [
+        float(run.final[name])
+        for name in METRICS
+        if name in run.final and np.isfinite(run.final[name])
+    ]
     return values[0] if values else math.inf
 
 
 def reachable_skill(groups: Iterable[Sequence[Trial]]) -> float:
-    """The largest median skill of groups of trials, each the seeds of one configuration; NaN without trials."""
+    """The largest median skill of groups of trials, each the seeds of one configuration; NaN
+    without trials.
+    """
     medians = [float(np.median([trial.skill for trial in group])) for group in groups if group]
     return max(medians, default=math.nan)

@@ -1,4 +1,6 @@
-"""CSV: a row for each step and layer. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+"""CSV: a row for each step and layer. A text that a spreadsheet would take for a formula gets
+an apostrophe before it.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,20 @@ FORMULA = "^[=+@-]"
 
 
 def write(path: Path, parts: Sequence[Part]) -> None:
-    """Write the table. Raises RunFileError where a run is damaged, OSError where the disk is full."""
+    """Write the table. Raises RunFileError where a run is damaged, OSError where the disk is
+    full.
+    """
     import polars
 
     texts = polars.col(polars.String)
     with path.open("xb") as file:
         for number, frame in enumerate(frames(parts)):
-            safe = frame.with_columns(polars.when(texts.str.contains(FORMULA)).then("'" + texts).otherwise(texts).name.keep())
+            safe = frame.with_columns(
+                polars.when(texts.str.contains(FORMULA))
+                .then("'" + texts)
+                .otherwise(texts)
+                .name.keep()
+            )
             safe.write_csv(file, include_header=number == 0)
 
 

@@ -1,4 +1,6 @@
-"""What an export format is: a record of kind `export_format`, registered by the file that writes it."""
+"""What an export format is: a record of kind `export_format`, registered by the file that
+writes it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from dlprobe.registry import Parameter
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One way to write parts. suffix: of its files; kind: what such a file is, in words with their article. write: `write(path, parts)`, to a new file."""
+    """One way to write parts. suffix: of its files; kind: what such a file is, in words with
+    their article. write: `write(path, parts)`, to a new file.
+    """
 
     name: str
     summary: str
@@ -24,14 +28,21 @@ class ExportFormat:
     parameters: tuple[Parameter, ...] = ()
 
 
-def register(name: str, summary: str, suffix: str, kind: str, write: Callable[[Path, Sequence[Part]], None]) -> ExportFormat:
+def register(
+    name: str, summary: str, suffix: str, kind: str, write: Callable[[Path, Sequence[Part]], None]
+) -> ExportFormat:
     """Register a format; called once at the end of its file."""
     return registry.register("export_format", ExportFormat(name, summary, suffix, kind, write))
 
 
 def format_of(path: Path) -> ExportFormat:
     """The format that a file's ending asks for. Raises ConfigError."""
-    formats: dict[str, ExportFormat] = {each.suffix: each for each in registry.records("export_format").values()}
+    formats: dict[str, ExportFormat] = {
+        each.suffix: each for each in registry.records("export_format").values()
+    }
     if path.suffix.lower() not in formats:
-        raise ConfigError(f"{path.name}: the ending says what is written: choose another name with -o that ends in {', '.join(sorted(formats))}")
+        raise ConfigError(
+            f"{path.name}: the ending says what is written: choose another name with -o that "
+            f"ends in {', '.join(sorted(formats))}"
+        )
     return formats[path.suffix.lower()]

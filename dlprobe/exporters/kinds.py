@@ -1,4 +1,6 @@
-"""What exported files are, in words with their article, and what marks them: a file is replaced only by one of its own kind."""
+"""What exported files are, in words with their article, and what marks them: a file is replaced
+only by one of its own kind.
+"""
 
 CSV, PARQUET, NPZ = "an exported table", "an exported Parquet table", "an exported NumPy archive"
 NETCDF, EVENTS = "a netCDF export", "a TensorBoard event file"

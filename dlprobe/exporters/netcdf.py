@@ -1,4 +1,6 @@
-"""netCDF-4, which xarray opens: a variable for each array on named axes; the runs of a study are groups."""
+"""netCDF-4, which xarray opens: a variable for each array on named axes; the runs of a study
+are groups.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, parts: Sequence[Part]) -> None:
-    """Write the file. Raises RunFileError where a run is damaged, OSError where the disk is full."""
+    """Write the file. Raises RunFileError where a run is damaged, OSError where the disk is
+    full.
+    """
     from dlprobe.hdf5.writer import PackedWriter
 
     writer = PackedWriter(path)
@@ -36,10 +40,19 @@ def write(path: Path, parts: Sequence[Part]) -> None:
 def _write_part(writer: PackedWriter, part: Part) -> None:
     above = f"{part.id}/" if part.id else ""
     for dim in part.dims:
-        _write_array(writer, f"{above}{dim}", part.labels[dim].dtype, part.labels[dim].shape, [part.labels[dim]], {})
+        _write_array(
+            writer,
+            f"{above}{dim}",
+            part.labels[dim].dtype,
+            part.labels[dim].shape,
+            [part.labels[dim]],
+            {},
+        )
         writer.scale(f"{above}{dim}", dim)
     for name, dtype in part.dtypes.items():
-        _write_array(writer, f"{above}{name}", dtype, part.shape, part.pieces(name), _attributes(name))
+        _write_array(
+            writer, f"{above}{name}", dtype, part.shape, part.pieces(name), _attributes(name)
+        )
         for axis, dim in enumerate(part.dims):
             writer.attach(f"{above}{name}", axis, f"{above}{dim}")
     if above:
@@ -47,12 +60,21 @@ def _write_part(writer: PackedWriter, part: Part) -> None:
 
 
 def _write_array(
-    writer: PackedWriter, path: str, dtype: np.dtype[Any], shape: tuple[int, ...], pieces: Iterable[NDArray[Any]], attributes: Mapping[str, str]
+    writer: PackedWriter,
+    path: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    pieces: Iterable[NDArray[Any]],
+    attributes: Mapping[str, str],
 ) -> None:
     """One array; texts, which are few, as UTF-8."""
     if dtype.kind == "U":
         pieces = [np.char.encode(piece, "utf-8") for piece in pieces]
-        dtype = max((piece.dtype for piece in pieces), key=lambda each: each.itemsize, default=np.dtype("S1"))
+        dtype = max(
+            (piece.dtype for piece in pieces),
+            key=lambda each: each.itemsize,
+            default=np.dtype("S1"),
+        )
     writer.data_set(path, dtype, shape, attributes)
     for piece in pieces:
         writer.append(path, piece.astype(dtype, copy=False))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, parts: Sequence[Part]) -> None:
-    """Write the table. Raises RunFileError where a run is damaged, OSError where the disk is full."""
+    """Write the table. Raises RunFileError where a run is damaged, OSError where the disk is
+    full.
+    """
     import polars
     from polars.io.plugins import register_io_source
 
@@ -24,7 +26,9 @@ def write(path: Path, parts: Sequence[Part]) -> None:
 
     def pieces(columns: list[str] | None, *_: object) -> Iterator[polars.DataFrame]:
         try:
-            yield from (frame if columns is None else frame.select(columns) for frame in frames(parts))
+            yield from (
+                frame if columns is None else frame.select(columns) for frame in frames(parts)
+            )
         except Exception as error:  # polars would tell of it in words of its own
             failed.append(error)
             raise

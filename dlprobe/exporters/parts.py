@@ -1,4 +1,6 @@
-"""What is exported: arrays of one kind, of one run or of several, read in pieces so that a run of any length takes the same memory."""
+"""What is exported: arrays of one kind, of one run or of several, read in pieces so that a run
+of any length takes the same memory.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _PIECE = 2**18  # numbers that are read at once
 
 @dataclass(frozen=True)
 class Steps:
-    """Which recorded steps: between `first` and `last`, both included, of these every `every`-th row."""
+    """Which recorded steps: between `first` and `last`, both included, of these every
+    `every`-th row.
+    """
 
     first: int = 0
     last: int = 2**62
@@ -39,7 +43,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody asks for. names: which arrays, empty: all that were recorded; layers: names, empty: all."""
+    """What somebody asks for. names: which arrays, empty: all that were recorded; layers:
+    names, empty: all.
+    """
 
     what: What = "statistics"
     names: tuple[str, ...] = ()
@@ -51,8 +57,10 @@ class Wanted:
 class Part:
     """Arrays of the same axes, of one run or of a study as a whole.
 
-    id: of the run in a study, empty for the only one. dims: names of the axes. labels: by axis the values along it, texts safe to print. dtypes: by array.
-    bounds: where pieces of the first axis begin and end. read: an array's entries from one place of the first axis up to another.
+    id: of the run in a study, empty for the only one. dims: names of the axes. labels: by axis the
+        values along it, texts safe to print. dtypes: by array.
+    bounds: where pieces of the first axis begin and end. read: an array's entries from one place of
+        the first axis up to another.
     """
 
     id: str
@@ -79,12 +87,23 @@ class Part:
         return (self.read(name, *bound) for bound in self.bounds)
 
     def tables(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """Columns by name, one for each axis and array, a row for each combination of labels, the last axis fastest; piece by piece."""
+        """Columns by name, one for each axis and array, a row for each combination of labels,
+        the last axis fastest; piece by piece.
+        """
         for start, stop in self.bounds:
             shape = (stop - start, *self.shape[1:])
-            axes = {dim: self.labels[dim] if axis else self.labels[dim][start:stop] for axis, dim in enumerate(self.dims)}
-            columns = {dim: np.broadcast_to(_along(values, axis, len(shape)), shape).ravel() for axis, (dim, values) in enumerate(axes.items())}
-            yield {**columns, **{name: self.read(name, start, stop).ravel() for name in self.dtypes}}
+            axes = {
+                dim: self.labels[dim] if axis else self.labels[dim][start:stop]
+                for axis, dim in enumerate(self.dims)
+            }
+            columns = {
+                dim: np.broadcast_to(_along(values, axis, len(shape)), shape).ravel()
+                for axis, (dim, values) in enumerate(axes.items())
+            }
+            yield {
+                **columns,
+                **{name: self.read(name, start, stop).ravel() for name in self.dtypes},
+            }
 
 
 def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
@@ -102,18 +121,30 @@ class Source:
         """What was recorded of this kind."""
         run = self.run
         if self.what in ("statistics", "scalars"):
-            return run.statistics if self.what == "statistics" else tuple(name for name in SCALARS if run.is_recorded(name))
+            return (
+                run.statistics
+                if self.what == "statistics"
+                else tuple(name for name in SCALARS if run.is_recorded(name))
+            )
         return tuple(name for name in self._evaluated if name != "step")
 
     @cached_property
     def steps(self) -> NDArray[Any]:
         """int64 (row,)"""
-        return self.run.steps if self.what in ("statistics", "scalars") else self.run.evaluations["step"]
+        return (
+            self.run.steps
+            if self.what in ("statistics", "scalars")
+            else self.run.evaluations["step"]
+        )
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Some rows of an array."""
         group = {"statistics": "stats", "scalars": "scalars"}.get(self.what)
-        return self._evaluated[name][start:stop] if group is None else self.run.contents.read_rows(f"{group}/{name}", start, stop)
+        return (
+            self._evaluated[name][start:stop]
+            if group is None
+            else self.run.contents.read_rows(f"{group}/{name}", start, stop)
+        )
 
     @property
     def _evaluated(self) -> Mapping[str, NDArray[Any]]:
@@ -121,38 +152,59 @@ class Source:
 
 
 def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
-    """What is asked for of one run. Raises ConfigError for a name or layer that it does not have."""
+    """What is asked for of one run. Raises ConfigError for a name or layer that it does not
+    have.
+    """
     source = Source(run, wanted.what)
-    names, layers = chosen(f"name among the {wanted.what}", wanted.names, source.names), _layers(run, wanted)
+    names, layers = (
+        chosen(f"name among the {wanted.what}", wanted.names, source.names),
+        _layers(run, wanted),
+    )
     rows = wanted.steps.rows(source.steps)
     size = max(1, _PIECE // max(1, (len(layers) or 1) * max(len(names), 1)))
     ends = np.searchsorted(rows, np.arange(0, len(source.steps) + size, size))
     bounds = [(int(start), int(stop)) for start, stop in pairwise(ends) if stop > start]
 
     def read(name: str, start: int, stop: int) -> NDArray[Any]:
-        wide: NDArray[Any] = source.rows(name, int(rows[start]), int(rows[stop - 1]) + 1)[rows[start:stop] - rows[start]]
+        wide: NDArray[Any] = source.rows(name, int(rows[start]), int(rows[stop - 1]) + 1)[
+            rows[start:stop] - rows[start]
+        ]
         return wide if not layers or len(layers) == len(run.layers.names) else wide[:, layers]
 
     labels: dict[str, NDArray[Any]] = {"step": source.steps[rows]}
     if layers:
-        labels["layer"] = np.array([printable(run.layers.names[index]) for index in layers], np.str_)
+        labels["layer"] = np.array(
+            [printable(run.layers.names[index]) for index in layers], np.str_
+        )
     seconds = run.timing.get("step_seconds", ())
     dtypes = {name: source.rows(name, 0, 0).dtype for name in names}
-    return Part(id, tuple(labels), labels, dtypes, bounds, read, float(np.median(seconds)) if len(seconds) else float("nan"))
+    return Part(
+        id,
+        tuple(labels),
+        labels,
+        dtypes,
+        bounds,
+        read,
+        float(np.median(seconds)) if len(seconds) else float("nan"),
+    )
 
 
 def _layers(run: Run, wanted: Wanted) -> list[int]:
     """Indices of the layers, none where there is one number for all."""
     if wanted.what not in PER_LAYER:
         if wanted.layers:
-            raise ConfigError(f"the {wanted.what} have one number for the whole net: leave the layers out")
+            raise ConfigError(
+                f"the {wanted.what} have one number for the whole net: leave the layers out"
+            )
         return []
     known = run.layers.names
     return [known.index(name) for name in chosen("layer", wanted.layers, known)]
 
 
 def chosen(what: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The names that are asked for, all where none is. Raises ConfigError for one that there is not."""
+    """The names that are asked for, all where none is. Raises ConfigError for one that there is
+    not.
+    """
     for name in names:
         if name not in known:
             raise ConfigError(unknown(what, name, known))

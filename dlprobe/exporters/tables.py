@@ -1,4 +1,6 @@
-"""Parts as one table: a column `run` where there are several, one for each axis, one for each array."""
+"""Parts as one table: a column `run` where there are several, one for each axis, one for each
+array.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,28 @@ def frames(parts: Sequence[Part]) -> Iterator[polars.DataFrame]:
     for part in parts:
         for piece in part.tables():
             rows = len(piece[part.dims[0]])
-            told = {"run": np.full(rows, part.id), **piece} if "run" in kinds and "run" not in piece else piece
+            told = (
+                {"run": np.full(rows, part.id), **piece}
+                if "run" in kinds and "run" not in piece
+                else piece
+            )
             found = polars.DataFrame(told)
             lacking = [polars.lit(None).alias(name) for name in schema if name not in told]
-            yield found.with_columns(lacking).select([polars.col(name).cast(type) for name, type in schema.items()])
+            yield found.with_columns(lacking).select(
+                [polars.col(name).cast(type) for name, type in schema.items()]
+            )
 
 
 def columns_of(parts: Sequence[Part]) -> dict[str, np.dtype[np.generic]]:
     """Names and dtypes of the columns, texts as `U`."""
-    found: dict[str, np.dtype[np.generic]] = {"run": np.dtype("U1")} if any(part.id for part in parts) else {}
+    found: dict[str, np.dtype[np.generic]] = (
+        {"run": np.dtype("U1")} if any(part.id for part in parts) else {}
+    )
     for part in parts:
-        for name, dtype in [*((dim, part.labels[dim].dtype) for dim in part.dims), *part.dtypes.items()]:
+        for name, dtype in [
+            *((dim, part.labels[dim].dtype) for dim in part.dims),
+            *part.dtypes.items(),
+        ]:
             known = found.get(name, dtype)
             found[name] = dtype if known == dtype else np.promote_types(known, dtype)
     return found

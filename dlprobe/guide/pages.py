@@ -1,6 +1,8 @@
-"""The manual's pages: every Markdown file of this folder is a record of kind `page`. A new page is a new file and nothing else.
+"""The manual's pages: every Markdown file of this folder is a record of kind `page`. A new page is
+a new file and nothing else.
 
-A page starts with `# Title` and one paragraph that says what it is about; that paragraph is its line in lists.
+A page starts with `# Title` and one paragraph that says what it is about; that paragraph is its
+line in lists.
 A line `<!-- list KIND -->` stands for the list of all records of that kind.
 """
 
@@ -33,19 +35,30 @@ class Page:
 
     @property
     def full_text(self) -> str:
-        """The Markdown with every list filled in. Raises ConfigError for a list of an unknown kind."""
+        """The Markdown with every list filled in. Raises ConfigError for a list of an unknown
+        kind.
+        """
         return LIST_MARK.sub(lambda mark: _bullets(mark[1]), self.text)
 
 
 def _bullets(kind: str) -> str:
-    """The records of a kind as a Markdown list: name, what it is, and the file that holds it where it is a file."""
+    """The records of a kind as a Markdown list: name, what it is, and the file that holds it
+    where it is a file.
+    """
     items = []
     for name, record in registry.records(kind).items():
         place = f" File: `{record.place}`." if hasattr(record, "place") else ""
         items.append(f"* `{name}`: {record.summary}{place}")
-    return "\n".join(textwrap.fill(item, WIDEST, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) for item in items)
+    return "\n".join(
+        textwrap.fill(
+            item, WIDEST, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        for item in items
+    )
 
 
 for _file in sorted(files("dlprobe.guide").iterdir(), key=lambda file: file.name):
     if _file.name.endswith(".md"):
-        registry.register("page", Page(tidied(_file.name.removesuffix(".md")), _file.read_text(encoding="utf-8")))
+        registry.register(
+            "page", Page(tidied(_file.name.removesuffix(".md")), _file.read_text(encoding="utf-8"))
+        )

@@ -1,6 +1,7 @@
 """Guarded reading and atomic writing of HDF5 files; the only folder that imports h5py.
 
-`files` looks at a file before HDF5 does, `guard` reads what nobody vouches for, `writer` writes new files. This module loads none of h5py by itself.
+`files` looks at a file before HDF5 does, `guard` reads what nobody vouches for, `writer` writes new
+files. This module loads none of h5py by itself.
 May import `errors` only.
 """
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
 
 def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Arrays of numbers or fixed-length texts (bytes) from anybody's HDF5 file, with every guard on.
+    """Arrays of numbers or fixed-length texts (bytes) from anybody's HDF5 file, with every guard
+    on.
 
-    `names` are paths inside the file such as `X` or `group/X`. Raises RunFileError where the file or one of the names cannot be read.
+    `names` are paths inside the file such as `X` or `group/X`. Raises RunFileError where the file
+    or one of the names cannot be read.
     """
     from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
@@ -28,7 +31,9 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, NDArray[Any
 
 
 def there(path: Path | str, names: Iterable[str]) -> list[str]:
-    """Those of the names that an HDF5 file has. Raises RunFileError where the file cannot be read."""
+    """Those of the names that an HDF5 file has. Raises RunFileError where the file cannot be
+    read.
+    """
     from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
     with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
@@ -36,7 +41,9 @@ def there(path: Path | str, names: Iterable[str]) -> list[str]:
 
 
 def declared(path: Path | str, names: Iterable[str]) -> dict[str, Stored]:
-    """Dtype and shape of those of the data sets that an HDF5 file has, every check passed, nothing read. Raises RunFileError."""
+    """Dtype and shape of those of the data sets that an HDF5 file has, every check passed,
+    nothing read. Raises RunFileError.
+    """
     from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
     with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
@@ -44,7 +51,9 @@ def declared(path: Path | str, names: Iterable[str]) -> dict[str, Stored]:
 
 
 def slabs(path: Path | str, name: str) -> Iterator[NDArray[Any]]:
-    """A data set in pieces of about 4 MiB along its first axis, with every guard on. Raises RunFileError."""
+    """A data set in pieces of about 4 MiB along its first axis, with every guard on. Raises
+    RunFileError.
+    """
     from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
     with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:

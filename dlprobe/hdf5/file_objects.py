@@ -1,7 +1,7 @@
 """The file that HDF5 writes through, instead of opening a path itself.
 
-HDF5 crashes the interpreter after a failed write (a full disk), so it is never told: the failure is kept here, the bytes stay in memory, and whoever
-writes asks `failure` after each block and stops.
+HDF5 crashes the interpreter after a failed write (a full disk), so it is never told: the failure is
+kept here, the bytes stay in memory, and whoever writes asks `failure` after each block and stops.
 """
 
 from __future__ import annotations
@@ -38,10 +38,18 @@ class _Positioned:
 
 
 class WriteFile(_Positioned):
-    """A new file; `failure` is the first error that the system gave, and the bytes it refused are kept in `_refused`."""
+    """A new file; `failure` is the first error that the system gave, and the bytes it refused
+    are kept in `_refused`.
+    """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        flags = (
+            os.O_RDWR
+            | os.O_CREAT
+            | os.O_EXCL
+            | getattr(os, "O_BINARY", 0)
+            | getattr(os, "O_CLOEXEC", 0)
+        )
         super().__init__(os.open(path, flags, 0o666))
         self.failure: OSError | None = None
         self._refused: list[tuple[int, bytes]] = []

@@ -1,7 +1,8 @@
 """Reading HDF5 files that nobody vouches for: CI artifacts, downloads, attachments.
 
-Only names that the caller knows, one path component at a time, hard links only, never a walk. Of a data set its type, layout, filters, chunk and size
-are looked at before a byte of it is read, and it is read slab by slab. Everything that is refused is a RunFileError of one line.
+Only names that the caller knows, one path component at a time, hard links only, never a walk. Of a
+data set its type, layout, filters, chunk and size are looked at before a byte of it is read, and it
+is read slab by slab. Everything that is refused is a RunFileError of one line.
 """
 
 from __future__ import annotations
@@ -36,13 +37,21 @@ MAX_RANK = 8
 SLAB = 4 * 2**20
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
-_SAFE_INFLATED = 64 * 2**20  # what one chunk may become in memory before its stream is measured first
-_FILTERS = {h5z.FILTER_DEFLATE: "deflate", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: "fletcher32"}
+_SAFE_INFLATED = (
+    64 * 2**20
+)  # what one chunk may become in memory before its stream is measured first
+_FILTERS = {
+    h5z.FILTER_DEFLATE: "deflate",
+    h5z.FILTER_SHUFFLE: "shuffle",
+    h5z.FILTER_FLETCHER32: "fletcher32",
+}
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a data set declares: NumPy dtype and shape; and the bytes that it takes in the file (of an attribute 0)."""
+    """What a data set declares: NumPy dtype and shape; and the bytes that it takes in the file
+    (of an attribute 0).
+    """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -55,9 +64,16 @@ class Stored:
 
 
 class GuardedFile:
-    """One HDF5 file, read by known names. Raises RunFileError on opening and on every reading method. Close it, or use it in a `with`."""
+    """One HDF5 file, read by known names. Raises RunFileError on opening and on every reading
+    method. Close it, or use it in a `with`.
+    """
 
-    def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS,
+        budget: int | None = None,
+    ) -> None:
         """budget: bytes that may be declared; None for what the user allows."""
         self.name, self._id = printable(path), None
         self._most = self._budget = ALLOWED.get() if budget is None else budget
@@ -96,7 +112,9 @@ class GuardedFile:
             self._descriptor = -1
 
     def has(self, path: str) -> bool:
-        """Whether a group or data set is there. Raises RunFileError where a link on the way is not a hard link."""
+        """Whether a group or data set is there. Raises RunFileError where a link on the way is
+        not a hard link.
+        """
         return path in self._sets or self._find(path) is not None
 
     def stored(self, path: str) -> Stored:
@@ -110,7 +128,9 @@ class GuardedFile:
         try:
             whole = np.empty(found.shape, found.dtype)
         except MemoryError as error:
-            raise RunFileError(f"{self.name}: {path} with {found.size} bytes does not fit into memory") from error
+            raise RunFileError(
+                f"{self.name}: {path} with {found.size} bytes does not fit into memory"
+            ) from error
         at = 0
         for slab in self.slabs(path):
             if not found.shape:
@@ -120,11 +140,15 @@ class GuardedFile:
         return whole
 
     def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` up to `stop` (as a slice counts them, negative from the end) of a data set, without reading the others."""
+        """Rows `start` up to `stop` (as a slice counts them, negative from the end) of a data
+        set, without reading the others.
+        """
         handle, found = self._data_set(path)
         self._count(path, found)
         if not found.shape:
-            raise RunFileError(f"{self.name}: {printable(path)} is a single value, rows were asked for")
+            raise RunFileError(
+                f"{self.name}: {printable(path)} is a single value, rows were asked for"
+            )
         first, behind, _ = slice(start, stop).indices(found.shape[0])
         count = (max(behind - first, 0), *found.shape[1:])
         if 0 in count:
@@ -132,7 +156,9 @@ class GuardedFile:
         return self._read(handle, path, found, (first, *(0 for _ in found.shape[1:])), count)
 
     def slabs(self, path: str) -> Iterator[NDArray[Any]]:
-        """A data set in pieces along its first axis, each about 4 MiB at most; a single value comes as one piece."""
+        """A data set in pieces along its first axis, each about 4 MiB at most; a single value
+        comes as one piece.
+        """
         handle, found = self._data_set(path)
         self._count(path, found)
         if not found.shape:
@@ -145,13 +171,17 @@ class GuardedFile:
             yield self._read(handle, path, found, (start, *(0 for _ in found.shape[1:])), count)
 
     def text(self, path: str, name: str) -> str | None:
-        """A text attribute of a group or data set (`/` is the root), or None where there is none."""
+        """A text attribute of a group or data set (`/` is the root), or None where there is
+        none.
+        """
         value = self.attribute(path, name)
         if value is None:
             return None
         if value.shape == () and value.dtype.kind == "S":
             return bytes(value[()]).decode("utf-8", "replace")
-        raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: attribute {name} is not a text")
+        raise RunFileError(
+            f"{self.name} is damaged or was not written by dlprobe: attribute {name} is not a text"
+        )
 
     def attribute(self, path: str, name: str) -> NDArray[Any] | None:
         """An attribute of numbers or fixed-length text, or None where there is none."""
@@ -160,9 +190,13 @@ class GuardedFile:
             if where is None or not h5a.exists(where, name.encode()):
                 return None
             attribute = h5a.open(where, name.encode())
-            found = Stored(self._dtype(attribute.get_type(), name), self._shape(attribute.get_space(), name))
+            found = Stored(
+                self._dtype(attribute.get_type(), name), self._shape(attribute.get_space(), name)
+            )
             if found.size > MAX_ATTRIBUTE:
-                raise self._refuse(f"attribute {name} declares {found.size} bytes, more than {MAX_ATTRIBUTE}")
+                raise self._refuse(
+                    f"attribute {name} declares {found.size} bytes, more than {MAX_ATTRIBUTE}"
+                )
             value = np.zeros(found.shape, found.dtype)
             attribute.read(value, mtype=attribute.get_type() if found.dtype.kind == "S" else None)
             return value
@@ -170,13 +204,16 @@ class GuardedFile:
     def _open(self, path: Path) -> Any:
         """The file behind the checked descriptor, whatever stands at its path by now.
 
-        Not through a Python file object: HDF5 keeps a damaged file's driver until the process ends, and then calls an interpreter that is gone (SIGSEGV).
+        Not through a Python file object: HDF5 keeps a damaged file's driver until the process ends,
+        and then calls an interpreter that is gone (SIGSEGV).
         """
         with self._hdf5("the file"):
             return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY)
 
     def _find(self, path: str) -> Any:
-        """The open object at `path`, or None. One component at a time, so that no link is followed unseen; the groups on the way are remembered."""
+        """The open object at `path`, or None. One component at a time, so that no link is
+        followed unseen; the groups on the way are remembered.
+        """
         above, _, part = path.strip("/").rpartition("/")
         with self._hdf5(path):
             return self._child(self._group(above), part, path) if part else self._group("")
@@ -196,14 +233,19 @@ class GuardedFile:
         if not group.links.exists(key):
             return None
         if group.links.get_info(key).type != h5l.TYPE_HARD:
-            raise self._refuse(f"{path} is a soft or external link; only data in the file itself is read")
+            raise self._refuse(
+                f"{path} is a soft or external link; only data in the file itself is read"
+            )
         return h5o.open(group, key)
 
     def _data_set(self, path: str) -> tuple[Any, Stored]:
         if path not in self._sets:
             handle = self._find(path)
             if handle is None:
-                raise RunFileError(f"{self.name} has no data set {printable(path)!r}: check the name, e.g. with h5ls")
+                raise RunFileError(
+                    f"{self.name} has no data set {printable(path)!r}: check the name, e.g. "
+                    "with h5ls"
+                )
             if len(self._sets) >= REMEMBERED:
                 self._sets.clear()
             with self._hdf5(path):
@@ -215,11 +257,21 @@ class GuardedFile:
         """Everything that must hold before a byte is read."""
         if h5i.get_type(handle) != h5i.DATASET:
             raise self._refuse(f"{path} is not a data set")
-        found = Stored(self._dtype(handle.get_type(), path), self._shape(handle.get_space(), path), handle.get_storage_size())
+        found = Stored(
+            self._dtype(handle.get_type(), path),
+            self._shape(handle.get_space(), path),
+            handle.get_storage_size(),
+        )
         settings = handle.get_create_plist()
         layout = settings.get_layout()
-        if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or settings.get_external_count():
-            raise self._refuse(f"{path} is a virtual or externally stored data set; only data in the file itself is read")
+        if (
+            layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT)
+            or settings.get_external_count()
+        ):
+            raise self._refuse(
+                f"{path} is a virtual or externally stored data set; only data in the file "
+                "itself is read"
+            )
         self._check_size(handle, path, found)
         if layout == h5d.CHUNKED:
             self._check_chunks(handle, settings, path, found)
@@ -236,12 +288,17 @@ class GuardedFile:
         chunk = math.prod(settings.get_chunk()) * found.dtype.itemsize
         if chunk > MAX_CHUNK:
             raise self._refuse(f"{path} has chunks of {chunk} bytes, more than {MAX_CHUNK}")
-        pieces = math.prod(-(-n // c) for n, c in zip(found.shape, settings.get_chunk(), strict=True))
+        pieces = math.prod(
+            -(-n // c) for n, c in zip(found.shape, settings.get_chunk(), strict=True)
+        )
         if pieces > MAX_PIECES:
             raise self._refuse(f"{path} is split into {pieces} chunks, more than {MAX_PIECES}")
         filters = [settings.get_filter(n)[0] for n in range(settings.get_nfilters())]
         if len(set(filters)) != len(filters) or not set(filters) <= set(_FILTERS):
-            raise self._refuse(f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each once, are read")
+            raise self._refuse(
+                f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each "
+                "once, are read"
+            )
         if h5z.FILTER_DEFLATE in filters and found.size:
             self._unmeasured[path] = self._large_streams(handle, chunk, path)
 
@@ -254,29 +311,42 @@ class GuardedFile:
                 raise self._refuse(f"{path} has a chunk that stores {size} bytes for {chunk}")
         return [offset for offset, size in places if size * _RATIO > _SAFE_INFLATED]
 
-    def _measure_streams(self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]) -> None:
-        """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5 itself would unpack without end. Each is measured once."""
+    def _measure_streams(
+        self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]
+    ) -> None:
+        """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5
+        itself would unpack without end. Each is measured once.
+        """
         waiting = self._unmeasured.get(printable(path))
         if not waiting:
             return
         sides = handle.get_create_plist().get_chunk()
         size, left = math.prod(sides) * found.dtype.itemsize, []
         for offset in waiting:
-            if not all(at < first + length and first < at + side for at, side, first, length in zip(offset, sides, start, count, strict=True)):
+            if not all(
+                at < first + length and first < at + side
+                for at, side, first, length in zip(offset, sides, start, count, strict=True)
+            ):
                 left.append(offset)
             elif not _unpacks_within(handle.read_direct_chunk(offset), size + 4):
-                raise self._refuse(f"{printable(path)} has a chunk that unpacks to more than its {size} bytes")
+                raise self._refuse(
+                    f"{printable(path)} has a chunk that unpacks to more than its {size} bytes"
+                )
         self._unmeasured[printable(path)] = left
 
     def _dtype(self, type: Any, path: str) -> np.dtype[Any]:
-        """Integer, float or fixed-length text; everything else is refused by class before NumPy sees it."""
+        """Integer, float or fixed-length text; everything else is refused by class before NumPy
+        sees it.
+        """
         kind = type.get_class()
         if kind == h5t.STRING and not type.is_variable_str() and 0 < type.get_size() <= MAX_TEXT:
             return np.dtype(f"S{type.get_size()}")
         if kind in (h5t.INTEGER, h5t.FLOAT) and type.get_size() in (1, 2, 4, 8):
             dtype: np.dtype[Any] = type.dtype
             return dtype.newbyteorder("=")
-        raise self._refuse(f"{path} is neither integer, float nor fixed-length text (of {MAX_TEXT} bytes at most)")
+        raise self._refuse(
+            f"{path} is neither integer, float nor fixed-length text (of {MAX_TEXT} bytes at most)"
+        )
 
     def _shape(self, space: Any, path: str) -> tuple[int, ...]:
         if space.get_simple_extent_type() not in (h5s.SIMPLE, h5s.SCALAR):
@@ -286,7 +356,9 @@ class GuardedFile:
             raise self._refuse(f"{path} declares an impossible shape")
         return shape
 
-    def _read(self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]) -> NDArray[Any]:
+    def _read(
+        self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]
+    ) -> NDArray[Any]:
         piece = np.empty(count, found.dtype)
         memory, space = h5s.create(h5s.SCALAR), handle.get_space()
         if count:
@@ -294,7 +366,9 @@ class GuardedFile:
             space.select_hyperslab(start, count)
         with self._hdf5(path):
             self._measure_streams(handle, path, found, start, count)
-            handle.read(memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None)
+            handle.read(
+                memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None
+            )
         return piece
 
     def _count(self, path: str, found: Stored) -> None:
@@ -308,7 +382,8 @@ class GuardedFile:
 
     def _over_budget(self, path: str, size: int) -> RunFileError:
         return RunFileError(
-            f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the limit of {self._most} per file: --max-declared raises it"
+            f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the "
+            f"limit of {self._most} per file: --max-declared raises it"
         )
 
     def _refuse(self, reason: str) -> RunFileError:
@@ -319,16 +394,30 @@ class GuardedFile:
         """HDF5's errors as one line."""
         try:
             yield
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, NotImplementedError, AttributeError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+            KeyError,
+            TypeError,
+            OverflowError,
+            NotImplementedError,
+            AttributeError,
+        ) as error:
             reason = re.sub(r"\s+", " ", printable(str(error)))[:200]
-            raise RunFileError(f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch or make it again") from error
+            raise RunFileError(
+                f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch "
+                "or make it again"
+            ) from error
 
 
 _GROUP = h5g.GroupID
 
 
 def _slab_rows(handle: Any, row: int) -> int:
-    """Rows of a slab: about 4 MiB, whole chunks where there are chunks, so that no chunk is unpacked twice."""
+    """Rows of a slab: about 4 MiB, whole chunks where there are chunks, so that no chunk is
+    unpacked twice.
+    """
     rows = max(SLAB // max(row, 1), 1)
     settings = handle.get_create_plist()
     if settings.get_layout() != h5d.CHUNKED:

@@ -1,6 +1,7 @@
 """Writing a new HDF5 file that every HDF5 from 1.10 on reads and that shows every flipped bit.
 
-Small arrays lie in their object header (compact, checksummed), larger ones in chunks with fletcher32; texts have fixed length; no times are stored.
+Small arrays lie in their object header (compact, checksummed), larger ones in chunks with
+fletcher32; texts have fixed length; no times are stored.
 A full disk is an OSError, never a crash: see `file_objects`.
 """
 
@@ -27,7 +28,9 @@ _DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on f
 
 
 class PackedWriter:
-    """One new file at `path`, which must not exist. Raises OSError where the system refuses bytes; then `abandon` it."""
+    """One new file at `path`, which must not exist. Raises OSError where the system refuses
+    bytes; then `abandon` it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,24 +40,36 @@ class PackedWriter:
         self._written: dict[str, int] = {}
         self._id = self._create()
         self._access = h5p.create(h5p.DATASET_ACCESS)
-        self._access.set_chunk_cache(_SLOTS, 2 * _CHUNK, 1.0)  # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
+        self._access.set_chunk_cache(
+            _SLOTS, 2 * _CHUNK, 1.0
+        )  # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
 
     def group(self, path: str) -> None:
         """Make a group and the groups above it; making one twice does no harm."""
         self._group(path)
 
-    def data_set(self, path: str, dtype: np.dtype[Any], shape: tuple[int, ...], attributes: Mapping[str, str] | None = None) -> None:
+    def data_set(
+        self,
+        path: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
         """Declare a data set; `append` fills it. dtype is numeric or `S`."""
         group, _, name = path.strip("/").rpartition("/")
         type, settings = _type(dtype), _settings(dtype, shape)
         space = h5s.create_simple(shape) if shape else _single()
-        self._sets[path] = h5d.create(self._group(group), name.encode(), type, space, settings, dapl=self._access)
+        self._sets[path] = h5d.create(
+            self._group(group), name.encode(), type, space, settings, dapl=self._access
+        )
         self._written[path] = 0
         for key, text in (attributes or {}).items():
             _text_attribute(self._sets[path], key, text)
 
     def append(self, path: str, array: NDArray[Any]) -> None:
-        """Write the next rows of a data set (all of it where it has no axis). Raises OSError where the disk is full."""
+        """Write the next rows of a data set (all of it where it has no axis). Raises OSError
+        where the disk is full.
+        """
         handle, start = self._sets[path], self._written[path]
         space = memory = h5s.ALL
         if array.ndim:
@@ -63,7 +78,12 @@ class PackedWriter:
             space, memory = handle.get_space(), h5s.create_simple(array.shape)
             space.select_hyperslab((start, *(0,) * (array.ndim - 1)), array.shape)
         if array.size:
-            handle.write(memory, space, np.ascontiguousarray(array).reshape(array.shape), mtype=_type(array.dtype))
+            handle.write(
+                memory,
+                space,
+                np.ascontiguousarray(array).reshape(array.shape),
+                mtype=_type(array.dtype),
+            )
         self.check()
 
     def text(self, path: str, name: str, value: str) -> None:
@@ -73,17 +93,29 @@ class PackedWriter:
     def numbers(self, path: str, name: str, values: tuple[int, ...]) -> None:
         """An attribute of whole numbers of a group; `/` is the root."""
         array = np.array(values, "<i8")
-        h5a.create(self._group(path), name.encode(), h5t.STD_I64LE, h5s.create_simple(array.shape)).write(array)
+        h5a.create(
+            self._group(path), name.encode(), h5t.STD_I64LE, h5s.create_simple(array.shape)
+        ).write(array)
 
     def scale(self, path: str, name: str) -> None:
         """Make a data set a dimension scale, so that xarray and netCDF name the axis."""
         h5ds.set_scale(self._sets[path], name.encode())
 
     def dimension(self, path: str, length: int) -> None:
-        """A scale that names an axis and has no values: what netCDF calls a dimension without a variable. Nothing is stored for its entries."""
+        """A scale that names an axis and has no values: what netCDF calls a dimension without a
+        variable. Nothing is stored for its entries.
+        """
         group, _, name = path.strip("/").rpartition("/")
-        handle = h5d.create(self._group(group), name.encode(), h5t.IEEE_F32BE, h5s.create_simple((length,)), _without_data())
-        h5ds.set_scale(handle, f"This is a netCDF dimension but not a netCDF variable. {length:9d}".encode())
+        handle = h5d.create(
+            self._group(group),
+            name.encode(),
+            h5t.IEEE_F32BE,
+            h5s.create_simple((length,)),
+            _without_data(),
+        )
+        h5ds.set_scale(
+            handle, f"This is a netCDF dimension but not a netCDF variable. {length:9d}".encode()
+        )
         self._sets[path], self._written[path] = handle, length
 
     def attach(self, path: str, axis: int, scale: str) -> None:
@@ -96,8 +128,14 @@ class PackedWriter:
             raise self._file.failure
 
     def finish(self) -> None:
-        """Close the file and hand it to the disk. Raises OSError, ValueError where a data set was left incomplete."""
-        short = [path for path, handle in self._sets.items() if handle.shape and handle.shape[0] != self._written[path]]
+        """Close the file and hand it to the disk. Raises OSError, ValueError where a data set
+        was left incomplete.
+        """
+        short = [
+            path
+            for path, handle in self._sets.items()
+            if handle.shape and handle.shape[0] != self._written[path]
+        ]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")
         self._close()
@@ -112,7 +150,9 @@ class PackedWriter:
             self.path.unlink(missing_ok=True)
 
     def release(self, prefix: str) -> None:
-        """Forget the handles below a group that is complete, to bound memory in files of many runs."""
+        """Forget the handles below a group that is complete, to bound memory in files of many
+        runs.
+        """
         for path in [path for path in self._sets if path.startswith(prefix)]:
             del self._sets[path], self._written[path]
         for path in [path for path in self._groups if path.startswith(prefix)]:
@@ -140,7 +180,11 @@ class PackedWriter:
             above, _, name = path.rpartition("/")
             settings = h5p.create(h5p.GROUP_CREATE)
             settings.set_obj_track_times(False)
-            self._groups[path] = h5g.create(self._group(above), name.encode(), gcpl=settings) if path else h5g.open(self._id, b"/")
+            self._groups[path] = (
+                h5g.create(self._group(above), name.encode(), gcpl=settings)
+                if path
+                else h5g.open(self._id, b"/")
+            )
         return self._groups[path]
 
 
@@ -197,7 +241,9 @@ def chunk_shape(itemsize: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _text_attribute(where: Any, name: str, value: str) -> None:
     data = np.array(value.encode("utf-8", "backslashreplace") or b"\0")
     if data.nbytes > MAX_TEXT:
-        raise ValueError(f"text {name} has {data.nbytes} bytes, more than the {MAX_TEXT} that are read back")
+        raise ValueError(
+            f"text {name} has {data.nbytes} bytes, more than the {MAX_TEXT} that are read back"
+        )
     type = _type(data.dtype)
     h5a.create(where, name.encode(), type, _single()).write(data, mtype=type)
 

@@ -1,6 +1,8 @@
-"""The loops around activation records that need more than a number: a gate, a learned number, a random one. Signatures as in `kernels`.
+"""The loops around activation records that need more than a number: a gate, a learned number, a
+random one. Signatures as in `kernels`.
 
-Each factory takes a record's functions, already made callable from compiled code, and returns (forward, backward).
+Each factory takes a record's functions, already made callable from compiled code, and returns
+(forward, backward).
 """
 
 from __future__ import annotations
@@ -21,10 +23,20 @@ LOWER, UPPER, RANDOM_THRESHOLD = range(3)  # constants of a RandomActivation
 SHARED = 0  # where the number is that all units share
 
 
-def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[float, float]], count: int) -> tuple[Any, Any]:
+def gated_loops(
+    value: Callable[..., float], slopes_of: Callable[..., tuple[float, float]], count: int
+) -> tuple[Any, Any]:
     """Of a GatedActivation with `count` parameters: x (samples, 2m), y (samples, m)."""
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         p = to_fixed_tuple(constants, count)
         units = y.shape[1]
         for i in range(x.shape[0]):
@@ -48,7 +60,13 @@ def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[floa
         p = to_fixed_tuple(constants, count)
         units = y.shape[1]
         for i in range(x.shape[0]):
-            first, gate, d, d_first, d_gate = x[i, :units], x[i, units:], dy[i], dx[i, :units], dx[i, units:]
+            first, gate, d, d_first, d_gate = (
+                x[i, :units],
+                x[i, units:],
+                dy[i],
+                dx[i, :units],
+                dx[i, units:],
+            )
             for j in range(units):
                 of_first, of_gate = slopes_of(first[j], gate[j], *p)
                 d_first[j] = d[j] * of_first
@@ -58,13 +76,25 @@ def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[floa
     return forward, backward
 
 
-def learned_loops(value: Callable[..., float], slope: Callable[..., float], learned_slope: Callable[..., float]) -> tuple[Any, Any]:
-    """Of a LearnedActivation: one number per unit, or one in all; the constant is the flat threshold.
+def learned_loops(
+    value: Callable[..., float], slope: Callable[..., float], learned_slope: Callable[..., float]
+) -> tuple[Any, Any]:
+    """Of a LearnedActivation: one number per unit, or one in all; the constant is the flat
+    threshold.
 
-    `state` (2·units,) is scratch: the numbers spread over the units, so that one loop serves both, and their gradients before they are collected.
+    `state` (2·units,) is scratch: the numbers spread over the units, so that one loop serves both,
+    and their gradients before they are collected.
     """
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         units = x.shape[1]
         numbers = state[:units]
         spread(learned, numbers)
@@ -136,9 +166,19 @@ def collect(sums: Vector, gradient: Vector) -> None:
 
 
 def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tuple[Any, Any]:
-    """Of a RandomActivation: constants are lower, upper and the flat threshold. The backward pass draws the same numbers again."""
+    """Of a RandomActivation: constants are lower, upper and the flat threshold. The backward
+    pass draws the same numbers again.
+    """
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         lower, width, fixed = interval(constants, counter)
         key = operation_key(counter, SLOPES)
         units = x.shape[1]
@@ -173,7 +213,11 @@ def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tu
             row, out, d, e = x[i], y[i], dy[i], dx[i]
             of_row = flat_of_row = zero
             for j in range(units):
-                s = slope(row[j], out[j], lower + width * (fixed if fixed > 0 else share(row[j], key, i * units + j)))
+                s = slope(
+                    row[j],
+                    out[j],
+                    lower + width * (fixed if fixed > 0 else share(row[j], key, i * units + j)),
+                )
                 size = abs(s)
                 e[j] = d[j] * s
                 peak[j] = size if size > peak[j] else peak[j]
@@ -190,6 +234,12 @@ def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tu
 
 @inlined(EXACT)
 def interval(constants: Vector, counter: Counters) -> tuple[Value, Value, Value]:
-    """(lower, upper − lower, share of it): the share is ½ in evaluation, and 0, which stands for a draw, in training."""
+    """(lower, upper − lower, share of it): the share is ½ in evaluation, and 0, which stands
+    for a draw, in training.
+    """
     kind = constants.dtype.type
-    return constants[LOWER], constants[UPPER] - constants[LOWER], kind(0) if counter[TRAINING] == np.uint64(1) else kind(0.5)
+    return (
+        constants[LOWER],
+        constants[UPPER] - constants[LOWER],
+        kind(0) if counter[TRAINING] == np.uint64(1) else kind(0.5),
+    )

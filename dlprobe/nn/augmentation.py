@@ -1,4 +1,6 @@
-"""Gathering a batch that is augmented: images are shifted, samples mixed with a partner of their batch. Compiled only where it is asked for."""
+"""Gathering a batch that is augmented: images are shifted, samples mixed with a partner of
+their batch. Compiled only where it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,15 @@ source_place = inlined(EXACT)(shifted_place)
 
 
 def mixing_shares(alpha: float, seed: int, first_step: int, steps: int) -> npt.NDArray[np.float64]:
-    """The share λ ~ Beta(α, α) that a sample keeps, one per step, (steps,): a function of seed and step (Zhang, Cissé, Dauphin & Lopez-Paz 2018, §2)."""
-    return np.array([random.generator(seed, random.MIXUP, first_step + k).beta(alpha, alpha) for k in range(steps)])
+    """The share λ ~ Beta(α, α) that a sample keeps, one per step, (steps,): a function of seed
+    and step (Zhang, Cissé, Dauphin & Lopez-Paz 2018, §2).
+    """
+    return np.array(
+        [
+            random.generator(seed, random.MIXUP, first_step + k).beta(alpha, alpha)
+            for k in range(steps)
+        ]
+    )
 
 
 @inlined(EXACT)
@@ -29,7 +38,9 @@ def partners(order: Integers, seed: Key, step: Key) -> None:
 
 
 @inlined(EXACT)
-def mix_rows(source: Matrix, chosen: Integers, partner: Integers, share: Value, out: Matrix) -> None:
+def mix_rows(
+    source: Matrix, chosen: Integers, partner: Integers, share: Value, out: Matrix
+) -> None:
     """out (rows, width) ← share · source[chosen] + (1 − share) · source[chosen[partner]]."""
     rest = 1 - share
     for i in range(out.shape[0]):
@@ -47,7 +58,9 @@ def moved(pixels: Index, key: Key, position: Index) -> Index:
 
 @inlined(EXACT)
 def shift_row(image: Vector, row: Vector, down: Index, right: Index, out: Vector) -> None:
-    """out ← the scaled image `row`, moved: each pixel goes back to its unit, to its new place, and is scaled as that place is."""
+    """out ← the scaled image `row`, moved: each pixel goes back to its unit, to its new place,
+    and is scaled as that place is.
+    """
     features, side, fill = len(row), int(image[1]), image[2]
     for j in range(features):
         place = source_place(j, side, down, right)
@@ -55,15 +68,27 @@ def shift_row(image: Vector, row: Vector, down: Index, right: Index, out: Vector
         out[j] = (raw - image[3 + features + j]) * image[3 + 2 * features + j]
 
 
-def image_numbers(pixels: int, side: int, fill: float, shift: Floats, scale: Floats) -> tuple[float, ...]:
-    """What the engine needs to shift samples that a scaler scaled by (raw − shift) · scale, both (side²,): pixels, side, fill, then for
-    each place 1/scale (0 where the scale is 0), shift and scale."""
+def image_numbers(
+    pixels: int, side: int, fill: float, shift: Floats, scale: Floats
+) -> tuple[float, ...]:
+    """What the engine needs to shift samples that a scaler scaled by (raw − shift) · scale, both
+    (side²,): pixels, side, fill, then for each place 1/scale (0 where the scale is 0), shift and
+    scale.
+    """
     back = np.where(scale == 0, 0.0, 1.0 / np.where(scale == 0, 1.0, scale))
-    return (float(pixels), float(side), float(fill), *back.tolist(), *shift.tolist(), *scale.tolist())
+    return (
+        float(pixels),
+        float(side),
+        float(fill),
+        *back.tolist(),
+        *shift.tolist(),
+        *scale.tolist(),
+    )
 
 
 def gather_augmented(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -> None:
-    """The batch work.order[start : start + rows]; in training each sample shifted where the net has an image, then mixed where there are shares.
+    """The batch work.order[start : start + rows]; in training each sample shifted where the net has
+    an image, then mixed where there are shares.
 
     Notes each row's Σ x² and weight in the loss.
     """
@@ -90,5 +115,8 @@ def gather_augmented(net: Net, work: Work, start: Index, rows: Index, counter: C
     for i in range(rows):
         net.row_weight[i] = of(1)
         if len(work.weights) > 0:
-            net.row_weight[i] = of(share) * work.weights[chosen[i]] + of(1 - share) * work.weights[chosen[partner[i]]]
+            net.row_weight[i] = (
+                of(share) * work.weights[chosen[i]]
+                + of(1 - share) * work.weights[chosen[partner[i]]]
+            )
     observe.square_rows(x, net.input_square[:rows])

@@ -1,4 +1,5 @@
-"""The training loop: one compiled function runs a block of whole training steps and fills their statistics.
+"""The training loop: one compiled function runs a block of whole training steps and fills their
+statistics.
 
 A number's way: `gather` a batch → per layer `forward_layer` → loss → per layer from the output back
 `backward_layer`, both of `layer_passes`. Python is entered once per block.
@@ -17,21 +18,55 @@ from dlprobe.nn.calling import invoke, invoke_for_number
 from dlprobe.nn.layer_passes import apply_back
 from dlprobe.nn.memory import block_of, delta_of
 from dlprobe.nn.model import Kernels, Net, Work
-from dlprobe.nn.positions import COUNTERS, DEFINED, DELTA, LAYER, MOST_COEFFICIENTS, PLACES, SEED, SLOPE_SUMS, STEP, TRAINING, UPDATE_SUMS
+from dlprobe.nn.positions import (
+    COUNTERS,
+    DEFINED,
+    DELTA,
+    LAYER,
+    MOST_COEFFICIENTS,
+    PLACES,
+    SEED,
+    SLOPE_SUMS,
+    STEP,
+    TRAINING,
+    UPDATE_SUMS,
+)
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
-from dlprobe.nn.shapes import Counters, Cube, Flag, Floats, FloatTable, Index, Integers, Matrix, Number, Value, Vector
+from dlprobe.nn.shapes import (
+    Counters,
+    Cube,
+    Flag,
+    Floats,
+    FloatTable,
+    Index,
+    Integers,
+    Matrix,
+    Number,
+    Value,
+    Vector,
+)
 from dlprobe.nn.subnormals import flush_subnormals, restore
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
-from dlprobe.record.scalars import BATCH_LOSS, CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY
+from dlprobe.record.scalars import (
+    BATCH_LOSS,
+    CLIP_SCALE,
+    CLIPPED_GRADIENT_NORM,
+    GRADIENT_NORM,
+    LEARNING_RATE,
+    MOMENTUM,
+    PENALTY,
+)
 
 counters, slope_sums, places = memory_for(COUNTERS), memory_for(SLOPE_SUMS), memory_for(PLACES)
 coefficients_of, update_sums = memory_for(MOST_COEFFICIENTS), memory_for(UPDATE_SUMS)
 
 
 def gather(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -> None:
-    """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x² and weight in the loss."""
+    """Copy the batch work.order[start : start + rows] row by row next to each other, and note
+    each row's Σ x² and weight in the loss.
+    """
     order = part(work.order, start, start + rows)
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
     x = block_of(net, net.layers[0, p.SOURCE], rows, features)
@@ -43,7 +78,9 @@ def gather(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -
             row[j] = source[j]
             square += np.float64(source[j]) * np.float64(source[j])
         net.input_square[i] = square
-        net.row_weight[i] = work.weights[order[i]] if len(work.weights) > 0 else net.row_weight.dtype.type(1)
+        net.row_weight[i] = (
+            work.weights[order[i]] if len(work.weights) > 0 else net.row_weight.dtype.type(1)
+        )
         label, wanted = work.targets[order[i]], target[i]
         for j in range(outputs):
             wanted[j] = label[j]
@@ -51,23 +88,36 @@ def gather(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -
 
 @inlined(SUMS)
 def batch_loss(net: Net, kernels: Kernels, rows: Index, fused: Flag, scale: Value) -> Number:
-    """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns the weighted sum of the samples' losses."""
+    """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns
+    the weighted sum of the samples' losses.
+    """
     layer = net.layers[-1]
     units = layer[p.UNITS]
     last = net.operations[layer[p.END_OPERATION] - 1]
     z = block_of(net, last[p.X], rows, last[p.WIDTH_IN])
     target = window(net.targets, 0, rows, units)
     a, d = block_of(net, layer[p.OUTPUT], rows, units), delta_of(net, 0, rows, units)
-    return invoke_for_number(kernels.loss, (z, a, target, d, scale, net.row_weight, net.loss_constants))
+    return invoke_for_number(
+        kernels.loss, (z, a, target, d, scale, net.row_weight, net.loss_constants)
+    )
 
 
 @inlined(SUMS)
 def forward_pass(
-    net: Net, kernels: Kernels, work: Work, start: Index, rows: Index, training: Flag, scale: Value, counter: Counters, statistics: Matrix
+    net: Net,
+    kernels: Kernels,
+    work: Work,
+    start: Index,
+    rows: Index,
+    training: Flag,
+    scale: Value,
+    counter: Counters,
+    statistics: Matrix,
 ) -> Number:
     """Gather a batch, all layers forward, the loss; returns the sum of the samples' losses.
 
-    Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
+    Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in
+    delta buffer 0.
     """
     counter[TRAINING] = 1 if training else 0
     invoke(kernels.gather, (net, work, start, rows, counter))
@@ -98,23 +148,50 @@ def backward_pass(
     statistics: Matrix,
     scalar: Floats,
 ) -> None:
-    """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known, or all at the end where gradients
-    are changed first. Fills the scalars of the gradient's norm, of penalty and clipping."""
+    """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its
+    gradient is known, or all at the end where gradients are changed first. Fills the scalars of the
+    gradient's norm, of penalty and clipping.
+    """
     coefficients, sums, slopes, place = scratch
     invoke(kernels.prepare, (np.float64(step + 1), rate, work.optimizer_parameters, coefficients))
     place[DELTA] = 0
     square = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
-        arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics)
+        arguments = (
+            net,
+            kernels,
+            work,
+            index,
+            rows,
+            place,
+            counter,
+            slopes,
+            coefficients,
+            sums,
+            statistics,
+        )
         square += invoke_for_number(kernels.backward_layer, arguments)
     scalar[GRADIENT_NORM] = scalar[CLIPPED_GRADIENT_NORM] = math.sqrt(square)
     if work.deferred:
-        scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, scalar))
+        scalar[PENALTY] = invoke_for_number(
+            kernels.finish,
+            (net, kernels, work.regulation, rate, coefficients, sums, statistics, scalar),
+        )
 
 
 @inlined(SUMS)
-def note_alive(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, slopes: Floats, alive: Floats) -> None:
-    """Raise alive (units,) to a number for each unit on the batch in memory, 0 only where all its slopes were 0; NaN where slopes are undefined."""
+def note_alive(
+    net: Net,
+    kernels: Kernels,
+    index: Index,
+    rows: Index,
+    counter: Counters,
+    slopes: Floats,
+    alive: Floats,
+) -> None:
+    """Raise alive (units,) to a number for each unit on the batch in memory, 0 only where all
+    its slopes were 0; NaN where slopes are undefined.
+    """
     layer = net.layers[index]
     defined = False
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
@@ -122,8 +199,22 @@ def note_alive(net: Net, kernels: Kernels, index: Index, rows: Index, counter: C
         if op[p.ROLE] != p.ACTIVATION:
             continue
         slopes[DEFINED] = 0.0
-        x, y = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT])
-        apply_back(net, kernels, op, x, y, delta_of(net, 1, rows, op[p.WIDTH_OUT]), delta_of(net, 2, rows, op[p.WIDTH_IN]), -op[p.LEARNED], counter, slopes)
+        x, y = (
+            block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
+            block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
+        )
+        apply_back(
+            net,
+            kernels,
+            op,
+            x,
+            y,
+            delta_of(net, 1, rows, op[p.WIDTH_OUT]),
+            delta_of(net, 2, rows, op[p.WIDTH_IN]),
+            -op[p.LEARNED],
+            counter,
+            slopes,
+        )
         if slopes[DEFINED] > 0.0:
             defined = True
             for j in range(op[p.WIDTH_OUT]):
@@ -134,7 +225,9 @@ def note_alive(net: Net, kernels: Kernels, index: Index, rows: Index, counter: C
 
 @inlined(EXACT)
 def set_momentum(work: Work, done: Index) -> Number:
-    """The optimizer's momentum in this step of the block, set first where it is cycled; NaN where the optimizer has none."""
+    """The optimizer's momentum in this step of the block, set first where it is cycled; NaN
+    where the optimizer has none.
+    """
     if work.momentum < 0:
         return np.nan
     if len(work.momenta) > 0:
@@ -142,10 +235,14 @@ def set_momentum(work: Work, done: Index) -> Number:
     return work.optimizer_parameters[work.momentum]
 
 
-def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, scalars: FloatTable) -> Index:
-    """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
+def run(
+    net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, scalars: FloatTable
+) -> Index:
+    """A block of whole steps: returns the steps done, negative if the last of them met non-finite
+    numbers.
 
-    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see `record.scalars`. `work.order` is scratch for the order of an epoch.
+    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see
+        `record.scalars`. `work.order` is scratch for the order of an epoch.
     """
     before = flush_subnormals()
     samples = len(work.inputs)
@@ -153,14 +250,23 @@ def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, 
     one = net.parameters.dtype.type(1)
     counter = counters(work.seeds)
     counter[SEED], counter[LAYER] = work.seeds[0], 0
-    scratch = (coefficients_of(net.parameters), update_sums(scalars), slope_sums(scalars), places(work.order))
+    scratch = (
+        coefficients_of(net.parameters),
+        update_sums(scalars),
+        slope_sums(scalars),
+        places(work.order),
+    )
     shuffled, result = -1, steps
     for done in range(steps):
         step = work.first_step + done
         epoch = step // per_epoch
         if epoch != shuffled:
             for net_number in range(len(work.seeds)):
-                shuffle(work.order[net_number * samples : (net_number + 1) * samples], work.seeds[net_number], epoch)
+                shuffle(
+                    work.order[net_number * samples : (net_number + 1) * samples],
+                    work.seeds[net_number],
+                    epoch,
+                )
             shuffled = epoch
         start = (step - epoch * per_epoch) * work.batch
         rows = min(work.batch, samples - start)
@@ -168,13 +274,25 @@ def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, 
         observe.clear(of_step)
         counter[STEP] = np.uint64(step)
         scale = one / net.parameters.dtype.type(rows)
-        scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
-        scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = 0.0, work.rates[done], set_momentum(work, done)
-        scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_GRADIENT_NORM] = np.nan, 1.0, np.nan
+        scalar[BATCH_LOSS] = (
+            forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
+        )
+        scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = (
+            0.0,
+            work.rates[done],
+            set_momentum(work, done),
+        )
+        scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_GRADIENT_NORM] = (
+            np.nan,
+            1.0,
+            np.nan,
+        )
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             result = -(done + 1)  # before any parameter is stepped
             break
-        backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step, scalar)
+        backward_pass(
+            net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step, scalar
+        )
         if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
             result = -(done + 1)
             break
@@ -182,11 +300,14 @@ def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, 
     return result
 
 
-def evaluate(net: Net, kernels: Kernels, work: Work, outputs: Matrix, alive: FloatTable, statistics: Matrix) -> Number:
+def evaluate(
+    net: Net, kernels: Kernels, work: Work, outputs: Matrix, alive: FloatTable, statistics: Matrix
+) -> Number:
     """Sum of the losses of all samples in evaluation mode.
 
-    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a number for each unit, 0 only where all its
-    slopes over all samples were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
+    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a number for
+    each unit, 0 only where all its slopes over all samples were 0 and NaN where undefined.
+    `statistics` (layer, STATISTICS) of T is scratch.
     """
     before = flush_subnormals()
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]

@@ -1,8 +1,10 @@
 """The one way to compile a function here, and the cache of what was compiled.
 
-Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results; and it compiles a function anew
-when its file is touched or a line above it is added. Therefore the folder is named by what the sources say (`dlprobe.nn.folders`), and inside it every
-kernel has files of its own, named by what it is (`dlprobe.nn.identity`): nothing else decides whether a kernel in the cache is the one that is wanted.
+Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and
+give stale results; and it compiles a function anew when its file is touched or a line above it is
+added. Therefore the folder is named by what the sources say (`dlprobe.nn.folders`), and inside it
+every kernel has files of its own, named by what it is (`dlprobe.nn.identity`): nothing else decides
+whether a kernel in the cache is the one that is wanted.
 """
 
 from __future__ import annotations
@@ -31,20 +33,26 @@ from dlprobe.nn.folders import HASH_AT_IMPORT, cache_folder
 from dlprobe.nn.identity import DIGITS, digest_of, named, processor
 from dlprobe.parts import scalar
 
-# Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True made a kernel count 0 of 3 non-finite values).
+# Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True
+# made a kernel count 0 of 3 non-finite values).
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
-# Nothing may be reordered where parameters change: the same inputs give the same bits whatever stands around them.
+# Nothing may be reordered where parameters change: the same inputs give the same bits whatever
+# stands around them.
 EXACT = {"contract"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 _with_helpers: set[Callable[..., Any]] = set()
-_compiling = threading.RLock()  # numba's setting is one for the process: two threads that compile would restore each other's
+_compiling = (
+    threading.RLock()
+)  # numba's setting is one for the process: two threads that compile would restore each other's
 
 
 class Locator:
-    """Where numba finds a kernel's files: in our folder, by the kernel's name alone. Raises OSError where the folder cannot be made."""
+    """Where numba finds a kernel's files: in our folder, by the kernel's name alone. Raises
+    OSError where the folder cannot be made.
+    """
 
     def __init__(self, file: str) -> None:
         self._py_file = file  # numba names it in a warning
@@ -54,7 +62,9 @@ class Locator:
         return cls(file)
 
     def ensure_cache_path(self) -> None:
-        """Called before a kernel is written; another process may have removed the folder after a week."""
+        """Called before a kernel is written; another process may have removed the folder after
+        a week.
+        """
         cache_folder().mkdir(parents=True, exist_ok=True)
 
     def get_cache_path(self) -> str:
@@ -70,28 +80,44 @@ class Locator:
 
 @contextlib.contextmanager
 def our_folder() -> Iterator[None]:
-    """Numba's way to find cached files set to ours while our decorators run, so that other people's caches stay where they are.
+    """Numba's way to find cached files set to ours while our decorators run, so that other people's
+    caches stay where they are.
 
-    Functions of numba's own that end up in a kernel are told apart by its numbers alone, so those start where no other compilation's do.
+    Functions of numba's own that end up in a kernel are told apart by its numbers alone, so those
+    start where no other compilation's do.
     """
     with _compiling:
-        before = CacheImpl._locator_classes, getattr(numba_config, "CACHE_LOCATOR_CLASSES", ""), FunctionIdentity._unique_ids
+        before = (
+            CacheImpl._locator_classes,
+            getattr(numba_config, "CACHE_LOCATOR_CLASSES", ""),
+            FunctionIdentity._unique_ids,
+        )
         CacheImpl._locator_classes, numba_config.CACHE_LOCATOR_CLASSES = [Locator], ""
         FunctionIdentity._unique_ids = itertools.count(secrets.randbits(60))
         try:
             yield
         finally:
-            CacheImpl._locator_classes, numba_config.CACHE_LOCATOR_CLASSES, FunctionIdentity._unique_ids = before
+            (
+                CacheImpl._locator_classes,
+                numba_config.CACHE_LOCATOR_CLASSES,
+                FunctionIdentity._unique_ids,
+            ) = before
 
 
 def is_warm() -> bool:
-    """Whether some kernels of this version are in the cache already, i.e. whether the next command has to compile."""
+    """Whether some kernels of this version are in the cache already, i.e. whether the next
+    command has to compile.
+    """
     return any(cache_folder().rglob("*.nbc"))
 
 
 def cached_files() -> dict[str, Path]:
-    """The kernels in the cache: the digest at the end of each one's name, and the file with its code."""
-    named_files = ((DIGEST_IN_FILE_NAME.search(path.name), path) for path in cache_folder().rglob("*.nbc"))
+    """The kernels in the cache: the digest at the end of each one's name, and the file with its
+    code.
+    """
+    named_files = (
+        (DIGEST_IN_FILE_NAME.search(path.name), path) for path in cache_folder().rglob("*.nbc")
+    )
     return {found[1]: path for found, path in named_files if found}
 
 
@@ -113,32 +139,52 @@ def from_cache_only(wanted: bool = True) -> Iterator[None]:
 
 
 DIGEST_IN_FILE_NAME = re.compile(rf"_([0-9a-f]{{{DIGITS}}})-\d+\.py")
-_compiled: dict[str, Any] = {}  # by name: what is one function is compiled, or loaded, once, so a symbol has one library
+_compiled: dict[
+    str, Any
+] = {}  # by name: what is one function is compiled, or loaded, once, so a symbol has one library
 
 
-def compiled(signature: Any, flags: set[str] = SUMS, of: str = "", **options: bool) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are numba's, e.g. to leave out a wrapper nobody calls.
+def compiled(
+    signature: Any, flags: set[str] = SUMS, of: str = "", **options: bool
+) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are
+    numba's, e.g. to leave out a wrapper nobody calls.
 
-    Nothing here counts references to arrays (see `dlprobe.nn.views`), so nothing may allocate, but what says so by `_nrt=True`. `of` names the record that a
-    factory made the function of. Raises DlprobeError where the cache holds another function's code, or none that can be read.
+    Nothing here counts references to arrays (see `dlprobe.nn.views`), so nothing may allocate, but
+    what says so by `_nrt=True`. `of` names the record that a factory made the function of. Raises
+    DlprobeError where the cache holds another function's code, or none that can be read.
     """
     options.setdefault("_nrt", False)
 
     def decorate(function: Any) -> Any:
-        function = named(function, signature, sorted(flags), sorted(options.items()), *processor(), of=of)
+        function = named(
+            function, signature, sorted(flags), sorted(options.items()), *processor(), of=of
+        )
         with our_folder():
             if function.__qualname__ not in _compiled:
                 if _reads_only.get() and digest_of(function.__qualname__) not in cached_files():
                     raise NotCached(function.__qualname__)
-                decorator = numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options)
-                _compiled[function.__qualname__] = _verified(_readable(decorator, function), function)
+                decorator = numba.njit(
+                    signature,
+                    cache=True,
+                    nogil=True,
+                    error_model="numpy",
+                    fastmath=flags,
+                    boundscheck=False,
+                    **options,
+                )
+                _compiled[function.__qualname__] = _verified(
+                    _readable(decorator, function), function
+                )
             return _compiled[function.__qualname__]
 
     return lambda function: interrupts.apart(partial(decorate, function))
 
 
 def _readable(decorator: Callable[[Any], Any], function: FunctionType) -> Any:
-    """`function` compiled, or read from the cache. Raises DlprobeError where its file there is damaged, of which numba tells in many ways."""
+    """`function` compiled, or read from the cache. Raises DlprobeError where its file there is
+    damaged, of which numba tells in many ways.
+    """
     try:
         return decorator(function)
     except Exception as error:
@@ -156,27 +202,38 @@ def _verified(dispatcher: Any, function: FunctionType) -> Any:
     for result in dispatcher.overloads.values():
         if result.fndesc.qualname != function.__qualname__:
             raise DlprobeError(
-                f"the kernel cache {cache_folder()} holds the code of {result.fndesc.qualname} in the place of {function.__qualname__}: "
+                f"the kernel cache {cache_folder()} holds the code of "
+                f"{result.fndesc.qualname} in the place of {function.__qualname__}: "
                 "remove that folder and run again; kernels are then compiled anew"
             )
     return dispatcher
 
 
 def callable_from_kernels(function: Any, fastmath: set[str], **options: bool) -> None:
-    """numba's `register_jitable`, under a name that is the function's alone: copies of what LLVM does not inline stand beside every caller, as symbols."""
+    """numba's `register_jitable`, under a name that is the function's alone: copies of what
+    LLVM does not inline stand beside every caller, as symbols.
+    """
     implementation = named(function, sorted(fastmath), sorted(options.items()))
 
     def choose(*arguments: Any, **keywords: Any) -> Any:
         return implementation
 
-    overload(function, jit_options={"error_model": "numpy", "fastmath": fastmath, **options}, strict=False)(choose)
+    overload(
+        function,
+        jit_options={"error_model": "numpy", "fastmath": fastmath, **options},
+        strict=False,
+    )(choose)
 
 
 def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`inlined` without fail, for a record's function and the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
+    """`inlined` without fail, for a record's function and the plain functions that it calls;
+    those of `parts.scalar` have compiled forms of their own.
+    """
     if function not in _with_helpers:
         _with_helpers.add(function)
-        callable_from_kernels(function, EXACT, forceinline=True, _nrt=False)  # a loop with a call in it is not vectorised
+        callable_from_kernels(
+            function, EXACT, forceinline=True, _nrt=False
+        )  # a loop with a call in it is not vectorised
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:
@@ -185,10 +242,13 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(flags: set[str]) -> Callable[[F], F]:
-    """Decorator: let compiled code call the plain Python function; it stays plain for everybody else.
+    """Decorator: let compiled code call the plain Python function; it stays plain for everybody
+    else.
 
-    Where sums may be reordered it is put into its callers without fail. A function that LLVM does not inline is compiled twice, once by itself and once beside
-    each caller: the process that compiles calls the one, processes that load from the cache the other, and the last bit of their sums may differ.
+    Where sums may be reordered it is put into its callers without fail. A function that LLVM does
+    not inline is compiled twice, once by itself and once beside each caller: the process that
+    compiles calls the one, processes that load from the cache the other, and the last bit of their
+    sums may differ.
     """
 
     def decorate(function: F) -> F:
@@ -199,6 +259,8 @@ def inlined(flags: set[str]) -> Callable[[F], F]:
 
 
 def giving_views(function: F) -> F:
-    """Decorator: `inlined` for a function that returns a view, which must have no count of references: Numba lets only code that counts them return arrays."""
+    """Decorator: `inlined` for a function that returns a view, which must have no count of
+    references: Numba lets only code that counts them return arrays.
+    """
     callable_from_kernels(function, SUMS, _nrt=True)
     return function

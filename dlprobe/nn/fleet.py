@@ -1,7 +1,10 @@
-"""Small nets that differ by seed and data only, trained side by side: one net per lane of a vector register, see `lanes`.
+"""Small nets that differ by seed and data only, trained side by side: one net per lane of a vector
+register, see `lanes`.
 
-A net of a few hundred weights leaves most of a processor idle: its rows are shorter than a register, and walking through the layers costs more than their
-arithmetic. In a fleet that walk is done once for all nets. What happens to a net does not depend on which nets are beside it or in which lane it stands.
+A net of a few hundred weights leaves most of a processor idle: its rows are shorter than a
+register, and walking through the layers costs more than their arithmetic. In a fleet that walk is
+done once for all nets. What happens to a net does not depend on which nets are beside it or in
+which lane it stands.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
 
-# Weights and biases of one net up to which a fleet is faster than its nets one after another: beyond, the parameters of all of them leave the caches.
+# Weights and biases of one net up to which a fleet is faster than its nets one after another:
+# beyond, the parameters of all of them leave the caches.
 LARGEST = 4096
 
 
@@ -37,7 +41,8 @@ def lanes_of(dtype: str) -> int:
 def suits(layers: Sequence[LayerSpec], regulation: Regulation = NOTHING) -> bool:
     """Whether such nets can train in a fleet and are small enough to gain by it.
 
-    They cannot where something takes all units of a layer, or all parameters of a net, together, or where numbers are drawn at random in a step.
+    They cannot where something takes all units of a layer, or all parameters of a net, together, or
+    where numbers are drawn at random in a step.
     """
     parameters = sum((layer.fan_in + 1) * layer.fan_out for layer in layers if layer.matrix)
     joined = ("orthogonal", "clip_layer_norm", "clip_global_norm", "activity_l1", "activity_l2")
@@ -46,25 +51,54 @@ def suits(layers: Sequence[LayerSpec], regulation: Regulation = NOTHING) -> bool
 
 
 def _unit_by_unit(layer: LayerSpec) -> bool:
-    known = type(layer.activation.record) in (Activation, GatedActivation, RowActivation)  # nothing learned, nothing drawn
-    norm = layer.norm is None or layer.norm.record.couples_samples  # batch norm takes the samples of a unit, all others the units of a sample
+    known = type(layer.activation.record) in (
+        Activation,
+        GatedActivation,
+        RowActivation,
+    )  # nothing learned, nothing drawn
+    norm = (
+        layer.norm is None or layer.norm.record.couples_samples
+    )  # batch norm takes the samples of a unit, all others the units of a sample
     alone = not layer.before and layer.transform is None and layer.residual is None
     return known and norm and alone and not layer.initializer.record.data_dependent
 
 
 class Fleet(Network):
-    """`lanes_of(dtype)` nets of the same layers as one wide net whose every number stands once per net, side by side.
+    """`lanes_of(dtype)` nets of the same layers as one wide net whose every number stands once per
+    net, side by side.
 
-    Arrays of parameters are (P, lanes) where those of a Network are (P,), samples (samples, features, lanes). Statistics of its steps are of all nets together.
+    Arrays of parameters are (P, lanes) where those of a Network are (P,), samples (samples,
+    features, lanes). Statistics of its steps are of all nets together.
     """
 
     def __init__(
-        self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seeds: Sequence[int], dtype: str, regulation: Regulation = NOTHING
+        self,
+        layers: Sequence[LayerSpec],
+        loss: Spec,
+        optimizer: Spec,
+        *,
+        batch: int,
+        seeds: Sequence[int],
+        dtype: str,
+        regulation: Regulation = NOTHING,
     ):
         self.lanes = lanes_of(dtype)
-        self.seeds = np.array(seeds if len(set(seeds)) > 1 else seeds[:1], np.uint64)  # one order of the samples for each
-        wide = [replace(layer, fan_in=layer.fan_in * self.lanes, fan_out=layer.fan_out * self.lanes) for layer in layers]
-        super().__init__(wide, loss, optimizer, batch=batch, seed=int(seeds[0]), dtype=dtype, regulation=regulation)
+        self.seeds = np.array(
+            seeds if len(set(seeds)) > 1 else seeds[:1], np.uint64
+        )  # one order of the samples for each
+        wide = [
+            replace(layer, fan_in=layer.fan_in * self.lanes, fan_out=layer.fan_out * self.lanes)
+            for layer in layers
+        ]
+        super().__init__(
+            wide,
+            loss,
+            optimizer,
+            batch=batch,
+            seed=int(seeds[0]),
+            dtype=dtype,
+            regulation=regulation,
+        )
 
     def initialize(self) -> None:
         """Everything but the parameters, which `load` gives."""
@@ -76,23 +110,43 @@ class Fleet(Network):
 
     def trained_in(self, lane: int) -> Trained:
         """What one net has come to."""
-        parameters, state, moments = (flat.reshape(-1, self.lanes)[:, lane].copy() for flat in (self.parameters, self._net.state, self._net.moments))
+        parameters, state, moments = (
+            flat.reshape(-1, self.lanes)[:, lane].copy()
+            for flat in (self.parameters, self._net.state, self._net.moments)
+        )
         return Trained(parameters, state, moments, self._optimizer_values.copy())
 
     def lost(self) -> list[int]:
-        """The lanes of nets that met NaN or infinity in the last step; where a loss alone overflowed, the lane with the largest number."""
+        """The lanes of nets that met NaN or infinity in the last step; where a loss alone
+        overflowed, the lane with the largest number.
+        """
         held = (self._net.blocks, self._net.deltas, self._net.gradients, self.parameters)
-        largest = np.max([np.abs(flat.reshape(-1, self.lanes)).max(axis=0) for flat in held], axis=0)  # NaN passes through a maximum
+        largest = np.max(
+            [np.abs(flat.reshape(-1, self.lanes)).max(axis=0) for flat in held], axis=0
+        )  # NaN passes through a maximum
         found = np.flatnonzero(~np.isfinite(largest))
         return [int(lane) for lane in (found if len(found) else [largest.argmax()])]
 
-    def advance(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64], momenta: npt.NDArray[np.float64] = NO_NUMBERS) -> bool:
-        """Whole steps of all nets on inputs (samples, features, lanes) and targets (samples, outputs, lanes); False once one net meets NaN or infinity.
+    def advance(
+        self,
+        inputs: Array,
+        targets: Array,
+        first_step: int,
+        rates: npt.NDArray[np.float64],
+        momenta: npt.NDArray[np.float64] = NO_NUMBERS,
+    ) -> bool:
+        """Whole steps of all nets on inputs (samples, features, lanes) and targets (samples,
+        outputs, lanes); False once one net meets NaN or infinity.
 
         Each net visits its samples in the order of its own seed.
         """
-        flat_inputs, flat_targets = (np.ascontiguousarray(data, self.dtype).reshape(len(data), -1) for data in (inputs, targets))
-        return not self.train(flat_inputs, flat_targets, first_step, rates, momenta=momenta).diverged
+        flat_inputs, flat_targets = (
+            np.ascontiguousarray(data, self.dtype).reshape(len(data), -1)
+            for data in (inputs, targets)
+        )
+        return not self.train(
+            flat_inputs, flat_targets, first_step, rates, momenta=momenta
+        ).diverged
 
     def _rows(self, batch: int) -> int:
         return batch
@@ -105,8 +159,12 @@ class Fleet(Network):
         spec = layer.activation
         if not isinstance(spec.record, RowActivation):
             return super()._activation(layer)
-        forward, backward = lanes.row_operation(spec.record, self.fused and layer is self.layers[-1], self.dtype.name)
-        return kernels.Operation(forward, backward, kernels.constants_of(spec.parameters, self.lanes))
+        forward, backward = lanes.row_operation(
+            spec.record, self.fused and layer is self.layers[-1], self.dtype.name
+        )
+        return kernels.Operation(
+            forward, backward, kernels.constants_of(spec.parameters, self.lanes)
+        )
 
     def _loss(self) -> tuple[Any, tuple[float, ...]]:
         """A loss of whole rows goes through them net by net."""
@@ -119,7 +177,9 @@ class Fleet(Network):
 
     def _passes(self) -> dict[str, int]:
         found = super()._passes() | linking.passes_of_fleet(self.dtype.name)
-        return found if len(self.seeds) > 1 else found | {"gather": super()._passes()["gather"]}  # in one order, samples of all nets are rows of one matrix
+        return (
+            found if len(self.seeds) > 1 else found | {"gather": super()._passes()["gather"]}
+        )  # in one order, samples of all nets are rows of one matrix
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         return np.empty(samples * len(self.seeds), np.int64)

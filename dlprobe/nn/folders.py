@@ -1,7 +1,9 @@
-"""The folder of compiled kernels: named by what they depend on, made when first needed, removed a week after its last use.
+"""The folder of compiled kernels: named by what they depend on, made when first needed, removed a
+week after its last use.
 
-`kernels/<digest>` holds the kernels of one state of the sources and one version of Python, numba and NumPy. Installations whose sources have
-the same syntax share one. `kernels/<digest of the files' bytes>.sources` remembers what that state's digest was.
+`kernels/<digest>` holds the kernels of one state of the sources and one version of Python, numba
+and NumPy. Installations whose sources have the same syntax share one. `kernels/<digest of the
+files' bytes>.sources` remembers what that state's digest was.
 """
 
 from __future__ import annotations
@@ -29,12 +31,17 @@ from dlprobe.errors import DlprobeWarning
 from dlprobe.nn.sources import Sources, bytes_digest, sources
 
 UNUSED_SECONDS = 7 * 24 * 3600  # after which a folder of other kernels is removed
-OURS = re.compile(r"[0-9a-f]{16}(\.removed-[0-9a-f]+)?|[0-9a-f]{64}\.sources")  # what a clean-up may remove
+OURS = re.compile(
+    r"[0-9a-f]{16}(\.removed-[0-9a-f]+)?|[0-9a-f]{64}\.sources"
+)  # what a clean-up may remove
 
 
 def base_folder() -> Path:
     """Below `DLPROBE_CACHE_DIR` or the user's cache folder."""
-    return Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe")) / "kernels"
+    return (
+        Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
+        / "kernels"
+    )
 
 
 def versions() -> str:
@@ -52,7 +59,9 @@ def _package() -> Path:
 
 
 def remembered_sources() -> Sources:
-    """`sources` of this package; where its files have been seen before, from the note that was left of them."""
+    """`sources` of this package; where its files have been seen before, from the note that was
+    left of them.
+    """
     root = _package()
     seen = hashlib.sha256(f"{versions()} {bytes_digest(root)}".encode()).hexdigest()
     note = base_folder() / f"{seen}.sources"
@@ -69,7 +78,8 @@ def remembered_sources() -> Sources:
     return found
 
 
-# Taken when the first module of `nn` is imported: a file that is edited while a process runs must not put that process's old code under the new hash.
+# Taken when the first module of `nn` is imported: a file that is edited while a process runs must
+# not put that process's old code under the new hash.
 SOURCES_AT_IMPORT = remembered_sources()
 HASH_AT_IMPORT = source_hash(SOURCES_AT_IMPORT)
 
@@ -81,7 +91,9 @@ def wanted_folder() -> Path:
 
 @cache
 def cache_folder() -> Path:
-    """The folder of this version's kernels: `wanted_folder`, or a temporary one where that cannot be written."""
+    """The folder of this version's kernels: `wanted_folder`, or a temporary one where that
+    cannot be written.
+    """
     folder = wanted_folder()
     try:
         is_new = not folder.is_dir()
@@ -100,7 +112,8 @@ def _temporary_folder(folder: Path) -> Path:
     fallback = Path(tempfile.mkdtemp(prefix="dlprobe-kernels-"))
     atexit.register(shutil.rmtree, fallback, ignore_errors=True)
     warnings.warn(
-        f"the cache folder {folder} cannot be written; compiled kernels go to {fallback} and are compiled again next time. "
+        f"the cache folder {folder} cannot be written; compiled kernels go to {fallback} and "
+        "are compiled again next time. "
         "Set DLPROBE_CACHE_DIR to a writable folder to keep them.",
         DlprobeWarning,
         stacklevel=3,
@@ -109,10 +122,12 @@ def _temporary_folder(folder: Path) -> Path:
 
 
 def remove_unused(base: Path, keep: Path, now: float) -> None:
-    """Remove what lies in `base` beside `keep` and was not used for a week before `now`, in seconds since 1970; what is not ours stays.
+    """Remove what lies in `base` beside `keep` and was not used for a week before `now`, in seconds
+    since 1970; what is not ours stays.
 
-    A process sets the time of its folder when it starts, and every kernel it compiles sets it anew. One that runs longer without needing a
-    kernel has its kernels in memory, and compiles what it needs later. A folder is renamed first, so nobody finds half of one under its name.
+    A process sets the time of its folder when it starts, and every kernel it compiles sets it anew.
+    One that runs longer without needing a kernel has its kernels in memory, and compiles what it
+    needs later. A folder is renamed first, so nobody finds half of one under its name.
     """
     with contextlib.suppress(OSError):
         for path in list(base.iterdir()):

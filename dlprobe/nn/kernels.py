@@ -1,18 +1,26 @@
 """Kernels: the compiled form of each record, all kernels of a kind with one signature.
 
-The training loop calls kernels by address, so it is compiled once for all of them, and only what is used is compiled. T is float32 or float64 throughout.
+The training loop calls kernels by address, so it is compiled once for all of them, and only what is
+used is compiled. T is float32 or float64 throughout.
 
-operation forward    (x, y, learned, state, constants, counter, training)                    fills y from x; both (samples, units) of T
-operation backward   (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)    fills dx from dy, and the gradient of `learned`
-loss                 (z, a, target, d, scale, weights, constants) -> Σ w ℓ of the samples    fills d with scale·w·dℓ/da, or scale·w·dℓ/dz where fused
-optimizer update     (w, g, state, offset, stride, coefficients, sums)                       steps w in place, adds up the statistics of w, g and the update
-optimizer prepare    (step, rate, values, coefficients)                                      the coefficients of one step from the parameters and,
-                                                                                             behind them in `values`, the running numbers it takes on
+operation forward   (x, y, learned, state, constants, counter, training)
+                    fills y from x; both (samples, units) of T
+operation backward  (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)
+                    fills dx from dy, and the gradient of `learned`
+loss                (z, a, target, d, scale, weights, constants) -> Σ w ℓ of the samples
+                    fills d with scale·w·dℓ/da, or scale·w·dℓ/dz where fused
+optimizer update    (w, g, state, offset, stride, coefficients, sums)
+                    steps w in place, adds up the statistics of w, g and the update
+optimizer prepare   (step, rate, values, coefficients)
+                    the coefficients of one step from the parameters and, behind them in `values`,
+                    the running numbers it takes on
 
-`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` is for random numbers.
-`peak` (units,) receives a number for each unit, 0 only where all its slopes on the batch were 0. What stands where in `counter`, `slopes` and `sums`
-says `positions`.
-These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
+`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters,
+`counter` is for random numbers.
+`peak` (units,) receives a number for each unit, 0 only where all its slopes on the batch were 0.
+What stands where in `counter`, `slopes` and `sums` says `positions`.
+These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise
+record is wrapped into them.
 """
 
 from __future__ import annotations
@@ -33,7 +41,13 @@ from dlprobe.nn.positions import DEFINED, FLAT_ELEMENTS, SUM_SLOPE_SQUARED
 from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Number, Value, Vector
 from dlprobe.nn.updates import CHUNK, update_loop
 from dlprobe.nn.views import flat, part
-from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
+from dlprobe.parts.activations import (
+    Activation,
+    GatedActivation,
+    LearnedActivation,
+    RandomActivation,
+    RowActivation,
+)
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
 from dlprobe.parts.normalizations import Normalization
 from dlprobe.parts.optimizers import Optimizer
@@ -102,7 +116,9 @@ def activation(spec: Any, dtype: str) -> Operation:
     forward, backward = activation_operation(record, dtype)
     if isinstance(record, LearnedActivation):
         return Operation(forward, backward, (record.flat_below(*parameters),))
-    more: tuple[float, ...] = (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
+    more: tuple[float, ...] = (
+        (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
+    )
     if isinstance(record, Activation) and record.other_slope is not None:
         more = (*more, record.other_slope(*parameters))
     return Operation(forward, backward, constants_of(spec.parameters, *more))
@@ -132,9 +148,13 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
     """The loops around a record's functions, by its kind."""
     count = len(record.parameters)
     if isinstance(record, RowActivation):
-        return row_loops(inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count)
+        return row_loops(
+            inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count
+        )
     if isinstance(record, GatedActivation):
-        return gated_loops(inlined_with_helpers(record.value), inlined_with_helpers(record.slopes), count)
+        return gated_loops(
+            inlined_with_helpers(record.value), inlined_with_helpers(record.slopes), count
+        )
     value, slope = inlined_with_helpers(record.value), inlined_with_helpers(record.slope)
     if isinstance(record, LearnedActivation):
         return learned_loops(value, slope, inlined_with_helpers(record.learned_slope))
@@ -143,13 +163,25 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
     return elementwise_loops(value, slope, count, record.other_slope is not None)
 
 
-def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool) -> tuple[Any, Any]:
-    """The loops around an elementwise record with `count` parameters; the constants after them are the flat threshold and, if `stepped`, the other slope.
+def elementwise_loops(
+    value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool
+) -> tuple[Any, Any]:
+    """The loops around an elementwise record with `count` parameters; the constants after them are
+    the flat threshold and, if `stepped`, the other slope.
 
-    They run over all elements in one go, as if the block were one row. Only what is noted of each unit needs rows: a few, until every unit has had a slope.
+    They run over all elements in one go, as if the block were one row. Only what is noted of each
+    unit needs rows: a few, until every unit has had a slope.
     """
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         whole_registers()
         p = to_fixed_tuple(constants, count)
         values, out = flat(x), flat(y)
@@ -176,7 +208,12 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
         squares = few = 0.0
         for start in range(0, x.size, CHUNK):
             end = min(start + CHUNK, x.size)
-            row, out, d, e = part(x, start, end), part(y, start, end), part(dy, start, end), part(dx, start, end)
+            row, out, d, e = (
+                part(x, start, end),
+                part(y, start, end),
+                part(dy, start, end),
+                part(dx, start, end),
+            )
             of_chunk = few_of_chunk = zero
             for j in range(len(row)):
                 s = slope(row[j], out[j], *p)
@@ -200,7 +237,9 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
 
 @inlined(SUMS)
 def note_slopes(slope: Any, p: tuple[Any, ...], x: Matrix, y: Matrix, peak: Vector) -> None:
-    """peak (units,) ← 1, or 0 where a unit's slopes are 0 in all rows. Four rows at a time, and no more than it takes."""
+    """peak (units,) ← 1, or 0 where a unit's slopes are 0 in all rows. Four rows at a time, and
+    no more than it takes.
+    """
     whole_registers()
     zero, one = peak.dtype.type(0), peak.dtype.type(1)
     for j in range(len(peak)):
@@ -218,10 +257,20 @@ def note_slopes(slope: Any, p: tuple[Any, ...], x: Matrix, y: Matrix, peak: Vect
         done += 4
 
 
-def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
+def row_loops(
+    row_value: Callable[..., None], row_backward: Callable[..., None], count: int
+) -> tuple[Any, Any]:
     """The loops around a row-wise record with `count` parameters."""
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         p = to_fixed_tuple(constants, count)
         for i in range(x.shape[0]):
             row_value(x[i], y[i], *p)
@@ -250,11 +299,15 @@ def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None],
 @cache
 def normalization_operation(record: Normalization | WeightTransform, dtype: str) -> tuple[Any, Any]:
     precision = PRECISIONS[dtype]
-    return kernel(precision.forward, of=record.name)(record.forward), kernel(precision.backward, of=record.name)(record.backward)
+    return kernel(precision.forward, of=record.name)(record.forward), kernel(
+        precision.backward, of=record.name
+    )(record.backward)
 
 
 def loss(name: str, fused: bool, dtype: str) -> Any:
-    """Compile a loss; `fused` takes its joint form with the output activation. Its constants are those of `loss_constants`."""
+    """Compile a loss; `fused` takes its joint form with the output activation. Its constants
+    are those of `loss_constants`.
+    """
     return loss_of(_record("loss", name), fused, dtype)
 
 
@@ -267,7 +320,9 @@ def loss_of(record: Loss, fused: bool, dtype: str) -> Any:
     elif isinstance(record, RowLoss):
         loops = row_loss_loop(inlined_with_helpers(record.row), count)
     elif isinstance(record, ElementwiseLoss):
-        loops = elementwise_loss_loop(inlined_with_helpers(record.value), inlined_with_helpers(record.slope), count)
+        loops = elementwise_loss_loop(
+            inlined_with_helpers(record.value), inlined_with_helpers(record.slope), count
+        )
     return kernel(PRECISIONS[dtype].loss, EXACT, of=f"loss_{record.name}")(loops)
 
 
@@ -276,8 +331,18 @@ def loss_constants(spec: Any, outputs: int) -> tuple[float, ...]:
     return (*spec.record.numbers(spec.parameters), spec.record.share(spec.parameters, outputs))
 
 
-def elementwise_loss_loop(value: Callable[..., float], slope: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
+def elementwise_loss_loop(
+    value: Callable[..., float], slope: Callable[..., float], count: int
+) -> Any:
+    def batch_loss(
+        z: Matrix,
+        a: Matrix,
+        target: Matrix,
+        d: Matrix,
+        scale: Value,
+        weights: Vector,
+        constants: Vector,
+    ) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(a.shape[0]):
@@ -292,7 +357,15 @@ def elementwise_loss_loop(value: Callable[..., float], slope: Callable[..., floa
 
 
 def row_loss_loop(row: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
+    def batch_loss(
+        z: Matrix,
+        a: Matrix,
+        target: Matrix,
+        d: Matrix,
+        scale: Value,
+        weights: Vector,
+        constants: Vector,
+    ) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(a.shape[0]):
@@ -307,7 +380,15 @@ def row_loss_loop(row: Callable[..., float], count: int) -> Any:
 
 
 def fused_loss_loop(fused_row: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
+    def batch_loss(
+        z: Matrix,
+        a: Matrix,
+        target: Matrix,
+        d: Matrix,
+        scale: Value,
+        weights: Vector,
+        constants: Vector,
+    ) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(z.shape[0]):

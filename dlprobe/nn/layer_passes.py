@@ -1,7 +1,8 @@
 """The two passes of one layer, each compiled on its own and called by address.
 
 `forward_layer` goes through the layer's operations in their order, the product among them;
-`backward_layer` goes back: operations, error signal, product with Wᵀ, product with the inputs, update.
+`backward_layer` goes back: operations, error signal, product with Wᵀ, product with the inputs,
+update.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import SUMS, inlined
 from dlprobe.nn.calling import invoke
-from dlprobe.nn.memory import block_of, copy, delta_of, input_squares, multiplied_weights, source_of, weights_of
+from dlprobe.nn.memory import (
+    block_of,
+    copy,
+    delta_of,
+    input_squares,
+    multiplied_weights,
+    source_of,
+    weights_of,
+)
 from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.positions import DEFINED, DELTA, LAYER, SUM_G_SQUARED, TRAINING
 from dlprobe.nn.scalar import is_finite
@@ -19,18 +28,25 @@ from dlprobe.nn.views import part, window
 
 
 @inlined(SUMS)
-def apply(net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, counter: Counters) -> None:
+def apply(
+    net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, counter: Counters
+) -> None:
     """An operation's forward kernel, from x to y."""
     learned, state, constants = (
         part(net.parameters, op[p.LEARNED], op[p.LEARNED_END]),
         part(net.state, op[p.STATE], op[p.STATE_END]),
         part(net.constants, op[p.CONSTANT], op[p.CONSTANT_END]),
     )
-    invoke(kernels.forward[op[p.KERNEL]], (x, y, learned, state, constants, counter, counter[TRAINING] != 0))
+    invoke(
+        kernels.forward[op[p.KERNEL]],
+        (x, y, learned, state, constants, counter, counter[TRAINING] != 0),
+    )
 
 
 @inlined(SUMS)
-def multiply(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector) -> None:
+def multiply(
+    net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector
+) -> None:
     """z = x W + b, and the preactivation statistics."""
     layer = net.layers[index]
     fan_in, fan_out = layer[p.FAN_IN], layer[p.FAN_OUT]
@@ -39,15 +55,30 @@ def multiply(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Cou
     if layer[p.INPUT] != layer[p.SOURCE]:
         observe.square_rows(x, input_squares(net, index, rows))
     if layer[p.TRANSFORM] >= 0:
-        apply(net, kernels, net.operations[layer[p.TRANSFORM]], weights_of(net, index), multiplied_weights(net, index), counter)
+        apply(
+            net,
+            kernels,
+            net.operations[layer[p.TRANSFORM]],
+            weights_of(net, index),
+            multiplied_weights(net, index),
+            counter,
+        )
     if layer[p.WEIGHT] >= 0:
         invoke(kernels.product, (x, multiplied_weights(net, index), z))
-    bias = part(net.parameters, layer[p.BIAS], layer[p.BIAS] + fan_out) if layer[p.BIAS] >= 0 else part(net.no_bias, 0, fan_out)
+    bias = (
+        part(net.parameters, layer[p.BIAS], layer[p.BIAS] + fan_out)
+        if layer[p.BIAS] >= 0
+        else part(net.no_bias, 0, fan_out)
+    )
     invoke(kernels.add_bias, (z, bias, statistics))
 
 
-def forward_layer(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector) -> None:
-    """The layer's operations in their order, the product among them, and the statistics of z and a."""
+def forward_layer(
+    net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector
+) -> None:
+    """The layer's operations in their order, the product among them, and the statistics of z
+    and a.
+    """
     layer = net.layers[index]
     counter[LAYER] = index
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
@@ -60,11 +91,25 @@ def forward_layer(net: Net, kernels: Kernels, index: Index, rows: Index, counter
             copy(source_of(net, index, rows), y)
         apply(net, kernels, op, block_of(net, op[p.X], rows, op[p.WIDTH_IN]), y, counter)
     a = block_of(net, layer[p.OUTPUT], rows, layer[p.UNITS])
-    invoke(kernels.observe_activation, (a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics))
+    invoke(
+        kernels.observe_activation,
+        (a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics),
+    )
 
 
 @inlined(SUMS)
-def apply_back(net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, dy: Matrix, dx: Matrix, base: Index, counter: Counters, slopes: Floats) -> None:
+def apply_back(
+    net: Net,
+    kernels: Kernels,
+    op: Integers,
+    x: Matrix,
+    y: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    base: Index,
+    counter: Counters,
+    slopes: Floats,
+) -> None:
     """An operation's backward kernel, from dy to dx; fills the gradient of its learned numbers."""
     arguments = (
         x,
@@ -84,23 +129,42 @@ def apply_back(net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, d
 
 @inlined(SUMS)
 def multiply_back(
-    net: Net, kernels: Kernels, index: Index, rows: Index, current: Index, base: Index, counter: Counters, slopes: Floats, statistics: Matrix
+    net: Net,
+    kernels: Kernels,
+    index: Index,
+    rows: Index,
+    current: Index,
+    base: Index,
+    counter: Counters,
+    slopes: Floats,
+    statistics: Matrix,
 ) -> Index:
-    """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error signal. Returns the delta buffer of dL/dx."""
+    """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error
+    signal. Returns the delta buffer of dL/dx.
+    """
     layer, of_layer = net.layers[index], statistics[index]
     fan_in, fan_out, height = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.MATRIX_ROWS]
     observe.observe_slopes(slopes, part(net.peak, 0, layer[p.UNITS]), rows, of_layer)
     d = delta_of(net, current, rows, fan_out)
     bias_at = base + layer[p.BIAS]
-    bias_gradient = part(net.gradients, bias_at, bias_at + fan_out) if layer[p.BIAS] >= 0 else part(net.peak, 0, fan_out)
+    bias_gradient = (
+        part(net.gradients, bias_at, bias_at + fan_out)
+        if layer[p.BIAS] >= 0
+        else part(net.peak, 0, fan_out)
+    )
     invoke(kernels.observe_error, (d, bias_gradient, net.error_square, of_layer))
     if layer[p.COUPLED] == 0:
-        of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, height * fan_out)
+        of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(
+            input_squares(net, index, rows), net.error_square, rows, height * fan_out
+        )
     if layer[p.WEIGHT] < 0:
         return current
     other = (current + 1) % 3
     if index > 0:  # before W is stepped
-        invoke(kernels.product_with_transposed, (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)))
+        invoke(
+            kernels.product_with_transposed,
+            (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)),
+        )
     start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
     gradient = window(net.gradients, start, height, fan_out)
     if layer[p.TRANSFORM] < 0:
@@ -109,13 +173,34 @@ def multiply_back(
     of_product = window(net.weight_delta, 0, height, fan_out)
     invoke(kernels.transposed_product, (x, d, of_product))
     weights, effective = weights_of(net, index), multiplied_weights(net, index)
-    apply_back(net, kernels, net.operations[layer[p.TRANSFORM]], weights, effective, of_product, gradient, base, counter, slopes)
+    apply_back(
+        net,
+        kernels,
+        net.operations[layer[p.TRANSFORM]],
+        weights,
+        effective,
+        of_product,
+        gradient,
+        base,
+        counter,
+        slopes,
+    )
     return other
 
 
 @inlined(SUMS)
-def update_layer(net: Net, kernels: Kernels, index: Index, base: Index, coefficients: Vector, sums: Floats, statistics: Vector) -> Number:
-    """Step the layer's weights, then its other parameters; returns the Σ g² of all of them, and records gradient, weight and update statistics."""
+def update_layer(
+    net: Net,
+    kernels: Kernels,
+    index: Index,
+    base: Index,
+    coefficients: Vector,
+    sums: Floats,
+    statistics: Vector,
+) -> Number:
+    """Step the layer's weights, then its other parameters; returns the Σ g² of all of them, and
+    records gradient, weight and update statistics.
+    """
     layer = net.layers[index]
     start, end, stride = layer[p.START], layer[p.END], len(net.parameters)
     square = 0.0
@@ -123,16 +208,44 @@ def update_layer(net: Net, kernels: Kernels, index: Index, base: Index, coeffici
     if layer[p.WEIGHT] >= 0:
         size = layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
         gradient = part(net.gradients, base + start, base + start + size)
-        invoke(kernels.update, (part(net.parameters, start, start + size), gradient, net.moments, start, stride, coefficients, sums))
+        invoke(
+            kernels.update,
+            (
+                part(net.parameters, start, start + size),
+                gradient,
+                net.moments,
+                start,
+                stride,
+                coefficients,
+                sums,
+            ),
+        )
         observe.observe_update(gradient, sums, statistics)
         square = sums[SUM_G_SQUARED]
         if not is_finite(square):
-            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]))
+            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(
+                window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
+            )
         rest = start + size
-    bias = part(net.parameters, layer[p.BIAS], layer[p.BIAS] + (layer[p.FAN_OUT] if layer[p.BIAS] >= 0 else 0))
+    bias = part(
+        net.parameters,
+        layer[p.BIAS],
+        layer[p.BIAS] + (layer[p.FAN_OUT] if layer[p.BIAS] >= 0 else 0),
+    )
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
     if end > rest:
-        invoke(kernels.update, (part(net.parameters, rest, end), part(net.gradients, base + rest, base + end), net.moments, rest, stride, coefficients, sums))
+        invoke(
+            kernels.update,
+            (
+                part(net.parameters, rest, end),
+                part(net.gradients, base + rest, base + end),
+                net.moments,
+                rest,
+                stride,
+                coefficients,
+                sums,
+            ),
+        )
         square += sums[SUM_G_SQUARED]
     return square
 
@@ -150,9 +263,11 @@ def backward_layer(
     sums: Floats,
     statistics: Matrix,
 ) -> Number:
-    """One layer of the backward pass, from dL/da in delta buffer place[DELTA]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer.
+    """One layer of the backward pass, from dL/da in delta buffer place[DELTA]; leaves the previous
+    layer's dL/da and notes where. Returns Σ g² of the layer.
 
-    Where the loss was joined with the last operation, dL/dz is given already; that operation's backward pass still runs for its slope statistics.
+    Where the loss was joined with the last operation, dL/dz is given already; that operation's
+    backward pass still runs for its slope statistics.
     """
     layer = net.layers[index]
     current, joined = place[DELTA], work.fused and index == len(net.layers) - 1
@@ -162,7 +277,9 @@ def backward_layer(
     for k in range(layer[p.END_OPERATION] - 1, layer[p.FIRST_OPERATION] - 1, -1):
         op = net.operations[k]
         if op[p.ROLE] == p.PRODUCT:
-            current = multiply_back(net, kernels, index, rows, current, base, counter, slopes, statistics)
+            current = multiply_back(
+                net, kernels, index, rows, current, base, counter, slopes, statistics
+            )
             if index == 0:
                 break
             if layer[p.SKIPPED] == 0:  # before dropout sets elements to zero on purpose
@@ -171,7 +288,11 @@ def backward_layer(
         dy, other = delta_of(net, current, rows, op[p.WIDTH_OUT]), (current + 1) % 3
         if op[p.ROLE] == p.RESIDUAL:
             copy(dy, window(net.carry, 0, rows, op[p.WIDTH_OUT]))
-        x, y, dx = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]), delta_of(net, other, rows, op[p.WIDTH_IN])
+        x, y, dx = (
+            block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
+            block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
+            delta_of(net, other, rows, op[p.WIDTH_IN]),
+        )
         apply_back(net, kernels, op, x, y, dy, dx, base, counter, slopes)
         if not (joined and k == layer[p.END_OPERATION] - 1):
             current = other
@@ -179,7 +300,11 @@ def backward_layer(
         add_carry(delta_of(net, current, rows, layer[p.FAN_IN]), net.carry)
         note_underflow(net, index, rows, current, statistics)
     place[DELTA] = current
-    return 0.0 if work.deferred else update_layer(net, kernels, index, base, coefficients, sums, statistics[index])
+    return (
+        0.0
+        if work.deferred
+        else update_layer(net, kernels, index, base, coefficients, sums, statistics[index])
+    )
 
 
 @inlined(SUMS)

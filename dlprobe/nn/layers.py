@@ -14,8 +14,10 @@ from dlprobe.registry import Spec
 class LayerSpec:
     """What one layer is made of; `norm_after` puts the normalization behind the activation.
 
-    `before`: perturbations of the layer's input, each with its random stream (a purpose of dlprobe.nn.random); `transform`: what W goes through before the
-    product; `residual` adds the layer's input to its activation. Without `matrix` the layer only normalizes the net's input: initializer and bias are unused.
+    `before`: perturbations of the layer's input, each with its random stream (a purpose of
+        dlprobe.nn.random); `transform`: what W goes through before the product; `residual` adds the
+        layer's input to its activation. Without `matrix` the layer only normalizes the net's input:
+        initializer and bias are unused.
     """
 
     fan_in: int
@@ -44,7 +46,9 @@ class LayerSpec:
     @property
     def activation_learned(self) -> tuple[float, ...]:
         """Initial values of the activation's own learned numbers."""
-        return tuple(self.activation.record.learned(self.units, *self.activation.parameters.values()))
+        return tuple(
+            self.activation.record.learned(self.units, *self.activation.parameters.values())
+        )
 
 
 def layer_plan(
@@ -59,7 +63,9 @@ def layer_plan(
     if layer.matrix:
         learned = layer.activation_learned
         scratch = (0.0,) * (2 * layer.units if learned else 0)
-        steps = [program.OperationPlan(activation, layer.units, program.ACTIVATION, learned, scratch)]
+        steps = [
+            program.OperationPlan(activation, layer.units, program.ACTIVATION, learned, scratch)
+        ]
     if layer.norm is not None:
         steps.insert(len(steps) if layer.norm_after else 0, _norm(layer.norm, layer, dtype))
     if layer.residual is not None:
@@ -70,10 +76,17 @@ def layer_plan(
     if layer is not layers[-1] and penalized:
         operation = residual.activity_penalty(regulation.activity_l1, regulation.activity_l2, dtype)
         steps.append(program.OperationPlan(operation, layer.units, program.ACTIVITY, state=(0.0,)))
-    before = tuple(program.OperationPlan(perturbation.perturbation(spec, purpose, dtype), layer.fan_in, program.PERTURBATION) for spec, purpose in layer.before)
+    before = tuple(
+        program.OperationPlan(
+            perturbation.perturbation(spec, purpose, dtype), layer.fan_in, program.PERTURBATION
+        )
+        for spec, purpose in layer.before
+    )
     bias = layer.bias and layer.matrix
     transform = None if layer.transform is None else _transform(*layer.transform, layer, dtype)
-    return program.LayerPlan(layer.fan_in, layer.fan_out, bias, tuple(steps), before, transform, layer.matrix)
+    return program.LayerPlan(
+        layer.fan_in, layer.fan_out, bias, tuple(steps), before, transform, layer.matrix
+    )
 
 
 def _transform(spec: Spec, purpose: int, layer: LayerSpec, dtype: str) -> program.OperationPlan:

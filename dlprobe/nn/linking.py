@@ -1,6 +1,8 @@
-"""How the loops and passes of `block` and `layer_passes` are compiled: their types, and the addresses by which they call each other.
+"""How the loops and passes of `block` and `layer_passes` are compiled: their types, and the
+addresses by which they call each other.
 
-Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache; so each is compiled once and called by address.
+Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache;
+so each is compiled once and called by address.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from dlprobe.nn.shapes import record_type, signature_of
 def references(net: Net, kernels: Kernels, dtype: str) -> tuple[Reference, Reference]:
     """A model as the compiled loops get it."""
     scalar = PRECISIONS[dtype].scalar
-    return Reference(net, record_type(Net, scalar)), Reference(kernels, record_type(Kernels, scalar))
+    return Reference(net, record_type(Net, scalar)), Reference(
+        kernels, record_type(Kernels, scalar)
+    )
 
 
 def of(function: Callable[..., Any], dtype: str) -> Any:
@@ -38,7 +42,15 @@ def of(function: Callable[..., Any], dtype: str) -> Any:
 def compiled_passes(dtype: str) -> tuple[Kernel, ...]:
     """The compiled passes of one precision, called from compiled code only."""
     products = (product, product_with_transposed, transposed_product)
-    functions = (gather, forward_layer, backward_layer, *products, observe_forward.add_bias, observe_forward.observe_activation, observe.observe_error)
+    functions = (
+        gather,
+        forward_layer,
+        backward_layer,
+        *products,
+        observe_forward.add_bias,
+        observe_forward.observe_activation,
+        observe.observe_error,
+    )
     return tuple(kernel(of(function, dtype))(function) for function in functions)
 
 
@@ -46,12 +58,20 @@ def compiled_passes(dtype: str) -> tuple[Kernel, ...]:
 def compiled_passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
     """Those that take their place in a fleet."""
     products = (lanes.product, lanes.product_with_transposed, lanes.transposed_product)
-    functions = (lanes.gather, *products, lanes.add_bias, lanes.observe_activation, lanes.observe_error)
+    functions = (
+        lanes.gather,
+        *products,
+        lanes.add_bias,
+        lanes.observe_activation,
+        lanes.observe_error,
+    )
     return tuple(kernel(of(function, dtype))(function) for function in functions)
 
 
 def passes(dtype: str, *, regulated: bool, augmented: bool) -> dict[str, int]:
-    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish` where no step has one."""
+    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish`
+    where no step has one.
+    """
     chosen = {function.role: function for function in compiled_passes(dtype)}
     if augmented:
         chosen["gather"] = compiled_gather_augmented(dtype)

@@ -1,7 +1,9 @@
-"""Matrix products, in the three forms that a dense layer needs. All arrays are 2-D, row-major, of one precision; the result is written into `out`.
+"""Matrix products, in the three forms that a dense layer needs. All arrays are 2-D, row-major, of
+one precision; the result is written into `out`.
 
-Two ways stand behind them: the tiles of `dlprobe.nn.tiles`, and BLAS, which takes transposed views as they are. The shapes and the processor's vector
-registers alone decide between the two, so the same product gives the same bits every time. `python tests/benchmarks/matmul.py` measures both.
+Two ways stand behind them: the tiles of `dlprobe.nn.tiles`, and BLAS, which takes transposed views
+as they are. The shapes and the processor's vector registers alone decide between the two, so the
+same product gives the same bits every time. `python tests/benchmarks/matmul.py` measures both.
 float32 GFLOP/s of one core with AVX-512, m×k×n for x (m, k), w (k, n):
 
                     x @ w            d @ wᵀ           xᵀ @ d
@@ -12,8 +14,8 @@ float32 GFLOP/s of one core with AVX-512, m×k×n for x (m, k), w (k, n):
     128×512×512   126    146        133    148        138    147
     128×2048²      88    108        126    110        131    108
 
-BLAS is held to one thread for the whole process: with two, OpenBLAS gives other bits in a quarter of all products, and two training threads that each
-call a two-thread BLAS take 25 times as long.
+BLAS is held to one thread for the whole process: with two, OpenBLAS gives other bits in a quarter
+of all products, and two training threads that each call a two-thread BLAS take 25 times as long.
 """
 
 from __future__ import annotations
@@ -36,17 +38,26 @@ _one_thread = threadpool_limits(limits=1, user_api="blas")
 # Bytes of w beyond which BLAS, which packs both operands, is faster.
 LARGEST = 2**21
 LARGEST_PRODUCT = 2**24 if VECTOR_BYTES == 64 else LARGEST
-# Up to k·m·n = 10⁶ OpenBLAS has AVX-512 kernels of their own for small products; with xᵀ, where the depth is only the batch, they are 15 % ahead of tiles.
+# Up to k·m·n = 10⁶ OpenBLAS has AVX-512 kernels of their own for small products; with xᵀ, where the
+# depth is only the batch, they are 15 % ahead of tiles.
 SMALLEST_TRANSPOSED = 10**6 if VECTOR_BYTES == 64 else 0
 
 
 @intrinsic
 def blas_product(typing: Any, a: Any, b: Any, out: Any) -> Any:
-    """out = a @ b by BLAS, a and b each row-major or a transposed view of that: np.dot less its checks of shapes and its return value."""
+    """out = a @ b by BLAS, a and b each row-major or a transposed view of that: np.dot less its
+    checks of shapes and its return value.
+    """
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, values, strict=True)]
-        operands = [(kind, cgutils.unpack_tuple(builder, array.shape), array.data) for kind, array in zip(signature.args, arrays, strict=True)]
+        arrays = [
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args, values, strict=True)
+        ]
+        operands = [
+            (kind, cgutils.unpack_tuple(builder, array.shape), array.data)
+            for kind, array in zip(signature.args, arrays, strict=True)
+        ]
         call_xxgemm(context, builder, *operands[0], *operands[1], *operands[2])
         return context.get_dummy_value()
 
@@ -74,7 +85,12 @@ def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
 @inlined(EXACT)
 def transposed_product(x: Matrix, d: Matrix, out: Matrix) -> None:
     """out (k, n) = x (m, k)ᵀ @ d (m, n)."""
-    if AVAILABLE and len(out) >= ROWS and out.nbytes <= LARGEST and len(x) * out.size > SMALLEST_TRANSPOSED:
+    if (
+        AVAILABLE
+        and len(out) >= ROWS
+        and out.nbytes <= LARGEST
+        and len(x) * out.size > SMALLEST_TRANSPOSED
+    ):
         multiply(x, True, d, False, out)
     else:
         blas_product(x.T, d, out)

@@ -45,7 +45,11 @@ def weights_of(net: Net, index: Index) -> Matrix:
 def multiplied_weights(net: Net, index: Index) -> Matrix:
     """What the layer's input is multiplied with: W, or what W's transform has made of it."""
     layer = net.layers[index]
-    return weights_of(net, index) if layer[p.TRANSFORM] < 0 else block_of(net, layer[p.EFFECTIVE], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
+    return (
+        weights_of(net, index)
+        if layer[p.TRANSFORM] < 0
+        else block_of(net, layer[p.EFFECTIVE], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
+    )
 
 
 @inlined(SUMS)

@@ -1,7 +1,9 @@
-"""The three records that the training loop works on: a model's memory, its kernels, and what a block of steps works through.
+"""The three records that the training loop works on: a model's memory, its kernels, and what a
+block of steps works through.
 
-One line per field: its name, its type (`shapes`), and its shape with the meaning. Both the named tuples that Python fills and the
-types that kernels are compiled for are made from these lines. P: all learned numbers of the net. Rows: samples that the buffers hold.
+One line per field: its name, its type (`shapes`), and its shape with the meaning. Both the named
+tuples that Python fills and the types that kernels are compiled for are made from these lines. P:
+all learned numbers of the net. Rows: samples that the buffers hold.
 Buffers that nothing in a net needs have no elements. Lengths are in elements.
 """
 
@@ -9,39 +11,64 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dlprobe.nn.shapes import Address, Addresses, Counters, Flag, Floats, Index, Integers, IntegerTable, Matrix, Vector
+from dlprobe.nn.shapes import (
+    Address,
+    Addresses,
+    Counters,
+    Flag,
+    Floats,
+    Index,
+    Integers,
+    IntegerTable,
+    Matrix,
+    Vector,
+)
 
 
 class Net(NamedTuple):
     """All memory of one model."""
 
     layers: IntegerTable  # (layer, column): where each layer's numbers stand; columns in `program`
-    operations: IntegerTable  # (operation, column): what the layers do, in order; columns in `program`
+    operations: (
+        IntegerTable  # (operation, column): what the layers do, in order; columns in `program`
+    )
     constants: Vector  # (constants of all operations,): their hyperparameters
     parameters: Vector  # (P,): what is learned
-    gradients: Vector  # (P,) dL/d parameters where gradients are kept, else of the largest layer alone
-    data_gradients: Vector  # (P,) or (0,): gradients before penalties and clipping, where somebody looks at them
-    moments: Vector  # (states · P,): what the optimizer remembers, one array of P numbers after the other
-    state: Vector  # (numbers of all operations,): what they remember, e.g. running statistics, and their scratch
+    gradients: (
+        Vector  # (P,) dL/d parameters where gradients are kept, else of the largest layer alone
+    )
+    # (P,) or (0,): gradients before penalties and clipping, where somebody looks at them
+    data_gradients: Vector
+    # (states · P,): what the optimizer remembers, one array of P numbers after the other
+    moments: Vector
+    # (numbers of all operations,): what they remember, e.g. running statistics, and their scratch
+    state: Vector
     blocks: Vector  # (sum over blocks,): one batch of every layer's inputs and outputs
-    carry: Vector  # (rows · widest,) or (0,): the derivative that goes around a layer with a residual sum
-    weight_delta: Vector  # (largest layer,) or (0,): dL/d of a transformed W; W before its constraints
+    # (rows · widest,) or (0,): the derivative that goes around a layer with a residual sum
+    carry: Vector
+    weight_delta: (
+        Vector  # (largest layer,) or (0,): dL/d of a transformed W; W before its constraints
+    )
     gram: Vector  # (smaller side of W squared,) or (0,): WᵀW of the orthogonal penalty
     deltas: Matrix  # (3, rows · widest): the buffers that dL/da and dL/dz pass through in turn
     targets: Vector  # (rows · outputs,): the targets of the batch
     no_bias: Vector  # (widest,) of 0: the bias of layers without one
     peak: Vector  # (widest,): of each unit 0 only where all its slopes on the batch were 0
-    input_square: Floats  # ((layers + 1) · rows,): each sample's Σ x² of every layer's input, then of the output
+    # ((layers + 1) · rows,): each sample's Σ x² of every layer's input, then of the output
+    input_square: Floats
     error_square: Floats  # (rows,): each sample's Σ (dL/dz)² of the layer that is at work
     narrow: Vector  # (widest,): scratch for each unit's sum, in T
     wide: Floats  # (widest,): scratch for each unit's sum, in float64
     row_weight: Vector  # (rows,): each sample's weight in the loss
-    image: Vector  # (3 + 3 · features,) or (0,): what shifts samples, as `augmentation.image_numbers` lays it out
+    # (3 + 3 · features,) or (0,): what shifts samples, as `augmentation.image_numbers` lays it out
+    image: Vector
     loss_constants: Vector  # (constants,): the loss's hyperparameters and the share of each output
 
 
 class Kernels(NamedTuple):
-    """Addresses of kernels, and from `gather` on of the passes; compiled into each other, these would cost a cold cache seconds more."""
+    """Addresses of kernels, and from `gather` on of the passes; compiled into each other, these
+    would cost a cold cache seconds more.
+    """
 
     forward: Addresses  # (kernels,): of the operations, by the layer program's kernel numbers
     backward: Addresses  # (kernels,): of the operations, by the same numbers
@@ -66,14 +93,19 @@ class Work(NamedTuple):
     inputs: Matrix  # (samples, features): prepared data
     targets: Matrix  # (samples, outputs): prepared targets
     weights: Vector  # (samples,) each sample's weight in the loss, or (0,) where all weigh 1
-    order: Integers  # (nets · samples,): scratch for the order of an epoch; in evaluation the order itself
+    # (nets · samples,): scratch for the order of an epoch; in evaluation the order itself
+    order: Integers
     batch: Index  # samples per batch
     seeds: Counters  # (nets,): one per net of a fleet with orders of their own, else (1,)
     first_step: Index  # the number of the first step in the run
     rates: Floats  # (steps,): the learning rate of each step
-    momenta: Floats  # (steps,) the optimizer's momentum in each step, or (0,) where it is not cycled
+    momenta: (
+        Floats  # (steps,) the optimizer's momentum in each step, or (0,) where it is not cycled
+    )
     momentum: Index  # which of the optimizer's parameters the momentum is; −1 without
-    optimizer_parameters: Floats  # (parameters + running numbers,): those of the optimizer, changed by `prepare`
+    optimizer_parameters: (
+        Floats  # (parameters + running numbers,): those of the optimizer, changed by `prepare`
+    )
     regulation: Floats  # (12,): the numbers of a Regulation
     mixing: Floats  # (steps,) mixup's share of each step, or (0,)
     fused: Flag  # the loss is joined with the last activation and gives dL/dz

@@ -24,7 +24,9 @@ EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least t
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, scalar), and whether it ended in non-finite numbers."""
+    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps,
+    scalar), and whether it ended in non-finite numbers.
+    """
 
     statistics: Array
     scalars: npt.NDArray[np.float64]
@@ -33,7 +35,9 @@ class BlockResult:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a net has come to: parameters (P,), the norms' running statistics, the optimizer's memory and the running numbers behind its parameters."""
+    """What a net has come to: parameters (P,), the norms' running statistics, the optimizer's
+    memory and the running numbers behind its parameters.
+    """
 
     parameters: Array
     state: Array
@@ -43,7 +47,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units), dead units per layer (NaN where undefined)."""
+    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units),
+    dead units per layer (NaN where undefined).
+    """
 
     loss: float
     outputs: Array
@@ -53,7 +59,8 @@ class Evaluation:
 class Network:
     """A multi-layer perceptron with its compiled kernels and all memory preallocated.
 
-    Deterministic in `seed`: initial parameters, batch order and random operations depend on it and on positions only.
+    Deterministic in `seed`: initial parameters, batch order and random operations depend on it and
+    on positions only.
     """
 
     def __init__(
@@ -70,28 +77,56 @@ class Network:
         mixup: float = 0.0,
         image: tuple[float, ...] = (),
     ):
-        """`image`: what shifts the samples of training steps (`augmentation.image_numbers`); none are shifted without."""
+        """`image`: what shifts the samples of training steps (`augmentation.image_numbers`);
+        none are shifted without.
+        """
         self.layers = tuple(layers)
-        self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients or regulation.active
-        self.regulation, self.mixup, self.image, self.watched = regulation, mixup, image, keep_gradients
+        self.seed, self.dtype, self.batch, self.keep_gradients = (
+            seed,
+            np.dtype(dtype),
+            batch,
+            keep_gradients or regulation.active,
+        )
+        self.regulation, self.mixup, self.image, self.watched = (
+            regulation,
+            mixup,
+            image,
+            keep_gradients,
+        )
         self.loss, self.optimizer = loss, optimizer
-        self.fused = loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
+        self.fused = (
+            loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
+        )
         self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self._run, self._evaluate = linking.compiled_run(self.dtype.name), linking.compiled_evaluate(self.dtype.name)
+        self._run, self._evaluate = (
+            linking.compiled_run(self.dtype.name),
+            linking.compiled_evaluate(self.dtype.name),
+        )
         self._net = self._allocate()
         self._model = linking.references(self._net, self._kernels, self.dtype.name)
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
-        return layer_plan(layer, self.layers, self._activation(layer), self.regulation, self.dtype.name)
+        return layer_plan(
+            layer, self.layers, self._activation(layer), self.regulation, self.dtype.name
+        )
 
     def _link(self) -> Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
-        forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
-        backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return Kernels(forward, backward, *map(calling.address, (self._loss()[0], update, prepare)), **self._passes())
+        forward = np.array(
+            [calling.address(operation.forward) for operation in self.program.kernels]
+        )
+        backward = np.array(
+            [calling.address(operation.backward) for operation in self.program.kernels]
+        )
+        return Kernels(
+            forward,
+            backward,
+            *map(calling.address, (self._loss()[0], update, prepare)),
+            **self._passes(),
+        )
 
     def _rows(self, batch: int) -> int:
         """The samples that the buffers hold at a time."""
@@ -102,10 +137,16 @@ class Network:
 
     def _loss(self) -> tuple[Any, tuple[float, ...]]:
         """The loss's kernel and the constants it is called with."""
-        return kernels.loss(self.loss.name, self.fused, self.dtype.name), kernels.loss_constants(self.loss, self.layers[-1].units)
+        return kernels.loss(self.loss.name, self.fused, self.dtype.name), kernels.loss_constants(
+            self.loss, self.layers[-1].units
+        )
 
     def _passes(self) -> dict[str, int]:
-        return linking.passes(self.dtype.name, regulated=self.regulation.active, augmented=self.mixup > 0 or len(self.image) > 0)
+        return linking.passes(
+            self.dtype.name,
+            regulated=self.regulation.active,
+            augmented=self.mixup > 0 or len(self.image) > 0,
+        )
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         """Where the order of an epoch is written."""
@@ -123,12 +164,21 @@ class Network:
             constants=np.array(table.constants, dtype),
             parameters=program.aligned(table.parameters, dtype),
             gradients=program.aligned(table.parameters if self.keep_gradients else largest, dtype),
-            data_gradients=program.aligned(table.parameters if self.watched and self.regulation.active else 0, dtype),
+            data_gradients=program.aligned(
+                table.parameters if self.watched and self.regulation.active else 0, dtype
+            ),
             moments=program.aligned(table.parameters * self.optimizer.record.states, dtype),
             state=program.aligned(table.state, dtype),
             blocks=program.aligned(table.block, dtype),
-            carry=program.aligned(rows * widest if (table.layers[:, program.SKIPPED] > 0).any() else 0, dtype),
-            weight_delta=program.aligned(largest if (table.layers[:, program.TRANSFORM] >= 0).any() or self.regulation.active else 0, dtype),
+            carry=program.aligned(
+                rows * widest if (table.layers[:, program.SKIPPED] > 0).any() else 0, dtype
+            ),
+            weight_delta=program.aligned(
+                largest
+                if (table.layers[:, program.TRANSFORM] >= 0).any() or self.regulation.active
+                else 0,
+                dtype,
+            ),
             gram=program.aligned(smaller**2 if self.regulation.orthogonal > 0 else 0, dtype),
             deltas=program.aligned(3 * line, dtype).reshape(3, line),
             targets=program.aligned(rows * self.layers[-1].units, dtype),
@@ -145,14 +195,20 @@ class Network:
 
     @property
     def parameters(self) -> Array:
-        """All learned numbers, flat (P,), of the net's dtype, writable: per layer W row-major (fan_in, fan_out), bias, then what its operations learn
-        in their order: norm scale and shift, activation slopes."""
+        """All learned numbers, flat (P,), of the net's dtype, writable: per layer W row-major
+        (fan_in, fan_out), bias, then what its operations learn in their order: norm scale and
+        shift, activation slopes.
+        """
         return self._net.parameters
 
     def penalty(self) -> float:
         """The penalty terms of the present parameters; those of activations are not among them."""
         indices = range(len(self.layers))
-        return penalty(self.regulation, [self.weights(index) for index in indices], [self.biases(index) for index in indices])
+        return penalty(
+            self.regulation,
+            [self.weights(index) for index in indices],
+            [self.biases(index) for index in indices],
+        )
 
     @property
     def memory(self) -> Net:
@@ -161,7 +217,9 @@ class Network:
 
     @property
     def gradients(self) -> Array:
-        """dL/d parameters of the last step, L the data loss, like `parameters`; whole only with keep_gradients."""
+        """dL/d parameters of the last step, L the data loss, like `parameters`; whole only with
+        keep_gradients.
+        """
         return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients
 
     def offsets(self) -> dict[str, list[int]]:
@@ -178,36 +236,56 @@ class Network:
         }
 
     def parameter_counts(self) -> list[int]:
-        """Trained parameters of each layer: weights, biases, norm scale and shift, residual factor."""
+        """Trained parameters of each layer: weights, biases, norm scale and shift, residual
+        factor.
+        """
         return [int(row[program.END] - row[program.START]) for row in self.program.layers]
 
     def _residual_offset(self, index: int) -> int:
-        found = [row for row in self.program.operations_of(index, program.RESIDUAL) if row[program.LEARNED_END] > row[program.LEARNED]]
+        found = [
+            row
+            for row in self.program.operations_of(index, program.RESIDUAL)
+            if row[program.LEARNED_END] > row[program.LEARNED]
+        ]
         return int(found[0][program.LEARNED]) if found else -1
 
     def weights(self, index: int) -> Array:
-        """The weight matrix of a layer, a view (fan_in, fan_out); (0, fan_out) of a layer without one."""
+        """The weight matrix of a layer, a view (fan_in, fan_out); (0, fan_out) of a layer
+        without one.
+        """
         return self.weights_in(self.parameters, index)
 
     def weights_in(self, flat: Array, index: int) -> Array:
-        """The weight matrix of a layer, or its gradient, in an array (P,) like `parameters`: a view (fan_in, fan_out)."""
+        """The weight matrix of a layer, or its gradient, in an array (P,) like `parameters`: a
+        view (fan_in, fan_out).
+        """
         layer, start = self.layers[index], int(self.program.layers[index, program.WEIGHT])
         if start < 0:
             return flat[:0].reshape(0, layer.fan_out)
-        return flat[start : start + layer.fan_in * layer.fan_out].reshape(layer.fan_in, layer.fan_out)
+        return flat[start : start + layer.fan_in * layer.fan_out].reshape(
+            layer.fan_in, layer.fan_out
+        )
 
     def biases(self, index: int) -> Array:
         """The bias parameters of a layer, a view (fan_out,), empty without bias."""
         start = int(self.program.layers[index, program.BIAS])
-        return self.parameters[start : start + self.layers[index].fan_out] if start >= 0 else self.parameters[:0]
+        return (
+            self.parameters[start : start + self.layers[index].fan_out]
+            if start >= 0
+            else self.parameters[:0]
+        )
 
     def preactivations(self, index: int, rows: int) -> Array:
-        """z of a layer for the batch or block of `rows` samples that was last worked through, a view (rows, fan_out)."""
+        """z of a layer for the batch or block of `rows` samples that was last worked through, a
+        view (rows, fan_out).
+        """
         row = self.program.layers[index]
         return self._block(int(row[program.Z]), rows, int(row[program.FAN_OUT]))
 
     def activations(self, index: int, rows: int) -> Array:
-        """a of a layer for the batch or block of `rows` samples that was last worked through, a view (rows, units)."""
+        """a of a layer for the batch or block of `rows` samples that was last worked through, a
+        view (rows, units).
+        """
         row = self.program.layers[index]
         return self._block(int(row[program.OUTPUT]), rows, int(row[program.UNITS]))
 
@@ -215,7 +293,9 @@ class Network:
         return self._net.blocks[offset : offset + rows * width].reshape(rows, width)
 
     def initialize(self) -> None:
-        """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
+        """Draw all parameters anew from the seed; running statistics, optimizer memory and step
+        count start over.
+        """
         self._begin()
         for index, layer in enumerate(self.layers):
             if not layer.matrix:
@@ -237,7 +317,9 @@ class Network:
             self._net.state[start : start + len(state)] = state
 
     def snapshot(self) -> tuple[Array, Array]:
-        """Copies of what evaluations depend on: all parameters and the normalizations' running statistics."""
+        """Copies of what evaluations depend on: all parameters and the normalizations' running
+        statistics.
+        """
         return self.parameters.copy(), self._net.state.copy()
 
     def restore(self, snapshot: tuple[Array, Array]) -> None:
@@ -247,11 +329,17 @@ class Network:
     @property
     def trained(self) -> Trained:
         """What the net has come to: views of its own memory."""
-        return Trained(self._net.parameters, self._net.state, self._net.moments, self._optimizer_values)
+        return Trained(
+            self._net.parameters, self._net.state, self._net.moments, self._optimizer_values
+        )
 
     def adopt(self, trained: Trained) -> None:
         """Become a net of the same layers that was trained elsewhere."""
-        self._net.parameters[:], self._net.state[:], self._net.moments[:] = trained.parameters, trained.state, trained.moments
+        self._net.parameters[:], self._net.state[:], self._net.moments[:] = (
+            trained.parameters,
+            trained.state,
+            trained.moments,
+        )
         self._optimizer_values = trained.optimizer_values.copy()
 
     def _initial_biases(self, index: int, layer: LayerSpec) -> Array | float:
@@ -262,28 +350,49 @@ class Network:
         record = layer.initializer.record
         if record.biases is None:
             return 0.0
-        return record.biases(rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values())
+        return record.biases(
+            rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values()
+        )
 
     def _initial_optimizer_values(self) -> npt.NDArray[np.float64]:
-        """The optimizer's parameters, and behind them the numbers that it carries from step to step."""
-        return np.array([*map(float, self.optimizer.parameters.values()), *self.optimizer.record.running])
+        """The optimizer's parameters, and behind them the numbers that it carries from step to
+        step.
+        """
+        return np.array(
+            [*map(float, self.optimizer.parameters.values()), *self.optimizer.record.running]
+        )
 
     def _initial_moments(self) -> Array:
         record = self.optimizer.record
-        return np.array(record.initial(*self.optimizer.parameters.values()) if record.initial else [0.0] * record.states, self.dtype)
+        return np.array(
+            record.initial(*self.optimizer.parameters.values())
+            if record.initial
+            else [0.0] * record.states,
+            self.dtype,
+        )
 
     def optimizer_state(self, index: int) -> Array:
         """What the optimizer keeps of a layer's weights, a copy (states, fan_in·fan_out)."""
         start, size = int(self.program.layers[index, program.WEIGHT]), self.weights(index).size
-        return self._net.moments.reshape(self.optimizer.record.states, -1)[:, start : start + size].copy()
+        return self._net.moments.reshape(self.optimizer.record.states, -1)[
+            :, start : start + size
+        ].copy()
 
-    def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
-        """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer.
+    def scale_to_unit_variance(
+        self, inputs: Array, tolerance: float = 0.01, rounds: int = 10
+    ) -> None:
+        """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on
+        `inputs` (samples, features), layer after layer.
 
-        Preactivations are those of training: batches of the net's size, with the norm's batch statistics and random operations.
+        Preactivations are those of training: batches of the net's size, with the norm's batch
+        statistics and random operations.
         """
         targets = np.zeros((len(inputs), self.layers[-1].units), self.dtype)
-        dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.matrix and layer.initializer.record.data_dependent]
+        dependent = [
+            (index, layer)
+            for index, layer in enumerate(self.layers)
+            if layer.matrix and layer.initializer.record.data_dependent
+        ]
         for index, _ in dependent:
             for _ in range(rounds):
                 variance = self._preactivation_variance(index, inputs, targets)
@@ -292,15 +401,24 @@ class Network:
                 self.weights(index)[:] /= math.sqrt(variance)
 
     def _preactivation_variance(self, index: int, inputs: Array, targets: Array) -> float:
-        """Var z over all samples as training sees them, in batches, so that batch norm uses the batch's statistics; leaves nothing changed."""
+        """Var z over all samples as training sees them, in batches, so that batch norm uses the
+        batch's statistics; leaves nothing changed.
+        """
         kept, moments = self.snapshot(), self._net.moments.copy()
         counts = np.minimum(self.batch, len(inputs) - np.arange(0, len(inputs), self.batch))
-        seen = self.train(inputs, targets, 0, np.zeros(len(counts)), keep_gradients=False).statistics[:, index].astype(np.float64)
+        seen = (
+            self.train(inputs, targets, 0, np.zeros(len(counts)), keep_gradients=False)
+            .statistics[:, index]
+            .astype(np.float64)
+        )
         self.restore(kept)
         self._net.moments[:] = moments
         if len(seen) < len(counts):
             return math.nan
-        mean, square = (np.average(seen[:, column], weights=counts) for column in (observe.PREACTIVATION_MEAN, observe.PREACTIVATION_MEAN_SQUARE))
+        mean, square = (
+            np.average(seen[:, column], weights=counts)
+            for column in (observe.PREACTIVATION_MEAN, observe.PREACTIVATION_MEAN_SQUARE)
+        )
         return float(square - mean * mean)
 
     def _work(
@@ -318,9 +436,21 @@ class Network:
         each = np.zeros(0, self.dtype) if weights is None else weights
         data = (inputs, targets, each, order, batch, np.array([self.seed], np.uint64), first_step)
         known = list(self.optimizer.parameters)
-        momentum = known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
-        mixing = augmentation.mixing_shares(self.mixup, self.seed, first_step, len(rates)) if self.mixup > 0 else np.zeros(0)
-        how = (self.regulation.values(), mixing, self.fused, keep_gradients or self.regulation.active, self.regulation.active)
+        momentum = (
+            known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
+        )
+        mixing = (
+            augmentation.mixing_shares(self.mixup, self.seed, first_step, len(rates))
+            if self.mixup > 0
+            else np.zeros(0)
+        )
+        how = (
+            self.regulation.values(),
+            mixing,
+            self.fused,
+            keep_gradients or self.regulation.active,
+            self.regulation.active,
+        )
         return Work(*data, rates, momenta, momentum, self._optimizer_values, *how)
 
     def train(
@@ -334,27 +464,53 @@ class Network:
         *,
         keep_gradients: bool = True,
     ) -> BlockResult:
-        """Run len(rates) whole steps from step `first_step`, one learning rate each, and one momentum each where `momenta` is not empty.
+        """Run len(rates) whole steps from step `first_step`, one learning rate each, and one
+        momentum each where `momenta` is not empty.
 
-        inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's dtype, row-major. A batch's loss is the mean of
-        w_i ℓ_i, w_i = 1 without weights. Stops after the first step that meets NaN or infinity.
-        keep_gradients = False spares a net that keeps its gradients this for these steps; the numbers are the same.
+        inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's
+        dtype, row-major. A batch's loss is the mean of w_i ℓ_i, w_i = 1 without weights. Stops
+        after the first step that meets NaN or infinity.
+        keep_gradients = False spares a net that keeps its gradients this for these steps; the
+        numbers are the same.
         """
         steps = len(rates)
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, len(SCALARS)))
         keep = self.keep_gradients and keep_gradients
-        work = self._work(inputs, targets, self._order(len(inputs)), self.batch, first_step, rates, momenta, weights, keep)
+        work = self._work(
+            inputs,
+            targets,
+            self._order(len(inputs)),
+            self.batch,
+            first_step,
+            rates,
+            momenta,
+            weights,
+            keep,
+        )
         done = int(self._run(*self._model, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
-        """The net on all given samples in evaluation mode (running statistics, no random operations)."""
+        """The net on all given samples in evaluation mode (running statistics, no random
+        operations).
+        """
         outputs = np.empty((len(inputs), self.layers[-1].units), self.dtype)
         widest = max(layer.units for layer in self.layers) if dead else 0
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0)
-        total = float(self._evaluate(*self._model, work, outputs, alive, np.empty((len(self.layers), len(observe.STATISTICS)), self.dtype)))
-        shares = [float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
+        total = float(
+            self._evaluate(
+                *self._model,
+                work,
+                outputs,
+                alive,
+                np.empty((len(self.layers), len(observe.STATISTICS)), self.dtype),
+            )
+        )
+        shares = [
+            float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan
+            for row, layer in zip(alive, self.layers, strict=True)
+        ]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

@@ -1,6 +1,7 @@
 """The passes that measure a layer on the way forward: z with its bias added, and a.
 
-Variances are E x² − (E x)², which of .5 ± 1e-5 comes out negative in float32: where little is left of E x², the pass is done again on x − shift.
+Variances are E x² − (E x)², which of .5 ± 1e-5 comes out negative in float32: where little is left
+of E x², the pass is done again on x − shift.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def biased_sums(z: Matrix, bias: Vector) -> tuple[Number, Number]:
             for j in range(0, whole, lanes):
                 of_block, squares = add_to_rows(z, bias, i * units + j, j, lanes, of_block, squares)
             if whole < units:
-                of_block, squares = add_to_rows(z, bias, i * units + whole, whole, units - whole, of_block, squares)
+                of_block, squares = add_to_rows(
+                    z, bias, i * units + whole, whole, units - whole, of_block, squares
+                )
         total += lane_sum(of_block)
         square += lane_sum(added(squares))
     for i in range(four, len(z)):
@@ -86,8 +89,18 @@ def biased_sums(z: Matrix, bias: Vector) -> tuple[Number, Number]:
 
 
 @inlined(SUMS)
-def add_to_rows(z: Matrix, bias: Vector, start: Index, column: Index, count: Index, total: Register, squares: FourRegisters) -> tuple[Register, FourRegisters]:
-    """A vector of the bias to that of four rows of z from element `start` on; adds the results, and their squares."""
+def add_to_rows(
+    z: Matrix,
+    bias: Vector,
+    start: Index,
+    column: Index,
+    count: Index,
+    total: Register,
+    squares: FourRegisters,
+) -> tuple[Register, FourRegisters]:
+    """A vector of the bias to that of four rows of z from element `start` on; adds the results,
+    and their squares.
+    """
     units, b = z.shape[1], load(bias, column, count)
     v0, v1 = load(z, start, count) + b, load(z, start + units, count) + b
     v2, v3 = load(z, start + 2 * units, count) + b, load(z, start + 3 * units, count) + b
@@ -98,7 +111,9 @@ def add_to_rows(z: Matrix, bias: Vector, start: Index, column: Index, count: Ind
     return total + ((v0 + v1) + (v2 + v3)), add_squares(squares, v0, v1, v2, v3)
 
 
-def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector) -> None:
+def observe_activation(
+    a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector
+) -> None:
     """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
 
     `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's sum.
@@ -109,7 +124,9 @@ def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floa
     within, between, mean = variances(None, sums, deviation, rows)
     if rows > 1 and (not sums_hold(square) or cancels(within, square / (rows * units))):
         first = a[0]
-        active, square, deviation = sums_of_rows(a, first, whole if sums_hold(square) else 0, row_square, of_units, sums)
+        active, square, deviation = sums_of_rows(
+            a, first, whole if sums_hold(square) else 0, row_square, of_units, sums
+        )
         within, between, mean = variances(first, sums, deviation, rows)
     statistics[ACTIVATION_MEAN] = mean
     statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
@@ -120,15 +137,24 @@ def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floa
 
 
 @inlined(SUMS)
-def sums_of_rows(a: Matrix, first: Vector | None, whole: Index, row_square: Floats, narrow: Vector, sums: Floats) -> tuple[Number, Number, Number]:
-    """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)².
+def sums_of_rows(
+    a: Matrix, first: Vector | None, whole: Index, row_square: Floats, narrow: Vector, sums: Floats
+) -> tuple[Number, Number, Number]:
+    """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a >
+    0, Σ a² and Σ (a − first)².
 
-    `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T over NARROW_ROWS at a time, those of the others in float64.
+    `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T
+    over NARROW_ROWS at a time, those of the others in float64.
     """
     active = square = deviation = 0.0
     for start in range(0, whole, NARROW_ROWS):
         end = min(start + NARROW_ROWS, whole)
-        positive, squares, deviations_of = unit_sums(window(a, start * len(sums), end - start, len(sums)), first, part(row_square, start, end), narrow)
+        positive, squares, deviations_of = unit_sums(
+            window(a, start * len(sums), end - start, len(sums)),
+            first,
+            part(row_square, start, end),
+            narrow,
+        )
         active, square, deviation = active + positive, square + squares, deviation + deviations_of
         for j in range(len(sums)):
             sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)
@@ -142,8 +168,12 @@ def sums_of_rows(a: Matrix, first: Vector | None, whole: Index, row_square: Floa
 
 
 @inlined(SUMS)
-def unit_sums(a: Matrix, first: Vector | None, row_square: Floats, sums: Vector) -> tuple[Number, Number, Number]:
-    """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
+def unit_sums(
+    a: Matrix, first: Vector | None, row_square: Floats, sums: Vector
+) -> tuple[Number, Number, Number]:
+    """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ
+    a²; returns how many a > 0, Σ a² and Σ (a − first)².
+    """
     units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))
     whole, none = units - units % lanes, (zero, zero, zero, zero)
     for j in range(units):
@@ -152,9 +182,13 @@ def unit_sums(a: Matrix, first: Vector | None, row_square: Floats, sums: Vector)
     for i in range(0, len(a), 4):
         squares = none
         for j in range(0, whole, lanes):
-            active, squares, deviation = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviation)
+            active, squares, deviation = add_four_rows(
+                a, first, sums, i * units + j, j, lanes, active, squares, deviation
+            )
         if whole < units:
-            active, squares, deviation = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviation)
+            active, squares, deviation = add_four_rows(
+                a, first, sums, i * units + whole, whole, units - whole, active, squares, deviation
+            )
         q0, q1, q2, q3 = squares
         row_totals(q0, q1, q2, q3, row_square, i)
         square = square + added(squares)
@@ -173,12 +207,19 @@ def add_four_rows(
     squares: FourRegisters,
     deviation: FourRegisters,
 ) -> tuple[FourRegisters, FourRegisters, FourRegisters]:
-    """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how many a > 0, the rows' Σ a², and Σ (a − first)²."""
+    """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how
+    many a > 0, the rows' Σ a², and Σ (a − first)².
+    """
     units, zero = a.shape[1], all_lanes(a.dtype.type(0))
     v0, v1 = load(a, start, count), load(a, start + units, count)
     v2, v3 = load(a, start + 2 * units, count), load(a, start + 3 * units, count)
     n0, n1, n2, n3 = active
-    active = count_above(n0, v0, zero), count_above(n1, v1, zero), count_above(n2, v2, zero), count_above(n3, v3, zero)
+    active = (
+        count_above(n0, v0, zero),
+        count_above(n1, v1, zero),
+        count_above(n2, v2, zero),
+        count_above(n3, v3, zero),
+    )
     squares = add_squares(squares, v0, v1, v2, v3)
     if first is not None:
         shift = load(first, column, count)
@@ -189,8 +230,12 @@ def add_four_rows(
 
 
 @inlined(SUMS)
-def widened_sums(a: Matrix, start: Index, first: Vector | None, row_square: Floats, sums: Floats) -> tuple[Number, Number, Number]:
-    """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, Σ a² and Σ (a − first)²."""
+def widened_sums(
+    a: Matrix, start: Index, first: Vector | None, row_square: Floats, sums: Floats
+) -> tuple[Number, Number, Number]:
+    """Add the rows from `start` on to each unit's sums, every number widened to float64 first;
+    returns how many a > 0, Σ a² and Σ (a − first)².
+    """
     active = total = deviations_of = 0.0
     for i in range(start, a.shape[0]):
         row = a[i]
@@ -208,20 +253,35 @@ def widened_sums(a: Matrix, start: Index, first: Vector | None, row_square: Floa
 
 
 @inlined(SUMS)
-def variances(first: Vector | None, sums: Floats, deviation: Number, rows: Index) -> tuple[Number, Number, Number]:
-    """From each unit's Σ (a − first) and the Σ (a − first)² of all: the mean variance within units, the variance between the units' means, and the mean.
-    Their sum is the pooled variance."""
+def variances(
+    first: Vector | None, sums: Floats, deviation: Number, rows: Index
+) -> tuple[Number, Number, Number]:
+    """From each unit's Σ (a − first) and the Σ (a − first)² of all: the mean variance within units,
+    the variance between the units' means, and the mean. Their sum is the pooled variance.
+    """
     units = len(sums)
     offsets, total, spread, shift = unit_means(first, sums, 1.0 / rows)
     mean = total / units
-    return max((deviation / rows - offsets) / units, 0.0), max(spread / units - mean * mean, 0.0), mean + shift
+    return (
+        max((deviation / rows - offsets) / units, 0.0),
+        max(spread / units - mean * mean, 0.0),
+        mean + shift,
+    )
 
 
 @inlined(SUMS)
-def unit_means(first: Vector | None, sums: Floats, share: Number) -> tuple[Number, Number, Number, Number]:
-    """Over the units, with o = mean of a − first and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
+def unit_means(
+    first: Vector | None, sums: Floats, share: Number
+) -> tuple[Number, Number, Number, Number]:
+    """Over the units, with o = mean of a − first and m = mean of a − shift: Σ o², Σ m, Σ m² and
+    the shift, the first unit's mean.
+    """
     whole_registers()
-    shift = sums[FIRST_UNIT] * share if first is None else np.float64(first[FIRST_UNIT]) + sums[FIRST_UNIT] * share
+    shift = (
+        sums[FIRST_UNIT] * share
+        if first is None
+        else np.float64(first[FIRST_UNIT]) + sums[FIRST_UNIT] * share
+    )
     squares = total = spread = 0.0
     for j in range(len(sums)):
         offset = sums[j] * share

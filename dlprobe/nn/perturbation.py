@@ -1,4 +1,6 @@
-"""Random operations: perturbations of a layer's input, or of its weights, as kernels. The backward pass draws the same numbers again from the same counters."""
+"""Random operations: perturbations of a layer's input, or of its weights, as kernels. The
+backward pass draws the same numbers again from the same counters.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +34,31 @@ DRAWS = {"uniform": share, "normal": normal}  # draw(number of the wanted precis
 
 
 def perturbation(spec: Spec, purpose: int, dtype: str) -> Operation:
-    """Compile a perturbation; `purpose` (of dlprobe.nn.random) keeps its stream apart from others in the same layer."""
+    """Compile a perturbation; `purpose` (of dlprobe.nn.random) keeps its stream apart from
+    others in the same layer.
+    """
     forward, backward = perturbation_operation(spec.record, dtype)
     return Operation(forward, backward, constants_of(spec.parameters, float(purpose)))
 
 
 @cache
 def perturbation_operation(record: Perturbation, dtype: str) -> tuple[Any, Any]:
-    value, slope, draw, count = inlined(EXACT)(record.value), inlined(EXACT)(record.slope), DRAWS[record.draws], len(record.parameters)
+    value, slope, draw, count = (
+        inlined(EXACT)(record.value),
+        inlined(EXACT)(record.slope),
+        DRAWS[record.draws],
+        len(record.parameters),
+    )
 
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         p = to_fixed_tuple(constants, count)
         key, units = operation_key(counter, np.uint64(constants[count])), x.shape[1]
         for i in range(x.shape[0]):
@@ -63,11 +80,17 @@ def perturbation_operation(record: Perturbation, dtype: str) -> tuple[Any, Any]:
         slopes: Floats,
     ) -> None:
         p = to_fixed_tuple(constants, count)
-        key, units, training = operation_key(counter, np.uint64(constants[count])), x.shape[1], counter[TRAINING] != 0
+        key, units, training = (
+            operation_key(counter, np.uint64(constants[count])),
+            x.shape[1],
+            counter[TRAINING] != 0,
+        )
         for i in range(x.shape[0]):
             d, out = dy[i], dx[i]
             for j in range(units):
                 out[j] = d[j] * slope(draw(d[j], key, i * units + j), *p) if training else d[j]
 
     precision, of = PRECISIONS[dtype], f"perturbation_{record.name}"
-    return kernel(precision.forward, EXACT, of)(forward), kernel(precision.backward, EXACT, of)(backward)
+    return kernel(precision.forward, EXACT, of)(forward), kernel(precision.backward, EXACT, of)(
+        backward
+    )

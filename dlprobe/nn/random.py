@@ -1,7 +1,9 @@
-"""Counter-based random numbers: every draw is a function of (seed, purpose, position) and of nothing else.
+"""Counter-based random numbers: every draw is a function of (seed, purpose, position) and of
+nothing else.
 
-So a shuffle does not depend on threads, on what was recorded or on where a run was resumed. SplitMix64 (Steele, Lea & Flood 2014) mixes the counters;
-initial parameters come from NumPy's Philox with a key of the same making.
+So a shuffle does not depend on threads, on what was recorded or on where a run was resumed.
+SplitMix64 (Steele, Lea & Flood 2014) mixes the counters; initial parameters come from NumPy's
+Philox with a key of the same making.
 """
 
 from __future__ import annotations
@@ -60,12 +62,16 @@ def operation_key(counter: Counters, purpose: Key) -> Key:
 
 @inlined(EXACT)
 def share(x: Value, key: Key, position: Index) -> Value:
-    """A draw from U(0, 1) in the precision of `x`, the same for both precisions: 24 bits, which both hold, and half a step, so that it is neither 0 nor 1."""
+    """A draw from U(0, 1) in the precision of `x`, the same for both precisions: 24 bits, which
+    both hold, and half a step, so that it is neither 0 nor 1.
+    """
     bits = np.int32(mix(key + np.uint64(position)) >> np.uint64(40))
     return (like(x, float(bits)) + like(x, 0.5)) * like(x, 2.0**-24)
 
 
-def counter_of(seed: int, layer: int, step: int = 0, training: bool = False) -> npt.NDArray[np.uint64]:
+def counter_of(
+    seed: int, layer: int, step: int = 0, training: bool = False
+) -> npt.NDArray[np.uint64]:
     """What kernels get as `counter`, (COUNTERS,)."""
     counter = np.zeros(COUNTERS, np.uint64)
     counter[[SEED, LAYER, STEP, TRAINING]] = seed, layer, step, training
@@ -73,7 +79,9 @@ def counter_of(seed: int, layer: int, step: int = 0, training: bool = False) -> 
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> Any:
-    """The order in which an epoch visits the training samples, int64 (samples,); batch k of size B is order[k·B : (k + 1)·B]."""
+    """The order in which an epoch visits the training samples, int64 (samples,); batch k of
+    size B is order[k·B : (k + 1)·B].
+    """
     order = np.empty(samples, np.int64)
     with np.errstate(over="ignore"):
         shuffle(order, np.uint64(seed), np.uint64(epoch))

@@ -1,7 +1,8 @@
 """Records of arrays and numbers that compiled code gets by their address.
 
-A named tuple would be copied word by word in every call, and numba would compile that copy anew wherever the record goes: the 22 arrays of a Net are
-150 words. Here a record is a table of words in memory, an array as its address and shape, a number as itself; a field is read where it is used.
+A named tuple would be copied word by word in every call, and numba would compile that copy anew
+wherever the record goes: the 22 arrays of a Net are 150 words. Here a record is a table of words in
+memory, an array as its address and shape, a number as itself; a field is read where it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models, register_model, typeof_impl, unbox
+from numba.extending import (
+    NativeValue,
+    infer_getattr,
+    lower_getattr_generic,
+    models,
+    register_model,
+    typeof_impl,
+    unbox,
+)
 from numba.np.numpy_support import as_dtype
 
 from dlprobe.nn.views import view
@@ -26,8 +35,12 @@ class RecordType(types.Type):  # type: ignore[misc]
 
     def __init__(self, name: str, fields: Sequence[tuple[str, Any]]) -> None:
         self.fields = tuple(fields)
-        self.dtypes = tuple(as_dtype(kind.dtype) if isinstance(kind, types.Array) else None for _, kind in fields)
-        super().__init__(name=f"{name}({', '.join(f'{field}: {kind}' for field, kind in self.fields)})")
+        self.dtypes = tuple(
+            as_dtype(kind.dtype) if isinstance(kind, types.Array) else None for _, kind in fields
+        )
+        super().__init__(
+            name=f"{name}({', '.join(f'{field}: {kind}' for field, kind in self.fields)})"
+        )
 
     def place(self, name: str) -> tuple[int, Any]:
         """At which word a field begins, and its type."""
@@ -44,7 +57,9 @@ def words_of(kind: Any) -> int:
 
 
 class Reference:
-    """A named tuple as compiled code gets it; keeps alive what the record points to. Raises TypeError for an array of another type or order of elements."""
+    """A named tuple as compiled code gets it; keeps alive what the record points to. Raises
+    TypeError for an array of another type or order of elements.
+    """
 
     def __init__(self, record: Any, kind: RecordType) -> None:
         self.record, self.kind = record, kind
@@ -54,19 +69,31 @@ class Reference:
                 words.append(int(value) % 2**64)
                 continue
             if value.dtype != dtype or not value.flags.c_contiguous:
-                raise TypeError(f"{name}: expected a row-major array of {dtype}, found {value.dtype} with strides {value.strides}")
+                raise TypeError(
+                    f"{name}: expected a row-major array of {dtype}, found {value.dtype} with "
+                    f"strides {value.strides}"
+                )
             words += [value.ctypes.data, *value.shape]
         self._words = np.array(words, np.uint64)
         self.address = self._words.__array_interface__["data"][0]
 
 
 def taking_records(kernel: Any) -> Any:
-    """A compiled function as Python calls it: with named tuples, or references to them, where its signature has records."""
+    """A compiled function as Python calls it: with named tuples, or references to them, where
+    its signature has records.
+    """
     (signature,) = kernel.signatures
 
     def call(*arguments: Any) -> Any:
         given = zip(arguments, signature, strict=True)
-        return kernel(*(Reference(value, kind) if isinstance(kind, RecordType) and isinstance(value, tuple) else value for value, kind in given))
+        return kernel(
+            *(
+                Reference(value, kind)
+                if isinstance(kind, RecordType) and isinstance(value, tuple)
+                else value
+                for value, kind in given
+            )
+        )
 
     call.name = kernel.__qualname__  # type: ignore[attr-defined]
     return call
@@ -104,7 +131,13 @@ def _field(context: Any, builder: Any, kind: Any, words: Any, name: str) -> Any:
     at, field = kind.place(name)
     found = [_word(builder, words, at + k) for k in range(words_of(field))]
     if isinstance(field, types.Array):
-        return view(context, builder, field, builder.inttoptr(found[0], context.get_data_type(field.dtype).as_pointer()), found[1:])
+        return view(
+            context,
+            builder,
+            field,
+            builder.inttoptr(found[0], context.get_data_type(field.dtype).as_pointer()),
+            found[1:],
+        )
     return context.cast(builder, found[0], types.int64, field)
 
 

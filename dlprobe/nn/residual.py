@@ -1,4 +1,6 @@
-"""Residual sums and activity penalties as kernels: operations that stand behind a layer's activation."""
+"""Residual sums and activity penalties as kernels: operations that stand behind a layer's
+activation.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ for _function in (l1_slope, l1_value, l2_slope, l2_value):
 
 
 def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float, ...]]:
-    """Compile the residual sum; returns it and the first values of its learned numbers. `depth`: how many layers of the net have one."""
+    """Compile the residual sum; returns it and the first values of its learned numbers.
+    `depth`: how many layers of the net have one.
+    """
     scale = spec.record.scale(depth, *spec.parameters.values())
     forward, backward = residual_operation(dtype)
     return Operation(forward, backward, (scale,)), (scale,) if spec.record.learned else ()
@@ -29,7 +33,15 @@ def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float
 
 @cache
 def residual_operation(dtype: str) -> tuple[Any, Any]:
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         """y, which holds the layer's source, += α x."""
         scale = learned[SCALE] if len(learned) > 0 else constants[SCALE]
         for i in range(x.shape[0]):
@@ -50,7 +62,9 @@ def residual_operation(dtype: str) -> tuple[Any, Any]:
         peak: Vector,
         slopes: Floats,
     ) -> None:
-        """The share of the sum that goes through the layer; the loop takes care of the one that goes around."""
+        """The share of the sum that goes through the layer; the loop takes care of the one that
+        goes around.
+        """
         scale = learned[SCALE] if len(learned) > 0 else constants[SCALE]
         total = 0.0
         for i in range(x.shape[0]):
@@ -68,14 +82,24 @@ def residual_operation(dtype: str) -> tuple[Any, Any]:
 
 
 def activity_penalty(l1: float, l2: float, dtype: str) -> Operation:
-    """Compile the penalty on activations; its mean over the batch is left in the operation's state, one number."""
+    """Compile the penalty on activations; its mean over the batch is left in the operation's
+    state, one number.
+    """
     forward, backward = activity_operation(dtype)
     return Operation(forward, backward, (l1, l2))
 
 
 @cache
 def activity_operation(dtype: str) -> tuple[Any, Any]:
-    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
         l1, l2 = constants[ACTIVITY_L1], constants[ACTIVITY_L2]
         total = 0.0
         for i in range(x.shape[0]):

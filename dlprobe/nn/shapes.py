@@ -1,7 +1,8 @@
-"""What kernels take and return: an index, a number, a vector, a block. Numba ignores annotations; readers should not.
+"""What kernels take and return: an index, a number, a vector, a block. Numba ignores annotations;
+readers should not.
 
-`numba_type` makes the types that a kernel is compiled for from these names, so that a record's field or a kernel's signature is
-said once. T stands for the precision of a net, float32 or float64.
+`numba_type` makes the types that a kernel is compiled for from these names, so that a record's
+field or a kernel's signature is said once. T stands for the precision of a net, float32 or float64.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ T = "T"  # stands in the aliases for the precision
 
 
 Index: TypeAlias = Annotated[int, types.int64]  # a position, a count, a width
-Address: TypeAlias = Annotated[int, types.int64]  # where a kernel's machine code begins, see `calling`
+Address: TypeAlias = Annotated[
+    int, types.int64
+]  # where a kernel's machine code begins, see `calling`
 Key: TypeAlias = Annotated[Any, types.uint64]  # a seed, or one stream of random numbers
 Flag: TypeAlias = Annotated[bool, types.boolean]
 Number: TypeAlias = Annotated[float, types.float64]
@@ -38,7 +41,9 @@ FourRegisters: TypeAlias = tuple[Register, Register, Register, Register]
 
 
 def numba_type(alias: Any, scalar: Any) -> Any:
-    """Numba's type of an alias above, or of a record whose fields have them, for T = `scalar`; arrays are row-major."""
+    """Numba's type of an alias above, or of a record whose fields have them, for T = `scalar`;
+    arrays are row-major.
+    """
     if alias is type(None):
         return types.void
     if get_origin(alias) is not Annotated:
@@ -51,7 +56,9 @@ def numba_type(alias: Any, scalar: Any) -> Any:
 def record_type(record: Any, scalar: Any) -> RecordType:
     """The type of a record, a NamedTuple, from the annotations of its fields."""
     fields = get_type_hints(record, include_extras=True)
-    return RecordType(record.__name__, tuple((name, numba_type(alias, scalar)) for name, alias in fields.items()))
+    return RecordType(
+        record.__name__, tuple((name, numba_type(alias, scalar)) for name, alias in fields.items())
+    )
 
 
 def signature_of(function: Callable[..., Any], scalar: Any) -> Any:

@@ -1,7 +1,9 @@
-"""Which files of the package reach a compiled kernel, and a digest of what in them a kernel can depend on.
+"""Which files of the package reach a compiled kernel, and a digest of what in them a kernel can
+depend on.
 
-A file reaches a kernel if it defines one, or is imported by one that does. A folder whose modules the registry imports counts
-as a whole. What a kernel depends on is their syntax without comments, docstrings and the annotations of arguments.
+A file reaches a kernel if it defines one, or is imported by one that does. A folder whose modules
+the registry imports counts as a whole. What a kernel depends on is their syntax without comments,
+docstrings and the annotations of arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ PACKAGE = "dlprobe"
 FOLDERS = ("nn", "parts", "record")  # below which such files stand
 # Names, messages and signals: what is imported from these becomes no part of a kernel.
 NOT_IN_KERNELS = {PACKAGE, *(f"{PACKAGE}.{name}" for name in ("errors", "interrupts", "registry"))}
-COMPILERS = {"compiled", "kernel", "inlined", "inlined_with_helpers", "giving_views", "callable_from_kernels"}
+COMPILERS = {
+    "compiled",
+    "kernel",
+    "inlined",
+    "inlined_with_helpers",
+    "giving_views",
+    "callable_from_kernels",
+}
 BODIES = ("body", "orelse", "finalbody")
 
 
@@ -40,9 +49,14 @@ def sources(root: Path) -> Sources:
 
 
 def bytes_digest(root: Path) -> str:
-    """Hex digest of all files that could reach a kernel, and of the registry, which knows the homes of records, as they are; takes some 2 ms."""
+    """Hex digest of all files that could reach a kernel, and of the registry, which knows the
+    homes of records, as they are; takes some 2 ms.
+    """
     digest = hashlib.sha256()
-    for file in (root / "registry.py", *(file for folder in FOLDERS for file in sorted((root / folder).rglob("*.py")))):
+    for file in (
+        root / "registry.py",
+        *(file for folder in FOLDERS for file in sorted((root / folder).rglob("*.py"))),
+    ):
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode())
         digest.update(content)
@@ -53,7 +67,11 @@ def reaching(root: Path) -> dict[str, ast.Module]:
     """The modules that reach a kernel, by name."""
     files = dict(_files(root))
     trees: dict[str, ast.Module] = {}
-    own = {name: ast.parse(path.read_bytes()) for name, path in files.items() if name.startswith(f"{PACKAGE}.nn.")}
+    own = {
+        name: ast.parse(path.read_bytes())
+        for name, path in files.items()
+        if name.startswith(f"{PACKAGE}.nn.")
+    }
     waiting = [name for name, tree in own.items() if defines_kernels(tree)]
     while waiting:
         name = waiting.pop()
@@ -75,18 +93,24 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
 def defines_kernels(tree: ast.Module) -> bool:
     """Whether a module imports numba, or one of the functions by which another is compiled."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(alias.name.split(".")[0] in ("numba", "llvmlite") for alias in node.names):
+        if isinstance(node, ast.Import) and any(
+            alias.name.split(".")[0] in ("numba", "llvmlite") for alias in node.names
+        ):
             return True
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             if node.module.split(".")[0] in ("numba", "llvmlite"):
                 return True
-            if node.module.startswith(f"{PACKAGE}.nn.") and any(alias.name in COMPILERS for alias in node.names):
+            if node.module.startswith(f"{PACKAGE}.nn.") and any(
+                alias.name in COMPILERS for alias in node.names
+            ):
                 return True
     return False
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """What a module may import, modules and names alike, and the homes of the kinds of records that it asks the registry for."""
+    """What a module may import, modules and names alike, and the homes of the kinds of records
+    that it asks the registry for.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -94,13 +118,21 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+            called = (
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else node.func.id
+                if isinstance(node.func, ast.Name)
+                else ""
+            )
             if called in ("records", "get") and node.args[0].value in HOMES:
                 yield HOMES[str(node.args[0].value)]
 
 
 def syntax(tree: ast.Module) -> str:
-    """The syntax tree as text, without docstrings (texts that stand alone as a statement) and the annotations of functions."""
+    """The syntax tree as text, without docstrings (texts that stand alone as a statement) and
+    the annotations of functions.
+    """
     for node in ast.walk(tree):
         for name in BODIES:
             body = getattr(node, name, None)
@@ -114,4 +146,8 @@ def syntax(tree: ast.Module) -> str:
 
 
 def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,8 +1,11 @@
-"""Subnormal numbers, those of float32 below 1.2e-38, are 0 while compiled code trains or evaluates a net.
+"""Subnormal numbers, those of float32 below 1.2e-38, are 0 while compiled code trains or evaluates
+a net.
 
-Processors take a hundred times as long over them, and nets come to have many: the outputs of a softmax that is sure of itself and the error signals below, and
-Adam's running means of a dead unit's gradients, which decay until they are subnormal and stay there, since .9 times the smallest number is rounded to that
-number. A net of 20 ReLU layers of 64 units took 1.7 times as long per step after 1,000 steps of Adam. They are counted as lost anyway (`underflow_count`).
+Processors take a hundred times as long over them, and nets come to have many: the outputs of a
+softmax that is sure of itself and the error signals below, and Adam's running means of a dead
+unit's gradients, which decay until they are subnormal and stay there, since .9 times the smallest
+number is rounded to that number. A net of 20 ReLU layers of 64 units took 1.7 times as long per
+step after 1,000 steps of Adam. They are counted as lost anyway (`underflow_count`).
 
 It is a setting of the thread, changed on x86 processors only; others do not slow down as much.
 """
@@ -24,13 +27,17 @@ WORD = ir.IntType(32)
 def _move(builder: Any, name: str, place: Any) -> None:
     """Between the control register and memory."""
     pointer = ir.IntType(8).as_pointer()
-    function = builder.module.declare_intrinsic(f"llvm.x86.sse.{name}", fnty=ir.FunctionType(ir.VoidType(), [pointer]))
+    function = builder.module.declare_intrinsic(
+        f"llvm.x86.sse.{name}", fnty=ir.FunctionType(ir.VoidType(), [pointer])
+    )
     builder.call(function, [builder.bitcast(place, pointer)])
 
 
 @intrinsic
 def flush_subnormals(typing: Any) -> Any:
-    """Take subnormal numbers for 0 from here on, in this thread; returns the setting before, for `restore`."""
+    """Take subnormal numbers for 0 from here on, in this thread; returns the setting before,
+    for `restore`.
+    """
 
     def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         if not SET_HERE:

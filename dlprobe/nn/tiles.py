@@ -1,19 +1,23 @@
-"""A matrix product of our own for the sizes that networks have: out = a @ b, `a` and `b` each as they are or transposed.
+"""A matrix product of our own for the sizes that networks have: out = a @ b, `a` and `b` each as
+they are or transposed.
 
-`tile` computes a few rows × columns of `out`, all of them held in vector registers, while it walks along the depth, the dimension summed over:
+`tile` computes a few rows × columns of `out`, all of them held in vector registers, while it walks
+along the depth, the dimension summed over:
 
                       columns
                  b    ▒▒▒▒▒▒▒▒▒▒▒▒      at each depth: load up to VECTORS vectors of one row of b;
-         a                              for each of ROWS rows, spread one number of `a` over a vector,
+         a                              for each of ROWS rows, spread one number of `a`,
     rows ▒       out  ████████████      and multiply-add it with them onto the sums of that row
          ▒            ████████████
 
-AVX-512 has 32 registers of 64 bytes: 8 rows × 3 vectors of sums, 3 for b, 1 for `a`. AVX2 has 16 of 32 bytes: 4 × 3, 3, 1. So the 3 + 8 loads of a depth,
-two a cycle, hide behind 24 multiply-adds, two a cycle. `multiply` cuts the product into tiles such that the part of b below one column of tiles (DEPTH rows
-of 3 vectors, 24 kB) stays in the first-level cache while all rows of `a` pass by.
+AVX-512 has 32 registers of 64 bytes: 8 rows × 3 vectors of sums, 3 for b, 1 for `a`. AVX2 has 16 of
+32 bytes: 4 × 3, 3, 1. So the 3 + 8 loads of a depth, two a cycle, hide behind 24 multiply-adds, two
+a cycle. `multiply` cuts the product into tiles such that the part of b below one column of tiles
+(DEPTH rows of 3 vectors, 24 kB) stays in the first-level cache while all rows of `a` pass by.
 
-Every number of `out` is one chain of fused multiply-adds along the depth. How the arrays are aligned, where its tile lies, and what other rows and columns
-there are change no bit of it; NaN and infinity come through as in a plain loop.
+Every number of `out` is one chain of fused multiply-adds along the depth. How the arrays are
+aligned, where its tile lies, and what other rows and columns there are change no bit of it; NaN and
+infinity come through as in a plain loop.
 """
 
 from __future__ import annotations
@@ -31,8 +35,12 @@ from dlprobe.nn.views import scratch, window
 
 
 def vector_bytes() -> int:
-    """Size of the vector registers numba compiles for here; 0 where they are too few or there is no fused multiply-add."""
-    found = config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
+    """Size of the vector registers numba compiles for here; 0 where they are too few or there
+    is no fused multiply-add.
+    """
+    found = (
+        config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
+    )
     features = set(found.split(","))
     return 64 if "+avx512f" in features else 32 if {"+avx2", "+fma"} <= features else 0
 
@@ -42,18 +50,23 @@ AVAILABLE = VECTOR_BYTES > 0
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 3
 DEPTH = 128
-# With so many rows of `out` it pays to copy b side by side first. As a share of MKL's time in the same run, without and with the copy: 1.08 and 0.98 for
-# xᵀ @ d with 784 rows, 1.00 and 0.97 for 128 rows, 0.98 and 1.31 for 32 rows.
+# With so many rows of `out` it pays to copy b side by side first. As a share of MKL's time in the
+# same run, without and with the copy: 1.08 and 0.98 for xᵀ @ d with 784 rows, 1.00 and 0.97 for 128
+# rows, 0.98 and 1.31 for 32 rows.
 COPY_ROWS = 128
 TURN = 8
-panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)  # numbers, of which there are most where they are smallest
+panel_memory = scratch(
+    DEPTH * VECTORS * VECTOR_BYTES // 4
+)  # numbers, of which there are most where they are smallest
 
 
 @inlined(EXACT)
 def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: Matrix) -> None:
-    """out (m, n) = a (m, depth) @ b (depth, n), where `a` is stored as (depth, m) if a_transposed, and b as (n, depth) if b_transposed; depth ≥ 1.
+    """out (m, n) = a (m, depth) @ b (depth, n), where `a` is stored as (depth, m) if a_transposed,
+    and b as (n, depth) if b_transposed; depth ≥ 1.
 
-    All arrays are row-major and of one precision; `out` shares no memory with the others. Transposed b is turned part by part, just before it is used.
+    All arrays are row-major and of one precision; `out` shares no memory with the others.
+    Transposed b is turned part by part, just before it is used.
     """
     m, n = out.shape
     row_step, depth_step = (1, m) if a_transposed else (a.shape[1], 1)
@@ -66,7 +79,9 @@ def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: 
         j = 0
         while j < n:
             columns = min(n - j, VECTORS * lanes)
-            if columns < n - j <= columns + lanes:  # 4 vectors are left: 2 + 2 rather than 3 + 1, which has too few independent sums to keep the units busy
+            # 4 vectors are left: 2 + 2 rather than 3 + 1, which has too few independent sums to
+            # keep the units busy
+            if columns < n - j <= columns + lanes:
                 columns = 2 * lanes
             if b_transposed:
                 turn_panel(b, j, k, panel, depth, columns)
@@ -75,12 +90,32 @@ def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: 
             start = 0 if copied else k * n + j
             for i in range(0, m, ROWS):
                 at = i * row_step + k * depth_step
-                tile(a, at, row_step, depth_step, panel, start, out, i * n + j, min(ROWS, m - i), columns, depth, k > 0)
+                tile(
+                    a,
+                    at,
+                    row_step,
+                    depth_step,
+                    panel,
+                    start,
+                    out,
+                    i * n + j,
+                    min(ROWS, m - i),
+                    columns,
+                    depth,
+                    k > 0,
+                )
             j += columns
 
 
 @inlined(EXACT)
-def copy_panel(source: Matrix, first_row: Index, first_column: Index, panel: Matrix, rows: Index, columns: Index) -> None:
+def copy_panel(
+    source: Matrix,
+    first_row: Index,
+    first_column: Index,
+    panel: Matrix,
+    rows: Index,
+    columns: Index,
+) -> None:
     """panel (r, c) = source[first_row:, first_column:]."""
     for i in range(rows):
         row, target = source[first_row + i, first_column : first_column + columns], panel[i]
@@ -89,8 +124,17 @@ def copy_panel(source: Matrix, first_row: Index, first_column: Index, panel: Mat
 
 
 @inlined(EXACT)
-def turn_panel(source: Matrix, first_row: Index, first_column: Index, panel: Matrix, rows: Index, columns: Index) -> None:
-    """panel (r, c) = source[first_row:, first_column:]ᵀ, TURN×TURN numbers at a time; the last ones overlap their neighbours instead of leaving a rest."""
+def turn_panel(
+    source: Matrix,
+    first_row: Index,
+    first_column: Index,
+    panel: Matrix,
+    rows: Index,
+    columns: Index,
+) -> None:
+    """panel (r, c) = source[first_row:, first_column:]ᵀ, TURN×TURN numbers at a time; the last
+    ones overlap their neighbours instead of leaving a rest.
+    """
     if rows < TURN or columns < TURN:
         for j in range(columns):
             for i in range(rows):
@@ -100,7 +144,12 @@ def turn_panel(source: Matrix, first_row: Index, first_column: Index, panel: Mat
         i = min(i, rows - TURN)
         for j in range(0, columns, TURN):
             j = min(j, columns - TURN)
-            turn_block(source, panel, (first_row + j) * source.shape[1] + first_column + i, i * panel.shape[1] + j)
+            turn_block(
+                source,
+                panel,
+                (first_row + j) * source.shape[1] + first_column + i,
+                i * panel.shape[1] + j,
+            )
 
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
@@ -115,28 +164,57 @@ class TileCode:
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.builder = builder
-        a, a_start, row_step, self.depth_step, b, b_start, out, out_start, rows, self.columns, self.depth, self.more = arguments
+        (
+            a,
+            a_start,
+            row_step,
+            self.depth_step,
+            b,
+            b_start,
+            out,
+            out_start,
+            rows,
+            self.columns,
+            self.depth,
+            self.more,
+        ) = arguments
         kinds = signature.args
         self.size = kinds[0].dtype.bitwidth // 8
         self.lanes = VECTOR_BYTES // self.size
         self.vector = ir.VectorType(context.get_data_type(kinds[0].dtype), self.lanes)
         self.name = f"v{self.lanes}f{8 * self.size}"
-        arrays = [context.make_array(kind)(context, builder, array) for kind, array in ((kinds[0], a), (kinds[4], b), (kinds[6], out))]
+        arrays = [
+            context.make_array(kind)(context, builder, array)
+            for kind, array in ((kinds[0], a), (kinds[4], b), (kinds[6], out))
+        ]
         self.b_step = builder.extract_value(arrays[1].shape, 1)
         self.b = builder.gep(arrays[1].data, [b_start])
         self.a_rows = self.row_pointers(builder.gep(arrays[0].data, [a_start]), row_step, rows)
-        self.out_rows = self.row_pointers(builder.gep(arrays[2].data, [out_start]), builder.extract_value(arrays[2].shape, 1), rows)
+        self.out_rows = self.row_pointers(
+            builder.gep(arrays[2].data, [out_start]),
+            builder.extract_value(arrays[2].shape, 1),
+            rows,
+        )
 
     def row_pointers(self, first: Any, step: Any, rows: Any) -> list[Any]:
-        """Pointers to ROWS rows. Rows that are not there stand for the last one: it is computed and stored several times, and no row needs a condition."""
+        """Pointers to ROWS rows. Rows that are not there stand for the last one: it is computed
+        and stored several times, and no row needs a condition.
+        """
         last = self.builder.sub(rows, I64(1))
-        numbers = [self.builder.select(self.builder.icmp_signed("<", I64(r), last), I64(r), last) for r in range(ROWS)]
+        numbers = [
+            self.builder.select(self.builder.icmp_signed("<", I64(r), last), I64(r), last)
+            for r in range(ROWS)
+        ]
         return [self.builder.gep(first, [self.builder.mul(number, step)]) for number in numbers]
 
     def mask(self, vectors: int) -> Any:
         """Which lanes of the last vector are columns that exist."""
         existing = self.builder.sub(self.columns, I64((vectors - 1) * self.lanes))
-        return self.builder.icmp_signed("<", _vector(I32, range(self.lanes)), self.spread(self.builder.trunc(existing, I32), I32))
+        return self.builder.icmp_signed(
+            "<",
+            _vector(I32, range(self.lanes)),
+            self.spread(self.builder.trunc(existing, I32), I32),
+        )
 
     def spread(self, number: Any, kind: Any) -> Any:
         """A vector with `number` in every lane."""
@@ -150,10 +228,17 @@ class TileCode:
         return self.builder.call(function, arguments)
 
     def pointers(self, row: Any, vectors: int) -> list[Any]:
-        return [self.builder.bitcast(self.builder.gep(row, [I64(q * self.lanes)]), self.vector.as_pointer()) for q in range(vectors)]
+        return [
+            self.builder.bitcast(
+                self.builder.gep(row, [I64(q * self.lanes)]), self.vector.as_pointer()
+            )
+            for q in range(vectors)
+        ]
 
     def load(self, row: Any, vectors: int, mask: Any) -> list[Any]:
-        """The numbers of a row from its pointer on; lanes outside the mask are not touched in memory and are 0."""
+        """The numbers of a row from its pointer on; lanes outside the mask are not touched in
+        memory and are 0.
+        """
         *whole, last = self.pointers(row, vectors)
         loaded = [self.builder.load(pointer, align=self.size) for pointer in whole]
         arguments = [last, I32(self.size), mask, ir.Constant(self.vector, None)]
@@ -163,12 +248,19 @@ class TileCode:
         *whole, last = self.pointers(row, len(values))
         for value, pointer in zip(values, whole, strict=False):
             self.builder.store(value, pointer, align=self.size)
-        self.intrinsic(f"llvm.masked.store.{self.name}.p0", ir.VoidType(), [values[-1], last, I32(self.size), mask])
+        self.intrinsic(
+            f"llvm.masked.store.{self.name}.p0",
+            ir.VoidType(),
+            [values[-1], last, I32(self.size), mask],
+        )
 
     def emit(self, vectors: int) -> None:
         """The whole tile for columns that fill `vectors` vectors, the last one perhaps in part."""
         builder, mask = self.builder, self.mask(vectors)
-        before, resume, loop, after = builder.block, *(builder.append_basic_block(name) for name in ("resume", "loop", "after"))
+        before, resume, loop, after = (
+            builder.block,
+            *(builder.append_basic_block(name) for name in ("resume", "loop", "after")),
+        )
         builder.cbranch(self.more, resume, loop)
         builder.position_at_end(resume)
         earlier = [self.load(row, vectors, mask) for row in self.out_rows]
@@ -198,7 +290,10 @@ class TileCode:
     def add_row(self, row: Any, at: Any, b_row: list[Any], sums: list[Any]) -> list[Any]:
         """One number of `a` times the row of b, added to the sums of its row of `out`."""
         number = self.spread(self.builder.load(self.builder.gep(row, [at])), self.vector.element)
-        return [self.intrinsic(f"llvm.fma.{self.name}", self.vector, [number, b, total]) for b, total in zip(b_row, sums, strict=True)]
+        return [
+            self.intrinsic(f"llvm.fma.{self.name}", self.vector, [number, b, total])
+            for b, total in zip(b_row, sums, strict=True)
+        ]
 
 
 @intrinsic
@@ -217,34 +312,61 @@ def tile(
     depth: Any,
     more: Any,
 ) -> Any:
-    """One tile of `out`: `rows` ≤ ROWS by `columns` ≤ VECTORS vectors, summed over `depth` ≥ 1, added to what is there if `more`.
+    """One tile of `out`: `rows` ≤ ROWS by `columns` ≤ VECTORS vectors, summed over `depth` ≥ 1,
+    added to what is there if `more`.
 
-    Starts are offsets of the first element used. `a` goes on by row_step and depth_step elements, so it may be transposed; b and `out` by their rows.
+    Starts are offsets of the first element used. `a` goes on by row_step and depth_step elements,
+    so it may be transposed; b and `out` by their rows.
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emitter = TileCode(context, builder, signature, arguments)
-        full = builder.sdiv(builder.add(emitter.columns, I64(emitter.lanes - 1)), I64(emitter.lanes))
+        full = builder.sdiv(
+            builder.add(emitter.columns, I64(emitter.lanes - 1)), I64(emitter.lanes)
+        )
         for vectors in range(1, VECTORS + 1):
             with builder.if_then(builder.icmp_signed("==", full, I64(vectors))):
                 emitter.emit(vectors)
         return context.get_dummy_value()
 
     integer = types.int64
-    return types.void(a, integer, integer, integer, b, integer, out, integer, integer, integer, integer, types.boolean), code
+    return types.void(
+        a,
+        integer,
+        integer,
+        integer,
+        b,
+        integer,
+        out,
+        integer,
+        integer,
+        integer,
+        integer,
+        types.boolean,
+    ), code
 
 
 @intrinsic
 def turn_block(typing: Any, source: Any, target: Any, start: Any, to: Any) -> Any:
-    """An 8×8 block of `source` at offset `start` to offset `to`. Half rows k and k + 4 are loaded side by side, so that only 4×4 blocks are left to turn."""
+    """An 8×8 block of `source` at offset `start` to offset `to`. Half rows k and k + 4 are
+    loaded side by side, so that only 4×4 blocks are left to turn.
+    """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        half, size = ir.VectorType(context.get_data_type(source.dtype), 4), source.dtype.bitwidth // 8
-        arrays = [context.make_array(kind)(context, builder, array) for kind, array in ((source, arguments[0]), (target, arguments[1]))]
+        half, size = (
+            ir.VectorType(context.get_data_type(source.dtype), 4),
+            source.dtype.bitwidth // 8,
+        )
+        arrays = [
+            context.make_array(kind)(context, builder, array)
+            for kind, array in ((source, arguments[0]), (target, arguments[1]))
+        ]
         steps = [builder.extract_value(array.shape, 1) for array in arrays]
 
         def pointer(which: int, row: int, column: int, kind: Any) -> Any:
-            offset = builder.add(builder.add(arguments[2 + which], builder.mul(steps[which], I64(row))), I64(column))
+            offset = builder.add(
+                builder.add(arguments[2 + which], builder.mul(steps[which], I64(row))), I64(column)
+            )
             return builder.bitcast(builder.gep(arrays[which].data, [offset]), kind.as_pointer())
 
         def shuffle(a: Any, b: Any, order: Any) -> Any:
@@ -256,7 +378,9 @@ def turn_block(typing: Any, source: Any, target: Any, start: Any, to: Any) -> An
             low = [shuffle(r[k], r[k + 1], [0, 8, 1, 9, 4, 12, 5, 13]) for k in (0, 2)]
             high = [shuffle(r[k], r[k + 1], [2, 10, 3, 11, 6, 14, 7, 15]) for k in (0, 2)]
             first, second = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
-            for k, (pair, order) in enumerate((pair, order) for pair in (low, high) for order in (first, second)):
+            for k, (pair, order) in enumerate(
+                (pair, order) for pair in (low, high) for order in (first, second)
+            ):
                 turned = shuffle(pair[0], pair[1], order)
                 builder.store(turned, pointer(1, column + k, 0, turned.type), align=size)
         return context.get_dummy_value()

@@ -1,4 +1,6 @@
-"""The optimizers' loop: steps every weight and adds up the statistics of weights, gradients and updates on the way."""
+"""The optimizers' loop: steps every weight and adds up the statistics of weights, gradients and
+updates on the way.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +29,29 @@ from dlprobe.nn.scalar import from_bits, size_bits
 from dlprobe.nn.shapes import Floats, Index, Value, Vector
 from dlprobe.nn.views import part, scratch
 
-CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
+# parameters whose sums run in T; their gradients and weights stay in the first-level cache
+CHUNK = 2048
 weights_before = scratch(CHUNK)
 TOTALS = {"reassoc", "contract", "nsz"}
 
 
 def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
-    """The loop around an optimizer's `step` with `count` coefficients and `states` numbers per parameter.
+    """The loop around an optimizer's `step` with `count` coefficients and `states` numbers per
+    parameter.
 
     `before` keeps a chunk's weights as they were, for the case that sums must be taken again.
     """
     which = tuple(range(states))
 
-    def update(w: Vector, g: Vector, state: Vector, offset: Index, stride: Index, coefficients: Vector, sums: Floats) -> None:
+    def update(
+        w: Vector,
+        g: Vector,
+        state: Vector,
+        offset: Index,
+        stride: Index,
+        coefficients: Vector,
+        sums: Floats,
+    ) -> None:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
         zero, infinity = w.dtype.type(0), w.dtype.type(np.inf)
@@ -51,7 +63,9 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
             chunk, gradient = part(w, start, end), part(g, start, end)
             running = (zero, zero, zero, zero, size_bits(zero), size_bits(infinity), zero)
             for i in range(len(chunk)):
-                stepped = step(chunk[i], gradient[i], *(recall(which, state, offset + start, stride, i) + c))
+                stepped = step(
+                    chunk[i], gradient[i], *(recall(which, state, offset + start, stride, i) + c)
+                )
                 running = observe_weight(chunk[i], gradient[i], stepped[0], running)
                 before[i] = chunk[i]
                 chunk[i] = stepped[0]
@@ -61,15 +75,21 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     return update
 
 
-# The numbers an optimizer keeps lie one array after the other. Addressing them by intrinsics lets one loop serve any number of them, and be vectorised as if
-# each had been written out; indexing a two-dimensional array would prevent that, and tuples of slices take 0.3 s to compile.
+# The numbers an optimizer keeps lie one array after the other. Addressing them by intrinsics lets
+# one loop serve any number of them, and be vectorised as if each had been written out; indexing a
+# two-dimensional array would prevent that, and tuples of slices take 0.3 s to compile.
 
 
 def _elements(context: Any, builder: Any, signature: Any, values: Any) -> list[Any]:
-    """Pointers to element i of each of the `which` arrays in `state`, the first of which begins at `start`, each next one `stride` further on."""
+    """Pointers to element i of each of the `which` arrays in `state`, the first of which begins
+    at `start`, each next one `stride` further on.
+    """
     data = context.make_array(signature.args[1])(context, builder, values[1]).data
     start, stride, i = values[2:5]
-    firsts = [builder.add(start, builder.mul(stride, stride.type(k))) for k in range(len(signature.args[0]))]
+    firsts = [
+        builder.add(start, builder.mul(stride, stride.type(k)))
+        for k in range(len(signature.args[0]))
+    ]
     return [builder.gep(builder.gep(data, [first]), [i]) for first in firsts]
 
 
@@ -79,13 +99,19 @@ def recall(typing: Any, which: Any, state: Any, start: Any, stride: Any, i: Any)
     result = types.UniTuple(state.dtype, len(which))
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return context.make_tuple(builder, result, [builder.load(pointer) for pointer in _elements(context, builder, signature, values)])
+        return context.make_tuple(
+            builder,
+            result,
+            [builder.load(pointer) for pointer in _elements(context, builder, signature, values)],
+        )
 
     return result(which, state, start, stride, i), codegen
 
 
 @intrinsic
-def remember(typing: Any, which: Any, state: Any, start: Any, stride: Any, i: Any, stepped: Any) -> Any:
+def remember(
+    typing: Any, which: Any, state: Any, start: Any, stride: Any, i: Any, stepped: Any
+) -> Any:
     """Keep for parameter i what stands behind its new value in `stepped`."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -98,7 +124,9 @@ def remember(typing: Any, which: Any, state: Any, start: Any, stride: Any, i: An
 
 @inlined(TOTALS)
 def observe_weight(w: Value, g: Value, after: Value, running: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Add one weight, its gradient and its update to the running sums, all in T; largest and smallest |w| by their bits, which order as sizes do."""
+    """Add one weight, its gradient and its update to the running sums, all in T; largest and
+    smallest |w| by their bits, which order as sizes do.
+    """
     total, absolute, square, weight_square, largest, smallest, moved_square = running
     change, size = moved(after, w), size_bits(w)
     return (
@@ -114,18 +142,26 @@ def observe_weight(w: Value, g: Value, after: Value, running: tuple[Any, ...]) -
 
 @inlined(EXACT)
 def moved(after: Value, before: Value) -> Value:
-    """after − before, exactly as rounded: reordering would give the step that was meant, not the one that was made."""
+    """after − before, exactly as rounded: reordering would give the step that was meant, not
+    the one that was made.
+    """
     return after - before
 
 
 @inlined(TOTALS)
-def settle(running: tuple[Any, ...], before: Vector, g: Vector, after: Vector, sums: Floats) -> None:
-    """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
+def settle(
+    running: tuple[Any, ...], before: Vector, g: Vector, after: Vector, sums: Floats
+) -> None:
+    """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T
+    they are taken again, widened first.
+    """
     total, absolute, square, weight_square, largest, smallest, moved_square = running
     sums[MAX_ABS_W] = max(sums[MAX_ABS_W], np.float64(from_bits(largest)))
     if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
         sums[ZERO_WEIGHTS] += count_zeros(before, len(g))
-    if sums_hold(weight_square) and (absolute == 0 or (sums_hold(square) and sums_hold(moved_square))):  # a dead layer's gradients are 0, not small
+    if sums_hold(weight_square) and (
+        absolute == 0 or (sums_hold(square) and sums_hold(moved_square))
+    ):  # a dead layer's gradients are 0, not small
         sums[SUM_G] += total
         sums[SUM_ABS_G] += absolute
         sums[SUM_G_SQUARED] += square
@@ -148,7 +184,11 @@ def count_zeros(values: Vector, length: Index) -> Index:
 def add_widened(before: Vector, g: Vector, after: Vector, sums: Floats) -> None:
     """A chunk's sums of gradients, weights and updates, every number widened to float64 first."""
     for i in range(len(g)):
-        wide_g, wide_w, change = np.float64(g[i]), np.float64(before[i]), np.float64(after[i]) - np.float64(before[i])
+        wide_g, wide_w, change = (
+            np.float64(g[i]),
+            np.float64(before[i]),
+            np.float64(after[i]) - np.float64(before[i]),
+        )
         sums[SUM_G] += wide_g
         sums[SUM_ABS_G] += abs(wide_g)
         sums[SUM_G_SQUARED] += wide_g * wide_g

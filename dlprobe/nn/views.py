@@ -1,7 +1,10 @@
-"""Arrays for compiled code that nobody counts references of: blocks of the net's flat buffers, and scratch on the stack.
+"""Arrays for compiled code that nobody counts references of: blocks of the net's flat buffers, and
+scratch on the stack.
 
-Numba counts the references to every array it hands around, with atomic operations that took two thirds of a small net's step. Nothing here needs them: all
-memory belongs to the Network that is at work. So kernels and passes are compiled without (`dlprobe.nn.cache`), and without allocations, which need them too.
+Numba counts the references to every array it hands around, with atomic operations that took two
+thirds of a small net's step. Nothing here needs them: all memory belongs to the Network that is at
+work. So kernels and passes are compiled without (`dlprobe.nn.cache`), and without allocations,
+which need them too.
 """
 
 from __future__ import annotations
@@ -41,13 +44,21 @@ def window(typing: Any, flat: Any, offset: Any, rows: Any, width: Any) -> Any:
 
 @intrinsic
 def part(typing: Any, array: Any, start: Any, end: Any) -> Any:
-    """Elements `start` … `end` − 1 of a row-major array, a vector. 0 ≤ start ≤ end ≤ size is not checked: what a slice takes to do that, some 30 instructions
-    each, made the code of one layer larger than the processor's first-level cache for code."""
+    """Elements `start` … `end` − 1 of a row-major array, a vector. 0 ≤ start ≤ end ≤ size is not
+    checked: what a slice takes to do that, some 30 instructions each, made the code of one layer
+    larger than the processor's first-level cache for code.
+    """
     kind, integer = types.Array(array.dtype, 1, "C", aligned=True), types.int64
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(array)(context, builder, values[0]).data
-        return view(context, builder, kind, builder.gep(data, [values[1]]), [builder.sub(values[2], values[1])])
+        return view(
+            context,
+            builder,
+            kind,
+            builder.gep(data, [values[1]]),
+            [builder.sub(values[2], values[1])],
+        )
 
     return kind(array, integer, integer), codegen
 
@@ -65,7 +76,9 @@ def flat(typing: Any, block: Any) -> Any:
 
 
 def scratch(length: int) -> Any:
-    """A function for compiled code: uninitialized memory for `length` numbers of the type of the array it is given, as long as its caller runs."""
+    """A function for compiled code: uninitialized memory for `length` numbers of the type of
+    the array it is given, as long as its caller runs.
+    """
 
     @intrinsic
     def like(typing: Any, array: Any) -> Any:
@@ -73,10 +86,18 @@ def scratch(length: int) -> Any:
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             element = context.get_data_type(kind.dtype)
-            with builder.goto_entry_block():  # numba's own `alloca_once` would fill it with zeros at every call
+            with (
+                builder.goto_entry_block()
+            ):  # numba's own `alloca_once` would fill it with zeros at every call
                 memory = builder.alloca(ir.ArrayType(element, length))
             memory.align = LINE_BYTES
-            return view(context, builder, kind, builder.bitcast(memory, element.as_pointer()), [ir.Constant(ir.IntType(64), length)])
+            return view(
+                context,
+                builder,
+                kind,
+                builder.bitcast(memory, element.as_pointer()),
+                [ir.Constant(ir.IntType(64), length)],
+            )
 
         return kind(array), codegen
 

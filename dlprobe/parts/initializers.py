@@ -1,9 +1,12 @@
 """Initializers: one record each.
 
-`weights(rng, fan_in, fan_out, *parameters)` draws a matrix (fan_in, fan_out) in float64; `variance(fan_in, fan_out, *parameters)` is what theory uses: the
-mean square of independent weights around 0, NaN where they are not that or no formula tells it.
-`biases(rng, fan_in, fan_out, *parameters)` is given only where the initializer is defined to draw them; otherwise they start at 0.
-`data_dependent` initializers are finished by the engine on a first batch; `from_file` ones take their arrays from the file at `path`.
+`weights(rng, fan_in, fan_out, *parameters)` draws a matrix (fan_in, fan_out) in float64;
+`variance(fan_in, fan_out, *parameters)` is what theory uses: the mean square of independent weights
+around 0, NaN where they are not that or no formula tells it.
+`biases(rng, fan_in, fan_out, *parameters)` is given only where the initializer is defined to draw
+them; otherwise they start at 0.
+`data_dependent` initializers are finished by the engine on a first batch; `from_file` ones take
+their arrays from the file at `path`.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ Draw = Callable[..., Matrix]
 
 @dataclass(frozen=True)
 class Initializer:
-    """What is known of an initializer. `variance` and `bias_variance` are those of one weight and one bias parameter; `also_called`: elsewhere."""
+    """What is known of an initializer. `variance` and `bias_variance` are those of one weight
+    and one bias parameter; `also_called`: elsewhere.
+    """
 
     name: str
     summary: str
@@ -41,7 +46,8 @@ class Initializer:
     also_called: tuple[str, ...] = ()
 
 
-# std of a standard normal cut at ±2; drawing at σ/this and cutting at 2 of that gives std σ (Keras's VarianceScaling)
+# std of a standard normal cut at ±2; drawing at σ/this and cutting at 2 of that gives std σ
+# (Keras's VarianceScaling)
 TRUNCATED_STD = 0.8796256610342398
 
 
@@ -61,17 +67,24 @@ def draw_truncated(rng: np.random.Generator, shape: tuple[int, ...], std: float)
     return drawn * (std / TRUNCATED_STD)
 
 
-# distribution -> how it is drawn from a generator, a shape and a variance, and what formulas add to the variance
-_DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, ...], float], Matrix], str]] = {
+# distribution -> how it is drawn from a generator, a shape and a variance, and what formulas add to
+# the variance
+_DISTRIBUTIONS: dict[
+    str, tuple[Callable[[np.random.Generator, tuple[int, ...], float], Matrix], str]
+] = {
     "normal": (lambda rng, shape, variance: draw_normal(rng, shape, math.sqrt(variance)), ""),
-    "uniform": (lambda rng, shape, variance: draw_uniform(rng, shape, math.sqrt(3.0 * variance)), ", uniform on ±√(3·variance)"),
+    "uniform": (
+        lambda rng, shape, variance: draw_uniform(rng, shape, math.sqrt(3.0 * variance)),
+        ", uniform on ±√(3·variance)",
+    ),
     "truncated": (
         lambda rng, shape, variance: draw_truncated(rng, shape, math.sqrt(variance)),
         ", cut at two deviations of the uncut normal (Keras's form)",
     ),
 }
 
-# family -> (variance of one weight, formula of the variance, source, what it is for, what goes wrong)
+# family -> (variance of one weight, formula of the variance, source, what it is for, what goes
+# wrong)
 _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str, str]] = {
     "glorot": (
         lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
@@ -85,7 +98,10 @@ _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str, str]] = {
         "2/fan_in",
         "He et al. 2015, §2.2, eq. 10",
         "ReLU and its relatives",
-        "With tanh the gradient grows with depth (σ_w² = 2 is past its edge of chaos at 1). With GELU, SiLU and Mish signals drift to zero slowly.",
+        (
+            "With tanh the gradient grows with depth (σ_w² = 2 is past its edge of chaos at 1). "
+            "With GELU, SiLU and Mish signals drift to zero slowly."
+        ),
     ),
     "lecun": (
         lambda fan_in, fan_out: 1.0 / fan_in,
@@ -99,7 +115,10 @@ _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str, str]] = {
         "4/(fan_in + fan_out)",
         "Géron 2017, ch. 11 (a textbook variant; He et al. use fan_in)",
         "comparing the textbook's form with He's",
-        "The same as He's between equal widths only: where layers narrow or widen, the signal's variance is not kept.",
+        (
+            "The same as He's between equal widths only: where layers narrow or widen, the "
+            "signal's variance is not kept."
+        ),
     ),
     "glorot_tanh4": (
         lambda fan_in, fan_out: 32.0 / (fan_in + fan_out),
@@ -124,7 +143,9 @@ def _register_family(family: str) -> None:
                 name=f"{family}_{shape}",
                 summary=f"{shape} weights with variance {text}",
                 formula=f"Var w = {text}{extra}",
-                weights=lambda rng, fan_in, fan_out, draw=draw: draw(rng, (fan_in, fan_out), variance(fan_in, fan_out)),
+                weights=lambda rng, fan_in, fan_out, draw=draw: draw(
+                    rng, (fan_in, fan_out), variance(fan_in, fan_out)
+                ),
                 variance=variance,
                 source=source,
                 use=f"For {use}.",
@@ -137,7 +158,13 @@ def _register_family(family: str) -> None:
 def _other_names(family: str, shape: str) -> tuple[str, ...]:
     """xavier_uniform of glorot_uniform; xavier alone means the normal one."""
     other = _ALSO_CALLED.get(family)
-    return () if other is None else (f"{other}_{shape}", other) if shape == "normal" else (f"{other}_{shape}",)
+    return (
+        ()
+        if other is None
+        else (f"{other}_{shape}", other)
+        if shape == "normal"
+        else (f"{other}_{shape}",)
+    )
 
 
 for _family in _FAMILIES:
@@ -146,27 +173,57 @@ for _family in _FAMILIES:
 
 def fan_of(mode: str, fan_in: int, fan_out: int) -> float:
     """The fan that a variance is divided by: fan_in, fan_out, or fan_avg, their mean."""
-    return {"fan_in": float(fan_in), "fan_out": float(fan_out), "fan_avg": (fan_in + fan_out) / 2.0}[mode]
+    return {
+        "fan_in": float(fan_in),
+        "fan_out": float(fan_out),
+        "fan_avg": (fan_in + fan_out) / 2.0,
+    }[mode]
 
 
 register(
     "initializer",
     Initializer(
         name="variance_scaling",
-        summary="weights with variance scale/fan, the fan and the distribution by name: the general form of Glorot, He and LeCun",
-        formula="Var w = scale/fan, fan one of fan_in, fan_out, fan_avg = (fan_in + fan_out)/2",
-        weights=lambda rng, fan_in, fan_out, scale, mode, distribution: _DISTRIBUTIONS[distribution][0](
-            rng, (fan_in, fan_out), scale / fan_of(mode, fan_in, fan_out)
+        summary=(
+            "weights with variance scale/fan, the fan and the distribution by name: the general "
+            "form of Glorot, He and LeCun"
         ),
-        variance=lambda fan_in, fan_out, scale, mode, distribution: scale / fan_of(mode, fan_in, fan_out),
-        source="Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, mode=fan_out, distribution=normal",
+        formula="Var w = scale/fan, fan one of fan_in, fan_out, fan_avg = (fan_in + fan_out)/2",
+        weights=lambda rng, fan_in, fan_out, scale, mode, distribution: _DISTRIBUTIONS[
+            distribution
+        ][0](rng, (fan_in, fan_out), scale / fan_of(mode, fan_in, fan_out)),
+        variance=lambda fan_in, fan_out, scale, mode, distribution: (
+            scale / fan_of(mode, fan_in, fan_out)
+        ),
+        source=(
+            "Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, "
+            "mode=fan_out, distribution=normal"
+        ),
         parameters=(
-            Parameter("scale", 1.0, "variance times fan: 1 is LeCun's (with fan_avg Glorot's), 2 He's", low=0.0),
-            Parameter("mode", "fan_in", "what the variance is divided by", choices=("fan_in", "fan_out", "fan_avg")),
-            Parameter("distribution", "truncated", "truncated at two deviations of the uncut normal, normal, or uniform", choices=tuple(_DISTRIBUTIONS)),
+            Parameter(
+                "scale",
+                1.0,
+                "variance times fan: 1 is LeCun's (with fan_avg Glorot's), 2 He's",
+                low=0.0,
+            ),
+            Parameter(
+                "mode",
+                "fan_in",
+                "what the variance is divided by",
+                choices=("fan_in", "fan_out", "fan_avg"),
+            ),
+            Parameter(
+                "distribution",
+                "truncated",
+                "truncated at two deviations of the uncut normal, normal, or uniform",
+                choices=tuple(_DISTRIBUTIONS),
+            ),
         ),
         use="Comparing fans and distributions one at a time.",
-        traps="Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With fan_out the backward signal is kept, not the forward one.",
+        traps=(
+            "Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With "
+            "fan_out the backward signal is kept, not the forward one."
+        ),
     ),
 )
 
@@ -193,7 +250,9 @@ register(
         variance=lambda fan_in, fan_out: 0.0,
         source="none needed",
         use="Showing what symmetry does.",
-        traps="Units of a layer stay identical for ever, and preactivations grow by fan_in per layer.",
+        traps=(
+            "Units of a layer stay identical for ever, and preactivations grow by fan_in per layer."
+        ),
     ),
 )
 register(
@@ -249,7 +308,8 @@ register(
         source="Keras, VarianceScaling (truncated_normal)",
         parameters=(Parameter("std", 0.05, "standard deviation after cutting", low=0.0),),
         use="Weights of a fixed deviation without outliers.",
-        traps="The same std means another network at every width. Keras's TruncatedNormal(stddev) cuts a normal of that deviation, which leaves .8796 of it: "
+        traps="The same std means another network at every width. Keras's TruncatedNormal(stddev) "
+        "cuts a normal of that deviation, which leaves .8796 of it: "
         "give that here.",
     ),
 )
@@ -259,7 +319,9 @@ register(
         name="scaled_uniform",
         summary="uniform weights on ±1/√fan_in, zero biases",
         formula="w ~ U(−1/√fan_in, 1/√fan_in)",
-        weights=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)),
+        weights=lambda rng, fan_in, fan_out: draw_uniform(
+            rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
+        ),
         variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
         source="Glorot & Bengio 2010, §2.3, eq. 1 (the standard initialization they compare with)",
         use="Comparing with the standard initialization of Glorot & Bengio's figures.",
@@ -287,7 +349,8 @@ register(
         source="Saxe, McClelland & Ganguli 2014; the sign fix: Mezzadri 2007",
         parameters=(Parameter("gain", 1.0, "every singular value of W; √2 suits ReLU"),),
         use="Very deep linear and tanh nets.",
-        traps="With gain 1 and ReLU the signal still halves per layer in mean square. The variance is gain²/max(fan_in, fan_out): where a layer is wider "
+        traps="With gain 1 and ReLU the signal still halves per layer in mean square. The variance "
+        "is gain²/max(fan_in, fan_out): where a layer is wider "
         "than its input, each of its preactivations has less than the signal's mean square.",
     ),
 )
@@ -297,7 +360,9 @@ register(
         name="pytorch_linear",
         summary="the default of PyTorch's Linear: uniform on ±1/√fan_in, weights and biases",
         formula="w, b ~ U(−1/√fan_in, 1/√fan_in)",
-        weights=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)),
+        weights=lambda rng, fan_in, fan_out: draw_uniform(
+            rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
+        ),
         variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
         biases=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_out,), 1.0 / math.sqrt(fan_in)),
         bias_variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
@@ -310,44 +375,69 @@ register(
     "initializer",
     Initializer(
         name="lsuv",
-        summary="orthogonal weights, each layer rescaled until its preactivation variance on a batch of the data is 1",
+        summary=(
+            "orthogonal weights, each layer rescaled until its preactivation variance on a batch "
+            "of the data is 1"
+        ),
         formula="W ← W/√Var(z), layer after layer",
         weights=lambda rng, fan_in, fan_out: draw_orthogonal(rng, fan_in, fan_out, 1.0),
         variance=lambda fan_in, fan_out: math.nan,
         data_dependent=True,
         source="Mishkin & Matas 2016, All you need is a good init",
         use="Any activation, where theory has no formula.",
-        traps="It looks at the data: at the 256 samples that training visits first, in batches as in training.",
+        traps=(
+            "It looks at the data: at the 256 samples that training visits first, in batches as "
+            "in training."
+        ),
     ),
 )
 register(
     "initializer",
     Initializer(
         name="mean_field",
-        summary="normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the ensemble of mean-field theory",
+        summary=(
+            "normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the "
+            "ensemble of mean-field theory"
+        ),
         formula="w ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²)",
-        weights=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(rng, (fan_in, fan_out), sigma_w / math.sqrt(fan_in)),
+        weights=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(
+            rng, (fan_in, fan_out), sigma_w / math.sqrt(fan_in)
+        ),
         variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_w * sigma_w / fan_in,
         biases=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(rng, (fan_out,), sigma_b),
         bias_variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_b * sigma_b,
         source="Poole et al. 2016; Schoenholz et al. 2017",
-        parameters=(Parameter("sigma_w", 1.0, "σ_w", low=0.0), Parameter("sigma_b", 0.0, "σ_b", low=0.0)),
+        parameters=(
+            Parameter("sigma_w", 1.0, "σ_w", low=0.0),
+            Parameter("sigma_b", 0.0, "σ_b", low=0.0),
+        ),
         use="Holding measurement against theory.",
-        traps="The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z per unit of RMS input, not of a weight.",
+        traps=(
+            "The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z "
+            "per unit of RMS input, not of a weight."
+        ),
     ),
 )
 register(
     "initializer",
     Initializer(
         name="identity",
-        summary="ones on the diagonal times gain, zeros elsewhere; units beyond fan_in get no signal",
+        summary=(
+            "ones on the diagonal times gain, zeros elsewhere; units beyond fan_in get no signal"
+        ),
         formula="w_ij = gain if i = j, else 0",
         weights=lambda rng, fan_in, fan_out, gain: gain * np.eye(fan_in, fan_out),
         variance=lambda fan_in, fan_out, gain: math.nan,
         source="Le, Jaitly & Hinton 2015 (IRNN); PyTorch, torch.nn.init.eye_",
         parameters=(Parameter("gain", 1.0, "the value on the diagonal"),),
-        use="Layers of one width, whose stack then starts as the activation applied again and again.",
-        traps="Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units beyond start dead under ReLU (a slope of 0 at 0).",
+        use=(
+            "Layers of one width, whose stack then starts as the activation applied again "
+            "and again."
+        ),
+        traps=(
+            "Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units "
+            "beyond start dead under ReLU (a slope of 0 at 0)."
+        ),
     ),
 )
 
@@ -357,8 +447,12 @@ def zeros_of(sparsity: float, fan_in: int) -> int:
     return min(math.ceil(sparsity * fan_in), fan_in - 1)
 
 
-def draw_sparse(rng: np.random.Generator, fan_in: int, fan_out: int, sparsity: float, std: float) -> Matrix:
-    """Normal weights of which every column (a unit's incoming weights) has the same number of zeros, at random places."""
+def draw_sparse(
+    rng: np.random.Generator, fan_in: int, fan_out: int, sparsity: float, std: float
+) -> Matrix:
+    """Normal weights of which every column (a unit's incoming weights) has the same number of
+    zeros, at random places.
+    """
     drawn = draw_normal(rng, (fan_in, fan_out), std)
     places = np.argsort(rng.random((fan_in, fan_out)), axis=0)
     np.put_along_axis(drawn, places[: zeros_of(sparsity, fan_in)], 0.0, axis=0)
@@ -370,16 +464,37 @@ register(
     Initializer(
         name="sparse",
         summary="normal weights, a fixed share of every unit's incoming ones set to zero",
-        formula="w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at least), else 0",
+        formula=(
+            "w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at "
+            "least), else 0"
+        ),
         weights=draw_sparse,
-        variance=lambda fan_in, fan_out, sparsity, std: std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in),
-        source="Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, torch.nn.init.sparse_",
+        variance=lambda fan_in, fan_out, sparsity, std: (
+            std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in)
+        ),
+        source=(
+            "Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, "
+            "torch.nn.init.sparse_"
+        ),
         parameters=(
-            Parameter("sparsity", 0.9, "share of a unit's incoming weights that are 0", low=0.0, high=1.0, open_high=True),
+            Parameter(
+                "sparsity",
+                0.9,
+                "share of a unit's incoming weights that are 0",
+                low=0.0,
+                high=1.0,
+                open_high=True,
+            ),
             Parameter("std", 0.01, "standard deviation of the others", low=0.0),
         ),
-        use="Units that saturate late although their weights are large: Martens took 15 inputs of std 1.",
-        traps="std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's outgoing weights, this each unit's incoming ones.",
+        use=(
+            "Units that saturate late although their weights are large: Martens took 15 inputs "
+            "of std 1."
+        ),
+        traps=(
+            "std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's "
+            "outgoing weights, this each unit's incoming ones."
+        ),
     ),
 )
 register(
@@ -387,16 +502,39 @@ register(
     Initializer(
         name="file",
         summary="your own arrays from an .npz file, one for each layer",
-        formula="W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. hidden_1_weights, output_bias",
+        formula=(
+            "W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. "
+            "hidden_1_weights, output_bias"
+        ),
         weights=lambda rng, fan_in, fan_out, path, sha256: np.zeros((fan_in, fan_out)),
         variance=lambda fan_in, fan_out, path, sha256: math.nan,
         from_file=True,
         source="none needed",
         parameters=(
-            Parameter("path", "", "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, …, output_weights=…)"),
-            Parameter("sha256", "", "first digits of the file's SHA-256, checked when given; a run file records them, so that a repeat sees the same arrays"),
+            Parameter(
+                "path",
+                "",
+                (
+                    "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, "
+                    "…, output_weights=…)"
+                ),
+            ),
+            Parameter(
+                "sha256",
+                "",
+                (
+                    "first digits of the file's SHA-256, checked when given; a run file records "
+                    "them, so that a repeat sees the same arrays"
+                ),
+            ),
         ),
-        use="Starting two programs from the same numbers; weights of another framework; as bias_init, biases only.",
-        traps="PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias that the file does not hold starts at 0, norms at 1 and 0.",
+        use=(
+            "Starting two programs from the same numbers; weights of another framework; as "
+            "bias_init, biases only."
+        ),
+        traps=(
+            "PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias "
+            "that the file does not hold starts at 0, norms at 1 and 0."
+        ),
     ),
 )

@@ -29,8 +29,9 @@ TARGET_UNIT = "unit of the target"
 class Scored:
     """One part of the data with what the net made of it.
 
-    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where `classes` is 0, both in the user's units. A single
-    output means the second class where it is above `threshold`.
+    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where
+        `classes` is 0, both in the user's units. A single output means the second class where it is
+        above `threshold`.
     """
 
     outputs: Array
@@ -41,7 +42,11 @@ class Scored:
     @cached_property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The class of each sample: the largest output, or the side of a single one."""
-        found = np.argmax(self.outputs, axis=1) if self.outputs.shape[1] > 1 else self.outputs[:, 0] > self.threshold
+        found = (
+            np.argmax(self.outputs, axis=1)
+            if self.outputs.shape[1] > 1
+            else self.outputs[:, 0] > self.threshold
+        )
         return np.minimum(found, self.classes - 1).astype(np.int64)
 
     @cached_property
@@ -58,7 +63,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric. `higher_is_better` is the direction in which `early_stopping` and plateau schedules want it.
+    """What is known of a metric. `higher_is_better` is the direction in which `early_stopping` and
+    plateau schedules want it.
 
     Targets and outputs are in the user's units, however targets were scaled for training; `units`
     is what that makes of the metric. `per_target` metrics are of regressions with several targets.
@@ -117,7 +123,10 @@ register(
         tasks=CLASSES,
         higher_is_better=True,
         source="scikit-learn: accuracy_score",
-        traps="With classes of unequal size the largest one alone makes it high: read balanced_accuracy beside it.",
+        traps=(
+            "With classes of unequal size the largest one alone makes it high: read "
+            "balanced_accuracy beside it."
+        ),
     ),
 )
 
@@ -154,9 +163,24 @@ def f1(scored: Scored) -> Floats:
 
 
 PER_CLASS: dict[str, tuple[Callable[[Scored], Floats], str, str, str]] = {
-    "precision": (precision, "of what was taken for the class, the share that is of it", "TP/(TP + FP)", "NaN for a class that was never predicted."),
-    "recall": (recall, "of what is of the class, the share that was found (sensitivity)", "TP/(TP + FN)", "NaN for a class that the part does not have."),
-    "specificity": (specificity, "of what is not of the class, the share that was not taken for it", "TN/(TN + FP)", "Near 1 for each of many classes."),
+    "precision": (
+        precision,
+        "of what was taken for the class, the share that is of it",
+        "TP/(TP + FP)",
+        "NaN for a class that was never predicted.",
+    ),
+    "recall": (
+        recall,
+        "of what is of the class, the share that was found (sensitivity)",
+        "TP/(TP + FN)",
+        "NaN for a class that the part does not have.",
+    ),
+    "specificity": (
+        specificity,
+        "of what is not of the class, the share that was not taken for it",
+        "TN/(TN + FP)",
+        "Near 1 for each of many classes.",
+    ),
     "f1": (
         f1,
         "harmonic mean of precision and recall",
@@ -221,8 +245,14 @@ def calibration_error(scored: Scored) -> float:
     outputs = scored.outputs.astype(np.float64)
     if not np.all((outputs >= 0) & (outputs <= 1)):
         return float("nan")
-    confidence = outputs.max(axis=1) if outputs.shape[1] > 1 else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
+    confidence = (
+        outputs.max(axis=1)
+        if outputs.shape[1] > 1
+        else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
+    )
+    bins = np.clip(
+        np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1
+    )
     gap = np.bincount(bins, (scored.predicted == scored.targets) - confidence, CALIBRATION_BINS)
     return float(np.abs(gap).sum() / len(outputs))
 
@@ -231,13 +261,22 @@ register(
     "metric",
     Metric(
         name="calibration_error",
-        summary="how far the confidence of predictions is from the share that is right (expected calibration error)",
-        formula=f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of the predicted class's probability",
+        summary=(
+            "how far the confidence of predictions is from the share that is right (expected "
+            "calibration error)"
+        ),
+        formula=(
+            f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
+            "the predicted class's probability"
+        ),
         measure=calibration_error,
         tasks=CLASSES,
         higher_is_better=False,
         source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
-        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin adds the size of its sampling error.",
+        traps=(
+            "NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
+            "adds the size of its sampling error."
+        ),
     ),
 )
 
@@ -279,7 +318,10 @@ register(
         higher_is_better=False,
         source="scikit-learn: mean_absolute_error",
         use="Less moved by a few large errors than rmse.",
-        traps="Of several targets the one with the largest unit decides it: read target_mean_absolute_error.",
+        traps=(
+            "Of several targets the one with the largest unit decides it: read "
+            "target_mean_absolute_error."
+        ),
         units=TARGET_UNIT,
     ),
 )
@@ -289,7 +331,9 @@ def r2(scored: Scored) -> float:
     wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        return float(1.0 - np.square(scored.residuals).sum() / spread) if spread > 0 else float("nan")
+        return (
+            float(1.0 - np.square(scored.residuals).sum() / spread) if spread > 0 else float("nan")
+        )
 
 
 register(
@@ -302,7 +346,9 @@ register(
         tasks=VALUES,
         higher_is_better=True,
         source="Wright 1921; scikit-learn: r2_score with multioutput='variance_weighted'",
-        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the targets are constant. Of several targets the one that varies most "
+        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the "
+        "targets are "
+        "constant. Of several targets the one that varies most "
         "decides it: read target_r2.",
     ),
 )
@@ -313,7 +359,12 @@ def of_each_target(measure: Callable[[Scored], float]) -> Callable[[Scored], Flo
 
     def measured(scored: Scored) -> Floats:
         columns = scored.targets.reshape(len(scored.targets), -1)
-        return np.array([measure(Scored(scored.outputs[:, k : k + 1], columns[:, k : k + 1])) for k in range(columns.shape[1])])
+        return np.array(
+            [
+                measure(Scored(scored.outputs[:, k : k + 1], columns[:, k : k + 1]))
+                for k in range(columns.shape[1])
+            ]
+        )
 
     return measured
 
@@ -334,7 +385,10 @@ for _measure_one, _title, _of_column, _unit in (
             higher_is_better=_measure_one is r2,
             source="scikit-learn with multioutput='raw_values'",
             per_target=True,
-            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts into one number.",
+            use=(
+                f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
+                "into one number."
+            ),
             units=_unit,
         ),
     )

@@ -1,9 +1,12 @@
 """Normalizations: one record each.
 
-forward(x, y, learned, state, constants, counter, training) and backward(x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes) are plain
-loops over 2-D blocks (samples, units), with the very arguments of a kernel, so that the engine compiles them as they stand; the last ones are not theirs.
-`learned` is scale γ (units,), then shift β (units,) where the record has one; `gradient` their gradients in the same order.
-`state` is the record's own memory: first `persistent(units)` numbers that outlive a step (running statistics), then scratch.
+forward(x, y, learned, state, constants, counter, training) and backward(x, y, dy, dx, learned,
+gradient, state, constants, counter, peak, slopes) are plain loops over 2-D blocks (samples, units),
+with the very arguments of a kernel, so that the engine compiles them as they stand; the last ones
+are not theirs. `learned` is scale γ (units,), then shift β (units,) where the record has one;
+`gradient` their gradients in the same order.
+`state` is the record's own memory: first `persistent(units)` numbers that outlive a step (running
+statistics), then scratch.
 """
 
 from __future__ import annotations
@@ -38,9 +41,12 @@ def none_known(units: int, *parameters: float) -> str:
 class Normalization:
     """What is known of a normalization.
 
-    `couples_samples` says that a sample's output depends on the others of its batch, so that samples have no gradient of their own.
-    `learned(units)` are the first values of γ and, where there is one, β. `persistent(units)` counts running mean, then running variance, or is 0.
-    `constants(*parameters)` is what the kernels are called with; `problem(units, *parameters)` says why a layer of that width is impossible, or is empty.
+    `couples_samples` says that a sample's output depends on the others of its batch, so that
+    samples have no gradient of their own.
+    `learned(units)` are the first values of γ and, where there is one, β. `persistent(units)`
+    counts running mean, then running variance, or is 0. `constants(*parameters)` is what the
+    kernels are called with; `problem(units, *parameters)` says why a layer of that width is
+    impossible, or is empty.
     """
 
     name: str
@@ -60,8 +66,18 @@ class Normalization:
     traps: str = ""
 
 
-def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
-    """constants: epsilon, momentum, unbiased. state: running mean, running variance | batch mean, 1/σ, two rows of scratch; `units` numbers each."""
+def batch_forward(
+    x: Array,
+    y: Array,
+    learned: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    training: bool,
+) -> None:
+    """constants: epsilon, momentum, unbiased. state: running mean, running variance | batch
+    mean, 1/σ, two rows of scratch; `units` numbers each.
+    """
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
     keep = like(x[0, 0], 1.0 - constants[1])
@@ -75,7 +91,9 @@ def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: A
         mean[:] = like(x[0, 0], 0.0)
         inverse[:] = like(x[0, 0], 0.0)
         first = x[0]
-        for i in range(1, rows):  # sums are shifted by the first row, so that a large mean costs no digits
+        for i in range(
+            1, rows
+        ):  # sums are shifted by the first row, so that a large mean costs no digits
             row = x[i]
             for j in range(units):
                 mean[j] += row[j] - first[j]
@@ -102,7 +120,17 @@ def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: A
 
 
 def batch_backward(
-    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    x: Array,
+    y: Array,
+    dy: Array,
+    dx: Array,
+    learned: Array,
+    gradient: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    peak: Array,
+    slopes: Array,
 ) -> None:
     """The derivative through the batch's own mean and variance (Ioffe & Szegedy 2015, §3)."""
     rows, units = x.shape
@@ -131,28 +159,62 @@ register(
     "normalization",
     Normalization(
         name="batch",
-        summary="batch normalization: each unit to mean 0 and variance 1 over the batch, then learned scale and shift",
-        formula="y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch (running variance: the unbiased one)",
+        summary=(
+            "batch normalization: each unit to mean 0 and variance 1 over the batch, then learned "
+            "scale and shift"
+        ),
+        formula=(
+            "y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch "
+            "(running variance: the unbiased one)"
+        ),
         forward=batch_forward,
         backward=batch_backward,
         persistent=lambda units: 2 * units,
         scratch=lambda units: 4 * units,
         couples_samples=True,
-        source="Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by reducing internal covariate shift",
+        source=(
+            "Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by "
+            "reducing internal covariate shift"
+        ),
         parameters=(
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
-            Parameter("momentum", 0.1, "weight of the new batch in the running statistics", low=0.0, high=1.0),
-            Parameter("unbiased", True, "whether the running variance takes the batch's sum of squares over B − 1 (PyTorch) or over B (Keras)"),
+            Parameter(
+                "momentum",
+                0.1,
+                "weight of the new batch in the running statistics",
+                low=0.0,
+                high=1.0,
+            ),
+            Parameter(
+                "unbiased",
+                True,
+                (
+                    "whether the running variance takes the batch's sum of squares over B − 1 "
+                    "(PyTorch) or over B (Keras)"
+                ),
+            ),
         ),
         use="Deep nets with batches of 16 and more.",
-        traps="Keras's default is batch(epsilon=0.001, momentum=0.01, unbiased=no): its momentum .99 is 1 − .01 here. "
-        "At initialization the error signal grows towards the input by π/(π − 1) in mean square per ReLU layer.",
+        traps="Keras's default is batch(epsilon=0.001, momentum=0.01, unbiased=no): its momentum "
+        ".99 is 1 − .01 here. "
+        "At initialization the error signal grows towards the input by π/(π − 1) in mean "
+        "square per ReLU layer.",
     ),
 )
 
 
-def group_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
-    """constants: epsilon, ddof, groups. No state: the backward pass computes each group's statistics again."""
+def group_forward(
+    x: Array,
+    y: Array,
+    learned: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    training: bool,
+) -> None:
+    """constants: epsilon, ddof, groups. No state: the backward pass computes each group's
+    statistics again.
+    """
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
     width = units // int(constants[2])
@@ -175,9 +237,21 @@ def group_forward(x: Array, y: Array, learned: Array, state: Array, constants: A
 
 
 def group_backward(
-    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    x: Array,
+    y: Array,
+    dy: Array,
+    dx: Array,
+    learned: Array,
+    gradient: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    peak: Array,
+    slopes: Array,
 ) -> None:
-    """The derivative through the group's own mean and variance (Ba, Kiros & Hinton 2016, §3; with ddof the mean of the products becomes that sum)."""
+    """The derivative through the group's own mean and variance (Ba, Kiros & Hinton 2016, §3;
+    with ddof the mean of the products becomes that sum).
+    """
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
     width = units // int(constants[2])
@@ -213,15 +287,28 @@ def group_backward(
 
 
 def layer_problem(units: int, epsilon: float, ddof: int) -> str:
-    return "" if units > ddof else f"{units} unit leaves nothing to divide by with ddof = {ddof}: expected two units or more, or ddof = 0"
+    return (
+        ""
+        if units > ddof
+        else (
+            f"{units} unit leaves nothing to divide by with ddof = {ddof}: expected two units or "
+            "more, or ddof = 0"
+        )
+    )
 
 
 register(
     "normalization",
     Normalization(
         name="layer",
-        summary="layer normalization: each sample to mean 0 and variance 1 over the units of the layer, then learned scale and shift",
-        formula="y = γ(x − μ)/√(σ² + ε) + β, μ and σ² (sum of squares over m − ddof) over the m units of the sample",
+        summary=(
+            "layer normalization: each sample to mean 0 and variance 1 over the units of the "
+            "layer, then learned scale and shift"
+        ),
+        formula=(
+            "y = γ(x − μ)/√(σ² + ε) + β, μ and σ² (sum of squares over m − ddof) over the m units "
+            "of the sample"
+        ),
         forward=group_forward,
         backward=group_backward,
         persistent=lambda units: 0,
@@ -232,23 +319,39 @@ register(
         problem=layer_problem,
         parameters=(
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
-            Parameter("ddof", 0, "1 divides the sum of squares by m − 1, as a circulated table of 18 values does", low=0, high=1),
+            Parameter(
+                "ddof",
+                0,
+                "1 divides the sum of squares by m − 1, as a circulated table of 18 values does",
+                low=0,
+                high=1,
+            ),
         ),
         use="Small batches; the same in training and evaluation.",
-        traps="The definition divides by m: a table of normalized values with row deviations 2.5, 0, 2.6 … divides by m − 1 (ddof=1).",
+        traps=(
+            "The definition divides by m: a table of normalized values with row deviations 2.5, "
+            "0, 2.6 … divides by m − 1 (ddof=1)."
+        ),
     ),
 )
 
 
 def group_problem(units: int, groups: int, epsilon: float) -> str:
-    return f"{units} units cannot be divided into {groups} equal groups: expected a divisor of {units}" if units % groups else ""
+    return (
+        f"{units} units cannot be divided into {groups} equal groups: expected a divisor of {units}"
+        if units % groups
+        else ""
+    )
 
 
 register(
     "normalization",
     Normalization(
         name="group",
-        summary="group normalization: each sample to mean 0 and variance 1 over each group of neighbouring units, then learned scale and shift",
+        summary=(
+            "group normalization: each sample to mean 0 and variance 1 over each group of "
+            "neighbouring units, then learned scale and shift"
+        ),
         formula="y = γ(x − μ_G)/√(σ²_G + ε) + β, μ_G and σ²_G over the m/groups units of the group",
         forward=group_forward,
         backward=group_backward,
@@ -259,16 +362,35 @@ register(
         constants=lambda groups, epsilon: (epsilon, 0.0, float(groups)),
         problem=group_problem,
         parameters=(
-            Parameter("groups", 4, "number of groups; it divides the units of every normalized layer", low=1),
+            Parameter(
+                "groups",
+                4,
+                "number of groups; it divides the units of every normalized layer",
+                low=1,
+            ),
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
         ),
-        use="Between layer norm (groups=1) and no norm at all of the signal's pattern; the same in training and evaluation.",
-        traps="A group of one unit is always β, a group of two always β ± γ: nothing is learned before it.",
+        use=(
+            "Between layer norm (groups=1) and no norm at all of the signal's pattern; the same "
+            "in training and evaluation."
+        ),
+        traps=(
+            "A group of one unit is always β, a group of two always β ± γ: nothing is learned "
+            "before it."
+        ),
     ),
 )
 
 
-def rms_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+def rms_forward(
+    x: Array,
+    y: Array,
+    learned: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    training: bool,
+) -> None:
     """constants: epsilon. No state, no shift."""
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
@@ -284,7 +406,17 @@ def rms_forward(x: Array, y: Array, learned: Array, state: Array, constants: Arr
 
 
 def rms_backward(
-    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    x: Array,
+    y: Array,
+    dy: Array,
+    dx: Array,
+    learned: Array,
+    gradient: Array,
+    state: Array,
+    constants: Array,
+    counter: Array,
+    peak: Array,
+    slopes: Array,
 ) -> None:
     """The derivative through the row's own mean square (Zhang & Sennrich 2019, §3)."""
     rows, units = x.shape
@@ -311,7 +443,10 @@ register(
     "normalization",
     Normalization(
         name="rms",
-        summary="root-mean-square normalization: each sample to mean square 1 over the units of the layer, then a learned scale",
+        summary=(
+            "root-mean-square normalization: each sample to mean square 1 over the units of the "
+            "layer, then a learned scale"
+        ),
         formula="y = γ x/√(mean x² + ε), the mean over the units of the sample",
         forward=rms_forward,
         backward=rms_backward,
@@ -320,7 +455,9 @@ register(
         couples_samples=False,
         source="Zhang & Sennrich 2019, Root mean square layer normalization",
         learned=scale_only,
-        parameters=(Parameter("epsilon", 1e-5, "added to the mean square", low=0.0, open_low=True),),
+        parameters=(
+            Parameter("epsilon", 1e-5, "added to the mean square", low=0.0, open_low=True),
+        ),
         use="As layer norm, without taking the mean off and without a shift.",
         traps="PyTorch's default ε is the rounding error of the number type, not 1e-5.",
     ),

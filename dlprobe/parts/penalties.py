@@ -1,7 +1,8 @@
 """Penalties: terms added to the loss that depend on parameters or activations, one record each.
 
-l1 and l2 are scalar functions of one number and λ, and the engine adds them up over weights, biases or activities; the orthogonal penalty is one of a matrix.
-Every penalty is reported apart from the data loss.
+l1 and l2 are scalar functions of one number and λ, and the engine adds them up over weights, biases
+or activities; the orthogonal penalty is one of a matrix. Every penalty is reported apart from the
+data loss.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dlprobe.registry import Parameter, register
 
 @dataclass(frozen=True)
 class Penalty:
-    """What is known of a penalty. `value(x, λ)` and `slope(x, λ)` of one number; None where the penalty is one of the whole matrix."""
+    """What is known of a penalty. `value(x, λ)` and `slope(x, λ)` of one number; None where the
+    penalty is one of the whole matrix.
+    """
 
     name: str
     summary: str
@@ -46,7 +49,10 @@ register(
         value=l1_value,
         slope=l1_slope,
         use="Sparse weights. Gradient steps circle around zero; --l1-proximal makes true zeros.",
-        traps="Other texts write λ/2 Σ|w| (give half of theirs) or λ/m Σ|w| over m samples (divide theirs by m).",
+        traps=(
+            "Other texts write λ/2 Σ|w| (give half of theirs) or λ/m Σ|w| over m samples (divide "
+            "theirs by m)."
+        ),
     ),
 )
 
@@ -69,7 +75,8 @@ register(
         value=l2_value,
         slope=l2_slope,
         use="Overfitting nets: 1e-5 to 1e-2.",
-        traps="Other texts write λ/2 Σ w² (give half of theirs; PyTorch's weight_decay is that λ) or λ/(2m) Σ w² over m samples (divide theirs by 2m). "
+        traps="Other texts write λ/2 Σ w² (give half of theirs; PyTorch's weight_decay is that λ) "
+        "or λ/(2m) Σ w² over m samples (divide theirs by 2m). "
         "With adaptive optimizers it is not weight decay: see adamw.",
     ),
 )
@@ -78,10 +85,19 @@ register(
     "penalty",
     Penalty(
         name="orthogonal",
-        summary="λ times the squared distance of the matrix from orthonormal columns (rows where it is wider than tall)",
+        summary=(
+            "λ times the squared distance of the matrix from orthonormal columns (rows where it "
+            "is wider than tall)"
+        ),
         formula="λ ‖WᵀW − I‖²_F, gradient 4λ W(WᵀW − I); λ ‖WWᵀ − I‖²_F where fan_out > fan_in",
-        source="Brock, Lim, Ritchie & Weston 2017, Neural photo editing, §3.3; Bansal, Chen & Wang 2018",
+        source=(
+            "Brock, Lim, Ritchie & Weston 2017, Neural photo editing, §3.3; Bansal, Chen & "
+            "Wang 2018"
+        ),
         use="Deep nets whose matrices shall keep signals' sizes.",
-        traps="It also pulls every singular value to 1, whatever gain the activation needs. Keras's OrthogonalRegularizer looks at the angles only.",
+        traps=(
+            "It also pulls every singular value to 1, whatever gain the activation needs. Keras's "
+            "OrthogonalRegularizer looks at the angles only."
+        ),
     ),
 )

@@ -1,6 +1,8 @@
-"""Scalar functions that records are written with; `nn` gives each of them a vectorised compiled form.
+"""Scalar functions that records are written with; `nn` gives each of them a vectorised compiled
+form.
 
-`like(x, c)` is the constant `c` in the precision of `x`: a bare float literal would turn a float32 kernel into a float64 one.
+`like(x, c)` is the constant `c` in the precision of `x`: a bare float literal would turn a float32
+kernel into a float64 one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What is known of a run besides its numbers: who trained it, its layers, and how it was trained. What is not known is None, never a default."""
+"""What is known of a run besides its numbers: who trained it, its layers, and how it was
+trained. What is not known is None, never a default.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,17 @@ ORIGINS = {
 }
 OWN = "dlprobe"
 UNKNOWN = "unknown"  # in a column of texts: this layer's is not known
-EMPTY_MEANS_UNKNOWN = ("activation", "normalization", "residual")  # in the other columns an empty text says that there is none
+EMPTY_MEANS_UNKNOWN = (
+    "activation",
+    "normalization",
+    "residual",
+)  # in the other columns an empty text says that there is none
 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """What is known of one layer, by the names of the layout table (`layers/…`, where each is defined). Only the name is required.
+    """What is known of one layer, by the names of the layout table (`layers/…`, where each is
+    defined). Only the name is required.
 
     Raises ValueError, when it is made, without a name or for sizes below 1.
     """
@@ -62,7 +69,10 @@ class LayerFacts:
         for size in ("fan_in", "fan_out", "units"):
             value = getattr(self, size)
             if value is not None and value < 1:
-                raise ValueError(f"layer {self.name}: {size} is {value}, expected 1 or more; leave it out where it is not known")
+                raise ValueError(
+                    f"layer {self.name}: {size} is {value}, expected 1 or more; leave it out "
+                    "where it is not known"
+                )
 
     @property
     def is_normalized(self) -> bool | None:
@@ -72,7 +82,9 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of how a run was trained, by the names of the layout table (`facts/…`, where each is defined)."""
+    """What is known of how a run was trained, by the names of the layout table (`facts/…`,
+    where each is defined).
+    """
 
     batch_size: int | None = None
     optimizer: str | None = None
@@ -96,7 +108,9 @@ class RunFacts:
 
 
 def facts_of(config: RunConfig, train_samples: int | None) -> RunFacts:
-    """The facts of a run that dlprobe trained. train_samples: of its training part, None where the file does not say."""
+    """The facts of a run that dlprobe trained. train_samples: of its training part, None where
+    the file does not say.
+    """
     training, model = config.training, config.model
     batch = train_samples if training.batch_size == "full" else int(training.batch_size)
     stopping = training.early_stopping
@@ -118,15 +132,20 @@ def facts_of(config: RunConfig, train_samples: int | None) -> RunFacts:
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What is known of a run before its first step. Raises ValueError, when it is made, naming what is missing or wrong.
+    """What is known of a run before its first step. Raises ValueError, when it is made, naming what
+    is missing or wrong.
 
     * layers: one or more, index 0 nearest the input; the last one is the output layer
-    * origin: who trained it, one of ORIGINS. A run of origin dlprobe needs `config` and `initial_parameters`, no other has a `config`
+    * origin: who trained it, one of ORIGINS. A run of origin dlprobe needs `config` and
+      `initial_parameters`, no other has a `config`
     * config: the configuration, JSON-able; facts: of another origin, how it was trained
-    * data, tracked: values by the names that the layout table has in these groups. environment: JSON-able mapping
-    * initial_parameters: flat (parameter,), float32 or float64, whose dtype is then that of the statistics; None where they are not kept
+    * data, tracked: values by the names that the layout table has in these groups. environment:
+      JSON-able mapping
+    * initial_parameters: flat (parameter,), float32 or float64, whose dtype is then that of the
+      statistics; None where they are not kept
     * dtype: of the statistics without them, float32 or float64
-    * statistics, scalars: names of those that will be recorded, in the order of the columns of `rows`; all that there are by default
+    * statistics, scalars: names of those that will be recorded, in the order of the columns of
+      `rows`; all that there are by default
     """
 
     layers: Sequence[LayerFacts]
@@ -146,14 +165,23 @@ class RunDescription:
             raise ValueError("layers: a run has one layer or more, found none")
         names = [layer.name for layer in self.layers]
         if len(set(names)) < len(names):
-            raise ValueError(f"layers: names differ, found {next(name for name in names if names.count(name) > 1)!r} twice")
+            raise ValueError(
+                "layers: names differ, found "
+                f"{next(name for name in names if names.count(name) > 1)!r} twice"
+            )
         if self.origin not in ORIGINS:
             raise ValueError(registry.unknown("origin", self.origin, ORIGINS))
         if self.origin == OWN and self.initial_parameters is None:
             raise ValueError("initial_parameters: a run of origin dlprobe has them, found none")
         if self.origin != OWN and self.config:
-            raise ValueError(f"config: only a run of origin dlprobe has one, this is of origin {self.origin}: give facts")
-        for kind, given, known in (("statistic", self.statistics, registry.records("statistic")), ("scalar", self.scalars, SCALARS)):
+            raise ValueError(
+                "config: only a run of origin dlprobe has one, this is of origin "
+                f"{self.origin}: give facts"
+            )
+        for kind, given, known in (
+            ("statistic", self.statistics, registry.records("statistic")),
+            ("scalar", self.scalars, SCALARS),
+        ):
             wrong = next((name for name in given if name not in known), None)
             if wrong is not None:
                 raise ValueError(registry.unknown(kind, wrong, known))
@@ -161,28 +189,50 @@ class RunDescription:
     @cached_property
     def real(self) -> np.dtype[Any]:
         """The run's float dtype, little-endian."""
-        dtype = np.dtype(self.dtype if self.initial_parameters is None else self.initial_parameters.dtype).newbyteorder("<")
+        dtype = np.dtype(
+            self.dtype if self.initial_parameters is None else self.initial_parameters.dtype
+        ).newbyteorder("<")
         if dtype.kind != "f" or dtype.itemsize not in (4, 8):
             raise ValueError(f"initial parameters must be float32 or float64, got {dtype}")
         return dtype
 
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything that is an array, by path of the layout table. Raises ValueError for names or shapes that the table does not have."""
+        """Everything that is an array, by path of the layout table. Raises ValueError for names
+        or shapes that the table does not have.
+        """
         initial = {} if self.initial_parameters is None else {"parameters": self.initial_parameters}
-        values = {"layers": layer_columns(self.layers), "facts": known_facts(self.facts), "data": self.data, "tracked": self.tracked, "initial": initial}
+        values = {
+            "layers": layer_columns(self.layers),
+            "facts": known_facts(self.facts),
+            "data": self.data,
+            "tracked": self.tracked,
+            "initial": initial,
+        }
         return stored_groups(values, self.real)
 
 
 def known_facts(facts: RunFacts) -> dict[str, Any]:
     """What is known, by name."""
-    return {each.name: value for each in fields(facts) if (value := getattr(facts, each.name)) is not None}
+    return {
+        each.name: value
+        for each in fields(facts)
+        if (value := getattr(facts, each.name)) is not None
+    }
 
 
 def layer_columns(layers: Sequence[LayerFacts]) -> dict[str, list[Any]]:
-    """The layer table by column, as the file holds it: columns of which nothing is known are left out."""
-    columns = {each.name: [getattr(layer, each.name) for layer in layers] for each in fields(LayerFacts)}
-    return {name: [_absent(name) if value is None else value for value in column] for name, column in columns.items() if any(v is not None for v in column)}
+    """The layer table by column, as the file holds it: columns of which nothing is known are
+    left out.
+    """
+    columns = {
+        each.name: [getattr(layer, each.name) for layer in layers] for each in fields(LayerFacts)
+    }
+    return {
+        name: [_absent(name) if value is None else value for value in column]
+        for name, column in columns.items()
+        if any(v is not None for v in column)
+    }
 
 
 def _absent(name: str) -> Any:
@@ -193,11 +243,16 @@ def _absent(name: str) -> Any:
 def layer_facts(columns: Mapping[str, Any]) -> tuple[LayerFacts, ...]:
     """The layers from the columns of a file, each (layer,); `name` must be among them."""
     known = [each.name for each in fields(LayerFacts) if each.name in columns]
-    return tuple(LayerFacts(**{name: _fact(name, columns[name][index]) for name in known}) for index in range(len(columns["name"])))
+    return tuple(
+        LayerFacts(**{name: _fact(name, columns[name][index]) for name in known})
+        for index in range(len(columns["name"]))
+    )
 
 
 def _fact(name: str, value: Any) -> Any:
-    """One cell of the layer table; None where it is not known. An offset of −1 says that the layer has no such parameters."""
+    """One cell of the layer table; None where it is not known. An offset of −1 says that the
+    layer has no such parameters.
+    """
     if isinstance(value, str):
         return None if value == UNKNOWN or (not value and name in EMPTY_MEANS_UNKNOWN) else value
     number = value.item() if hasattr(value, "item") else value

@@ -1,4 +1,6 @@
-"""What takes the numbers of a run while it is made: a run file's writer, or something lighter that keeps only what an experiment needs."""
+"""What takes the numbers of a run while it is made: a run file's writer, or something lighter
+that keeps only what an experiment needs.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,18 @@ State: TypeAlias = Mapping[str, Array]
 
 
 class Recorder:
-    """A recorder that keeps nothing: override what is to be kept. Calls come in the order of steps; arrays are the caller's, so copy what is kept."""
+    """A recorder that keeps nothing: override what is to be kept. Calls come in the order of
+    steps; arrays are the caller's, so copy what is kept.
+    """
 
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+    def rows(
+        self,
+        first_step: int,
+        steps: npt.NDArray[np.int64],
+        statistics: Array,
+        scalars: npt.NDArray[np.float64],
+        seconds: float,
+    ) -> None:
         """The recorded steps of one block.
 
         * first_step: first step of the block, recorded or not
@@ -28,14 +39,20 @@ class Recorder:
         * seconds: wall time of one step
         """
 
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
-        """One evaluation after `step` updates: losses and metrics by name, and by name what there is of each layer, (layer,)."""
+    def evaluation(
+        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    ) -> None:
+        """One evaluation after `step` updates: losses and metrics by name, and by name what
+        there is of each layer, (layer,).
+        """
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
         """What was measured at `step` before its update, by path of the layout table."""
 
     def checkpoint(self, step: int, parameters: Array, state: State | None = None) -> None:
-        """All parameters, flat, after `step` updates; `state` as in `state`, but for parameters that are these."""
+        """All parameters, flat, after `step` updates; `state` as in `state`, but for parameters
+        that are these.
+        """
 
     @property
     def takes_states(self) -> bool:
@@ -43,24 +60,32 @@ class Recorder:
         return False
 
     def wants_state(self, size: int) -> bool:
-        """Whether a state of `size` bytes should be handed over now, between two blocks; asked often."""
+        """Whether a state of `size` bytes should be handed over now, between two blocks; asked
+        often.
+        """
         return False
 
     def state(self, step: int, state: State) -> None:
-        """What training goes on from after `step` updates, before anything else is done at that step: by the names of `checkpoints` in the layout table."""
+        """What training goes on from after `step` updates, before anything else is done at that
+        step: by the names of `checkpoints` in the layout table.
+        """
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         """The run is over."""
 
     @property
     def takes_instruments(self) -> bool:
-        """Whether `instruments` is overridden: for a recorder that keeps none of them they are not even measured."""
+        """Whether `instruments` is overridden: for a recorder that keeps none of them they are
+        not even measured.
+        """
         return type(self).instruments is not Recorder.instruments
 
 
 @dataclass
 class Snapshots(Recorder):
-    """Keeps the first and the last recorded step, every batch's scalars and the evaluations: what a depth profile needs."""
+    """Keeps the first and the last recorded step, every batch's scalars and the evaluations:
+    what a depth profile needs.
+    """
 
     first: StepRow | None = None
     last: StepRow | None = None
@@ -69,7 +94,14 @@ class Snapshots(Recorder):
     status: str = "running"
     final: dict[str, Any] = field(default_factory=dict)
 
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+    def rows(
+        self,
+        first_step: int,
+        steps: npt.NDArray[np.int64],
+        statistics: Array,
+        scalars: npt.NDArray[np.float64],
+        seconds: float,
+    ) -> None:
         if not len(steps):
             return
         if self.first is None:
@@ -77,7 +109,9 @@ class Snapshots(Recorder):
         self.last = StepRow.of(int(steps[-1]), statistics[-1])
         self.scalars.append(scalars)
 
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+    def evaluation(
+        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    ) -> None:
         self.evaluations.append({"step": float(step), **values})
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
@@ -91,11 +125,20 @@ class Both(Recorder):
     one: Recorder
     other: Recorder
 
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+    def rows(
+        self,
+        first_step: int,
+        steps: npt.NDArray[np.int64],
+        statistics: Array,
+        scalars: npt.NDArray[np.float64],
+        seconds: float,
+    ) -> None:
         self.one.rows(first_step, steps, statistics, scalars, seconds)
         self.other.rows(first_step, steps, statistics, scalars, seconds)
 
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+    def evaluation(
+        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    ) -> None:
         self.one.evaluation(step, values, layer_values)
         self.other.evaluation(step, values, layer_values)
 

@@ -1,4 +1,5 @@
-"""The scalars: numbers of a whole step, not of a layer, in the order of their columns in the engine and of data sets in the run file.
+"""The scalars: numbers of a whole step, not of a layer, in the order of their columns in the engine
+and of data sets in the run file.
 
 A new scalar is one line in `_TABLE`, its position below, and the line of the kernel that fills it.
 """
@@ -17,22 +18,42 @@ class Scalar:
     definition: str
 
 
-TRAINED_UNITS = "loss of targets as trained"  # what the losses of two runs share that scale targets alike
+TRAINED_UNITS = (
+    "loss of targets as trained"  # what the losses of two runs share that scale targets alike
+)
 _TABLE = (
     Scalar(
         "batch_loss",
         TRAINED_UNITS,
-        "loss of the batch, its targets as they are trained: before the update, with class weights and label smoothing, without penalty terms",
+        (
+            "loss of the batch, its targets as they are trained: before the update, with class "
+            "weights and label smoothing, without penalty terms"
+        ),
     ),
     Scalar("penalty", TRAINED_UNITS, "penalty terms added to the loss"),
     Scalar("learning_rate", "1", "learning rate of the update"),
-    Scalar("momentum", "1", "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none"),
-    Scalar("gradient_norm", "1", "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping"),
-    Scalar("clip_scale", "1", "factor by which clipping by the global norm scaled the gradient; 1 where it did not"),
+    Scalar(
+        "momentum",
+        "1",
+        "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none",
+    ),
+    Scalar(
+        "gradient_norm",
+        "1",
+        "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
+    ),
+    Scalar(
+        "clip_scale",
+        "1",
+        "factor by which clipping by the global norm scaled the gradient; 1 where it did not",
+    ),
     Scalar(
         "clipped_gradient_norm",
         "1",
-        "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping of every kind",
+        (
+            "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping "
+            "of every kind"
+        ),
     ),
 )
 SCALARS = {scalar.name: scalar for scalar in _TABLE}
@@ -48,5 +69,9 @@ def column(name: str) -> int:
 
 
 # Kernels need plain numbers.
-BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM = map(column, ("batch_loss", "penalty", "learning_rate", "momentum"))
-GRADIENT_NORM, CLIP_SCALE, CLIPPED_GRADIENT_NORM = map(column, ("gradient_norm", "clip_scale", "clipped_gradient_norm"))
+BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM = map(
+    column, ("batch_loss", "penalty", "learning_rate", "momentum")
+)
+GRADIENT_NORM, CLIP_SCALE, CLIPPED_GRADIENT_NORM = map(
+    column, ("gradient_norm", "clip_scale", "clipped_gradient_norm")
+)

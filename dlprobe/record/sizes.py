@@ -23,7 +23,7 @@ def factor_text(factor: float) -> str:
 
     >>> factor_text(1.02), factor_text(0.00042), factor_text(4970.0), factor_text(1e-12), factor_text(0.0)
     ('1', '0.00042', '5,000', '10⁻¹²', '0')
-    """
+    """  # noqa: E501
     if not math.isfinite(factor) or factor == 0.0 or abs(math.log10(factor)) < 4:
         return f"{float(f'{factor:.2g}'):,.0f}" if 100 <= factor < math.inf else f"{factor:.2g}"
     return power_of_ten(math.log10(factor))

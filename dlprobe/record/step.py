@@ -1,4 +1,6 @@
-"""One recorded step by name: `row["error_signal_rms"]` is (layer,), whichever way the run is kept."""
+"""One recorded step by name: `row["error_signal_rms"]` is (layer,), whichever way the run is
+kept.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +20,34 @@ class StepRow:
 
     * step: counted from 0; the row describes the net before this step's update
     * count: layers, the output layer included
-    * read: gives a statistic (layer,) by name, or None where it was not recorded; asked once per name
+    * read: gives a statistic (layer,) by name, or None where it was not recorded; asked once per
+      name
     * hidden_layers: indices of the hidden layers; None: all but the last
     """
 
-    def __init__(self, step: int, count: int, read: Callable[[str], npt.NDArray[Any] | None], hidden_layers: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        step: int,
+        count: int,
+        read: Callable[[str], npt.NDArray[Any] | None],
+        hidden_layers: Sequence[int] | None = None,
+    ) -> None:
         self.step = step
         self._count, self._read = count, read
         self._hidden = list(range(count - 1) if hidden_layers is None else hidden_layers)
         self._known: dict[str, Floats | None] = {}
 
     @classmethod
-    def of(cls, step: int, statistics: npt.NDArray[Any], hidden_layers: Sequence[int] | None = None) -> StepRow:
-        """A step as the engine leaves it, (layer, statistic), columns as in `record.statistics`. The numbers are copied."""
-        columns = {name: statistics[:, column].astype(np.float64) for column, name in enumerate(registry.records("statistic"))}
+    def of(
+        cls, step: int, statistics: npt.NDArray[Any], hidden_layers: Sequence[int] | None = None
+    ) -> StepRow:
+        """A step as the engine leaves it, (layer, statistic), columns as in
+        `record.statistics`. The numbers are copied.
+        """
+        columns = {
+            name: statistics[:, column].astype(np.float64)
+            for column, name in enumerate(registry.records("statistic"))
+        }
         return cls(step, len(statistics), columns.get, hidden_layers)
 
     @classmethod
@@ -40,7 +56,9 @@ class StepRow:
         return cls(0, count, lambda name: None)
 
     def __getitem__(self, name: str) -> Floats:
-        """(layer,), index 0 nearest the input; NaN where it was not recorded. Raises ConfigError for a name that no statistic has."""
+        """(layer,), index 0 nearest the input; NaN where it was not recorded. Raises
+        ConfigError for a name that no statistic has.
+        """
         values = self._values(name)
         return np.full(self._count, np.nan) if values is None else values
 

@@ -1,4 +1,6 @@
-"""Python values to the arrays of the layout table and back: dtype, rank and text encoding of every data set are decided here."""
+"""Python values to the arrays of the layout table and back: dtype, rank and text encoding of
+every data set are decided here.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,27 @@ from dlprobe.registry import unknown
 
 
 def line_of(group: str, name: str) -> layout.DataSet:
-    """The table's line for `group/name`. Raises ValueError for a name that the table does not have."""
+    """The table's line for `group/name`. Raises ValueError for a name that the table does not
+    have.
+    """
     line = layout.data_sets().get(f"{group}/{name}")
     if line is None:
-        raise ValueError(f"{group}: {unknown('data set', name, layout.names(group))}; a new one needs a line in dlprobe/record/layout.py")
+        raise ValueError(
+            f"{group}: {unknown('data set', name, layout.names(group))}; a new one needs a "
+            "line in dlprobe/record/layout.py"
+        )
     return line
 
 
 def stored(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[Any]:
-    """`value` as the array that the file holds. `real` is the run's float dtype. Raises ValueError where the rank does not fit."""
+    """`value` as the array that the file holds. `real` is the run's float dtype. Raises
+    ValueError where the rank does not fit.
+    """
     array = texts(value) if line.dtype == "text" else _numbers(line, value, real)
     if not line.admits_rank(array.ndim):
-        raise ValueError(f"{line.path} has dimensions {line.dims}, got an array of shape {array.shape}")
+        raise ValueError(
+            f"{line.path} has dimensions {line.dims}, got an array of shape {array.shape}"
+        )
     return array
 
 
@@ -35,14 +46,22 @@ def loaded(line: layout.DataSet, array: NDArray[Any]) -> Any:
     return array[()].item() if array.ndim == 0 else array
 
 
-def stored_groups(groups: Mapping[str, Mapping[str, Any]], real: np.dtype[Any]) -> dict[str, NDArray[Any]]:
+def stored_groups(
+    groups: Mapping[str, Mapping[str, Any]], real: np.dtype[Any]
+) -> dict[str, NDArray[Any]]:
     """The values of several groups as arrays by path of the layout table."""
-    lines = [(line_of(group, name), value) for group, values in groups.items() for name, value in values.items()]
+    lines = [
+        (line_of(group, name), value)
+        for group, values in groups.items()
+        for name, value in values.items()
+    ]
     return {line.path: stored(line, value, real) for line, value in lines}
 
 
 def texts(value: Any) -> NDArray[Any]:
-    """A text, or texts, as fixed-length UTF-8 bytes; longer than `layout.TEXT_BYTES` is cut at a character boundary."""
+    """A text, or texts, as fixed-length UTF-8 bytes; longer than `layout.TEXT_BYTES` is cut at
+    a character boundary.
+    """
     if isinstance(value, str):
         return np.array(_bytes(value))
     encoded = [_bytes(str(text)) for text in value]
@@ -50,7 +69,9 @@ def texts(value: Any) -> NDArray[Any]:
 
 
 def untexts(array: NDArray[Any]) -> Any:
-    """The text or tuple of texts in an array of bytes. Control characters stay: what shows them escapes them."""
+    """The text or tuple of texts in an array of bytes. Control characters stay: what shows them
+    escapes them.
+    """
     if array.ndim == 0:
         return bytes(array[()]).decode("utf-8", "replace")
     return tuple(bytes(text).decode("utf-8", "replace") for text in array.ravel())
@@ -58,7 +79,11 @@ def untexts(array: NDArray[Any]) -> Any:
 
 def _bytes(text: str) -> bytes:
     data = text.encode("utf-8", "backslashreplace")
-    return data if len(data) <= layout.TEXT_BYTES else data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
+    return (
+        data
+        if len(data) <= layout.TEXT_BYTES
+        else data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
+    )
 
 
 def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[Any]:
@@ -69,5 +94,7 @@ def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[A
         return array.astype("<i8") if array.dtype.kind in "biu" else array.astype("<f8")
     if line.dtype == "float" and array.dtype.kind == "f":
         return array.astype("<f4" if array.dtype.itemsize <= 4 else "<f8")
-    with np.errstate(over="ignore"):  # a float32 run that diverges may hand over larger float64 numbers: they become infinite
+    with np.errstate(
+        over="ignore"
+    ):  # a float32 run that diverges may hand over larger float64 numbers: they become infinite
         return array.astype(real if line.dtype in ("f", "float") else np.dtype(f"<{line.dtype}"))

@@ -1,4 +1,5 @@
-"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch` (PyTorch), `keras` (Keras 3), `Probe` (one extra pass of a model).
+"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch`
+(PyTorch), `keras` (Keras 3), `Probe` (one extra pass of a model).
 
 May import `runs` and `data`, and the frameworks themselves, each only when its recorder is used.
 """

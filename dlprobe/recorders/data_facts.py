@@ -1,4 +1,6 @@
-"""What a run file says of the data that a recorded net is trained on: shapes, ranges, class counts and a fingerprint, not the data itself."""
+"""What a run file says of the data that a recorded net is trained on: shapes, ranges, class
+counts and a fingerprint, not the data itself.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +20,44 @@ Array: TypeAlias = npt.NDArray[Any]
 def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
     """Values of the layout table's group `data`, by name, of the arrays as the net sees them.
 
-    inputs: (samples, …) per part, `train` at least; targets: (samples,) whole numbers are classes, other numbers (samples,) or (samples, outputs) a regression.
-    Raises ValueError where inputs are no numbers or their count differs from that of the targets.
+    inputs: (samples, …) per part, `train` at least; targets: (samples,) whole numbers are classes,
+        other numbers (samples,) or (samples, outputs) a regression. Raises ValueError where inputs
+        are no numbers or their count differs from that of the targets.
     """
     x = {part: _matrix(part, values) for part, values in inputs.items()}
     y = {part: _array(values) for part, values in targets.items()}
     for part in x:
         if len(x[part]) != len(y[part]):
-            raise ValueError(f"{part}: {len(x[part])} inputs and {len(y[part])} targets, expected one target for each sample")
+            raise ValueError(
+                f"{part}: {len(x[part])} inputs and {len(y[part])} targets, expected one "
+                "target for each sample"
+            )
     wide = x["train"].astype(np.float64)
     ends = np.cumsum([0, *(len(values) for values in x.values())])
-    rows = {f"{part}_indices": np.arange(start, end) for part, start, end in zip(x, ends, ends[1:], strict=False)}
+    rows = {
+        f"{part}_indices": np.arange(start, end)
+        for part, start, end in zip(x, ends, ends[1:], strict=False)
+    }
     nothing = {part: (np.zeros((0, 1)), np.zeros(0)) for part in ("train", "val", "test")}
-    every = {part: (x.get(part, empty[0]), y.get(part, empty[1])) for part, empty in nothing.items()}
+    every = {
+        part: (x.get(part, empty[0]), y.get(part, empty[1])) for part, empty in nothing.items()
+    }
     classes = _are_classes(y["train"])
-    wanted = {part: pair[1].astype(np.int64 if classes else np.float64) for part, pair in every.items()}
-    repeated = repeats({part: pair[0].astype(np.float64) for part, pair in every.items()}, wanted, classes).described()
-    lacking = {f"duplicates_{a}_{b}" for a, b in combinations(nothing, 2) if not (a in x and b in x)}
+    wanted = {
+        part: pair[1].astype(np.int64 if classes else np.float64) for part, pair in every.items()
+    }
+    repeated = repeats(
+        {part: pair[0].astype(np.float64) for part, pair in every.items()}, wanted, classes
+    ).described()
+    lacking = {
+        f"duplicates_{a}_{b}" for a, b in combinations(nothing, 2) if not (a in x and b in x)
+    }
     return {
         "task": "classification" if classes else "regression",
-        "fingerprint": fingerprint({part: pair[0] for part, pair in every.items()}, {part: pair[1] for part, pair in every.items()}),
+        "fingerprint": fingerprint(
+            {part: pair[0] for part, pair in every.items()},
+            {part: pair[1] for part, pair in every.items()},
+        ),
         **rows,
         **_class_counts(y),
         "scaler": "none",
@@ -54,7 +74,9 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
 
 
 def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays themselves by the names that the layout table has for them: x (samples, features) and y (samples,) of each part."""
+    """The arrays themselves by the names that the layout table has for them: x (samples,
+    features) and y (samples,) of each part.
+    """
     kept = {f"x_{part}": _matrix(part, values) for part, values in inputs.items()}
     return kept | {f"y_{part}": _array(values) for part, values in targets.items()}
 
@@ -64,7 +86,10 @@ def _class_counts(targets: Mapping[str, Array]) -> dict[str, Any]:
     if not _are_classes(targets["train"]):
         return {}
     count = 1 + max(int(values.max(initial=0)) for values in targets.values())
-    counts = {f"{part}_class_counts": count_classes(values.astype(np.int64), count) for part, values in targets.items()}
+    counts = {
+        f"{part}_class_counts": count_classes(values.astype(np.int64), count)
+        for part, values in targets.items()
+    }
     return {"class_names": [str(index) for index in range(count)], **counts}
 
 
@@ -76,7 +101,10 @@ def _matrix(part: str, values: Any) -> Array:
     """(samples, features) as they are stored."""
     array = _array(values)
     if array.dtype.kind not in "iufb" or array.ndim < 1 or not array.size:
-        raise ValueError(f"{part}: inputs of shape {array.shape} and type {array.dtype}, expected numbers (samples, …)")
+        raise ValueError(
+            f"{part}: inputs of shape {array.shape} and type {array.dtype}, expected numbers "
+            "(samples, …)"
+        )
     return np.ascontiguousarray(array.reshape(len(array), -1))
 
 

@@ -1,7 +1,9 @@
-"""The statistics of a layer by their definitions, in NumPy and float64: what `record.statistics` says in words.
+"""The statistics of a layer by their definitions, in NumPy and float64: what `record.statistics`
+says in words.
 
-Samples are rows. Where a layer works on positions too (pixels, tokens), arrays are (samples, …, units), and every position of a sample is a row of its own,
-but for `gradient_sample_rms`, whose samples are samples. What is undefined is NaN.
+Samples are rows. Where a layer works on positions too (pixels, tokens), arrays are (samples, …,
+units), and every position of a sample is a row of its own, but for `gradient_sample_rms`, whose
+samples are samples. What is undefined is NaN.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ def of_preactivation(z: Array) -> Numbers:
     rows = _rows(z)
     mean = float(rows.mean())
     variance = float(rows.var()) if len(rows) > 1 else math.nan
-    return {"preactivation_mean": mean, "preactivation_variance": variance, "preactivation_mean_square": _mean_square(rows)}
+    return {
+        "preactivation_mean": mean,
+        "preactivation_variance": variance,
+        "preactivation_mean_square": _mean_square(rows),
+    }
 
 
 def of_activation(a: Array) -> Numbers:
@@ -44,11 +50,15 @@ def of_error_signal(error_signal: Array, batch: int) -> Numbers:
 
 
 def of_slopes(slopes: Array, flat_below: float) -> Numbers:
-    """Of the activation's slope at every z. flat_below: the |slope| below which an element counts as flat, NaN where that is not known."""
+    """Of the activation's slope at every z. flat_below: the |slope| below which an element
+    counts as flat, NaN where that is not known.
+    """
     rows = _rows(slopes)
     return {
         "slope_mean_square": _mean_square(rows),
-        "flat_fraction": math.nan if math.isnan(flat_below) else float(np.mean(np.abs(rows) < flat_below)),
+        "flat_fraction": math.nan
+        if math.isnan(flat_below)
+        else float(np.mean(np.abs(rows) < flat_below)),
         "dead_fraction": float(np.mean(np.all(rows == 0, axis=0))),
     }
 
@@ -86,22 +96,35 @@ def update_ratio(before: Array, after: Array) -> float:
     """‖after − before‖₂ / ‖before‖₂; NaN where W is zero."""
     wide = np.asarray(before, np.float64)
     size = float(np.linalg.norm(wide))
-    return float(np.linalg.norm(np.asarray(after, np.float64) - wide)) / size if size > 0 else math.nan
+    return (
+        float(np.linalg.norm(np.asarray(after, np.float64) - wide)) / size if size > 0 else math.nan
+    )
 
 
 def sample_gradient_rms(inputs: Array, error_signal: Array, batch: int) -> float:
-    """Of a dense layer: x (samples, …, fan_in), dL/dz (samples, …, fan_out). The gradient of a sample with positions t is Σ_t x_t δ_tᵀ, so its squared norm is
-    Σ_ts (x_t·x_s)(δ_t·δ_s); with one position that is ‖x‖²‖δ‖². No matrix per sample is made."""
-    x, d = (np.asarray(each, np.float64).reshape(len(each), -1, each.shape[-1]) for each in (inputs, error_signal))
+    """Of a dense layer: x (samples, …, fan_in), dL/dz (samples, …, fan_out). The gradient of a
+    sample with positions t is Σ_t x_t δ_tᵀ, so its squared norm is Σ_ts (x_t·x_s)(δ_t·δ_s); with
+    one position that is ‖x‖²‖δ‖². No matrix per sample is made.
+    """
+    x, d = (
+        np.asarray(each, np.float64).reshape(len(each), -1, each.shape[-1])
+        for each in (inputs, error_signal)
+    )
     squares = np.einsum("its,its->i", x @ x.transpose(0, 2, 1), d @ d.transpose(0, 2, 1))
     return batch * math.sqrt(float(squares.mean()) / (x.shape[-1] * d.shape[-1]))
 
 
 def underflow_count(activation_gradient: Array, next_error_signal: Array) -> float:
-    """Zeros and subnormals of dL/da (samples, …, units), in its own dtype, in rows where the next layer's dL/dz is not zero."""
+    """Zeros and subnormals of dL/da (samples, …, units), in its own dtype, in rows where the
+    next layer's dL/dz is not zero.
+    """
     gradient = np.abs(activation_gradient).reshape(-1, activation_gradient.shape[-1])
     reached = np.any(next_error_signal.reshape(-1, next_error_signal.shape[-1]) != 0, axis=1)
-    return float(np.count_nonzero(gradient[reached] < np.finfo(gradient.dtype).tiny)) if len(reached) == len(gradient) else math.nan
+    return (
+        float(np.count_nonzero(gradient[reached] < np.finfo(gradient.dtype).tiny))
+        if len(reached) == len(gradient)
+        else math.nan
+    )
 
 
 def nonfinite(*arrays: Array) -> float:

@@ -1,4 +1,6 @@
-"""The run file of a log: one row per logged step, evaluations, and one layer that stands for the whole model, of which nothing is known."""
+"""The run file of a log: one row per logged step, evaluations, and one layer that stands for
+the whole model, of which nothing is known.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ def write_log(log: Log, source: Path, path: Path, force: bool = False) -> Path:
     known = tuple(name for name in SCALARS if any(name in values for _, values in rows))
     facts = RunFacts(learning_rate=rates[0] if rates else None, notes=tuple(log.notes) or None)
     description = RunDescription(
-        [LayerFacts("model")], origin="log", facts=facts, environment={"log": source.name, "kind": log.kind}, statistics=(), scalars=known
+        [LayerFacts("model")],
+        origin="log",
+        facts=facts,
+        environment={"log": source.name, "kind": log.kind},
+        statistics=(),
+        scalars=known,
     )
     with RunWriter.create(path, description, force) as writer:
         for step, values in rows:
@@ -28,11 +35,19 @@ def write_log(log: Log, source: Path, path: Path, force: bool = False) -> Path:
         for step, values in evaluations:
             writer.evaluation(step, values)
         last = max([step + 1 for step, _ in rows] + [step for step, _ in evaluations])
-        return writer.finish("finished" if _is_finite(log) else "diverged", {"steps_done": np.int64(last)})
+        return writer.finish(
+            "finished" if _is_finite(log) else "diverged", {"steps_done": np.int64(last)}
+        )
 
 
 def _is_finite(log: Log) -> bool:
     """Whether the last loss is a number."""
-    losses = [values["batch_loss"] for _, values in sorted(log.rows.items()) if "batch_loss" in values]
-    losses += [values["train_loss"] for _, values in sorted(log.evaluations.items()) if "train_loss" in values]
+    losses = [
+        values["batch_loss"] for _, values in sorted(log.rows.items()) if "batch_loss" in values
+    ]
+    losses += [
+        values["train_loss"]
+        for _, values in sorted(log.evaluations.items())
+        if "train_loss" in values
+    ]
     return not losses or math.isfinite(losses[-1])

@@ -1,4 +1,6 @@
-"""The run file of a recorder: begun when the layers are known, closed with what it has whatever happens."""
+"""The run file of a recorder: begun when the layers are known, closed with what it has whatever
+happens.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from dlprobe.recorders.data_facts import data_facts, kept_arrays
 from dlprobe.runs import RunWriter
 from dlprobe.runs.journal import journal_path
 
-NONFINITE = [list(registry.records("statistic")).index(name) for name in ("nonfinite_forward", "nonfinite_backward")]
+NONFINITE = [
+    list(registry.records("statistic")).index(name)
+    for name in ("nonfinite_forward", "nonfinite_backward")
+]
 
 
 class RunFile:
@@ -35,15 +40,22 @@ class RunFile:
         self._writer: RunWriter | None = None
         self._last_finite = True
         if not force and (os.path.lexists(self.path) or os.path.lexists(journal_path(self.path))):
-            raise RunFileError(f"{self.path} exists already, or is left of an interrupted run: give another name, or overwrite it with force=True")
+            raise RunFileError(
+                f"{self.path} exists already, or is left of an interrupted run: give another "
+                "name, or overwrite it with force=True"
+            )
 
     @property
     def begun(self) -> bool:
         """Whether the layers are known and the journal stands."""
         return self._writer is not None
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, keep: bool = False) -> None:
-        """What is known of the data, before the first recorded step. keep: the arrays too. Raises ValueError after it, and for arrays that do not fit."""
+    def data(
+        self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, keep: bool = False
+    ) -> None:
+        """What is known of the data, before the first recorded step. keep: the arrays too.
+        Raises ValueError after it, and for arrays that do not fit.
+        """
         if self._writer is not None:
             raise ValueError("data: the first step is recorded already; call it before training")
         inputs, targets = {"train": x_train}, {"train": y_train}
@@ -51,27 +63,49 @@ class RunFile:
             inputs["val"], targets["val"] = x_val, y_val
         self._data = data_facts(inputs, targets) | (kept_arrays(inputs, targets) if keep else {})
 
-    def begin(self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]) -> None:
-        """Make the journal. Raises RunFileError where it cannot be made, ValueError for what the layout table does not have."""
-        description = RunDescription(layers, origin=self.origin, facts=facts, data=self._data, environment=environment)
+    def begin(
+        self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]
+    ) -> None:
+        """Make the journal. Raises RunFileError where it cannot be made, ValueError for what
+        the layout table does not have.
+        """
+        description = RunDescription(
+            layers, origin=self.origin, facts=facts, data=self._data, environment=environment
+        )
         self._writer = RunWriter.create(self.path, description, self.force)
         for step, values in self._evaluations:
             self._writer.evaluation(step, values)
 
-    def rows(self, steps: NDArray[np.int64], statistics: NDArray[np.float64], scalars: NDArray[np.float64]) -> None:
-        """Recorded steps (step,), each described before its update. statistics: (step, layer, statistic) and scalars: (step, scalar), columns as in
-        `record.statistics` and `record.scalars`, NaN where there is none."""
+    def rows(
+        self,
+        steps: NDArray[np.int64],
+        statistics: NDArray[np.float64],
+        scalars: NDArray[np.float64],
+    ) -> None:
+        """Recorded steps (step,), each described before its update. statistics: (step, layer,
+        statistic) and scalars: (step, scalar), columns as in `record.statistics` and
+        `record.scalars`, NaN where there is none.
+        """
         assert self._writer is not None
         self._writer.rows(int(steps[0]), steps, statistics, scalars, math.nan)
-        self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(scalars[-1, BATCH_LOSS])
+        self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(
+            scalars[-1, BATCH_LOSS]
+        )
 
     @property
     def train_samples(self) -> int:
         """Samples of the training part; 0 where nobody said what they are."""
         return len(self._data.get("train_indices", ()))
 
-    def evaluation(self, step: int, values: Mapping[str, float], layers: Mapping[str, NDArray[np.float64]] | None = None) -> None:
-        """One evaluation after `step` updates. layers: by name (layer,). Raises ValueError for names that the layout table does not have."""
+    def evaluation(
+        self,
+        step: int,
+        values: Mapping[str, float],
+        layers: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
+        """One evaluation after `step` updates. layers: by name (layer,). Raises ValueError for
+        names that the layout table does not have.
+        """
         numbers = {name: float(value) for name, value in values.items()}
         if self._writer is None:
             self._evaluations.append((step, numbers))
@@ -79,8 +113,12 @@ class RunFile:
             self._writer.evaluation(step, numbers, layers or None)
 
     def close(self, status: str, final: Mapping[str, Any] | None = None) -> Path | None:
-        """Pack what there is; the path, or None where no step was recorded. A finished run whose last recorded step was not finite diverged."""
+        """Pack what there is; the path, or None where no step was recorded. A finished run
+        whose last recorded step was not finite diverged.
+        """
         writer, self._writer = self._writer, None
         if writer is None:
             return None
-        return writer.finish("diverged" if status == "finished" and not self._last_finite else status, final)
+        return writer.finish(
+            "diverged" if status == "finished" and not self._last_finite else status, final
+        )

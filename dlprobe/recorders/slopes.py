@@ -1,4 +1,6 @@
-"""The slope of an activation at every preactivation of an array, from the activation's own record."""
+"""The slope of an activation at every preactivation of an array, from the activation's own
+record.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from dlprobe.registry import Spec
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# The commonest slopes for whole arrays; the records' own functions take one number at a time. Tests hold each beside its record.
+# The commonest slopes for whole arrays; the records' own functions take one number at a time. Tests
+# hold each beside its record.
 FAST: dict[str, Callable[..., Array]] = {
     "linear": lambda z, a: np.ones_like(a),
     "relu": lambda z, a: (a > 0).astype(a.dtype),
@@ -26,7 +29,9 @@ FAST: dict[str, Callable[..., Array]] = {
 
 
 def elementwise(activation: str | None) -> Spec | None:
-    """The activation, where each unit has a slope of its own; None of another one, and where it is not known."""
+    """The activation, where each unit has a slope of its own; None of another one, and where it
+    is not known.
+    """
     try:
         spec = parse_spec("activation", activation or "")
     except ConfigError:
@@ -40,10 +45,17 @@ def slopes_of(spec: Spec, z: Array, a: Array) -> Array:
     numbers = spec.record.numbers(*spec.parameters.values())
     if spec.name in FAST:
         return FAST[spec.name](z, a, *numbers)
-    return np.array([spec.record.slope(*pair, *numbers) for pair in zip(z.ravel().tolist(), a.ravel().tolist(), strict=True)]).reshape(z.shape)
+    return np.array(
+        [
+            spec.record.slope(*pair, *numbers)
+            for pair in zip(z.ravel().tolist(), a.ravel().tolist(), strict=True)
+        ]
+    ).reshape(z.shape)
 
 
 def flat_below(activation: str | None) -> float:
-    """The |slope| below which an element counts as flat; NaN where the activation is not known or has no slope of its own."""
+    """The |slope| below which an element counts as flat; NaN where the activation is not known
+    or has no slope of its own.
+    """
     spec = elementwise(activation)
     return math.nan if spec is None else float(spec.record.flat_below(*spec.parameters.values()))

@@ -1,4 +1,5 @@
-"""What `check` says, as the formats for machines need it: findings by run, with the rules behind them. Drawn by the formats for CI.
+"""What `check` says, as the formats for machines need it: findings by run, with the rules behind
+them. Drawn by the formats for CI.
 
 Texts may come from run files: every format escapes them.
 """
@@ -20,7 +21,9 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class FindingLine:
-    """One finding. layers: names; steps: none, one, or the first and last; measured, threshold: None where the diagnosis is not a number."""
+    """One finding. layers: names; steps: none, one, or the first and last; measured, threshold:
+    None where the diagnosis is not a number.
+    """
 
     code: str
     name: str
@@ -38,19 +41,24 @@ class FindingLine:
 
         >>> FindingLine("G001", "x", "error", ("hidden_1", "hidden_2"), (0, 10), None, None, "").place
         'hidden_1, hidden_2; steps 0 to 10'
-        """
+        """  # noqa: E501
         return "; ".join(filter(None, [layers_text(self.layers), steps_text(self.steps)]))
 
     @property
     def tries(self) -> list[str]:
         """The remedies in words."""
-        return [f"{'try' if remedy['patch'] else 'what may help:'} {remedy_text(remedy)}" for remedy in self.remedies]
+        return [
+            f"{'try' if remedy['patch'] else 'what may help:'} {remedy_text(remedy)}"
+            for remedy in self.remedies
+        ]
 
     @property
     def numbers(self) -> str:
         """What was measured, and the threshold, in words."""
         told = (("measured", self.measured), ("threshold", self.threshold))
-        return ", ".join(f"{word} {value_text(float(value), 3)}" for word, value in told if value is not None)
+        return ", ".join(
+            f"{word} {value_text(float(value), 3)}" for word, value in told if value is not None
+        )
 
 
 def layers_text(layers: Sequence[str], most: int = 3) -> str:
@@ -72,7 +80,9 @@ def steps_text(steps: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Caused:
-    """The cause: its code, what it brings about in a sentence (empty: nothing), and the codes of that."""
+    """The cause: its code, what it brings about in a sentence (empty: nothing), and the codes
+    of that.
+    """
 
     code: str
     brings_about: str = ""
@@ -81,9 +91,11 @@ class Caused:
 
 @dataclass(frozen=True)
 class DiagnosisLine:
-    """What one run has come to, in words. sentence: with the path before it; unknown: why no cause is named, empty where nothing is to be explained.
+    """What one run has come to, in words. sentence: with the path before it; unknown: why no cause
+    is named, empty where nothing is to be explained.
 
-    tries: (command, reason, code of the finding that names it) in order; the command is empty where there is nothing that dlprobe could train.
+    tries: (command, reason, code of the finding that names it) in order; the command is empty where
+        there is nothing that dlprobe could train.
     """
 
     sentence: str
@@ -96,18 +108,29 @@ class DiagnosisLine:
 
     def tries_for(self, code: str) -> list[str]:
         """What to try for a finding, in words."""
-        return [f"try {command}: {why}" if command else f"what may help: {why}" for command, why, named_by in self.tries if named_by == code]
+        return [
+            f"try {command}: {why}" if command else f"what may help: {why}"
+            for command, why, named_by in self.tries
+            if named_by == code
+        ]
 
     def role_of(self, code: str) -> str:
         """What a finding is beside the others: the cause, what follows from it, or neither."""
         if self.cause is None:
             return ""
-        return "the cause" if code == self.cause.code else f"follows from {self.cause.code}" if code in self.cause.follows else ""
+        return (
+            "the cause"
+            if code == self.cause.code
+            else f"follows from {self.cause.code}"
+            if code in self.cause.follows
+            else ""
+        )
 
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
+    """The outcome of every rule for one run. path: the file, with `#id` for a run of a study.
+    unreadable: why the file could not be judged at all.
 
     diagnosis: of a run that could be read. evaluated: whether enough rules could look at it; True
     also where all that was found is known from a baseline and left out. not_compared: codes that
@@ -130,24 +153,48 @@ class CheckedRun:
 
     @property
     def sentence(self) -> str:
-        """What the run has come to, with its path before it, and the proof of its cause where there is one; empty where it could not be read."""
-        return "" if self.diagnosis is None else " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
+        """What the run has come to, with its path before it, and the proof of its cause where
+        there is one; empty where it could not be read.
+        """
+        return (
+            ""
+            if self.diagnosis is None
+            else " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
+        )
 
     def place_of(self, finding: FindingLine) -> str:
         """Layers, steps, and what the finding is beside the others, in words."""
-        return "; ".join(filter(None, [finding.place, "" if self.diagnosis is None else self.diagnosis.role_of(finding.code)]))
+        return "; ".join(
+            filter(
+                None,
+                [
+                    finding.place,
+                    "" if self.diagnosis is None else self.diagnosis.role_of(finding.code),
+                ],
+            )
+        )
 
     def tries_of(self, finding: FindingLine) -> list[str]:
-        """What to try for a finding, in words: nothing for what follows from another one, which is to be treated in its place."""
+        """What to try for a finding, in words: nothing for what follows from another one, which
+        is to be treated in its place.
+        """
         if self.diagnosis is None:
             return finding.tries
-        return self.diagnosis.tries_for(finding.code) or ([] if self.diagnosis.role_of(finding.code) else finding.tries)
+        return self.diagnosis.tries_for(finding.code) or (
+            [] if self.diagnosis.role_of(finding.code) else finding.tries
+        )
 
     @property
     def blind(self) -> str:
-        """Why the run has not passed although it could be read; empty where enough rules could look."""
+        """Why the run has not passed although it could be read; empty where enough rules could
+        look.
+        """
         looked = self.passed or self.findings
-        nobody = "no rule about gradients, activations or learning could look" if looked else "nothing could be evaluated"
+        nobody = (
+            "no rule about gradients, activations or learning could look"
+            if looked
+            else "nothing could be evaluated"
+        )
         return "" if self.evaluated or self.unreadable else nobody
 
     @property
@@ -158,20 +205,38 @@ class CheckedRun:
 
 def unevaluated(runs: Sequence[CheckedRun]) -> list[Unjudged]:
     """The groups of all runs that could be read, the one with the most rules first."""
-    return grouped((reason, code, run.path) for run in runs if not run.unreadable for code, reason in run.not_evaluated.items())
+    return grouped(
+        (reason, code, run.path)
+        for run in runs
+        if not run.unreadable
+        for code, reason in run.not_evaluated.items()
+    )
 
 
 def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
-    """The groups as one sentence; empty where every rule could look, or where `asked_in_vain` says it all."""
+    """The groups as one sentence; empty where every rule could look, or where `asked_in_vain`
+    says it all.
+    """
     groups, of = unevaluated(runs), sum(not run.unreadable for run in runs)
-    if all(len([*asked_in_vain(run)]) == len(run.not_evaluated) for run in runs if not run.unreadable):
+    if all(
+        len([*asked_in_vain(run)]) == len(run.not_evaluated) for run in runs if not run.unreadable
+    ):
         return ""
     count = len({code for group in groups for code in group.codes})
-    return f"{count} rule{'' if count == 1 else 's'} not evaluated: {'; '.join(group.text(of) for group in groups)}" if groups else ""
+    return (
+        (
+            f"{count} rule{'' if count == 1 else 's'} not evaluated: "
+            f"{'; '.join(group.text(of) for group in groups)}"
+        )
+        if groups
+        else ""
+    )
 
 
 def asked_in_vain(run: CheckedRun) -> Iterator[tuple[str, str]]:
-    """Code and sentence of every rule that the user asked for, by its code or with --against, and that could not be evaluated."""
+    """Code and sentence of every rule that the user asked for, by its code or with --against,
+    and that could not be evaluated.
+    """
     for code, reason in _reasons(run, run.not_compared):
         yield code, vain_text(code, reason)
     for code, reason in _reasons(run, run.asked):
@@ -209,7 +274,9 @@ def _reasons(run: CheckedRun, codes: Sequence[str]) -> Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class RuleLine:
-    """What a format says of a rule that found something or was asked: one line, and the whole lesson."""
+    """What a format says of a rule that found something or was asked: one line, and the whole
+    lesson.
+    """
 
     code: str
     name: str
@@ -220,7 +287,9 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class ProjectSettings:
-    """What a project file had a say in: its path from the working folder, and the options by key."""
+    """What a project file had a say in: its path from the working folder, and the options by
+    key.
+    """
 
     path: str
     settings: Mapping[str, Any]
@@ -231,8 +300,11 @@ class ProjectSettings:
 
         >>> ProjectSettings("../dlprobe.toml", {"ignore": ["G", "L"], "set": {"N001.severity": "info"}, "exit-zero": True}).sentence
         '../dlprobe.toml sets ignore = G, L; set = N001.severity=info; exit-zero = true'
-        """
-        return f"{self.path} sets {'; '.join(f'{key} = {_setting_text(value)}' for key, value in self.settings.items())}"
+        """  # noqa: E501
+        return (
+            f"{self.path} sets "
+            f"{'; '.join(f'{key} = {_setting_text(value)}' for key, value in self.settings.items())}"  # noqa: E501
+        )
 
 
 def _setting_text(value: Any) -> str:
@@ -245,9 +317,11 @@ def _setting_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class CheckDocument(Document):
-    """A document of `check`: blocks and data for the general formats, and what the formats for CI draw.
+    """A document of `check`: blocks and data for the general formats, and what the formats for CI
+    draw.
 
-    rules: by code, those that were asked. fails_on: the severities that make the command exit with 1. project: what a project file set; every format says it.
+    rules: by code, those that were asked. fails_on: the severities that make the command exit with
+        1. project: what a project file set; every format says it.
     """
 
     runs: Sequence[CheckedRun] = ()
@@ -258,7 +332,9 @@ class CheckDocument(Document):
 
 
 def checked(document: Document) -> CheckDocument:
-    """`document` as what `check` made. Raises TypeError for any other: its formats are offered for `check` only."""
+    """`document` as what `check` made. Raises TypeError for any other: its formats are offered
+    for `check` only.
+    """
     if not isinstance(document, CheckDocument):
         raise TypeError(f"this format prints findings; {document.title!r} has none")
     return document
@@ -274,10 +350,11 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 
 def remedy_text(remedy: Mapping[str, Any]) -> str:
-    """A remedy in words; of a run that another program trained, the lines of that program, or words alone.
+    """A remedy in words; of a run that another program trained, the lines of that program, or words
+    alone.
 
     >>> remedy_text({"patch": {"training.lr": "0.01"}, "why": "smaller steps"}), remedy_text({"patch": {}, "why": "smaller steps"})
     ('training.lr = 0.01: smaller steps', 'smaller steps')
-    """
+    """  # noqa: E501
     change = "; ".join(remedy.get("lines", ())) or patch_text(remedy["patch"])
     return ": ".join(filter(None, [change, remedy["why"]]))

@@ -1,4 +1,6 @@
-"""A density over time in characters: time across, value upwards, the darker the more of the values stand there."""
+"""A density over time in characters: time across, value upwards, the darker the more of the
+values stand there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _WIDEST = 6  # characters of one column
 
 @dataclass
 class Picture:
-    """`rows` from the top: (axis number or "", characters); `steps` is the line of numbers below."""
+    """`rows` from the top: (axis number or "", characters); `steps` is the line of numbers
+    below.
+    """
 
     rows: list[tuple[str, str]] = field(default_factory=list)
     steps: str = ""
@@ -27,9 +31,11 @@ class Picture:
 
 
 def draw(density: Density, width: int, shades: str) -> Picture:
-    """The density in at most `width` characters, axis numbers included; of more columns than fit, evenly spread ones are shown.
+    """The density in at most `width` characters, axis numbers included; of more columns than fit,
+    evenly spread ones are shown.
 
-    A cell's shade grows with the root of its share, so that a tail is seen beside the peak; what is not empty is never blank.
+    A cell's shade grows with the root of its share, so that a tail is seen beside the peak; what is
+    not empty is never blank.
     """
     height = len(density.shares[0]) if density.shares else 0
     if not height:
@@ -38,29 +44,45 @@ def draw(density: Density, width: int, shades: str) -> Picture:
     room = max(8, width - max(map(len, numbers)) - 2)
     chosen = _spread(len(density.shares), room)
     each = max(1, min(_WIDEST, room // len(chosen)))
-    largest = max((share for index in chosen for share in density.shares[index] if math.isfinite(share)), default=0.0)
+    largest = max(
+        (share for index in chosen for share in density.shares[index] if math.isfinite(share)),
+        default=0.0,
+    )
     rows = []
     for row in range(height - 1, -1, -1):
-        characters = "".join(_shade(density.shares[index][row], largest, shades) * each for index in chosen)
+        characters = "".join(
+            _shade(density.shares[index][row], largest, shades) * each for index in chosen
+        )
         rows.append((numbers[row], characters))
     return Picture(rows, _steps([density.x[index] for index in chosen], each))
 
 
 def _numbers(density: Density, height: int) -> list[str]:
-    """Axis numbers of the rows, lowest first: both ends and the middle, each that of the row's centre."""
+    """Axis numbers of the rows, lowest first: both ends and the middle, each that of the row's
+    centre.
+    """
     size = (density.high - density.low) / height
     shown = {0, height // 2, height - 1}
-    return [value_text(density.low + size * (row + 0.5), 3) if row in shown else "" for row in range(height)]
+    return [
+        value_text(density.low + size * (row + 0.5), 3) if row in shown else ""
+        for row in range(height)
+    ]
 
 
 def _spread(count: int, most: int) -> list[int]:
-    return list(range(count)) if count <= most else [round(index * (count - 1) / (most - 1)) for index in range(most)]
+    return (
+        list(range(count))
+        if count <= most
+        else [round(index * (count - 1) / (most - 1)) for index in range(most)]
+    )
 
 
 def _shade(share: float, largest: float, shades: str) -> str:
     if not share > 0 or not largest > 0:
         return shades[0]
-    return shades[min(len(shades) - 1, max(1, math.ceil((len(shades) - 1) * math.sqrt(share / largest))))]
+    return shades[
+        min(len(shades) - 1, max(1, math.ceil((len(shades) - 1) * math.sqrt(share / largest))))
+    ]
 
 
 def _steps(steps: list[float], each: int) -> str:
@@ -68,5 +90,7 @@ def _steps(steps: list[float], each: int) -> str:
     line = ""
     for index, step in enumerate(steps):
         if not line or index * each >= len(line) + 2:
-            line = line.ljust(index * each) + value_text(int(step) if float(step).is_integer() else step, 6)
+            line = line.ljust(index * each) + value_text(
+                int(step) if float(step).is_integer() else step, 6
+            )
     return line

@@ -1,7 +1,10 @@
-"""A `Document`: what a command has to say, as ordered blocks without any formatting, plus the same as data.
+"""A `Document`: what a command has to say, as ordered blocks without any formatting, plus the same
+as data.
 
-Reports build documents, formats draw them. Values stay numbers as long as possible: a format decides digits, colours and widths.
-Text may come from files (layer names, error texts); formats escape it, so nobody needs to clean it here.
+Reports build documents, formats draw them. Values stay numbers as long as possible: a format
+decides digits, colours and widths.
+Text may come from files (layer names, error texts); formats escape it, so nobody needs to clean it
+here.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ class Toned:
 
 @dataclass(frozen=True)
 class Heights:
-    """A cell that is a small histogram: numbers of 0 and more, the largest as high as the line, what is above 0 always above the ground."""
+    """A cell that is a small histogram: numbers of 0 and more, the largest as high as the line,
+    what is above 0 always above the ground.
+    """
 
     values: Sequence[float]
 
@@ -43,7 +48,9 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text, wrapped to the width at hand. below: it belongs to the verdict above it, and is indented."""
+    """Running text, wrapped to the width at hand. below: it belongs to the verdict above it,
+    and is indented.
+    """
 
     text: str
     tone: Tone = "neutral"
@@ -52,14 +59,18 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Lines:
-    """Text whose line breaks matter and which is never wrapped, one entry per line: TOML, a formula, a listing."""
+    """Text whose line breaks matter and which is never wrapped, one entry per line: TOML, a
+    formula, a listing.
+    """
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Markdown:
-    """A whole text that is written in Markdown: a page of the manual. Never text from a file of the user."""
+    """A whole text that is written in Markdown: a page of the manual. Never text from a file of
+    the user.
+    """
 
     text: str
 
@@ -90,7 +101,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under named columns. The first column names the row: it is repeated where a table is too wide for one piece."""
+    """Rows of cells under named columns. The first column names the row: it is repeated where a
+    table is too wide for one piece.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
@@ -99,12 +112,16 @@ class Table:
     def __post_init__(self) -> None:
         _require(bool(self.columns), "a table needs a column")
         for number, row in enumerate(self.rows):
-            _require(len(row) == len(self.columns), f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+            _require(
+                len(row) == len(self.columns),
+                f"row {number} has {len(row)} cells for {len(self.columns)} columns",
+            )
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more.
+    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind
+    the bars: counts, shares. Values are 0 or more.
 
     name, here and in other pictures: what `--only` calls it; empty: made of the caption.
     """
@@ -116,12 +133,16 @@ class Bars:
     name: str = ""
 
     def __post_init__(self) -> None:
-        _require(len(self.names) == len(self.values) == len(self.texts), f"{len(self.values)} bars, {len(self.names)} names and {len(self.texts)} texts")
+        _require(
+            len(self.names) == len(self.values) == len(self.texts),
+            f"{len(self.values)} bars, {len(self.names)} names and {len(self.texts)} texts",
+        )
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value.
+    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in
+    one word, and the text shown instead of the value.
 
     beside: a second number as text, e.g. an accuracy.
     """
@@ -137,9 +158,10 @@ class HeatCell:
 class HeatTable:
     """Numbers on a diverging log10 scale around 0, rows by columns, each with a verdict.
 
-    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n", `beside_meaning` what stands beside it. Values below `low` or
-    above `high` take the end colours; the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub`
-    names what the rows are, `across` what the columns are ("depth").
+    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n",
+    `beside_meaning` what stands beside it. Values below `low` or above `high` take the end colours;
+    the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing",
+    "exploding"). `stub` names what the rows are, `across` what the columns are ("depth").
     """
 
     rows: Sequence[str]
@@ -157,18 +179,27 @@ class HeatTable:
     beside_meaning: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.low < 0 < self.high, f"a heat scale runs from below 0 to above 0, not from {self.low} to {self.high}")
-        _require(len(self.cells) == len(self.rows), f"{len(self.cells)} rows of cells for {len(self.rows)} row names")
+        _require(
+            self.low < 0 < self.high,
+            f"a heat scale runs from below 0 to above 0, not from {self.low} to {self.high}",
+        )
+        _require(
+            len(self.cells) == len(self.rows),
+            f"{len(self.cells)} rows of cells for {len(self.rows)} row names",
+        )
         for name, row in zip(self.rows, self.cells, strict=True):
-            _require(len(row) == len(self.columns), f"row {name!r} has {len(row)} cells for {len(self.columns)} columns")
+            _require(
+                len(row) == len(self.columns),
+                f"row {name!r} has {len(row)} cells for {len(self.columns)} columns",
+            )
 
 
 @dataclass(frozen=True)
 class Series:
     """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap.
 
-    bounds: the name of the series that this one is an edge of: the first edge with the last, the second with the last but one … are the two sides of an
-    area where a picture can draw one.
+    bounds: the name of the series that this one is an edge of: the first edge with the last, the
+        second with the last but one … are the two sides of an area where a picture can draw one.
     """
 
     name: str
@@ -177,14 +208,19 @@ class Series:
     bounds: str = ""
 
     def __post_init__(self) -> None:
-        _require(len(self.x) == len(self.y), f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
+        _require(
+            len(self.x) == len(self.y),
+            f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y",
+        )
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart, e.g. of loss over steps; `log_x` and `log_y` draw on log scales (values of 0 and below leave a gap there).
+    """A line chart, e.g. of loss over steps; `log_x` and `log_y` draw on log scales (values of 0
+    and below leave a gap there).
 
-    `x_names`: what to write at places of the x axis, in place of round numbers: the values that were tried, or names.
+    `x_names`: what to write at places of the x axis, in place of round numbers: the values that
+        were tried, or names.
     """
 
     series: Sequence[Series]
@@ -199,7 +235,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Density:
-    """How values are distributed as time goes on: one column per `x`, each the share of values (0 … 1) in rows of equal height from `low` to `high`.
+    """How values are distributed as time goes on: one column per `x`, each the share of values (0 …
+    1) in rows of equal height from `low` to `high`.
 
     `shares` is (column, row), lowest row first; a column without values is all zero.
     """
@@ -215,13 +252,21 @@ class Density:
 
     def __post_init__(self) -> None:
         _require(len(self.shares) == len(self.x), f"{len(self.shares)} columns for {len(self.x)} x")
-        _require(len({len(column) for column in self.shares}) <= 1, "columns of a density have equally many rows")
-        _require(self.low < self.high, f"a density runs from low to high, not from {self.low} to {self.high}")
+        _require(
+            len({len(column) for column in self.shares}) <= 1,
+            "columns of a density have equally many rows",
+        )
+        _require(
+            self.low < self.high,
+            f"a density runs from low to high, not from {self.low} to {self.high}",
+        )
 
 
 @dataclass(frozen=True)
 class LayerValues:
-    """One quantity of a step map: `values` is (column, layer), NaN where there is none. meaning: what it is, in a sentence."""
+    """One quantity of a step map: `values` is (column, layer), NaN where there is none.
+    meaning: what it is, in a sentence.
+    """
 
     name: str
     values: Sequence[Sequence[float]]
@@ -230,7 +275,8 @@ class LayerValues:
 
 @dataclass(frozen=True)
 class StepMap:
-    """Quantities of every layer as training goes on: a column per step of `steps`, a row per layer of `layers`, layer 0 nearest the input.
+    """Quantities of every layer as training goes on: a column per step of `steps`, a row per layer
+    of `layers`, layer 0 nearest the input.
 
     The first quantity is drawn; a page lets its reader choose another one.
     """
@@ -246,13 +292,15 @@ class StepMap:
         for one in self.quantities:
             shapes = {len(column) for column in one.values}
             _require(
-                len(one.values) == len(self.steps) and shapes <= {len(self.layers)}, f"{one.name!r} is not {len(self.steps)} steps by {len(self.layers)} layers"
+                len(one.values) == len(self.steps) and shapes <= {len(self.layers)},
+                f"{one.name!r} is not {len(self.steps)} steps by {len(self.layers)} layers",
             )
 
 
 @dataclass(frozen=True)
 class LayerSeries:
-    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …].
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band:
+    what each is expected between, [(low, high), …].
 
     like: the name of the series whose colour it has, being what theory says of it.
     """
@@ -269,8 +317,9 @@ class LayerSeries:
 class Profile:
     """How one or several quantities run through the layers, on a log scale.
 
-    `layers` names the layers, nearest the input first; leave it empty where the series have different layers. With `shared_scale` all series are drawn on
-    one scale and can be compared by eye; without it each has its own (for quantities of different units).
+    `layers` names the layers, nearest the input first; leave it empty where the series have
+    different layers. With `shared_scale` all series are drawn on one scale and can be compared by
+    eye; without it each has its own (for quantities of different units).
     """
 
     series: Sequence[LayerSeries]
@@ -281,7 +330,10 @@ class Profile:
 
     def __post_init__(self) -> None:
         for one in self.series:
-            _require(not self.layers or len(one.values) == len(self.layers), f"series {one.name!r} has {len(one.values)} values for {len(self.layers)} layers")
+            _require(
+                not self.layers or len(one.values) == len(self.layers),
+                f"series {one.name!r} has {len(one.values)} values for {len(self.layers)} layers",
+            )
 
 
 @dataclass(frozen=True)
@@ -294,9 +346,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Strip:
-    """One line of a strip group: a moment of a run, or a net. values: (layer,), or (moment,) of a group over steps, NaN where there is none.
+    """One line of a strip group: a moment of a run, or a net. values: (layer,), or (moment,) of a
+    group over steps, NaN where there is none.
 
-    theory: (layer,) what theory expects of the same, on the same scale; empty for none. verdict: on these values, in one word.
+    theory: (layer,) what theory expects of the same, on the same scale; empty for none. verdict: on
+        these values, in one word.
     """
 
     name: str
@@ -308,9 +362,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class StripGroup:
-    """One quantity on one log scale that all its strips share. along: names of the places where they are not the layers of the block, e.g. steps.
+    """One quantity on one log scale that all its strips share. along: names of the places where
+    they are not the layers of the block, e.g. steps.
 
-    extreme: which end is named with its place. name: what `--only` calls it; empty: made of the quantity.
+    extreme: which end is named with its place. name: what `--only` calls it; empty: made of the
+        quantity.
     """
 
     quantity: str
@@ -322,7 +378,9 @@ class StripGroup:
 
 @dataclass(frozen=True)
 class Strips:
-    """Several quantities below each other, layer under layer, one group for each. A strip that is shorter than `layers` ends before the output layer."""
+    """Several quantities below each other, layer under layer, one group for each. A strip that
+    is shorter than `layers` ends before the output layer.
+    """
 
     groups: Sequence[StripGroup]
     layers: Sequence[str] = ()
@@ -333,12 +391,20 @@ class Strips:
             places = group.along or self.layers
             for strip in group.strips:
                 longest = max(len(strip.values), len(strip.theory))
-                _require(longest <= len(places), f"strip {strip.name!r} of {group.quantity} has {longest} values for {len(places)} places")
+                _require(
+                    longest <= len(places),
+                    (
+                        f"strip {strip.name!r} of {group.quantity} has {longest} values for "
+                        f"{len(places)} places"
+                    ),
+                )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of judgement. apart: it begins something new, so it does not stand right below the verdict before it."""
+    """One line of judgement. apart: it begins something new, so it does not stand right below
+    the verdict before it.
+    """
 
     line: str
     tone: Tone = "neutral"
@@ -347,7 +413,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why.
+    """Something to try: a short word before it ("Try", "or"), the command on one line so that it
+    can be copied (empty: words alone), and why.
 
     lines: of a program, in place of a command.
     """
@@ -367,7 +434,8 @@ class Choices:
 
 @dataclass(frozen=True)
 class Hint:
-    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied.
+    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can
+    be copied.
 
     details: whether it is the way to the details, so that it is left out beside them.
     """
@@ -377,12 +445,26 @@ class Hint:
 
 
 Picture: TypeAlias = Bars | HeatTable | Chart | Density | StepMap | Profile | Strips
-Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Picture | Image | Verdict | Choices | Hint
+Block: TypeAlias = (
+    Heading
+    | Paragraph
+    | Lines
+    | Markdown
+    | Bullets
+    | Facts
+    | Table
+    | Picture
+    | Image
+    | Verdict
+    | Choices
+    | Hint
+)
 
 
 @dataclass(frozen=True)
 class Document:
-    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1").
+    """Title and blocks for people, `data` for programs: the record that `--format json` prints,
+    with its `schema` key (e.g. "dlprobe-inspect/1").
 
     blocks: the first screen; details: what `--details` adds to it.
     """
@@ -393,14 +475,27 @@ class Document:
     details: Sequence[Block] = ()
 
     def __post_init__(self) -> None:
-        _require(not self.data or isinstance(self.data.get("schema"), str), "the data of a document needs a 'schema' text")
+        _require(
+            not self.data or isinstance(self.data.get("schema"), str),
+            "the data of a document needs a 'schema' text",
+        )
 
     def shown(self, details: bool) -> Self:
-        """The document with its details among the blocks, before what to type next, or without them."""
+        """The document with its details among the blocks, before what to type next, or without
+        them.
+        """
         if not self.details:
             return self
-        kept = [block for block in self.blocks if not isinstance(block, Hint)] if details else self.blocks
-        hints = [block for block in self.blocks if isinstance(block, Hint) and not block.details] if details else []
+        kept = (
+            [block for block in self.blocks if not isinstance(block, Hint)]
+            if details
+            else self.blocks
+        )
+        hints = (
+            [block for block in self.blocks if isinstance(block, Hint) and not block.details]
+            if details
+            else []
+        )
         return replace(self, blocks=[*kept, *(self.details if details else ()), *hints], details=())
 
 

@@ -1,4 +1,6 @@
-"""What an output format is: a record of kind `output_format`, registered by the file that draws it; the registry's walk of this folder finds them all."""
+"""What an output format is: a record of kind `output_format`, registered by the file that draws
+it; the registry's walk of this folder finds them all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from dlprobe.registry import Parameter
 class OutputFormat:
     """One way to print a document. render: `render(document, stream, *, width=None, color=None)`.
 
-    schemas: the records it can print, e.g. ("dlprobe-check/1",); empty for a format that prints every document.
+    schemas: the records it can print, e.g. ("dlprobe-check/1",); empty for a format that prints
+        every document.
     """
 
     name: str
@@ -28,14 +31,24 @@ class OutputFormat:
         return self.name.replace("_", "-")
 
 
-def register(name: str, summary: str, render: Callable[..., None], schemas: tuple[str, ...] = ()) -> OutputFormat:
+def register(
+    name: str, summary: str, render: Callable[..., None], schemas: tuple[str, ...] = ()
+) -> OutputFormat:
     """Register a format; called once at the end of its file."""
     return registry.register("output_format", OutputFormat(name, summary, render, schemas))
 
 
 def formats_for(schema: str = "") -> dict[str, OutputFormat]:
-    """The formats that can print a record of this schema, by name as typed; table first, then json, then the others by name."""
-    found: list[OutputFormat] = [each for each in registry.records("output_format").values() if not each.schemas or schema in each.schemas]
+    """The formats that can print a record of this schema, by name as typed; table first, then
+    json, then the others by name.
+    """
+    found: list[OutputFormat] = [
+        each
+        for each in registry.records("output_format").values()
+        if not each.schemas or schema in each.schemas
+    ]
     first = ("table", "json")
-    found.sort(key=lambda each: (first.index(each.name) if each.name in first else len(first), each.name))
+    found.sort(
+        key=lambda each: (first.index(each.name) if each.name in first else len(first), each.name)
+    )
     return {each.typed: each for each in found}

@@ -15,4 +15,6 @@ def heights(values: Sequence[float], blocks: str = BLOCKS) -> str:
     """
     largest = max(values, default=0.0)
     steps = len(blocks) - 1
-    return "".join(blocks[max(1, round(steps * value / largest)) if value > 0 else 0] for value in values)
+    return "".join(
+        blocks[max(1, round(steps * value / largest)) if value > 0 else 0] for value in values
+    )

@@ -1,6 +1,7 @@
 """Document → JSON: the document's `data`, keys in the order given, NaN and infinities as null.
 
-Everything outside ASCII is written as `\\uXXXX`, so the text suits every stream and cannot carry terminal escapes.
+Everything outside ASCII is written as `\\uXXXX`, so the text suits every stream and cannot carry
+terminal escapes.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from dlprobe.render import formats
 from dlprobe.render.document import Document
 
 
-def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write the document's data as JSON and a newline. `width` and `color` are there because every format has them; JSON ignores both."""
+def render(
+    document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
+) -> None:
+    """Write the document's data as JSON and a newline. `width` and `color` are there because
+    every format has them; JSON ignores both.
+    """
     stream.write(dumps(document.data) + "\n")
 
 
@@ -27,7 +32,9 @@ def dumps(data: Mapping[str, Any]) -> str:
 
 
 def jsonable(value: Any, place: str = "data") -> Any:
-    """`value` in JSON's own types: NumPy scalars and arrays as numbers and nested lists, what is not finite as None, paths and enums as their text or value."""
+    """`value` in JSON's own types: NumPy scalars and arrays as numbers and nested lists, what
+    is not finite as None, paths and enums as their text or value.
+    """
     if isinstance(value, Enum):
         return jsonable(value.value, place)
     if isinstance(value, PurePath):

@@ -1,8 +1,10 @@
-"""Findings → JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite per run, a test case per rule.
+"""Findings → JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite per run, a
+test case per rule.
 
-A finding of a severity that fails the command is a failure, a milder one a passed case with the text in `system-out`; a rule that could not look is
-skipped with its reason, or an error where --against asked for it; what the run has come to and what a project file set are properties of each suite; a
-run that nothing could be said of has a case with an error.
+A finding of a severity that fails the command is a failure, a milder one a passed case with the
+text in `system-out`; a rule that could not look is skipped with its reason, or an error where
+--against asked for it; what the run has come to and what a project file set are properties of each
+suite; a run that nothing could be said of has a case with an error.
 """
 
 from __future__ import annotations
@@ -11,7 +13,16 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, ProjectSettings, Severity, checked, vain_text
+from dlprobe.render.checked import (
+    SCHEMA,
+    CheckDocument,
+    CheckedRun,
+    FindingLine,
+    ProjectSettings,
+    Severity,
+    checked,
+    vain_text,
+)
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -20,14 +31,18 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
-def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
+def render(
+    document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
+) -> None:
     """Write the XML in ASCII, so that it suits every stream."""
     from xml.etree import ElementTree
 
     root = suites(checked(document))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="us-ascii").decode("ascii")
-    text = re.sub("&#6553[45];", "?", text)  # U+FFFE and U+FFFF are no XML characters, whichever way they are written
+    text = re.sub(
+        "&#6553[45];", "?", text
+    )  # U+FFFE and U+FFFF are no XML characters, whichever way they are written
     stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 
@@ -43,7 +58,9 @@ def suites(document: CheckDocument) -> Element:
     return root
 
 
-def _suite(run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettings | None) -> Element:
+def _suite(
+    run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettings | None
+) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
     suite = Element("testsuite", name=visible(run.path))
@@ -53,11 +70,18 @@ def _suite(run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettin
         for name, value in told.items():
             if value:
                 SubElement(properties, "property", name=name, value=visible(value))
-    codes = dict.fromkeys([*(finding.code for finding in run.findings), *run.passed, *run.not_evaluated])
+    codes = dict.fromkeys(
+        [*(finding.code for finding in run.findings), *run.passed, *run.not_evaluated]
+    )
     for code in sorted(codes):
         suite.append(_case(run, code, fails_on))
     if not run.evaluated:
-        _add(_added_case(suite, run, "evaluation"), "error", run.unreadable or run.blind, "nothing-evaluated")
+        _add(
+            _added_case(suite, run, "evaluation"),
+            "error",
+            run.unreadable or run.blind,
+            "nothing-evaluated",
+        )
     counts = {
         "tests": len(suite.findall("testcase")),
         "failures": _having(suite, "failure"),
@@ -90,8 +114,17 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
     elif code in run.not_evaluated:
         SubElement(case, "skipped", message=visible(run.not_evaluated[code]))
     if failing:
-        _add(case, "failure", failing[0].evidence, failing[0].name, "\n".join(text(finding, run) for finding in failing))
-    mild = [*(text(finding, run) for finding in found if finding not in failing), *(visible(note) for note in [run.notes.get(code)] if note)]
+        _add(
+            case,
+            "failure",
+            failing[0].evidence,
+            failing[0].name,
+            "\n".join(text(finding, run) for finding in failing),
+        )
+    mild = [
+        *(text(finding, run) for finding in found if finding not in failing),
+        *(visible(note) for note in [run.notes.get(code)] if note),
+    ]
     if mild:
         SubElement(case, "system-out").text = "\n".join(mild)
     return case
@@ -105,7 +138,12 @@ def _add(case: Element, tag: str, message: str, type: str, body: str = "") -> No
 
 def text(finding: FindingLine, run: CheckedRun) -> str:
     """One finding as a paragraph of lines."""
-    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", run.place_of(finding), finding.numbers, *run.tries_of(finding)]
+    lines = [
+        f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}",
+        run.place_of(finding),
+        finding.numbers,
+        *run.tries_of(finding),
+    ]
     return "\n".join(visible(line) for line in lines if line)
 
 

@@ -1,6 +1,7 @@
 """Document → GitHub-flavoured Markdown, for pull requests and issues.
 
-Text is escaped: nothing in it becomes markup, a link, HTML, or a mention of somebody. Pictures that need characters of one width become tables.
+Text is escaped: nothing in it becomes markup, a link, HTML, or a mention of somebody. Pictures that
+need characters of one width become tables.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _MARKS = {"good": "✅ ", "bad": "❌ ", "warning": "⚠️ ", "neutral": ""}
 _SHOWN_POINTS = 8
 
 
-def render(document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
+def render(
+    document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
+) -> None:
     """Write the document; `width` and `color` are there because every format has them."""
     parts = [f"## {escaped(document.title)}"] if document.title else []
     parts += [text for block in document.blocks if (text := _DRAWINGS[type(block)](block))]
@@ -37,8 +40,12 @@ def escaped(text: str) -> str:
     a\_b &lt;i&gt; \| @&#8203;you #&#8203;3
     """
     plain = visible(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = _SPECIAL.sub(lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain)
-    plain = re.sub(r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain)  # neither a mention nor a reference to an issue
+    plain = _SPECIAL.sub(
+        lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain
+    )
+    plain = re.sub(
+        r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain
+    )  # neither a mention nor a reference to an issue
     return _LINK.sub(lambda found: f"{found[1] or found[3]}&#{58 if found[2] else 46};", plain)
 
 
@@ -57,7 +64,9 @@ def code(text: str) -> str:
 def fenced(lines: Sequence[str]) -> str:
     """Lines as a code block."""
     shown = [visible(line.expandtabs(4)) for line in lines]
-    fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall("`+", line)), default=0))
+    fence = "`" * max(
+        3, 1 + max((len(run) for line in shown for run in re.findall("`+", line)), default=0)
+    )
     return "\n".join([fence, *shown, fence])
 
 
@@ -70,7 +79,9 @@ def _cell(value: doc.Cell, digits: int = 4) -> str:
 
 def _rows(names: Sequence[str], aligns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ["---:" if align == "right" else "---" for align in aligns]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [[name or " " for name in names], rule, *rows])
+    return "\n".join(
+        f"| {' | '.join(cells)} |" for cells in [[name or " " for name in names], rule, *rows]
+    )
 
 
 def _captioned(caption: str, text: str) -> str:
@@ -86,9 +97,18 @@ def _verdict(block: doc.Verdict) -> str:
 
 
 def _choices(block: doc.Choices) -> str:
-    typed = [", ".join(map(code, [each.command] if each.command else each.lines)) for each in block.entries]
-    told = [": ".join(filter(None, [text, escaped(each.why)])) for text, each in zip(typed, block.entries, strict=True)]
-    return "\n".join(f"- {escaped(each.word)} {text}".strip() for each, text in zip(block.entries, told, strict=True))
+    typed = [
+        ", ".join(map(code, [each.command] if each.command else each.lines))
+        for each in block.entries
+    ]
+    told = [
+        ": ".join(filter(None, [text, escaped(each.why)]))
+        for text, each in zip(typed, block.entries, strict=True)
+    ]
+    return "\n".join(
+        f"- {escaped(each.word)} {text}".strip()
+        for each, text in zip(block.entries, told, strict=True)
+    )
 
 
 def _bullets(block: doc.Bullets) -> str:
@@ -96,28 +116,62 @@ def _bullets(block: doc.Bullets) -> str:
 
 
 def _facts(block: doc.Facts) -> str:
-    return _rows(["", ""], ["left", "left"], [[escaped(key), _cell(value, 6)] for key, value in block.pairs]) if block.pairs else ""
+    return (
+        _rows(
+            ["", ""],
+            ["left", "left"],
+            [[escaped(key), _cell(value, 6)] for key, value in block.pairs],
+        )
+        if block.pairs
+        else ""
+    )
 
 
 def _table(block: doc.Table) -> str:
-    names = [escaped(f"{column.name} [{column.unit}]" if column.unit else column.name) for column in block.columns]
-    rows = [[_cell(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
+    names = [
+        escaped(f"{column.name} [{column.unit}]" if column.unit else column.name)
+        for column in block.columns
+    ]
+    rows = [
+        [_cell(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)]
+        for row in block.rows
+    ]
     return _captioned(block.caption, _rows(names, [column.align for column in block.columns], rows))
 
 
 def _bars(block: doc.Bars) -> str:
-    rows = [[escaped(name), escaped(text)] for name, text in zip(block.names, block.texts, strict=True)]
+    rows = [
+        [escaped(name), escaped(text)] for name, text in zip(block.names, block.texts, strict=True)
+    ]
     return _captioned(block.caption, _rows(["", ""], ["left", "right"], rows)) if rows else ""
 
 
 def _heat_table(block: doc.HeatTable) -> str:
-    names = [escaped(block.stub), *(escaped(f"{block.across} {name}".strip()) for name in block.columns)]
+    names = [
+        escaped(block.stub),
+        *(escaped(f"{block.across} {name}".strip()) for name in block.columns),
+    ]
     rows = [
-        [escaped(name), *(_MARKS[cell.tone] + escaped(" ".join(filter(None, [number_of(cell), cell.verdict, cell.beside]))) for cell in row)]
+        [
+            escaped(name),
+            *(
+                _MARKS[cell.tone]
+                + escaped(" ".join(filter(None, [number_of(cell), cell.verdict, cell.beside])))
+                for cell in row
+            ),
+        ]
         for name, row in zip(block.rows, block.cells, strict=True)
     ]
-    told = "; ".join([f"number: {block.meaning}", *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else [])])
-    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
+    told = "; ".join(
+        [
+            f"number: {block.meaning}",
+            *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else []),
+        ]
+    )
+    return _captioned(
+        block.caption,
+        f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}",
+    )
 
 
 def _chart(block: doc.Chart) -> str:
@@ -125,9 +179,17 @@ def _chart(block: doc.Chart) -> str:
     rows = []
     for series in block.series:
         last = len(series.x) - 1
-        shown = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+        shown = (
+            sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)})
+            if last >= 0
+            else []
+        )
         rows += [
-            [escaped(series.name), escaped(block.x_names.get(series.x[index], value_text(series.x[index]))), escaped(value_text(float(series.y[index])))]
+            [
+                escaped(series.name),
+                escaped(block.x_names.get(series.x[index], value_text(series.x[index]))),
+                escaped(value_text(float(series.y[index]))),
+            ]
             for index in shown
         ]
     names = ["series", escaped(block.x_label or "x"), escaped(block.y_label or "y")]
@@ -138,7 +200,14 @@ def _density(block: doc.Density) -> str:
     picture = density.draw(block, 100, density.SHADES)
     lines = [f"{number:>{picture.margin}} │{text}".rstrip() for number, text in picture.rows]
     axes = f"{block.y_label} over {block.x_label}" if block.x_label else block.y_label
-    return _captioned(block.caption, f"{escaped(axes)}\n\n{fenced([*lines, ' ' * (picture.margin + 2) + picture.steps])}") if lines else ""
+    return (
+        _captioned(
+            block.caption,
+            f"{escaped(axes)}\n\n{fenced([*lines, ' ' * (picture.margin + 2) + picture.steps])}",
+        )
+        if lines
+        else ""
+    )
 
 
 def _profile(block: doc.Profile) -> str:
@@ -146,20 +215,41 @@ def _profile(block: doc.Profile) -> str:
         return ""
     depth = max(len(series.values) for series in block.series)
     layers = block.layers or [f"layer {index + 1}" for index in range(depth)]
-    judged = [f"{series.name} ({series.verdict})" if series.verdict else series.name for series in block.series]
+    judged = [
+        f"{series.name} ({series.verdict})" if series.verdict else series.name
+        for series in block.series
+    ]
     rows = [
-        [escaped(layer), *(escaped(value_text(float(series.values[index]), 3)) if index < len(series.values) else "-" for series in block.series)]
+        [
+            escaped(layer),
+            *(
+                escaped(value_text(float(series.values[index]), 3))
+                if index < len(series.values)
+                else "-"
+                for series in block.series
+            ),
+        ]
         for index, layer in enumerate(layers)
     ]
-    return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
+    return _captioned(
+        block.caption,
+        _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows),
+    )
 
 
 def _step_map(block: doc.StepMap) -> str:
     """The first quantity at a few steps."""
     last = len(block.steps) - 1
-    columns = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+    columns = (
+        sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)})
+        if last >= 0
+        else []
+    )
     quantity = block.quantities[0]
-    rows = [[escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)] for row, name in enumerate(block.layers)]
+    rows = [
+        [escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)]
+        for row, name in enumerate(block.layers)
+    ]
     heads = [escaped(quantity.name), *(f"step {block.steps[column]}" for column in columns)]
     return _captioned(block.caption, _rows(heads, ["left", *["right"] * len(columns)], rows))
 
@@ -174,14 +264,24 @@ def _strips(block: doc.Strips) -> str:
     texts = [_captioned(block.caption, "")] if block.caption else []
     for group in block.groups:
         columns = [(strip.name, strip.values) for strip in group.strips]
-        columns += [(f"{strip.name}: theory", strip.theory) for strip in group.strips if len(strip.theory)]
+        columns += [
+            (f"{strip.name}: theory", strip.theory) for strip in group.strips if len(strip.theory)
+        ]
         longest = max((len(values) for _, values in columns), default=0)
         rows = [
-            [escaped(place), *(escaped(value_text(float(values[index]), 3)) if index < len(values) else "-" for _, values in columns)]
+            [
+                escaped(place),
+                *(
+                    escaped(value_text(float(values[index]), 3)) if index < len(values) else "-"
+                    for _, values in columns
+                ),
+            ]
             for index, place in enumerate((group.along or block.layers)[:longest])
         ]
         names = ["step" if group.along else "layer", *(escaped(name) for name, _ in columns)]
-        texts.append(_captioned(group.quantity, _rows(names, ["left", *["right"] * len(columns)], rows)))
+        texts.append(
+            _captioned(group.quantity, _rows(names, ["left", *["right"] * len(columns)], rows))
+        )
     return "\n\n".join(text.rstrip() for text in texts)
 
 

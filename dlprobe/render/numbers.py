@@ -8,11 +8,12 @@ from dlprobe.render.document import Toned, Value
 
 
 def value_text(value: Value | Toned, digits: int = 4) -> str:
-    """A cell's value as text: floats with `digits` significant digits, yes and no, "-" for what does not exist, "nan" and "inf" said as such.
+    """A cell's value as text: floats with `digits` significant digits, yes and no, "-" for what
+    does not exist, "nan" and "inf" said as such.
 
     >>> [value_text(value) for value in (0.00123456, 1e-9, 2.0, 1797, True, None, float("nan"), "relu")]
     ['0.001235', '1e-09', '2', '1797', 'yes', '-', 'nan', 'relu']
-    """
+    """  # noqa: E501
     if isinstance(value, Toned):
         return value_text(value.value, digits)
     if value is None:

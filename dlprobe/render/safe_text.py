@@ -1,12 +1,15 @@
-"""Text from outside (layer names, file texts, error messages) made safe to print: nothing in it may move the cursor, colour, or hide."""
+"""Text from outside (layer names, file texts, error messages) made safe to print: nothing in it
+may move the cursor, colour, or hide.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Cc: control characters with ESC and line breaks; Cf: invisible ones, among them those that turn the writing direction; Cs: halves of characters, which no
-# stream can encode; Zl, Zp: line and paragraph separators.
+# Cc: control characters with ESC and line breaks; Cf: invisible ones, among them those that turn
+#     the writing direction; Cs: halves of characters, which no stream can encode; Zl, Zp: line and
+#     paragraph separators.
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -31,9 +34,16 @@ _POWER = re.compile("(?<![0-9.])10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])")
 
 
 def encodable(text: str, encoding: str) -> str:
-    """`text` with what `encoding` cannot carry written as a plain relative or an escape, so that writing it never fails."""
+    """`text` with what `encoding` cannot carry written as a plain relative or an escape, so
+    that writing it never fails.
+    """
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return _POWER.sub("1e", text).translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+        return (
+            _POWER.sub("1e", text)
+            .translate(_PLAIN)
+            .encode(encoding, "backslashreplace")
+            .decode(encoding)
+        )
     return text

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from dlprobe.render.document import LayerValues
 
-SPANS = 30.0  # the largest value over the smallest from which on a scale is logarithmic, where nothing is below 0
+# the largest value over the smallest from which on a scale is logarithmic, where nothing is below 0
+SPANS = 30.0
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,18 @@ class ColorScale:
     log: bool
 
     def position(self, value: float) -> float:
-        """0 at the low end, 1 at the high end; 0 for what has no logarithm, NaN for what is not finite."""
+        """0 at the low end, 1 at the high end; 0 for what has no logarithm, NaN for what is not
+        finite.
+        """
         if not math.isfinite(value):
             return math.nan
         if self.log and value <= 0:
             return 0.0
-        return (math.log10(value) if self.log else value) / self.span - self.low / self.span if self.span else 0.5
+        return (
+            (math.log10(value) if self.log else value) / self.span - self.low / self.span
+            if self.span
+            else 0.5
+        )
 
     @property
     def span(self) -> float:

@@ -1,4 +1,6 @@
-"""Bias and variance: the textbook reading of one run, and decompositions by retraining or of given predictions."""
+"""Bias and variance: the textbook reading of one run, and decompositions by retraining or of
+given predictions.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    Facts,
+    Hint,
+    Paragraph,
+    Series,
+    Table,
+    Toned,
+    Verdict,
+)
 from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
@@ -21,26 +37,49 @@ ROUNDING = 1e-12
 ABSURD = 10.0  # times the expected loss: an interval that is wider says nothing
 UNKNOWN = {"unknown": "cannot be told"}
 QUESTIONS = (
-    "Which question is this? The reading asks of one run which of its two errors is the larger part: "
-    "E_val − E_train stands for the variance, and a net that fits its own samples better than others "
-    "has it high. --replicas asks how much nets of other training sets differ: their variance may be low "
+    "Which question is this? The reading asks of one run which of its two errors is the "
+    "larger part: "
+    "E_val − E_train stands for the variance, and a net that fits its own samples better "
+    "than others "
+    "has it high. --replicas asks how much nets of other training sets differ: their variance "
+    "may be low "
     "where the gap is high, because all of them make the same errors on new samples, which the "
-    "decomposition counts as bias. It also depends on the loss: a class that stays right counts nothing "
+    "decomposition counts as bias. It also depends on the loss: a class that stays right "
+    "counts nothing "
     "in zero-one loss, and its probability does in cross-entropy."
 )
 ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
 
 
-def reading_document(reading: Reading, direction: Direction, advice: Sequence[str], of: str, context: Mapping[str, Any]) -> Document:
-    """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`, `val_samples`, as far as they are known."""
+def reading_document(
+    reading: Reading,
+    direction: Direction,
+    advice: Sequence[str],
+    of: str,
+    context: Mapping[str, Any],
+) -> Document:
+    """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`,
+    `val_samples`, as far as they are known.
+    """
     line = f"textbook reading: {reading.verdict}"
     run = context.get("run")
     blocks: list[Block] = [
         Verdict(line, "good" if (reading.bias, reading.variance) == ("low", "low") else "warning"),
-        Paragraph(f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."),
+        Paragraph(
+            f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."
+        ),
         _errors(reading, of),
         Bullets(list(advice)),
-        *([Hint(f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the decomposition itself, by retraining")] if run else []),
+        *(
+            [
+                Hint(
+                    f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the "
+                    "decomposition itself, by retraining"
+                )
+            ]
+            if run
+            else []
+        ),
     ]
     data = {
         "schema": SCHEMA,
@@ -49,7 +88,11 @@ def reading_document(reading: Reading, direction: Direction, advice: Sequence[st
         "diagnosis": {"bias": reading.bias, "variance": reading.variance},
         "direction": {"way": direction.way, "reason": direction.reason},
         "advice": list(advice),
-        "errors": {"human": reading.human_error, "train": reading.train_error, "val": reading.val_error},
+        "errors": {
+            "human": reading.human_error,
+            "train": reading.train_error,
+            "val": reading.val_error,
+        },
         "gaps": {"bias": reading.bias_gap, "variance": reading.variance_gap},
         "intervals": {name: list(ends) for name, ends in reading.intervals.items()},
         "doubtful": list(reading.doubtful),
@@ -62,18 +105,40 @@ def _errors(reading: Reading, of: str) -> Table:
     """The three errors and two gaps in percent, with intervals where they are known."""
     known = bool(reading.intervals)
     rows: list[list[Cell]] = [
-        ["E_human, the reference", "not given" if reading.human_error is None else _percent(reading.human_error), *["", ""][: 2 * known], ""],
+        [
+            "E_human, the reference",
+            "not given" if reading.human_error is None else _percent(reading.human_error),
+            *["", ""][: 2 * known],
+            "",
+        ],
         [
             "E_train",
             _percent(reading.train_error),
             *_ends(reading, "train_error")[: 2 * known],
             f"bias {'at most ' if reading.human_error is None else ''}{_gap(reading.bias_gap)}",
         ],
-        ["E_val", _percent(reading.val_error), *_ends(reading, "val_error")[: 2 * known], f"variance {_gap(reading.variance_gap)}"],
+        [
+            "E_val",
+            _percent(reading.val_error),
+            *_ends(reading, "val_error")[: 2 * known],
+            f"variance {_gap(reading.variance_gap)}",
+        ],
     ]
     ends = [Column("low", align="right"), Column("high", align="right")] if known else []
-    about = [text for text in (of, "errors and gaps in %", "low and high: 95 % interval of each error" if known else "") if text]
-    return Table([Column("error"), Column("%", align="right"), *ends, Column("gap to the line above")], rows, caption=f"{'; '.join(about)}.")
+    about = [
+        text
+        for text in (
+            of,
+            "errors and gaps in %",
+            "low and high: 95 % interval of each error" if known else "",
+        )
+        if text
+    ]
+    return Table(
+        [Column("error"), Column("%", align="right"), *ends, Column("gap to the line above")],
+        rows,
+        caption=f"{'; '.join(about)}.",
+    )
 
 
 def _gap(gap: float) -> str:
@@ -105,22 +170,57 @@ def document(
     best = min(points, key=lambda point: point.found.expected_loss)
     said = ", ".join(f"{name} {UNKNOWN.get(level, level)}" for name, level in diagnosis.items())
     place = f"at {axis} = {best.at}: " if len(points) > 1 else ""
-    blocks: list[Block] = [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), *_around(points, best)]
+    blocks: list[Block] = [
+        Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"),
+        *_around(points, best),
+    ]
     part = next((line for line in advice if line.startswith(("bias is", "variance is"))), "")
     blocks += [Paragraph(part, below=True)] if part else []
     blocks += [_chart(points, axis), _parts(points, axis)] if len(points) > 1 else [_one(points[0])]
     blocks.append(Bullets([line for line in advice if line != part]))
     details: list[Block] = [
-        Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None and name not in ADVISED]),
+        Facts(
+            [
+                (name.replace("_", " "), _fact(value))
+                for name, value in facts.items()
+                if value is not None and name not in ADVISED
+            ]
+        ),
         *([*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []),
     ]
     notes = dict.fromkeys(note for point in points for note in point.found.notes)
     lost = sum(point.lost for point in points)
-    below = any(min(point.sources.training_data, point.sources.seed) < 0 for point in points if point.sources)
-    notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
-    details.append(Bullets([*notes, *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []), *_about(points)]))
+    below = any(
+        min(point.sources.training_data, point.sources.seed) < 0
+        for point in points
+        if point.sources
+    )
+    notes |= dict.fromkeys(
+        [
+            (
+                "variance from one source is estimated without bias: below 0 it is not "
+                "distinguishable from 0"
+            )
+        ]
+        if below
+        else []
+    )
+    details.append(
+        Bullets(
+            [
+                *notes,
+                *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []),
+                *_about(points),
+            ]
+        )
+    )
     if study:
-        blocks.append(Hint(f"dlprobe bias-variance {quoted(study)}   # decomposes the saved replicas again, without training"))
+        blocks.append(
+            Hint(
+                f"dlprobe bias-variance {quoted(study)}   # decomposes the saved replicas "
+                "again, without training"
+            )
+        )
     data = {
         "schema": SCHEMA,
         "loss": loss,
@@ -134,13 +234,20 @@ def document(
 
 
 def _around(points: Sequence[Point], best: Point) -> list[Block]:
-    """The smallest expected loss with its interval, and that of the values on either side; nothing of a single decomposition."""
+    """The smallest expected loss with its interval, and that of the values on either side;
+    nothing of a single decomposition.
+    """
     if len(points) < 2:
         return []
     place = list(points).index(best)
     sides = [points[index] for index in (place - 1, place + 1) if 0 <= index < len(points)]
     told = ", ".join(f"{each.found.expected_loss:.3g} at {each.at}" for each in sides)
-    return [Verdict(f"expected loss is lowest there: {best.found.expected_loss:.3g} (95 %: {_interval(best.found, 'expected_loss')}); {told}")]
+    return [
+        Verdict(
+            f"expected loss is lowest there: {best.found.expected_loss:.3g} (95 %: "
+            f"{_interval(best.found, 'expected_loss')}); {told}"
+        )
+    ]
 
 
 def _fact(value: Any) -> Cell:
@@ -150,12 +257,20 @@ def _fact(value: Any) -> Cell:
 def _about(points: Sequence[Point]) -> list[str]:
     """How the parts add up, and which question they answer."""
     found = points[0].found
-    told = [] if found.loss == "zero-one" else [f"expected loss = bias + variance{' + noise' if found.noise_known else ''}"]
+    told = (
+        []
+        if found.loss == "zero-one"
+        else [f"expected loss = bias + variance{' + noise' if found.noise_known else ''}"]
+    )
     told.append(
-        "bias here is what nets of all training sets get wrong together, also where each fits its own samples; "
+        "bias here is what nets of all training sets get wrong together, also where each fits "
+        "its own samples; "
         "E_val − E_train of one run (the textbook reading) may be large with a small variance"
     )
-    return [*told, "95 % intervals hold for these samples: they say what other replicas would have given"]
+    return [
+        *told,
+        "95 % intervals hold for these samples: they say what other replicas would have given",
+    ]
 
 
 def _caption(found: Decomposition) -> str:
@@ -168,40 +283,96 @@ def _caption(found: Decomposition) -> str:
 
 
 def _chart(points: Sequence[Point], axis: str | None) -> Chart:
-    """The parts over the axis: on a log scale where values spread over a decade, side by side where one of them is 0 or no number."""
+    """The parts over the axis: on a log scale where values spread over a decade, side by side
+    where one of them is 0 or no number.
+    """
     at = [point.at for point in points]
     numbers = [float(value) for value in at if isinstance(value, int | float)]
-    wide = len(numbers) == len(at) and max(numbers) >= 8 * min(numbers, key=lambda value: value or math.inf)
+    wide = len(numbers) == len(at) and max(numbers) >= 8 * min(
+        numbers, key=lambda value: value or math.inf
+    )
     log = wide and min(numbers) > 0
-    x = numbers if log or (len(numbers) == len(at) and not wide) else [float(index) for index in range(len(at))]
+    x = (
+        numbers
+        if log or (len(numbers) == len(at) and not wide)
+        else [float(index) for index in range(len(at))]
+    )
     order = sorted(range(len(x)), key=lambda index: x[index])
-    lines = (("bias", "bias"), ("net variance" if points[0].found.loss == "zero-one" else "variance", "net_variance"), ("expected loss", "expected_loss"))
-    series = [Series(name, [x[k] for k in order], [_number(getattr(points[k].found, key)) for k in order]) for name, key in lines]
+    lines = (
+        ("bias", "bias"),
+        ("net variance" if points[0].found.loss == "zero-one" else "variance", "net_variance"),
+        ("expected loss", "expected_loss"),
+    )
+    series = [
+        Series(name, [x[k] for k in order], [_number(getattr(points[k].found, key)) for k in order])
+        for name, key in lines
+    ]
     if any(math.isfinite(point.training) for point in points):
-        series.append(Series("training loss", [x[k] for k in order], [_number(points[k].training) for k in order]))
+        series.append(
+            Series(
+                "training loss", [x[k] for k in order], [_number(points[k].training) for k in order]
+            )
+        )
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
     loss = points[0].found.loss
-    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names, name="parts")
+    return Chart(
+        series,
+        str(axis),
+        loss,
+        caption=f"{loss} loss over {axis}",
+        log_x=log,
+        x_names=names,
+        name="parts",
+    )
 
 
 def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | None]) -> list[Block]:
-    """The textbook's picture: training and expected loss at each value, the gap, and the zone; nothing where no training loss is known."""
+    """The textbook's picture: training and expected loss at each value, the gap, and the zone;
+    nothing where no training loss is known.
+    """
     if not any(math.isfinite(point.training) for point in points):
         return []
     rows: list[list[Cell]] = [
-        [_name(point, points), _number(point.training), point.found.expected_loss, _number(point.found.expected_loss - point.training), zone or ""]
+        [
+            _name(point, points),
+            _number(point.training),
+            point.found.expected_loss,
+            _number(point.found.expected_loss - point.training),
+            zone or "",
+        ]
         for point, zone in zip(points, zones, strict=True)
     ]
-    columns = [Column(axis or "part"), *(Column(name, align="right") for name in ("E_train", "E_new", "gap")), Column("zone")]
-    told = "E_train: mean loss of the replicas on their own training samples; E_new: expected loss on new samples"
-    return [Table(columns if any(zones) else columns[:-1], rows if any(zones) else [row[:-1] for row in rows], caption=f"{told}.")]
+    columns = [
+        Column(axis or "part"),
+        *(Column(name, align="right") for name in ("E_train", "E_new", "gap")),
+        Column("zone"),
+    ]
+    told = (
+        "E_train: mean loss of the replicas on their own training samples; E_new: expected loss "
+        "on new samples"
+    )
+    return [
+        Table(
+            columns if any(zones) else columns[:-1],
+            rows if any(zones) else [row[:-1] for row in rows],
+            caption=f"{told}.",
+        )
+    ]
 
 
 def _one(point: Point) -> Table:
     """One decomposition, a part to a row."""
     found = point.found
-    rows: list[list[Cell]] = [["expected loss", found.expected_loss, *_between(found, "expected_loss")]]
-    rows.append(["bias²" if found.loss == "squared" else "bias", _number(found.bias), *_between(found, "bias")])
+    rows: list[list[Cell]] = [
+        ["expected loss", found.expected_loss, *_between(found, "expected_loss")]
+    ]
+    rows.append(
+        [
+            "bias²" if found.loss == "squared" else "bias",
+            _number(found.bias),
+            *_between(found, "bias"),
+        ]
+    )
     rows.append(["variance", _number(found.variance), *_between(found, "variance")])
     if found.loss == "zero-one":
         rows.append(["net variance", _number(found.net_variance), *_between(found, "net_variance")])
@@ -209,16 +380,35 @@ def _one(point: Point) -> Table:
         rows.append(["noise", found.noise, "", ""])
     if math.isfinite(point.training):
         rows.append(["training loss (E_train)", _number(point.training), "", ""])
-    rows += [[f"{name} of Kohavi and Wolpert", _number(value), "", ""] for name, value in found.kohavi_wolpert.items()]
+    rows += [
+        [f"{name} of Kohavi and Wolpert", _number(value), "", ""]
+        for name, value in found.kohavi_wolpert.items()
+    ]
     if point.sources:
-        rows += [["variance from training data", point.sources.training_data, "", ""], ["variance from seeds", point.sources.seed, "", ""]]
-    columns = [Column("part"), Column("estimate", align="right"), Column("low", align="right", digits=3), Column("high", align="right", digits=3)]
-    return Table(columns, rows, caption=f"{_caption(found)}, of {counted(found.replicas, 'replica')}; low and high: 95 %.")
+        rows += [
+            ["variance from training data", point.sources.training_data, "", ""],
+            ["variance from seeds", point.sources.seed, "", ""],
+        ]
+    columns = [
+        Column("part"),
+        Column("estimate", align="right"),
+        Column("low", align="right", digits=3),
+        Column("high", align="right", digits=3),
+    ]
+    return Table(
+        columns,
+        rows,
+        caption=f"{_caption(found)}, of {counted(found.replicas, 'replica')}; low and high: 95 %.",
+    )
 
 
 def _between(found: Decomposition, name: str) -> list[Cell]:
     low, high = found.intervals[name]
-    return [_number(low), _number(high)] if _interval(found, name) != UNKNOWN["unknown"] else [UNKNOWN["unknown"], ""]
+    return (
+        [_number(low), _number(high)]
+        if _interval(found, name) != UNKNOWN["unknown"]
+        else [UNKNOWN["unknown"], ""]
+    )
 
 
 def _number(value: float) -> float:
@@ -233,16 +423,37 @@ def _name(point: Point, points: Sequence[Point]) -> Cell:
 
 def _parts(points: Sequence[Point], axis: str | None) -> Table:
     """The parts at each value."""
-    zero_one, known = points[0].found.loss == "zero-one", any(point.found.noise_known for point in points)
+    zero_one, known = (
+        points[0].found.loss == "zero-one",
+        any(point.found.noise_known for point in points),
+    )
     apart = any(point.sources for point in points)
-    names = ["expected loss", "bias", "variance", *["net variance"] * zero_one, *["noise"] * known, *["from data", "from seeds"] * apart, "replicas"]
+    names = [
+        "expected loss",
+        "bias",
+        "variance",
+        *["net variance"] * zero_one,
+        *["noise"] * known,
+        *["from data", "from seeds"] * apart,
+        "replicas",
+    ]
     rows: list[list[Cell]] = []
     for point in points:
         found = point.found
-        cells: list[Cell] = [_name(point, points), found.expected_loss, _number(found.bias), _number(found.variance)]
-        cells += [*([_number(found.net_variance)] if zero_one else []), *([found.noise if found.noise_known else "not known"] if known else [])]
+        cells: list[Cell] = [
+            _name(point, points),
+            found.expected_loss,
+            _number(found.bias),
+            _number(found.variance),
+        ]
+        cells += [
+            *([_number(found.net_variance)] if zero_one else []),
+            *([found.noise if found.noise_known else "not known"] if known else []),
+        ]
         if apart:
-            cells += [point.sources.training_data, point.sources.seed] if point.sources else ["-", "-"]
+            cells += (
+                [point.sources.training_data, point.sources.seed] if point.sources else ["-", "-"]
+            )
         rows.append([*cells, found.replicas])
     columns = [Column(axis or "part"), *(Column(name, align="right") for name in names)]
     return Table(columns, rows, caption=f"{_caption(points[0].found)}.")
@@ -251,9 +462,19 @@ def _parts(points: Sequence[Point], axis: str | None) -> Table:
 def _intervals(points: Sequence[Point], axis: str | None) -> Table:
     """Their intervals."""
     keys = ("expected_loss", "bias", "net_variance")
-    names = ["expected loss", "bias", "net variance" if points[0].found.loss == "zero-one" else "variance"]
-    rows: list[list[Cell]] = [[_name(point, points), *(_interval(point.found, key) for key in keys)] for point in points]
-    return Table([Column(axis or "part"), *(Column(name) for name in names)], rows, caption="Their 95 % intervals.")
+    names = [
+        "expected loss",
+        "bias",
+        "net variance" if points[0].found.loss == "zero-one" else "variance",
+    ]
+    rows: list[list[Cell]] = [
+        [_name(point, points), *(_interval(point.found, key) for key in keys)] for point in points
+    ]
+    return Table(
+        [Column(axis or "part"), *(Column(name) for name in names)],
+        rows,
+        caption="Their 95 % intervals.",
+    )
 
 
 def _interval(found: Decomposition, key: str) -> str:
@@ -285,5 +506,9 @@ def record(point: Point, zone: str | None = None) -> dict[str, Any]:
     if found.kohavi_wolpert:
         made["kohavi_wolpert"] = dict(found.kohavi_wolpert)
     if point.sources is not None:
-        made["sources"] = {"measure": point.sources.measure, "training_data": point.sources.training_data, "seed": point.sources.seed}
+        made["sources"] = {
+            "measure": point.sources.measure,
+            "training_data": point.sources.training_data,
+            "seed": point.sources.seed,
+        }
     return made

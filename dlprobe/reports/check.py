@@ -1,4 +1,6 @@
-"""What `check` says: findings run by run, what several runs of one configuration have in common, counts."""
+"""What `check` says: findings run by run, what several runs of one configuration have in
+common, counts.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,30 @@ from dlprobe.render.checked import (
     unevaluated,
     unevaluated_text,
 )
-from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Heading,
+    Hint,
+    Paragraph,
+    Table,
+    Tone,
+    Toned,
+    Verdict,
+)
 from dlprobe.reports.diagnosis import SEVERITY_TONES as TONES
-from dlprobe.reports.diagnosis import brings_about, choices, diagnosis_blocks, diagnosis_line, head, opening, remarks, unknown_cause
+from dlprobe.reports.diagnosis import (
+    brings_about,
+    choices,
+    diagnosis_blocks,
+    diagnosis_line,
+    head,
+    opening,
+    remarks,
+    unknown_cause,
+)
 from dlprobe.reports.proof import proof_blocks, proof_line
 from dlprobe.reports.run import quoted
 
@@ -40,7 +63,8 @@ FEW_PLACES = 4  # configurations that are named in one sentence
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How often a rule fired among the runs that it could be evaluated on. low, high: 95 % interval of the share. configuration: 0 for all runs.
+    """How often a rule fired among the runs that it could be evaluated on. low, high: 95 % interval
+    of the share. configuration: 0 for all runs.
 
     of: whether runs are counted, or comparisons of several runs with their baseline.
     """
@@ -58,7 +82,8 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class ConfigurationCount:
-    """The runs of one configuration of a study: its place in words and by axis, paths of its runs, how many have come to what, and the rules that fired.
+    """The runs of one configuration of a study: its place in words and by axis, paths of its runs,
+    how many have come to what, and the rules that fired.
 
     repeated: what its runs differ in, seed or replica.
     """
@@ -74,12 +99,29 @@ class ConfigurationCount:
     @property
     def severity(self) -> int:
         """The place of its worst finding among the severities."""
-        return min((SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES))
+        return min(
+            (SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As data."""
-        rules = [{"code": each.code, "name": each.name, "severity": each.severity, "fired": each.fired, "evaluated": each.evaluated} for each in self.rules]
-        return {"study": self.study, "coordinates": dict(self.place), "runs": list(self.runs), "states": dict(self.states), "findings": rules}
+        rules = [
+            {
+                "code": each.code,
+                "name": each.name,
+                "severity": each.severity,
+                "fired": each.fired,
+                "evaluated": each.evaluated,
+            }
+            for each in self.rules
+        ]
+        return {
+            "study": self.study,
+            "coordinates": dict(self.place),
+            "runs": list(self.runs),
+            "states": dict(self.states),
+            "findings": rules,
+        }
 
 
 def check_document(
@@ -96,46 +138,101 @@ def check_document(
     proofs: Mapping[str, Proof] | None = None,
     configurations: Sequence[ConfigurationCount] = (),
 ) -> CheckDocument:
-    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown; with `details` every
-    finding is shown whole. proofs: of causes, by the path of the run. configurations: those of studies, which stand for their runs but for `details`.
+    """The whole answer. counts: of the configurations with several runs; with `counted`, of all
+    runs, and then they are all that is shown; with `details` every finding is shown whole. proofs:
+    of causes, by the path of the run. configurations: those of studies, which stand for their runs
+    but for `details`.
     """
     proofs = proofs or {}
     runs = [checked_run(each, criteria.asked, proofs.get(each.path)) for each in judged]
     silent = [group.to_json() for group in unevaluated(runs)]
     listed = [_run_data(each, criteria, proofs.get(each.path)) for each in judged]
     grouped = [each.to_json() for each in configurations]
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "configurations": grouped, "not_evaluated": silent, "exit_code": exit_code}
-    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs, configurations)
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "runs": listed,
+        "configurations": grouped,
+        "not_evaluated": silent,
+        "exit_code": exit_code,
+    }
+    blocks = (
+        [_count_table(counts, ""), *_silence(runs)]
+        if counted
+        else _blocks(judged, runs, counts, details, proofs, configurations)
+    )
     hints = [index for index, block in enumerate(blocks) if isinstance(block, Hint)]
     end = hints[0] if hints else len(blocks)
-    codes = [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in unevaluated(runs)])] if details and silent else []
+    codes = (
+        [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in unevaluated(runs)])]
+        if details and silent
+        else []
+    )
     blocks[end:end] = [*codes, Paragraph(_exit(exit_code, fails_on))]
     if counted:
         listed = [_count_data(each) for each in counts]
-        data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
-    rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
-    data |= {"project_file": None if project is None else {"path": project.path, "settings": project.settings}}
+        data = {
+            "schema": COUNTS_SCHEMA,
+            "runs": len(judged),
+            "counts": listed,
+            "not_evaluated": silent,
+            "exit_code": exit_code,
+        }
+    rules = {
+        rule.code: RuleLine(
+            rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()
+        )
+        for rule in criteria.selection.rules
+    }
+    data |= {
+        "project_file": None
+        if project is None
+        else {"path": project.path, "settings": project.settings}
+    }
     blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
     title = "" if len(judged) == 1 and not counted else f"check {_runs(judged)}"
-    return CheckDocument(title, blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
+    return CheckDocument(
+        title,
+        blocks,
+        data,
+        runs=runs,
+        rules=rules,
+        fails_on=fails_on,
+        version=version,
+        project=project,
+    )
 
 
 def _exit(code: int, fails_on: Sequence[Severity]) -> str:
     """The exit code, and which findings make it 1."""
-    return f"exit code {code}; " + (f"findings of severity {' or '.join(fails_on)} make it 1" if fails_on else "no finding makes it 1")
+    return f"exit code {code}; " + (
+        f"findings of severity {' or '.join(fails_on)} make it 1"
+        if fails_on
+        else "no finding makes it 1"
+    )
 
 
 def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dict[str, Any]:
     diagnosis = None if judged.diagnosis is None else judged.diagnosis.to_json()
-    data = {"path": judged.path, "diagnosis": diagnosis, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
+    data = {
+        "path": judged.path,
+        "diagnosis": diagnosis,
+        **judged.judgement.to_json(),
+        "not_compared": list(judged.not_compared),
+    }
     data["proof"] = None if proof is None else proof.to_json()
     if judged.start is not None:
         data["before_training"] = judged.start.to_json()
-    return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
+    return (
+        {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
+    )
 
 
-def checked_run(judged: JudgedRun, asked: Sequence[str] = (), proof: Proof | None = None) -> CheckedRun:
-    """A judged run as formats draw it. asked: codes that were selected by name; proof: of its cause."""
+def checked_run(
+    judged: JudgedRun, asked: Sequence[str] = (), proof: Proof | None = None
+) -> CheckedRun:
+    """A judged run as formats draw it. asked: codes that were selected by name; proof: of its
+    cause.
+    """
     judgement = judged.judgement
     lines = [finding_line(finding) for finding in judgement.findings]
     line = None if judged.diagnosis is None else diagnosis_line(judged.diagnosis)
@@ -163,13 +260,21 @@ def finding_line(finding: Finding) -> FindingLine:
 
 
 def unevaluated_lines(judged: JudgedRun, asked: Sequence[str]) -> list[str]:
-    """What could not be looked at of one run, line by line; asked: codes that were selected by name."""
+    """What could not be looked at of one run, line by line; asked: codes that were selected by
+    name.
+    """
     run = checked_run(judged, asked)
-    return [text for text in (*(sentence for _, sentence in asked_in_vain(run)), unevaluated_text([run])) if text]
+    return [
+        text
+        for text in (*(sentence for _, sentence in asked_in_vain(run)), unevaluated_text([run]))
+        if text
+    ]
 
 
 def _silence(runs: Sequence[CheckedRun]) -> list[Block]:
-    """What could not be looked at: what was asked for in vain line by line, all of it in one sentence."""
+    """What could not be looked at: what was asked for in vain line by line, all of it in one
+    sentence.
+    """
     asked = [line for run in runs for line in _asked(run, f"{run.path}: " if len(runs) > 1 else "")]
     told = unevaluated_text(runs)
     return [*asked, *([Paragraph(told)] if told else [])]
@@ -177,7 +282,10 @@ def _silence(runs: Sequence[CheckedRun]) -> list[Block]:
 
 def _asked(run: CheckedRun, before: str = "") -> list[Block]:
     """What was asked for in vain, line by line."""
-    return [Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning") for code, sentence in asked_in_vain(run)]
+    return [
+        Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning")
+        for code, sentence in asked_in_vain(run)
+    ]
 
 
 def _blocks(
@@ -195,13 +303,32 @@ def _blocks(
         if each.path in together and not (details or each.advice or run.blind):
             continue
         proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
-        blocks += [*proof, *_one_run(each, run)] if len(judged) == 1 else [*_one_of_several(each, run), *proof]
-        blocks += [Paragraph(f"{run.path}: {note}" if len(judged) > 1 else note) for note in note_lines(run)]
-        blocks += [block for finding in run.findings for block in finding_blocks(finding)] if details else []
+        blocks += (
+            [*proof, *_one_run(each, run)]
+            if len(judged) == 1
+            else [*_one_of_several(each, run), *proof]
+        )
+        blocks += [
+            Paragraph(f"{run.path}: {note}" if len(judged) > 1 else note)
+            for note in note_lines(run)
+        ]
+        blocks += (
+            [block for finding in run.findings for block in finding_blocks(finding)]
+            if details
+            else []
+        )
         blocks += [_advice_table(each)] if each.advice else []
     blocks += _silence(runs) if len(judged) > 1 else []
     if counts:
-        blocks.append(_count_table(counts, "Runs of one configuration with other seeds: in how many each rule fired, with a 95 % interval."))
+        blocks.append(
+            _count_table(
+                counts,
+                (
+                    "Runs of one configuration with other seeds: in how many each rule fired, "
+                    "with a 95 % interval."
+                ),
+            )
+        )
     if len(judged) > 1 or judged[0].known or judged[0].unreadable:
         blocks.append(_total(judged))
     return blocks + _hints(judged, details, configurations)
@@ -216,22 +343,63 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
         for each in mine:
             for count in each.rules:
                 fired.setdefault(count.code, []).append((count, each))
-        worst = sorted(fired.values(), key=lambda places: (SEVERITIES.index(places[0][0].severity), -sum(count.fired for count, _ in places)))
-        blocks += [Heading(study, 2)] if study != configurations[0].study or study != configurations[-1].study else []
+        worst = sorted(
+            fired.values(),
+            key=lambda places: (
+                SEVERITIES.index(places[0][0].severity),
+                -sum(count.fired for count, _ in places),
+            ),
+        )
+        blocks += (
+            [Heading(study, 2)]
+            if study != configurations[0].study or study != configurations[-1].study
+            else []
+        )
         blocks += [Verdict(_fired_in(places), TONES[places[0][0].severity]) for places in worst]
-        columns = [Column("configuration"), Column("runs", align="right"), Column("have come to"), Column("findings")]
-        shown = mine if details or len(mine) <= FEW_ROWS else sorted(mine, key=lambda each: each.severity)[:FEW_ROWS]
-        rows: list[list[Cell]] = [
-            [each.label, len(each.runs), _states(each), ", ".join(f"{rule.code} {_fired(rule)}" for rule in each.rules)] for each in shown
+        columns = [
+            Column("configuration"),
+            Column("runs", align="right"),
+            Column("have come to"),
+            Column("findings"),
         ]
-        some = f"; {len(shown)} of {len(mine)}, the worst first, --details shows all" if len(shown) < len(mine) else ""
-        blocks.append(Table(columns, rows, f"The configurations of the study: what their runs have come to, and the rules that fired{some}"))
+        shown = (
+            mine
+            if details or len(mine) <= FEW_ROWS
+            else sorted(mine, key=lambda each: each.severity)[:FEW_ROWS]
+        )
+        rows: list[list[Cell]] = [
+            [
+                each.label,
+                len(each.runs),
+                _states(each),
+                ", ".join(f"{rule.code} {_fired(rule)}" for rule in each.rules),
+            ]
+            for each in shown
+        ]
+        some = (
+            f"; {len(shown)} of {len(mine)}, the worst first, --details shows all"
+            if len(shown) < len(mine)
+            else ""
+        )
+        blocks.append(
+            Table(
+                columns,
+                rows,
+                (
+                    "The configurations of the study: what their runs have come to, and the "
+                    f"rules that fired{some}"
+                ),
+            )
+        )
     return blocks
 
 
 def _fired_in(places: Sequence[tuple[RuleCount, ConfigurationCount]]) -> str:
     """`vanishing-gradient (G001) in 3 of 3 seeds of sigmoid · glorot_normal; 2 of 3 of …`."""
-    told = [f"{count.fired} of {count.evaluated} {'' if number else _noun(count, of)}of {of.label}" for number, (count, of) in enumerate(places)]
+    told = [
+        f"{count.fired} of {count.evaluated} {'' if number else _noun(count, of)}of {of.label}"
+        for number, (count, of) in enumerate(places)
+    ]
     rest = f" and of {len(told) - FEW_PLACES} more" if len(told) > FEW_PLACES else ""
     return f"{places[0][0].name} ({places[0][0].code}) in {'; '.join(told[:FEW_PLACES])}{rest}"
 
@@ -247,17 +415,41 @@ def _states(each: ConfigurationCount) -> str:
     return ", ".join(f"{state} {count}" for state, count in each.states.items())
 
 
-def _hints(judged: Sequence[JudgedRun], details: bool, configurations: Sequence[ConfigurationCount]) -> list[Block]:
+def _hints(
+    judged: Sequence[JudgedRun], details: bool, configurations: Sequence[ConfigurationCount]
+) -> list[Block]:
     """What to type next: to see every finding whole, and to read about the first."""
     codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
     if not codes:
         return []
     found = judged[0].diagnosis
-    first = found.cause.code if len(judged) == 1 and found is not None and found.cause is not None else _first_code(judged, codes)
-    typed = " ".join(dict.fromkeys(quoted(each.path) for each in judged if not (each.group or each.unreadable or each.named)))
-    whole = [Hint(f"dlprobe check {typed} --details")] if typed and not details and len(judged) <= FEW_RUNS else []
-    members = [each for each in judged if each.study and any(finding.code == first for finding in each.judgement.findings)]
-    one = [Hint(f"dlprobe check {quoted(members[0].path)}")] if members and configurations and len(judged) > 1 else []
+    first = (
+        found.cause.code
+        if len(judged) == 1 and found is not None and found.cause is not None
+        else _first_code(judged, codes)
+    )
+    typed = " ".join(
+        dict.fromkeys(
+            quoted(each.path)
+            for each in judged
+            if not (each.group or each.unreadable or each.named)
+        )
+    )
+    whole = (
+        [Hint(f"dlprobe check {typed} --details")]
+        if typed and not details and len(judged) <= FEW_RUNS
+        else []
+    )
+    members = [
+        each
+        for each in judged
+        if each.study and any(finding.code == first for finding in each.judgement.findings)
+    ]
+    one = (
+        [Hint(f"dlprobe check {quoted(members[0].path)}")]
+        if members and configurations and len(judged) > 1
+        else []
+    )
     return [*one, *whole, Hint(f"dlprobe explain {first}")]
 
 
@@ -265,10 +457,25 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     """The diagnosis of the only run, and what else there is in one line."""
     blocks = [] if judged.diagnosis is None else diagnosis_blocks(judged.diagnosis)
     if run.blind or run.unreadable:
-        return [*blocks, Verdict(run.blind or f"{run.path}: cannot be judged", "bad"), *_silence([run])]
+        return [
+            *blocks,
+            Verdict(run.blind or f"{run.path}: cannot be judged", "bad"),
+            *_silence([run]),
+        ]
     infos = [] if judged.diagnosis is None else remarks(judged.diagnosis)
-    more = [f"{len(infos)} more: {', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"] if infos else []
-    rest = " · ".join(filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"]))
+    more = (
+        [
+            (
+                f"{len(infos)} more: "
+                f"{', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"
+            )
+        ]
+        if infos
+        else []
+    )
+    rest = " · ".join(
+        filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"])
+    )
     return [*blocks, *_asked(run), Paragraph(rest)]
 
 
@@ -285,7 +492,11 @@ def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
 
 def _short(found: Diagnosis) -> list[tuple[str, str]]:
     """A line for the cause and what follows, and one for each other fault; infos are counted."""
-    heads = [each for each in (found.cause, *found.symptoms, *found.others) if each is not None and each.severity != "info"]
+    heads = [
+        each
+        for each in (found.cause, *found.symptoms, *found.others)
+        if each is not None and each.severity != "info"
+    ]
     lines = [("", unknown_cause(found))] if found.cause_unknown else []
     lines += [("", f"{head(each)}: {each.evidence}.") for each in heads]
     return [*lines, *([("", told)] if (told := brings_about(found)) else [])]
@@ -295,30 +506,57 @@ def _findings_of_group(run: CheckedRun) -> list[Block]:
     """The findings of several runs together against their baseline."""
     if not run.findings:
         return []
-    return [Heading(run.path, 2), *(block for finding in run.findings for block in finding_blocks(finding))]
+    return [
+        Heading(run.path, 2),
+        *(block for finding in run.findings for block in finding_blocks(finding)),
+    ]
 
 
 def _advice_table(judged: JudgedRun) -> Table:
     """A run beside the practical guidelines, line by line."""
-    columns = [Column("guideline"), Column("this run has"), Column("what the run shows"), Column("worth changing?")]
+    columns = [
+        Column("guideline"),
+        Column("this run has"),
+        Column("what the run shows"),
+        Column("worth changing?"),
+    ]
     tones: dict[str, Tone] = {"yes": "warning", "no": "good", "no evidence": "neutral"}
     rows: list[list[Cell]] = [
-        [f"{line.guideline}", f"{line.has}{' ✓' if line.followed else ''}", line.shows, Toned(line.worth_changing, tones[line.worth_changing])]
+        [
+            f"{line.guideline}",
+            f"{line.has}{' ✓' if line.followed else ''}",
+            line.shows,
+            Toned(line.worth_changing, tones[line.worth_changing]),
+        ]
         for line in judged.advice
     ]
-    return Table(columns, rows, f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines writes them; ✓: followed).")
+    return Table(
+        columns,
+        rows,
+        (
+            f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
+            "writes them; ✓: followed)."
+        ),
+    )
 
 
 def _first_code(judged: Sequence[JudgedRun], codes: Mapping[str, int]) -> str:
     """The code to read about first: of the worst severity, the most frequent."""
-    severities = {finding.code: SEVERITIES.index(finding.severity or "info") for each in judged for finding in each.judgement.findings}
+    severities = {
+        finding.code: SEVERITIES.index(finding.severity or "info")
+        for each in judged
+        for finding in each.judgement.findings
+    }
     return min(codes, key=lambda code: (severities[code], -codes[code], code))
 
 
 def finding_blocks(finding: FindingLine) -> list[Block]:
     """A finding: what, where, and what to try."""
     details = "; ".join(filter(None, [finding.place, finding.numbers]))
-    line = Verdict(f"{finding.code} {finding.name} ({finding.severity}): {finding.evidence}", TONES[finding.severity])
+    line = Verdict(
+        f"{finding.code} {finding.name} ({finding.severity}): {finding.evidence}",
+        TONES[finding.severity],
+    )
     return [line, Bullets([*filter(None, [details]), *finding.tries])]
 
 
@@ -339,14 +577,28 @@ def _rules(count: int) -> str:
 def _total(judged: Sequence[JudgedRun]) -> Paragraph:
     """How much was found, in one line."""
     found = Counter(finding.severity for each in judged for finding in each.judgement.findings)
-    told = ", ".join(f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}" for severity in SEVERITIES if found[severity])
+    told = ", ".join(
+        f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}"
+        for severity in SEVERITIES
+        if found[severity]
+    )
     known = sum(each.known for each in judged)
     left_out = f"; {known} known from the baseline left out" if known else ""
     could = [each for each in judged if not each.unreadable]
-    lost = f"; {len(judged) - len(could)} of {_runs(judged)} could not be judged" if len(could) < len(judged) else ""
+    lost = (
+        f"; {len(judged) - len(could)} of {_runs(judged)} could not be judged"
+        if len(could) < len(judged)
+        else ""
+    )
     if not could:
-        return Paragraph(f"none of {_runs(judged)} could be judged" if len(judged) > 1 else "the run could not be judged")
-    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {_runs(could)}{left_out}{lost}")
+        return Paragraph(
+            f"none of {_runs(judged)} could be judged"
+            if len(judged) > 1
+            else "the run could not be judged"
+        )
+    return Paragraph(
+        f"{told or ('no new finding' if known else 'no finding')} in {_runs(could)}{left_out}{lost}"
+    )
 
 
 def _runs(judged: Sequence[JudgedRun]) -> str:
@@ -358,9 +610,22 @@ def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:
     if not counts:
         return Paragraph("no rule fired")
     several = len({each.configuration for each in counts}) > 1
-    columns = [Column("code"), Column("rule"), Column("severity"), Column("fired", align="right"), Column("95 %", align="right")]
+    columns = [
+        Column("code"),
+        Column("rule"),
+        Column("severity"),
+        Column("fired", align="right"),
+        Column("95 %", align="right"),
+    ]
     rows: list[list[Any]] = [
-        [each.code, each.name, Toned(each.severity, TONES[each.severity]), _fired(each), f"{each.low:.0%} to {each.high:.0%}"] for each in counts
+        [
+            each.code,
+            each.name,
+            Toned(each.severity, TONES[each.severity]),
+            _fired(each),
+            f"{each.low:.0%} to {each.high:.0%}",
+        ]
+        for each in counts
     ]
     if several:
         columns.append(Column("configuration", align="right"))
@@ -375,4 +640,11 @@ def _fired(count: RuleCount) -> str:
 
 def _count_data(count: RuleCount) -> dict[str, Any]:
     named = {"code": count.code, "name": count.name, "severity": count.severity}
-    return {**named, "fired": count.fired, "evaluated": count.evaluated, "low": count.low, "high": count.high, "of": count.of}
+    return {
+        **named,
+        "fired": count.fired,
+        "evaluated": count.evaluated,
+        "low": count.low,
+        "high": count.high,
+        "of": count.of,
+    }

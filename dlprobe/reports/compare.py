@@ -1,4 +1,6 @@
-"""What `compare` says: which values can be told apart, why the worst is the worst, the three quantities of each through its layers, and the ranking."""
+"""What `compare` says: which values can be told apart, why the worst is the worst, the three
+quantities of each through its layers, and the ranking.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,33 @@ from typing import TYPE_CHECKING
 from dlprobe.config import to_mapping
 from dlprobe.record.sizes import factor_text
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
-from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, scale, size, span, unit, words
+from dlprobe.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Hint,
+    Paragraph,
+    Table,
+    Toned,
+    Verdict,
+)
+from dlprobe.reports.compare_details import (
+    DRAWN,
+    STANDING,
+    against_best,
+    chart,
+    costs,
+    margins,
+    scale,
+    size,
+    span,
+    unit,
+    words,
+)
 from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
@@ -32,41 +59,97 @@ def seeds_of(compared: Compared, study: str | None) -> Seeds:
     diagnoses = {}
     for label, runs in compared.runs.items():
         known = [(run, run.examined) for run in runs if run.examined is not None]
-        named = [seen.diagnosis(f"{study}#{run.id}") if study else seen.diagnosis(f"{label}, seed {run.seed}", typed=False) for run, seen in known]
+        named = [
+            seen.diagnosis(f"{study}#{run.id}")
+            if study
+            else seen.diagnosis(f"{label}, seed {run.seed}", typed=False)
+            for run, seen in known
+        ]
         diagnoses[label] = worst_first(named)
-    return Seeds(diagnoses, {label: [run.healed for run in runs if run.healed is not None] for label, runs in compared.runs.items()})
+    return Seeds(
+        diagnoses,
+        {
+            label: [run.healed for run in runs if run.healed is not None]
+            for label, runs in compared.runs.items()
+        },
+    )
 
 
 def document(
-    compared: Compared, *, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], study: str | None, keep: str = "", more: str = ""
+    compared: Compared,
+    *,
+    data_name: str,
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    study: str | None,
+    keep: str = "",
+    more: str = "",
 ) -> Document:
-    """The whole answer. curves: by label (steps, median of the ranking metric) over the evaluations. keep: the command that keeps every run, where none was;
+    """The whole answer. curves: by label (steps, median of the ranking metric) over the
+    evaluations. keep: the command that keeps every run, where none was;
     more: the same for the command with enough seeds.
     """
-    found, seeds, lines = compared.all, seeds_of(compared, study), shared_lines([cell.config for cell in compared.request.cells], data_name)
-    blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
+    found, seeds, lines = (
+        compared.all,
+        seeds_of(compared, study),
+        shared_lines([cell.config for cell in compared.request.cells], data_name),
+    )
+    blocks: list[Block] = (
+        []
+        if compared.complete
+        else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
+    )
     blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
-        blocks += [Heading("Because before training, from layer to layer towards the input, the error signal is", 2), Bullets(told)]
-    blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
-    details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
+        blocks += [
+            Heading(
+                (
+                    "Because before training, from layer to layer towards the input, the error "
+                    "signal is"
+                ),
+                2,
+            ),
+            Bullets(told),
+        ]
+    blocks += [
+        Facts(list(lines.items())),
+        *([Paragraph(note)] if (note := caveat(compared)) else []),
+    ]
+    details: list[Block] = [
+        against_best(found),
+        costs(compared),
+        chart(found, curves),
+        *_strips(compared, start=False),
+        *margins(compared),
+    ]
     details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
     if study and compared.complete:
         blocks.append(Hint(f"dlprobe compare {quoted(study)} --details", details=True))
     blocks.append(Hint(_next(compared, study, keep, more)))
     records = [value_record(compared, value, curves[value.label], seeds) for value in found.values]
     cautions = [each for each in (caveat(compared), _edges(compared)) if each]
-    return Document("", blocks, comparison_record(compared, data_name, lines, records, cautions), details)
+    return Document(
+        "", blocks, comparison_record(compared, data_name, lines, records, cautions), details
+    )
 
 
 def _next(compared: Compared, study: str | None, keep: str, more: str) -> str:
-    """What to type next: what goes on with runs or seeds that lack, keeps the runs, or looks into them."""
+    """What to type next: what goes on with runs or seeds that lack, keeps the runs, or looks
+    into them.
+    """
     seeds = compared.all.power.needed
     if study is None:
-        return f"{more}   # enough seeds to tell" if compared.all.too_few_seeds and more else f"{keep}   # keeps every run"
+        return (
+            f"{more}   # enough seeds to tell"
+            if compared.all.too_few_seeds and more
+            else f"{keep}   # keeps every run"
+        )
     if not compared.complete:
         return f"dlprobe compare --resume {quoted(study)}"
-    return f"dlprobe compare --resume {quoted(study)} --seeds {seeds}" if compared.all.too_few_seeds else f"dlprobe inspect {quoted(study)}"
+    return (
+        f"dlprobe compare --resume {quoted(study)} --seeds {seeds}"
+        if compared.all.too_few_seeds
+        else f"dlprobe inspect {quoted(study)}"
+    )
 
 
 def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]:
@@ -77,15 +160,39 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
         values = list(dict.fromkeys(str(each[table][key]) for each in tables))
         if len(values) > 1:
             return f"{word or key} compared"
-        return "" if values[0].lower() == str(usual).lower() else f"{f'{word} ' if word else ''}{values[0]}"
+        return (
+            ""
+            if values[0].lower() == str(usual).lower()
+            else f"{f'{word} ' if word else ''}{values[0]}"
+        )
 
     layers = list(dict.fromkeys(config.model.layers for config in configs))
     rates = list(dict.fromkeys(config.training.resolved_lr for config in configs))
-    net = ["hidden layers compared" if len(layers) > 1 else f"{shortened(layers[0]) or 'no'} hidden units", told("model", "activation"), told("model", "init")]
-    net += [told("model", key, key, usual) for key, usual in (("norm", "none"), ("residual", "none"), ("dropout", 0.0))]
-    training = [told("training", "optimizer"), "learning rate compared" if len(rates) > 1 else f"learning rate {rates[0]:g}"]
-    training += [told("training", "batch_size", "batch size"), told("training", "epochs", "epochs", None), told("training", "steps", "steps", None)]
-    return {"data": data_name, "net": ", ".join(filter(None, net)), "training": ", ".join(filter(None, training))}
+    net = [
+        "hidden layers compared"
+        if len(layers) > 1
+        else f"{shortened(layers[0]) or 'no'} hidden units",
+        told("model", "activation"),
+        told("model", "init"),
+    ]
+    net += [
+        told("model", key, key, usual)
+        for key, usual in (("norm", "none"), ("residual", "none"), ("dropout", 0.0))
+    ]
+    training = [
+        told("training", "optimizer"),
+        "learning rate compared" if len(rates) > 1 else f"learning rate {rates[0]:g}",
+    ]
+    training += [
+        told("training", "batch_size", "batch size"),
+        told("training", "epochs", "epochs", None),
+        told("training", "steps", "steps", None),
+    ]
+    return {
+        "data": data_name,
+        "net": ", ".join(filter(None, net)),
+        "training": ", ".join(filter(None, training)),
+    }
 
 
 def _conclusion(found: Comparison, seeds: Seeds) -> list[Block]:
@@ -94,7 +201,15 @@ def _conclusion(found: Comparison, seeds: Seeds) -> list[Block]:
     if len(found.values) > 1:
         worst = found.values[-1]
         failed = _failed(seeds.diagnoses.get(worst.label, ()))
-        lines.append(Verdict(f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: {_why(found, worst, seeds)}", "bad" if failed else "neutral"))
+        lines.append(
+            Verdict(
+                (
+                    f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
+                    f"{_why(found, worst, seeds)}"
+                ),
+                "bad" if failed else "neutral",
+            )
+        )
     return lines
 
 
@@ -108,17 +223,27 @@ def _answer(found: Comparison) -> Verdict:
         return Verdict(f"only {best.label} has runs", "warning")
     if found.too_few_seeds:
         return Verdict(
-            f"too few seeds to tell: {seeds} cannot show any difference among {counted(len(found.values), 'value')}, {found.power.needed} can", "warning"
+            (
+                f"too few seeds to tell: {seeds} cannot show any difference among "
+                f"{counted(len(found.values), 'value')}, {found.power.needed} can"
+            ),
+            "warning",
         )
     alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
     if not worse:
         return Verdict(alike, "neutral")
-    behind = f"{_listed([value.label for value in worse])} {'is' if len(worse) == 1 else 'are'} worse: {_number(found, worse[0])}"
+    behind = (
+        f"{_listed([value.label for value in worse])} {'is' if len(worse) == 1 else 'are'} worse: "
+        f"{_number(found, worse[0])}"
+    )
     if len(worse) > 1:
         behind += f" to {_number(found, worse[-1])}"
     rest = f"{behind} against {_number(found, best)} {words(found.by)}"
     return Verdict(
-        f"{alike}; {rest}" if tied else f"{best.label} is the best of {counted(seeds, 'seed')} ({numbers}); {behind}", "good" if learned else "neutral"
+        f"{alike}; {rest}"
+        if tied
+        else f"{best.label} is the best of {counted(seeds, 'seed')} ({numbers}); {behind}",
+        "good" if learned else "neutral",
     )
 
 
@@ -132,9 +257,15 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def _why(found: Comparison, value: ValueResult, seeds: Seeds) -> str:
-    """The cause that the diagnosis names, of a value that did not learn, unless the profile itself is broken; else what the profile says."""
+    """The cause that the diagnosis names, of a value that did not learn, unless the profile
+    itself is broken; else what the profile says.
+    """
     diagnoses = [each for each in seeds.diagnoses.get(value.label, ()) if each.cause is not None]
-    if value.start.verdict not in BROKEN and _failed(seeds.diagnoses.get(value.label, ())) and diagnoses:
+    if (
+        value.start.verdict not in BROKEN
+        and _failed(seeds.diagnoses.get(value.label, ()))
+        and diagnoses
+    ):
         cause = diagnoses[0].cause
         assert cause is not None
         return brief(cause)
@@ -150,12 +281,19 @@ def _per_layer(value: ValueResult) -> str:
 
 
 def because(found: Comparison, value: ValueResult) -> str:
-    """What one layer does to the error signal before training, what that makes of it on its way, and the loss before training where it is off."""
+    """What one layer does to the error signal before training, what that makes of it on its
+    way, and the loss before training where it is off.
+    """
     signal = value.start.flow.error_signal_rms
     told = [_per_layer(value)]
     if value.because and len(signal) > 1 and signal[-1] > 0:
-        told.append(f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}")
-    first, chance = value.first(loss_name(found)), found.chance if found.by == loss_name(found) else math.nan
+        told.append(
+            f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}"
+        )
+    first, chance = (
+        value.first(loss_name(found)),
+        found.chance if found.by == loss_name(found) else math.nan,
+    )
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
     return "; ".join(told)
@@ -167,25 +305,64 @@ def loss_name(found: Comparison) -> str:
 
 
 def _strips(compared: Compared, start: bool) -> list[Block]:
-    """The three quantities of every value through its layers, before training beside theory, or at the end."""
+    """The three quantities of every value through its layers, before training beside theory, or
+    at the end.
+    """
     values = compared.all.values[:DRAWN]
     lines = []
     for value in values:
         health = value.start if start else value.end
-        theory = next((run.theory for run in compared.runs.get(value.label, ()) if run.theory is not None), None) if start else None
+        theory = (
+            next(
+                (
+                    run.theory
+                    for run in compared.runs.get(value.label, ())
+                    if run.theory is not None
+                ),
+                None,
+            )
+            if start
+            else None
+        )
         lines.append(FlowLine(value.label, health.flow, health.verdict, theory))
     depths = {len(line.flow.gradient_rms) for line in lines if len(line.flow.gradient_rms)}
     deepest = max(depths, default=0)
     last = "output" if len(depths) == 1 else f"layer {deepest}"
-    names = [*(f"{'hidden_' if len(depths) == 1 else 'layer '}{index + 1}" for index in range(deepest - 1)), last]
-    more = f"; the first {DRAWN} of {counted(len(compared.all.values), 'value')}" if len(compared.all.values) > DRAWN else ""
-    return flow_strips(lines, names, f"{'Before training' if start else 'At the end'}, median over {counted(compared.all.power.seeds, 'seed')}{more}")
+    names = [
+        *(
+            f"{'hidden_' if len(depths) == 1 else 'layer '}{index + 1}"
+            for index in range(deepest - 1)
+        ),
+        last,
+    ]
+    more = (
+        f"; the first {DRAWN} of {counted(len(compared.all.values), 'value')}"
+        if len(compared.all.values) > DRAWN
+        else ""
+    )
+    return flow_strips(
+        lines,
+        names,
+        (
+            f"{'Before training' if start else 'At the end'}, median over "
+            f"{counted(compared.all.power.seeds, 'seed')}{more}"
+        ),
+    )
 
 
 def _ranking(found: Comparison) -> Table:
     by, loss = found.by, loss_name(found)
-    idle = [name for name in ("dead", "saturated") if any(value.middle(name) >= WIDE for value in found.values)]
-    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", unit(found), "right", 3), Column("95 %", unit(found), "right")]
+    idle = [
+        name
+        for name in ("dead", "saturated")
+        if any(value.middle(name) >= WIDE for value in found.values)
+    ]
+    columns = [
+        Column("value"),
+        Column("first loss", "", "right", 3),
+        Column("end", unit(found), "right", 3),
+        Column("95 %", unit(found), "right"),
+    ]
     columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
     rows: list[list[Cell]] = [
         [
@@ -193,13 +370,21 @@ def _ranking(found: Comparison) -> Table:
             _finite(value.first(loss)),
             scale(found) * value.metrics[f"final_{by}"].value,
             span(value.metrics[f"final_{by}"], scale(found)),
-            *(None if math.isnan(value.middle(name)) else 100 * value.middle(name) for name in idle),
+            *(
+                None if math.isnan(value.middle(name)) else 100 * value.middle(name)
+                for name in idle
+            ),
             Toned(value.standing, STANDING[value.standing]),
         ]
         for value in found.values
     ]
     return Table(
-        columns, rows, caption=f"First loss, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
+        columns,
+        rows,
+        caption=(
+            f"First loss, and {words(by)} at the end, median of "
+            f"{counted(found.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
+        ),
     )
 
 
@@ -209,7 +394,11 @@ def _finite(number: float) -> float | None:
 
 def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
     """Why the worst value did not learn: the diagnosis of the seed that has come to least."""
-    failed = [seeds.diagnoses[value.label][0] for value in reversed(found.values) if _failed(seeds.diagnoses.get(value.label, ()))]
+    failed = [
+        seeds.diagnoses[value.label][0]
+        for value in reversed(found.values)
+        if _failed(seeds.diagnoses.get(value.label, ()))
+    ]
     return [*opening(failed[0]), *cause_blocks(failed[0], 1)] if failed else []
 
 
@@ -235,9 +424,14 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
 
 
 def _learned(found: Comparison, seeds: Seeds) -> str:
-    """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
+    """What most seeds came to, of the values of which they did not learn well: the best of them
+    may be the best of nothing.
+    """
     told = [
-        f"{value.label} ({name} in {count} of {counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
+        (
+            f"{value.label} ({name} in {count} of "
+            f"{counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
+        )
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
@@ -252,12 +446,18 @@ def _cause(found: Sequence[Diagnosis]) -> str:
 
 
 def _healed(found: Comparison, seeds: Seeds) -> str:
-    """Which values learned well although their error signal was ill before training, and when it was no more."""
+    """Which values learned well although their error signal was ill before training, and when
+    it was no more.
+    """
     told = []
     for value in found.values:
         steps, well = seeds.healed.get(value.label, ()), value.states.get("learned well", 0)
         if value.start.verdict in BROKEN and 2 * well > len(value.outcomes):
-            when = f"healed at about step {sorted(steps)[len(steps) // 2]:,}" if 2 * len(steps) > len(value.outcomes) else "not healed"
+            when = (
+                f"healed at about step {sorted(steps)[len(steps) // 2]:,}"
+                if 2 * len(steps) > len(value.outcomes)
+                else "not healed"
+            )
             told.append(f"{value.label} ({value.start.verdict}, {when})")
     return f"ill at the first step, yet learned well: {'; '.join(told)}" if told else ""
 
@@ -266,7 +466,10 @@ def _test(found: Comparison) -> str:
     if not found.pairs:
         return ""
     number = f"{len(found.pairs)} comparison{'s' if len(found.pairs) > 1 else ''}"
-    return f"values are called different at 5 % by an exact paired test over seeds (signed ranks), corrected for {number} (Holm)"
+    return (
+        "values are called different at 5 % by an exact paired test over seeds (signed ranks), "
+        f"corrected for {number} (Holm)"
+    )
 
 
 def _power(found: Comparison) -> str:
@@ -274,11 +477,17 @@ def _power(found: Comparison) -> str:
     if not found.pairs:
         return ""
     if power.seeds < power.needed:
-        return f"{counted(power.seeds, 'seed')} cannot show any difference among {counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
+        return (
+            f"{counted(power.seeds, 'seed')} cannot show any difference among "
+            f"{counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
+        )
     if not math.isfinite(power.detectable):
         return ""
     more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
-    return f"as much as seeds scatter here, {power.seeds} of them find a difference of {_size(power.detectable, found.ratio)} in four of five cases{more}"
+    return (
+        f"as much as seeds scatter here, {power.seeds} of them find a difference of "
+        f"{_size(power.detectable, found.ratio)} in four of five cases{more}"
+    )
 
 
 def _size(effect: float, ratio: bool) -> str:
@@ -290,26 +499,54 @@ def _size(effect: float, ratio: bool) -> str:
 
 def _identical(found: Comparison) -> list[str]:
     same = [f"{pair.a} and {pair.b}" for pair in found.pairs if pair.identical]
-    return [f"the same numbers to the last bit, so the option changes nothing here: {'; '.join(same)}"] if same else []
+    return (
+        [f"the same numbers to the last bit, so the option changes nothing here: {'; '.join(same)}"]
+        if same
+        else []
+    )
 
 
 def caveat(compared: Compared) -> str:
-    """What stands against the comparison where rates were not tuned; empty where they were, or where they are what is compared."""
+    """What stands against the comparison where rates were not tuned; empty where they were, or
+    where they are what is compared.
+    """
     axes = compared.request.axes
     if any(cell.tuning for cell in compared.request.cells) or "learning_rate" in axes:
         return ""
-    return "the learning rate was not tuned per value: one may look worse because this rate suits it less; --tune-lr gives each the same budget of rates"
+    return (
+        "the learning rate was not tuned per value: one may look worse because this rate suits it "
+        "less; --tune-lr gives each the same budget of rates"
+    )
 
 
 def _edges(compared: Compared) -> str:
-    edged = [cell.label for cell in compared.request.cells if cell.tuning and cell.tuning.at_the_edge]
-    return f"the best rate stands at the end of those tried, so a better one may lie beyond: {', '.join(edged)}" if edged else ""
+    edged = [
+        cell.label for cell in compared.request.cells if cell.tuning and cell.tuning.at_the_edge
+    ]
+    return (
+        (
+            "the best rate stands at the end of those tried, so a better one may lie beyond: "
+            f"{', '.join(edged)}"
+        )
+        if edged
+        else ""
+    )
 
 
 def _equal(compared: Compared) -> str:
     batches = "batch_size" in compared.request.axes
     return {
-        "samples": "every value saw the same samples, so smaller batches made more updates: see --equal updates and --equal seconds too" if batches else "",
-        "updates": "every value made the same number of updates, so larger batches saw more samples",
-        "seconds": "every value got the wall time that the configuration without the axis takes, by a measurement before; other machines give other numbers",
+        "samples": (
+            "every value saw the same samples, so smaller batches made more updates: see --equal "
+            "updates and --equal seconds too"
+        )
+        if batches
+        else "",
+        "updates": (
+            "every value made the same number of updates, so larger batches saw more samples"
+        ),
+        "seconds": (
+            "every value got the wall time that the configuration without the axis takes, by a "
+            "measurement before; other machines give other numbers"
+        ),
     }.get(compared.request.equal, "")

@@ -1,4 +1,6 @@
-"""What stands behind a comparison: effects seed by seed, costs, curves, and the axes of several each alone."""
+"""What stands behind a comparison: effects seed by seed, costs, curves, and the axes of several
+each alone.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +17,52 @@ if TYPE_CHECKING:
     from dlprobe.experiments.compare import Cell as GridCell
     from dlprobe.experiments.compare import Compared
 
-STANDING: dict[str, Tone] = {"best": "good", "not distinguishable": "neutral", "worse": "bad", "too few seeds to tell": "warning"}
+STANDING: dict[str, Tone] = {
+    "best": "good",
+    "not distinguishable": "neutral",
+    "worse": "bad",
+    "too few seeds to tell": "warning",
+}
 DRAWN = 6  # values that one picture tells apart
 
 
 def words(metric: str) -> str:
     part, _, name = metric.partition("_")
-    return f"{ {'train': 'training', 'val': 'validation'}.get(part, part) } {name.replace('_', ' ')}"
+    return (
+        f"{ {'train': 'training', 'val': 'validation'}.get(part, part) } {name.replace('_', ' ')}"
+    )
 
 
 def against_best(found: Comparison) -> Table:
-    columns = [Column("value"), Column("best", unit(found), "right", 3), Column("against the best"), Column("")]
-    rows: list[list[Cell]] = [
-        [value.label, _best(found, value), _against(found, value), Toned(value.standing, STANDING[value.standing])] for value in found.values
+    columns = [
+        Column("value"),
+        Column("best", unit(found), "right", 3),
+        Column("against the best"),
+        Column(""),
     ]
-    return Table(columns, rows, caption=f"Smallest {words(found.by)} on the way, and the {'factor' if found.ratio else 'difference in points'} seed by seed.")
+    rows: list[list[Cell]] = [
+        [
+            value.label,
+            _best(found, value),
+            _against(found, value),
+            Toned(value.standing, STANDING[value.standing]),
+        ]
+        for value in found.values
+    ]
+    return Table(
+        columns,
+        rows,
+        caption=(
+            f"Smallest {words(found.by)} on the way, and the "
+            f"{'factor' if found.ratio else 'difference in points'} seed by seed."
+        ),
+    )
 
 
 def unit(found: Comparison) -> str:
-    """What the ranking metric is shown in: errors that are shares of samples in percent, as everywhere."""
+    """What the ranking metric is shown in: errors that are shares of samples in percent, as
+    everywhere.
+    """
     return "" if found.ratio else "%"
 
 
@@ -48,7 +77,11 @@ def _best(found: Comparison, value: ValueResult) -> Cell:
 
 
 def span(interval: Interval, scaled: float = 1.0) -> str:
-    return "-" if math.isnan(interval.low) else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
+    return (
+        "-"
+        if math.isnan(interval.low)
+        else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
+    )
 
 
 def _against(found: Comparison, value: ValueResult) -> str:
@@ -56,7 +89,10 @@ def _against(found: Comparison, value: ValueResult) -> str:
     if pair is None:
         return ""
     effect = pair.effect
-    return f"{'×' if found.ratio else ''}{_signed(effect.value, found.ratio)} [{_signed(effect.low, found.ratio)}, {_signed(effect.high, found.ratio)}]"
+    return (
+        f"{'×' if found.ratio else ''}{_signed(effect.value, found.ratio)} "
+        f"[{_signed(effect.low, found.ratio)}, {_signed(effect.high, found.ratio)}]"
+    )
 
 
 def _signed(number: float, ratio: bool) -> str:
@@ -66,7 +102,9 @@ def _signed(number: float, ratio: bool) -> str:
 
 
 def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
-    """The comparison of a against b, turned round where it is kept as b against a; None for a value with itself."""
+    """The comparison of a against b, turned round where it is kept as b against a; None for a
+    value with itself.
+    """
     for pair in pairs:
         if {pair.a, pair.b} == {a, b}:
             return pair if pair.a == a else pair.turned()
@@ -95,7 +133,12 @@ def costs(compared: Compared) -> Table:
     ]
     rows = [_cost_row(value, cells[value.label], lost, timed) for value in found.values]
     caption = (
-        f"To target: updates until the {words(found.by)} is {size(found, found.target)} or less, median over seeds." if math.isfinite(found.target) else ""
+        (
+            f"To target: updates until the {words(found.by)} is {size(found, found.target)} or "
+            "less, median over seeds."
+        )
+        if math.isfinite(found.target)
+        else ""
     )
     return Table(columns, rows, caption=caption)
 
@@ -119,10 +162,15 @@ def _health(health: Health) -> Cell:
     return Toned(health.verdict, VERDICT_TONES[health.verdict]) if health.verdict else None
 
 
-def chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
+def chart(
+    found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+) -> Chart:
     shown = [value.label for value in found.values][:DRAWN]
     scaled = scale(found)
-    series = [Series(label, curves[label][0], [scaled * value for value in curves[label][1]]) for label in shown]
+    series = [
+        Series(label, curves[label][0], [scaled * value for value in curves[label][1]])
+        for label in shown
+    ]
     finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
@@ -145,8 +193,23 @@ def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
     rows: list[list[Cell]] = []
     for label, interval in ordered:
         pair = pair_of(margin.pairs, label, ordered[0][0])
-        standing = "best" if pair is None else "worse" if pair.different else "too few seeds to tell" if margin.too_few_seeds else "not distinguishable"
+        standing = (
+            "best"
+            if pair is None
+            else "worse"
+            if pair.different
+            else "too few seeds to tell"
+            if margin.too_few_seeds
+            else "not distinguishable"
+        )
         rows.append([label, interval.value, span(interval), Toned(standing, STANDING[standing])])
     mean = "geometric mean" if found.ratio else "mean"
     columns = [Column(axis), Column(mean, "", "right", 3), Column("95 %", "", "right"), Column("")]
-    return Table(columns, rows, caption=f"{axis} alone: {words(found.by)}, {mean} over all values of the other axes, median over seeds.")
+    return Table(
+        columns,
+        rows,
+        caption=(
+            f"{axis} alone: {words(found.by)}, {mean} over all values of the other axes, median "
+            "over seeds."
+        ),
+    )

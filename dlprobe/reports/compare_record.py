@@ -21,8 +21,9 @@ SCHEMA = "dlprobe-compare/1"
 
 @dataclass(frozen=True)
 class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
-    ill at first stayed within the band, of the seeds in which it did.
+    """What the seeds of each value have come to, by label. diagnoses: the one that has come to
+    least first; healed: steps from which an error signal that was ill at first stayed within the
+    band, of the seeds in which it did.
     """
 
     diagnoses: Mapping[str, Sequence[Diagnosis]]
@@ -30,9 +31,15 @@ class Seeds:
 
 
 def comparison_record(
-    compared: Compared, data_name: str, shared: Mapping[str, str], values: Sequence[Mapping[str, Any]], caveats: Sequence[str]
+    compared: Compared,
+    data_name: str,
+    shared: Mapping[str, str],
+    values: Sequence[Mapping[str, Any]],
+    caveats: Sequence[str],
 ) -> dict[str, Any]:
-    """The whole record. shared: net and training of all values in words; values: one record each."""
+    """The whole record. shared: net and training of all values in words; values: one record
+    each.
+    """
     request, found = compared.request, compared.all
     power = found.power
     return {
@@ -66,7 +73,9 @@ def comparison_record(
         "marginals": [
             {
                 "axis": axis,
-                "values": [{"value": label, **_interval(each)} for label, each in margin.values.items()],
+                "values": [
+                    {"value": label, **_interval(each)} for label, each in margin.values.items()
+                ],
                 "comparisons": [_pair_record(pair) for pair in margin.pairs],
             }
             for axis, margin in compared.marginals.items()
@@ -74,12 +83,26 @@ def comparison_record(
     }
 
 
-def value_record(compared: Compared, value: ValueResult, curve: tuple[Sequence[float], Sequence[float]], seeds: Seeds) -> dict[str, Any]:
-    """One value. curve: (steps, median of the ranking metric); seeds: what the runs of every value have come to."""
+def value_record(
+    compared: Compared,
+    value: ValueResult,
+    curve: tuple[Sequence[float], Sequence[float]],
+    seeds: Seeds,
+) -> dict[str, Any]:
+    """One value. curve: (steps, median of the ranking metric); seeds: what the runs of every
+    value have come to.
+    """
     run, by = value.outcomes[0], compared.all.by
     cell = next(each for each in compared.request.cells if each.label == value.label)
-    theory = next((each.theory for each in compared.runs.get(value.label, ()) if each.theory is not None), None)
-    tuning = None if cell.tuning is None else [{"rate": rate, "mean": mean} for rate, mean in cell.tuning.tried]
+    theory = next(
+        (each.theory for each in compared.runs.get(value.label, ()) if each.theory is not None),
+        None,
+    )
+    tuning = (
+        None
+        if cell.tuning is None
+        else [{"rate": rate, "mean": mean} for rate, mean in cell.tuning.tried]
+    )
     return {
         "label": value.label,
         "axes": dict(cell.coordinates),
@@ -95,7 +118,12 @@ def value_record(compared: Compared, value: ValueResult, curve: tuple[Sequence[f
         "metrics": {name: _interval(each) for name, each in value.metrics.items()},
         "per_seed": [each.last_of(by) for each in value.outcomes],
         "steps_to_target": {**_interval(value.steps_to_target, "median"), "reached": value.reached},
-        "diverged": {"runs": value.diverged, "share": value.diverged / len(value.outcomes), "low": value.diverged_low, "high": value.diverged_high},
+        "diverged": {
+            "runs": value.diverged,
+            "share": value.diverged / len(value.outcomes),
+            "low": value.diverged_low,
+            "high": value.diverged_high,
+        },
         **states_record(seeds.diagnoses.get(value.label, ())),
         "healed": list(seeds.healed.get(value.label, ())),
         "because": value.because,
@@ -123,7 +151,10 @@ def _health_record(health: Health) -> dict[str, Any]:
 def _theory_record(theory: Prediction | None) -> dict[str, Any] | None:
     if theory is None or not theory.applicable:
         return None
-    return {"activation_variance": list(theory.activation_variance), "error_signal_rms_relative": list(theory.error_signal_rms_relative)}
+    return {
+        "activation_variance": list(theory.activation_variance),
+        "error_signal_rms_relative": list(theory.error_signal_rms_relative),
+    }
 
 
 def _interval(interval: Interval, name: str = "median") -> dict[str, float]:
@@ -132,4 +163,12 @@ def _interval(interval: Interval, name: str = "median") -> dict[str, float]:
 
 def _pair_record(pair: Pair) -> dict[str, Any]:
     effect = _interval(pair.effect, "effect")
-    return {"a": pair.a, "b": pair.b, **effect, "p": pair.p, "p_adjusted": pair.p_adjusted, "different": pair.different, "seeds": pair.seeds}
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        **effect,
+        "p": pair.p,
+        "p_adjusted": pair.p_adjusted,
+        "different": pair.different,
+        "seeds": pair.seeds,
+    }

@@ -23,11 +23,24 @@ PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
 
 def conclusion(found: Diagnosis) -> list[Block]:
-    """The answer in three lines: what the run has come to, its cause with one number, and the command to type first."""
-    heads = [found.cause] if found.cause is not None else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
-    if all(finding.severity != "error" for finding in heads):  # what fails a gate is said before what may have caused it
-        heads = [*[finding for finding in found.others if finding.severity == "error"][:1], *(heads if found.cause or found.symptoms else [])] or heads
-    causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
+    """The answer in three lines: what the run has come to, its cause with one number, and the
+    command to type first.
+    """
+    heads = (
+        [found.cause]
+        if found.cause is not None
+        else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+    )
+    if all(
+        finding.severity != "error" for finding in heads
+    ):  # what fails a gate is said before what may have caused it
+        heads = [
+            *[finding for finding in found.others if finding.severity == "error"][:1],
+            *(heads if found.cause or found.symptoms else []),
+        ] or heads
+    causes: list[Block] = [
+        Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads
+    ]
     if found.cause_unknown and not heads:
         causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
     first = [Choices([_first(action)]) for action in found.actions[:1]]
@@ -35,18 +48,23 @@ def conclusion(found: Diagnosis) -> list[Block]:
 
 
 def _first(action: Action) -> Choice:
-    """The first thing to try as the conclusion shows it: a command, a few lines of a program, or words."""
+    """The first thing to try as the conclusion shows it: a command, a few lines of a program,
+    or words.
+    """
     lines = action.remedy.lines if len(action.remedy.lines) <= FEW_LINES else ()
-    return Choice("Try", action.command, "" if action.command or lines else action.remedy.why, lines)
+    return Choice(
+        "Try", action.command, "" if action.command or lines else action.remedy.why, lines
+    )
 
 
 def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
-    """A finding with the first clause of its evidence, which states the number; further ones where they do not fit into one line are left out.
+    """A finding with the first clause of its evidence, which states the number; further ones where
+    they do not fit into one line are left out.
 
     >>> from dlprobe.rules.outcome import Finding
     >>> brief(Finding(1.0, 2.0, "5 of 8 units are dead, from step 3 on; so in 4 steps", code="A001", name="dead-units"), most=60)
     'dead-units (A001): 5 of 8 units are dead, from step 3 on'
-    """
+    """  # noqa: E501
     clause = re.match(r"(?:\([^()]*\)|;(?! )|[^;])*", finding.evidence)
     name, text = f"{named(finding)}: ", clause[0] if clause else finding.evidence
     if len(name + text) > most:
@@ -62,14 +80,24 @@ def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
 
 
 def explained(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
-    """What is behind a conclusion: the cause with its whole evidence and what follows, what else to try, and other faults."""
+    """What is behind a conclusion: the cause with its whole evidence and what follows, what
+    else to try, and other faults.
+    """
     told = _other_faults(found) or spoken(found)
-    return [*cause_blocks(found, most, tried=True), *(block for finding in told for block in fault_blocks(found, finding))]
+    return [
+        *cause_blocks(found, most, tried=True),
+        *(block for finding in told for block in fault_blocks(found, finding)),
+    ]
 
 
 def opening(found: Diagnosis) -> list[Block]:
-    """The first paragraph: what the run has come to with its numbers, and what must be known with it."""
-    return [Verdict(found.sentence, tone_of(found)), *(Paragraph(caveat, below=True) for caveat in found.caveats)]
+    """The first paragraph: what the run has come to with its numbers, and what must be known
+    with it.
+    """
+    return [
+        Verdict(found.sentence, tone_of(found)),
+        *(Paragraph(caveat, below=True) for caveat in found.caveats),
+    ]
 
 
 def tone_of(found: Diagnosis) -> Tone:
@@ -77,30 +105,52 @@ def tone_of(found: Diagnosis) -> Tone:
     tone = STATE_TONES[found.state.name]
     if not found.trained and found.cause is not None:
         return SEVERITY_TONES[found.cause.severity or "info"]
-    return "warning" if tone == "good" and (found.cause or found.symptoms or _other_faults(found)) else tone
+    return (
+        "warning"
+        if tone == "good" and (found.cause or found.symptoms or _other_faults(found))
+        else tone
+    )
 
 
 def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
-    """The causes, or that none is known and what was excluded; what to try. tried: whether the first command stands above already."""
-    heads = list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
+    """The causes, or that none is known and what was excluded; what to try. tried: whether the
+    first command stands above already.
+    """
+    heads = (
+        list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
+    )
     if not heads and not found.cause_unknown:
         return []
     blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
-    blocks += [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)] if found.together else []
+    blocks += (
+        [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)]
+        if found.together
+        else []
+    )
     said = ""
     for finding in heads:
         line = head(finding)
-        blocks += [Verdict(line, SEVERITY_TONES[finding.severity or "info"], apart=True)] if line != said else []
+        blocks += (
+            [Verdict(line, SEVERITY_TONES[finding.severity or "info"], apart=True)]
+            if line != said
+            else []
+        )
         blocks.append(Paragraph(_sentence(finding.evidence), below=True))
         said = line
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
-    codes = {"", *(finding.code for finding in heads), *(action.code for action in found.actions[:1])}
+    codes = {
+        "",
+        *(finding.code for finding in heads),
+        *(action.code for action in found.actions[:1]),
+    }
     actions = [action for action in found.actions if action.code in codes]
     return [*blocks, *choices(found, actions, most, tried=tried)]
 
 
 def unknown_lines(found: Diagnosis) -> list[Block]:
-    """That the cause is not known, and what it is not; nothing where there is nothing to explain."""
+    """That the cause is not known, and what it is not; nothing where there is nothing to
+    explain.
+    """
     return [Verdict(unknown_cause(found), "bad", apart=True)] if found.cause_unknown else []
 
 
@@ -122,17 +172,44 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
     """Another fault beside the cause."""
     actions = [action for action in found.actions if action.code == finding.code][:1]
     tone = SEVERITY_TONES[finding.severity or "info"]
-    return [Verdict(head(finding), tone, apart=True), Paragraph(_sentence(finding.evidence), below=True), *choices(found, actions, 1, prescribe=False)]
+    return [
+        Verdict(head(finding), tone, apart=True),
+        Paragraph(_sentence(finding.evidence), below=True),
+        *choices(found, actions, 1, prescribe=False),
+    ]
 
 
-def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True, tried: bool = False) -> list[Block]:
-    """What to try, and the command that tries it all. tried: whether the first command stands above already, so that only its reason is missing."""
-    entries = [Choice("or" if number else "Try", action.command, action.remedy.why, action.remedy.lines) for number, action in enumerate(actions[:most])]
+def choices(
+    found: Diagnosis,
+    actions: Sequence[Action],
+    most: int,
+    prescribe: bool = True,
+    tried: bool = False,
+) -> list[Block]:
+    """What to try, and the command that tries it all. tried: whether the first command stands
+    above already, so that only its reason is missing.
+    """
+    entries = [
+        Choice("or" if number else "Try", action.command, action.remedy.why, action.remedy.lines)
+        for number, action in enumerate(actions[:most])
+    ]
     if tried and entries:
         above = _first(actions[0])
-        entries[:1] = [Choice("why", "", entries[0].why)] if above.command or above.lines else entries[:1] if entries[0].lines else []
+        entries[:1] = (
+            [Choice("why", "", entries[0].why)]
+            if above.command or above.lines
+            else entries[:1]
+            if entries[0].lines
+            else []
+        )
     if prescribe and found.trained and any(action.command for action in actions):
-        entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
+        entries.append(
+            Choice(
+                "all",
+                f"dlprobe prescribe {_typed(found.path)}",
+                f"trains these and says which one cures it{_duration(found)}",
+            )
+        )
     return [Choices(entries)] if entries else []
 
 
@@ -143,7 +220,11 @@ def _duration(found: Diagnosis) -> str:
         return ""
     if seconds < 5:
         return " (some seconds)"
-    return f" (about {float(f'{seconds:.1g}'):.0f} s)" if seconds < 90 else f" (about {max(round(seconds / 60), 2)} min)"
+    return (
+        f" (about {float(f'{seconds:.1g}'):.0f} s)"
+        if seconds < 90
+        else f" (about {max(round(seconds / 60), 2)} min)"
+    )
 
 
 def _typed(path: str) -> str:
@@ -188,13 +269,23 @@ def brings_about(found: Diagnosis) -> str:
 
 def _other_faults(found: Diagnosis) -> list[Finding]:
     told = [(each.code, each.evidence) for each in found.together]
-    return [finding for finding in found.others if finding.severity != "info" and (finding.code, finding.evidence) not in told]
+    return [
+        finding
+        for finding in found.others
+        if finding.severity != "info" and (finding.code, finding.evidence) not in told
+    ]
 
 
 def spoken(found: Diagnosis) -> list[Finding]:
-    """Remarks that name something to try, of a run that learned in part and has no fault: they are all that there is to say."""
+    """Remarks that name something to try, of a run that learned in part and has no fault: they
+    are all that there is to say.
+    """
     tried = {action.code for action in found.actions}
-    return [] if found.cause or found.symptoms or _other_faults(found) else [each for each in _infos(found) if each.code in tried]
+    return (
+        []
+        if found.cause or found.symptoms or _other_faults(found)
+        else [each for each in _infos(found) if each.code in tried]
+    )
 
 
 def remarks(found: Diagnosis) -> list[Finding]:
@@ -208,13 +299,20 @@ def _infos(found: Diagnosis) -> list[Finding]:
 
 
 def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """Several runs, the one that has come to least first; of those alike the ones with a fault before the others."""
+    """Several runs, the one that has come to least first; of those alike the ones with a fault
+    before the others.
+    """
     order = list(STATE_TONES)
-    return sorted(found, key=lambda each: (-order.index(each.state.name), each.cause is None and not each.symptoms))
+    return sorted(
+        found,
+        key=lambda each: (-order.index(each.state.name), each.cause is None and not each.symptoms),
+    )
 
 
 def states_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
-    """Of several runs as data: how many have come to what, and the diagnosis of the one that has come to least, unless all learned well."""
+    """Of several runs as data: how many have come to what, and the diagnosis of the one that
+    has come to least, unless all learned well.
+    """
     counts = Counter(each.state.name for each in found)
     worst = found[0].to_json() if found and found[0].state.name != "learned well" else None
     return {"states": dict(counts.most_common()), "diagnosis": worst}
@@ -228,11 +326,33 @@ def states_text(found: Sequence[Diagnosis]) -> str:
     """
     counts = Counter(each.state.name for each in found)
     runs = "run" if len(found) == 1 else "runs"
-    return ", ".join(f"{name} in {count} of {len(found)} {runs}" for name, count in counts.most_common()) or "no run"
+    return (
+        ", ".join(
+            f"{name} in {count} of {len(found)} {runs}" for name, count in counts.most_common()
+        )
+        or "no run"
+    )
 
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
     """The diagnosis as the formats for machines draw it."""
-    tries = tuple((action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code) for action in found.actions)
-    cause = None if found.cause is None else Caused(found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows))
-    return DiagnosisLine(found.sentence, found.state.name, tone_of(found), unknown_cause(found) if found.cause_unknown else "", cause, tries, found.caveats)
+    tries = tuple(
+        (action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code)
+        for action in found.actions
+    )
+    cause = (
+        None
+        if found.cause is None
+        else Caused(
+            found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows)
+        )
+    )
+    return DiagnosisLine(
+        found.sentence,
+        found.state.name,
+        tone_of(found),
+        unknown_cause(found) if found.cause_unknown else "",
+        cause,
+        tries,
+        found.caveats,
+    )

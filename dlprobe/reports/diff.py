@@ -1,4 +1,6 @@
-"""What `diff` says: what both runs have come to, findings that are fixed, new or the same, configuration, metrics with intervals, profiles side by side."""
+"""What `diff` says: what both runs have come to, findings that are fixed, new or the same,
+configuration, metrics with intervals, profiles side by side.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Cell, Column, Document, Heading, Hint, Paragraph, Strip, StripGroup, Strips, Table, Tone, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Column,
+    Document,
+    Heading,
+    Hint,
+    Paragraph,
+    Strip,
+    StripGroup,
+    Strips,
+    Table,
+    Tone,
+    Toned,
+    Verdict,
+)
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
 from dlprobe.reports.run import quoted
 from dlprobe.reports.strips import QUANTITIES
@@ -43,9 +60,11 @@ class VerdictDiff:
 
 @dataclass(frozen=True)
 class PairDiff:
-    """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration: (key, a, b).
+    """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration:
+    (key, a, b).
 
-    shares: errors are shares of samples. before, after: the diagnoses of the runs of each side, the one that has come to least first.
+    shares: errors are shares of samples. before, after: the diagnoses of the runs of each side, the
+        one that has come to least first.
     """
 
     name: str
@@ -68,11 +87,17 @@ class PairDiff:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is different that is more than chance: configuration, data, verdicts, a metric beyond its interval."""
+        """Whether anything is different that is more than chance: configuration, data,
+        verdicts, a metric beyond its interval.
+        """
         if self.identical:
             return False
         told = [bool(self.configuration), self.other_data, not (self.a_runs and self.b_runs)]
-        return any(told) or any(each.change for each in self.verdicts) or any(each.changed for each in self.metrics)
+        return (
+            any(told)
+            or any(each.change for each in self.verdicts)
+            or any(each.changed for each in self.metrics)
+        )
 
 
 def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> Document:
@@ -80,30 +105,49 @@ def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> 
     blocks, names = list[Block](), sides(a, b)
     details: list[Block] = []
     for pair in pairs:
-        heading = [Heading(f"{pair.name} ({pair.a_runs} and {counted(pair.b_runs, 'run')})", 2)] if len(pairs) > 1 else []
+        heading = (
+            [Heading(f"{pair.name} ({pair.a_runs} and {counted(pair.b_runs, 'run')})", 2)]
+            if len(pairs) > 1
+            else []
+        )
         blocks += [*heading, *_pair_blocks(pair, names)]
         if behind := _pair_details(pair, names):
             details += [*heading, *behind]
     if details:
         blocks.append(Hint(f"dlprobe diff {quoted(a)} {quoted(b)} --details", details=True))
     changed = any(pair.changed for pair in pairs)
-    data = {"schema": SCHEMA, "a": a, "b": b, "changed": changed, "pairs": [_pair_data(pair) for pair in pairs], "exit_code": exit_code}
+    data = {
+        "schema": SCHEMA,
+        "a": a,
+        "b": b,
+        "changed": changed,
+        "pairs": [_pair_data(pair) for pair in pairs],
+        "exit_code": exit_code,
+    }
     return Document(f"{a} → {b}" if len(pairs) != 1 else "", blocks, data, details)
 
 
 def sides(a: str, b: str) -> Sides:
-    """What the two files are called in tables: their names without the folders and the suffix that they share; of one file before and after.
+    """What the two files are called in tables: their names without the folders and the suffix that
+    they share; of one file before and after.
 
     >>> sides("runs/mon/net.h5", "runs/tue/net.h5"), sides("old.h5", "new.h5"), sides("net.h5", "net.h5")
     (('mon/net', 'tue/net'), ('old', 'new'), ('before', 'after'))
-    """
+    """  # noqa: E501
     if a == b:
         return "before", "after"
     (file, _, one), (other, _, two) = a.partition("#"), b.partition("#")
     if file == other and one and two:  # runs of one study
         return one, two
     ours, theirs = (text.removesuffix(".h5").split("/") for text in (a, b))
-    depth = next((depth for depth in range(1, min(len(ours), len(theirs)) + 1) if ours[-depth] != theirs[-depth]), 0)
+    depth = next(
+        (
+            depth
+            for depth in range(1, min(len(ours), len(theirs)) + 1)
+            if ours[-depth] != theirs[-depth]
+        ),
+        0,
+    )
     return ("/".join(ours[-depth:]), "/".join(theirs[-depth:])) if depth else (a, b)
 
 
@@ -112,15 +156,30 @@ def _pair_blocks(pair: PairDiff, names: Sides) -> list[Block]:
         return [Verdict(f"only in {names[0] if pair.a_runs else names[1]}", "warning")]
     if pair.identical:
         return [*_states(pair), Verdict("identical: the content hashes are the same", "neutral")]
-    blocks: list[Block] = [*_states(pair), _summary(pair), *_strips(pair, names), *_metrics(pair, names), *_configuration(pair, names)]
-    return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
+    blocks: list[Block] = [
+        *_states(pair),
+        _summary(pair),
+        *_strips(pair, names),
+        *_metrics(pair, names),
+        *_configuration(pair, names),
+    ]
+    return [
+        *blocks,
+        Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance."),
+    ]
 
 
 def _pair_details(pair: PairDiff, names: Sides) -> list[Block]:
-    """The cause of the later side's fault, every finding with its evidence, and how often each rule fired."""
+    """The cause of the later side's fault, every finding with its evidence, and how often each
+    rule fired.
+    """
     if pair.identical or not (pair.a_runs and pair.b_runs):
         return []
-    return [*(cause_blocks(pair.after[0], 1) if pair.after else []), *_findings(pair), *_verdicts(pair, names)]
+    return [
+        *(cause_blocks(pair.after[0], 1) if pair.after else []),
+        *_findings(pair),
+        *_verdicts(pair, names),
+    ]
 
 
 def _summary(pair: PairDiff) -> Block:
@@ -128,11 +187,20 @@ def _summary(pair: PairDiff) -> Block:
     told = []
     for change in ("fixed", "new", "same"):
         codes = pair.codes(change)
-        named = [f"{each.name} ({each.code})" for each in pair.verdicts if each.code in codes and each.severity != "info"]
+        named = [
+            f"{each.name} ({each.code})"
+            for each in pair.verdicts
+            if each.code in codes and each.severity != "info"
+        ]
         if codes:
-            told.append(f"{len(codes)} {change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}")
+            told.append(
+                f"{len(codes)} "
+                f"{change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}"  # noqa: E501
+            )
     worse = any(each.change == "appeared" and each.severity == "error" for each in pair.verdicts)
-    return Verdict(f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral")
+    return Verdict(
+        f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral"
+    )
 
 
 def _states(pair: PairDiff) -> list[Block]:
@@ -147,10 +215,19 @@ def _states(pair: PairDiff) -> list[Block]:
 
 def _findings(pair: PairDiff) -> list[Block]:
     """What is fixed, what is new with its evidence, and what stayed."""
-    changed = sorted((each for each in pair.verdicts if each.change), key=lambda each: each.change == "vanished")
+    changed = sorted(
+        (each for each in pair.verdicts if each.change), key=lambda each: each.change == "vanished"
+    )
     words = {"appeared": "new", "vanished": "fixed"}
     lines: list[Block] = [
-        Verdict(f"{words[each.change]}: {each.name} ({each.code}): {each.b_evidence or each.a_evidence}", _tone(each), apart=not number)
+        Verdict(
+            (
+                f"{words[each.change]}: {each.name} ({each.code}): "
+                f"{each.b_evidence or each.a_evidence}"
+            ),
+            _tone(each),
+            apart=not number,
+        )
         for number, each in enumerate(changed)
     ]
     same = [f"{each.name} ({each.code})" for each in pair.verdicts if not each.change]
@@ -185,12 +262,31 @@ def _metrics(pair: PairDiff, names: Sides) -> list[Block]:
     several = pair.a_runs > 1 and pair.b_runs > 1
     spread = "range" if several else "95 %"
     a, b = names
-    columns = [Column("metric"), *(Column(name, align="right") for name in (a, spread, b, spread, f"{b} / {a}")), Column("changed")]
-    rows: list[list[Cell]] = [
-        [each.metric, *_sized(each.a, each.a_interval, share), *_sized(each.b, each.b_interval, share), _factor(each), _verdict(each)]
-        for each, share in ((metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics)
+    columns = [
+        Column("metric"),
+        *(Column(name, align="right") for name in (a, spread, b, spread, f"{b} / {a}")),
+        Column("changed"),
     ]
-    caption = f"Medians of {pair.a_runs} and {counted(pair.b_runs, 'run')}; {b} / {a} with its 95 % interval." if several else ""
+    rows: list[list[Cell]] = [
+        [
+            each.metric,
+            *_sized(each.a, each.a_interval, share),
+            *_sized(each.b, each.b_interval, share),
+            _factor(each),
+            _verdict(each),
+        ]
+        for each, share in (
+            (metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics
+        )
+    ]
+    caption = (
+        (
+            f"Medians of {pair.a_runs} and {counted(pair.b_runs, 'run')}; {b} / {a} with its 95 % "
+            "interval."
+        )
+        if several
+        else ""
+    )
     return [Table(columns, rows, caption)]
 
 
@@ -198,7 +294,10 @@ def _sized(value: float, interval: tuple[float, float] | None, share: bool) -> l
     """A number with its interval; shares of samples in percent."""
     if not share:
         return [value, _span(interval)]
-    return [f"{100 * value:.1f} %", "-" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"]
+    return [
+        f"{100 * value:.1f} %",
+        "-" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %",
+    ]
 
 
 def _span(interval: tuple[float, float] | None) -> str:
@@ -223,9 +322,28 @@ def _verdicts(pair: PairDiff, names: Sides) -> list[Block]:
         return [Paragraph("Findings: none on either side.")]
     words = {"appeared": "new", "vanished": "fixed", "": "the same"}
     rows: list[list[Cell]] = [
-        [each.code, each.name, each.severity, _count(each.a), _count(each.b), Toned(words[each.change], _tone(each))] for each in pair.verdicts
+        [
+            each.code,
+            each.name,
+            each.severity,
+            _count(each.a),
+            _count(each.b),
+            Toned(words[each.change], _tone(each)),
+        ]
+        for each in pair.verdicts
     ]
-    return [Table([Column("code"), Column("finding"), Column("severity"), *map(Column, names), Column("")], rows)]
+    return [
+        Table(
+            [
+                Column("code"),
+                Column("finding"),
+                Column("severity"),
+                *map(Column, names),
+                Column(""),
+            ],
+            rows,
+        )
+    ]
 
 
 def _count(count: tuple[int, int]) -> str:
@@ -240,11 +358,17 @@ def _strips(pair: PairDiff, names: Sides) -> list[Block]:
     groups: dict[str, list[Strip]] = {}
     for side, key in zip(names, ("a", "b"), strict=True):
         for each in pair.profiles:
-            groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).append(Strip(f"{side}, {each.moment}", getattr(each, key).tolist()))
+            groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).append(
+                Strip(f"{side}, {each.moment}", getattr(each, key).tolist())
+            )
     if not groups:
         return []
     layers = pair.profiles[0].a_layers, pair.profiles[0].b_layers
-    shown = layers[0] if layers[0] == layers[1] else [f"layer {index + 1}" for index in range(max(map(len, layers)))]
+    shown = (
+        layers[0]
+        if layers[0] == layers[1]
+        else [f"layer {index + 1}" for index in range(max(map(len, layers)))]
+    )
     return [Strips([StripGroup(name, strips) for name, strips in groups.items()], shown)]
 
 
@@ -270,5 +394,14 @@ def _diagnosis_data(found: Sequence[Diagnosis]) -> dict[str, Any] | None:
 
 
 def _verdict_data(each: VerdictDiff) -> dict[str, Any]:
-    sides = {"a": {"fired": each.a[0], "evaluated": each.a[1]}, "b": {"fired": each.b[0], "evaluated": each.b[1]}}
-    return {"code": each.code, "name": each.name, "severity": each.severity, **sides, "change": each.change or None}
+    sides = {
+        "a": {"fired": each.a[0], "evaluated": each.a[1]},
+        "b": {"fired": each.b[0], "evaluated": each.b[1]},
+    }
+    return {
+        "code": each.code,
+        "name": each.name,
+        "severity": each.severity,
+        **sides,
+        "change": each.change or None,
+    }

@@ -1,11 +1,25 @@
-"""What `inspect --statistic weight_histogram` and `unit_percentiles` show: distributions as they change over the steps."""
+"""What `inspect --statistic weight_histogram` and `unit_percentiles` show: distributions as
+they change over the steps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Cell, Chart, Column, Density, Document, Heading, Hint, Paragraph, Series, Table
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Density,
+    Document,
+    Heading,
+    Hint,
+    Paragraph,
+    Series,
+    Table,
+)
 from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA, spread
 
@@ -20,26 +34,66 @@ MOMENTS = 8
 
 
 def histograms(
-    where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int], pictures: Sequence[Densities | None], *, asked: bool
+    where: str,
+    what: str,
+    found: Histograms,
+    names: Sequence[str],
+    shown: Sequence[int],
+    pictures: Sequence[Densities | None],
+    *,
+    asked: bool,
 ) -> Document:
-    """The layers `shown` (indices), their densities in the same order; one layer alone gets its percentiles over the steps too. asked: whether somebody chose
-    them; else the data have all layers.
+    """The layers `shown` (indices), their densities in the same order; one layer alone gets its
+    percentiles over the steps too. asked: whether somebody chose them; else the data have all
+    layers.
     """
     if not len(found.steps):
-        return Document(f"{where}: {what} over the steps", [Paragraph("No step of it was recorded.")], _histogram_data(where, what, found, names, ()))
+        return Document(
+            f"{where}: {what} over the steps",
+            [Paragraph("No step of it was recorded.")],
+            _histogram_data(where, what, found, names, ()),
+        )
     steps = found.steps.tolist()
-    blocks: list[Block] = [Paragraph("The darker, the larger the share of a layer's values at that step (shade grows with the root of the share).")]
+    blocks: list[Block] = [
+        Paragraph(
+            "The darker, the larger the share of a layer's values at that step (shade grows "
+            "with the root of the share)."
+        )
+    ]
     for index, picture in zip(shown, pictures, strict=True):
         if picture is None:
             blocks.append(Paragraph(f"{names[index]}: no finite value to draw"))
             continue
-        blocks.append(Density(picture.shares.tolist(), steps, picture.low, picture.high, "step", what, caption=f"{names[index]}: {what}"))
+        blocks.append(
+            Density(
+                picture.shares.tolist(),
+                steps,
+                picture.low,
+                picture.high,
+                "step",
+                what,
+                caption=f"{names[index]}: {what}",
+            )
+        )
     if len(shown) == 1:
         percentiles = found.percentiles[:, shown[0]]
-        blocks += [_bands([steps] * percentiles.shape[1], percentiles.T.tolist(), what), _moments(steps, percentiles, what)]
+        blocks += [
+            _bands([steps] * percentiles.shape[1], percentiles.T.tolist(), what),
+            _moments(steps, percentiles, what),
+        ]
     else:
-        blocks += [_summary(found, names, what), Hint(f"dlprobe inspect {quoted(where)} --statistic {what}_histogram --layers {quoted(names[shown[-1]])}")]
-    return Document(f"{where}: {what} over the steps", blocks, _histogram_data(where, what, found, names, shown if asked else range(len(names))))
+        blocks += [
+            _summary(found, names, what),
+            Hint(
+                f"dlprobe inspect {quoted(where)} --statistic {what}_histogram --layers "
+                f"{quoted(names[shown[-1]])}"
+            ),
+        ]
+    return Document(
+        f"{where}: {what} over the steps",
+        blocks,
+        _histogram_data(where, what, found, names, shown if asked else range(len(names))),
+    )
 
 
 def drawn_layers(count: int) -> list[int]:
@@ -47,34 +101,67 @@ def drawn_layers(count: int) -> list[int]:
     return spread(count, LAYERS)
 
 
-def _bands(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]], what: str, caption: str = "") -> Chart:
+def _bands(
+    steps: Sequence[Sequence[float]],
+    values: Sequence[Sequence[float]],
+    what: str,
+    caption: str = "",
+) -> Chart:
     """One curve per percentile."""
     names = [f"{percent:g} %" for percent in _percents()]
     middle = len(names) // 2
-    series = [Series(name, x, y, "" if index == middle else names[middle]) for index, (name, x, y) in enumerate(zip(names, steps, values, strict=True))]
+    series = [
+        Series(name, x, y, "" if index == middle else names[middle])
+        for index, (name, x, y) in enumerate(zip(names, steps, values, strict=True))
+    ]
     return Chart(series, "step", what, caption=caption, name="percentiles")
 
 
 def _moments(steps: Sequence[int], percentiles: Any, what: str) -> Table:
     """Percentiles (step, 5) at a few steps."""
-    columns = [Column("step", align="right"), *(Column(f"{percent:g} %", align="right") for percent in _percents())]
-    rows: list[list[Cell]] = [[int(steps[row]), *(float(value) for value in percentiles[row])] for row in spread(len(steps), MOMENTS)]
+    columns = [
+        Column("step", align="right"),
+        *(Column(f"{percent:g} %", align="right") for percent in _percents()),
+    ]
+    rows: list[list[Cell]] = [
+        [int(steps[row]), *(float(value) for value in percentiles[row])]
+        for row in spread(len(steps), MOMENTS)
+    ]
     return Table(columns, rows, caption=f"percentiles of the {what}")
 
 
 def _summary(found: Histograms, names: Sequence[str], what: str) -> Table:
     """Median and spread of every layer at the first and the last step."""
-    columns = [Column("layer"), *(Column(name, align="right") for name in ("median first", "last", "5 to 95 % first", "last", "non-finite"))]
+    columns = [
+        Column("layer"),
+        *(
+            Column(name, align="right")
+            for name in ("median first", "last", "5 to 95 % first", "last", "non-finite")
+        ),
+    ]
     middle = found.percentiles.shape[2] // 2
     rows: list[list[Cell]] = []
     for index, name in enumerate(names):
         ends = [found.percentiles[row, index] for row in (0, -1)]
         lost = int(found.nonfinite[:, index].sum())
-        rows.append([name, *(float(end[middle]) for end in ends), *(float(end[-1]) - float(end[0]) for end in ends), lost])
-    return Table(columns, rows, caption=f"{what}: all layers, steps {int(found.steps[0])} and {int(found.steps[-1])}")
+        rows.append(
+            [
+                name,
+                *(float(end[middle]) for end in ends),
+                *(float(end[-1]) - float(end[0]) for end in ends),
+                lost,
+            ]
+        )
+    return Table(
+        columns,
+        rows,
+        caption=f"{what}: all layers, steps {int(found.steps[0])} and {int(found.steps[-1])}",
+    )
 
 
-def _histogram_data(where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int]) -> dict[str, Any]:
+def _histogram_data(
+    where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int]
+) -> dict[str, Any]:
     layers = [
         {
             "name": names[index],
@@ -85,7 +172,14 @@ def _histogram_data(where: str, what: str, found: Histograms, names: Sequence[st
         }
         for index in shown
     ]
-    return {"schema": SCHEMA, "path": where, "histograms": what, "steps": found.steps, "percents": _percents(), "layers": layers}
+    return {
+        "schema": SCHEMA,
+        "path": where,
+        "histograms": what,
+        "steps": found.steps,
+        "percents": _percents(),
+        "layers": layers,
+    }
 
 
 def _percents() -> list[float]:
@@ -94,15 +188,49 @@ def _percents() -> list[float]:
     return list(registry.get("instrument", "percentiles").percents)
 
 
-def tracked(where: str, found: TrackedUnits, names: Sequence[str], curves: Sequence[Sequence[Curve]]) -> Document:
-    """The preactivation percentiles of each tracked unit over the steps; `curves` are those of each unit to draw, one per percentile."""
-    blocks: list[Block] = [Paragraph("Percentiles over the batch of each unit's preactivation: where they drift, the distribution that a layer sees shifts.")]
-    titles = [f"{names[layer]}:{unit}" for layer, unit in zip(found.layers.tolist(), found.units.tolist(), strict=True)]
+def tracked(
+    where: str, found: TrackedUnits, names: Sequence[str], curves: Sequence[Sequence[Curve]]
+) -> Document:
+    """The preactivation percentiles of each tracked unit over the steps; `curves` are those of
+    each unit to draw, one per percentile.
+    """
+    blocks: list[Block] = [
+        Paragraph(
+            "Percentiles over the batch of each unit's preactivation: where they drift, the "
+            "distribution that a layer sees shifts."
+        )
+    ]
+    titles = [
+        f"{names[layer]}:{unit}"
+        for layer, unit in zip(found.layers.tolist(), found.units.tolist(), strict=True)
+    ]
     steps = found.steps.tolist()
     for index, (title, bands) in enumerate(zip(titles, curves, strict=True)):
-        note = "" if not bands or len(bands[0].steps) == len(steps) else "means over stretches of steps"
-        chart = _bands([band.steps.tolist() for band in bands], [band.values.tolist() for band in bands], "preactivation", note)
-        blocks += [Heading(title, 2), chart, _moments(steps, found.percentiles[:, index], "preactivation")]
-    units = [{"unit": title, "percentiles": found.percentiles[:, index]} for index, title in enumerate(titles)]
-    data = {"schema": SCHEMA, "path": where, "steps": found.steps, "percents": _percents(), "tracked": units}
+        note = (
+            ""
+            if not bands or len(bands[0].steps) == len(steps)
+            else "means over stretches of steps"
+        )
+        chart = _bands(
+            [band.steps.tolist() for band in bands],
+            [band.values.tolist() for band in bands],
+            "preactivation",
+            note,
+        )
+        blocks += [
+            Heading(title, 2),
+            chart,
+            _moments(steps, found.percentiles[:, index], "preactivation"),
+        ]
+    units = [
+        {"unit": title, "percentiles": found.percentiles[:, index]}
+        for index, title in enumerate(titles)
+    ]
+    data = {
+        "schema": SCHEMA,
+        "path": where,
+        "steps": found.steps,
+        "percents": _percents(),
+        "tracked": units,
+    }
     return Document(f"{where}: tracked units over the steps", blocks, data)

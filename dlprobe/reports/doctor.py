@@ -1,4 +1,6 @@
-"""What `doctor` says: the installation, and which kernels give other numbers than their plain form."""
+"""What `doctor` says: the installation, and which kernels give other numbers than their plain
+form.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Hint, Paragraph, Table, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Document,
+    Facts,
+    Hint,
+    Paragraph,
+    Table,
+    Toned,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from dlprobe.experiments.doctor import Examination
@@ -19,7 +33,12 @@ def document(found: Examination, whole: bool) -> Document:
     """The whole answer; `whole`: all of the registry was asked for."""
     blocks: list[Block] = [Facts(list(_facts(found))), *_about_cache(found)]
     if found.faults:
-        blocks += [_table(found), Bullets([f"{each.name} ({each.dtype}): {each.reason}" for each in found.of("cannot run")])]
+        blocks += [
+            _table(found),
+            Bullets(
+                [f"{each.name} ({each.dtype}): {each.reason}" for each in found.of("cannot run")]
+            ),
+        ]
     blocks += _verdicts(found, whole)
     return Document("doctor", blocks, _data(found))
 
@@ -28,31 +47,69 @@ def _facts(found: Examination) -> Iterator[tuple[str, Cell]]:
     here = found.installation
     yield "versions", ", ".join(f"{name} {version}" for name, version in here.versions.items())
     yield "machine", f"{here.machine}, {here.processor}"
-    used = f"registers of {here.vector_bytes} bytes are used" if here.vector_bytes else "none are used: matrix products are left to BLAS"
+    used = (
+        f"registers of {here.vector_bytes} bytes are used"
+        if here.vector_bytes
+        else "none are used: matrix products are left to BLAS"
+    )
     yield "vector instructions", f"{', '.join(here.vector_instructions) or 'none known'}; {used}"
-    yield "threads", f"{here.processors_here} of {here.processors} processors may be used; BLAS keeps to {here.blas_threads}"
+    yield (
+        "threads",
+        (
+            f"{here.processors_here} of {here.processors} processors may be used; BLAS keeps to "
+            f"{here.blas_threads}"
+        ),
+    )
     yield "kernel cache", str(here.cache.folder)
     yield "in it", f"{counted(here.cache.kernels, 'kernel')}, {_megabytes(here.cache.bytes)}"
     if here.cache.older:
-        yield "of other versions", f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; removed a week after their last use"
+        yield (
+            "of other versions",
+            (
+                f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; "
+                "removed a week after their last use"
+            ),
+        )
 
 
 def _about_cache(found: Examination) -> list[Block]:
     cache = found.installation.cache
     if cache.kept:
         return []
-    text = f"{cache.wanted} cannot be written: every process compiles its kernels anew. Set DLPROBE_CACHE_DIR to a folder that can."
+    text = (
+        f"{cache.wanted} cannot be written: every process compiles its kernels anew. Set "
+        "DLPROBE_CACHE_DIR to a folder that can."
+    )
     return [Verdict(text, "warning")]
 
 
 def _table(found: Examination) -> Table:
-    columns = [Column("kernel"), Column("of"), Column("quantity"), *(Column(name, align="right") for name in ("measured", "expected", "off by", "allowed"))]
+    columns = [
+        Column("kernel"),
+        Column("of"),
+        Column("quantity"),
+        *(Column(name, align="right") for name in ("measured", "expected", "off by", "allowed")),
+    ]
     rows: list[list[Cell]] = [
-        [each.name, f"{each.kind}, {each.dtype}", each.quantity, Toned(each.measured, "bad"), each.expected, _share(each.deviation), _share(each.allowed)]
+        [
+            each.name,
+            f"{each.kind}, {each.dtype}",
+            each.quantity,
+            Toned(each.measured, "bad"),
+            each.expected,
+            _share(each.deviation),
+            _share(each.allowed),
+        ]
         for each in found.of("differs")
     ]
-    rows += [[each.name, f"{each.kind}, {each.dtype}", Toned("cannot run", "bad"), None, None, "", ""] for each in found.of("cannot run")]
-    caption = "Kernels beside their plain form in float64, where they lie furthest apart; as shares of the largest number"
+    rows += [
+        [each.name, f"{each.kind}, {each.dtype}", Toned("cannot run", "bad"), None, None, "", ""]
+        for each in found.of("cannot run")
+    ]
+    caption = (
+        "Kernels beside their plain form in float64, where they lie furthest apart; as shares of "
+        "the largest number"
+    )
     return Table(columns, rows, caption=caption)
 
 
@@ -62,19 +119,58 @@ def _share(value: float) -> str:
 
 def _verdicts(found: Examination, whole: bool) -> list[Block]:
     compared, faults = found.of("agrees", "differs"), found.faults
-    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {counted(len(found.outcomes), 'record')} had been looked at", "warning")]
+    blocks: list[Block] = (
+        []
+        if found.complete
+        else [
+            Verdict(
+                f"stopped early: {counted(len(found.outcomes), 'record')} had been looked at",
+                "warning",
+            )
+        ]
+    )
     if found.uncompared and not faults:
-        blocks.append(Paragraph(f"Not compared: {_count(len(found.uncompared), 'kernel')} of no registered record, or without the other half of its pair."))
+        blocks.append(
+            Paragraph(
+                f"Not compared: {_count(len(found.uncompared), 'kernel')} of no registered "
+                "record, or without the other half of its pair."
+            )
+        )
     if faults:
         looked_at = len(compared) + len(found.of("cannot run"))
-        blocks.append(Verdict(f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or cannot be read", "bad"))
-        blocks.append(Paragraph(f"Results on this machine cannot be trusted. Remove {found.installation.cache.folder}; kernels are then compiled anew."))
+        blocks.append(
+            Verdict(
+                (
+                    f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or "
+                    "cannot be read"
+                ),
+                "bad",
+            )
+        )
+        blocks.append(
+            Paragraph(
+                "Results on this machine cannot be trusted. Remove "
+                f"{found.installation.cache.folder}; kernels are then compiled anew."
+            )
+        )
         blocks.append(Hint("dlprobe doctor --all"))
     elif compared:
         where = "of the registry" if whole else "in the cache"
-        blocks.append(Verdict(f"every kernel {where} gives the numbers of its plain form: {_count(len(compared), 'record')} compared", "good"))
+        blocks.append(
+            Verdict(
+                (
+                    f"every kernel {where} gives the numbers of its plain form: "
+                    f"{_count(len(compared), 'record')} compared"
+                ),
+                "good",
+            )
+        )
         closest = max(each.deviation / each.allowed for each in compared)
-        blocks.append(Paragraph(f"None is further off than {closest:.0%} of the rounding errors that are allowed."))
+        blocks.append(
+            Paragraph(
+                f"None is further off than {closest:.0%} of the rounding errors that are allowed."
+            )
+        )
     else:
         blocks.append(Verdict("no kernel is in the cache: nothing was compared", "neutral"))
     if found.of("not cached") and not faults:
@@ -92,7 +188,18 @@ def _megabytes(size: int) -> str:
 
 def _data(found: Examination) -> dict[str, Any]:
     here, cache = found.installation, found.installation.cache
-    keys = ("kind", "name", "dtype", "state", "quantity", "measured", "expected", "deviation", "allowed", "reason")
+    keys = (
+        "kind",
+        "name",
+        "dtype",
+        "state",
+        "quantity",
+        "measured",
+        "expected",
+        "deviation",
+        "allowed",
+        "reason",
+    )
     return {
         "schema": SCHEMA,
         "complete": found.complete,
@@ -112,7 +219,11 @@ def _data(found: Examination) -> dict[str, Any]:
             "older": cache.older,
             "older_bytes": cache.older_bytes,
         },
-        "kernels": [{key: getattr(outcome, key) for key in keys} for outcome in found.outcomes if outcome.state != "not cached"],
+        "kernels": [
+            {key: getattr(outcome, key) for key in keys}
+            for outcome in found.outcomes
+            if outcome.state != "not cached"
+        ],
         "not_cached": len(found.of("not cached")),
         "not_compared": list(found.uncompared),
         "exit_code": 1 if found.faults else 0,

@@ -1,4 +1,6 @@
-"""What `explain` says of one thing: all from its own record, for activations with a plot and the numbers of mean-field theory."""
+"""What `explain` says of one thing: all from its own record, for activations with a plot and
+the numbers of mean-field theory.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import Spec, format_value
-from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Hint, Paragraph, Series, Table
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Hint,
+    Paragraph,
+    Series,
+    Table,
+)
 from dlprobe.reports.listing import parameter_data
 
 if TYPE_CHECKING:
@@ -20,7 +34,8 @@ VANISHING_Q = 1e-9  # the edge of chaos at q* → 0 is computed at 1e-12
 SCHEDULED = 100  # units of time of the run that a schedule is drawn for
 FANS = ((100, 100), (784, 100))
 
-# What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
+# What a record may hold besides name, summary and parameters: attribute, what people read, in the
+# order of printing.
 TOLD = (
     ("also_called", "elsewhere called"),
     ("option", "option"),
@@ -55,12 +70,19 @@ TOLD = (
     ("source", "source"),
     ("licence", "licence"),
 )
-CALLED = (("gain", "gain"), ("largest_slope", "largest slope"), ("kinks", "kinks at"), ("output_range", "values between"))  # functions of the parameters
+CALLED = (
+    ("gain", "gain"),
+    ("largest_slope", "largest slope"),
+    ("kinks", "kinks at"),
+    ("output_range", "values between"),
+)  # functions of the parameters
 
 
 @dataclass(frozen=True)
 class ActivationNumbers:
-    """Value and slope at some arguments, the averages over a standard normal argument, and the edge of chaos without bias, None where there is none."""
+    """Value and slope at some arguments, the averages over a standard normal argument, and the
+    edge of chaos without bias, None where there is none.
+    """
 
     points: Sequence[float]
     values: Sequence[float]
@@ -69,36 +91,75 @@ class ActivationNumbers:
     critical: Critical | None
 
 
-def explanation(thing: Spec, numbers: ActivationNumbers | None = None, example: bool = False) -> Document:
-    """The document of one thing, its parameters as given or at their defaults. example: whether it has one worked by hand."""
+def explanation(
+    thing: Spec, numbers: ActivationNumbers | None = None, example: bool = False
+) -> Document:
+    """The document of one thing, its parameters as given or at their defaults. example: whether
+    it has one worked by hand.
+    """
     record = thing.record
     facts = _facts(thing)
     blocks: list[Block] = [Facts([("what it is", record.summary), *facts.values()])]
     blocks += _parameter_blocks(thing)
-    data: dict[str, Any] = {"schema": SCHEMA, "kind": thing.kind, "name": thing.name, "summary": record.summary}
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": thing.kind,
+        "name": thing.name,
+        "summary": record.summary,
+    }
     data |= {name: getattr(record, name) for name, _ in TOLD if hasattr(record, name)}
-    data |= {name: getattr(record, name)(*thing.parameters.values()) for name, _ in CALLED if hasattr(record, name)}
-    data["parameters"] = [{**parameter_data(each), "value": thing.parameters.get(each.name)} for each in record.parameters]
+    data |= {
+        name: getattr(record, name)(*thing.parameters.values())
+        for name, _ in CALLED
+        if hasattr(record, name)
+    }
+    data["parameters"] = [
+        {**parameter_data(each), "value": thing.parameters.get(each.name)}
+        for each in record.parameters
+    ]
     if numbers is not None:
         blocks += _activation_blocks(thing, numbers)
         data["mean_field"] = _moments_data(numbers)
     elif thing.kind == "activation":
-        blocks += [Heading("Mean field", 2), Paragraph("None: a unit's output depends on several preactivations, so it has no slope of its own.")]
+        blocks += [
+            Heading("Mean field", 2),
+            Paragraph(
+                "None: a unit's output depends on several preactivations, so it has no slope "
+                "of its own."
+            ),
+        ]
     if thing.kind == "schedule":
         blocks.append(_schedule_chart(thing))
     if thing.kind == "initializer":
-        data["variance"] = [{"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)} for fan_in, fan_out in FANS]
+        data["variance"] = [
+            {"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)}
+            for fan_in, fan_out in FANS
+        ]
     if example:
         blocks.append(Hint(f"dlprobe explain {thing.kind}:{thing.name} --example"))
     return Document(f"{thing.kind.replace('_', ' ')} {thing}", blocks, data)
 
 
 def _schedule_chart(thing: Spec) -> Chart:
-    """The rate, and the momentum where it is cycled, over a run of SCHEDULED units of time, from a rate of 1."""
+    """The rate, and the momentum where it is cycled, over a run of SCHEDULED units of time,
+    from a rate of 1.
+    """
     values, times = tuple(thing.parameters.values()), range(SCHEDULED)
-    series = [Series("rate", times, [thing.record.rate_at(float(t), float(SCHEDULED), 1.0, *values) for t in times])]
+    series = [
+        Series(
+            "rate",
+            times,
+            [thing.record.rate_at(float(t), float(SCHEDULED), 1.0, *values) for t in times],
+        )
+    ]
     if thing.record.momentum is not None:
-        series.append(Series("momentum", times, [thing.record.momentum(float(t), float(SCHEDULED), *values) for t in times]))
+        series.append(
+            Series(
+                "momentum",
+                times,
+                [thing.record.momentum(float(t), float(SCHEDULED), *values) for t in times],
+            )
+        )
     unit = thing.parameters.get("unit", thing.record.unit)
     return Chart(series, str(unit), "rate for lr = 1", caption=f"A run of {SCHEDULED} {unit}s")
 
@@ -112,14 +173,36 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         if value or (isinstance(value, int) and not isinstance(value, bool)):
             facts[name] = (word, _words(value))
         if name == "slope_formula":
-            found = {called: (title, getattr(record, called)(*thing.parameters.values())) for called, title in CALLED if hasattr(record, called)}
-            facts |= {called: (title, _words(value)) for called, (title, value) in found.items() if value != ()}
+            found = {
+                called: (title, getattr(record, called)(*thing.parameters.values()))
+                for called, title in CALLED
+                if hasattr(record, called)
+            }
+            facts |= {
+                called: (title, _words(value))
+                for called, (title, value) in found.items()
+                if value != ()
+            }
     if thing.kind == "initializer":
-        facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
+        facts["variance"] = (
+            "variance of a weight",
+            "; ".join(
+                f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS
+            ),
+        )
     if thing.kind == "statistic":
-        facts["place"] = ("in the run file", f"/stats/{thing.name}, (step, layer); dlprobe inspect RUN --statistic {thing.name}")
+        facts["place"] = (
+            "in the run file",
+            f"/stats/{thing.name}, (step, layer); dlprobe inspect RUN --statistic {thing.name}",
+        )
     if thing.kind == "metric":
-        facts["place"] = ("in the run file", f"/evaluations/train_{thing.name}, val_{thing.name} and /final; dlprobe inspect RUN --statistic val_{thing.name}")
+        facts["place"] = (
+            "in the run file",
+            (
+                f"/evaluations/train_{thing.name}, val_{thing.name} and /final; dlprobe inspect "
+                f"RUN --statistic val_{thing.name}"
+            ),
+        )
     if facts.get("units", ("", ""))[1] == "1":
         del facts["units"]
     return facts
@@ -145,7 +228,12 @@ def _parameter_blocks(thing: Spec) -> list[Block]:
     parameters = thing.record.parameters
     if not parameters:
         return []
-    columns = [Column("name"), Column("default", align="right"), Column("allowed"), Column("what it is")]
+    columns = [
+        Column("name"),
+        Column("default", align="right"),
+        Column("allowed"),
+        Column("what it is"),
+    ]
     rows = [[each.name, format_value(each.default), each.allowed, each.help] for each in parameters]
     if thing.given:
         columns.insert(1, Column("here", align="right"))
@@ -156,17 +244,27 @@ def _parameter_blocks(thing: Spec) -> list[Block]:
 
 def _activation_blocks(thing: Spec, numbers: ActivationNumbers) -> list[Block]:
     moments = numbers.moments
-    series = [Series("value", numbers.points, numbers.values), Series("slope", numbers.points, numbers.slopes)]
+    series = [
+        Series("value", numbers.points, numbers.values),
+        Series("slope", numbers.points, numbers.slopes),
+    ]
     averages: list[tuple[str, Cell]] = [
         ("E φ", moments.mean if abs(moments.mean) > ROUNDING else 0.0),
         ("E φ²", moments.mean_square),
         ("Var φ", moments.variance),
         ("E φ'²", moments.slope_mean_square),
-        ("gain² E φ'²", moments.slope_mean_square * float(thing.record.gain(*thing.parameters.values())) ** 2),
+        (
+            "gain² E φ'²",
+            moments.slope_mean_square * float(thing.record.gain(*thing.parameters.values())) ** 2,
+        ),
         ("κ", moments.kappa),
         ("critical σ_w", _critical(numbers.critical)),
     ]
-    return [Chart(series, x_label="z", y_label="value and slope"), Heading("Mean field: averages over z ~ N(0, 1)", 2), Facts(averages)]
+    return [
+        Chart(series, x_label="z", y_label="value and slope"),
+        Heading("Mean field: averages over z ~ N(0, 1)", 2),
+        Facts(averages),
+    ]
 
 
 def _critical(critical: Critical | None) -> str:
@@ -174,7 +272,10 @@ def _critical(critical: Critical | None) -> str:
     if critical is None:
         return "none: with zero biases χ₁ = 1 at no q*"
     where = "→ 0" if critical.q < VANISHING_Q else f"= {_number(critical.q)}"
-    return f"{_number(critical.sigma_w)} at σ_b = 0, q* {where}{'' if critical.stable else ', unstable: deep nets leave it'}"
+    return (
+        f"{_number(critical.sigma_w)} at σ_b = 0, q* "
+        f"{where}{'' if critical.stable else ', unstable: deep nets leave it'}"
+    )
 
 
 def _moments_data(numbers: ActivationNumbers) -> dict[str, float | None]:

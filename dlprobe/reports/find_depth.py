@@ -1,4 +1,6 @@
-"""What `gradients --find-depth` found: the depth at which each row of the grid breaks before training."""
+"""What `gradients --find-depth` found: the depth at which each row of the grid breaks before
+training.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,15 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.experiments.find_depth import BreakingDepth
 
-HOW = "Looked for by doubling and halving, as if what breaks at one depth broke at all greater ones; theory: of infinitely wide layers."
+HOW = (
+    "Looked for by doubling and halving, as if what breaks at one depth broke at all greater "
+    "ones; theory: of infinitely wide layers."
+)
 
 
-def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int) -> Document:
+def document(
+    found: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int
+) -> Document:
     """Where each row of the grid breaks."""
     columns = [
         Column("activation · initializer"),
@@ -28,20 +35,49 @@ def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, thre
     ]
     rows: list[list[Cell]] = []
     for each in found:
-        breaks = Toned(each.verdict, VERDICT_TONES[each.verdict]) if each.breaks_at else f"not up to {each.deepest}"
+        breaks = (
+            Toned(each.verdict, VERDICT_TONES[each.verdict])
+            if each.breaks_at
+            else f"not up to {each.deepest}"
+        )
         name = f"{each.cell.label} · {each.cell.width} wide"
         rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
-    blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]
+    blocks: list[Block] = (
+        []
+        if all(each.complete for each in found)
+        else [Verdict("stopped early: the depths are those looked at so far", "warning")]
+    )
     blocks.append(
-        Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {counted(seeds, 'seed')}. {HOW}")
+        Table(
+            columns,
+            rows,
+            caption=(
+                f"Hidden layers at which the error signal breaks before training, on {data_name}, "
+                f"{counted(seeds, 'seed')}. {HOW}"
+            ),
+        )
     )
     first = next((each for each in found if each.breaks_at), None)
     if first is not None:
         spec = first.cell
-        blocks.append(Hint(f'dlprobe gradients --depth {first.breaks_at} --activation "{spec.activation}" --init "{spec.init}" --width {spec.width}'))
-    facts = {"data": data_name, "steps": 1, "threads": threads, "complete": all(each.complete for each in found)}
+        blocks.append(
+            Hint(
+                f"dlprobe gradients --depth {first.breaks_at} --activation "
+                f'"{spec.activation}" --init "{spec.init}" --width {spec.width}'
+            )
+        )
+    facts = {
+        "data": data_name,
+        "steps": 1,
+        "threads": threads,
+        "complete": all(each.complete for each in found),
+    }
     records = [_record(each) for each in found]
-    return Document("how deep until the gradient breaks?", blocks, {"schema": SCHEMA, **facts, "cells": [], "find_depth": records})
+    return Document(
+        "how deep until the gradient breaks?",
+        blocks,
+        {"schema": SCHEMA, **facts, "cells": [], "find_depth": records},
+    )
 
 
 def _record(found: BreakingDepth) -> dict[str, Any]:
@@ -53,5 +89,12 @@ def _record(found: BreakingDepth) -> dict[str, Any]:
         "verdict": found.verdict,
         "theory_breaks_at": found.theory,
         "deepest": found.deepest,
-        "tried": [{"depth": probe.depth, "verdict": probe.verdict, "log10_error_signal_ratio": probe.log10_ratio} for probe in found.probes],
+        "tried": [
+            {
+                "depth": probe.depth,
+                "verdict": probe.verdict,
+                "log10_error_signal_ratio": probe.log10_ratio,
+            }
+            for probe in found.probes
+        ],
     }

@@ -1,4 +1,6 @@
-"""What `inspect --follow` shows of a run or study while it is written: a screen that is drawn again and again, and a line for where nobody looks."""
+"""What `inspect --follow` shows of a run or study while it is written: a screen that is drawn
+again and again, and a line for where nobody looks.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Document, Facts, Heights, LayerValues, Paragraph, StepMap, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Document,
+    Facts,
+    Heights,
+    LayerValues,
+    Paragraph,
+    StepMap,
+    Toned,
+    Verdict,
+)
 from dlprobe.reports.diagnosis import diagnosis_blocks, head, named, tone_of
 from dlprobe.reports.statistic import SCHEMA
 from dlprobe.reports.tones import STATE_TONES
@@ -21,7 +33,9 @@ LAYERS, COLUMNS = 10, 98  # of the map
 
 @dataclass(frozen=True)
 class Pace:
-    """How far it is. unit: what is counted; total: how many are planned, None where that is not known; per_second: NaN where it is not known yet."""
+    """How far it is. unit: what is counted; total: how many are planned, None where that is not
+    known; per_second: NaN where it is not known yet.
+    """
 
     done: int
     total: int | None
@@ -31,12 +45,23 @@ class Pace:
     @property
     def left(self) -> float:
         """Seconds to the end at this pace; NaN where it is not known."""
-        return math.nan if self.total is None or not self.per_second > 0 else max(self.total - self.done, 0) / self.per_second
+        return (
+            math.nan
+            if self.total is None or not self.per_second > 0
+            else max(self.total - self.done, 0) / self.per_second
+        )
 
     def __str__(self) -> str:
-        of, share = ("", "") if self.total is None else (f" of {self.total:,}", f" ({100 * self.done / max(self.total, 1):.0f} %)")
+        of, share = (
+            ("", "")
+            if self.total is None
+            else (f" of {self.total:,}", f" ({100 * self.done / max(self.total, 1):.0f} %)")
+        )
         rate = f"{self.per_second:,.0f}" if self.per_second >= 10 else f"{self.per_second:.1f}"
-        told = [f"{self.done:,}{of} {self.unit}{share}", *([f"{rate} {self.unit}/s"] if self.per_second > 0 else [])]
+        told = [
+            f"{self.done:,}{of} {self.unit}{share}",
+            *([f"{rate} {self.unit}/s"] if self.per_second > 0 else []),
+        ]
         return ", ".join([*told, *([f"{clock(self.left)} left"] if self.left > 0 else [])])
 
 
@@ -53,10 +78,11 @@ def clock(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class RunLook:
-    """A run at one moment. loss: means of the batch loss over stretches of its steps; val_loss: the last one, None where there is none.
+    """A run at one moment. loss: means of the batch loss over stretches of its steps; val_loss: the
+    last one, None where there is none.
 
-    layers, steps, profile: names, steps and the error signal's RMS, (step, layer). judged: the last step that the
-    diagnosis knows of; None for no diagnosis yet.
+    layers, steps, profile: names, steps and the error signal's RMS, (step, layer). judged: the last
+        step that the diagnosis knows of; None for no diagnosis yet.
     """
 
     path: str
@@ -72,12 +98,18 @@ class RunLook:
     @property
     def state(self) -> str:
         """What has been found so far, in a few words."""
-        return "" if self.diagnosis is None else "; ".join([self.diagnosis.state.name, *faults(self.diagnosis)])
+        return (
+            ""
+            if self.diagnosis is None
+            else "; ".join([self.diagnosis.state.name, *faults(self.diagnosis)])
+        )
 
 
 @dataclass(frozen=True)
 class StudyLook:
-    """A study at one moment. states: how many of the runs that ended came to what; last: the ones that ended last, with what each has come to."""
+    """A study at one moment. states: how many of the runs that ended came to what; last: the
+    ones that ended last, with what each has come to.
+    """
 
     path: str
     pace: Pace
@@ -87,7 +119,9 @@ class StudyLook:
     @property
     def state(self) -> str:
         """What the runs have come to, the best first."""
-        return ", ".join(f"{name} {self.states[name]}" for name in STATE_TONES if name in self.states)
+        return ", ".join(
+            f"{name} {self.states[name]}" for name in STATE_TONES if name in self.states
+        )
 
 
 Look = RunLook | StudyLook
@@ -113,41 +147,88 @@ def screen(look: Look) -> Document:
 
 
 def stopped(where: str, look: Look | None, finding: Finding, diagnosis: Diagnosis) -> Document:
-    """What made `--until error` end: the run that has the error, as far as it is known. look: None where it had ended before."""
+    """What made `--until error` end: the run that has the error, as far as it is known. look:
+    None where it had ended before.
+    """
     told = f"; {look.pace}" if look is not None else ""
     certain = Verdict(f"certain: {named(finding)}{told}", "bad", apart=True)
     pace = {"done": look and look.pace.done, "planned": look and look.pace.total}
-    data = {"schema": SCHEMA, "kind": "certain", "path": where, **pace, "certain": finding.to_json()}
-    return Document("", [*diagnosis_blocks(diagnosis, 1), certain], {**data, "diagnosis": diagnosis.to_json()})
+    data = {
+        "schema": SCHEMA,
+        "kind": "certain",
+        "path": where,
+        **pace,
+        "certain": finding.to_json(),
+    }
+    return Document(
+        "", [*diagnosis_blocks(diagnosis, 1), certain], {**data, "diagnosis": diagnosis.to_json()}
+    )
 
 
 def _of_run(look: RunLook) -> list[Block]:
     facts: list[tuple[str, Any]] = [("trained", str(look.pace))]
     if len(look.loss):
         validation = "" if look.val_loss is None else f", validation {f'{look.val_loss:.3g}'}"
-        facts += [("loss", f"{f'{look.loss[-1]:.3g}'}{validation}"), ("", Heights(_heights(look.loss)))]
+        facts += [
+            ("loss", f"{f'{look.loss[-1]:.3g}'}{validation}"),
+            ("", Heights(_heights(look.loss))),
+        ]
     blocks: list[Block] = [Verdict(f"{look.path} is being trained"), Facts(facts)]
     if look.layers and len(look.steps):
-        blocks.append(StepMap(look.steps, look.layers, [LayerValues("error signal RMS", look.profile)]))
+        blocks.append(
+            StepMap(look.steps, look.layers, [LayerValues("error signal RMS", look.profile)])
+        )
     if look.diagnosis is None:
         return [*blocks, Paragraph("no diagnosis yet")]
     found = look.diagnosis
     blocks.append(Verdict(f"at step {look.judged:,}: {found.state.sentence}", tone_of(found)))
     finding = found.cause or next(iter(found.symptoms), None)
-    return [*blocks, *([] if finding is None else [Paragraph(head(finding), "bad" if finding.severity == "error" else "warning", below=True)])]
+    return [
+        *blocks,
+        *(
+            []
+            if finding is None
+            else [
+                Paragraph(
+                    head(finding), "bad" if finding.severity == "error" else "warning", below=True
+                )
+            ]
+        ),
+    ]
 
 
 def _of_study(look: StudyLook) -> list[Block]:
-    blocks: list[Block] = [Verdict(f"{look.path} is being trained"), Facts([("trained", str(look.pace))])]
-    states = [(name, Toned(look.states[name], tone)) for name, tone in STATE_TONES.items() if name in look.states]
+    blocks: list[Block] = [
+        Verdict(f"{look.path} is being trained"),
+        Facts([("trained", str(look.pace))]),
+    ]
+    states = [
+        (name, Toned(look.states[name], tone))
+        for name, tone in STATE_TONES.items()
+        if name in look.states
+    ]
     blocks += [Facts(states)] if states else []
-    return [*blocks, Facts([(id, Toned(state, STATE_TONES.get(state, "neutral"))) for id, state in look.last])] if look.last else blocks
+    return (
+        [
+            *blocks,
+            Facts(
+                [(id, Toned(state, STATE_TONES.get(state, "neutral"))) for id, state in look.last]
+            ),
+        ]
+        if look.last
+        else blocks
+    )
 
 
 def _heights(loss: Sequence[float]) -> list[float]:
-    """Bars of the loss above its smallest, so that the curve is seen; what is not finite has none."""
+    """Bars of the loss above its smallest, so that the curve is seen; what is not finite has
+    none.
+    """
     finite = [value for value in loss if math.isfinite(value)]
     if not finite:
         return []
     low, high = min(finite), max(finite)
-    return [(value - low) / (high - low) + 1e-3 if high > low and math.isfinite(value) else 1e-3 for value in loss]
+    return [
+        (value - low) / (high - low) + 1e-3 if high > low and math.isfinite(value) else 1e-3
+        for value in loss
+    ]

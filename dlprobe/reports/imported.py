@@ -9,10 +9,25 @@ from dlprobe.render.document import Document, Facts
 SCHEMA = "dlprobe-import/1"
 
 
-def document(path: str, kind: str, rows: Sequence[int], evaluations: Sequence[int], notes: Sequence[str]) -> Document:
+def document(
+    path: str, kind: str, rows: Sequence[int], evaluations: Sequence[int], notes: Sequence[str]
+) -> Document:
     """rows: the steps that were logged; evaluations: updates before each."""
-    facts = [("run file", path), ("log", kind), ("steps", _told(rows)), ("evaluations", _told(evaluations)), *(("note", note) for note in notes)]
-    data = {"schema": SCHEMA, "run": path, "kind": kind, "rows": len(rows), "evaluations": len(evaluations), "notes": list(notes)}
+    facts = [
+        ("run file", path),
+        ("log", kind),
+        ("steps", _told(rows)),
+        ("evaluations", _told(evaluations)),
+        *(("note", note) for note in notes),
+    ]
+    data = {
+        "schema": SCHEMA,
+        "run": path,
+        "kind": kind,
+        "rows": len(rows),
+        "evaluations": len(evaluations),
+        "notes": list(notes),
+    }
     return Document("import", [Facts([*facts, ("next", f"dlprobe check {path}")])], data)
 
 

@@ -17,12 +17,18 @@ from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.runs import Study
 
-COMMANDS = ("gradients", "compare", "bias-variance", "recipe")  # experiments whose command shows a saved study again
+COMMANDS = (
+    "gradients",
+    "compare",
+    "bias-variance",
+    "recipe",
+)  # experiments whose command shows a saved study again
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first and last recorded step (None: no step).
+    """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first
+    and last recorded step (None: no step).
 
     shares: errors are shares of samples, told in percent. state: what the run has come to.
     """
@@ -68,35 +74,74 @@ def _facts(study: Study, lines: Sequence[RunLine]) -> list[tuple[str, Cell]]:
     if study.damage:
         pairs.append(("damage", Toned(study.damage, "bad")))
     pairs += [("study", str(study.description.get("experiment", "-"))), ("runs", len(lines))]
-    return pairs + [(name, ", ".join(map(str, values)) if isinstance(values, list) else str(values)) for name, values in study.axes.items()]
+    return pairs + [
+        (name, ", ".join(map(str, values)) if isinstance(values, list) else str(values))
+        for name, values in study.axes.items()
+    ]
 
 
 def _table(lines: Sequence[RunLine]) -> Table:
-    """A row per run; axes whose values the run's id says already, and a status that all share, are left out."""
-    axes = [axis for axis in dict.fromkeys(axis for line in lines for axis in line.coordinates) if not all(_says(line, axis) for line in lines)]
+    """A row per run; axes whose values the run's id says already, and a status that all share,
+    are left out.
+    """
+    axes = [
+        axis
+        for axis in dict.fromkeys(axis for line in lines for axis in line.coordinates)
+        if not all(_says(line, axis) for line in lines)
+    ]
     numbers = list(dict.fromkeys(name for line in lines for name in line.numbers))
     status = len({line.status for line in lines}) > 1
-    columns = [Column("run"), *map(Column, axes), Column("at first"), Column("at last"), *([Column("status")] if status else [])]
+    columns = [
+        Column("run"),
+        *map(Column, axes),
+        Column("at first"),
+        Column("at last"),
+        *([Column("status")] if status else []),
+    ]
     columns += [Column(name.replace("_", " "), align="right") for name in numbers]
     told = any(line.state for line in lines)
     columns += [Column("has come to")] if told else []
     rows: list[list[Cell]] = []
     for line in lines:
-        verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
+        verdicts = (
+            [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts]
+            if line.verdicts
+            else [None, None]
+        )
         states = [Toned(line.status, STATUS_TONES[line.status])] if status else []
-        came_to = [Toned(line.state, STATE_TONES[line.state]) if line.state else None] if told else []
-        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(_number(line, name) for name in numbers), *came_to])
+        came_to = (
+            [Toned(line.state, STATE_TONES[line.state]) if line.state else None] if told else []
+        )
+        rows.append(
+            [
+                line.id,
+                *(_cell(line.coordinates.get(axis)) for axis in axes),
+                *verdicts,
+                *states,
+                *(_number(line, name) for name in numbers),
+                *came_to,
+            ]
+        )
     return Table(columns, rows)
 
 
 def _number(line: RunLine, name: str) -> Cell:
     value = line.numbers.get(name)
-    return f"{100 * value:.1f} %" if value is not None and line.shares and name.endswith("_error") else value
+    return (
+        f"{100 * value:.1f} %"
+        if value is not None and line.shares and name.endswith("_error")
+        else value
+    )
 
 
 def _says(line: RunLine, axis: str) -> bool:
-    """Whether the id of a run holds its value on an axis, but for the characters that an id cannot have."""
-    value, name = (re.sub(r"[^A-Za-z0-9]", "", text).lower() for text in (str(line.coordinates.get(axis, "")), line.id))
+    """Whether the id of a run holds its value on an axis, but for the characters that an id
+    cannot have.
+    """
+    value, name = (
+        re.sub(r"[^A-Za-z0-9]", "", text).lower()
+        for text in (str(line.coordinates.get(axis, "")), line.id)
+    )
     return value in name
 
 
@@ -127,9 +172,24 @@ def _lines(found: Mapping[str, Any]) -> Block:
     from dlprobe.render.document import Lines
 
     tables = {name: value for name, value in found.items() if isinstance(value, Mapping)}
-    lists = {name: value for name, value in found.items() if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value)}
-    plain = [_line(name, value) for name, value in found.items() if name not in tables and name not in lists]
-    return Lines([*plain, *([""] if plain and tables else []), *toml_lines(tables), *(line for name, value in lists.items() for line in _entries(name, value))])
+    lists = {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value)
+    }
+    plain = [
+        _line(name, value)
+        for name, value in found.items()
+        if name not in tables and name not in lists
+    ]
+    return Lines(
+        [
+            *plain,
+            *([""] if plain and tables else []),
+            *toml_lines(tables),
+            *(line for name, value in lists.items() for line in _entries(name, value)),
+        ]
+    )
 
 
 def _line(name: str, value: Any) -> str:
@@ -138,7 +198,14 @@ def _line(name: str, value: Any) -> str:
 
 def _entries(name: str, entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """A block per entry; whole configurations are left to the runs, which hold them too."""
-    lines = ["", f"# {name}: the configuration of each is in its runs, inspect STUDY#ID --show config"]
+    lines = [
+        "",
+        f"# {name}: the configuration of each is in its runs, inspect STUDY#ID --show config",
+    ]
     for entry in entries:
-        lines += ["", f"[[{name}]]", *(_line(key, value) for key, value in entry.items() if key != "config")]
+        lines += [
+            "",
+            f"[[{name}]]",
+            *(_line(key, value) for key, value in entry.items() if key != "config"),
+        ]
     return lines

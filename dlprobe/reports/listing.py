@@ -1,4 +1,6 @@
-"""What `explain` says of a kind of things: the name of each, what it is, and the keys of the configuration that take one."""
+"""What `explain` says of a kind of things: the name of each, what it is, and the keys of the
+configuration that take one.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,47 @@ SCHEMA = "dlprobe-list/1"
 
 
 def one_kind(kind: str, shelf: Mapping[str, Any], keys: Sequence[Any] = ()) -> Document:
-    """Every thing of one kind, with its parameters and what it is; `keys` of the configuration take one."""
-    heading = "what it is (its parameters)" if any(record.parameters for record in shelf.values()) else "what it is"
-    table = Table([Column("name"), Column(heading)], [[_called(record), record.summary + _names(record.parameters)] for record in shelf.values()])
-    records = [{**_codes(record), "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]} for record in shelf.values()]
+    """Every thing of one kind, with its parameters and what it is; `keys` of the configuration
+    take one.
+    """
+    heading = (
+        "what it is (its parameters)"
+        if any(record.parameters for record in shelf.values())
+        else "what it is"
+    )
+    table = Table(
+        [Column("name"), Column(heading)],
+        [
+            [_called(record), record.summary + _names(record.parameters)]
+            for record in shelf.values()
+        ],
+    )
+    records = [
+        {
+            **_codes(record),
+            "summary": record.summary,
+            "parameters": [parameter_data(each) for each in record.parameters],
+        }
+        for record in shelf.values()
+    ]
     first = next(iter(shelf), "")
     data = {"schema": SCHEMA, "kind": kind, "records": records}
-    takes = [Facts([(key.option, f"{key.help} [default: {key.default}]") for key in keys])] if keys else []
-    return Document(kind.replace("_", " "), [*takes, table, Hint(f"dlprobe explain {kind}:{first}")], data)
+    takes = (
+        [Facts([(key.option, f"{key.help} [default: {key.default}]") for key in keys])]
+        if keys
+        else []
+    )
+    return Document(
+        kind.replace("_", " "), [*takes, table, Hint(f"dlprobe explain {kind}:{first}")], data
+    )
 
 
 def _codes(record: Any) -> dict[str, Any]:
     """Name, and of a rule code and severity."""
-    return {"name": record.name, **{key: getattr(record, key) for key in ("code", "severity") if hasattr(record, key)}}
+    return {
+        "name": record.name,
+        **{key: getattr(record, key) for key in ("code", "severity") if hasattr(record, key)},
+    }
 
 
 def _called(record: Any) -> str:

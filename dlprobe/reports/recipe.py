@@ -1,4 +1,6 @@
-"""What `recipe` says: the list of claims, what slides get wrong, and one claim with its measurement, pictures and verdict."""
+"""What `recipe` says: the list of claims, what slides get wrong, and one claim with its
+measurement, pictures and verdict.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,26 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
         for each in chosen:
             blocks += [
                 Heading(each.name, 2),
-                Facts([("slides say", each.claim), ("verdict", Toned(told(each), TONES[each.expected])), ("what is so", each.truth)]),
+                Facts(
+                    [
+                        ("slides say", each.claim),
+                        ("verdict", Toned(told(each), TONES[each.expected])),
+                        ("what is so", each.truth),
+                    ]
+                ),
             ]
-        return Document("what slides get wrong", [*blocks, Hint(f"dlprobe recipe {chosen[0].name}")], data)
+        return Document(
+            "what slides get wrong", [*blocks, Hint(f"dlprobe recipe {chosen[0].name}")], data
+        )
     table = Table(
-        [Column("recipe"), Column("claim"), Column("known verdict")], [[each.name, each.claim, Toned(told(each), TONES[each.expected])] for each in chosen]
+        [Column("recipe"), Column("claim"), Column("known verdict")],
+        [[each.name, each.claim, Toned(told(each), TONES[each.expected])] for each in chosen],
     )
-    return Document("claims to measure", [table, Hint(f"dlprobe recipe {chosen[0].name}"), Hint("dlprobe recipe --wrong")], data)
+    return Document(
+        "claims to measure",
+        [table, Hint(f"dlprobe recipe {chosen[0].name}"), Hint("dlprobe recipe --wrong")],
+        data,
+    )
 
 
 def told(recipe: Recipe) -> str:
@@ -61,17 +76,62 @@ def told(recipe: Recipe) -> str:
 
 def entry(recipe: Recipe) -> dict[str, Any]:
     """A recipe as data."""
-    return {"name": recipe.name, "claim": recipe.claim, "source": recipe.source, "truth": recipe.truth, "expected": recipe.expected}
+    return {
+        "name": recipe.name,
+        "claim": recipe.claim,
+        "source": recipe.source,
+        "truth": recipe.truth,
+        "expected": recipe.expected,
+    }
 
 
-def document(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int, study: Path | None = None) -> Document:
+def document(
+    recipe: Recipe,
+    found: Found,
+    judgement: Judgement,
+    data_name: str,
+    seeds: int,
+    study: Path | None = None,
+) -> Document:
     """One claim, measured. study: the file that keeps its runs."""
-    blocks: list[Block] = [Facts([("claim", recipe.claim), ("source", recipe.source), ("data", data_name), ("seeds", seeds)])]
+    blocks: list[Block] = [
+        Facts(
+            [
+                ("claim", recipe.claim),
+                ("source", recipe.source),
+                ("data", data_name),
+                ("seeds", seeds),
+            ]
+        )
+    ]
     blocks += [drawn(picture) for picture in found.pictures]
     rows = [asked(check) for check in found.checks]
-    blocks += [Table([Column("the claim asks that"), Column("when"), Column("measured", align="right"), Column("asked"), Column("so")], rows)]
-    blocks += [Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]), Bullets([recipe.truth])]
-    blocks += [Hint(f"dlprobe recipe {quoted(str(study))}   # measures the saved runs again, without training")] if study else []
+    blocks += [
+        Table(
+            [
+                Column("the claim asks that"),
+                Column("when"),
+                Column("measured", align="right"),
+                Column("asked"),
+                Column("so"),
+            ],
+            rows,
+        )
+    ]
+    blocks += [
+        Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]),
+        Bullets([recipe.truth]),
+    ]
+    blocks += (
+        [
+            Hint(
+                f"dlprobe recipe {quoted(str(study))}   # measures the saved runs again, "
+                "without training"
+            )
+        ]
+        if study
+        else []
+    )
     return Document(recipe.name, blocks, result(recipe, found, judgement, data_name, seeds))
 
 
@@ -81,10 +141,19 @@ def asked(check: Check) -> list[Cell]:
     return [check.quantity, check.when, check.value, f"{check.relation} {check.bound:.4g}", so]
 
 
-def result(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int) -> dict[str, Any]:
+def result(
+    recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int
+) -> dict[str, Any]:
     """The record that `--format json` prints."""
     checks = [
-        {"quantity": each.quantity, "when": each.when, "value": each.value, "relation": each.relation, "bound": each.bound, "holds": each.holds}
+        {
+            "quantity": each.quantity,
+            "when": each.when,
+            "value": each.value,
+            "relation": each.relation,
+            "bound": each.bound,
+            "holds": each.holds,
+        }
         for each in found.checks
     ]
     return {
@@ -103,9 +172,14 @@ def drawn(picture: Picture) -> Block:
     """A picture as a block of a document."""
     if picture.kind == "lines":
         series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
-        return Chart(series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x)
+        return Chart(
+            series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x
+        )
     if picture.kind == "layers":
-        return Profile([LayerSeries(name, values) for name, _, values in picture.series], caption=picture.caption)
+        return Profile(
+            [LayerSeries(name, values) for name, _, values in picture.series],
+            caption=picture.caption,
+        )
     if picture.kind == "table":
         return Table([Column(name) for name in picture.columns], picture.rows, picture.caption)
     return Lines([picture.caption, *picture.lines])

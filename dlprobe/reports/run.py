@@ -1,4 +1,6 @@
-"""What `train` says at its end: whether the run learned and why, how signal and gradient flow through its layers, results."""
+"""What `train` says at its end: whether the run learned and why, how signal and gradient flow
+through its layers, results.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,22 @@ from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
 from dlprobe.record.sizes import factor_text, power_of_ten
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Series, Strip, StripGroup, Strips, Table, Toned, Verdict
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    Facts,
+    Hint,
+    Series,
+    Strip,
+    StripGroup,
+    Strips,
+    Table,
+    Toned,
+    Verdict,
+)
 from dlprobe.reports.diagnosis import conclusion, explained
 from dlprobe.reports.strips import FlowLine, flow_strips
 from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
@@ -33,8 +50,10 @@ PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 @dataclass(frozen=True)
 class Told:
-    """What is told of one run. profile, curve: None where no step was recorded; flows: the three quantities at the first and last recorded step, by step;
-    healed: the step from which an ill error signal stayed within the band, None where there is none.
+    """What is told of one run. profile, curve: None where no step was recorded; flows: the three
+    quantities at the first and last recorded step, by step;
+    healed: the step from which an ill error signal stayed within the band, None where there is
+        none.
     """
 
     run: Run
@@ -49,45 +68,95 @@ class Told:
         return [*conclusion(self.diagnosis), *self.strips(), *results(self.run)]
 
     def strips(self) -> list[Block]:
-        """The three quantities at the first and last recorded step, and the loss; nothing where neither was recorded."""
+        """The three quantities at the first and last recorded step, and the loss; nothing where
+        neither was recorded.
+        """
         run, loss = self.run, loss_strips(self.run, self.curve)
-        verdicts = {moment.step: moment.verdict.verdict for moment in ([] if self.profile is None else [self.profile.first, self.profile.last])}
-        lines = [FlowLine(f"step {step:,}", flow, verdicts.get(step, "")) for step, flow in self.flows.items()]
+        verdicts = {
+            moment.step: moment.verdict.verdict
+            for moment in ([] if self.profile is None else [self.profile.first, self.profile.last])
+        }
+        lines = [
+            FlowLine(f"step {step:,}", flow, verdicts.get(step, ""))
+            for step, flow in self.flows.items()
+        ]
         names = [*(run.layers.names[index] for index in run.hidden_layers), run.layers.names[-1]]
         return flow_strips(lines, names, more=loss) or ([Strips(loss)] if loss else [])
 
     def details(self) -> list[Block]:
         """What is behind the conclusion, the loss curve, and what the profiles say."""
-        verdicts = [] if self.profile is None else verdict_lines(self.profile, self.diagnosis.state.name == "learned well", self.healed)
+        verdicts = (
+            []
+            if self.profile is None
+            else verdict_lines(
+                self.profile, self.diagnosis.state.name == "learned well", self.healed
+            )
+        )
         return [*explained(self.diagnosis), *loss_chart(self.run, self.curve), *verdicts]
 
 
 def train_document(told: Told, before: str = "") -> Document:
-    """The report of a run that has just ended. before: the run that it repeats with changes, as it is typed; empty for none."""
+    """The report of a run that has just ended. before: the run that it repeats with changes, as
+    it is typed; empty for none.
+    """
     run = told.run
     here = quoted(str(run.path))
     blocks: list[Block] = [*told.first_screen(), Facts(facts(run))]
     blocks += [Hint(f"dlprobe diff {before} {here}")] if before else []
     blocks.append(Hint(f"dlprobe inspect {here} --details", details=True))
-    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)}, [*told.details(), Hint(f"dlprobe inspect {here}")])
+    return Document(
+        "",
+        blocks,
+        {**train_data(run, told.profile), **state_data(told.diagnosis)},
+        [*told.details(), Hint(f"dlprobe inspect {here}")],
+    )
 
 
 def state_data(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as data; its state also by itself."""
-    return {"state": diagnosis.state.name, "state_reason": diagnosis.state.reason, "diagnosis": diagnosis.to_json()}
+    return {
+        "state": diagnosis.state.name,
+        "state_reason": diagnosis.state.reason,
+        "diagnosis": diagnosis.to_json(),
+    }
 
 
 def facts(run: Run) -> list[tuple[str, Any]]:
     """What was trained and how it ended."""
     pairs: list[tuple[str, Any]] = [("status", Toned(run.status, STATUS_TONES[run.status]))]
     if run.final.get("stop_reason"):
-        pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
+        pairs[0] = (
+            "status",
+            Toned(
+                f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}",
+                STATUS_TONES[run.status],
+            ),
+        )
     if run.origin != OWN:
-        pairs.append(("origin", f"{run.origin}: {ORIGINS.get(run.origin, 'another program trained it')}"))
-    pairs += [("data", data_line(run)), *targets_line(run), ("net", net_line(run)), ("training", training_line(run))]
-    pairs += [(name, line) for name, line in (("remedies", remedies_line(run)), ("clipped", clipping_line(run))) if line]
+        pairs.append(
+            ("origin", f"{run.origin}: {ORIGINS.get(run.origin, 'another program trained it')}")
+        )
+    pairs += [
+        ("data", data_line(run)),
+        *targets_line(run),
+        ("net", net_line(run)),
+        ("training", training_line(run)),
+    ]
+    pairs += [
+        (name, line)
+        for name, line in (("remedies", remedies_line(run)), ("clipped", clipping_line(run)))
+        if line
+    ]
     if "best_step" in run.final:
-        pairs.append(("best", f"{monitor(run)} {float(run.final['best_value']):.4g} at step {run.final['best_step']}"))
+        pairs.append(
+            (
+                "best",
+                (
+                    f"{monitor(run)} {float(run.final['best_value']):.4g} at step "
+                    f"{run.final['best_step']}"
+                ),
+            )
+        )
     seconds = training_seconds(run)
     pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
     pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
@@ -100,7 +169,9 @@ def monitor(run: Run) -> str:
 
 
 def training_line(run: Run) -> str:
-    """Optimizer, the learning rate that was used, batch size, seed and precision, as far as they are known."""
+    """Optimizer, the learning rate that was used, batch size, seed and precision, as far as
+    they are known.
+    """
     facts, config = run.facts, run.configuration
     recorded = len(run.steps) and run.is_recorded("learning_rate")
     known = {
@@ -109,38 +180,79 @@ def training_line(run: Run) -> str:
         "batch size ": facts.batch_size if config is None else config.training.batch_size,
         "seed ": facts.seed,
     }
-    told = [f"{word}{value:g}" if isinstance(value, float) else f"{word}{value}" for word, value in known.items() if value is not None]
+    told = [
+        f"{word}{value:g}" if isinstance(value, float) else f"{word}{value}"
+        for word, value in known.items()
+        if value is not None
+    ]
     return ", ".join([*told, str(run.dtype)] if run.origin == OWN else told) or "not in the file"
 
 
 CLIPS = ("clip_value", "clip_layer_norm", "clip_global_norm")
 REMEDIES = {
     "data": ("augment",),
-    "model": ("weight_transform", "dropout", "input_dropout", "drop_connect", "noise", "input_noise"),
+    "model": (
+        "weight_transform",
+        "dropout",
+        "input_dropout",
+        "drop_connect",
+        "noise",
+        "input_noise",
+    ),
     "training": (
-        *("l1", "l2", "bias_l1", "bias_l2", "activity_l1", "activity_l2", "orthogonal_penalty", "max_norm"),
+        *(
+            "l1",
+            "l2",
+            "bias_l1",
+            "bias_l2",
+            "activity_l1",
+            "activity_l2",
+            "orthogonal_penalty",
+            "max_norm",
+        ),
         *(*CLIPS, "mixup", "label_smoothing", "class_weights"),
     ),
 }
 
 
 def remedies_line(run: Run) -> str:
-    """The remedies that the run was trained with, as far as they are known, as `key value`; empty without."""
+    """The remedies that the run was trained with, as far as they are known, as `key value`;
+    empty without.
+    """
     facts = {"data": {}, "model": known_facts(run.facts), "training": known_facts(run.facts)}
     tables = facts if run.configuration is None else to_mapping(run.configuration)
-    given = [(key, value) for table, keys in REMEDIES.items() for key in keys if (value := tables[table].get(key, 0)) not in (0, "none", None)]
-    return ", ".join(f"{key.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{key.replace('_', ' ')} {value}" for key, value in given)
+    given = [
+        (key, value)
+        for table, keys in REMEDIES.items()
+        for key in keys
+        if (value := tables[table].get(key, 0)) not in (0, "none", None)
+    ]
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value:g}"
+        if isinstance(value, int | float)
+        else f"{key.replace('_', ' ')} {value}"
+        for key, value in given
+    )
 
 
 def clipping_line(run: Run) -> str:
-    """In how many of the recorded steps clipping changed the gradient, and by how much; empty where nothing is clipped."""
+    """In how many of the recorded steps clipping changed the gradient, and by how much; empty
+    where nothing is clipped.
+    """
     recorded = run.is_recorded("gradient_norm") and run.is_recorded("clipped_gradient_norm")
-    if not recorded or (run.configuration is not None and all(getattr(run.configuration.training, key) is None for key in CLIPS)):
+    if not recorded or (
+        run.configuration is not None
+        and all(getattr(run.configuration.training, key) is None for key in CLIPS)
+    ):
         return ""
     before, after = run.scalar("gradient_norm"), run.scalar("clipped_gradient_norm")
     bound = (after < before * (1 - 1e-9)) & (before > 0)
     share = float(bound.mean()) if len(bound) else 0.0
-    shrunk = f", there to {float((after[bound] / before[bound]).mean()):.2g} of its norm on average" if bound.any() else ""
+    shrunk = (
+        f", there to {float((after[bound] / before[bound]).mean()):.2g} of its norm on average"
+        if bound.any()
+        else ""
+    )
     return f"the gradient in {100 * share:.3g} % of the steps{shrunk}"
 
 
@@ -148,7 +260,9 @@ def data_line(run: Run) -> str:
     """The data set and the samples of its parts."""
     if "name" not in run.data:
         return "not in the file"
-    sizes = " + ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part))
+    sizes = " + ".join(
+        f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part)
+    )
     return f"{run.data.get('name')}, {run.data.get('task')}: {sizes}"
 
 
@@ -158,8 +272,23 @@ def targets_line(run: Run) -> list[tuple[str, str]]:
     if kind == "none":
         return []
     names = list(run.data.get("target_names", ()))
-    several = f"{counted(len(names), 'column')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
-    return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
+    several = (
+        (
+            f"{counted(len(names), 'column')} "
+            f"({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), "
+        )
+        if len(names) > 1
+        else ""
+    )
+    return [
+        (
+            "targets",
+            (
+                f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in "
+                "their own units"
+            ),
+        )
+    ]
 
 
 def how_targets_are_scaled(run: Run) -> str:
@@ -173,7 +302,9 @@ def loss_title(run: Run) -> str:
 
 
 def net_line(run: Run) -> str:
-    """Widths from input to output, activation, initializer, normalization, residual connection, as far as the file says."""
+    """Widths from input to output, activation, initializer, normalization, residual connection,
+    as far as the file says.
+    """
     first, *others = run.layer_facts
     of_input = run.origin == OWN and first.name == "input"
     layers = others if of_input else [first, *others]
@@ -181,9 +312,18 @@ def net_line(run: Run) -> str:
     widths = [size for size in sizes if size is not None]
     activations = _told(layer.activation for layer in layers[:-1] or layers)
     made = [", ".join(activations), " and ".join(_told(layer.initializer for layer in layers))]
-    norms = dict.fromkeys((layer.normalization, layer.norm_position) for layer in layers if layer.is_normalized)
-    made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
-    made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
+    norms = dict.fromkeys(
+        (layer.normalization, layer.norm_position) for layer in layers if layer.is_normalized
+    )
+    made += [
+        f"{norm} norm {position} the activation" if position else f"{norm} norm"
+        for norm, position in norms
+    ]
+    made += [
+        f"{residual} residual connections"
+        for residual in _told(layer.residual for layer in layers)
+        if residual != "none"
+    ]
     made += [f"{first.normalization} norm of the input"] if of_input else []
     size = (
         "-".join(filter(None, [str(widths[0]), shortened(widths[1:-1]), str(widths[-1])]))
@@ -230,16 +370,28 @@ def part_size(run: Run, part: str) -> int:
 
 
 def training_seconds(run: Run) -> float:
-    """Wall time of all blocks of steps: the mean time of a step in each block times its steps; NaN where it was not kept."""
+    """Wall time of all blocks of steps: the mean time of a step in each block times its steps;
+    NaN where it was not kept.
+    """
     timing = run.timing
     if not len(timing.get("step", ())):
         return math.nan
-    ends = [*timing["step"][1:], int(timing["step"][-1]) if not len(run.steps) else int(run.steps[-1]) + 1]
-    return float(sum((end - start) * each for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)))
+    ends = [
+        *timing["step"][1:],
+        int(timing["step"][-1]) if not len(run.steps) else int(run.steps[-1]) + 1,
+    ]
+    return float(
+        sum(
+            (end - start) * each
+            for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)
+        )
+    )
 
 
 SCALED = {"standardize": "standardized", "minmax": "min-max scaled"}
-CHOSEN = {"regression": {"error": "error (RMS)", "r2": "R²"}}  # the metrics of the table by title; JSON and inspect --show metrics have all
+CHOSEN = {
+    "regression": {"error": "error (RMS)", "r2": "R²"}
+}  # the metrics of the table by title; JSON and inspect --show metrics have all
 
 
 def results(run: Run) -> list[Block]:
@@ -248,21 +400,44 @@ def results(run: Run) -> list[Block]:
 
 
 def results_table(run: Run) -> Table:
-    """Loss and the chosen metrics of every part that has samples, with the final parameters; a metric that an older file lacks is left out."""
+    """Loss and the chosen metrics of every part that has samples, with the final parameters; a
+    metric that an older file lacks is left out.
+    """
     chosen = {"loss": loss_title(run), **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
-    keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
+    keys = [
+        key
+        for key in chosen
+        if key in ("loss", "error")
+        or any(result(run, f"{part}_{key}") is not None for part in parts)
+    ]
     share = run.data.get("task") == "classification"
-    columns = [Column("part"), Column("samples", align="right"), *(_column(chosen[key], share and key == "error") for key in keys)]
+    columns = [
+        Column("part"),
+        Column("samples", align="right"),
+        *(_column(chosen[key], share and key == "error") for key in keys),
+    ]
     rows: list[list[Cell]] = [
-        [word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), share and key == "error") for key in keys)] for part, word in parts.items()
+        [
+            word,
+            part_size(run, part),
+            *(_in_percent(result(run, f"{part}_{key}"), share and key == "error") for key in keys),
+        ]
+        for part, word in parts.items()
     ]
     best = [smallest_error(run, part) for part in parts]
     if any(best):
         columns += [_column("smallest error", share), Column("after step", "", "right")]
-        rows = [[*row, *((None, None) if each is None else (_in_percent(each[1], share), each[0]))] for row, each in zip(rows, best, strict=True)]
+        rows = [
+            [*row, *((None, None) if each is None else (_in_percent(each[1], share), each[0]))]
+            for row, each in zip(rows, best, strict=True)
+        ]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
-    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {counted(evaluated[-1], 'step')}"
+    caption = (
+        ""
+        if run.final or not len(evaluated)
+        else f"At the last evaluation, after {counted(evaluated[-1], 'step')}"
+    )
     return Table(columns, rows, caption)
 
 
@@ -271,7 +446,9 @@ def _column(name: str, share: bool) -> Column:
 
 
 def smallest_error(run: Run, part: str) -> tuple[int, float] | None:
-    """The evaluation with the smallest error of a part: after how many updates, and the error; None where none was evaluated."""
+    """The evaluation with the smallest error of a part: after how many updates, and the error;
+    None where none was evaluated.
+    """
     errors = np.asarray(run.evaluations.get(f"{part}_error", ()), np.float64)
     if not np.isfinite(errors).any():
         return None
@@ -284,7 +461,9 @@ def _in_percent(value: float | None, share: bool) -> float | None:
 
 
 def result(run: Run, name: str) -> float | None:
-    """A result at the end, or of the last evaluation where the run has no end; None where there is none."""
+    """A result at the end, or of the last evaluation where the run has no end; None where there
+    is none.
+    """
     found = run.final.get(name)
     if found is None and len(run.evaluations.get(name, ())):
         found = run.evaluations[name][-1]
@@ -292,7 +471,9 @@ def result(run: Run, name: str) -> float | None:
 
 
 def column_result(run: Run, name: str) -> list[float] | None:
-    """A result of each class or target at the end, or of the last evaluation; None where there is none."""
+    """A result of each class or target at the end, or of the last evaluation; None where there
+    is none.
+    """
     found = run.final.get(name)
     evaluated = {**run.evaluation_classes, **run.evaluation_targets}
     if found is None and len(evaluated.get(name, ())):
@@ -301,34 +482,75 @@ def column_result(run: Run, name: str) -> list[float] | None:
 
 
 def metric_names(run: Run, *, per_column: bool) -> list[str]:
-    """The registered metrics that suit the run, those of each class or target or the others, in the registry's order."""
-    suited = {name: record for name, record in registry.records("metric").items() if run.data.get("task") in record.tasks}
+    """The registered metrics that suit the run, those of each class or target or the others, in
+    the registry's order.
+    """
+    suited = {
+        name: record
+        for name, record in registry.records("metric").items()
+        if run.data.get("task") in record.tasks
+    }
     several = len(run.data.get("target_names", ())) > 1
-    return [name for name, each in suited.items() if each.is_one_number != per_column and (several or not each.per_target)]
+    return [
+        name
+        for name, each in suited.items()
+        if each.is_one_number != per_column and (several or not each.per_target)
+    ]
 
 
 def loss_strips(run: Run, curve: Curve | None) -> list[StripGroup]:
-    """The loss over the evaluations, of a run without them that of its batches, averaged over stretches of steps."""
-    steps, losses = run.evaluations.get("step", ()), {word: run.evaluations.get(f"{part}_loss") for part, word in PARTS.items() if part_size(run, part)}
+    """The loss over the evaluations, of a run without them that of its batches, averaged over
+    stretches of steps.
+    """
+    steps, losses = (
+        run.evaluations.get("step", ()),
+        {
+            word: run.evaluations.get(f"{part}_loss")
+            for part, word in PARTS.items()
+            if part_size(run, part)
+        },
+    )
     strips = [Strip(word, values.tolist()) for word, values in losses.items() if values is not None]
     if not strips and curve is not None:
         steps, strips = curve.steps, [Strip("batches", curve.values.tolist())]
-    return [StripGroup(loss_title(run), strips, [f"step {step:,.0f}" for step in steps], "smallest")] if strips and len(steps) > 1 else []
+    return (
+        [StripGroup(loss_title(run), strips, [f"step {step:,.0f}" for step in steps], "smallest")]
+        if strips and len(steps) > 1
+        else []
+    )
 
 
 def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
-    """Training loss of the batches, averaged over stretches of steps, and the validation loss at its evaluations."""
+    """Training loss of the batches, averaged over stretches of steps, and the validation loss
+    at its evaluations.
+    """
     if curve is None or len(curve.values) < 2:
         return []
     series = [Series("training, mean over batches", curve.steps.tolist(), curve.values.tolist())]
     if part_size(run, "val") and "val_loss" in run.evaluations:
-        series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
+        series.append(
+            Series(
+                "validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()
+            )
+        )
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
-    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss", name="loss")]
+    return [
+        Chart(
+            series,
+            "step",
+            loss_title(run),
+            log_y=bool(positive) and max(positive) > 20 * min(positive),
+            caption="Loss",
+            name="loss",
+        )
+    ]
 
 
-def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None = None) -> list[Block]:
-    """One line for the first recorded step, one for the last, and what theory expected of the first. learned: whether the run learned well in spite of them;
+def verdict_lines(
+    profile: RunProfile, learned: bool = False, healed: int | None = None
+) -> list[Block]:
+    """One line for the first recorded step, one for the last, and what theory expected of the
+    first. learned: whether the run learned well in spite of them;
     healed: the step from which an ill error signal stayed within the band.
     """
     came = "" if healed is None else f"; within the band from step {healed:,} on"
@@ -336,16 +558,23 @@ def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None
     if profile.last.step != profile.first.step:
         lines.append(verdict_line(profile.last, learned))
     if profile.theory is not None and profile.first.step == 0 and len(profile.layers) > 1:
-        lines.append(Verdict(f"theory of wide random nets for step 0: {expectation(profile.theory)}"))
+        lines.append(
+            Verdict(f"theory of wide random nets for step 0: {expectation(profile.theory)}")
+        )
     return lines
 
 
 def expectation(prediction: Prediction) -> str:
-    """Theory's ratio of error signals with its band, as a factor like that of the verdicts; or why there is none."""
+    """Theory's ratio of error signals with its band, as a factor like that of the verdicts; or
+    why there is none.
+    """
     if not prediction.applicable:
         return prediction.reason
     band = prediction.log10_error_signal_ratio
-    return f"{_factor(band.value)} ×; nets of this width fall in {_factor(band.low)} … {_factor(band.high)}"
+    return (
+        f"{_factor(band.value)} ×; nets of this width fall in {_factor(band.low)} … "
+        f"{_factor(band.high)}"
+    )
 
 
 def _factor(exponent: float) -> str:
@@ -356,19 +585,37 @@ def verdict_line(moment: StepProfile, learned: bool = False, more: str = "") -> 
     """The measurement of one recorded step in words; it accuses no run that learned well."""
     name = moment.verdict.verdict
     yet = "; yet the run learned" if learned and name in BROKEN else ""
-    return Verdict(f"step {moment.step}: {name}: {moment.verdict.reason}{yet}{more}", "neutral" if learned else VERDICT_TONES[name])
+    return Verdict(
+        f"step {moment.step}: {name}: {moment.verdict.reason}{yet}{more}",
+        "neutral" if learned else VERDICT_TONES[name],
+    )
 
 
 def overall(profile: RunProfile) -> Judgement:
-    """The verdict on the run: that of the first step, where the cause lies; a net that starts unbroken is judged by its last."""
-    return profile.first.verdict if profile.first.verdict.verdict in BROKEN else profile.last.verdict
+    """The verdict on the run: that of the first step, where the cause lies; a net that starts
+    unbroken is judged by its last.
+    """
+    return (
+        profile.first.verdict if profile.first.verdict.verdict in BROKEN else profile.last.verdict
+    )
 
 
 def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
     """What `train --format json` prints."""
-    found: dict[str, Any] = {f"{part}_{key}": result(run, f"{part}_{key}") for key in ("loss", *metric_names(run, per_column=False)) for part in PARTS}
-    found |= {f"{part}_{key}": column_result(run, f"{part}_{key}") for key in metric_names(run, per_column=True) for part in PARTS}
-    found |= {key: run.final.get(key) for key in ("best_step", "best_value", "stopped_step", "stop_reason")}
+    found: dict[str, Any] = {
+        f"{part}_{key}": result(run, f"{part}_{key}")
+        for key in ("loss", *metric_names(run, per_column=False))
+        for part in PARTS
+    }
+    found |= {
+        f"{part}_{key}": column_result(run, f"{part}_{key}")
+        for key in metric_names(run, per_column=True)
+        for part in PARTS
+    }
+    found |= {
+        key: run.final.get(key)
+        for key in ("best_step", "best_value", "stopped_step", "stop_reason")
+    }
     judged = None if profile is None else overall(profile)
     return {
         "schema": "dlprobe-train/1",
@@ -393,7 +640,12 @@ def profile_data(profile: RunProfile | None) -> dict[str, Any] | None:
     initial = moment_data(profile.first)
     if profile.theory is not None:
         band = profile.theory.log10_error_signal_ratio
-        initial["theory"] = {"value": band.value, "low": band.low, "high": band.high, "reason": profile.theory.reason}
+        initial["theory"] = {
+            "value": band.value,
+            "low": band.low,
+            "high": band.high,
+            "reason": profile.theory.reason,
+        }
     return {"layers": list(profile.layers), "initial": initial, "final": moment_data(profile.last)}
 
 

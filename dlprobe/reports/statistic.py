@@ -7,7 +7,17 @@ from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Chart, Column, Document, LayerSeries, Paragraph, Profile, Series, Table
+from dlprobe.render.document import (
+    Block,
+    Chart,
+    Column,
+    Document,
+    LayerSeries,
+    Paragraph,
+    Profile,
+    Series,
+    Table,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +51,9 @@ class Named:
 class Quantity(Named):
     """A recorded quantity, or a part of one.
 
-    steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the columns of the whole. share: whether values are shares
-    of samples, which are told in percent.
+    steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the
+        columns of the whole. share: whether values are shares of samples, which are told in
+        percent.
     """
 
     path: str
@@ -77,19 +88,41 @@ class Quantity(Named):
 
     def columns_only(self, chosen: Sequence[int]) -> Quantity:
         """The same with these columns."""
-        return replace(self, values=self.values[:, list(chosen)], layers=tuple(self.layers[index] for index in chosen))
+        return replace(
+            self,
+            values=self.values[:, list(chosen)],
+            layers=tuple(self.layers[index] for index in chosen),
+        )
 
 
 def over_steps(quantity: Quantity, curves: Sequence[Curve]) -> Document:
-    """How the quantity runs over the steps: a chart of `curves`, one per column, and a table of a few steps; JSON has all of them."""
+    """How the quantity runs over the steps: a chart of `curves`, one per column, and a table of
+    a few steps; JSON has all of them.
+    """
     names, rows = quantity.names, spread(len(quantity.steps), ROWS)
     chosen = spread(len(names), len(names) if quantity.picked else LINES)
     table = Table(
         [Column("step", align="right"), *(Column(names[index], align="right") for index in chosen)],
-        [[int(quantity.steps[row]), *(quantity.scale * float(value) for value in quantity.columns[row, chosen])] for row in rows],
-        caption="; ".join(filter(None, [_part(rows, quantity.steps, "recorded rows"), _part(chosen, names, "layers")])),
+        [
+            [
+                int(quantity.steps[row]),
+                *(quantity.scale * float(value) for value in quantity.columns[row, chosen]),
+            ]
+            for row in rows
+        ],
+        caption="; ".join(
+            filter(
+                None, [_part(rows, quantity.steps, "recorded rows"), _part(chosen, names, "layers")]
+            )
+        ),
     )
-    return _document(quantity, "step", [*_chart(quantity, curves), table], quantity.steps.tolist(), quantity.values)
+    return _document(
+        quantity,
+        "step",
+        [*_chart(quantity, curves), table],
+        quantity.steps.tolist(),
+        quantity.values,
+    )
 
 
 def _part(shown: Sequence[int], everything: Sized, word: str) -> str:
@@ -98,17 +131,39 @@ def _part(shown: Sequence[int], everything: Sized, word: str) -> str:
 
 def _chart(quantity: Quantity, curves: Sequence[Curve]) -> list[Block]:
     """A few of the layers, first and last among them; what is NaN throughout is left out."""
-    shown = [index for index, curve in enumerate(curves) if any(math.isfinite(value) for value in curve.values.tolist())]
+    shown = [
+        index
+        for index, curve in enumerate(curves)
+        if any(math.isfinite(value) for value in curve.values.tolist())
+    ]
     chosen = [shown[position] for position in spread(len(shown), LINES)]
-    lines = [Series(quantity.names[index], curves[index].steps.tolist(), (quantity.scale * curves[index].values).tolist()) for index in chosen]
+    lines = [
+        Series(
+            quantity.names[index],
+            curves[index].steps.tolist(),
+            (quantity.scale * curves[index].values).tolist(),
+        )
+        for index in chosen
+    ]
     if not lines or len(lines[0].x) < 2:
         return []
     caption = "means over stretches of steps" if len(lines[0].x) < len(quantity.steps) else ""
-    return [Chart(lines, "step", quantity.title, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption, name=quantity.name)]
+    return [
+        Chart(
+            lines,
+            "step",
+            quantity.title,
+            log_y=spans_decades([value for line in lines for value in line.y]),
+            caption=caption,
+            name=quantity.name,
+        )
+    ]
 
 
 def spans_decades(values: Sequence[float]) -> bool:
-    """Whether a log scale shows more: nothing below 0, and the largest above 30 × the smallest of what is above 0."""
+    """Whether a log scale shows more: nothing below 0, and the largest above 30 × the smallest
+    of what is above 0.
+    """
     finite = [value for value in values if math.isfinite(value)]
     positive = [value for value in finite if value > 0]
     return bool(positive) and min(finite) >= 0 and max(positive) > 30 * min(positive)
@@ -120,13 +175,27 @@ def over_layers(quantity: Quantity) -> Document:
     steps = [int(quantity.steps[row]) for row in rows]
     table = Table(
         [Column("layer"), *(Column(f"step {step}", align="right") for step in steps)],
-        [[name, *(float(quantity.values[row, index]) for row in rows)] for index, name in enumerate(quantity.layers)],
+        [
+            [name, *(float(quantity.values[row, index]) for row in rows)]
+            for index, name in enumerate(quantity.layers)
+        ],
     )
-    profiles = [LayerSeries(f"step {step}", quantity.values[row].tolist()) for step, row in zip(steps, rows, strict=True)]
-    return _document(quantity, "layer", [Profile(profiles, quantity.layers, name=quantity.name), table], steps, quantity.values[rows])
+    profiles = [
+        LayerSeries(f"step {step}", quantity.values[row].tolist())
+        for step, row in zip(steps, rows, strict=True)
+    ]
+    return _document(
+        quantity,
+        "layer",
+        [Profile(profiles, quantity.layers, name=quantity.name), table],
+        steps,
+        quantity.values[rows],
+    )
 
 
-def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[int], values: NDArray[Any]) -> Document:
+def _document(
+    quantity: Quantity, over: str, blocks: list[Block], steps: list[int], values: NDArray[Any]
+) -> Document:
     data = {
         "schema": SCHEMA,
         "path": quantity.path,
@@ -139,7 +208,11 @@ def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[in
         "values": values,
     }
     shown = blocks if len(quantity.steps) else [Paragraph("No step of it was recorded.")]
-    return Document(f"{quantity.path}: {quantity.name} over the {over}s", [Paragraph(quantity.definition), *shown], data)
+    return Document(
+        f"{quantity.path}: {quantity.name} over the {over}s",
+        [Paragraph(quantity.definition), *shown],
+        data,
+    )
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -1,4 +1,6 @@
-"""A recorded quantity of many runs: medians and ranges by group, over the steps or through the layers; and where its smallest and largest values are."""
+"""A recorded quantity of many runs: medians and ranges by group, over the steps or through the
+layers; and where its smallest and largest values are.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, LayerSeries, Paragraph, Profile, Series, Table
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    Facts,
+    Hint,
+    LayerSeries,
+    Paragraph,
+    Profile,
+    Series,
+    Table,
+)
 from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import LINES, SCHEMA, Named, spans_decades, spread
 
@@ -21,9 +36,10 @@ ORDERS = ("name", "smallest", "largest")
 
 @dataclass(frozen=True)
 class Asked(Named):
-    """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen runs agree; runs, of_runs: how many were chosen of how many;
-    at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it; share: whether
-    values are shares of samples.
+    """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen
+    runs agree; runs, of_runs: how many were chosen of how many;
+    at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it;
+        share: whether values are shares of samples.
     """
 
     path: str
@@ -41,15 +57,28 @@ class Asked(Named):
     @property
     def facts(self) -> Facts:
         """Which runs they are."""
-        fixed = ", ".join(f"{axis} = {value}" for axis, value in self.fixed.items() if axis not in self.by)
-        pairs: list[tuple[str, Cell]] = [("runs", f"{self.runs} of {self.of_runs}" + (f", all with {fixed}" if fixed else ""))]
+        fixed = ", ".join(
+            f"{axis} = {value}" for axis, value in self.fixed.items() if axis not in self.by
+        )
+        pairs: list[tuple[str, Cell]] = [
+            ("runs", f"{self.runs} of {self.of_runs}" + (f", all with {fixed}" if fixed else ""))
+        ]
         pairs += [("groups by", ", ".join(self.by))] if self.by else []
-        return Facts([*pairs, *([("without it", f"{self.lacking} of these runs")] if self.lacking else [])])
+        return Facts(
+            [*pairs, *([("without it", f"{self.lacking} of these runs")] if self.lacking else [])]
+        )
 
     @property
     def data(self) -> dict[str, Any]:
         """The head of the record."""
-        head = {"schema": SCHEMA, "kind": "study", "path": self.path, "statistic": self.name, "definition": self.definition, "group": self.group}
+        head = {
+            "schema": SCHEMA,
+            "kind": "study",
+            "path": self.path,
+            "statistic": self.name,
+            "definition": self.definition,
+            "group": self.group,
+        }
         return {**head, "by": list(self.by), "fixed": dict(self.fixed)}
 
 
@@ -73,25 +102,52 @@ class GroupCurves:
             }
             for name, each in self.layers.items()
         ]
-        return {"coordinates": dict(self.group.place), "runs": list(self.group.runs), "layers": layers}
+        return {
+            "coordinates": dict(self.group.place),
+            "runs": list(self.group.runs),
+            "layers": layers,
+        }
 
 
 def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     """Over the steps: a curve and a row for each layer of each group."""
-    lines = [(_named(group, layer, groups), group, layer, summary) for group in groups for layer, summary in group.layers.items()]
-    lines = _ordered(lines, [float(summary.median[-1]) if len(summary.median) else math.nan for *_, summary in lines], order)
+    lines = [
+        (_named(group, layer, groups), group, layer, summary)
+        for group in groups
+        for layer, summary in group.layers.items()
+    ]
+    lines = _ordered(
+        lines,
+        [float(summary.median[-1]) if len(summary.median) else math.nan for *_, summary in lines],
+        order,
+    )
     drawn = [lines[index] for index in spread(len(lines), LINES)]
-    series = [Series(name, summary.steps.tolist(), (asked.scale * summary.median).tolist()) for name, _, _, summary in drawn]
+    series = [
+        Series(name, summary.steps.tolist(), (asked.scale * summary.median).tolist())
+        for name, _, _, summary in drawn
+    ]
     steps = sorted({step for *_, summary in lines for step in summary.steps.tolist()})
     moments = [steps[index] for index in spread(len(steps), MOMENTS)]
-    columns = [Column("group" if asked.by else "layer"), Column("runs", align="right"), *(Column(f"step {step}", align="right") for step in moments)]
-    rows: list[list[Cell]] = [[name, len(group.group.runs), *(_at(summary, step, asked.scale) for step in moments)] for name, group, _, summary in lines]
+    columns = [
+        Column("group" if asked.by else "layer"),
+        Column("runs", align="right"),
+        *(Column(f"step {step}", align="right") for step in moments),
+    ]
+    rows: list[list[Cell]] = [
+        [name, len(group.group.runs), *(_at(summary, step, asked.scale) for step in moments)]
+        for name, group, _, summary in lines
+    ]
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if any(len(each.x) > 1 for each in series):
         some = f"; {len(drawn)} of {len(lines)} curves" if len(drawn) < len(lines) else ""
         log = spans_decades([value for each in series for value in each.y])
-        blocks.append(Chart(series, "step", asked.title, log_y=log, caption=f"medians over runs{some}"))
-    blocks += [Table(columns, rows, "Median (smallest … largest) over the runs of a group"), _next(asked)]
+        blocks.append(
+            Chart(series, "step", asked.title, log_y=log, caption=f"medians over runs{some}")
+        )
+    blocks += [
+        Table(columns, rows, "Median (smallest … largest) over the runs of a group"),
+        _next(asked),
+    ]
     data = {**asked.data, "over": "step", "at": None, "groups": [each.records() for each in groups]}
     return Document(f"{asked.path}: {asked.name} over the steps", blocks, data)
 
@@ -99,21 +155,61 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
 def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     """At one moment: through the layers, or one number for each group."""
     names = list(dict.fromkeys(layer for group in groups for layer in group.layers))
-    shown = names if len(names) <= NAMED else [names[index] for index in spread(len(names), MOMENTS)]
-    ordered = _ordered(list(groups), [_value(group.layers.get(shown[0])) if shown else math.nan for group in groups], order)
-    columns = [Column("group"), Column("runs", align="right"), *(Column(name or asked.title, align="right") for name in shown)]
-    rows: list[list[Cell]] = [[each.group.label, len(each.group.runs), *(_one(each.layers.get(name), asked.scale) for name in shown)] for each in ordered]
+    shown = (
+        names if len(names) <= NAMED else [names[index] for index in spread(len(names), MOMENTS)]
+    )
+    ordered = _ordered(
+        list(groups),
+        [_value(group.layers.get(shown[0])) if shown else math.nan for group in groups],
+        order,
+    )
+    columns = [
+        Column("group"),
+        Column("runs", align="right"),
+        *(Column(name or asked.title, align="right") for name in shown),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            each.group.label,
+            len(each.group.runs),
+            *(_one(each.layers.get(name), asked.scale) for name in shown),
+        ]
+        for each in ordered
+    ]
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if len(names) > 1:
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
         alike = all(list(each.layers) == names for each in drawn)
-        series = [LayerSeries(each.group.label, [_value(summary) for summary in each.layers.values()]) for each in drawn]
+        series = [
+            LayerSeries(each.group.label, [_value(summary) for summary in each.layers.values()])
+            for each in drawn
+        ]
         some = f"; {len(drawn)} of {len(ordered)} groups" if len(drawn) < len(ordered) else ""
-        blocks.append(Profile(series, names if alike else (), caption=f"medians over runs through the layers{some}"))
-    part = f"; {len(shown)} of {len(names)} layers, name others by --layers" if len(shown) < len(names) else ""
-    blocks += [Table(columns, rows, f"Median (smallest … largest) over the runs of a group{part}"), _next(asked)]
-    data = {**asked.data, "over": "layer", "at": asked.at, "groups": [each.records() for each in groups]}
-    where = {"start": "at the first recorded step", "end": "at the last recorded step"}.get(str(asked.at), f"at step {asked.at}")
+        blocks.append(
+            Profile(
+                series,
+                names if alike else (),
+                caption=f"medians over runs through the layers{some}",
+            )
+        )
+    part = (
+        f"; {len(shown)} of {len(names)} layers, name others by --layers"
+        if len(shown) < len(names)
+        else ""
+    )
+    blocks += [
+        Table(columns, rows, f"Median (smallest … largest) over the runs of a group{part}"),
+        _next(asked),
+    ]
+    data = {
+        **asked.data,
+        "over": "layer",
+        "at": asked.at,
+        "groups": [each.records() for each in groups],
+    }
+    where = {"start": "at the first recorded step", "end": "at the last recorded step"}.get(
+        str(asked.at), f"at step {asked.at}"
+    )
     return Document(f"{asked.path}: {asked.name} {where}", blocks, data)
 
 
@@ -139,7 +235,10 @@ def _ordered(items: list[Any], values: Sequence[float], order: str) -> list[Any]
     if order == ORDERS[0]:
         return items
     sign = -1 if order == "largest" else 1
-    ranked = sorted(zip(values, range(len(items)), strict=True), key=lambda pair: (math.isnan(pair[0]), sign * pair[0], pair[1]))
+    ranked = sorted(
+        zip(values, range(len(items)), strict=True),
+        key=lambda pair: (math.isnan(pair[0]), sign * pair[0], pair[1]),
+    )
     return [items[index] for _, index in ranked]
 
 
@@ -155,7 +254,9 @@ def _cell(summary: Summary, row: int, scale: float) -> str:
     """Median and range of one row; a single run has no range."""
     if not summary.runs[row]:
         return "-"
-    middle, low, high = (scale * float(values[row]) for values in (summary.median, summary.low, summary.high))
+    middle, low, high = (
+        scale * float(values[row]) for values in (summary.median, summary.low, summary.high)
+    )
     return f"{middle:.3g}" if summary.runs[row] == 1 else f"{middle:.3g} ({low:.3g} … {high:.3g})"
 
 
@@ -171,7 +272,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Of a group of runs: the smallest and largest finite value, and how many are infinite and the first of these. None where there is none."""
+    """Of a group of runs: the smallest and largest finite value, and how many are infinite and
+    the first of these. None where there is none.
+    """
 
     label: str
     place: Mapping[str, Any]
@@ -184,7 +287,12 @@ class Extremes:
 def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     """Where the smallest and the largest values are."""
     kinds = ("smallest", "largest", "infinite")
-    found = [(group, kind, place) for group in groups for kind in kinds if (place := getattr(group, kind)) is not None]
+    found = [
+        (group, kind, place)
+        for group in groups
+        for kind in kinds
+        if (place := getattr(group, kind)) is not None
+    ]
     grouped = len(groups) > 1
     layered = any(place.layer for _, _, place in found)
     columns = [
@@ -198,7 +306,16 @@ def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     for group, kind, place in found:
         name = f"first of {group.infinite_count} infinite" if kind == "infinite" else kind
         head: list[Cell] = [group.label] if grouped else []
-        rows.append([*head, name, asked.scale * place.value, *([place.run] if study else []), *([place.layer] if layered else []), place.step])
+        rows.append(
+            [
+                *head,
+                name,
+                asked.scale * place.value,
+                *([place.run] if study else []),
+                *([place.layer] if layered else []),
+                place.step,
+            ]
+        )
     blocks: list[Block] = [*([asked.facts] if study else []), Paragraph(asked.definition)]
     blocks.append(Table(columns, rows) if rows else Paragraph("No value of it was recorded."))
     if found:
@@ -207,13 +324,25 @@ def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
         layer = f" --layers {quoted(place.layer)}" if place.layer else ""
         blocks.append(Hint(f"dlprobe inspect {quoted(file)} --statistic {asked.name}{layer}"))
     listed = [_extremes_data(each) for each in groups]
-    return Document(f"{asked.path}: extremes of {asked.name}", blocks, {**asked.data, "kind": "study" if study else "run", "extremes": listed})
+    return Document(
+        f"{asked.path}: extremes of {asked.name}",
+        blocks,
+        {**asked.data, "kind": "study" if study else "run", "extremes": listed},
+    )
 
 
 def _extremes_data(each: Extremes) -> dict[str, Any]:
-    places = {kind: None if (place := getattr(each, kind)) is None else _place_data(place) for kind in ("smallest", "largest")}
+    places = {
+        kind: None if (place := getattr(each, kind)) is None else _place_data(place)
+        for kind in ("smallest", "largest")
+    }
     return {"coordinates": dict(each.place), **places, "infinite": each.infinite_count}
 
 
 def _place_data(place: Place) -> dict[str, Any]:
-    return {"value": place.value, "run": place.run or None, "layer": place.layer or None, "step": place.step}
+    return {
+        "value": place.value,
+        "run": place.run or None,
+        "layer": place.layer or None,
+        "step": place.step,
+    }

@@ -14,23 +14,53 @@ SCHEMA = "dlprobe-summary/1"
 MADE_OF = ("activation", "initializer", "norm")
 
 
-def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> Document:
+def summary_document(
+    size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]
+) -> Document:
     """The table of layers and the totals.
 
-    made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`, `target_scaling`, `optimizer`, `batch`, `steps`
+    made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`,
+        `target_scaling`, `optimizer`, `batch`, `steps`
     (of the whole run), `steps_per_epoch`.
     """
     layers = list(zip(size.layers, made_of, strict=True))
     numbers = ("weights", "parameters", "trained", "not trained")
-    columns = [Column("layer"), *map(Column, MADE_OF), *(Column(name, align="right") for name in numbers)]
+    columns = [
+        Column("layer"),
+        *map(Column, MADE_OF),
+        *(Column(name, align="right") for name in numbers),
+    ]
     rows: list[list[Cell]] = [
-        [layer.name, *(parts[name] for name in MADE_OF), shape(layer), layer.parameters, layer.trained, layer.running] for layer, parts in layers
+        [
+            layer.name,
+            *(parts[name] for name in MADE_OF),
+            shape(layer),
+            layer.parameters,
+            layer.trained,
+            layer.running,
+        ]
+        for layer, parts in layers
     ]
     table = Table(columns, rows)
-    facts = [(name, f"{value:,}") for name, value in (("parameters", size.parameters), ("trained", size.trained), ("not trained", size.running))]
-    facts += [("memory of a step", _memory(size)), ("operations of a step", _operations(size)), ("recorded", _recorded(size, int(context["steps"])))]
+    facts = [
+        (name, f"{value:,}")
+        for name, value in (
+            ("parameters", size.parameters),
+            ("trained", size.trained),
+            ("not trained", size.running),
+        )
+    ]
+    facts += [
+        ("memory of a step", _memory(size)),
+        ("operations of a step", _operations(size)),
+        ("recorded", _recorded(size, int(context["steps"]))),
+    ]
     told = [(name, str(context[name])) for name in ("data", "loss", "optimizer")]
-    told += [("target scaling", str(context["target_scaling"]))] if context["target_scaling"] != "none" else []
+    told += (
+        [("target scaling", str(context["target_scaling"]))]
+        if context["target_scaling"] != "none"
+        else []
+    )
     return Document("summary", [Facts(told), table, Facts(facts)], _data(size, made_of, context))
 
 
@@ -46,16 +76,23 @@ def _memory(size: ModelSize) -> str:
         ("gradient", size.gradient_bytes),
         ("activations", size.activation_bytes),
     )
-    return f"{data_size(size.bytes)}: {' + '.join(f'{name} {data_size(value)}' for name, value in pieces)}"
+    return (
+        f"{data_size(size.bytes)}: "
+        f"{' + '.join(f'{name} {data_size(value)}' for name, value in pieces)}"
+    )
 
 
 def _operations(size: ModelSize) -> str:
-    return f"{counted(size.step_operations)} with batches of {size.batch}, of which forward {counted(size.forward_operations)}"
+    return (
+        f"{counted(size.step_operations)} with batches of {size.batch}, of which forward "
+        f"{counted(size.forward_operations)}"
+    )
 
 
 def _recorded(size: ModelSize, steps: int) -> str:
     return (
-        f"{data_size(size.recorded_bytes)} per step, {data_size(size.recorded_bytes * steps)} in {steps:,} step{'' if steps == 1 else 's'}, before compression"
+        f"{data_size(size.recorded_bytes)} per step, {data_size(size.recorded_bytes * steps)} in "
+        f"{steps:,} step{'' if steps == 1 else 's'}, before compression"
     )
 
 
@@ -84,7 +121,9 @@ def counted(count: float) -> str:
     return f"{count:,.0f}"
 
 
-def _data(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> dict[str, Any]:
+def _data(
+    size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]
+) -> dict[str, Any]:
     layers = [
         {
             "name": layer.name,

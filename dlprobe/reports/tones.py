@@ -1,6 +1,8 @@
-"""How verdicts and states are judged, the same in every report; a collapse is a warning, as its rule A003 has it.
+"""How verdicts and states are judged, the same in every report; a collapse is a warning, as its
+rule A003 has it.
 
-Green is for a run that learned well: that an error signal stays level over depth, or that a run came to its end, is no praise.
+Green is for a run that learned well: that an error signal stays level over depth, or that a run
+came to its end, is no praise.
 """
 
 from __future__ import annotations
@@ -26,5 +28,13 @@ STATE_TONES: dict[str, Tone] = {  # from the best to the worst
     "did not learn": "bad",
     "diverged": "bad",
 }
-STATUS_TONES: dict[str, Tone] = {"finished": "neutral", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
-BROKEN = tuple(name for name, tone in VERDICT_TONES.items() if tone != "neutral")  # what keeps an error signal from its way
+STATUS_TONES: dict[str, Tone] = {
+    "finished": "neutral",
+    "interrupted": "warning",
+    "running": "neutral",
+    "failed": "bad",
+    "diverged": "bad",
+}
+BROKEN = tuple(
+    name for name, tone in VERDICT_TONES.items() if tone != "neutral"
+)  # what keeps an error signal from its way

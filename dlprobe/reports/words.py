@@ -11,15 +11,26 @@ from dlprobe.render.document import Block, Document, Hint, Paragraph
 from dlprobe.reports.concept import spoken
 
 MOST = 5  # words that are named
-OF_EXPLAIN = ("dlprobe-explain/", "dlprobe-topics/", "dlprobe-list/", "dlprobe-example/")  # screens that explain already
+OF_EXPLAIN = (
+    "dlprobe-explain/",
+    "dlprobe-topics/",
+    "dlprobe-list/",
+    "dlprobe-example/",
+)  # screens that explain already
 
 
 def with_words(document: Document, concepts: Iterable[Any]) -> Document:
-    """The document with a line, before what is to be typed next, that names the concepts whose words it uses, in the order of their first use."""
+    """The document with a line, before what is to be typed next, that names the concepts whose
+    words it uses, in the order of their first use.
+    """
     if str(document.data.get("schema", "")).startswith(OF_EXPLAIN):
         return document
     said = "\n".join(_texts(document.blocks))
-    places = {record.name: place for record in concepts if (place := _first_use(record.words, said)) is not None}
+    places = {
+        record.name: place
+        for record in concepts
+        if (place := _first_use(record.words, said)) is not None
+    }
     if not places:
         return document
     names = [spoken(name) for name in sorted(places, key=lambda name: places[name])[:MOST]]

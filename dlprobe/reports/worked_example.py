@@ -17,7 +17,9 @@ DIGITS = 7
 def worked_example(thing: Spec, example: WorkedExample) -> Document:
     """The document of an example of a loss, metric or normalization."""
     rows: list[list[Cell]] = [[each.what, each.arithmetic, each.value] for each in example.steps]
-    steps = Table([Column("what"), Column("arithmetic"), Column("value", align="right", digits=DIGITS)], rows)
+    steps = Table(
+        [Column("what"), Column("arithmetic"), Column("value", align="right", digits=DIGITS)], rows
+    )
     blocks: list[Block] = [
         Paragraph(example.given),
         _table(example.inputs),
@@ -26,17 +28,35 @@ def worked_example(thing: Spec, example: WorkedExample) -> Document:
         Verdict(example.lesson),
         Hint(f"dlprobe explain {thing.kind}:{thing.name}"),
     ]
-    data: dict[str, object] = {"schema": SCHEMA, "kind": thing.kind, "name": thing.name, "given": example.given, "inputs": _data(example.inputs)}
-    data |= {"steps": [{"what": each.what, "arithmetic": each.arithmetic, "value": each.value} for each in example.steps]}
+    data: dict[str, object] = {
+        "schema": SCHEMA,
+        "kind": thing.kind,
+        "name": thing.name,
+        "given": example.given,
+        "inputs": _data(example.inputs),
+    }
+    data |= {
+        "steps": [
+            {"what": each.what, "arithmetic": each.arithmetic, "value": each.value}
+            for each in example.steps
+        ]
+    }
     data |= {"result": _data(example.result), "lesson": example.lesson}
     return Document(f"{thing}, worked by hand", blocks, data)
 
 
 def _table(grid: Grid) -> Table:
     numeric = [not isinstance(cell, str) for cell in grid.rows[0]]
-    columns = [Column(name, align="right" if number else "left", digits=DIGITS) for name, number in zip(grid.columns, numeric, strict=True)]
+    columns = [
+        Column(name, align="right" if number else "left", digits=DIGITS)
+        for name, number in zip(grid.columns, numeric, strict=True)
+    ]
     return Table(columns, grid.rows, caption=grid.caption)
 
 
 def _data(grid: Grid) -> dict[str, object]:
-    return {"caption": grid.caption, "columns": list(grid.columns), "rows": [list(row) for row in grid.rows]}
+    return {
+        "caption": grid.caption,
+        "columns": list(grid.columns),
+        "rows": [list(row) for row in grid.rows],
+    }

@@ -1,7 +1,8 @@
 """Rules: diagnoses that are true. One file per rule in `catalogue/`; `judge` applies them to a run.
 
-Three outcomes, never two: a rule fired (with findings), passed, or could not be evaluated (with the reason). May import analysis, runs and parts besides
-errors, registry and config: judging a saved run needs neither the compiled engine nor training.
+Three outcomes, never two: a rule fired (with findings), passed, or could not be evaluated (with the
+reason). May import analysis, runs and parts besides errors, registry and config: judging a saved
+run needs neither the compiled engine nor training.
 """
 
 from dlprobe.rules.diagnosis import Action, Diagnosis, diagnose

@@ -1,9 +1,11 @@
-"""A run beside the practical guidelines: what it has in place of each, and whether what it shows speaks for a change.
+"""A run beside the practical guidelines: what it has in place of each, and whether what it shows
+speaks for a change.
 
-The guidelines are those that `dlprobe new --preset guidelines` writes. The rules are the evidence: where the run does not follow a guideline, a finding
-that the guideline's part is known to cure speaks for it, and so does every error or warning that asks for a change of that option; where it does, a
-finding that this part itself causes speaks against. Nothing else does: a run that learned well has nothing worth changing. Advice is no finding and fails
-nothing.
+The guidelines are those that `dlprobe new --preset guidelines` writes. The rules are the evidence:
+where the run does not follow a guideline, a finding that the guideline's part is known to cure
+speaks for it, and so does every error or warning that asks for a change of that option; where it
+does, a finding that this part itself causes speaks against. Nothing else does: a run that learned
+well has nothing worth changing. Advice is no finding and fails nothing.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ Settings: TypeAlias = Mapping[str, Mapping[str, Value]]
 
 @dataclass(frozen=True)
 class Advice:
-    """One guideline and a run. key: `table.key`; value: what the guideline has there, has: what the run has; followed: whether that does as the guideline
-    says; shows: measured numbers, or why there are none; codes: the findings that speak for a change.
+    """One guideline and a run. key: `table.key`; value: what the guideline has there, has: what the
+    run has; followed: whether that does as the guideline says; shows: measured numbers, or why
+    there are none; codes: the findings that speak for a change.
     """
 
     guideline: str
@@ -52,7 +55,8 @@ class Advice:
 
 @dataclass(frozen=True)
 class Case:
-    """What a guideline is judged by. numbers: what the run shows, in words; lacking: rules whose findings the guideline's part is known to cure;
+    """What a guideline is judged by. numbers: what the run shows, in words; lacking: rules whose
+    findings the guideline's part is known to cure;
     following: rules whose findings it is known to cause.
     """
 
@@ -62,13 +66,18 @@ class Case:
 
 
 def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advice, ...]:
-    """A line for every guideline that is for a net of this depth; none where the run's configuration cannot be read. settings: thresholds by code."""
+    """A line for every guideline that is for a net of this depth; none where the run's
+    configuration cannot be read. settings: thresholds by code.
+    """
     evidence = Evidence(run)
     config = evidence.config
     if config is None:
         return ()
     wanted = _wanted(run, path, settings or {})
-    return tuple(_line(evidence, config, each, path, settings or {}, wanted.get(each.place, [])) for each in guidelines(len(evidence.hidden)))
+    return tuple(
+        _line(evidence, config, each, path, settings or {}, wanted.get(each.place, []))
+        for each in guidelines(len(evidence.hidden))
+    )
 
 
 def _wanted(run: Run, path: Path, settings: Settings) -> dict[str, list[Finding]]:
@@ -80,34 +89,79 @@ def _wanted(run: Run, path: Path, settings: Settings) -> dict[str, list[Finding]
     except RunFileError:  # the exit code is that of the rules that were asked
         return found
     for finding in findings:
-        for place in {place for remedy in finding.remedies for place in remedy.patch} if finding.severity != "info" else ():
+        for place in (
+            {place for remedy in finding.remedies for place in remedy.patch}
+            if finding.severity != "info"
+            else ()
+        ):
             found.setdefault(place, []).append(finding)
     return found
 
 
-def _line(evidence: Evidence, config: RunConfig, guideline: Guideline, path: Path, settings: Settings, wanted: list[Finding]) -> Advice:
+def _line(
+    evidence: Evidence,
+    config: RunConfig,
+    guideline: Guideline,
+    path: Path,
+    settings: Settings,
+    wanted: list[Finding],
+) -> Advice:
     followed = guideline.followed(config)
     try:
         with reading(path), np.errstate(all="ignore"):
-            shows, worth, codes = _looked(evidence, CASES[guideline.place], followed, settings, [] if followed else wanted)
-    except RunFileError as error:  # what the rules that were asked did not read; the exit code is theirs
+            shows, worth, codes = _looked(
+                evidence, CASES[guideline.place], followed, settings, [] if followed else wanted
+            )
+    except (
+        RunFileError
+    ) as error:  # what the rules that were asked did not read; the exit code is theirs
         shows, worth, codes = str(error), "no evidence", ()
-    return Advice(guideline.title, guideline.place, guideline.value, guideline.has(config), followed, shows, worth, codes)
+    return Advice(
+        guideline.title,
+        guideline.place,
+        guideline.value,
+        guideline.has(config),
+        followed,
+        shows,
+        worth,
+        codes,
+    )
 
 
-def _looked(evidence: Evidence, case: Case, followed: bool, settings: Settings, wanted: list[Finding]) -> tuple[str, Worth, tuple[str, ...]]:
-    outcomes = {code: all_rules()[code].apply(evidence, settings.get(code)) for code in (case.following if followed else case.lacking)}
-    found: list[Finding] = [finding for outcome in outcomes.values() if isinstance(outcome, Fired) for finding in outcome.findings]
+def _looked(
+    evidence: Evidence, case: Case, followed: bool, settings: Settings, wanted: list[Finding]
+) -> tuple[str, Worth, tuple[str, ...]]:
+    outcomes = {
+        code: all_rules()[code].apply(evidence, settings.get(code))
+        for code in (case.following if followed else case.lacking)
+    }
+    found: list[Finding] = [
+        finding
+        for outcome in outcomes.values()
+        if isinstance(outcome, Fired)
+        for finding in outcome.findings
+    ]
     found += wanted
     if found:
-        return f"{found[0].code}: {found[0].evidence}", "yes", tuple(dict.fromkeys(each.code for each in found))
+        return (
+            f"{found[0].code}: {found[0].evidence}",
+            "yes",
+            tuple(dict.fromkeys(each.code for each in found)),
+        )
     try:
         numbers = case.numbers(evidence)
     except NotEvaluableError as reason:
         return str(reason), "no evidence", ()
     asked = followed or any(not isinstance(outcome, NotEvaluated) for outcome in outcomes.values())
     if not asked:
-        return f"{numbers}; {next(outcome.reason for outcome in outcomes.values() if isinstance(outcome, NotEvaluated))}", "no evidence", ()
+        return (
+            (
+                f"{numbers}; "
+                f"{next(outcome.reason for outcome in outcomes.values() if isinstance(outcome, NotEvaluated))}"  # noqa: E501
+            ),
+            "no evidence",
+            (),
+        )
     return numbers + ("; the run learned well" if outcomes and _well(evidence) else ""), "no", ()
 
 
@@ -119,15 +173,32 @@ def _well(evidence: Evidence) -> bool:
 
 
 def _units(evidence: Evidence) -> str:
-    """The layer with most dead units, and the layer that is flattest among those that are flat at both ends."""
+    """The layer with most dead units, and the layer that is flattest among those that are flat
+    at both ends.
+    """
     hidden = evidence.require_hidden()
-    both = [index for index in hidden if flat_at_both_ends(evidence.layer_fact("activation", index))]
-    dead, last = evidence.run.evaluation_layers.get("dead_fraction"), evidence.require_evaluations().last_finite
+    both = [
+        index for index in hidden if flat_at_both_ends(evidence.layer_fact("activation", index))
+    ]
+    dead, last = (
+        evidence.run.evaluation_layers.get("dead_fraction"),
+        evidence.require_evaluations().last_finite,
+    )
     told = []
     if dead is not None and np.isfinite(dead[last][hidden]).any():
-        told.append(f"{_largest(evidence, dead[last], hidden)} of the units are dead at the last finite evaluation")
-    if both and "flat_fraction" in evidence.run.statistics and np.isfinite(evidence.row("flat_fraction", -1)[both]).any():
-        told.append(f"{_largest(evidence, evidence.row('flat_fraction', -1), both)} of the elements are flat at the last recorded step")
+        told.append(
+            f"{_largest(evidence, dead[last], hidden)} of the units are dead at the last "
+            "finite evaluation"
+        )
+    if (
+        both
+        and "flat_fraction" in evidence.run.statistics
+        and np.isfinite(evidence.row("flat_fraction", -1)[both]).any()
+    ):
+        told.append(
+            f"{_largest(evidence, evidence.row('flat_fraction', -1), both)} of the elements "
+            "are flat at the last recorded step"
+        )
     if not told:
         raise NotEvaluableError("neither dead units nor flat elements were recorded")
     return "; ".join(told)
@@ -145,13 +216,20 @@ def _start(evidence: Evidence) -> str:
 
 
 def _depth(evidence: Evidence) -> str:
-    """The error signal's way back over training, and how far batch norm's running statistics are off."""
+    """The error signal's way back over training, and how far batch norm's running statistics
+    are off.
+    """
     profiles = evidence.profiles
-    ratios = [each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)]
+    ratios = [
+        each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)
+    ]
     level = sum(each.verdict.verdict == "level" for each in profiles)
     told = f"the error signal is level over depth in {level} of {counted(len(profiles), 'row')}"
     if ratios:
-        told += f": log10 of the error signal of the first hidden layer over the last is {min(ratios):.2f} to {max(ratios):.2f}"
+        told += (
+            ": log10 of the error signal of the first hidden layer over the last is "
+            f"{min(ratios):.2f} to {max(ratios):.2f}"
+        )
     mismatch = evidence.run.evaluation_layers.get("norm_mean_mismatch")
     if mismatch is not None and len(mismatch) and np.isfinite(mismatch[-1]).any():
         told += f"; running means are off by at most {np.nanmax(mismatch[-1]):.2g} deviations"
@@ -162,9 +240,15 @@ def _fall(evidence: Evidence) -> str:
     """How far the training loss fell, and how soon half of that was done."""
     learned = evidence.learning
     first, last = float(learned.loss[0]), float(learned.loss[-1])
-    told = f"{learned.loss_name} went from {first:.4g} to {last:.4g} in {counted(learned.updates, 'update')}"
+    told = (
+        f"{learned.loss_name} went from {first:.4g} to {last:.4g} in "
+        f"{counted(learned.updates, 'update')}"
+    )
     if last < first:
-        told += f", half of the way by update {learned.steps[int(np.argmax(learned.loss <= (first + last) / 2))]}"
+        told += (
+            ", half of the way by update "
+            f"{learned.steps[int(np.argmax(learned.loss <= (first + last) / 2))]}"
+        )
     return told
 
 
@@ -173,9 +257,14 @@ def _swing(evidence: Evidence) -> str:
     learned = evidence.learning
     swing, rising = learned.swing
     if np.isnan(swing):
-        raise NotEvaluableError(f"too few finite {learned.moments_name} in the second half of training")
+        raise NotEvaluableError(
+            f"too few finite {learned.moments_name} in the second half of training"
+        )
     what = f"from one {learned.moment_name} to the next {learned.loss_name}"
-    return f"{what} changes by {swing:.0%} of itself in the second half, {rising:.0%} of the changes upwards"
+    return (
+        f"{what} changes by {swing:.0%} of itself in the second half, {rising:.0%} of the "
+        "changes upwards"
+    )
 
 
 def _rise(evidence: Evidence) -> str:
@@ -183,8 +272,15 @@ def _rise(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")
-    lowest, last, best = float(learned.val_loss[learned.best_val]), float(learned.val_loss[-1]), learned.steps[learned.best_val]
-    return f"val_loss was smallest, {lowest:.4g}, after {counted(best, 'update')} and ends at {last:.4g}, {learned.val_rise:.3g} times that"
+    lowest, last, best = (
+        float(learned.val_loss[learned.best_val]),
+        float(learned.val_loss[-1]),
+        learned.steps[learned.best_val],
+    )
+    return (
+        f"val_loss was smallest, {lowest:.4g}, after {counted(best, 'update')} and ends at "
+        f"{last:.4g}, {learned.val_rise:.3g} times that"
+    )
 
 
 CASES: dict[str, Case] = {

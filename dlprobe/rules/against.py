@@ -1,4 +1,6 @@
-"""Runs against a numbers baseline: repetitions of one configuration are compared as a group with those of the baseline."""
+"""Runs against a numbers baseline: repetitions of one configuration are compared as a group
+with those of the baseline.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,27 @@ class Baseline:
     old: tuple[Numbers, ...]
 
     def comparison(self, configuration: str) -> Comparison:
-        """The new runs of a configuration and those of the baseline that repeat it; all of the baseline where none does."""
-        new, old = (tuple(run for run in runs if run.configuration == configuration) for runs in (self.new, self.old))
+        """The new runs of a configuration and those of the baseline that repeat it; all of the
+        baseline where none does.
+        """
+        new, old = (
+            tuple(run for run in runs if run.configuration == configuration)
+            for runs in (self.new, self.old)
+        )
         return Comparison(new, old or self.old)
 
 
 def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
-    """The numbers of every run of these files. Raises RunFileError, one line, where a file is missing or damaged, or holds known findings."""
+    """The numbers of every run of these files. Raises RunFileError, one line, where a file is
+    missing or damaged, or holds known findings.
+    """
     found = []
     for path in paths:
         if path.suffix == ".json" and path.is_file():
-            raise RunFileError(f"{path} holds no numbers: a findings baseline goes to --baseline {path}, --against takes the run files themselves")
+            raise RunFileError(
+                f"{path} holds no numbers: a findings baseline goes to --baseline {path}, "
+                "--against takes the run files themselves"
+            )
         with reading(path):
             found += [_numbers(where, opened) for where, opened in each_run(path)]
     return tuple(found)
@@ -44,24 +56,39 @@ def _numbers(where: str, opened: Callable[[], Run]) -> Numbers:
     return numbers_of(run, where, configuration_of(run))
 
 
-def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path]) -> Iterator[JudgedRun]:
-    """Every run judged, and compared with the baseline: a single run of its configuration by itself, repetitions as one more entry at the end.
+def judged_against(
+    paths: Sequence[Path], criteria: Criteria, old: Sequence[Path]
+) -> Iterator[JudgedRun]:
+    """Every run judged, and compared with the baseline: a single run of its configuration by
+    itself, repetitions as one more entry at the end.
 
     Raises RunFileError where the baseline cannot be read.
     """
     baseline = Baseline(_readable(paths), read_numbers(old))
     codes = [rule.code for rule in criteria.selection.rules]
-    alone, compared = (criteria.restricted([code for code in codes if (code[0] == COMPARING) is comparing]) for comparing in (False, True))
+    alone, compared = (
+        criteria.restricted([code for code in codes if (code[0] == COMPARING) is comparing])
+        for comparing in (False, True)
+    )
     groups: dict[str, JudgedRun] = {}
 
     def look(path: str, run: Run) -> JudgedRun:
         configuration = configuration_of(run)
         comparison, advice = baseline.comparison(configuration), criteria.advice(Path(path), run)
         if len(comparison.new) == 1:
-            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice, against=True, seen=observed(run))
+            return JudgedRun(
+                path,
+                criteria.judge(run, comparison),
+                configuration,
+                advice=advice,
+                against=True,
+                seen=observed(run),
+            )
         if configuration not in groups:
             name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
-            groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True, against=True)
+            groups[configuration] = JudgedRun(
+                name, compared.judge(run, comparison), group=True, against=True
+            )
         return JudgedRun(path, alone.judge(run), configuration, advice=advice, seen=observed(run))
 
     yield from walked(paths, criteria, look)

@@ -1,5 +1,5 @@
-"""No two findings of a run advise opposite things: of remedies that pull the same option in opposite
-directions those stay that the run speaks for.
+"""No two findings of a run advise opposite things: of remedies that pull the same option in
+opposite directions those stay that the run speaks for.
 
 A remedy is read by what it does to the configuration: to the rate, the length, the depth, the room
 that the net has, and what is done against overfitting.
@@ -24,9 +24,23 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Remedy
 
 Pull: TypeAlias = dict[str, int]  # by what is pulled: −1 or 1
 
-STEPS_TOO_LONG = ("N001", "L002", "L003", "W003", "W006", "L009", "L010")  # a finding of these rules asks for shorter steps because it saw them
-GUARDS = ("B006",)  # a finding of these rules asks for what shall stand beside a cure, not in its place
-FIT = {"room": 1, "length": 1, "against overfitting": -1}  # what helps a net to fit its training part; the opposite helps it to generalise
+STEPS_TOO_LONG = (
+    "N001",
+    "L002",
+    "L003",
+    "W003",
+    "W006",
+    "L009",
+    "L010",
+)  # a finding of these rules asks for shorter steps because it saw them
+GUARDS = (
+    "B006",
+)  # a finding of these rules asks for what shall stand beside a cure, not in its place
+FIT = {
+    "room": 1,
+    "length": 1,
+    "against overfitting": -1,
+}  # what helps a net to fit its training part; the opposite helps it to generalise
 
 
 def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
@@ -34,28 +48,47 @@ def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ..
     config = evidence.config
     if config is None:
         return tuple(findings)
-    pulls = {id(remedy): {} if finding.code in GUARDS else pull_of(config, remedy) for finding in findings for remedy in finding.remedies}
+    pulls = {
+        id(remedy): {} if finding.code in GUARDS else pull_of(config, remedy)
+        for finding in findings
+        for remedy in finding.remedies
+    }
     wanted = _wanted(findings, pulls, evidence)
     return tuple(
-        replace(each, remedies=tuple(remedy for remedy in each.remedies if not _against(pulls[id(remedy)], wanted))) if each.remedies else each
+        replace(
+            each,
+            remedies=tuple(
+                remedy for remedy in each.remedies if not _against(pulls[id(remedy)], wanted)
+            ),
+        )
+        if each.remedies
+        else each
         for each in findings
     )
 
 
 def _against(pull: Pull, wanted: Pull) -> bool:
-    deep_and_wide = wanted.get("depth") == -1 and pull.get("room") == 1 and "depth" not in pull  # more units in all the layers that are too many
+    deep_and_wide = (
+        wanted.get("depth") == -1 and pull.get("room") == 1 and "depth" not in pull
+    )  # more units in all the layers that are too many
     return deep_and_wide or any(wanted.get(what, sign) != sign for what, sign in pull.items())
 
 
 def pull_of(config: RunConfig, remedy: Remedy) -> Pull:
-    """What a remedy does to a configuration, by what is pulled; only what it changes. Nothing for one that the configuration does not take."""
+    """What a remedy does to a configuration, by what is pulled; only what it changes. Nothing
+    for one that the configuration does not take.
+    """
     try:
         changed = with_values(config, remedy.patch)
     except ConfigError:
         return {}
     measures = [(name, measure(config), measure(changed)) for name, measure in MEASURES.items()]
-    found = {name: 1 if after > before else -1 for name, before, after in measures if after != before}
-    if changed.training.optimizer.name != config.training.optimizer.name:  # rates of two optimizers do not compare
+    found = {
+        name: 1 if after > before else -1 for name, before, after in measures if after != before
+    }
+    if (
+        changed.training.optimizer.name != config.training.optimizer.name
+    ):  # rates of two optimizers do not compare
         found.pop("rate", None)
     return found
 
@@ -72,7 +105,9 @@ def _length(config: RunConfig) -> float:
 def _strength(config: RunConfig) -> float:
     """A number that grows with everything that is done against overfitting."""
     tables = {"training": config.training, "model": config.model}
-    total = float(config.training.optimizer.parameters.get("weight_decay", 0.0)) + float(config.training.early_stopping is not None)
+    total = float(config.training.optimizer.parameters.get("weight_decay", 0.0)) + float(
+        config.training.early_stopping is not None
+    )
     for place in regularizers(config):
         table, _, key = place.partition(".")
         value = getattr(tables[table], key)
@@ -86,7 +121,9 @@ MEASURES = {
     "length": _length,
     "depth": lambda config: float(len(config.model.layers)),
     "room": _room,
-    "batch": lambda config: math.inf if config.training.batch_size == "full" else float(config.training.batch_size),
+    "batch": lambda config: (
+        math.inf if config.training.batch_size == "full" else float(config.training.batch_size)
+    ),
     "against overfitting": _strength,
 }
 
@@ -120,7 +157,9 @@ def _both(asked: dict[str, dict[int, list[str]]]) -> bool:
 
 
 def _must_fit(evidence: Evidence) -> bool:
-    """Whether the training part is what is missing most, rather than what new samples have in common with it."""
+    """Whether the training part is what is missing most, rather than what new samples have in
+    common with it.
+    """
     try:
         learned: Learning = evidence.learning
     except NotEvaluableError:

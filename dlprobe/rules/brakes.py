@@ -1,7 +1,9 @@
-"""Brakes: options of a run each of which makes its steps fewer, shorter or less useful than they usually are, and by how much.
+"""Brakes: options of a run each of which makes its steps fewer, shorter or less useful than they
+usually are, and by how much.
 
-A brake has a factor: how many times the usual options get further. Factors of several brakes multiply, as the rate, the schedule and the number
-of steps do in the way that the weights go, Σ η_t. No brake is a fault by itself: many nets learn with all of them. They are named where a run had
+A brake has a factor: how many times the usual options get further. Factors of several brakes
+multiply, as the rate, the schedule and the number of steps do in the way that the weights go, Σ
+η_t. No brake is a fault by itself: many nets learn with all of them. They are named where a run had
 time and did not learn its training part.
 
 | brake | factor |
@@ -20,7 +22,7 @@ time and did not learn its training part.
 | penalty | 1 + the penalty over the loss of the data, in the last quarter |
 | small weights | 1 over the share of the signal's size that the first weights pass on, by their scale beside the usual one (Glorot & Bengio 2010) |
 | dropout | 1 over the share of the units that are left |
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -47,9 +49,11 @@ LEAST = math.sqrt(2.0)  # factor from which a brake is worth a word: two of them
 
 @dataclass(frozen=True)
 class Brake:
-    """remedy: the name of what releases it; factor: how many times the usual option gets further; told: what the run has, in words.
+    """remedy: the name of what releases it; factor: how many times the usual option gets further;
+    told: what the run has, in words.
 
-    suspect: as much of the factor as speaks against a run by itself; None for all of it. That a net has one hidden layer does not, for most learn.
+    suspect: as much of the factor as speaks against a run by itself; None for all of it. That a net
+        has one hidden layer does not, for most learn.
     """
 
     remedy: str
@@ -67,13 +71,21 @@ def brakes(evidence: Evidence) -> list[Brake]:
     if config is None:
         return []
     looked = [look(evidence, config) for look in LOOKS.values()]
-    return sorted((brake for brake in looked if brake is not None and brake.factor >= LEAST), key=lambda brake: -brake.factor)
+    return sorted(
+        (brake for brake in looked if brake is not None and brake.factor >= LEAST),
+        key=lambda brake: -brake.factor,
+    )
 
 
 def _rate(evidence: Evidence, config: RunConfig) -> Brake:
     rate, usual = config.training.resolved_lr, usual_rate(config)
     return Brake(
-        "usual_rate", usual / rate if rate > 0 else math.inf, f"the rate of {rate:g} is below the {usual:g} that is usual with {config.training.optimizer.name}"
+        "usual_rate",
+        usual / rate if rate > 0 else math.inf,
+        (
+            f"the rate of {rate:g} is below the {usual:g} that is usual with "
+            f"{config.training.optimizer.name}"
+        ),
     )
 
 
@@ -83,12 +95,23 @@ def _schedule(evidence: Evidence, config: RunConfig) -> Brake | None:
     rates = evidence.scalar("learning_rate")
     highest, mean = float(np.nanmax(rates)), float(np.nanmean(rates))
     factor = highest / mean if mean > 0 else math.inf
-    return Brake("full_rate", factor, f"with {config.training.schedule} the rate is {short(mean)} on average and {short(highest)} at most")
+    return Brake(
+        "full_rate",
+        factor,
+        (
+            f"with {config.training.schedule} the rate is {short(mean)} on average and "
+            f"{short(highest)} at most"
+        ),
+    )
 
 
 def _batches(evidence: Evidence, config: RunConfig) -> Brake | None:
     samples = len(evidence.run.data.get("train_indices", ()))
-    size = samples if config.training.batch_size == "full" else min(int(config.training.batch_size), samples or math.inf)
+    size = (
+        samples
+        if config.training.batch_size == "full"
+        else min(int(config.training.batch_size), samples or math.inf)
+    )
     told = f"batches of {size} leave {evidence.learning.updates} updates in all"
     return Brake("usual_batch", size / USUAL_BATCH, told) if size else None
 
@@ -97,8 +120,15 @@ def _descent(evidence: Evidence, config: RunConfig) -> Brake | None:
     optimizer = config.training.optimizer
     if optimizer.record.effective is not None:
         return None
-    momentum = float(optimizer.parameters.get(optimizer.record.momentum, 0.0)) if optimizer.record.momentum else 0.0
-    told = f"{optimizer.name} gives every weight the same rate, {config.training.resolved_lr:g}, with momentum {momentum:g}"
+    momentum = (
+        float(optimizer.parameters.get(optimizer.record.momentum, 0.0))
+        if optimizer.record.momentum
+        else 0.0
+    )
+    told = (
+        f"{optimizer.name} gives every weight the same rate, {config.training.resolved_lr:g}, "
+        f"with momentum {momentum:g}"
+    )
     return Brake("usual_optimizer", (1.0 - momentum) / (1.0 - MOMENTUM), told)
 
 
@@ -110,8 +140,14 @@ def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
     varying = deviation > 0
     if str(config.data.scaling) == "standardize" or not varying.any():
         return None
-    spread, offset = float(np.median(deviation[varying])), float(np.median(np.abs(mean[varying]) / deviation[varying]))
-    told = f"the typical feature has a deviation of {short(spread)} and a mean of {short(offset)} deviations, standardized 1 and 0"
+    spread, offset = (
+        float(np.median(deviation[varying])),
+        float(np.median(np.abs(mean[varying]) / deviation[varying])),
+    )
+    told = (
+        f"the typical feature has a deviation of {short(spread)} and a mean of {short(offset)} "
+        "deviations, standardized 1 and 0"
+    )
     return Brake("scaling", max(1.0 / spread, 1.0) * math.hypot(1.0, offset), told)
 
 
@@ -121,23 +157,43 @@ def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
     if not shares:
         return None
     least = min(shares)
-    return Brake("relu", 1.0 / math.sqrt(least), f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's mean square in every layer")
+    return Brake(
+        "relu",
+        1.0 / math.sqrt(least),
+        (
+            f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
+            "mean square in every layer"
+        ),
+    )
 
 
 def _units(evidence: Evidence, config: RunConfig) -> Brake | None:
     if len(config.model.layers) < 2 or has_room(evidence):  # of one layer see `_depth`
         return None
     least = min(config.model.layers)
-    return Brake("wider" if len(config.model.layers) > 2 else "larger_net", ROOM / least, f"the narrowest hidden layer has {least} units")
+    return Brake(
+        "wider" if len(config.model.layers) > 2 else "larger_net",
+        ROOM / least,
+        f"the narrowest hidden layer has {least} units",
+    )
 
 
 def _depth(evidence: Evidence, config: RunConfig) -> Brake:
     model = config.model
     if len(model.layers) == 1 and not has_room(evidence):
         few = ROOM / model.layers[0]
-        return Brake("larger_net", max(few, ONE_LAYER), f"the net has one hidden layer, of {model.layers[0]} units", max(few, 1.0))
+        return Brake(
+            "larger_net",
+            max(few, ONE_LAYER),
+            f"the net has one hidden layer, of {model.layers[0]} units",
+            max(few, 1.0),
+        )
     passes = model.residual is not None and model.norm is not None
-    return Brake("shallower", 1.0 if passes else len(model.layers) / ENDS, f"an error signal has {len(model.layers)} hidden layers to pass")
+    return Brake(
+        "shallower",
+        1.0 if passes else len(model.layers) / ENDS,
+        f"an error signal has {len(model.layers)} hidden layers to pass",
+    )
 
 
 def has_room(evidence: Evidence) -> bool:
@@ -147,13 +203,16 @@ def has_room(evidence: Evidence) -> bool:
 
 
 def weights_for_all(evidence: Evidence) -> tuple[int, int]:
-    """Weights of the net, and the 2n + d with which any values of n training samples of d features can be had (Zhang et al. 2017, theorem 1); the latter 0
-    where that is not known."""
+    """Weights of the net, and the 2n + d with which any values of n training samples of d features
+    can be had (Zhang et al. 2017, theorem 1); the latter 0 where that is not known.
+    """
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))
     if not samples or any(None in shape for shape in shapes):
         return 0, 0
-    return sum(int(fan_in or 0) * int(fan_out or 0) for fan_in, fan_out in shapes), 2 * samples + int(shapes[0][0] or 0)
+    return sum(
+        int(fan_in or 0) * int(fan_out or 0) for fan_in, fan_out in shapes
+    ), 2 * samples + int(shapes[0][0] or 0)
 
 
 def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -161,7 +220,14 @@ def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
         return None
     blocks = len(config.model.layers)
     grown = 2.0 ** (blocks / 2)
-    return Brake("no_residual", grown, f"{blocks} residual layers without normalization begin with a signal {grown:.2g} times that of plain ones")
+    return Brake(
+        "no_residual",
+        grown,
+        (
+            f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
+            "times that of plain ones"
+        ),
+    )
 
 
 def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -171,7 +237,18 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         return None
     factors = factors[np.isfinite(factors) & (factors > 0)]
     passed = math.sqrt(float(np.prod(np.minimum(factors, 1.0))))
-    return Brake("init", 1.0 / passed, f"the first weights pass on {passed:.2g} of the signal that the least of the usual ones do") if passed > 0 else None
+    return (
+        Brake(
+            "init",
+            1.0 / passed,
+            (
+                f"the first weights pass on {passed:.2g} of the signal that the least of the "
+                "usual ones do"
+            ),
+        )
+        if passed > 0
+        else None
+    )
 
 
 def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -179,7 +256,14 @@ def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
         grown = math.sqrt(normalized_scale(evidence))
     except NotEvaluableError:
         return None
-    return Brake("init", grown, f"normalized weights began {grown:.2g} times as large as the usual ones, and a step turns them so much less")
+    return Brake(
+        "init",
+        grown,
+        (
+            f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
+            "turns them so much less"
+        ),
+    )
 
 
 def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -195,7 +279,15 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
     left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
-    return Brake("no_dropout", 1.0 / left, f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step") if dropped else None
+    return (
+        Brake(
+            "no_dropout",
+            1.0 / left,
+            f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step",
+        )
+        if dropped
+        else None
+    )
 
 
 def suspicion(found: Sequence[Brake]) -> float:

@@ -1,4 +1,6 @@
-"""What brings what about: the faults of a run in the order from the cause to its consequences, by what each rule declares."""
+"""What brings what about: the faults of a run in the order from the cause to its consequences,
+by what each rule declares.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from dlprobe.rules.outcome import SEVERITIES, Finding
 
 @cache
 def consequences(code: str) -> frozenset[str]:
-    """Codes of all that a fault can bring about, directly or through what it brings about; that nothing was learned passes nothing on."""
+    """Codes of all that a fault can bring about, directly or through what it brings about; that
+    nothing was learned passes nothing on.
+    """
     found: set[str] = set()
     waiting = list(all_rules()[code].brings_about) if code in all_rules() else []
     while waiting:
@@ -36,14 +40,16 @@ def is_symptom(code: str) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where findings stand: names of the layers from the input on, and the last recorded step (None: not known)."""
+    """Where findings stand: names of the layers from the input on, and the last recorded step
+    (None: not known).
+    """
 
     layers: Sequence[str] = ()
     last_step: int | None = None
 
     def explains(self, first: Finding, second: Finding) -> bool:
-        """Whether the first finding explains the second: it can bring it about, began no later, and speaks of the same layers or of neighbours, which pass
-        on what they do to each other.
+        """Whether the first finding explains the second: it can bring it about, began no later, and
+        speaks of the same layers or of neighbours, which pass on what they do to each other.
         """
         if second.code not in consequences(first.code):
             return False
@@ -53,31 +59,52 @@ class Place:
         return spans[0][0] <= spans[1][1] + 1 and spans[1][0] <= spans[0][1] + 1
 
     def _began(self, finding: Finding) -> int:
-        """The step at which something was first seen; what was looked at in the end alone may have been there from the beginning."""
-        at_the_end = len(finding.steps) == 1 and self.last_step is not None and finding.steps[0] >= self.last_step
+        """The step at which something was first seen; what was looked at in the end alone may
+        have been there from the beginning.
+        """
+        at_the_end = (
+            len(finding.steps) == 1
+            and self.last_step is not None
+            and finding.steps[0] >= self.last_step
+        )
         return 0 if at_the_end else finding.steps[0]
 
 
 def _span(finding: Finding, layers: Sequence[str]) -> tuple[int, int]:
-    """The first and last of the layers that a finding names; all of them for one of the whole net."""
+    """The first and last of the layers that a finding names; all of them for one of the whole
+    net.
+    """
     named = [layers.index(name) for name in finding.layers if name in layers]
     return (min(named), max(named)) if named else (0, len(layers))
 
 
 def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list[Finding]]:
-    """The faults that no other one explains, the one furthest upstream first; and those of them that only say how the run ended.
+    """The faults that no other one explains, the one furthest upstream first; and those of them
+    that only say how the run ended.
 
-    Furthest upstream is what explains most of the others; of two that explain as many, the more severe, then the one that fewer kinds of fault can bring
-    about, then the one that began earlier.
+    Furthest upstream is what explains most of the others; of two that explain as many, the more
+    severe, then the one that fewer kinds of fault can bring about, then the one that began earlier.
     """
-    roots = [each for each in faults if not any(place.explains(other, each) for other in faults if other is not each)]
+    roots = [
+        each
+        for each in faults
+        if not any(place.explains(other, each) for other in faults if other is not each)
+    ]
 
     def order(each: Finding) -> tuple[int, int, int, int, str]:
         explained = sum(place.explains(each, other) for other in faults if other is not each)
-        return -explained, SEVERITIES.index(each.severity or "info"), origins(each.code), each.steps[0] if each.steps else 0, each.code
+        return (
+            -explained,
+            SEVERITIES.index(each.severity or "info"),
+            origins(each.code),
+            each.steps[0] if each.steps else 0,
+            each.code,
+        )
 
     roots.sort(key=order)
-    return [each for each in roots if not is_symptom(each.code)], [each for each in roots if is_symptom(each.code)]
+    return [each for each in roots if not is_symptom(each.code)], [
+        each for each in roots if is_symptom(each.code)
+    ]
 
 
 def excluded_causes(passed: Iterable[str]) -> tuple[str, ...]:

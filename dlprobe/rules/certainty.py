@@ -1,4 +1,6 @@
-"""When an error that is found while a run trains is certain: so that a hopeless job can be stopped, and one that only needs time is not."""
+"""When an error that is found while a run trains is certain: so that a hopeless job can be
+stopped, and one that only needs time is not.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ LOOKS = 3  # of them at least
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at a run found. step: the last that was recorded; errors: findings of this severity; failed: whether it has not learned so far; loss: on its
-    training part, NaN where that is not known.
+    """What a look at a run found. step: the last that was recorded; errors: findings of this
+    severity; failed: whether it has not learned so far; loss: on its training part, NaN where that
+    is not known.
     """
 
     step: int
@@ -35,15 +38,19 @@ def seen(run: Run, judgement: Judgement, diagnosis: Diagnosis) -> Seen:
     errors = tuple(finding for finding in judgement.findings if finding.severity == "error")
     learned = learning(run)
     loss = math.nan if learned is None else float(learned.loss[-1])
-    return Seen(int(run.steps[-1]) if len(run.steps) else -1, errors, diagnosis.state.name in FAILED, loss)
+    return Seen(
+        int(run.steps[-1]) if len(run.steps) else -1, errors, diagnosis.state.name in FAILED, loss
+    )
 
 
 def certain(looks: Sequence[Seen], planned: int | None) -> Finding | None:
     """The error that the last of some looks found and that stays; None while it may still go.
 
-    One that no later step can take back is certain at once; so is everything of a run that is over, which is the caller's to know. Any other one has stood
-    since SINCE of the steps made so far and at LOOKS looks or more, in a run that has not learned and whose loss stands still, when SHARE of the planned
-    steps are made: then the run had as much time again to disprove it. planned: None where that is not known, and then nothing is certain that way.
+    One that no later step can take back is certain at once; so is everything of a run that is over,
+    which is the caller's to know. Any other one has stood since SINCE of the steps made so far and
+    at LOOKS looks or more, in a run that has not learned and whose loss stands still, when SHARE of
+    the planned steps are made: then the run had as much time again to disprove it. planned: None
+    where that is not known, and then nothing is certain that way.
     """
     last = looks[-1]
     lasting = next((finding for finding in last.errors if finding.code in LASTING), None)
@@ -51,9 +58,21 @@ def certain(looks: Sequence[Seen], planned: int | None) -> Finding | None:
         return lasting
     half = SINCE * (last.step + 1)
     since = [look for look in looks if look.step + 1 >= half]
-    if len(since) < LOOKS or looks[0].step + 1 > half or not all(look.failed for look in since) or _falls(since[0].loss, last.loss):
+    if (
+        len(since) < LOOKS
+        or looks[0].step + 1 > half
+        or not all(look.failed for look in since)
+        or _falls(since[0].loss, last.loss)
+    ):
         return None
-    return next((finding for finding in last.errors if all(finding.code in [each.code for each in look.errors] for look in since)), None)
+    return next(
+        (
+            finding
+            for finding in last.errors
+            if all(finding.code in [each.code for each in look.errors] for look in since)
+        ),
+        None,
+    )
 
 
 def _falls(before: float, now: float) -> bool:
@@ -69,4 +88,6 @@ def planned_steps(run: Run) -> int | None:
     if config.training.steps:
         return config.training.steps
     samples = len(run.data.get("train_indices", ()))
-    return (config.training.epochs or 0) * -(-samples // batch) or None if samples and batch else None
+    return (
+        (config.training.epochs or 0) * -(-samples // batch) or None if samples and batch else None
+    )

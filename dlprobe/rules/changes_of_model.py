@@ -25,13 +25,16 @@ ROOM = 32  # units that a layer has room with, whatever it is for
 
 
 def widths_text(widths: Sequence[int]) -> str:
-    """Widths of the hidden layers as they are typed, more than three equal ones in a row as one item.
+    """Widths of the hidden layers as they are typed, more than three equal ones in a row as one
+    item.
 
     >>> widths_text([64] * 20 + [10])
     '64x20,10'
     """
     runs = [(width, len(list(same))) for width, same in groupby(widths)]
-    return ",".join(f"{width}x{count}" if count > 3 else ",".join([str(width)] * count) for width, count in runs)
+    return ",".join(
+        f"{width}x{count}" if count > 3 else ",".join([str(width)] * count) for width, count in runs
+    )
 
 
 def _widths(config: RunConfig) -> str:
@@ -45,16 +48,31 @@ def smaller_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
     samples = len(evidence.run.data.get("train_indices", ()))
     return Remedy(
         {"model.layers": widths_text(widths)},
-        f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn {samples or 'single'} samples by heart",
+        (
+            f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn "
+            f"{samples or 'single'} samples by heart"
+        ),
     )
 
 
 def larger_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Four times the units, at least 32; for a single layer two of its units, at least 64, since a function that turns often costs a deeper net far fewer
-    units (Telgarsky 2016); two layers of 100 where there is none."""
+    """Four times the units, at least 32; for a single layer two of its units, at least 64, since a
+    function that turns often costs a deeper net far fewer units (Telgarsky 2016); two layers of 100
+    where there is none.
+    """
     layers = config.model.layers
-    widths = widths_text([max(layers[0], 64)] * 2 if len(layers) == 1 else [max(4 * width, 32) for width in layers]) or "100,100"
-    return Remedy({"model.layers": widths}, f"layers of {widths} in place of {_widths(config)}: {_left(evidence)}")
+    widths = (
+        widths_text(
+            [max(layers[0], 64)] * 2
+            if len(layers) == 1
+            else [max(4 * width, 32) for width in layers]
+        )
+        or "100,100"
+    )
+    return Remedy(
+        {"model.layers": widths},
+        f"layers of {widths} in place of {_widths(config)}: {_left(evidence)}",
+    )
 
 
 def _left(evidence: Evidence) -> str:
@@ -65,7 +83,17 @@ def _left(evidence: Evidence) -> str:
 
 
 PLAIN: dict[str, str] = {  # what dlprobe train does by itself
-    **dict.fromkeys(("data.target_scaling", "model.init", "model.bias_init", "model.output_activation", "training.lr", "training.loss"), "auto"),
+    **dict.fromkeys(
+        (
+            "data.target_scaling",
+            "model.init",
+            "model.bias_init",
+            "model.output_activation",
+            "training.lr",
+            "training.loss",
+        ),
+        "auto",
+    ),
     "data.scaling": "standardize",
     "model.activation": "relu",
     "training.optimizer": "adam",
@@ -78,10 +106,16 @@ PLAIN: dict[str, str] = {  # what dlprobe train does by itself
 
 
 def plain_settings(config: RunConfig) -> Remedy | None:
-    """dlprobe's own settings for the data of a run, its layers kept where there are at most three and none is narrow; None where the run has them."""
+    """dlprobe's own settings for the data of a run, its layers kept where there are at most
+    three and none is narrow; None where the run has them.
+    """
     layers = config.model.layers
     shape = widths_text([max(layers[index], ROOM) for index in _widest(layers, ENDS)]) or "100,100"
-    changed = {key: value for key, value in {**PLAIN, "model.layers": shape}.items() if _differs(config, key, value)}
+    changed = {
+        key: value
+        for key, value in {**PLAIN, "model.layers": shape}.items()
+        if _differs(config, key, value)
+    }
     told = "plain settings for these data, since nothing that was found says what else to do"
     return Remedy(changed, f"{told}: {', '.join(changed)}") if changed else None
 
@@ -99,7 +133,10 @@ def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if len(layers) <= ENDS:
         return None
     new = widths_text([layers[index] for index in _widest(layers, ENDS)])
-    return Remedy({"model.layers": new}, f"{ENDS} hidden layers ({new}) in place of {len(layers)}{_across(evidence)}")
+    return Remedy(
+        {"model.layers": new},
+        f"{ENDS} hidden layers ({new}) in place of {len(layers)}{_across(evidence)}",
+    )
 
 
 def _widest(layers: Sequence[int], count: int) -> list[int]:
@@ -115,7 +152,13 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
     least = max(2 * outputs, ROOM)
     new = widths_text([max(layers[index], least) for index in _widest(layers, 2)])
     narrow = min(layers)
-    return Remedy({"model.layers": new}, f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} unit{'s' * (narrow > 1)}")
+    return Remedy(
+        {"model.layers": new},
+        (
+            f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} "
+            f"unit{'s' * (narrow > 1)}"
+        ),
+    )
 
 
 def _across(evidence: Evidence) -> str:
@@ -128,7 +171,10 @@ def _across(evidence: Evidence) -> str:
     if not ratios:
         return ""
     largest = max(ratios, key=abs)
-    return f": across them the error signal changes by a factor of {power_of_ten(largest) if abs(largest) >= 4 else factor_text(10.0**largest)}"
+    return (
+        ": across them the error signal changes by a factor of "
+        f"{power_of_ten(largest) if abs(largest) >= 4 else factor_text(10.0**largest)}"
+    )
 
 
 def _activations(config: RunConfig) -> str:
@@ -138,7 +184,10 @@ def _activations(config: RunConfig) -> str:
 def _slope(config: RunConfig) -> str:
     """The largest slope of the run's activations, the least of them."""
     try:
-        slopes = [float(each.record.largest_slope(*each.parameters.values())) for each in config.model.activations]
+        slopes = [
+            float(each.record.largest_slope(*each.parameters.values()))
+            for each in config.model.activations
+        ]
     except AttributeError:  # of whole rows
         return ""
     return f", whose slope is at most {min(slopes):.2g}" if slopes and min(slopes) < 1 else ""
@@ -148,14 +197,26 @@ def relu(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if not config.model.layers:
         return None
     patch = {"model.activation": "relu", "model.init": "auto", "model.bias_init": "auto"}
-    return Remedy(patch, f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with {config.model.resolved_init}{_across(evidence)}")
+    return Remedy(
+        patch,
+        (
+            f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with "
+            f"{config.model.resolved_init}{_across(evidence)}"
+        ),
+    )
 
 
 def leaky(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if not config.model.layers:
         return None
     patch = {"model.activation": "leaky_relu", "model.init": "auto", "model.bias_init": "auto"}
-    return Remedy(patch, f"leaky ReLU, which has a slope on both sides, in place of {_activations(config)}{_dead(evidence)}")
+    return Remedy(
+        patch,
+        (
+            "leaky ReLU, which has a slope on both sides, in place of "
+            f"{_activations(config)}{_dead(evidence)}"
+        ),
+    )
 
 
 def _dead(evidence: Evidence) -> str:
@@ -170,12 +231,19 @@ def _dead(evidence: Evidence) -> str:
 
 
 def init(evidence: Evidence, config: RunConfig) -> Remedy:
-    """The initializer that suits the activation, for weights and bias parameters, whichever the run has otherwise."""
+    """The initializer that suits the activation, for weights and bias parameters, whichever the
+    run has otherwise.
+    """
     model = config.model
     record = model.activations[0].record if model.layers else None
     usual = record.initializer if record is not None else "glorot_normal"
-    had = [str(model.resolved_init)] + ([f"bias parameters {model.bias_init}"] if model.bias_init is not None else [])
-    return Remedy({"model.init": "auto", "model.bias_init": "auto"}, f"{usual} in place of {' with '.join(had)}{_drawn(evidence, usual)}")
+    had = [str(model.resolved_init)] + (
+        [f"bias parameters {model.bias_init}"] if model.bias_init is not None else []
+    )
+    return Remedy(
+        {"model.init": "auto", "model.bias_init": "auto"},
+        f"{usual} in place of {' with '.join(had)}{_drawn(evidence, usual)}",
+    )
 
 
 def _drawn(evidence: Evidence, usual: str) -> str:
@@ -187,7 +255,9 @@ def _drawn(evidence: Evidence, usual: str) -> str:
         evidence.require("weight_rms")
         had = float(evidence.row("weight_rms", 0)[evidence.hidden[0]])
         spec = parse_spec("initializer", usual)
-        wanted = math.sqrt(spec.record.variance(layer.fan_in, layer.fan_out, *spec.parameters.values()))
+        wanted = math.sqrt(
+            spec.record.variance(layer.fan_in, layer.fan_out, *spec.parameters.values())
+        )
     except (NotEvaluableError, ConfigError, TypeError):
         return ""
     return f": weights of {layer.name} began at {short(had)}, it gives {short(wanted)}"
@@ -196,7 +266,9 @@ def _drawn(evidence: Evidence, usual: str) -> str:
 def biases(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.model.bias_init is None:
         return None
-    return Remedy({"model.bias_init": "auto"}, f"bias parameters of 0 in place of {config.model.bias_init}")
+    return Remedy(
+        {"model.bias_init": "auto"}, f"bias parameters of 0 in place of {config.model.bias_init}"
+    )
 
 
 def batch_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -204,7 +276,10 @@ def batch_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
     size = config.training.batch_size
     if not config.model.layers or (size != "full" and int(size) < 8):
         return None
-    return Remedy({"model.norm": "batch"}, f"batch normalization of {len(config.model.layers)} hidden layers{_spread(evidence)}")
+    return Remedy(
+        {"model.norm": "batch"},
+        f"batch normalization of {len(config.model.layers)} hidden layers{_spread(evidence)}",
+    )
 
 
 def layer_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -212,14 +287,24 @@ def layer_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     had = f" in place of {config.model.norm}" if config.model.norm is not None else ""
     size = config.training.batch_size
-    return Remedy({"model.norm": "layer"}, f"layer normalization{had}, which does not depend on the {size} samples of a batch{_spread(evidence)}")
+    return Remedy(
+        {"model.norm": "layer"},
+        (
+            f"layer normalization{had}, which does not depend on the {size} samples of a "
+            f"batch{_spread(evidence)}"
+        ),
+    )
 
 
 def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.model.norm is None:
         return None
     return Remedy(
-        {"model.norm": "none", "model.init": "auto"}, f"without {config.model.norm} normalization in {len(config.model.layers)} layers{_across(evidence)}"
+        {"model.norm": "none", "model.init": "auto"},
+        (
+            f"without {config.model.norm} normalization in {len(config.model.layers)} "
+            f"layers{_across(evidence)}"
+        ),
     )
 
 
@@ -234,29 +319,48 @@ def _spread(evidence: Evidence) -> str:
         return ""
     first, end = (math.sqrt(max(float(last[place]), 0.0)) for place in (0, -1))
     names = [evidence.names[index] for index in evidence.hidden]
-    return f": activations deviate by {short(first)} in {names[0]} and by {short(end)} in {names[-1]} at the end"
+    return (
+        f": activations deviate by {short(first)} in {names[0]} and by {short(end)} in "
+        f"{names[-1]} at the end"
+    )
 
 
 def residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
     layers = config.model.layers
     if len(layers) < 2 or len(set(layers)) > 1 or config.model.residual is not None:
         return None
-    return Remedy({"model.residual": "identity"}, f"residual connections around {len(layers)} layers{_across(evidence)}")
+    return Remedy(
+        {"model.residual": "identity"},
+        f"residual connections around {len(layers)} layers{_across(evidence)}",
+    )
 
 
 def no_residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.model.residual is None:
         return None
-    return Remedy({"model.residual": "none"}, f"without the {config.model.residual} connections around {len(config.model.layers)} layers{_spread(evidence)}")
+    return Remedy(
+        {"model.residual": "none"},
+        (
+            f"without the {config.model.residual} connections around {len(config.model.layers)} "
+            f"layers{_spread(evidence)}"
+        ),
+    )
 
 
 def scaling(evidence: Evidence, config: RunConfig) -> Remedy:
     data = evidence.run.data
     told = ""
     if "feature_mean" in data and "feature_std" in data:
-        sizes = np.sqrt(np.square(np.asarray(data["feature_mean"], np.float64)) + np.square(np.asarray(data["feature_std"], np.float64)))
+        sizes = np.sqrt(
+            np.square(np.asarray(data["feature_mean"], np.float64))
+            + np.square(np.asarray(data["feature_std"], np.float64))
+        )
         sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
-        told = f": features have sizes of {short(sizes.min())} to {short(sizes.max())}" if len(sizes) else ""
+        told = (
+            f": features have sizes of {short(sizes.min())} to {short(sizes.max())}"
+            if len(sizes)
+            else ""
+        )
     patch, rate = _with_usual_rate({"data.scaling": "standardize"}, config)
     return Remedy(patch, f"standardized inputs in place of {config.data.scaling}{rate}{told}")
 
@@ -266,7 +370,11 @@ def both_scales(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if "both_scales" not in off_scale(evidence):
         return None
     inputs, targets = scaling(evidence, config), target_scaling(evidence, config)
-    return None if targets is None else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
+    return (
+        None
+        if targets is None
+        else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
+    )
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -282,28 +390,52 @@ def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _with_usual_rate(patch: dict[str, str], config: RunConfig) -> tuple[dict[str, str], str]:
-    """The change with the usual rate, where the run's is so small as only raw numbers ask for; and that in words."""
+    """The change with the usual rate, where the run's is so small as only raw numbers ask for;
+    and that in words.
+    """
     rate, usual = config.training.resolved_lr, usual_rate(config)
     if not 0 < rate < usual / RAW:
         return patch, ""
-    return {**patch, "training.lr": "auto"}, f", and with them a rate of {usual:g} in place of {rate:g}"
+    return {
+        **patch,
+        "training.lr": "auto",
+    }, f", and with them a rate of {usual:g} in place of {rate:g}"
 
 
 def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """The output activation that the run's loss asks for, where one was given; the loss where it is none for the task; and targets that both can take."""
+    """The output activation that the run's loss asks for, where one was given; the loss where
+    it is none for the task; and targets that both can take.
+    """
     output, loss = config.model.output_activation, config.training.loss
     task = evidence.run.data.get("task")
     patch = {} if output is None else {"model.output_activation": "auto"}
-    if loss is not None and (task not in loss.record.tasks or (task == "classification" and loss.record.requires == "numbers" and not loss.record.signed)):
+    if loss is not None and (
+        task not in loss.record.tasks
+        or (
+            task == "classification"
+            and loss.record.requires == "numbers"
+            and not loss.record.signed
+        )
+    ):
         patch["training.loss"] = "auto"
     if task == "regression" and "target_scaling" in off_scale(evidence):
         patch["data.target_scaling"] = "auto"
     had = f"{output or 'the usual output'} with {loss or 'the usual loss'}"
-    return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}") if patch else None
+    return (
+        Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
+        if patch
+        else None
+    )
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
     counts = [int(count) for count in np.asarray(evidence.run.data.get("train_class_counts", ()))]
     if not counts:
         return None
-    return Remedy({"data.stratify": "yes"}, f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples per class")
+    return Remedy(
+        {"data.stratify": "yes"},
+        (
+            f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples "
+            "per class"
+        ),
+    )

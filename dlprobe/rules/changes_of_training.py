@@ -1,5 +1,5 @@
-"""Remedies that change how a net is trained. Each takes what the run has, says its numbers, and starts
-its dose there; None where it does not apply.
+"""Remedies that change how a net is trained. Each takes what the run has, says its numbers, and
+starts its dose there; None where it does not apply.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from dlprobe.registry import Spec
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
-ENOUGH = 2.0  # distance that weights would go on a straight way, as a share of their norm, at rates that learn; on the real one they go some 0.4
-ROUGH = 10.0  # times the usual rate up to which plain descent is raised: its usual rate is a careful one
+# distance that weights would go on a straight way, as a share of their norm, at rates that learn;
+# on the real one they go some 0.4
+ENOUGH = 2.0
+# times the usual rate up to which plain descent is raised: its usual rate is a careful one
+ROUGH = 10.0
 USUAL_DECAY = 0.01  # of AdamW: what it has without being asked
 FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
 OFF = {  # what leaves a regularizer out, by key
@@ -53,12 +56,17 @@ def lower_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     """The optimizer's usual rate where the run's is more than ten times that, else a tenth."""
     rate = config.training.resolved_lr
     new = usual_rate(config) if rate > 10 * usual_rate(config) else rate / 10
-    return Remedy({"training.lr": short(new)}, f"a learning rate of {short(new)} in place of {rate:g}{_because(_pace(evidence))}")
+    return Remedy(
+        {"training.lr": short(new)},
+        f"a learning rate of {short(new)} in place of {rate:g}{_because(_pace(evidence))}",
+    )
 
 
 def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
-    """As many times the rate as the weights should have gone further, at least three, to one digit; not beyond the optimizer's usual rate, of plain descent
-    ten times that, unless the run is there already."""
+    """As many times the rate as the weights should have gone further, at least three, to one digit;
+    not beyond the optimizer's usual rate, of plain descent ten times that, unless the run is there
+    already.
+    """
     rate, moved, usual = config.training.resolved_lr, furthest(evidence), usual_rate(config)
     if rate <= 0:
         return Remedy({"training.lr": "auto"}, f"a learning rate of {usual:g} in place of 0")
@@ -66,24 +74,44 @@ def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     new = float(f"{rate * factor:.1g}")
     limit = usual if config.training.optimizer.record.states else ROUGH * usual
     new = min(new, limit) if rate < limit else 3 * rate
-    told = f"the layer that moved most went {moved:.2g} of its norm in {evidence.learning.updates} updates" if moved > 0 else ""
-    return Remedy({"training.lr": f"{new:g}"}, f"a learning rate of {new:g} in place of {rate:g}{_because(told)}")
+    told = (
+        (
+            f"the layer that moved most went {moved:.2g} of its norm in "
+            f"{evidence.learning.updates} updates"
+        )
+        if moved > 0
+        else ""
+    )
+    return Remedy(
+        {"training.lr": f"{new:g}"},
+        f"a learning rate of {new:g} in place of {rate:g}{_because(told)}",
+    )
 
 
 def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The optimizer's usual rate, in place of a smaller one."""
     rate, usual = config.training.resolved_lr, usual_rate(config)
-    return Remedy({"training.lr": "auto"}, f"the usual learning rate of {usual:g} in place of {rate:g}") if rate < usual else None
+    return (
+        Remedy(
+            {"training.lr": "auto"}, f"the usual learning rate of {usual:g} in place of {rate:g}"
+        )
+        if rate < usual
+        else None
+    )
 
 
 def furthest(evidence: Evidence) -> float:
-    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a run
-    whose evaluations do not say, the length of its way, all updates one behind the other. NaN where neither is known."""
+    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a
+    run whose evaluations do not say, the length of its way, all updates one behind the other. NaN
+    where neither is known.
+    """
     found = evidence.run.evaluation_layers.get("weight_distance")
     last = np.asarray(found[-1], np.float64) if found is not None and len(found) else np.empty(0)
     if not np.isfinite(last).any() and evidence.run.is_recorded("update_ratio"):
         updates = evidence.series("update_ratio").mean
-        last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(axis=0, keepdims=True)
+        last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(
+            axis=0, keepdims=True
+        )
     last = last[np.isfinite(last)]
     return float(last.max()) if len(last) else math.nan
 
@@ -91,7 +119,10 @@ def furthest(evidence: Evidence) -> float:
 def usual_optimizer(evidence: Evidence, config: RunConfig) -> Remedy:
     training = config.training
     had = f"{training.optimizer} at {training.resolved_lr:g}"
-    return Remedy({"training.optimizer": "adam", "training.lr": "auto"}, f"Adam at 0.001, which sizes the step of every weight, in place of {had}")
+    return Remedy(
+        {"training.optimizer": "adam", "training.lr": "auto"},
+        f"Adam at 0.001, which sizes the step of every weight, in place of {had}",
+    )
 
 
 def longer(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -100,14 +131,28 @@ def longer(evidence: Evidence, config: RunConfig) -> Remedy | None:
     middle = len(loss) // 2
     if len(loss) < 3 or not loss[-1] < loss[middle]:
         return None
-    key, count = ("steps", training.steps) if training.steps is not None else ("epochs", training.epochs)
-    fell = f"{evidence.learning.loss_name} still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in the second half"
-    return Remedy({f"training.{key}": str(4 * (count or 1))}, f"{4 * (count or 1)} {key} in place of {count}: {fell}")
+    key, count = (
+        ("steps", training.steps) if training.steps is not None else ("epochs", training.epochs)
+    )
+    fell = (
+        f"{evidence.learning.loss_name} still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in "
+        "the second half"
+    )
+    return Remedy(
+        {f"training.{key}": str(4 * (count or 1))},
+        f"{4 * (count or 1)} {key} in place of {count}: {fell}",
+    )
 
 
 def usual_batch(evidence: Evidence, config: RunConfig) -> Remedy:
     size = config.training.batch_size
-    return Remedy({"training.batch_size": "32"}, f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates that the run made")
+    return Remedy(
+        {"training.batch_size": "32"},
+        (
+            f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates "
+            "that the run made"
+        ),
+    )
 
 
 def larger_batch(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -117,7 +162,9 @@ def larger_batch(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     wanted = int(min(max(8 * int(size), 32), samples))
     noise = f"the noise of the gradient falls to {math.sqrt(int(size) / wanted):.0%}"
-    return Remedy({"training.batch_size": str(wanted)}, f"batches of {wanted} in place of {size}: {noise}")
+    return Remedy(
+        {"training.batch_size": str(wanted)}, f"batches of {wanted} in place of {size}: {noise}"
+    )
 
 
 def constant_schedule(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -129,7 +176,10 @@ def constant_schedule(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if not highest > 2 * first:
         return None
     told = f"the rate went from {first:g} to {highest:g}"
-    return Remedy({"training.schedule": "constant", "training.warmup": "0"}, f"a constant rate in place of {config.training.schedule}: {told}")
+    return Remedy(
+        {"training.schedule": "constant", "training.warmup": "0"},
+        f"a constant rate in place of {config.training.schedule}: {told}",
+    )
 
 
 def full_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -137,7 +187,11 @@ def full_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if str(config.training.schedule) == "constant" and not config.training.warmup:
         return None
     return Remedy(
-        {"training.schedule": "constant", "training.warmup": "0"}, f"a constant rate of {config.training.resolved_lr:g} in place of {config.training.schedule}"
+        {"training.schedule": "constant", "training.warmup": "0"},
+        (
+            f"a constant rate of {config.training.resolved_lr:g} in place of "
+            f"{config.training.schedule}"
+        ),
     )
 
 
@@ -148,14 +202,22 @@ def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     rate = config.training.resolved_lr
     return Remedy(
-        {"training.warmup": str(steps)}, f"a rate that rises to {rate:g} over {steps} steps in place of {config.training.warmup}{_because(_pace(evidence))}"
+        {"training.warmup": str(steps)},
+        (
+            f"a rate that rises to {rate:g} over {steps} steps in place of "
+            f"{config.training.warmup}{_because(_pace(evidence))}"
+        ),
     )
 
 
 def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The typical norm of the gradient as its bound; half of the bound that the run has."""
     has = config.training.clip_global_norm
-    norm = evidence.scalar("gradient_norm")[: max(len(evidence.steps) // 2, 1)] if evidence.run.is_recorded("gradient_norm") else np.empty(0)
+    norm = (
+        evidence.scalar("gradient_norm")[: max(len(evidence.steps) // 2, 1)]
+        if evidence.run.is_recorded("gradient_norm")
+        else np.empty(0)
+    )
     norm = norm[np.isfinite(norm)]
     typical = float(np.median(norm)) if len(norm) else 1.0
     bound = min(typical, has / 2) if has is not None else typical
@@ -163,7 +225,10 @@ def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     told = f": it is typically {typical:.2g}, at most {norm.max():.2g}" if len(norm) else ""
     before = f" in place of {has:g}" if has is not None else ""
-    return Remedy({"training.clip_global_norm": short(bound)}, f"the norm of the gradient clipped at {short(bound)}{before}{told}")
+    return Remedy(
+        {"training.clip_global_norm": short(bound)},
+        f"the norm of the gradient clipped at {short(bound)}{before}{told}",
+    )
 
 
 def early_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -171,15 +236,24 @@ def early_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.training.early_stopping is not None or np.isnan(learned.val_loss).all():
         return None
     best = learned.best_val
-    told = f"val_loss was smallest, {learned.val_loss[best]:.3g}, after {learned.steps[best]} of {learned.updates} updates"
-    return Remedy({"training.early_stopping": "yes"}, f"early stopping, which keeps the best parameters: {told}")
+    told = (
+        f"val_loss was smallest, {learned.val_loss[best]:.3g}, after {learned.steps[best]} of "
+        f"{learned.updates} updates"
+    )
+    return Remedy(
+        {"training.early_stopping": "yes"},
+        f"early stopping, which keeps the best parameters: {told}",
+    )
 
 
 def no_early_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
     stopping = config.training.early_stopping
     if stopping is None:
         return None
-    return Remedy({"training.early_stopping": "none"}, f"without {stopping}, which ended the run after {evidence.learning.updates} updates")
+    return Remedy(
+        {"training.early_stopping": "none"},
+        f"without {stopping}, which ended the run after {evidence.learning.updates} updates",
+    )
 
 
 def patient_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -187,8 +261,18 @@ def patient_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if stopping is None:
         return None
     patience = max(4 * int(stopping.parameters["patience"]), 10)
-    told = f"patience {patience} in place of {stopping.parameters['patience']}, any improvement in place of {float(stopping.parameters['min_delta']):g}"
-    return Remedy({"training.early_stopping": f"early_stopping(patience={patience}, monitor={stopping.parameters['monitor']})"}, told)
+    told = (
+        f"patience {patience} in place of {stopping.parameters['patience']}, any improvement in "
+        f"place of {float(stopping.parameters['min_delta']):g}"
+    )
+    return Remedy(
+        {
+            "training.early_stopping": (
+                f"early_stopping(patience={patience}, monitor={stopping.parameters['monitor']})"
+            )
+        },
+        told,
+    )
 
 
 def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -197,17 +281,28 @@ def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if rate >= 0.5 or not config.model.layers:
         return None
     new = 0.3 if rate < 0.2 else min(0.5, rate + 0.2)
-    return Remedy({"model.dropout": short(new)}, f"dropout of {short(new)} in place of {rate:g}{_because(_gap(evidence))}")
+    return Remedy(
+        {"model.dropout": short(new)},
+        f"dropout of {short(new)} in place of {rate:g}{_because(_gap(evidence))}",
+    )
 
 
 def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Ten times the decay or penalty that the run has, 1e-4 where there is none, of a regression at least that of `_ridge`; None where what it has weighs
-    something already."""
+    """Ten times the decay or penalty that the run has, 1e-4 where there is none, of a regression at
+    least that of `_ridge`; None where what it has weighs something already.
+    """
     training, told, ridge_dose = config.training, _because(_gap(evidence)), _ridge(evidence)
     decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
     if decay > (USUAL_DECAY if ridge_dose else 0.0):
         new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
-        return Remedy({"training.optimizer": new}, f"weight decay of {10 * decay:g} in place of {decay:g}{told}") if decay < 0.1 else None
+        return (
+            Remedy(
+                {"training.optimizer": new},
+                f"weight decay of {10 * decay:g} in place of {decay:g}{told}",
+            )
+            if decay < 0.1
+            else None
+        )
     if training.l2 > 0 and not _faint(evidence):
         return None
     new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, ridge_dose)
@@ -216,15 +311,25 @@ def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the targets can be explained as not."""
+    """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the
+    targets can be explained as not.
+    """
     features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
     decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
-    if not features or not samples or config.training.l2 >= features / samples or decay > USUAL_DECAY:
+    if (
+        not features
+        or not samples
+        or config.training.l2 >= features / samples
+        or decay > USUAL_DECAY
+    ):
         return None
     new = short(features / samples)
     return Remedy(
         {"training.l2": new, **_coupled(config)},
-        f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too",
+        (
+            f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of "
+            f"{features} features have noise too"
+        ),
     )
 
 
@@ -234,8 +339,10 @@ def _coupled(config: RunConfig) -> dict[str, str]:
 
 
 def _ridge(evidence: Evidence) -> float:
-    """The ridge penalty of Hoerl, Kennard & Baldwin 1975, d σ²/(n ‖β‖²) of d standardized features and n samples, with the unexplained and the explained
-    share of the variance of new targets for σ² and ‖β‖²; 0 where there are none, or for classes."""
+    """The ridge penalty of Hoerl, Kennard & Baldwin 1975, d σ²/(n ‖β‖²) of d standardized features
+    and n samples, with the unexplained and the explained share of the variance of new targets for
+    σ² and ‖β‖²; 0 where there are none, or for classes.
+    """
     learned, features = evidence.learning, evidence.layers[0].fan_in
     samples = len(evidence.run.data.get("train_indices", ()))
     if learned.task != "regression" or not learned.validated or not samples or not features:
@@ -254,7 +361,9 @@ def _faint(evidence: Evidence) -> bool:
 def with_parameter(spec: Spec, name: str, value: float) -> str:
     """A thing with one parameter set, as it is typed."""
     given = {key: spec.parameters[key] for key in spec.given} | {name: value}
-    words = [f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)]
+    words = [
+        f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)
+    ]
     return f"{spec.name}({', '.join(words)})" if words else spec.name
 
 
@@ -263,7 +372,13 @@ def _default(spec: Spec, name: str) -> object:
 
 
 def _typed(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def regularizers(config: RunConfig) -> dict[str, str]:
@@ -286,12 +401,19 @@ def without(config: RunConfig, places: Sequence[str], told: str) -> Remedy | Non
     has = {place: words for place, words in regularizers(config).items() if place in places}
     if not has:
         return None
-    patch = {place: with_parameter(config.training.optimizer, "weight_decay", 0.0) if place == "training.optimizer" else OFF[place] for place in has}
+    patch = {
+        place: with_parameter(config.training.optimizer, "weight_decay", 0.0)
+        if place == "training.optimizer"
+        else OFF[place]
+        for place in has
+    }
     return Remedy(patch, f"without {' and '.join(has.values())}{_because(told)}")
 
 
 def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Without anything that keeps the net from fitting; what weighs little (the decay that AdamW comes with) is left alone where there is more."""
+    """Without anything that keeps the net from fitting; what weighs little (the decay that
+    AdamW comes with) is left alone where there is more.
+    """
     has = list(regularizers(config))
     decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
     if decay <= 0.01 and "training.optimizer" in has:
@@ -300,7 +422,9 @@ def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def no_dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    return without(config, ("model.dropout", "model.input_dropout", "model.drop_connect"), _fit(evidence))
+    return without(
+        config, ("model.dropout", "model.input_dropout", "model.drop_connect"), _fit(evidence)
+    )
 
 
 def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -312,26 +436,42 @@ def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def double(evidence: Evidence, config: RunConfig) -> Remedy:
-    return Remedy({"training.dtype": "float64"}, f"float64 holds numbers down to 1e-308, {config.training.dtype} down to 1e-38")
+    return Remedy(
+        {"training.dtype": "float64"},
+        f"float64 holds numbers down to 1e-308, {config.training.dtype} down to 1e-38",
+    )
 
 
 def decaying_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if str(config.training.schedule) != "constant":
         return None
     rate = config.training.resolved_lr
-    return Remedy({"training.schedule": "cosine"}, f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than {rate:g} per weight")
+    return Remedy(
+        {"training.schedule": "cosine"},
+        (
+            f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than "
+            f"{rate:g} per weight"
+        ),
+    )
 
 
 def another_start(evidence: Evidence, config: RunConfig) -> Remedy:
     seed = config.training.seed
     told = f"seed {seed} stands at {_size(evidence)}"
-    return Remedy({"training.seed": str(seed + 1), "data.data_seed": str(config.resolved_data_seed)}, f"other initial weights, seed {seed + 1}: {told}")
+    return Remedy(
+        {"training.seed": str(seed + 1), "data.data_seed": str(config.resolved_data_seed)},
+        f"other initial weights, seed {seed + 1}: {told}",
+    )
 
 
 def _size(evidence: Evidence) -> str:
     learned = evidence.learning
     error = float(learned.error[-1])
-    return f"an error of {error:.4g}" if learned.task == "regression" else f"{error:.1%} error in training"
+    return (
+        f"an error of {error:.4g}"
+        if learned.task == "regression"
+        else f"{error:.1%} error in training"
+    )
 
 
 def _because(told: str) -> str:
@@ -339,11 +479,16 @@ def _because(told: str) -> str:
 
 
 def _pace(evidence: Evidence) -> str:
-    """What shows that steps are long: the typical update of the layer that moves most, or the loss."""
+    """What shows that steps are long: the typical update of the layer that moves most, or the
+    loss.
+    """
     try:
         typical = evidence.typical("update_ratio")
         worst = int(np.nanargmax(typical))
-        return f"an update typically moves {evidence.names[worst]} by {typical[worst]:.2g} of its weights"
+        return (
+            f"an update typically moves {evidence.names[worst]} by {typical[worst]:.2g} of "
+            "its weights"
+        )
     except (NotEvaluableError, ValueError):
         pass
     try:
@@ -358,7 +503,10 @@ def _gap(evidence: Evidence) -> str:
     if not learned.validated:
         return ""
     if learned.task == "regression":
-        return f"R² is {learned.skill[-1]:.2f} in training and {learned.val_skill[-1]:.2f} on new samples"
+        return (
+            f"R² is {learned.skill[-1]:.2f} in training and {learned.val_skill[-1]:.2f} on "
+            "new samples"
+        )
     return f"{learned.error[-1]:.1%} error in training, {learned.val_error[-1]:.1%} on new samples"
 
 

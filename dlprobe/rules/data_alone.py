@@ -1,4 +1,6 @@
-"""Judging data before anything is trained on them: the rules of data, the same ones, look at a run without a step, kept in memory."""
+"""Judging data before anything is trained on them: the rules of data, the same ones, look at a
+run without a step, kept in memory.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ class DataEvidence(Evidence):
 
 
 def judge_data(config: RunConfig, data: Mapping[str, Any]) -> Judgement:
-    """What the rules of data say. `data`: as a run file would hold them, by the names of the layout table.
+    """What the rules of data say. `data`: as a run file would hold them, by the names of the layout
+    table.
 
     A rule that needs a trained net says so and is not evaluated.
     """
@@ -57,7 +60,12 @@ def judge_data(config: RunConfig, data: Mapping[str, Any]) -> Judgement:
 
 def untrained_run(config: RunConfig, data: Mapping[str, Any]) -> Run:
     """A run in memory that ended before its first step: of the net only the output is known."""
-    description = RunDescription((LayerFacts("output"),), config=to_mapping(config), data=data, initial_parameters=np.zeros(1, np.float32))
+    description = RunDescription(
+        (LayerFacts("output"),),
+        config=to_mapping(config),
+        data=data,
+        initial_parameters=np.zeros(1, np.float32),
+    )
     with RunWriter.create(None, description) as writer:
         writer.end("finished", {"steps_done": 0})
         content = writer.bytes()

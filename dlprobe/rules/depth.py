@@ -14,8 +14,9 @@ from dlprobe.rules.outcome import Finding, Remedy
 
 @dataclass(frozen=True)
 class Fall:
-    """One recorded row: decades by which the root of the variance changes from hidden_1 to hidden_n, the band of chance, whose variance it is, and how
-    much of it hidden_1 has."""
+    """One recorded row: decades by which the root of the variance changes from hidden_1 to
+    hidden_n, the band of chance, whose variance it is, and how much of it hidden_1 has.
+    """
 
     step: int
     decades: float
@@ -29,12 +30,19 @@ def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, 
     return first
 
 
-def fall_of(evidence: Evidence, profile: StepProfile, choose: Callable[[tuple[float, str], tuple[float, str]], tuple[float, str]]) -> Fall:
+def fall_of(
+    evidence: Evidence,
+    profile: StepProfile,
+    choose: Callable[[tuple[float, str], tuple[float, str]], tuple[float, str]],
+) -> Fall:
     """The change of one row, of pooled and between-sample variance the one that `choose` takes."""
     evidence.require("activation_variance", "activation_sample_variance")
     row = int(evidence.steps.searchsorted(profile.step))
     between = evidence.row("activation_sample_variance", row)[evidence.hidden]
-    decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.flow.activation_variance, POOLED), (between, BETWEEN))]
+    decades = [
+        (_decades(float(values[0]), float(values[-1])), name)
+        for values, name in ((profile.flow.activation_variance, POOLED), (between, BETWEEN))
+    ]
     found, what = choose(decades[0], decades[1])
     start = profile.flow.activation_variance[0] if what == POOLED else between[0]
     return Fall(profile.step, found, profile.verdict.band, what, float(start))
@@ -44,13 +52,21 @@ POOLED, BETWEEN = "activation_variance", "activation_sample_variance"
 
 
 def _decades(first: float, last: float) -> float:
-    """½ log10 last/first; −∞ where the last is 0 while the first is not, 0 where nothing can be said."""
+    """½ log10 last/first; −∞ where the last is 0 while the first is not, 0 where nothing can be
+    said.
+    """
     if not (math.isfinite(first) and math.isfinite(last)) or first <= 0.0:
         return 0.0
     return 0.5 * math.log10(last / first) if last > 0.0 else -math.inf
 
 
-def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall], share: float, remedies: tuple[Remedy, ...]) -> list[Finding]:
+def fallen(
+    evidence: Evidence,
+    found: Sequence[Fall],
+    all_falls: Sequence[Fall],
+    share: float,
+    remedies: tuple[Remedy, ...],
+) -> list[Finding]:
     """The finding of rows that agree: where the first is among them, or so many are."""
     if not found or (found[0] is not all_falls[0] and len(found) < share * len(all_falls)):
         return []
@@ -58,6 +74,21 @@ def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall],
     low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
     size = f"is {power_of_ten(2 * first.decades)} times that of {low}"
     if math.isinf(first.decades):
-        size = f"has fallen to 0 (below the smallest number of {evidence.run.dtype}), from {first.first:.3g} in {low}"
-    evident = f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of {len(all_falls)} recorded steps looked at"
-    return [Finding(first.decades, math.copysign(first.band, first.decades), evident, (low, high), (first.step, found[-1].step), remedies)]
+        size = (
+            f"has fallen to 0 (below the smallest number of {evidence.run.dtype}), from "
+            f"{first.first:.3g} in {low}"
+        )
+    evident = (
+        f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of "
+        f"{len(all_falls)} recorded steps looked at"
+    )
+    return [
+        Finding(
+            first.decades,
+            math.copysign(first.band, first.decades),
+            evident,
+            (low, high),
+            (first.step, found[-1].step),
+            remedies,
+        )
+    ]

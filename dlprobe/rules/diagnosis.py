@@ -1,7 +1,9 @@
-"""One diagnosis of one run, from which every command takes its words: whether it learned, what hindered it, what followed, what to try.
+"""One diagnosis of one run, from which every command takes its words: whether it learned, what
+hindered it, what followed, what to try.
 
-`diagnosis_of` is a pure function of what was observed and what the rules said, so that known findings can be left out, severities graded and runs renamed
-without opening the run again; `diagnose` looks at the run first.
+`diagnosis_of` is a pure function of what was observed and what the rules said, so that known
+findings can be left out, severities graded and runs renamed without opening the run again;
+`diagnose` looks at the run first.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ PUT_BACK = ("R003",)  # a finding of these rules knows what the run had before i
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and what `dlprobe train` would repeat.
+    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and
+    what `dlprobe train` would repeat.
 
-    config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are not known.
+    config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are
+        not known.
     """
 
     state: State
@@ -49,8 +53,9 @@ class Observed:
 
 @dataclass(frozen=True)
 class Action:
-    """Something to try. remedy: the change of the configuration and why, words alone for a run of another origin; code: of the finding that names it, empty for
-    plain settings where nothing is named; command: what to type, empty where there is nothing that dlprobe could train.
+    """Something to try. remedy: the change of the configuration and why, words alone for a run of
+    another origin; code: of the finding that names it, empty for plain settings where nothing is
+    named; command: what to type, empty where there is nothing that dlprobe could train.
     """
 
     remedy: Remedy
@@ -66,11 +71,14 @@ class Action:
 class Diagnosis:
     """What is to be said of one run.
 
-    path: of the run, with `#id` in a study, empty where it has no file that could be named. cause: the error or warning furthest upstream; None where there
-    is none, or where all that was found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the cause brings about, of the same
-    layers and time. others: everything else. excluded: where a run failed without a cause, codes of the rules that looked for one and passed.
-    seconds: that the run was trained for, NaN where that is not known. together: where several causes stand beside each other, those that the first
-    action undoes at once, the top one first, each with the only remedy that it contributes; empty for one.
+    path: of the run, with `#id` in a study, empty where it has no file that could be named. cause:
+        the error or warning furthest upstream; None where there is none, or where all that was
+        found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the
+        cause brings about, of the same layers and time. others: everything else. excluded: where a
+        run failed without a cause, codes of the rules that looked for one and passed.
+    seconds: that the run was trained for, NaN where that is not known. together: where several
+        causes stand beside each other, those that the first action undoes at once, the top one
+        first, each with the only remedy that it contributes; empty for one.
     """
 
     path: str
@@ -99,7 +107,9 @@ class Diagnosis:
 
     @property
     def trained(self) -> bool:
-        """False of a configuration that is judged before it is trained: there is no run to go on with."""
+        """False of a configuration that is judged before it is trained: there is no run to go
+        on with.
+        """
         return self.state.name != "before training"
 
     @property
@@ -114,9 +124,20 @@ class Diagnosis:
             "reason": self.state.reason,
             "cause": None if self.cause is None else self.cause.to_json(),
             "cause_unknown": self.cause_unknown,
-            "together": [{"code": each.code, "name": each.name, "evidence": each.evidence, **each.remedies[0].to_json()} for each in self.together],
+            "together": [
+                {
+                    "code": each.code,
+                    "name": each.name,
+                    "evidence": each.evidence,
+                    **each.remedies[0].to_json(),
+                }
+                for each in self.together
+            ],
             "excluded": list(self.excluded),
-            **{name: [finding.code for finding in getattr(self, name)] for name in ("follows", "symptoms", "others")},
+            **{
+                name: [finding.code for finding in getattr(self, name)]
+                for name in ("follows", "symptoms", "others")
+            },
             "actions": [action.to_json() for action in self.actions],
             "caveats": list(self.caveats),
             "not_evaluated": [group.to_json() for group in self.not_evaluated],
@@ -124,44 +145,60 @@ class Diagnosis:
 
 
 def diagnose(run: Run, judgement: Judgement, path: str) -> Diagnosis:
-    """The diagnosis of an open run that was judged. Raises RunFileError where the file is damaged."""
+    """The diagnosis of an open run that was judged. Raises RunFileError where the file is
+    damaged.
+    """
     return diagnosis_of(observed(run), judgement, path)
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A run of a study that was looked at while it was open, to be named and spoken of later. judgement: None of one that learned well, whose faults, if it
-    has any, are not what a study is about.
+    """A run of a study that was looked at while it was open, to be named and spoken of later.
+    judgement: None of one that learned well, whose faults, if it has any, are not what a study is
+    about.
     """
 
     seen: Observed
     judgement: Judgement | None = None
 
     def diagnosis(self, path: str, typed: bool = True) -> Diagnosis:
-        """What is to be said of it. path: what it is called; typed: whether that can be typed where a run is asked for."""
+        """What is to be said of it. path: what it is called; typed: whether that can be typed
+        where a run is asked for.
+        """
         seen = self.seen if typed else replace(self.seen, config=None)
         return diagnosis_of(seen, self.judgement or Judgement(), path)
 
 
 def examine(run: Run) -> Examined:
-    """Look at an open run; judge it unless it learned well. Raises RunFileError where the file is damaged."""
+    """Look at an open run; judge it unless it learned well. Raises RunFileError where the file
+    is damaged.
+    """
     seen = observed(run)
     return Examined(seen, None if seen.state.name == "learned well" else judge(run))
 
 
 def observed(run: Run) -> Observed:
     """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
-    place = Place(tuple(str(name) for name in run.layers.names), int(run.steps[-1]) if len(run.steps) else None)
+    place = Place(
+        tuple(str(name) for name in run.layers.names),
+        int(run.steps[-1]) if len(run.steps) else None,
+    )
     return Observed(state_of(run), place, run.configuration, _caveats(run), _seconds(run))
 
 
 def state_of(run: Run) -> State:
-    """What a run has come to. One that was stopped is *interrupted* where more steps may have led to something else."""
+    """What a run has come to. One that was stopped is *interrupted* where more steps may have
+    led to something else.
+    """
     reached = state(learning(run), run.status)
     if run.status != "interrupted":
         return reached
     stopped = f"stopped after {_steps(run):,} step{'' if _steps(run) == 1 else 's'}"
-    return State("interrupted", f"{stopped}; {reached.reason}") if reached.name in OPEN else State(reached.name, f"{reached.reason}; {stopped}")
+    return (
+        State("interrupted", f"{stopped}; {reached.reason}")
+        if reached.name in OPEN
+        else State(reached.name, f"{reached.reason}; {stopped}")
+    )
 
 
 def _steps(run: Run) -> int:
@@ -188,20 +225,48 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     faults = [finding for finding in judgement.findings if finding.severity != "info"]
     causes, symptoms = ranked(faults, seen.place)
     cause = causes[0] if causes else None
-    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and seen.place.explains(cause, each))
+    follows = (
+        ()
+        if cause is None
+        else tuple(
+            each
+            for each in judgement.findings
+            if each is not cause and seen.place.explains(cause, each)
+        )
+    )
     told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
     others = tuple(each for each in judgement.findings if not any(each is one for one in told))
     failed = seen.state.name in FAILED
-    remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
+    remarks = (
+        [each for each in judgement.findings if each.severity == "info"]
+        if seen.state.name == "learned in part"
+        else []
+    )
     wanting = failed or seen.state.name == "learned in part"
     guards = [each for each in judgement.findings if each.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
     undone = _undone_already(others, together)
-    follows, others = (*follows, *undone), tuple(each for each in others if not any(each is one for one in undone))
-    back = actions_of([each for each in judgement.findings if each.code in PUT_BACK], seen.config, path)
-    actions = _first_together(together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path)
-    actions = (*back, *(action for action in actions if not any(action.remedy.patch == one.remedy.patch for one in back)))
-    plain = plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
+    follows, others = (
+        (*follows, *undone),
+        tuple(each for each in others if not any(each is one for one in undone)),
+    )
+    back = actions_of(
+        [each for each in judgement.findings if each.code in PUT_BACK], seen.config, path
+    )
+    actions = _first_together(
+        together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path
+    )
+    actions = (
+        *back,
+        *(
+            action
+            for action in actions
+            if not any(action.remedy.patch == one.remedy.patch for one in back)
+        ),
+    )
+    plain = (
+        plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
+    )
     return Diagnosis(
         path,
         seen.state,
@@ -220,21 +285,43 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
 
 
 def _undone_already(others: Sequence[Finding], together: Sequence[Finding]) -> list[Finding]:
-    """Findings that say of another cause's option what it has cost: with the causes undone nothing is left to change for them."""
+    """Findings that say of another cause's option what it has cost: with the causes undone
+    nothing is left to change for them.
+    """
     if len(together) < 2:
         return []
     patch, codes = joined(together).patch, {cause.code for cause in together}
-    beside = [each for each in others if each.code in codes and not any(each is cause for cause in together)]
-    return [each for each in beside if each.remedies and each.remedies[0].patch and each.remedies[0].patch.items() <= patch.items()]
+    beside = [
+        each
+        for each in others
+        if each.code in codes and not any(each is cause for cause in together)
+    ]
+    return [
+        each
+        for each in beside
+        if each.remedies
+        and each.remedies[0].patch
+        and each.remedies[0].patch.items() <= patch.items()
+    ]
 
 
-def _first_together(together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str) -> tuple[Action, ...]:
+def _first_together(
+    together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str
+) -> tuple[Action, ...]:
     """The actions, and before them what undoes several causes at once."""
-    return (_action(joined(together), together[0].code, config, path), *actions) if len(together) > 1 else actions
+    return (
+        (_action(joined(together), together[0].code, config, path), *actions)
+        if len(together) > 1
+        else actions
+    )
 
 
-def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str) -> tuple[Action, ...]:
-    """What the findings name, in their order, each change once, and none that undoes what a finding further upstream asks for."""
+def actions_of(
+    findings: Iterable[Finding], config: RunConfig | None, path: str
+) -> tuple[Action, ...]:
+    """What the findings name, in their order, each change once, and none that undoes what a
+    finding further upstream asks for.
+    """
     actions: list[Action] = []
     for finding in findings:
         asked = [action.remedy.patch for action in actions]
@@ -245,19 +332,32 @@ def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str)
 
 
 def _action(remedy: Remedy, code: str, config: RunConfig | None, path: str) -> Action:
-    return Action(remedy, code, train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else "")
+    return Action(
+        remedy,
+        code,
+        train_command(path, config, remedy.patch)
+        if config is not None and path and remedy.patch
+        else "",
+    )
 
 
 def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list[Finding]:
-    """The causes that can be undone at once, the top one first: each with its first remedy that leaves alone what those before it set; the only remedy
-    of each is what to undo. Empty where the configuration is not known.
+    """The causes that can be undone at once, the top one first: each with its first remedy that
+    leaves alone what those before it set; the only remedy of each is what to undo. Empty where the
+    configuration is not known.
     """
     chosen: list[Finding] = []
     patch: dict[str, str] = {}
     if config is None:
         return chosen
     for cause in causes:
-        fitting = (each for each in cause.remedies if each.patch and not _undoes(each.patch, [patch]) and _possible(config, {**patch, **each.patch}))
+        fitting = (
+            each
+            for each in cause.remedies
+            if each.patch
+            and not _undoes(each.patch, [patch])
+            and _possible(config, {**patch, **each.patch})
+        )
         remedy = next(fitting, None)
         if remedy is not None and not remedy.patch.items() <= patch.items():
             chosen.append(replace(cause, remedies=(remedy,)))
@@ -281,9 +381,13 @@ def _possible(config: RunConfig, patch: Mapping[str, str]) -> bool:
 
 def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:
     same = (action.remedy for action in actions)
-    return any(other.patch == remedy.patch if remedy.patch else other.why == remedy.why for other in same)
+    return any(
+        other.patch == remedy.patch if remedy.patch else other.why == remedy.why for other in same
+    )
 
 
 def _undoes(patch: Mapping[str, str], asked: Sequence[Mapping[str, str]]) -> bool:
     """Whether a change sets a key that an earlier finding wants set to something else."""
-    return any(key in other and other[key] != value for other in asked for key, value in patch.items())
+    return any(
+        key in other and other[key] != value for other in asked for key, value in patch.items()
+    )

@@ -1,7 +1,9 @@
-"""What rules look at: one view of a run, shared by all of them, that reads each thing once and as little of it as is needed.
+"""What rules look at: one view of a run, shared by all of them, that reads each thing once and as
+little of it as is needed.
 
-A run of a million steps must be judged in seconds, so a statistic is read whole only while it is short; beyond that rules see the stored levels
-(minimum, maximum and mean of every 64, 4,096 or 262,144 rows) and single rows.
+A run of a million steps must be judged in seconds, so a statistic is read whole only while it is
+short; beyond that rules see the stored levels (minimum, maximum and mean of every 64, 4,096 or
+262,144 rows) and single rows.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ import numpy.typing as npt
 from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.analysis.learning.learned import Learning, learning
 from dlprobe.analysis.likeness import Likeness, likeness
-from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, can_be_judged, step_profile
+from dlprobe.analysis.profiles.run_profile import (
+    StepProfile,
+    activations_of,
+    can_be_judged,
+    step_profile,
+)
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
 from dlprobe.record.description import LayerFacts, RunFacts
@@ -35,7 +42,9 @@ WHOLE = 2**21  # numbers of a statistic that are read as they are
 
 @dataclass(frozen=True)
 class Series:
-    """A statistic over training: `rows` recorded rows in each bin (1 where it is read whole), first step of each bin (bin,), and (bin, layer) numbers."""
+    """A statistic over training: `rows` recorded rows in each bin (1 where it is read whole),
+    first step of each bin (bin,), and (bin, layer) numbers.
+    """
 
     rows: int
     steps: Steps
@@ -45,14 +54,22 @@ class Series:
 
 
 class Evidence:
-    """A run as rules see it. What a run lacks raises NotEvaluableError, which makes the rule *not evaluated*; damage raises RunFileError."""
+    """A run as rules see it. What a run lacks raises NotEvaluableError, which makes the rule
+    *not evaluated*; damage raises RunFileError.
+    """
 
-    def __init__(self, run: Run, comparison: Comparison | None = None, best: Learning | None = None) -> None:
+    def __init__(
+        self, run: Run, comparison: Comparison | None = None, best: Learning | None = None
+    ) -> None:
         self.run = run
         self.comparison = comparison
-        """The run, or the repetitions that it belongs to, against a numbers baseline; None where none was given."""
+        """The run, or the repetitions that it belongs to, against a numbers baseline; None
+        where none was given.
+        """
         self.best = best
-        """The best run on the same data, which says what can be reached; None where none is known."""
+        """The best run on the same data, which says what can be reached; None where none is
+        known.
+        """
         self._known: dict[Any, Any] = {}
 
     @cached_property
@@ -93,7 +110,9 @@ class Evidence:
 
     @property
     def config(self) -> RunConfig | None:
-        """The configuration; None of a run that dlprobe did not train, and of one that this dlprobe cannot read."""
+        """The configuration; None of a run that dlprobe did not train, and of one that cannot
+        be read here.
+        """
         return self.run.configuration
 
     @cached_property
@@ -112,7 +131,9 @@ class Evidence:
         """A fact of LayerFacts, which must be known of this layer."""
         found = getattr(self.layers[index], name)
         if found is None:
-            raise NotEvaluableError(f"the file does not say the {name} of {self.layers[index].name}")
+            raise NotEvaluableError(
+                f"the file does not say the {name} of {self.layers[index].name}"
+            )
         return found
 
     def layer_column(self, name: str) -> list[Any]:
@@ -130,7 +151,9 @@ class Evidence:
     def require_hidden(self, count: int = 1) -> list[int]:
         """Indices of the hidden layers, of which there must be so many."""
         if len(self.hidden) < count:
-            raise NotEvaluableError(f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}")
+            raise NotEvaluableError(
+                f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}"
+            )
         return self.hidden
 
     @cached_property
@@ -138,13 +161,17 @@ class Evidence:
         """How well the run learned."""
         found = learning(self.run, self.best)
         if found is None:
-            raise NotEvaluableError("the run was never evaluated, and its batch_loss was not recorded")
+            raise NotEvaluableError(
+                "the run was never evaluated, and its batch_loss was not recorded"
+            )
         return found
 
     def require_evaluations(self) -> Learning:
         """How well the run learned by its evaluations: the loss of its batches tells too little."""
         if not self.learning.evaluated:
-            raise NotEvaluableError("the run was never evaluated: its batch_loss alone does not tell")
+            raise NotEvaluableError(
+                "the run was never evaluated: its batch_loss alone does not tell"
+            )
         return self.learning
 
     @property
@@ -154,28 +181,43 @@ class Evidence:
 
     @property
     def spared(self) -> bool:
-        """Whether what may hinder learning is told as an info only: the run learned well, or had not the time to."""
+        """Whether what may hinder learning is told as an info only: the run learned well, or
+        had not the time to.
+        """
         return self.learning.well or (self.learning.brief and self.run.status != "diverged")
 
     def require_time(self) -> Learning:
-        """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
+        """How well the run learned, of a run that had the time to: a run of a few updates is
+        not judged by its result.
+        """
         if self.learning.brief:
             made = self.learning.updates
-            raise NotEvaluableError(f"too short to tell: {counted(made, 'update')} {'was' if made == 1 else 'were'} made, {self.learning.needed} are needed")
+            raise NotEvaluableError(
+                f"too short to tell: {counted(made, 'update')} "
+                f"{'was' if made == 1 else 'were'} made, {self.learning.needed} are needed"
+            )
         return self.learning
 
     @cached_property
     def moments(self) -> list[int]:
-        """Recorded rows at which profiles are looked at: the first, the last and seven between them, evenly."""
+        """Recorded rows at which profiles are looked at: the first, the last and seven between
+        them, evenly.
+        """
         return sorted({round(each) for each in np.linspace(0, len(self.steps) - 1, MOMENTS)})
 
     @cached_property
     def profiles(self) -> list[StepProfile]:
-        """Depth profiles with their verdicts at `moments`; at least two hidden layers are needed."""
+        """Depth profiles with their verdicts at `moments`; at least two hidden layers are
+        needed.
+        """
         self.require_hidden(2)
         self.require("error_signal_rms")
         specs = activations_of(self.run)
-        found = [step_profile(self.run, row, specs) for row in self.moments if can_be_judged(self.run, row)]
+        found = [
+            step_profile(self.run, row, specs)
+            for row in self.moments
+            if can_be_judged(self.run, row)
+        ]
         if all(np.isnan(each.flow.error_signal_rms).all() for each in found):
             raise NotEvaluableError("error_signal_rms was not recorded")
         return found
@@ -185,7 +227,9 @@ class Evidence:
         return self._once(("series", name), lambda: self._series(name))
 
     def rows(self, name: str, start: int, stop: int) -> Floats:
-        """Recorded rows of a statistic as a slice counts them, (rows, layer). Short statistics are read whole, once."""
+        """Recorded rows of a statistic as a slice counts them, (rows, layer). Short statistics
+        are read whole, once.
+        """
         self.require(name)
         if len(self.steps) * len(self.names) > WHOLE:
             return self._once(("rows", name, start, stop), lambda: self._read(name, start, stop))
@@ -205,7 +249,12 @@ class Evidence:
     def typical(self, name: str) -> Floats:
         """(layer,): the median over training of a statistic; NaN where a layer has none."""
         values = self.series(name).mean
-        return np.array([np.median(kept) if len(kept := column[np.isfinite(column)]) else np.nan for column in values.T])
+        return np.array(
+            [
+                np.median(kept) if len(kept := column[np.isfinite(column)]) else np.nan
+                for column in values.T
+            ]
+        )
 
     def instrument(self, name: str) -> tuple[Steps, Floats]:
         """Steps and numbers of an instrument, (look,) and (look, layer) or (look,)."""
@@ -225,7 +274,9 @@ class Evidence:
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
-        """The first recorded row in which a layer's number is as `high` asks (a monotone question: it is first asked of maxima); None where no row is."""
+        """The first recorded row in which a layer's number is as `high` asks (a monotone
+        question: it is first asked of maxima); None where no row is.
+        """
         found = self.series(name)
         bins = np.flatnonzero(high(found.high).any(axis=1))
         if not len(bins):
@@ -251,18 +302,29 @@ class Evidence:
         """Statistics and scalars that must have been recorded."""
         missing = [name for name in names if not self.run.is_recorded(name)]
         if missing:
-            raise NotEvaluableError(f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not recorded")
+            raise NotEvaluableError(
+                f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not recorded"
+            )
 
     def _series(self, name: str) -> Series:
         self.require(name)
         size = len(self.steps) * len(self.names)
-        factor = next((each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each), layout.LEVEL_FACTORS[-1])
+        factor = next(
+            (each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each),
+            layout.LEVEL_FACTORS[-1],
+        )
         if factor == 1:
             values = self.rows(name, 0, len(self.steps))
             found = Series(1, self.steps, values, values, values)
         else:
             level = self.run.level(name, factor)
-            found = Series(factor, level.bin_start.astype(np.int64), *(each.astype(np.float64) for each in (level.mean, level.minimum, level.maximum)))
+            found = Series(
+                factor,
+                level.bin_start.astype(np.int64),
+                *(each.astype(np.float64) for each in (level.mean, level.minimum, level.maximum)),
+            )
         if np.isnan(found.mean).all():
-            raise NotEvaluableError(f"{name} was not recorded or is not defined for any layer of this net")
+            raise NotEvaluableError(
+                f"{name} was not recorded or is not defined for any layer of this net"
+            )
         return found

@@ -1,4 +1,5 @@
-"""Remedies for runs of another origin in words, where not enough of the run is known to say them in code.
+"""Remedies for runs of another origin in words, where not enough of the run is known to say them in
+code.
 
 They name what the run recorded, and nothing that it may not have had.
 """
@@ -24,16 +25,28 @@ def has_already(evidence: Evidence, name: str) -> bool:
 
 
 def _lower(evidence: Evidence) -> str:
-    return f"{_rate(evidence, 0.1) or 'a learning rate ten times smaller'} takes steps that the loss can follow"
+    return (
+        f"{_rate(evidence, 0.1) or 'a learning rate ten times smaller'} takes steps that the loss "
+        "can follow"
+    )
 
 
 def _raise(evidence: Evidence) -> str:
-    return f"{_rate(evidence, 10.0) or 'a learning rate ten times larger'} gets ten times as far in the same time"
+    return (
+        f"{_rate(evidence, 10.0) or 'a learning rate ten times larger'} gets ten times as far in "
+        "the same time"
+    )
 
 
 def _rate(evidence: Evidence, factor: float) -> str:
-    """Another rate in place of the one that the run recorded last, or began with; empty where it says neither."""
-    recorded = evidence.run.scalar("learning_rate") if evidence.run.is_recorded("learning_rate") else np.empty(0)
+    """Another rate in place of the one that the run recorded last, or began with; empty where
+    it says neither.
+    """
+    recorded = (
+        evidence.run.scalar("learning_rate")
+        if evidence.run.is_recorded("learning_rate")
+        else np.empty(0)
+    )
     known = recorded[np.isfinite(recorded)]
     rate = float(known[-1]) if len(known) else evidence.facts.learning_rate
     return f"a learning rate of {rate * factor:g} in place of {rate:g}" if rate else ""
@@ -46,7 +59,9 @@ def _usual(evidence: Evidence) -> str:
 
 def _larger_batch(evidence: Evidence) -> str:
     size = evidence.facts.batch_size
-    wanted = "larger batches" if size is None else f"batches of {max(8 * size, 32)} in place of {size}"
+    wanted = (
+        "larger batches" if size is None else f"batches of {max(8 * size, 32)} in place of {size}"
+    )
     return f"{wanted}: the noise of the gradient falls with the root of the batch"
 
 
@@ -61,9 +76,18 @@ def _without_norm(evidence: Evidence) -> str:
 
 def _without_penalty(evidence: Evidence) -> str:
     facts = evidence.facts
-    given = {"an L1 penalty": facts.l1, "an L2 penalty": facts.l2, "dropout": facts.dropout, "dropout of inputs": facts.input_dropout}
+    given = {
+        "an L1 penalty": facts.l1,
+        "an L2 penalty": facts.l2,
+        "dropout": facts.dropout,
+        "dropout of inputs": facts.input_dropout,
+    }
     named = [f"{name} of {value:g}" for name, value in given.items() if value]
-    return f"without {' and '.join(named)} the training error shows what the net can do" if named else ""
+    return (
+        f"without {' and '.join(named)} the training error shows what the net can do"
+        if named
+        else ""
+    )
 
 
 def _normalized_by(evidence: Evidence, kind: str) -> bool:
@@ -71,17 +95,30 @@ def _normalized_by(evidence: Evidence, kind: str) -> bool:
 
 
 def _activated_by(evidence: Evidence, name: str) -> bool:
-    return all((evidence.layers[index].activation or "").startswith(name) for index in evidence.hidden)
+    return all(
+        (evidence.layers[index].activation or "").startswith(name) for index in evidence.hidden
+    )
 
 
 def _longer(evidence: Evidence) -> str:
     loss = evidence.learning.loss
     middle = len(loss) // 2
-    return f"longer training: the loss still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in the second half" if loss[-1] < loss[middle] else ""
+    return (
+        (
+            f"longer training: the loss still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in "
+            "the second half"
+        )
+        if loss[-1] < loss[middle]
+        else ""
+    )
 
 
 def _units(evidence: Evidence, what: str) -> str:
-    widths = [layer.units for layer in (evidence.layers[index] for index in evidence.hidden) if layer.units is not None]
+    widths = [
+        layer.units
+        for layer in (evidence.layers[index] for index in evidence.hidden)
+        if layer.units is not None
+    ]
     return f"{what} in place of {', '.join(map(str, widths))}" if widths else what
 
 
@@ -95,7 +132,10 @@ def _drawn(evidence: Evidence) -> str:
     what = "the initializer that suits the activation"
     if not evidence.hidden or not evidence.run.is_recorded("weight_rms"):
         return what
-    return f"{what}: weights of {evidence.names[evidence.hidden[0]]} began at {evidence.row('weight_rms', 0)[evidence.hidden[0]]:.2g}"
+    return (
+        f"{what}: weights of {evidence.names[evidence.hidden[0]]} began at "
+        f"{evidence.row('weight_rms', 0)[evidence.hidden[0]]:.2g}"
+    )
 
 
 def _dropout(evidence: Evidence) -> str:
@@ -108,20 +148,31 @@ def _penalty(evidence: Evidence) -> str:
 
 
 def _output(evidence: Evidence) -> str:
-    had = " with ".join(each for each in (evidence.layers[-1].activation, evidence.facts.loss) if each)
-    return f"the output activation and loss that suit the data{f' in place of {had}' if had else ''}"
+    had = " with ".join(
+        each for each in (evidence.layers[-1].activation, evidence.facts.loss) if each
+    )
+    return (
+        f"the output activation and loss that suit the data{f' in place of {had}' if had else ''}"
+    )
 
 
 def _stopping(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         return ""
-    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {counted(learned.steps[learned.best_val], 'update')}"
+    return (
+        f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after "
+        f"{counted(learned.steps[learned.best_val], 'update')}"
+    )
 
 
 def _shares(evidence: Evidence, what: str) -> str:
     counts = np.asarray(evidence.run.data.get("train_class_counts", ()))
-    return f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples" if len(counts) else ""
+    return (
+        f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples"
+        if len(counts)
+        else ""
+    )
 
 
 WORDS: dict[str, Callable[[Evidence], str]] = {
@@ -137,15 +188,22 @@ WORDS: dict[str, Callable[[Evidence], str]] = {
     "no_norm": _without_norm,
     "no_penalty": _without_penalty,
     "relu": lambda evidence: _in_place_of(evidence, "ReLU with He weights"),
-    "leaky": lambda evidence: _in_place_of(evidence, "leaky ReLU, which has a slope on both sides,"),
+    "leaky": lambda evidence: _in_place_of(
+        evidence, "leaky ReLU, which has a slope on both sides,"
+    ),
     "init": _drawn,
     "batch_norm": lambda evidence: f"batch normalization of {len(evidence.hidden)} hidden layers",
     "layer_norm": lambda evidence: f"layer normalization of {len(evidence.hidden)} hidden layers",
     "scaling": lambda evidence: "standardized inputs",
-    "target_scaling": lambda evidence: "standardized targets" if evidence.run.data.get("task") == "regression" else "",
+    "target_scaling": lambda evidence: (
+        "standardized targets" if evidence.run.data.get("task") == "regression" else ""
+    ),
     "outputs": _output,
     "clip": lambda evidence: (
-        f"the norm of the gradient clipped at {float(np.nanmedian(evidence.scalar('gradient_norm'))):.2g}, where it typically is"
+        (
+            "the norm of the gradient clipped at "
+            f"{float(np.nanmedian(evidence.scalar('gradient_norm'))):.2g}, where it typically is"
+        )
         if evidence.run.is_recorded("gradient_norm")
         else ""
     ),

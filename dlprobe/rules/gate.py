@@ -1,4 +1,6 @@
-"""What a gate is told, the same on the command line, in project files and in pytest: codes, thresholds, and from which severity on it fails."""
+"""What a gate is told, the same on the command line, in project files and in pytest: codes,
+thresholds, and from which severity on it fails.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def failing(findings: Iterable[Finding], fails_on: Sequence[str]) -> list[Findin
 
 
 def severities(fail_on: str | None = None) -> tuple[Severity, ...]:
-    """The severities that a word of FAIL_ON means; None: the default. Raises ConfigError for others."""
+    """The severities that a word of FAIL_ON means; None: the default. Raises ConfigError for
+    others.
+    """
     word = FAIL_ON_DEFAULT if fail_on is None else str(fail_on)
     if word not in FAIL_ON:
         raise ConfigError(f"fail-on: {unknown('severity', word[:60], FAIL_ON)}")
@@ -36,7 +40,8 @@ def codes(given: str | Sequence[str] | None) -> list[str]:
 
 
 def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Thresholds by code and name, from `G001.share` keys or a table per code (in TOML both ways of writing). Raises ConfigError.
+    """Thresholds by code and name, from `G001.share` keys or a table per code (in TOML both ways of
+    writing). Raises ConfigError.
 
     >>> settings_of({"G001.share": 0.8, "L001": {"skill": 0.1}})
     {'G001': {'share': 0.8}, 'L001': {'skill': 0.1}}
@@ -47,9 +52,14 @@ def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if name:
             found.setdefault(code, {})[name.replace("-", "_")] = value
         elif isinstance(value, Mapping):
-            found.setdefault(code, {}).update({inner.replace("-", "_"): each for inner, each in value.items()})
+            found.setdefault(code, {}).update(
+                {inner.replace("-", "_"): each for inner, each in value.items()}
+            )
         else:
-            raise ConfigError(f"set: {key} = {str(value)[:60]}: expected CODE.threshold = value, for example {EXAMPLE.replace('=', ' = ')}")
+            raise ConfigError(
+                f"set: {key} = {str(value)[:60]}: expected CODE.threshold = value, for "
+                f"example {EXAMPLE.replace('=', ' = ')}"
+            )
     return found
 
 
@@ -59,6 +69,9 @@ def settings_from(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         place, equals, value = text.partition("=")
         if not (equals and value.strip() and place.partition(".")[2].strip()):
-            raise ConfigError(f"--set {text[:70]!r}: expected CODE.threshold=value, for example {EXAMPLE}; dlprobe explain CODE lists thresholds")
+            raise ConfigError(
+                f"--set {text[:70]!r}: expected CODE.threshold=value, for example {EXAMPLE}; "
+                "dlprobe explain CODE lists thresholds"
+            )
         pairs[place.strip()] = value.strip()
     return settings_of(pairs)

@@ -1,4 +1,6 @@
-"""When the error signal of a net that began ill came within the band: a profile that vanishes at step 0 is a measurement, not the run's fate."""
+"""When the error signal of a net that began ill came within the band: a profile that vanishes
+at step 0 is a measurement, not the run's fate.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from dlprobe.runs import Run
 
 
 def healed_step(run: Run, profile: RunProfile | None) -> int | None:
-    """The step from which the error signal stayed within the band for a while; None where it began unbroken, or never did. Raises RunFileError."""
+    """The step from which the error signal stayed within the band for a while; None where it
+    began unbroken, or never did. Raises RunFileError.
+    """
     if profile is None or profile.first.verdict.verdict not in BROKEN or len(run.hidden_layers) < 2:
         return None
     try:

@@ -13,7 +13,16 @@ from dlprobe.errors import ConfigError
 from dlprobe.registry import Value, tidied
 from dlprobe.rules.agreement import agreed
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Passed, Severity, worst
+from dlprobe.rules.outcome import (
+    SEVERITIES,
+    Finding,
+    Fired,
+    NotEvaluated,
+    Outcome,
+    Passed,
+    Severity,
+    worst,
+)
 from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run
 
@@ -28,8 +37,8 @@ def all_rules() -> dict[str, Rule]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all but those on request; `also` are added to them, and
-    `ignore` goes last.
+    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means
+    all but those on request; `also` are added to them, and `ignore` goes last.
 
     Raises ConfigError, when it is made, for what no rule answers to.
     """
@@ -46,24 +55,39 @@ class Selection:
     def rules(self) -> tuple[Rule, ...]:
         """The chosen rules in the order of codes."""
         named = {code for text in (*self.select, *self.also) for code in matching(text)}
-        chosen = named if self.select else named | {code for code, rule in all_rules().items() if not rule.on_request}
+        chosen = (
+            named
+            if self.select
+            else named | {code for code, rule in all_rules().items() if not rule.on_request}
+        )
         left_out = {code for text in self.ignore for code in matching(text)}
         return tuple(rule for code, rule in all_rules().items() if code in chosen - left_out)
 
 
 def matching(text: str) -> tuple[str, ...]:
-    """Codes of the rules that a code, a prefix or a name means. Raises ConfigError with a suggestion and the list for none."""
+    """Codes of the rules that a code, a prefix or a name means. Raises ConfigError with a
+    suggestion and the list for none.
+    """
     rules = all_rules()
     plain = tidied(text)
-    found = tuple(code for code, rule in rules.items() if plain and (code.lower().startswith(plain) or rule.name == plain))
+    found = tuple(
+        code
+        for code, rule in rules.items()
+        if plain and (code.lower().startswith(plain) or rule.name == plain)
+    )
     if not found:
         message = registry.unknown("rule", text.strip()[:60], rules, registry.listing("rule"))
-        raise ConfigError(f"{message}; a prefix such as {next(iter(rules))[0]} means all that begin with it")
+        raise ConfigError(
+            f"{message}; a prefix such as {next(iter(rules))[0]} means all that begin with it"
+        )
     return found
 
 
-def read_settings(texts: Iterable[str] | Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Value]]:
-    """Thresholds by code and name, typed and checked, from `CODE.threshold=value` texts or a mapping of tables (as in TOML).
+def read_settings(
+    texts: Iterable[str] | Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Value]]:
+    """Thresholds by code and name, typed and checked, from `CODE.threshold=value` texts or a
+    mapping of tables (as in TOML).
 
     Raises ConfigError for an unknown rule or threshold and for a value it does not take.
 
@@ -80,14 +104,19 @@ def _setting(text: str) -> tuple[str, dict[str, Any]]:
     place, equals, value = text.partition("=")
     code, dot, name = place.strip().partition(".")
     if not (equals and dot and name.strip() and value.strip()):
-        raise ConfigError(f"{text[:70]!r} is not a setting: expected CODE.threshold=value, for example G001.share=0.8; dlprobe explain CODE lists thresholds")
+        raise ConfigError(
+            f"{text[:70]!r} is not a setting: expected CODE.threshold=value, for example "
+            "G001.share=0.8; dlprobe explain CODE lists thresholds"
+        )
     return code, {name.strip().replace("-", "_"): value.strip()}
 
 
 def _one_rule(text: str) -> Rule:
     codes = matching(text)
     if len(codes) > 1:
-        raise ConfigError(f"{text!r} means {len(codes)} rules ({', '.join(codes)}): thresholds are set for one")
+        raise ConfigError(
+            f"{text!r} means {len(codes)} rules ({', '.join(codes)}): thresholds are set for one"
+        )
     return all_rules()[codes[0]]
 
 
@@ -98,7 +127,8 @@ def _checked(rule: Rule, table: Mapping[str, Any]) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code;
+    """What the rules said of one run: findings in the order of severity and code, codes that
+    passed, and reasons of those not evaluated by code;
     notes: by code, of rules that passed, what they would have found.
     """
 
@@ -122,24 +152,53 @@ class Judgement:
         return {
             "findings": [finding.to_json() for finding in self.findings],
             "passed": list(self.passed),
-            "not_evaluated": [{"code": code, "reason": reason} for code, reason in self.not_evaluated.items()],
+            "not_evaluated": [
+                {"code": code, "reason": reason} for code, reason in self.not_evaluated.items()
+            ],
             "notes": [{"code": code, "note": note} for code, note in self.notes.items()],
         }
 
 
-def judge(run: Run, selection: Selection | None = None, settings: Settings | None = None, comparison: Comparison | None = None) -> Judgement:
-    """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers baseline. Raises RunFileError where the file is damaged."""
+def judge(
+    run: Run,
+    selection: Selection | None = None,
+    settings: Settings | None = None,
+    comparison: Comparison | None = None,
+) -> Judgement:
+    """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers
+    baseline. Raises RunFileError where the file is damaged.
+    """
     evidence = Evidence(run, comparison)
-    outcomes = {rule.code: rule.apply(evidence, (settings or {}).get(rule.code)) for rule in (selection or Selection()).rules}
+    outcomes = {
+        rule.code: rule.apply(evidence, (settings or {}).get(rule.code))
+        for rule in (selection or Selection()).rules
+    }
     judgement = collected(outcomes)
     return replace(judgement, findings=agreed(judgement.findings, evidence))
 
 
 def collected(outcomes: Mapping[str, Outcome]) -> Judgement:
     """The judgement that outcomes by code make."""
-    findings = [finding for outcome in outcomes.values() if isinstance(outcome, Fired) for finding in outcome.findings]
+    findings = [
+        finding
+        for outcome in outcomes.values()
+        if isinstance(outcome, Fired)
+        for finding in outcome.findings
+    ]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
-    reasons = {code: outcome.reason for code, outcome in outcomes.items() if isinstance(outcome, NotEvaluated)}
-    passed = tuple(code for code, outcome in outcomes.items() if code not in reasons and not isinstance(outcome, Fired))
-    notes = {code: outcome.note for code, outcome in outcomes.items() if isinstance(outcome, Passed) and outcome.note}
+    reasons = {
+        code: outcome.reason
+        for code, outcome in outcomes.items()
+        if isinstance(outcome, NotEvaluated)
+    }
+    passed = tuple(
+        code
+        for code, outcome in outcomes.items()
+        if code not in reasons and not isinstance(outcome, Fired)
+    )
+    notes = {
+        code: outcome.note
+        for code, outcome in outcomes.items()
+        if isinstance(outcome, Passed) and outcome.note
+    }
     return Judgement(tuple(findings), passed, reasons, notes)

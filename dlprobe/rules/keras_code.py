@@ -1,4 +1,6 @@
-"""Changes of the configuration as lines of Keras 3. `model` is the compiled model that the callback recorded; `x_train`, `x_val` are its arrays."""
+"""Changes of the configuration as lines of Keras 3. `model` is the compiled model that the
+callback recorded; `x_train`, `x_val` are its arrays.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ INITIALIZERS = {
     "lecun_uniform": "LecunUniform()",
     "orthogonal": "Orthogonal()",
 }
-CLASSES = {own: name for name, own in KERAS_OPTIMIZERS.items()} | {"sgd": "SGD", "momentum": "SGD", "nesterov": "SGD", "amsgrad": "Adam"}
+CLASSES = {own: name for name, own in KERAS_OPTIMIZERS.items()} | {
+    "sgd": "SGD",
+    "momentum": "SGD",
+    "nesterov": "SGD",
+    "amsgrad": "Adam",
+}
 
 
 def of_layers(names: Sequence[str], action: str) -> list[str]:
@@ -25,7 +32,11 @@ def of_layers(names: Sequence[str], action: str) -> list[str]:
     if len(names) == 1:
         return [f"layer = model.get_layer({names[0]!r})\n{action}"]
     listed = ", ".join(map(repr, names))
-    return [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"] if names else []
+    return (
+        [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
+        if names
+        else []
+    )
 
 
 def activation(change: Change) -> list[str] | None:
@@ -33,16 +44,25 @@ def activation(change: Change) -> list[str] | None:
     if spec is None or spec.name not in ACTIVATIONS:
         return None
     names = list(dict.fromkeys(module.activation or module.name for module in change.hidden))
-    return [*of_layers(names, f"layer.activation = keras.activations.{ACTIVATIONS[spec.name]}"), *compiled(change)]
+    return [
+        *of_layers(names, f"layer.activation = keras.activations.{ACTIVATIONS[spec.name]}"),
+        *compiled(change),
+    ]
 
 
 def compiled(change: Change) -> list[str]:
-    """A model is compiled anew, so that what was traced of it is forgotten, with an optimizer that begins anew."""
+    """A model is compiled anew, so that what was traced of it is forgotten, with an optimizer
+    that begins anew.
+    """
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return []
     given = [number(change.after.training.resolved_lr)]
-    given += [f"momentum={number(float(spec.parameters['momentum']))}"] if "momentum" in spec.parameters and CLASSES[spec.name] == "SGD" else []
+    given += (
+        [f"momentum={number(float(spec.parameters['momentum']))}"]
+        if "momentum" in spec.parameters and CLASSES[spec.name] == "SGD"
+        else []
+    )
     given += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
     decay = float(spec.parameters.get("weight_decay", 0.0))
     given += [f"weight_decay={number(decay)}"] if decay else []
@@ -55,12 +75,18 @@ def init(change: Change) -> list[str] | None:
     if made is None:
         return None
     names = [module.name for module in change.modules]
-    return [*of_layers(names, f"layer.kernel.assign(keras.initializers.{made}(layer.kernel.shape))"), *zero_biases(change)]
+    return [
+        *of_layers(names, f"layer.kernel.assign(keras.initializers.{made}(layer.kernel.shape))"),
+        *zero_biases(change),
+    ]
 
 
 def zero_biases(change: Change) -> list[str]:
     """Bias parameters of 0."""
-    return of_layers([module.name for module in change.modules if module.has_bias], "layer.bias.assign(keras.ops.zeros_like(layer.bias))")
+    return of_layers(
+        [module.name for module in change.modules if module.has_bias],
+        "layer.bias.assign(keras.ops.zeros_like(layer.bias))",
+    )
 
 
 def bias_init(change: Change) -> list[str] | None:
@@ -68,13 +94,20 @@ def bias_init(change: Change) -> list[str] | None:
 
 
 def norm(change: Change) -> list[str] | None:
-    """A chain of layers is put together anew with norms before the activations; of another net a line says where."""
+    """A chain of layers is put together anew with norms before the activations; of another net
+    a line says where.
+    """
     spec = change.after.model.norm
     if spec is None or spec.name not in ("batch", "layer"):
         return None
     kind = "BatchNormalization" if spec.name == "batch" else "LayerNormalization"
     if any(module.layer.residual != "none" for module in change.hidden):
-        return [f"# where the model is made, between layer and activation of {change.hidden[0].name} …: keras.layers.{kind}()"]
+        return [
+            (
+                "# where the model is made, between layer and activation of "
+                f"{change.hidden[0].name} …: keras.layers.{kind}()"
+            )
+        ]
     names = ", ".join(repr(module.name) for module in change.hidden)
     rebuilt = (
         "for layer in model.layers:",
@@ -87,7 +120,11 @@ def norm(change: Change) -> list[str] | None:
         "model = keras.Model(inputs, output)",
     )
     begun = "loss, inputs = model.loss, keras.Input(model.input_shape[1:])\noutput = inputs"
-    return [begun, "\n".join(rebuilt), *(line.replace("model.loss", "loss") for line in compiled(change))]
+    return [
+        begun,
+        "\n".join(rebuilt),
+        *(line.replace("model.loss", "loss") for line in compiled(change)),
+    ]
 
 
 def rate(change: Change) -> list[str]:
@@ -96,11 +133,17 @@ def rate(change: Change) -> list[str]:
 
 def rate_or_optimizer(change: Change) -> list[str]:
     """A new rate alone needs no new optimizer."""
-    return compiled(change) if change.before.training.optimizer != change.after.training.optimizer else rate(change)
+    return (
+        compiled(change)
+        if change.before.training.optimizer != change.after.training.optimizer
+        else rate(change)
+    )
 
 
 def clip(change: Change) -> list[str]:
-    return [f"model.optimizer.global_clipnorm = {number(change.after.training.clip_global_norm or 0.0)}"]
+    return [
+        f"model.optimizer.global_clipnorm = {number(change.after.training.clip_global_norm or 0.0)}"
+    ]
 
 
 def batch_size(change: Change) -> list[str]:
@@ -111,7 +154,10 @@ def class_weights(change: Change) -> list[str] | None:
     counts = change.classes
     if not counts or min(counts) < 1:
         return None
-    weights = ", ".join(f"{index}: {number(float(f'{sum(counts) / (len(counts) * count):.3g}'))}" for index, count in enumerate(counts))
+    weights = ", ".join(
+        f"{index}: {number(float(f'{sum(counts) / (len(counts) * count):.3g}'))}"
+        for index, count in enumerate(counts)
+    )
     return [f"model.fit(x_train, y_train, class_weight={{{weights}}})"]
 
 
@@ -123,7 +169,9 @@ def scaling(change: Change) -> list[str]:
 
 
 def seed(change: Change) -> list[str]:
-    return [f"keras.utils.set_random_seed({change.after.training.seed})  # before the model is made"]
+    return [
+        f"keras.utils.set_random_seed({change.after.training.seed})  # before the model is made"
+    ]
 
 
 KERAS: dict[str, Translation] = {

@@ -1,6 +1,8 @@
-"""A findings baseline: what is known and accepted, kept in a JSON file, so that only what is new fails.
+"""A findings baseline: what is known and accepted, kept in a JSON file, so that only what is new
+fails.
 
-A finding is known by the path of its run (relative to the baseline's folder), its code, and no milder a severity. Layers and numbers may move.
+A finding is known by the path of its run (relative to the baseline's folder), its code, and no
+milder a severity. Layers and numbers may move.
 """
 
 from __future__ import annotations
@@ -35,9 +37,16 @@ class Known:
         """The run with its new findings only."""
         place = _place(judged.path, self.folder)
         new = tuple(
-            each for each in judged.judgement.findings if SEVERITIES.index(each.severity or "info") < self.findings.get((place, each.code), len(SEVERITIES))
+            each
+            for each in judged.judgement.findings
+            if SEVERITIES.index(each.severity or "info")
+            < self.findings.get((place, each.code), len(SEVERITIES))
         )
-        return replace(judged, judgement=replace(judged.judgement, findings=new), known=len(judged.judgement.findings) - len(new))
+        return replace(
+            judged,
+            judgement=replace(judged.judgement, findings=new),
+            known=len(judged.judgement.findings) - len(new),
+        )
 
 
 def _place(path: str, folder: Path) -> str:
@@ -47,12 +56,17 @@ def _place(path: str, folder: Path) -> str:
 
 def baseline_text(findings: Mapping[Key, int]) -> str:
     """The content of a baseline file that knows these findings."""
-    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(findings.items())]
+    records = [
+        {"run": run, "code": code, "severity": SEVERITIES[index]}
+        for (run, code), index in sorted(findings.items())
+    ]
     return json.dumps({"schema": SCHEMA, "findings": records}, indent=2) + "\n"
 
 
 def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> None:
-    """Write the findings of these runs as known and keep what the file knows of other runs. Raises RunFileError or OSError; the file is then as it was."""
+    """Write the findings of these runs as known and keep what the file knows of other runs.
+    Raises RunFileError or OSError; the file is then as it was.
+    """
     kept = read_baseline(path).findings if path.is_file() else {}
     places = {_place(run.path, path.parent) for run in judged}
     known = {key: index for key, index in kept.items() if key[0] not in places}
@@ -60,22 +74,31 @@ def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> None:
 
 
 def findings_of(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
-    """The findings of these runs, by run (its path from the baseline's folder) and code, with the index of the worst severity."""
+    """The findings of these runs, by run (its path from the baseline's folder) and code, with
+    the index of the worst severity.
+    """
     worst: dict[Key, int] = {}
     for run in judged:
         for each in run.judgement.findings:
             key = (_place(run.path, folder), each.code)
-            worst[key] = min(worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info"))
+            worst[key] = min(
+                worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info")
+            )
     return worst
 
 
 def read_baseline(path: Path) -> Known:
-    """The known findings of a file. Raises RunFileError, one line, where it is missing or not a findings baseline."""
+    """The known findings of a file. Raises RunFileError, one line, where it is missing or not a
+    findings baseline.
+    """
     again = f"write it with dlprobe check RUN --write-baseline {path}"
     try:
         text = read_start(path, LARGEST_FILE + 1)
         if text.startswith(b"\x89"):
-            raise RunFileError(f"{path} is a run file, not a findings baseline: compare numbers with --against {path}")
+            raise RunFileError(
+                f"{path} is a run file, not a findings baseline: compare numbers with "
+                f"--against {path}"
+            )
         record = json.loads(text) if len(text) <= LARGEST_FILE else None
     except FileNotFoundError:
         raise RunFileError(f"{path}: no such baseline: {nearby(path)}{again}") from None
@@ -83,12 +106,24 @@ def read_baseline(path: Path) -> Known:
         raise RunFileError(f"{path}: cannot be read: {error.strerror or error}: {again}") from None
     except (ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("findings"), list):
+    if (
+        not isinstance(record, dict)
+        or record.get("schema") != SCHEMA
+        or not isinstance(record.get("findings"), list)
+    ):
         raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): {again}")
     return Known(path.parent, dict(_entry(each, path, again) for each in record["findings"]))
 
 
 def _entry(record: Any, path: Path, again: str) -> tuple[Key, int]:
-    if isinstance(record, dict) and isinstance(record.get("run"), str) and isinstance(record.get("code"), str) and record.get("severity") in SEVERITIES:
+    if (
+        isinstance(record, dict)
+        and isinstance(record.get("run"), str)
+        and isinstance(record.get("code"), str)
+        and record.get("severity") in SEVERITIES
+    ):
         return (record["run"], record["code"]), SEVERITIES.index(record["severity"])
-    raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): an entry lacks run, code or severity: {again}")
+    raise RunFileError(
+        f"{path} is not a findings baseline ({SCHEMA}): an entry lacks run, code or "
+        f"severity: {again}"
+    )

@@ -12,14 +12,18 @@ from dlprobe.errors import Severity as Severity
 
 
 class NotEvaluableError(Exception):
-    """Raised inside a rule where the run lacks what it needs; the message becomes the reason of `NotEvaluated`."""
+    """Raised inside a rule where the run lacks what it needs; the message becomes the reason of
+    `NotEvaluated`.
+    """
 
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of the configuration that may cure: `patch` maps `table.key` to the value as typed, `why` is one line.
+    """A change of the configuration that may cure: `patch` maps `table.key` to the value as typed,
+    `why` is one line.
 
-    lines: the same change in the program that trained the run, where that was another one than dlprobe.
+    lines: the same change in the program that trained the run, where that was another one than
+        dlprobe.
     """
 
     patch: Mapping[str, str]
@@ -28,15 +32,22 @@ class Remedy:
 
     def to_json(self) -> dict[str, Any]:
         """The remedy as data; `lines` only where there are some."""
-        return {"patch": dict(self.patch), "why": self.why, **({"lines": list(self.lines)} if self.lines else {})}
+        return {
+            "patch": dict(self.patch),
+            "why": self.why,
+            **({"lines": list(self.lines)} if self.lines else {}),
+        }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One diagnosis. A rule fills everything but code, name and severity, which are its own unless it says otherwise.
+    """One diagnosis. A rule fills everything but code, name and severity, which are its own unless
+    it says otherwise.
 
-    layers: names, the worst or the first first. steps: () for the whole run, one step, or the first and last of a range. measured, threshold: the number
-    and what it was compared with, NaN where the diagnosis is not a number. evidence: one sentence that can be verified in the file.
+    layers: names, the worst or the first first. steps: () for the whole run, one step, or the first
+        and last of a range. measured, threshold: the number and what it was compared with, NaN
+        where the diagnosis is not a number. evidence: one sentence that can be verified in the
+        file.
     """
 
     measured: float
@@ -77,7 +88,9 @@ class Fired:
 
 @dataclass(frozen=True)
 class Passed:
-    """The rule looked, and did not find. note: what it would have found, or by how far the run passed; empty where that says nothing."""
+    """The rule looked, and did not find. note: what it would have found, or by how far the run
+    passed; empty where that says nothing.
+    """
 
     note: str = ""
 
@@ -99,4 +112,11 @@ def fired(*findings: Finding) -> Outcome:
 
 def worst(findings: Sequence[Finding]) -> Severity | None:
     """The most severe severity among findings; None for none."""
-    return next((severity for severity in SEVERITIES if any(finding.severity == severity for finding in findings)), None)
+    return next(
+        (
+            severity
+            for severity in SEVERITIES
+            if any(finding.severity == severity for finding in findings)
+        ),
+        None,
+    )

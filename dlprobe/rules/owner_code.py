@@ -1,4 +1,6 @@
-"""What a change of the configuration is made into for the program that trained a run: its modules by their names, and statements over several of them."""
+"""What a change of the configuration is made into for the program that trained a run: its
+modules by their names, and statements over several of them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ FEW = 3  # layers that have a line each; more of them share a loop
 
 @dataclass(frozen=True)
 class Module:
-    """A layer as its owner wrote it. kind: the class; activation: the module behind it, empty where a
-    function is called or none; axes: of its output, 2 of (samples, units)."""
+    """A layer as its owner wrote it. kind: the class; activation: the module behind it, empty where
+    a function is called or none; axes: of its output, 2 of (samples, units).
+    """
 
     layer: LayerFacts
     kind: str = ""
@@ -28,14 +31,20 @@ class Module:
 
     @property
     def has_bias(self) -> bool:
-        """Whether it has bias parameters; where its size does not say so it is taken to have none."""
+        """Whether it has bias parameters; where its size does not say so it is taken to have
+        none.
+        """
         fan_in, fan_out, count = self.layer.fan_in, self.layer.fan_out, self.layer.parameter_count
-        return None not in (fan_in, fan_out, count) and count == (fan_in or 0) * (fan_out or 0) + (fan_out or 0)
+        return None not in (fan_in, fan_out, count) and count == (fan_in or 0) * (fan_out or 0) + (
+            fan_out or 0
+        )
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be translated: the run's configuration as it is and as it is to be, its layers, index 0 nearest the input, and sizes of its classes."""
+    """What is to be translated: the run's configuration as it is and as it is to be, its
+    layers, index 0 nearest the input, and sizes of its classes.
+    """
 
     before: RunConfig
     after: RunConfig
@@ -63,7 +72,8 @@ def expression(name: str) -> str:
 
 
 def for_each(names: Sequence[str], line: Callable[[str], str]) -> list[str]:
-    """A statement for each module, a loop where many names differ in one number that rises evenly. line: makes one of an expression.
+    """A statement for each module, a loop where many names differ in one number that rises evenly.
+    line: makes one of an expression.
 
     >>> for_each(["net.0", "net.2", "net.4", "net.6", "head"], lambda module: f"{module}.double()")
     ['for i in range(0, 8, 2):\\n    model.net[i].double()', 'model.head.double()']
@@ -77,20 +87,33 @@ def for_each(names: Sequence[str], line: Callable[[str], str]) -> list[str]:
             continue
         parts = rest[0].split(".")
         start = int(parts[place])
-        before, behind = expression(".".join(parts[:place])) if place else "model", parts[place + 1 :]
+        before, behind = (
+            expression(".".join(parts[:place])) if place else "model",
+            parts[place + 1 :],
+        )
         tail = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in behind)
-        numbers = f"range({start}, {start + count * step}, {step})" if step != 1 else f"range({start}, {start + count})"
+        numbers = (
+            f"range({start}, {start + count * step}, {step})"
+            if step != 1
+            else f"range({start}, {start + count})"
+        )
         lines.append(f"for i in {numbers}:\n    {line(f'{before}[i]{tail}')}")
         rest = rest[count:]
     return lines
 
 
 def _even(names: Sequence[str]) -> tuple[int, int, int]:
-    """How many names from the first on differ in one number that rises by the same step; the step, and the place of the number among a name's parts."""
+    """How many names from the first on differ in one number that rises by the same step; the
+    step, and the place of the number among a name's parts.
+    """
     best = (1, 0, 0)
     first = names[0].split(".")
     for place, part in enumerate(first):
-        if not part.isdigit() or len(names) < 2 or not all(each.isidentifier() or each.isdigit() for each in first):
+        if (
+            not part.isdigit()
+            or len(names) < 2
+            or not all(each.isidentifier() or each.isdigit() for each in first)
+        ):
             continue
         second = names[1].split(".")
         if len(second) != len(first) or not second[place].isdigit():

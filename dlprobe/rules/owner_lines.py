@@ -1,7 +1,8 @@
 """A change of the configuration as lines of the program that trained a run.
 
-One translation per configuration key and framework (`torch_code`, `keras_code`): functions of what is
-changed that give statements, to be put where the model is made. A key without one is told in words alone.
+One translation per configuration key and framework (`torch_code`, `keras_code`): functions of what
+is changed that give statements, to be put where the model is made. A key without one is told in
+words alone.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from dlprobe.rules.keras_code import KERAS
 from dlprobe.rules.owner_code import Change, Module, Translation
 from dlprobe.rules.torch_code import TORCH
 
-OWNERS: dict[str, Mapping[str, Translation]] = {"torch": TORCH, "keras": KERAS}  # by the origin of a run
+OWNERS: dict[str, Mapping[str, Translation]] = {
+    "torch": TORCH,
+    "keras": KERAS,
+}  # by the origin of a run
 
 
 def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str]) -> tuple[str, ...]:
-    """The lines that make a change in the owner's program; none where one of its keys has no translation, or where nobody knows the framework.
+    """The lines that make a change in the owner's program; none where one of its keys has no
+    translation, or where nobody knows the framework.
 
     config: the nearest configuration; patch: the change of it.
     """
@@ -39,9 +44,18 @@ def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str])
 def modules_of(evidence: Evidence) -> list[Module]:
     """The layers of a run with what its recorder noted of their modules."""
     listed = evidence.run.environment.get("modules", [])
-    noted: dict[str, dict[str, Any]] = {str(each.get("name")): each for each in listed if isinstance(each, dict)} if isinstance(listed, list) else {}
+    noted: dict[str, dict[str, Any]] = (
+        {str(each.get("name")): each for each in listed if isinstance(each, dict)}
+        if isinstance(listed, list)
+        else {}
+    )
     return [
-        Module(layer, str(known.get("kind", "")), str(known.get("activation", "")), known["axes"] if isinstance(known.get("axes"), int) else 0)
+        Module(
+            layer,
+            str(known.get("kind", "")),
+            str(known.get("activation", "")),
+            known["axes"] if isinstance(known.get("axes"), int) else 0,
+        )
         for layer in evidence.layers
         for known in [noted.get(layer.name, {})]
     ]

@@ -14,9 +14,27 @@ def share_of(found: Sequence[StepProfile], profiles: Sequence[StepProfile], shar
     return bool(found) and (found[0] is profiles[0] or len(found) >= share * len(profiles))
 
 
-def profile_finding(evidence: Evidence, found: Sequence[StepProfile], profiles: Sequence[StepProfile], side: float, remedies: tuple[Remedy, ...]) -> Finding:
-    """The finding of rows that all say the same; `side` is −1 where the ratio is too small, 1 where it is too large."""
+def profile_finding(
+    evidence: Evidence,
+    found: Sequence[StepProfile],
+    profiles: Sequence[StepProfile],
+    side: float,
+    remedies: tuple[Remedy, ...],
+) -> Finding:
+    """The finding of rows that all say the same; `side` is −1 where the ratio is too small, 1
+    where it is too large.
+    """
     verdict = found[0].verdict
-    evident = f"at step {found[0].step} {verdict.reason}; so in {len(found)} of {len(profiles)} recorded steps looked at"
+    evident = (
+        f"at step {found[0].step} {verdict.reason}; so in {len(found)} of {len(profiles)} "
+        "recorded steps looked at"
+    )
     layers = (evidence.names[evidence.hidden[0]], evidence.names[evidence.hidden[-1]])
-    return Finding(verdict.log10_ratio, side * verdict.band, evident, layers, (found[0].step, found[-1].step), remedies)
+    return Finding(
+        verdict.log10_ratio,
+        side * verdict.band,
+        evident,
+        layers,
+        (found[0].step, found[-1].step),
+        remedies,
+    )

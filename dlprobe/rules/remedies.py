@@ -1,5 +1,5 @@
-"""Remedies that several rules name: what to change in the configuration, filled in from what the run
-had and showed.
+"""Remedies that several rules name: what to change in the configuration, filled in from what the
+run had and showed.
 
 A remedy that this run's configuration already has, that its dlprobe does not take, or that would
 only trade one unwise combination for another is left out. A run of another origin has no
@@ -23,12 +23,18 @@ from dlprobe.rules.foreign_remedies import has_already, words_for
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.owner_lines import OWNERS, owner_lines
 
-GOES_BY = {"training.lr": "training.optimizer", "model.activation": "model.layers", "model.norm": "model.layers"}  # what doses and words take for granted
+GOES_BY = {
+    "training.lr": "training.optimizer",
+    "model.activation": "model.layers",
+    "model.norm": "model.layers",
+}  # what doses and words take for granted
 Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
 def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
-    """The named remedies for this run, in this order, each once; none where dlprobe trained it and its configuration cannot be read."""
+    """The named remedies for this run, in this order, each once; none where dlprobe trained it
+    and its configuration cannot be read.
+    """
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
         return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
@@ -39,8 +45,10 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
 
 
 def _foreign(evidence: Evidence, name: str) -> Remedy | None:
-    """A remedy for a run that another program trained: made of the nearest configuration and told in that program's language, where
-    all is known that it changes; else in words, where there are any."""
+    """A remedy for a run that another program trained: made of the nearest configuration and told
+    in that program's language, where all is known that it changes; else in words, where there are
+    any.
+    """
     if has_already(evidence, name):
         return None
     made = _of_likeness(evidence, name) if evidence.run.origin in OWNERS else None
@@ -51,7 +59,9 @@ def _foreign(evidence: Evidence, name: str) -> Remedy | None:
 
 
 def _of_likeness(evidence: Evidence, name: str) -> Remedy | None:
-    """The remedy that the nearest configuration would get; None where it changes, or goes by, what the file does not tell."""
+    """The remedy that the nearest configuration would get; None where it changes, or goes by,
+    what the file does not tell.
+    """
     near = evidence.likeness
     try:
         made = kept(near.config, [REMEDIES[name](evidence, near.config)])
@@ -66,7 +76,9 @@ def _of_likeness(evidence: Evidence, name: str) -> Remedy | None:
 
 
 def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
-    """Those that change a configuration into another one that can be trained and has no new flaw."""
+    """Those that change a configuration into another one that can be trained and has no new
+    flaw.
+    """
     return tuple(each for each in made if each is not None and _changes(config, each))
 
 
@@ -79,7 +91,9 @@ def _changes(config: RunConfig, remedy: Remedy) -> bool:
 
 
 def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, ...]:
-    """The run without the regularizers at these keys, `table.key`; told: why, in the run's numbers."""
+    """The run without the regularizers at these keys, `table.key`; told: why, in the run's
+    numbers.
+    """
     if evidence.run.origin != OWN:
         return remedies(evidence, "no_penalty")
     config = evidence.config

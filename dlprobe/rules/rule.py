@@ -1,4 +1,6 @@
-"""What a rule is: a record with code, severity, thresholds and their origin, a lesson, and a function that looks at the evidence."""
+"""What a rule is: a record with code, severity, thresholds and their origin, a lesson, and a
+function that looks at the evidence.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,22 @@ from dlprobe.registry import register as register_record
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Fired, NotEvaluableError, NotEvaluated, Outcome, Severity
 
-HEADINGS = ("What it looks for", "Why it hurts", "How it is measured", "When it stays silent", "What to try", "References")
+HEADINGS = (
+    "What it looks for",
+    "Why it hurts",
+    "How it is measured",
+    "When it stays silent",
+    "What to try",
+    "References",
+)
 CODE = re.compile(r"[A-Z][0-9]{3}")
 
 
 @dataclass(frozen=True)
 class Threshold(Parameter):
-    """A number that a rule compares with, settable as `CODE.name=value`; `origin` says where the default comes from."""
+    """A number that a rule compares with, settable as `CODE.name=value`; `origin` says where
+    the default comes from.
+    """
 
     origin: str = ""
 
@@ -34,10 +45,14 @@ Check: TypeAlias = Callable[[Evidence, Settings], Outcome]
 class Rule:
     """One diagnosis.
 
-    name: with `_`, the registry's name; code: a letter and three digits, stable once released. needs: what the run must have recorded, in words.
-    lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence, thresholds by name) gives the outcome.
-    brings_about: codes of what this fault itself can bring about in the same layers, then or later (what those bring about in turn need not be named).
-    symptom: it says again how the run ended (that it did not learn, that it got worse), and never why.
+    name: with `_`, the registry's name; code: a letter and three digits, stable once released.
+        needs: what the run must have recorded, in words.
+    lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence,
+        thresholds by name) gives the outcome.
+    brings_about: codes of what this fault itself can bring about in the same layers, then or later
+        (what those bring about in turn need not be named).
+    symptom: it says again how the run ended (that it did not learn, that it got worse), and never
+        why.
     on_request: judged only where it is named or its bound is given.
     """
 
@@ -66,13 +81,21 @@ class Rule:
     def sections(self) -> dict[str, str]:
         """The lesson by heading, each as one paragraph."""
         pieces = re.split(rf"^({'|'.join(HEADINGS)}):", self.lesson.strip(), flags=re.MULTILINE)
-        return {heading: " ".join(text.split()) for heading, text in zip(pieces[1::2], pieces[2::2], strict=True)}
+        return {
+            heading: " ".join(text.split())
+            for heading, text in zip(pieces[1::2], pieces[2::2], strict=True)
+        }
 
     def apply(self, evidence: Evidence, settings: Settings | None = None) -> Outcome:
         """Look at the evidence, with thresholds by name on top of the defaults."""
-        values = {threshold.name: threshold.default for threshold in self.parameters} | dict(settings or {})
+        values = {threshold.name: threshold.default for threshold in self.parameters} | dict(
+            settings or {}
+        )
         try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():  # runs are full of NaN and infinity; a rule says itself what it does with them
+            with (
+                np.errstate(all="ignore"),
+                warnings.catch_warnings(),
+            ):  # runs are full of NaN and infinity; a rule says itself what it does with them
                 warnings.simplefilter("ignore", RuntimeWarning)
                 outcome = self.check(evidence, values)
         except NotEvaluableError as reason:
@@ -82,7 +105,14 @@ class Rule:
     def _signed(self, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, Fired):
             return outcome
-        return Fired(tuple(replace(each, code=self.code, name=self.title, severity=each.severity or self.severity) for each in outcome.findings))
+        return Fired(
+            tuple(
+                replace(
+                    each, code=self.code, name=self.title, severity=each.severity or self.severity
+                )
+                for each in outcome.findings
+            )
+        )
 
 
 def register(
@@ -98,11 +128,25 @@ def register(
     symptom: bool = False,
     on_request: bool = False,
 ) -> Rule:
-    """Register a rule; called once at the end of its file, with the file's docstring as the lesson. brings_about: codes, blanks between them.
+    """Register a rule; called once at the end of its file, with the file's docstring as the lesson.
+    brings_about: codes, blanks between them.
 
     Raises ValueError for a code of another form.
     """
     if not CODE.fullmatch(code):
-        raise ValueError(f"rule {name}: its code is {code!r}: expected a capital and three digits, e.g. G001")
-    rule = Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds), tuple(brings_about.split()), symptom, on_request)
+        raise ValueError(
+            f"rule {name}: its code is {code!r}: expected a capital and three digits, e.g. G001"
+        )
+    rule = Rule(
+        code,
+        name,
+        severity,
+        lesson or "",
+        check,
+        tuple(needs),
+        tuple(thresholds),
+        tuple(brings_about.split()),
+        symptom,
+        on_request,
+    )
     return register_record("rule", rule)

@@ -1,5 +1,5 @@
-"""What to undo first where signals or gradients do not pass: whatever of the net was chosen otherwise
-than is usual, and is off by its numbers.
+"""What to undo first where signals or gradients do not pass: whatever of the net was chosen
+otherwise than is usual, and is off by its numbers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,19 @@ from dlprobe.rules.scale import off_scale
 SLOW = 3.0  # times below the optimizer's usual rate
 DROPS = ("model.dropout", "model.input_dropout", "model.drop_connect")
 STRONG = 0.3  # share that is dropped
-FEW_UNITS = 8  # of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al. 2020)
-DEEP = 6  # hidden layers beyond which gradients of two samples have less than 1 % in common, (1/2)^n (Balduzzi et al. 2017)
+# of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al.
+# 2020)
+FEW_UNITS = 8
+# hidden layers beyond which gradients of two samples have less than 1 % in common, (1/2)^n
+# (Balduzzi et al. 2017)
+DEEP = 6
 USUAL = 2.0  # factor by which the variance of weights may leave the range of the usual initializers
 
 
 def passing(evidence: Evidence) -> tuple[str, ...]:
-    """Names of remedies for signals that do not pass through the net, those first that undo what is off by its numbers."""
+    """Names of remedies for signals that do not pass through the net, those first that undo
+    what is off by its numbers.
+    """
     config, first = evidence.config, []
     if config is not None:
         if config.model.bias_init is not None:
@@ -49,23 +55,35 @@ def few(evidence: Evidence) -> bool:
 
 
 def is_odd(evidence: Evidence) -> bool:
-    """Whether something else than its shape is off about the net: its weights, its bias parameters, an activation that squashes."""
+    """Whether something else than its shape is off about the net: its weights, its bias
+    parameters, an activation that squashes.
+    """
     return passing(evidence)[0] in ("biases", "init", "relu")
 
 
 def fitting(evidence: Evidence) -> tuple[str, ...]:
-    """Names of remedies for a training part that is not learned, those first that undo what holds the net back."""
+    """Names of remedies for a training part that is not learned, those first that undo what
+    holds the net back.
+    """
     config = evidence.config
     first = []
     if config is not None:
-        first += ["raise_rate"] if config.training.resolved_lr < config.training.optimizer.record.rate / SLOW else []
+        first += (
+            ["raise_rate"]
+            if config.training.resolved_lr < config.training.optimizer.record.rate / SLOW
+            else []
+        )
         first += ["no_penalty"] if held_back(evidence) else []
-        first += [name for name in passing(evidence)[:1] if name in ("biases", "init", "relu", "wider")]
+        first += [
+            name for name in passing(evidence)[:1] if name in ("biases", "init", "relu", "wider")
+        ]
     return tuple(dict.fromkeys([*first, "no_penalty", "larger_net", "longer", "usual_optimizer"]))
 
 
 def unlearned(evidence: Evidence) -> bool:
-    """Whether much of the training part is left to learn; of a regression whose noise nobody knows more than half of it."""
+    """Whether much of the training part is left to learn; of a regression whose noise nobody
+    knows more than half of it.
+    """
     learned = evidence.learning
     if learned.task != "regression" or learned.known:
         return learned.reached < WELL
@@ -75,7 +93,9 @@ def unlearned(evidence: Evidence) -> bool:
 
 
 def held_back(evidence: Evidence) -> str:
-    """What of the configuration is known to hold a net back, in words; empty where nothing is, or where new samples are worse off than the training part."""
+    """What of the configuration is known to hold a net back, in words; empty where nothing is,
+    or where new samples are worse off than the training part.
+    """
     config, learned = evidence.config, evidence.learning
     if config is None:
         return ""
@@ -84,7 +104,11 @@ def held_back(evidence: Evidence) -> str:
     rate, usual = config.training.resolved_lr, config.training.optimizer.record.rate
     if rate < usual / SLOW:
         told.append(f"its rate of {rate:g} is far below the usual {usual:g}")
-    strong = [words for place, words in regularizers(config).items() if place in DROPS and float(words.split()[-1]) >= STRONG]
+    strong = [
+        words
+        for place, words in regularizers(config).items()
+        if place in DROPS and float(words.split()[-1]) >= STRONG
+    ]
     if strong and not gap > 2.0 * spread:
         told.append(f"it trains under {' and '.join(strong)}")
     if few(evidence):
@@ -93,14 +117,18 @@ def held_back(evidence: Evidence) -> str:
 
 
 def calming(evidence: Evidence) -> tuple[str, ...]:
-    """Names of remedies for steps that are too long: a rate that a schedule raised, inputs or targets out of scale, then the rate itself."""
+    """Names of remedies for steps that are too long: a rate that a schedule raised, inputs or
+    targets out of scale, then the rate itself.
+    """
     return ("constant_schedule", *off_scale(evidence), "lower_rate")
 
 
 def squashes(text: str) -> bool:
-    """Whether an activation passes on less than half of the error signal's mean square where its input has variance 1 and its weights keep that.
+    """Whether an activation passes on less than half of the error signal's mean square where its
+    input has variance 1 and its weights keep that.
 
-    σ_w² E φ² = 1 keeps the activations; σ_w² E φ'² is then what a layer passes on (Schoenholz et al. 2017): 0.15 of a sigmoid, 1 of ReLU, 1.2 of tanh.
+    σ_w² E φ² = 1 keeps the activations; σ_w² E φ'² is then what a layer passes on (Schoenholz et
+    al. 2017): 0.15 of a sigmoid, 1 of ReLU, 1.2 of tanh.
     """
     return passed_on(text) < 0.5
 
@@ -118,16 +146,20 @@ NARROW = 0.5
 
 
 def narrowness(evidence: Evidence) -> float:
-    """Σ 1/width over the hidden layers, to which the variance of the logarithm of what passes is proportional (Hanin & Rolnick 2018).
+    """Σ 1/width over the hidden layers, to which the variance of the logarithm of what passes is
+    proportional (Hanin & Rolnick 2018).
 
     NaN where a width is not known.
     """
     widths = [evidence.layers[index].units for index in evidence.hidden]
-    return math.fsum(1.0 / width for width in widths if width) if widths and all(widths) else math.nan
+    return (
+        math.fsum(1.0 / width for width in widths if width) if widths and all(widths) else math.nan
+    )
 
 
 def scale_factor(evidence: Evidence) -> float:
-    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers give, as a factor of their variance (geometric mean).
+    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers
+    give, as a factor of their variance (geometric mean).
 
     1 within, and where that is not known.
     """
@@ -137,14 +169,18 @@ def scale_factor(evidence: Evidence) -> float:
         return 1.0
     known = factors[np.isfinite(factors)]
     with np.errstate(divide="ignore"):
-        return math.exp(float(np.log(known).mean())) if len(known) else 1.0  # weights of 0 are off by a factor of 0
+        return (
+            math.exp(float(np.log(known).mean())) if len(known) else 1.0
+        )  # weights of 0 are off by a factor of 0
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:
     """The same by layer (hidden layers that are not normalized before their activation,)."""
     hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
     if not hidden:
-        raise NotEvaluableError("no such layer: every hidden layer is normalized before its activation")
+        raise NotEvaluableError(
+            "no such layer: every hidden layer is normalized before its activation"
+        )
     return _factors(evidence, hidden)
 
 
@@ -164,15 +200,29 @@ def _factors(evidence: Evidence, hidden: list[int]) -> np.ndarray:
 
 
 def is_normalized(evidence: Evidence, index: int) -> bool:
-    """Whether a layer is normalized before its activation, so that the scale of its weights does not matter."""
-    return bool(evidence.layer_fact("normalization", index) != "none" and evidence.layer_fact("norm_position", index) == "before")
+    """Whether a layer is normalized before its activation, so that the scale of its weights
+    does not matter.
+    """
+    return bool(
+        evidence.layer_fact("normalization", index) != "none"
+        and evidence.layer_fact("norm_position", index) == "before"
+    )
 
 
 def _factor(evidence: Evidence, index: int, variance: float) -> float:
     """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
     fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
-    low, high = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)), max(2.0, _gain(evidence, index) ** 2) / fan_in
-    return variance / low if variance < low else variance / high if variance > high else 1.0 + 0.0 * variance
+    low, high = (
+        min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)),
+        max(2.0, _gain(evidence, index) ** 2) / fan_in,
+    )
+    return (
+        variance / low
+        if variance < low
+        else variance / high
+        if variance > high
+        else 1.0 + 0.0 * variance
+    )
 
 
 def _gain(evidence: Evidence, index: int) -> float:

@@ -1,4 +1,6 @@
-"""Changes of the configuration as lines of PyTorch. `model` and `optimizer` are those that `record` got; `x_train`, `x_val` those of `rec.data`."""
+"""Changes of the configuration as lines of PyTorch. `model` and `optimizer` are those that
+`record` got; `x_train`, `x_val` those of `rec.data`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,12 @@ from dlprobe.record.frameworks import TORCH_OPTIMIZERS
 from dlprobe.registry import Spec
 from dlprobe.rules.owner_code import Change, Translation, expression, for_each, number
 
-ACTIVATIONS = {"relu": "torch.nn.ReLU()", "leaky_relu": "torch.nn.LeakyReLU()", "tanh": "torch.nn.Tanh()", "selu": "torch.nn.SELU()"}
+ACTIVATIONS = {
+    "relu": "torch.nn.ReLU()",
+    "leaky_relu": "torch.nn.LeakyReLU()",
+    "tanh": "torch.nn.Tanh()",
+    "selu": "torch.nn.SELU()",
+}
 INITIALIZERS = {  # name -> what is called with a weight
     "he_normal": 'kaiming_normal_({}, nonlinearity="relu")',
     "he_uniform": 'kaiming_uniform_({}, nonlinearity="relu")',
@@ -16,7 +23,12 @@ INITIALIZERS = {  # name -> what is called with a weight
     "lecun_uniform": 'kaiming_uniform_({}, nonlinearity="linear")',
     "orthogonal": "orthogonal_({})",
 }
-CLASSES = {own: name for name, own in TORCH_OPTIMIZERS.items()} | {"sgd": "SGD", "momentum": "SGD", "nesterov": "SGD", "amsgrad": "Adam"}
+CLASSES = {own: name for name, own in TORCH_OPTIMIZERS.items()} | {
+    "sgd": "SGD",
+    "momentum": "SGD",
+    "nesterov": "SGD",
+    "amsgrad": "Adam",
+}
 ADDED = {"amsgrad": ["amsgrad=True"], "nesterov": ["nesterov=True"]}
 
 
@@ -30,9 +42,13 @@ def activation(change: Change) -> list[str] | None:
     called = [module for module in change.hidden if not module.activation]
     lines = for_each(named, lambda module: f"{module} = {made}")
     if called:
-        had = ", ".join(dict.fromkeys(module.layer.activation or "its activation" for module in called))
+        had = ", ".join(
+            dict.fromkeys(module.layer.activation or "its activation" for module in called)
+        )
         where = f"{called[0].name} … {called[-1].name}" if len(called) > 1 else called[0].name
-        lines.append(f"# in forward(), behind {where}: torch.nn.functional.{spec.name} in place of {had}")
+        lines.append(
+            f"# in forward(), behind {where}: torch.nn.functional.{spec.name} in place of {had}"
+        )
     return lines
 
 
@@ -42,12 +58,18 @@ def init(change: Change) -> list[str] | None:
     if call is None:
         return None
     names = [module.name for module in change.modules]
-    return [*for_each(names, lambda module: f"torch.nn.init.{call.format(f'{module}.weight')}"), *zero_biases(change)]
+    return [
+        *for_each(names, lambda module: f"torch.nn.init.{call.format(f'{module}.weight')}"),
+        *zero_biases(change),
+    ]
 
 
 def zero_biases(change: Change) -> list[str]:
     """Bias parameters of 0."""
-    return for_each([module.name for module in change.modules if module.has_bias], lambda module: f"torch.nn.init.zeros_({module}.bias)")
+    return for_each(
+        [module.name for module in change.modules if module.has_bias],
+        lambda module: f"torch.nn.init.zeros_({module}.bias)",
+    )
 
 
 def bias_init(change: Change) -> list[str] | None:
@@ -57,19 +79,31 @@ def bias_init(change: Change) -> list[str] | None:
 def norm(change: Change) -> list[str] | None:
     """Behind every hidden layer, before its activation."""
     spec = change.after.model.norm
-    if spec is None or spec.name not in ("batch", "layer") or any(module.kind != "Linear" for module in change.hidden):
+    if (
+        spec is None
+        or spec.name not in ("batch", "layer")
+        or any(module.kind != "Linear" for module in change.hidden)
+    ):
         return None
     if spec.name == "batch" and any(module.axes != 2 for module in change.hidden):
         return None
     kind = "BatchNorm1d" if spec.name == "batch" else "LayerNorm"
     lines = for_each(
-        [module.name for module in change.hidden], lambda module: f"{module} = torch.nn.Sequential({module}, torch.nn.{kind}({module}.out_features))"
+        [module.name for module in change.hidden],
+        lambda module: (
+            f"{module} = torch.nn.Sequential({module}, torch.nn.{kind}({module}.out_features))"
+        ),
     )
     return ["# before the optimizer is made: the norms have parameters", *lines]
 
 
 def rate(change: Change) -> list[str]:
-    return [f'for group in optimizer.param_groups:\n    group["lr"] = {number(change.after.training.resolved_lr)}']
+    return [
+        (
+            'for group in optimizer.param_groups:\n    group["lr"] = '
+            f"{number(change.after.training.resolved_lr)}"
+        )
+    ]
 
 
 def optimizer(change: Change) -> list[str] | None:
@@ -77,17 +111,30 @@ def optimizer(change: Change) -> list[str] | None:
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return None
-    given = [f"lr={number(change.after.training.resolved_lr)}", *_momentum(spec), *_decay(change), *ADDED.get(spec.name, [])]
+    given = [
+        f"lr={number(change.after.training.resolved_lr)}",
+        *_momentum(spec),
+        *_decay(change),
+        *ADDED.get(spec.name, []),
+    ]
     return [f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(given)})"]
 
 
 def optimizer_and_rate(change: Change) -> list[str] | None:
     """A new rate alone needs no new optimizer."""
-    return optimizer(change) if change.before.training.optimizer != change.after.training.optimizer else rate(change)
+    return (
+        optimizer(change)
+        if change.before.training.optimizer != change.after.training.optimizer
+        else rate(change)
+    )
 
 
 def _momentum(spec: Spec) -> list[str]:
-    return [f"momentum={number(float(spec.parameters['momentum']))}"] if spec.name in ("momentum", "nesterov") else []
+    return (
+        [f"momentum={number(float(spec.parameters['momentum']))}"]
+        if spec.name in ("momentum", "nesterov")
+        else []
+    )
 
 
 def _decay(change: Change) -> list[str]:
@@ -98,12 +145,20 @@ def _decay(change: Change) -> list[str]:
 
 
 def penalty(change: Change) -> list[str]:
-    return [f'for group in optimizer.param_groups:\n    group["weight_decay"] = {number(2.0 * change.after.training.l2)}']
+    return [
+        (
+            'for group in optimizer.param_groups:\n    group["weight_decay"] = '
+            f"{number(2.0 * change.after.training.l2)}"
+        )
+    ]
 
 
 def clip(change: Change) -> list[str]:
     bound = number(change.after.training.clip_global_norm or 0.0)
-    return ["# between loss.backward() and optimizer.step():", f"torch.nn.utils.clip_grad_norm_(model.parameters(), {bound})"]
+    return [
+        "# between loss.backward() and optimizer.step():",
+        f"torch.nn.utils.clip_grad_norm_(model.parameters(), {bound})",
+    ]
 
 
 def schedule(change: Change) -> list[str] | None:
@@ -111,12 +166,20 @@ def schedule(change: Change) -> list[str] | None:
         return None
     steps = change.after.training.steps
     told = f"T_max={steps})" if steps else "T_max=steps)"
-    return [f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # scheduler.step() behind each optimizer.step()"]
+    return [
+        (
+            f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # "
+            "scheduler.step() behind each optimizer.step()"
+        )
+    ]
 
 
 def warmup(change: Change) -> list[str]:
     steps = change.after.training.warmup
-    made = f"torch.optim.lr_scheduler.LinearLR(optimizer, start_factor={number(1 / max(steps, 1))}, total_iters={steps})"
+    made = (
+        f"torch.optim.lr_scheduler.LinearLR(optimizer, start_factor={number(1 / max(steps, 1))}, "
+        f"total_iters={steps})"
+    )
     return [f"scheduler = {made}  # scheduler.step() behind each optimizer.step()"]
 
 
@@ -124,25 +187,45 @@ def dropout(change: Change) -> list[str] | None:
     """More of it behind the activations' modules, or none anywhere."""
     had, rate_ = change.before.model.dropout, change.after.model.dropout
     if had or not rate_:
-        return [f"for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n        module.p = {number(rate_)}"]
+        return [
+            (
+                "for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n  "
+                f"      module.p = {number(rate_)}"
+            )
+        ]
     named = list(dict.fromkeys(module.activation for module in change.hidden))
     if "" in named:
         return None
-    return for_each(named, lambda module: f"{module} = torch.nn.Sequential({module}, torch.nn.Dropout({number(rate_)}))")
+    return for_each(
+        named,
+        lambda module: (
+            f"{module} = torch.nn.Sequential({module}, torch.nn.Dropout({number(rate_)}))"
+        ),
+    )
 
 
 def batch_size(change: Change) -> list[str]:
     return [
-        f"loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
+        (
+            "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, "
+            f"y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
+        )
     ]
 
 
 def class_weights(change: Change) -> list[str] | None:
     """Inverse to the sizes of the classes, 1 on average over samples."""
     counts = change.classes
-    if not counts or min(counts) < 1 or change.before.training.loss is None or change.before.training.loss.name != "cross_entropy":
+    if (
+        not counts
+        or min(counts) < 1
+        or change.before.training.loss is None
+        or change.before.training.loss.name != "cross_entropy"
+    ):
         return None
-    weights = ", ".join(number(float(f"{sum(counts) / (len(counts) * count):.3g}")) for count in counts)
+    weights = ", ".join(
+        number(float(f"{sum(counts) / (len(counts) * count):.3g}")) for count in counts
+    )
     return [f"criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"]
 
 
@@ -162,13 +245,26 @@ def seed(change: Change) -> list[str]:
 
 
 def outputs(change: Change) -> list[str] | None:
-    """PyTorch's losses of classes hold the activation of the output, so the model is to give its last layer's z."""
+    """PyTorch's losses of classes hold the activation of the output, so the model is to give
+    its last layer's z.
+    """
     after = change.after.training.loss
-    losses = {"cross_entropy": "CrossEntropyLoss", "binary_cross_entropy": "BCEWithLogitsLoss", "mse": "MSELoss"}
-    task = "cross_entropy" if change.classes and after is None else "" if after is None else after.name
+    losses = {
+        "cross_entropy": "CrossEntropyLoss",
+        "binary_cross_entropy": "BCEWithLogitsLoss",
+        "mse": "MSELoss",
+    }
+    task = (
+        "cross_entropy" if change.classes and after is None else "" if after is None else after.name
+    )
     if task not in losses:
         return None
-    return [f"criterion = torch.nn.{losses[task]}()  # of model(x) as {expression(change.modules[-1].name)} gives it, with no activation behind"]
+    return [
+        (
+            f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
+            f"{expression(change.modules[-1].name)} gives it, with no activation behind"
+        )
+    ]
 
 
 TORCH: dict[str, Translation] = {

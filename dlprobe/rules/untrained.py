@@ -1,8 +1,10 @@
-"""Judging a configuration before it is trained: runs of one step at rate 0, one for each of several initialization seeds, taken together.
+"""Judging a configuration before it is trained: runs of one step at rate 0, one for each of several
+initialization seeds, taken together.
 
-A rule that looks at the start of a run says the same of a run that has nothing but its start. What it says of most seeds is said of the configuration,
-in the words of the seed in the middle, with the spread over the seeds. Its severity is that of a prediction: of a short run such things are mentioned in
-passing, of a configuration it is asked whether it can learn at all.
+A rule that looks at the start of a run says the same of a run that has nothing but its start. What
+it says of most seeds is said of the configuration, in the words of the seed in the middle, with the
+spread over the seeds. Its severity is that of a prediction: of a short run such things are
+mentioned in passing, of a configuration it is asked whether it can learn at all.
 """
 
 from __future__ import annotations
@@ -24,8 +26,29 @@ from dlprobe.rules.judging import Judgement, all_rules
 from dlprobe.rules.outcome import SEVERITIES, Finding, Severity
 from dlprobe.runs import Run
 
-START = ("A002", "A003", "A004", "A006", "D001", "D003", "D004", "D005", "D006", "G001", "G002", "G005", "L005", "L006", "N001", "N002", "W001", "W002")
-"""Codes of the rules that can tell from a run's start what will come of it; the others need the course of a training."""
+START = (
+    "A002",
+    "A003",
+    "A004",
+    "A006",
+    "D001",
+    "D003",
+    "D004",
+    "D005",
+    "D006",
+    "G001",
+    "G002",
+    "G005",
+    "L005",
+    "L006",
+    "N001",
+    "N002",
+    "W001",
+    "W002",
+)
+"""Codes of the rules that can tell from a run's start what will come of it; the others need the
+course of a training.
+"""
 OF_DATA = ("D001", "D003", "D004", "D005", "D006", "L006")
 """Those that say the same of every seed: they are asked once."""
 NEEDS_TRAINING = "needs training: a configuration has none yet"
@@ -36,7 +59,9 @@ HOPELESS = 100.0  # first loss over that of guessing: tens are forgotten in the 
 
 @dataclass(frozen=True)
 class Range:
-    """A number over the seeds: the smallest, the middle and the largest; NaN where no seed has it."""
+    """A number over the seeds: the smallest, the middle and the largest; NaN where no seed has
+    it.
+    """
 
     low: float
     median: float
@@ -46,16 +71,22 @@ class Range:
     def of(cls, values: Sequence[float]) -> Range:
         """Over the values that are not NaN; infinite ones count."""
         known = [value for value in values if not math.isnan(value)]
-        return cls(min(known), median(known), max(known)) if known else cls(math.nan, math.nan, math.nan)
+        return (
+            cls(min(known), median(known), max(known))
+            if known
+            else cls(math.nan, math.nan, math.nan)
+        )
 
 
 @dataclass(frozen=True)
 class Start:
     """A net before its first update, over several initialization seeds.
 
-    error_signal: log10 of the RMS of hidden_1 over that of hidden_n, NaN for fewer than two hidden layers. slope, weight, rest: factors by which a layer
-    changes the mean square on its way back, geometric means over layers and seeds; rest: normalization and correlations. trainable: greatest depth at
-    which theory has the error signal inside the band, infinite where it never leaves it at this depth, NaN where theory does not apply.
+    error_signal: log10 of the RMS of hidden_1 over that of hidden_n, NaN for fewer than two hidden
+        layers. slope, weight, rest: factors by which a layer changes the mean square on its way
+        back, geometric means over layers and seeds; rest: normalization and correlations.
+        trainable: greatest depth at which theory has the error signal inside the band, infinite
+        where it never leaves it at this depth, NaN where theory does not apply.
     """
 
     seeds: tuple[int, ...]
@@ -68,31 +99,66 @@ class Start:
 
     @property
     def change(self) -> float:
-        """The factor by which a layer changes the mean square of the error signal on its way back, the geometric mean over layers; NaN for fewer than two."""
-        return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1)) if len(self.layers) > 1 else math.nan
+        """The factor by which a layer changes the mean square of the error signal on its way
+        back, the geometric mean over layers; NaN for fewer than two.
+        """
+        return (
+            10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
+            if len(self.layers) > 1
+            else math.nan
+        )
 
     def to_json(self) -> dict[str, object]:
         """As data."""
-        ratio = {"low": self.error_signal.low, "median": self.error_signal.median, "high": self.error_signal.high}
-        factors = {"change_per_layer": self.change, "slope_factor": self.slope, "weight_factor": self.weight, "other_factor": self.rest}
-        return {"seeds": list(self.seeds), "log10_error_signal_ratio": ratio, **factors, "trainable_depth": self.trainable}
+        ratio = {
+            "low": self.error_signal.low,
+            "median": self.error_signal.median,
+            "high": self.error_signal.high,
+        }
+        factors = {
+            "change_per_layer": self.change,
+            "slope_factor": self.slope,
+            "weight_factor": self.weight,
+            "other_factor": self.rest,
+        }
+        return {
+            "seeds": list(self.seeds),
+            "log10_error_signal_ratio": ratio,
+            **factors,
+            "trainable_depth": self.trainable,
+        }
 
 
 def start_of(runs: Sequence[Run]) -> Start:
-    """What the first steps of some runs of one configuration show. Raises ValueError without a run, RunFileError where one is damaged."""
+    """What the first steps of some runs of one configuration show. Raises ValueError without a
+    run, RunFileError where one is damaged.
+    """
     if not runs:
         raise ValueError("expected a run")
     first = runs[0]
     specs = activations_of(first)
     names = tuple(str(first.layers.names[index]) for index in first.hidden_layers)
-    ratios = [log10_ratio(run.row(0).hidden["error_signal_rms"]) if len(names) > 1 else math.nan for run in runs]
+    ratios = [
+        log10_ratio(run.row(0).hidden["error_signal_rms"]) if len(names) > 1 else math.nan
+        for run in runs
+    ]
     pieces = [_factors(run) for run in runs]
-    slope, weight, rest = (_mean([getattr(each, name) for each in pieces]) for name in ("slope", "weight", "remainder"))
+    slope, weight, rest = (
+        _mean([getattr(each, name) for each in pieces]) for name in ("slope", "weight", "remainder")
+    )
     norm = _mean([each.normalization for each in pieces])
     net = initial_net(first, specs)
     breaks = None if net is None else breaking_depth(net)
     trainable = math.nan if net is None else math.inf if breaks is None else float(breaks - 1)
-    return Start(tuple(_seed(run) for run in runs), names, Range.of(ratios), slope, weight, rest * norm, trainable)
+    return Start(
+        tuple(_seed(run) for run in runs),
+        names,
+        Range.of(ratios),
+        slope,
+        weight,
+        rest * norm,
+        trainable,
+    )
 
 
 def _seed(run: Run) -> int:
@@ -104,7 +170,13 @@ def _factors(run: Run) -> Decomposition:
     hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
     norm = bool(layers) and layers[0].norm_position == "before"
     variance = hidden["preactivation_variance"] if norm else None
-    return decompose(hidden["error_signal_rms"], hidden["slope_mean_square"], hidden["weight_rms"], widths(layers), norm_variance=variance)
+    return decompose(
+        hidden["error_signal_rms"],
+        hidden["slope_mean_square"],
+        hidden["weight_rms"],
+        widths(layers),
+        norm_variance=variance,
+    )
 
 
 def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
@@ -112,7 +184,8 @@ def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
 
 
 def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Judgement:
-    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training.
+    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of
+    rules that need training.
 
     Raises ValueError without a judgement.
     """
@@ -132,21 +205,34 @@ def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Ju
 
 
 def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, bool, str]:
-    """The finding of the seed in the middle where most seeds have one, whether the rule could look at a seed, and else why not."""
-    fired = [found for each in judgements if (found := next((one for one in each.findings if one.code == code), None)) is not None]
+    """The finding of the seed in the middle where most seeds have one, whether the rule could
+    look at a seed, and else why not.
+    """
+    fired = [
+        found
+        for each in judgements
+        if (found := next((one for one in each.findings if one.code == code), None)) is not None
+    ]
     looked = len(fired) + sum(code in each.passed for each in judgements)
-    reason = next((each.not_evaluated[code] for each in judgements if code in each.not_evaluated), "")
+    reason = next(
+        (each.not_evaluated[code] for each in judgements if code in each.not_evaluated), ""
+    )
     if not fired or len(fired) < MOST * looked:
         return None, looked > 0, reason
     middle = sorted(fired, key=lambda each: each.measured)[(len(fired) - 1) // 2]
     if code not in OF_DATA:
-        told = f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} initialization seeds"
+        told = (
+            f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} "
+            "initialization seeds"
+        )
         middle = replace(middle, evidence=told)
     return replace(middle, severity=predicted_severity(middle)), True, ""
 
 
 def predicted_severity(finding: Finding) -> Severity:
-    """How sure a finding at the start is to keep a net from learning: that of its rule, but for what optimizers make up for where it is small."""
+    """How sure a finding at the start is to keep a net from learning: that of its rule, but for
+    what optimizers make up for where it is small.
+    """
     if finding.code in ("G001", "G002"):
         return "warning" if abs(finding.measured) < SURE else "error"
     if finding.code == "L005":
@@ -164,13 +250,32 @@ def prediction(start: Start, judgement: Judgement) -> str:
     worst = next((each for each in judgement.findings if each.severity != "info"), None)
     ratio, span = start.error_signal, _span(start)
     if worst is None:
-        compared = f"; {start.layers[0]} gets {power(ratio.median)} times the error signal of {start.layers[-1]} ({span})" if span else ""
+        compared = (
+            (
+                f"; {start.layers[0]} gets {power(ratio.median)} times the error signal of "
+                f"{start.layers[-1]} ({span})"
+            )
+            if span
+            else ""
+        )
         return f"nothing in the way{compared}"
     side = {"G001": -1.0, "G002": 1.0}.get(worst.code, math.nan)
-    if ratio.median * side > 0.0:  # a profile of zeros, and a norm that is not finite, have no ratio
-        verb = f"{'will' if worst.severity == 'error' else 'may'} {'vanish' if worst.code == 'G001' else 'explode'}"
-        depth = f"; trainable depth here about {start.trainable:.0f}" if start.trainable < len(start.layers) else ""
-        return f"{verb} at {start.layers[0]}: {power(ratio.median)} of the error signal of {start.layers[-1]} ({span}){depth}"
+    if (
+        ratio.median * side > 0.0
+    ):  # a profile of zeros, and a norm that is not finite, have no ratio
+        verb = (
+            f"{'will' if worst.severity == 'error' else 'may'} "
+            f"{'vanish' if worst.code == 'G001' else 'explode'}"
+        )
+        depth = (
+            f"; trainable depth here about {start.trainable:.0f}"
+            if start.trainable < len(start.layers)
+            else ""
+        )
+        return (
+            f"{verb} at {start.layers[0]}: {power(ratio.median)} of the error signal of "
+            f"{start.layers[-1]} ({span}){depth}"
+        )
     return worst.evidence
 
 
@@ -178,7 +283,13 @@ def _span(start: Start) -> str:
     """How far the seeds differ, in words; empty where no error signals can be compared."""
     low, high = (power(value) for value in (start.error_signal.low, start.error_signal.high))
     count = f"{len(start.seeds)} seeds"
-    return "" if math.isnan(start.error_signal.median) else f"{low} … {high} over {count}" if low != high else f"in all of {count}"
+    return (
+        ""
+        if math.isnan(start.error_signal.median)
+        else f"{low} … {high} over {count}"
+        if low != high
+        else f"in all of {count}"
+    )
 
 
 def power(exponent: float) -> str:
@@ -191,5 +302,13 @@ def power(exponent: float) -> str:
         return "exactly 0" if exponent < 0 else "∞"
     if -2.0 < exponent < 3.0:
         value = 10**exponent
-        return f"{value:.0f}" if value >= 10 else "1" if abs(value - 1) < 0.05 else f"{value:.2g}" if value >= 1 else f"{value:.2f}"
+        return (
+            f"{value:.0f}"
+            if value >= 10
+            else "1"
+            if abs(value - 1) < 0.05
+            else f"{value:.2g}"
+            if value >= 1
+            else f"{value:.2f}"
+        )
     return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -1,6 +1,8 @@
-"""Run and study files: the layout table, the journal that grows while a run trains, packing into HDF5, and one reader for both.
+"""Run and study files: the layout table, the journal that grows while a run trains, packing into
+HDF5, and one reader for both.
 
-May import `hdf5` besides errors, registry and config; h5py itself is loaded only when a packed file is read or written.
+May import `hdf5` besides errors, registry and config; h5py itself is loaded only when a packed file
+is read or written.
 """
 
 from dlprobe.record.description import RunDescription
@@ -11,4 +13,13 @@ from dlprobe.runs.study import Study
 from dlprobe.runs.study_writer import StudyWriter
 from dlprobe.runs.writer import RunWriter
 
-__all__ = ["Run", "RunDescription", "RunWriter", "Study", "StudyWriter", "open_run", "open_single", "pack_journal"]
+__all__ = [
+    "Run",
+    "RunDescription",
+    "RunWriter",
+    "Study",
+    "StudyWriter",
+    "open_run",
+    "open_single",
+    "pack_journal",
+]

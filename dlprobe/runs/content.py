@@ -1,8 +1,9 @@
 """The two hashes of a run: of everything recorded, and of the final parameters.
 
-The content hash covers, in the order of the layout table, path, dtype, shape and the SHA-256 of the little-endian bytes of every hashed data set, and
-before them the configuration without thread count and paths. One digest per data set, so that a journal, whose blocks mix all statistics, is hashed
-in one pass, and so that two runs can be compared data set by data set.
+The content hash covers, in the order of the layout table, path, dtype, shape and the SHA-256 of the
+little-endian bytes of every hashed data set, and before them the configuration without thread count
+and paths. One digest per data set, so that a journal, whose blocks mix all statistics, is hashed in
+one pass, and so that two runs can be compared data set by data set.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from numpy.typing import NDArray
 from dlprobe.record import layout
 from dlprobe.runs.contents import Contents, Shapes
 
-_NOT_CONTENT = ("threads", "output", "force")  # change where and how fast a run is made, not what is recorded
+_NOT_CONTENT = (
+    "threads",
+    "output",
+    "force",
+)  # change where and how fast a run is made, not what is recorded
 _NAME_SPEC = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\(.*\))?")
 
 
@@ -41,7 +46,11 @@ class ContentDigest:
             if line.hashed and path in shapes:
                 dtype, shape = shapes[path]
                 digest = self._digests.get(path) or hashlib.sha256()
-                whole.update(f"\n{path} {dtype.newbyteorder('<').str} {list(shape)} {digest.hexdigest()}".encode())
+                whole.update(
+                    (
+                        f"\n{path} {dtype.newbyteorder('<').str} {list(shape)} {digest.hexdigest()}"
+                    ).encode()
+                )
         return whole.hexdigest()
 
 
@@ -62,7 +71,8 @@ def parameters_sha256(parameters: NDArray[Any] | None) -> str:
 
 
 def canonical(config: Mapping[str, Any]) -> str:
-    """The configuration as one JSON text without what is no content: thread count, paths. A data file counts by its contents, which /data holds.
+    """The configuration as one JSON text without what is no content: thread count, paths. A data
+    file counts by its contents, which /data holds.
 
     `record_every = auto` counts as 1, which it is but for long runs, whose rows say so.
     """
@@ -72,12 +82,18 @@ def canonical(config: Mapping[str, Any]) -> str:
 def _stripped(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    kept = {key: _stripped(item) for key, item in value.items() if key not in _NOT_CONTENT and not _is_path(key, item)}
+    kept = {
+        key: _stripped(item)
+        for key, item in value.items()
+        if key not in _NOT_CONTENT and not _is_path(key, item)
+    }
     return kept | {"record_every": 1} if kept.get("record_every") == "auto" else kept
 
 
 def _is_path(key: str, value: Any) -> bool:
-    return key in ("val_data", "test_data") or (key == "data" and isinstance(value, str) and not _NAME_SPEC.fullmatch(value))
+    return key in ("val_data", "test_data") or (
+        key == "data" and isinstance(value, str) and not _NAME_SPEC.fullmatch(value)
+    )
 
 
 def _bytes(array: NDArray[Any]) -> bytes:

@@ -1,4 +1,6 @@
-"""What a run holds, whichever way it is stored: the interface that journal and packed file share, and the checks on what they say."""
+"""What a run holds, whichever way it is stored: the interface that journal and packed file
+share, and the checks on what they say.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run besides its data sets. The hashes are None where they must be computed."""
+    """What is known of a run besides its data sets. The hashes are None where they must be
+    computed.
+    """
 
     status: str
     config: dict[str, Any]
@@ -69,11 +73,15 @@ class Contents(Protocol):
         ...
 
     def shapes(self) -> Shapes:
-        """Dtype and shape of every data set that is there, in the layout table's order, levels left out."""
+        """Dtype and shape of every data set that is there, in the layout table's order, levels
+        left out.
+        """
         ...
 
     def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """All of these data sets in pieces of a few MiB; pieces of one data set come in order, of several mixed."""
+        """All of these data sets in pieces of a few MiB; pieces of one data set come in order,
+        of several mixed.
+        """
         ...
 
     def close(self) -> None:
@@ -81,22 +89,41 @@ class Contents(Protocol):
         ...
 
 
-def check(line: layout.DataSet, dtype: np.dtype[Any], shape: Shape, size_of: Callable[[str], int | None], name: str) -> None:
-    """Raise RunFileError where a data set is not what the layout table says of it. `size_of` gives the size of a shared dimension."""
+def check(
+    line: layout.DataSet,
+    dtype: np.dtype[Any],
+    shape: Shape,
+    size_of: Callable[[str], int | None],
+    name: str,
+) -> None:
+    """Raise RunFileError where a data set is not what the layout table says of it. `size_of`
+    gives the size of a shared dimension.
+    """
     kind = "S" if line.dtype == "text" else "iuf"
     if dtype.kind not in kind or not line.admits_rank(len(shape)):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: {line.path} is {dtype} with {len(shape)} dimensions")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: {line.path} is {dtype} with "
+            f"{len(shape)} dimensions"
+        )
     for dim, length in zip(line.dims, shape, strict=False):
         expected = size_of(dim)
         if expected is not None and expected != length:
-            raise RunFileError(f"{name} is damaged or was not written by dlprobe: {line.path} has {length} entries along {dim}, expected {expected}")
+            raise RunFileError(
+                f"{name} is damaged or was not written by dlprobe: {line.path} has {length} "
+                f"entries along {dim}, expected {expected}"
+            )
 
 
 def check_config(config: dict[str, Any], name: str) -> None:
-    """Raise RunFileError where a table of the configuration is no table: whoever looks a key up relies on it."""
+    """Raise RunFileError where a table of the configuration is no table: whoever looks a key up
+    relies on it.
+    """
     for table in CONFIG_TABLES:
         if not isinstance(config.get(table, {}), dict):
-            raise RunFileError(f"{name} is damaged or was not written by dlprobe: {table} of its configuration is no table")
+            raise RunFileError(
+                f"{name} is damaged or was not written by dlprobe: {table} of its "
+                "configuration is no table"
+            )
 
 
 def check_layers(columns: Mapping[str, Any], name: str) -> None:
@@ -104,28 +131,48 @@ def check_layers(columns: Mapping[str, Any], name: str) -> None:
     for key in ("fan_in", "fan_out", "units"):
         wrong = [size for size in columns.get(key, ()) if size < 1 and size != -1]  # −1: not known
         if wrong:
-            raise RunFileError(f"{name} is damaged or was not written by dlprobe: layers/{key} holds {wrong[0]}, expected 1 or more")
+            raise RunFileError(
+                f"{name} is damaged or was not written by dlprobe: layers/{key} holds "
+                f"{wrong[0]}, expected 1 or more"
+            )
 
 
 def checked_origin(origin: Any, name: str) -> str:
-    """Who trained a run: dlprobe where the file does not say, as older ones. Raises RunFileError for what is no name."""
+    """Who trained a run: dlprobe where the file does not say, as older ones. Raises
+    RunFileError for what is no name.
+    """
     if origin is None:
         return OWN
     if not isinstance(origin, str) or not layout.NAME.fullmatch(origin):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its origin cannot be read")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: its origin cannot be read"
+        )
     return origin
 
 
 def check_steps(steps: NDArray[Any], name: str) -> None:
     """Raise RunFileError where recorded steps do not rise from 0 or later."""
     if len(steps) and (steps[0] < 0 or (steps[1:] <= steps[:-1]).any()):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its steps do not rise from 0 on")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: its steps do not rise from 0 on"
+        )
 
 
 def check_version(version: Any, name: str) -> tuple[int, int]:
-    """The format's (major, minor). Raises RunFileError where this dlprobe is too old, or the version is none."""
-    if not (isinstance(version, list) and len(version) == 2 and all(type(n) is int and n >= 0 for n in version)):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its format version cannot be read")
+    """The format's (major, minor). Raises RunFileError where this dlprobe is too old, or the
+    version is none.
+    """
+    if not (
+        isinstance(version, list)
+        and len(version) == 2
+        and all(type(n) is int and n >= 0 for n in version)
+    ):
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: its format version cannot be read"
+        )
     if version[0] > layout.SCHEMA_VERSION[0]:
-        raise RunFileError(f"{name} was written by format {version[0]}, this dlprobe reads up to {layout.SCHEMA_VERSION[0]}: upgrade dlprobe")
+        raise RunFileError(
+            f"{name} was written by format {version[0]}, this dlprobe reads up to "
+            f"{layout.SCHEMA_VERSION[0]}: upgrade dlprobe"
+        )
     return version[0], version[1]

@@ -1,7 +1,9 @@
-"""A run or study that is read while it is written: what was read is not read again, and a long run takes no more memory than a short one.
+"""A run or study that is read while it is written: what was read is not read again, and a long run
+takes no more memory than a short one.
 
-The rows that are kept are every `stride`-th recorded one, and the stride doubles when they become too many: what is left is the run as if it had been
-recorded less often. What only a resume needs is passed over.
+The rows that are kept are every `stride`-th recorded one, and the stride doubles when they become
+too many: what is left is the run as if it had been recorded less often. What only a resume needs is
+passed over.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class GrowingSource(FileSource):
         return journal.is_locked(self._descriptor)
 
     def grow(self) -> None:
-        """See how long the file is now. What was behind the last good frame may have been replaced."""
+        """See how long the file is now. What was behind the last good frame may have been
+        replaced.
+        """
         self.size = os.fstat(self._descriptor).st_size
 
     def forget(self, offset: int) -> None:
@@ -63,9 +67,13 @@ class GrowingSource(FileSource):
         return self._window[offset - self._start : end - self._start]
 
     def _move(self, offset: int, end: int) -> None:
-        """Read on, and keep as much of what was read before: a frame is read again once its checksum is known."""
+        """Read on, and keep as much of what was read before: a frame is read again once its
+        checksum is known.
+        """
         behind = self._start + len(self._window)
-        first, self._start = (behind, max(self._start, offset - _AHEAD)) if offset <= behind else (offset, offset)
+        first, self._start = (
+            (behind, max(self._start, offset - _AHEAD)) if offset <= behind else (offset, offset)
+        )
         kept = self._window[self._start - behind :] if self._start < first else b""
         new = super().read(first, max(end, offset + _AHEAD) - first)
         self.bytes_read += len(new)
@@ -78,7 +86,9 @@ class FollowedRun(JournalContents):
     def __init__(self, source: GrowingSource, path: Path) -> None:
         self.path, self.source = path, source
         self.last_step = -1
-        """The last step that was recorded and counts, −1 for none; it need not be among the rows that are kept."""
+        """The last step that was recorded and counts, −1 for none; it need not be among the
+        rows that are kept.
+        """
         self._stride, self._seen, self._at = 1, 0, (first := frames.first_frame(source))
         self._held: dict[int, Payload] = {}
         described = None if first is None else self._in_memory(first, source)
@@ -94,7 +104,9 @@ class FollowedRun(JournalContents):
         return self._at is not before
 
     def abandon(self) -> None:
-        """Its writer is gone: without an end it was interrupted, and what is behind its last good frame may be damage."""
+        """Its writer is gone: without an end it was interrupted, and what is behind its last
+        good frame may be damage.
+        """
         self.grow()
         self._settle("interrupted", frames.scan(self._source, before=self._at).damage)
 
@@ -132,7 +144,10 @@ class FollowedRun(JournalContents):
 
     @staticmethod
     def _in_memory(frame: Frame, source: Source) -> Payload:
-        return Payload(MemorySource(source.read(frame.offset, frame.length), source.name), replace(frame, offset=0))
+        return Payload(
+            MemorySource(source.read(frame.offset, frame.length), source.name),
+            replace(frame, offset=0),
+        )
 
     def _take_state(self, step: int, payload: Payload) -> None:
         """Nobody goes on with a run that is being written."""
@@ -143,7 +158,10 @@ class FollowedRun(JournalContents):
         self.last_step = max(self.last_step, *new.steps[-1:].tolist())
         self._rows += self._thinned([new], -self._seen % self._stride, self._stride)
         self._seen += len(new.steps)
-        kept, size = sum(rows.kept for rows in self._rows), self._layer_count * len(self._statistics) * self._real.itemsize
+        kept, size = (
+            sum(rows.kept for rows in self._rows),
+            self._layer_count * len(self._statistics) * self._real.itemsize,
+        )
         if kept > max(2, min(_MOST, _ROOM // max(size, 1))):
             self._rows = self._thinned(self._rows, 0, 2)
             self._stride *= 2
@@ -157,7 +175,10 @@ class FollowedRun(JournalContents):
         """Every `stride`-th row as one block in memory; none where no row is left."""
         if stride == 1:
             return list(blocks)
-        arrays = {name: np.concatenate([rows.array(name) for rows in blocks])[first::stride] for name in ("step", "statistics", "scalars")}
+        arrays = {
+            name: np.concatenate([rows.array(name) for rows in blocks])[first::stride]
+            for name in ("step", "statistics", "scalars")
+        }
         if not len(arrays["step"]):
             return []
         for name in ("timing/step", "timing/step_seconds"):
@@ -179,7 +200,9 @@ class EndedRun:
 
 
 class FollowedStudy:
-    """A study's journal that grows: each run is given once, when it has ended. Raises RunFileError on opening and reading."""
+    """A study's journal that grows: each run is given once, when it has ended. Raises
+    RunFileError on opening and reading.
+    """
 
     def __init__(self, source: GrowingSource, path: Path) -> None:
         self.path, self.source, self.name = path, source, source.name
@@ -198,7 +221,9 @@ class FollowedStudy:
                 meta = Payload(self.source, frame).meta
                 self.has_ended = frame.type == FrameType.END
                 self.status = str(meta.get("status")) if self.has_ended else "running"
-                self.description = self.description if self.has_ended else mapping(meta.get("description"))
+                self.description = (
+                    self.description if self.has_ended else mapping(meta.get("description"))
+                )
             if frame.type == FrameType.RUN:
                 payload = Payload(self.source, frame)
                 id = run_id(payload.meta.get("id"), self.name)
@@ -213,7 +238,9 @@ class FollowedStudy:
 
 
 def is_journal(path: Path) -> bool:
-    """Whether a file is a journal, by its name or its first bytes. Raises RunFileError for what is no regular file."""
+    """Whether a file is a journal, by its name or its first bytes. Raises RunFileError for what
+    is no regular file.
+    """
     if path.name.endswith(journal.SUFFIX):
         return True
     descriptor = open_regular(path)

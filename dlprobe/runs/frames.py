@@ -1,14 +1,19 @@
-"""The journal's frames: header, payload, and the scan that reads up to the first frame that does not check.
+"""The journal's frames: header, payload, and the scan that reads up to the first frame that does
+not check.
 
-    header   magic (4 bytes), type u4, length u8 of the payload, first_step i8, crc32 u4 of header and payload        28 bytes, little-endian
-    payload  length u4 of the JSON text, link u4, JSON {"meta": {…}, "arrays": [[name, dtype, shape], …]}, then each array at a multiple of 8
+    header   magic (4 bytes), type u4, length u8 of the payload, first_step i8, crc32 u4 of header
+             and payload; 28 bytes, little-endian
+    payload  length u4 of the JSON text, link u4, JSON {"meta": {…}, "arrays": [[name, dtype,
+             shape], …]}, then each array at a multiple of 8
 
-The link is the crc32 of the frame before, so a frame that is lost, repeated, moved or taken from another journal breaks the chain. The first frame has none
-before it: its link is a random number, which makes even journals of one configuration differ. Frames of format 1.0 have link 0, and no chain is
-asked of them; readers of 1.0 pass the link over.
+The link is the crc32 of the frame before, so a frame that is lost, repeated, moved or taken from
+another journal breaks the chain. The first frame has none before it: its link is a random number,
+which makes even journals of one configuration differ. Frames of format 1.0 have link 0, and no
+chain is asked of them; readers of 1.0 pass the link over.
 
-Frames are only ever appended, so a killed writer leaves whole frames and at most one torn frame at the end. Everything else that does not check
-is damage, and is reported: what follows it is not read and not passed over in silence.
+Frames are only ever appended, so a killed writer leaves whole frames and at most one torn frame at
+the end. Everything else that does not check is damage, and is reported: what follows it is not read
+and not passed over in silence.
 """
 
 from __future__ import annotations
@@ -48,9 +53,13 @@ class FrameType(IntEnum):
     CONFIG = 1  # configuration, layers, data, initial parameters: always the first frame
     ROWS = 2  # a block of recorded steps: step, all statistics, all scalars
     EVALUATION = 3  # losses and errors on whole parts at one step
-    HISTOGRAM = 4  # what instruments measured at one step: histograms, single numbers, tracked units
+    HISTOGRAM = (
+        4  # what instruments measured at one step: histograms, single numbers, tracked units
+    )
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
-    RESUME = 6  # all that was written before it of its step and later is void, but for a state; of a study: its description from here on, no end yet
+    # all that was written before it of its step and later is void, but for a state; of a study: its
+    # description from here on, no end yet
+    RESUME = 6
     END = 7  # status, final results, predictions; of a study: its table
     RUN = 8  # study only: the whole journal of one run
     STATE = 9  # what a resume needs, parameters included
@@ -63,7 +72,9 @@ STUDY_FRAMES = frozenset({FrameType.CONFIG, FrameType.RUN, FrameType.RESUME, Fra
 
 @dataclass(frozen=True)
 class Frame:
-    """One good frame; `offset` and `length` are those of its payload. `link`: the checksum of the frame before it, as it says itself."""
+    """One good frame; `offset` and `length` are those of its payload. `link`: the checksum of
+    the frame before it, as it says itself.
+    """
 
     type: int
     first_step: int
@@ -90,7 +101,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Tail:
-    """Where the next frame goes: the offset behind the last whole one, and the link that the next one carries."""
+    """Where the next frame goes: the offset behind the last whole one, and the link that the
+    next one carries.
+    """
 
     offset: int
     link: int
@@ -111,7 +124,9 @@ class Tail:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a journal holds: its good frames, the offset after the last, and what was found behind it."""
+    """What a journal holds: its good frames, the offset after the last, and what was found
+    behind it.
+    """
 
     frames: tuple[Frame, ...]
     end: int
@@ -122,7 +137,9 @@ class Scan:
     def tail(self) -> Tail:
         """Where a writer goes on."""
         recorded = any(frame.type not in DESCRIPTIONS for frame in self.frames)
-        return Tail(self.end, self.frames[-1].checksum, recorded) if self.frames else Tail.of_nothing()
+        return (
+            Tail(self.end, self.frames[-1].checksum, recorded) if self.frames else Tail.of_nothing()
+        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +157,9 @@ class ArrayPlace:
 
 
 class Payload:
-    """A decoded payload: `meta` at once, each array when it is asked for. Raises RunFileError where the payload is malformed."""
+    """A decoded payload: `meta` at once, each array when it is asked for. Raises RunFileError
+    where the payload is malformed.
+    """
 
     def __init__(self, source: Source, frame: Frame) -> None:
         self._source = source
@@ -169,18 +188,29 @@ class Payload:
     def place(self, name: str) -> ArrayPlace:
         """Where one array lies. Raises RunFileError where there is none of this name."""
         if name not in self.places:
-            raise RunFileError(f"{self._source.name} is damaged or was not written by dlprobe: a frame has no array {name[:80]!r}")
+            raise RunFileError(
+                f"{self._source.name} is damaged or was not written by dlprobe: a frame has "
+                f"no array {name[:80]!r}"
+            )
         return self.places[name]
 
 
-def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], link: int = 0) -> bytes:
+def encode(
+    type: FrameType,
+    first_step: int,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    link: int = 0,
+) -> bytes:
     """One whole frame; link 0 is that of format 1.0. Arrays become little-endian and contiguous.
 
     Raises RunFileError above 2 GiB, ValueError for a dtype that has no place here.
     """
     stored = {name: _little_endian(array) for name, array in arrays.items()}
     listing = [[name, array.dtype.str, list(array.shape)] for name, array in stored.items()]
-    text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode("ascii")
+    text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode(
+        "ascii"
+    )
     parts = [_PREFIX.pack(len(text), link), text]
     length = _PREFIX.size + len(text)
     for array in stored.values():
@@ -188,7 +218,10 @@ def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Ma
         parts += [b"\0" * gap, array.tobytes()]
         length += gap + array.nbytes
     if length > MAX_PAYLOAD:
-        raise RunFileError(f"a record of {length} bytes does not fit a run file, which takes {MAX_PAYLOAD} at most: use a smaller network")
+        raise RunFileError(
+            f"a record of {length} bytes does not fit a run file, which takes {MAX_PAYLOAD} "
+            "at most: use a smaller network"
+        )
     return b"".join([_header(type, first_step, parts, length), *parts])
 
 
@@ -206,8 +239,11 @@ def journal_of(records: Iterable[Record]) -> bytes:
     return b"".join(parts)
 
 
-def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES, before: Frame | None = None) -> Scan:
-    """All good frames from the start, or those behind the good frame `before`, and what is wrong behind them.
+def scan(
+    source: Source, types: frozenset[FrameType] = RUN_FRAMES, before: Frame | None = None
+) -> Scan:
+    """All good frames from the start, or those behind the good frame `before`, and what is wrong
+    behind them.
 
     types: those that this kind of journal holds, to tell a torn frame from damage in the middle.
     """
@@ -216,13 +252,18 @@ def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES, before: Frame
     end = last.end if last else 0
     torn = source.size - end
     if torn and _frame_at(source, end) is not None:
-        gap = f"{source.name} is damaged at byte {end} of {source.size}: a frame is missing or out of its place there; what follows is not read"
+        gap = (
+            f"{source.name} is damaged at byte {end} of {source.size}: a frame is missing or out "
+            "of its place there; what follows is not read"
+        )
         return Scan(frames, end, torn, gap)
     return Scan(frames, end, torn, _damage(source, end, types) if torn else None)
 
 
 def walk(source: Source, before: Frame | None = None) -> Iterator[Frame]:
-    """The good frames one after the other, up to the first that does not check or does not follow the one before it."""
+    """The good frames one after the other, up to the first that does not check or does not
+    follow the one before it.
+    """
     last, end = before, before.end if before else 0
     while (frame := _frame_at(source, end)) is not None:
         if last is not None and (frame.link or last.link) and frame.link != last.checksum:
@@ -237,14 +278,20 @@ def first_frame(source: Source) -> Frame | None:
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
-    """A JSON object. Raises RunFileError where the text is none, is nested without end, or holds endless numbers or half characters."""
+    """A JSON object. Raises RunFileError where the text is none, is nested without end, or
+    holds endless numbers or half characters.
+    """
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could be written nowhere
     except (ValueError, RecursionError) as error:
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a JSON text in it cannot be read") from error
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: a JSON text in it cannot be read"
+        ) from error
     if not isinstance(value, dict):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a JSON text in it is not an object")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: a JSON text in it is not an object"
+        )
     return value
 
 
@@ -252,7 +299,9 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.kind == "S" and array.dtype.itemsize == 0:
         array = array.astype("S1")
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)  # ascontiguousarray makes 0-d arrays 1-d
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(
+        array.shape
+    )  # ascontiguousarray makes 0-d arrays 1-d
     if not _DTYPE.fullmatch(array.dtype.str):
         raise ValueError(f"dtype {array.dtype} has no place in a journal")
     return array
@@ -289,7 +338,9 @@ def _crc(source: Source, head: bytes, frame: Frame) -> int:
 
 
 def _damage(source: Source, end: int, types: frozenset[FrameType]) -> str | None:
-    """What is wrong behind `end`, or None for one torn frame, which is what a killed writer leaves."""
+    """What is wrong behind `end`, or None for one torn frame, which is what a killed writer
+    leaves.
+    """
     where = f"{source.name} is damaged at byte {end} of {source.size}: what follows is not read"
     if _good_frame_after(source, end + 1, types):
         return where
@@ -299,7 +350,9 @@ def _damage(source: Source, end: int, types: frozenset[FrameType]) -> str | None
     if len(head) < HEADER_SIZE:
         return None if MAGIC.startswith(head[:4]) else where
     magic, type, length, _ = _HEAD.unpack_from(head)
-    torn = magic == MAGIC and type in types and source.size - end - HEADER_SIZE < length <= MAX_PAYLOAD
+    torn = (
+        magic == MAGIC and type in types and source.size - end - HEADER_SIZE < length <= MAX_PAYLOAD
+    )
     return None if torn else where
 
 
@@ -308,9 +361,13 @@ def _only_zeros(source: Source, start: int) -> bool:
 
 
 def _good_frame_after(source: Source, start: int, types: frozenset[FrameType]) -> bool:
-    """Whether a frame that checks begins anywhere from `start` on. Checksums are bounded, so that a file full of headers does not hang the search."""
+    """Whether a frame that checks begins anywhere from `start` on. Checksums are bounded, so
+    that a file full of headers does not hang the search.
+    """
     budget = 4 * (source.size - start) + 2**26
-    later = types - {FrameType.CONFIG}  # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    later = types - {
+        FrameType.CONFIG
+    }  # that one is only ever first; behind the first it belongs to a run inside a torn frame
     for slab_start in range(start, source.size, _SLAB):
         slab = source.read(slab_start, _SLAB + HEADER_SIZE - 1)
         at = slab.find(MAGIC)
@@ -331,13 +388,20 @@ def _json_text(source: Source, frame: Frame) -> tuple[bytes, int]:
     prefix = source.read(frame.offset, _PREFIX.size)
     size = _PREFIX.unpack(prefix)[0] if len(prefix) == _PREFIX.size else _MAX_JSON + 1
     if size > min(_MAX_JSON, frame.length - _PREFIX.size):
-        raise RunFileError(f"{source.name} is damaged or was not written by dlprobe: a frame's description does not fit the frame")
+        raise RunFileError(
+            f"{source.name} is damaged or was not written by dlprobe: a frame's description "
+            "does not fit the frame"
+        )
     return source.read(frame.offset + _PREFIX.size, size), frame.offset + _PREFIX.size + size
 
 
 def _places(listing: Any, start: int, frame: Frame, name: str) -> dict[str, ArrayPlace]:
-    """Where each listed array lies; the arrays must fill the payload exactly. Alignment counts from the payload's first byte."""
-    wrong = RunFileError(f"{name} is damaged or was not written by dlprobe: a frame's arrays do not fit the frame")
+    """Where each listed array lies; the arrays must fill the payload exactly. Alignment counts
+    from the payload's first byte.
+    """
+    wrong = RunFileError(
+        f"{name} is damaged or was not written by dlprobe: a frame's arrays do not fit the frame"
+    )
     if not isinstance(listing, list) or len(listing) > _MAX_ARRAYS:
         raise wrong
     places: dict[str, ArrayPlace] = {}
@@ -355,10 +419,20 @@ def _places(listing: Any, start: int, frame: Frame, name: str) -> dict[str, Arra
 
 
 def _place(entry: Any, at: int) -> ArrayPlace | None:
-    if not (isinstance(entry, list) and len(entry) == 3 and isinstance(entry[0], str) and isinstance(entry[1], str) and isinstance(entry[2], list)):
+    if not (
+        isinstance(entry, list)
+        and len(entry) == 3
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], str)
+        and isinstance(entry[2], list)
+    ):
         return None
     _, dtype, shape = entry
-    if not _DTYPE.fullmatch(dtype) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+    if (
+        not _DTYPE.fullmatch(dtype)
+        or len(shape) > 8
+        or not all(type(n) is int and 0 <= n < 2**40 for n in shape)
+    ):
         return None
     if math.prod(max(n, 1) for n in shape) > 2**40:
         return None

@@ -1,7 +1,8 @@
 """What a packed study holds a second time: of each run all that is small, in one piece.
 
-A run of a study has more than a hundred data sets, and HDF5 takes a fifth of a millisecond to open one: a study of hundreds of runs would take most of a
-minute to pass over. The pieces are journal frames, each with its checksum. The content hash is never taken from them.
+A run of a study has more than a hundred data sets, and HDF5 takes a fifth of a millisecond to open
+one: a study of hundreds of runs would take most of a minute to pass over. The pieces are journal
+frames, each with its checksum. The content hash is never taken from them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _DTYPE = re.compile(r"<[fiu][1248]|\|[iu]1|\|S[1-9][0-9]{0,6}")
 
 @dataclass(frozen=True)
 class Gathered:
-    """One run's piece: its facts, dtype and shape of each of its data sets, and the arrays of those that are small."""
+    """One run's piece: its facts, dtype and shape of each of its data sets, and the arrays of
+    those that are small.
+    """
 
     facts: Facts
     shapes: Shapes
@@ -45,12 +48,18 @@ class Gathered:
 
 
 def gather(contents: Contents, facts: Facts, declared: Shapes) -> bytes:
-    """The piece of a run that has been packed. facts: as they were written; declared: dtype and shape of every data set that was."""
+    """The piece of a run that has been packed. facts: as they were written; declared: dtype and
+    shape of every data set that was.
+    """
     arrays, size = {}, 0
     for path in contents.shapes():
         dtype, shape = declared[path]
         bytes_ = dtype.itemsize * int(np.prod(shape))
-        if bytes_ <= LARGEST_ARRAY and size + bytes_ <= LARGEST_RUN and path.partition("/")[0] not in _RARELY_READ:
+        if (
+            bytes_ <= LARGEST_ARRAY
+            and size + bytes_ <= LARGEST_RUN
+            and path.partition("/")[0] not in _RARELY_READ
+        ):
             arrays[path], size = contents.read(path), size + bytes_
     meta = {
         "status": facts.status,
@@ -60,7 +69,11 @@ def gather(contents: Contents, facts: Facts, declared: Shapes) -> bytes:
         "parameters_sha256": facts.parameters_sha256,
         "config": facts.config,
         "environment": facts.environment,
-        "elsewhere": [[path, dtype.str, list(shape)] for path, (dtype, shape) in declared.items() if path not in arrays],
+        "elsewhere": [
+            [path, dtype.str, list(shape)]
+            for path, (dtype, shape) in declared.items()
+            if path not in arrays
+        ],
     }
     return frames.encode(FrameType.RUN, 0, meta, arrays)
 
@@ -70,30 +83,62 @@ def gathered(piece: bytes, name: str) -> Gathered:
     source = MemorySource(piece, name)
     frame = frames.first_frame(source)
     if frame is None:
-        raise RunFileError(f"{name} is damaged: what the study gathered of it does not check; fetch or make it again")
+        raise RunFileError(
+            f"{name} is damaged: what the study gathered of it does not check; fetch or make "
+            "it again"
+        )
     payload = Payload(source, frame)
     meta, known = payload.meta, layout.data_sets()
     texts = [meta.get(key) for key in ("status", "content_sha256", "parameters_sha256")]
     tables = [meta.get(key) for key in ("config", "environment")]
-    if meta.get("status") not in layout.STATUSES or not all(isinstance(text, str) for text in texts) or not all(isinstance(table, dict) for table in tables):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: what the study gathered of it cannot be read")
-    version, origin = check_version(meta.get("schema_version"), name), checked_origin(meta.get("origin"), name)
-    facts = Facts(str(texts[0]), dict(tables[0] or {}), dict(tables[1] or {}), version, str(texts[1]), str(texts[2]), origin)
-    shapes = {path: (place.dtype, place.shape) for path, place in payload.places.items()} | _elsewhere(meta.get("elsewhere"), name)
+    if (
+        meta.get("status") not in layout.STATUSES
+        or not all(isinstance(text, str) for text in texts)
+        or not all(isinstance(table, dict) for table in tables)
+    ):
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: what the study gathered of it "
+            "cannot be read"
+        )
+    version, origin = (
+        check_version(meta.get("schema_version"), name),
+        checked_origin(meta.get("origin"), name),
+    )
+    facts = Facts(
+        str(texts[0]),
+        dict(tables[0] or {}),
+        dict(tables[1] or {}),
+        version,
+        str(texts[1]),
+        str(texts[2]),
+        origin,
+    )
+    shapes = {
+        path: (place.dtype, place.shape) for path, place in payload.places.items()
+    } | _elsewhere(meta.get("elsewhere"), name)
     return Gathered(facts, {path: shapes[path] for path in known if path in shapes}, payload)
 
 
 def _elsewhere(listing: Any, name: str) -> Shapes:
-    """The data sets that are only where they belong. Raises RunFileError where the list of them cannot be read."""
+    """The data sets that are only where they belong. Raises RunFileError where the list of them
+    cannot be read.
+    """
     found: Shapes = {}
-    damaged = RunFileError(f"{name} is damaged or was not written by dlprobe: what the study gathered of it cannot be read")
+    damaged = RunFileError(
+        f"{name} is damaged or was not written by dlprobe: what the study gathered of it "
+        "cannot be read"
+    )
     if not isinstance(listing, list):
         raise damaged
     for entry in listing:
         if not isinstance(entry, list) or len(entry) != 3:
             raise damaged
         path, dtype, shape = entry
-        if not isinstance(path, str) or not _DTYPE.fullmatch(str(dtype)) or not isinstance(shape, list):
+        if (
+            not isinstance(path, str)
+            or not _DTYPE.fullmatch(str(dtype))
+            or not isinstance(shape, list)
+        ):
             raise damaged
         if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
             raise damaged

@@ -1,7 +1,8 @@
 """The file that grows while a run trains: made once, locked by its writer, only ever appended to.
 
-The lock is advisory (`flock`), so the kernel frees it when the writer is killed; the first frame says who holds it. Where there is no `fcntl` (Windows)
-nothing is locked, and a journal that somebody still writes looks interrupted.
+The lock is advisory (`flock`), so the kernel frees it when the writer is killed; the first frame
+says who holds it. Where there is no `fcntl` (Windows) nothing is locked, and a journal that
+somebody still writes looks interrupted.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ except ImportError:  # Windows
 
 SUFFIX = ".journal"
 PACKING_SUFFIX = ".tmp"  # of the file that packing writes
-_BEGINNINGS = (b"\x89HDF\r\n\x1a\n", bytes(8))  # of a file that packing began: HDF5 may write its first bytes last
+_BEGINNINGS = (
+    b"\x89HDF\r\n\x1a\n",
+    bytes(8),
+)  # of a file that packing began: HDF5 may write its first bytes last
 _TRIES = 20  # a reader that asks whether the lock is held holds it itself for a moment
 _PAUSE = 0.01  # seconds
 
@@ -82,7 +86,9 @@ class FileSink:
         self._recorded = False
 
     def append(self, tail: Tail, record: Record) -> Tail:
-        """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing behind a torn frame is ever read."""
+        """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing
+        behind a torn frame is ever read.
+        """
         data = frames.chained(record, tail)
         self._recorded = tail.recorded
         try:
@@ -112,9 +118,15 @@ class FileSink:
     def _failed(self, error: OSError) -> RunFileError:
         name = printable(self.path)
         if self.copied_from is not None:
-            kept = f"{printable(self.copied_from)} stays as it was: {remedy(error)} and go on with it again"
+            kept = (
+                f"{printable(self.copied_from)} stays as it was: {remedy(error)} and go on with "
+                "it again"
+            )
         elif self._recorded:
-            look = f"`dlprobe inspect {name.removesuffix(SUFFIX)}` shows it, --pack makes a run file of a journal"
+            look = (
+                f"`dlprobe inspect {name.removesuffix(SUFFIX)}` shows it, --pack makes a run file "
+                "of a journal"
+            )
             kept = f"Everything recorded before is kept: {remedy(error)}; {look}"
         else:
             kept = f"Nothing had been recorded: {remedy(error)} and begin again"
@@ -132,9 +144,11 @@ def packing_path(path: Path) -> Path:
 
 
 def create(path: Path, force: bool) -> FileSink:
-    """A new, locked journal for the packed file `path`. Raises RunFileError where a run is there already or is being written.
+    """A new, locked journal for the packed file `path`. Raises RunFileError where a run is there
+    already or is being written.
 
-    With `force` a dead journal is replaced; a live one never is, nor is anything else than a journal, and `path` itself stays until `replace` is called.
+    With `force` a dead journal is replaced; a live one never is, nor is anything else than a
+    journal, and `path` itself stays until `replace` is called.
     """
     _refuse_no_file(path)
     journal, temporary = journal_path(path), packing_path(path)
@@ -143,8 +157,13 @@ def create(path: Path, force: bool) -> FileSink:
         _refuse_foreign(journal)
     _refuse_live(journal)
     if not force and os.path.lexists(path):
-        raise RunFileError(f"{printable(path)} exists already: choose another name with -o, or overwrite it with --force")
-    if os.path.lexists(temporary) and not was_there:  # a killed packing always leaves the journal too
+        raise RunFileError(
+            f"{printable(path)} exists already: choose another name with -o, or overwrite it "
+            "with --force"
+        )
+    if (
+        os.path.lexists(temporary) and not was_there
+    ):  # a killed packing always leaves the journal too
         raise in_the_way(temporary)
     if was_there:
         _clear(path, force)
@@ -152,7 +171,9 @@ def create(path: Path, force: bool) -> FileSink:
 
 
 def remove_packing(path: Path) -> None:
-    """Delete what a killed packing of `path` left. Raises RunFileError where something else has that name."""
+    """Delete what a killed packing of `path` left. Raises RunFileError where something else has
+    that name.
+    """
     temporary = packing_path(path)
     if not os.path.lexists(temporary):
         return
@@ -165,7 +186,8 @@ def in_the_way(temporary: Path) -> RunFileError:
     """What packing would write through or over, and did not make."""
     name = printable(temporary)
     return RunFileError(
-        f"{name} stands where {name.removesuffix(PACKING_SUFFIX)} is packed, and no packing left it: move it away, or choose another name with -o"
+        f"{name} stands where {name.removesuffix(PACKING_SUFFIX)} is packed, and no packing "
+        "left it: move it away, or choose another name with -o"
     )
 
 
@@ -181,16 +203,24 @@ def take(journal: Path) -> FileSink:
 
 
 def replace(path: Path) -> None:
-    """Remove the packed file that a forced run overwrites, now that its journal stands: else a crash would show the old run."""
+    """Remove the packed file that a forced run overwrites, now that its journal stands: else a
+    crash would show the old run.
+    """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise RunFileError(f"{printable(path)} cannot be overwritten: {error.strerror or error}") from error
+        raise RunFileError(
+            f"{printable(path)} cannot be overwritten: {error.strerror or error}"
+        ) from error
 
 
 def writer_facts() -> dict[str, Any]:
     """Who writes: process, host, start time."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "started": datetime.now().astimezone().isoformat(timespec="seconds")}
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
 
 
 def is_locked(descriptor: int) -> bool:
@@ -208,21 +238,32 @@ def is_locked(descriptor: int) -> bool:
 
 
 def _refuse_no_file(path: Path) -> None:
-    """Folders, devices and pipes are not replaced by a run, even by force: the superuser's `-o /dev/null --force` would remove the device."""
+    """Folders, devices and pipes are not replaced by a run, even by force: the superuser's `-o
+    /dev/null --force` would remove the device.
+    """
     if path.is_dir():
-        raise RunFileError(f"{printable(path)} is a folder: give a file in it with -o, e.g. -o {printable(path / 'run.h5')}")
+        raise RunFileError(
+            f"{printable(path)} is a folder: give a file in it with -o, e.g. -o "
+            f"{printable(path / 'run.h5')}"
+        )
     with contextlib.suppress(OSError, ValueError):
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
-            raise RunFileError(f"{printable(path)} is not a regular file, so no run can take its place: choose another name with -o")
+            raise RunFileError(
+                f"{printable(path)} is not a regular file, so no run can take its place: "
+                "choose another name with -o"
+            )
 
 
 def _refuse_foreign(journal: Path) -> None:
     """Whatever else has the name of a journal is never removed, whether forced or not."""
-    if not _is_plain(journal) or not _begins(journal, (frames.MAGIC, bytes(4))):  # zeros: of a power cut
+    if not _is_plain(journal) or not _begins(
+        journal, (frames.MAGIC, bytes(4))
+    ):  # zeros: of a power cut
         name = printable(journal)
         raise RunFileError(
-            f"{name} is no journal of dlprobe, and {name.removesuffix(SUFFIX)} would need its name: move it away, or choose another name with -o"
+            f"{name} is no journal of dlprobe, and {name.removesuffix(SUFFIX)} would need its "
+            "name: move it away, or choose another name with -o"
         )
 
 
@@ -235,7 +276,9 @@ def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
     """Whether a file begins so, as far as it goes: an empty one does."""
     descriptor = open_regular(path)
     try:
-        return any(beginning.startswith(read_at(descriptor, 0, len(beginning))) for beginning in beginnings)
+        return any(
+            beginning.startswith(read_at(descriptor, 0, len(beginning))) for beginning in beginnings
+        )
     finally:
         os.close(descriptor)
 
@@ -243,11 +286,22 @@ def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
 def _make(path: Path, journal: Path) -> FileSink:
     try:
         _make_folder(path.parent)
-        descriptor = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+        descriptor = os.open(
+            journal,
+            os.O_RDWR
+            | os.O_CREAT
+            | os.O_EXCL
+            | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_BINARY", 0),
+            0o666,
+        )
     except FileExistsError as error:
         raise _being_written(journal) from error
     except (OSError, ValueError) as error:
-        raise RunFileError(f"{printable(path)} cannot be made: {getattr(error, 'strerror', None) or error}; choose another place with -o") from error
+        raise RunFileError(
+            f"{printable(path)} cannot be made: {getattr(error, 'strerror', None) or error}; "
+            "choose another place with -o"
+        ) from error
     if not _lock(descriptor) or not _same_file(descriptor, journal):
         os.close(descriptor)
         raise _being_written(journal)
@@ -255,7 +309,9 @@ def _make(path: Path, journal: Path) -> FileSink:
 
 
 def _make_folder(folder: Path) -> None:
-    """FileExistsError means here that a file stands in the way, not that another writer was faster."""
+    """FileExistsError means here that a file stands in the way, not that another writer was
+    faster.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -282,14 +338,17 @@ def _clear(path: Path, force: bool) -> None:
     journal = journal_path(path)
     if not force:
         raise RunFileError(
-            f"{printable(journal)} is left of an interrupted run: look at it with `dlprobe inspect`, choose another name with -o, or drop it with --force"
+            f"{printable(journal)} is left of an interrupted run: look at it with `dlprobe "
+            "inspect`, choose another name with -o, or drop it with --force"
         )
     sink = take(journal)
     try:
         remove_packing(path)
         journal.unlink()
     except OSError as error:
-        raise RunFileError(f"{printable(journal)} cannot be removed: {error.strerror or error}") from error
+        raise RunFileError(
+            f"{printable(journal)} cannot be removed: {error.strerror or error}"
+        ) from error
     finally:
         sink.close()
 
@@ -298,7 +357,8 @@ def _being_written(journal: Path) -> RunFileError:
     name = printable(journal).removesuffix(SUFFIX)
     facts = _facts(journal)
     return RunFileError(
-        f"{name} is being written by process {facts.get('pid', '?')} on {facts.get('host', '?')} since {facts.get('started', '?')}: "
+        f"{name} is being written by process {facts.get('pid', '?')} on "
+        f"{facts.get('host', '?')} since {facts.get('started', '?')}: "
         "wait for it to end, or choose another name with -o"
     )
 
@@ -306,7 +366,9 @@ def _being_written(journal: Path) -> RunFileError:
 def _facts(journal: Path) -> dict[str, Any]:
     with contextlib.suppress(RunFileError):
         source = FileSource(open_regular(journal), journal)
-        described = [frame for frame in frames.scan(source).frames if frame.type in frames.DESCRIPTIONS]
+        described = [
+            frame for frame in frames.scan(source).frames if frame.type in frames.DESCRIPTIONS
+        ]
         facts = frames.Payload(source, described[-1]).meta.get("writer") if described else None
         if isinstance(facts, dict):
             return {key: printable(str(value))[:100] for key, value in facts.items()}
@@ -330,7 +392,9 @@ def _lock(descriptor: int) -> bool:
 
 
 def _same_file(descriptor: int, path: Path) -> bool:
-    """Whether `path` still is the file we opened: a forced writer may have replaced it before the lock was ours."""
+    """Whether `path` still is the file we opened: a forced writer may have replaced it before
+    the lock was ours.
+    """
     with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False

@@ -24,7 +24,9 @@ _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
 
 @dataclass
 class Rows:
-    """One frame of rows and its steps; `kept` of them count, the later ones are void since a resume."""
+    """One frame of rows and its steps; `kept` of them count, the later ones are void since a
+    resume.
+    """
 
     payload: Payload
     steps: NDArray[Any]
@@ -33,7 +35,9 @@ class Rows:
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def array(self, name: str) -> NDArray[Any]:
-        """The rows that count. Kept in memory where the journal is small: its statistics are read one by one from the same bytes."""
+        """The rows that count. Kept in memory where the journal is small: its statistics are
+        read one by one from the same bytes.
+        """
         array = self._arrays.get(name)
         if array is None:
             array = self.payload.array(name)
@@ -45,10 +49,16 @@ class Rows:
 def first_payload(source: Source) -> Payload:
     """The first frame of a journal. Raises RunFileError where there is none that checks."""
     if not source.size:
-        raise RunFileError(f"{source.name} is empty: the run was stopped before it began; delete it and train again")
+        raise RunFileError(
+            f"{source.name} is empty: the run was stopped before it began; delete it and "
+            "train again"
+        )
     frame = frames.first_frame(source)
     if frame is None or frame.type != FrameType.CONFIG:
-        raise RunFileError(f"{source.name} holds no whole first frame: the run was stopped before it began, or the file is damaged; train again")
+        raise RunFileError(
+            f"{source.name} holds no whole first frame: the run was stopped before it began, "
+            "or the file is damaged; train again"
+        )
     return Payload(source, frame)
 
 
@@ -60,7 +70,10 @@ class JournalContents:
         self._config = first_payload(source)
         meta = self._config.meta
         if meta.get("schema") != layout.SCHEMA:
-            raise RunFileError(f"{self.name} is not a run file: its schema is {str(meta.get('schema'))[:40]!r}, expected {layout.SCHEMA!r}")
+            raise RunFileError(
+                f"{self.name} is not a run file: its schema is "
+                f"{str(meta.get('schema'))[:40]!r}, expected {layout.SCHEMA!r}"
+            )
         self._version = check_version(meta.get("schema_version"), self.name)
         self._statistics = self._columns("statistics", "stats")
         self._scalars = self._columns("scalars", "scalars")
@@ -68,7 +81,9 @@ class JournalContents:
         self._rows: list[Rows] = []
         self._evaluations: dict[int, Payload] = {}
         self._checkpoints: dict[int, Payload] = {}
-        self._measured = {dim: Measurements(source, dim, self._payload) for dim in ("histogram", "tracked")}
+        self._measured = {
+            dim: Measurements(source, dim, self._payload) for dim in ("histogram", "tracked")
+        }
         self._states: list[tuple[int, Payload]] = []
         self._resumed: list[Payload] = []
         self._end: Payload | None = None
@@ -80,7 +95,12 @@ class JournalContents:
     def read(self, path: str) -> NDArray[Any]:
         dtype, shape = self.shapes()[path]
         if path in self._row_paths:
-            return np.concatenate([np.empty((0, *shape[1:]), dtype), *(self._row_array(rows, path) for rows in self._rows)])
+            return np.concatenate(
+                [
+                    np.empty((0, *shape[1:]), dtype),
+                    *(self._row_array(rows, path) for rows in self._rows),
+                ]
+            )
         if path == "checkpoints/parameters":
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
         measured = self._measured_by_path.get(path)
@@ -103,7 +123,11 @@ class JournalContents:
 
     def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for path in self._shapes:
-            if path not in self._row_paths and path != "checkpoints/parameters" and path not in self._measured_by_path:
+            if (
+                path not in self._row_paths
+                and path != "checkpoints/parameters"
+                and path not in self._measured_by_path
+            ):
                 yield path, self._small(path)
         for group in self._gathered():
             for path in self._row_paths:
@@ -144,13 +168,21 @@ class JournalContents:
     @cached_property
     def _shapes(self) -> Shapes:
         """Computed once: a journal is read as it was when it was opened."""
-        found = {**self._row_shapes(), **{path: (array.dtype, array.shape) for path, array in self._small_arrays.items()}}
+        found = {
+            **self._row_shapes(),
+            **{path: (array.dtype, array.shape) for path, array in self._small_arrays.items()},
+        }
         for measured in self._measured.values():
             found |= measured.shapes()
         if self._checkpoints:
-            places = [payload.place("checkpoints/parameters") for payload in self._checkpoints.values()]
+            places = [
+                payload.place("checkpoints/parameters") for payload in self._checkpoints.values()
+            ]
             found["checkpoints/parameters"] = (places[-1].dtype, (len(places), *places[-1].shape))
-            if any((place.dtype, place.shape) != (places[-1].dtype, places[-1].shape) for place in places):
+            if any(
+                (place.dtype, place.shape) != (places[-1].dtype, places[-1].shape)
+                for place in places
+            ):
                 raise self._wrong("checkpoints differ in shape")
         for path, place in self._config.places.items():
             if path in layout.data_sets():
@@ -162,31 +194,52 @@ class JournalContents:
     @cached_property
     def _row_paths(self) -> tuple[str, ...]:
         known = layout.data_sets()
-        return ("stats/step", *(path for path in (*self._statistics, *self._scalars) if path in known))
+        return (
+            "stats/step",
+            *(path for path in (*self._statistics, *self._scalars) if path in known),
+        )
 
     @cached_property
     def _measured_by_path(self) -> dict[str, Measurements]:
-        return {path: measured for measured in self._measured.values() for path in measured.shapes()}
+        return {
+            path: measured for measured in self._measured.values() for path in measured.shapes()
+        }
 
     @cached_property
     def _small_arrays(self) -> dict[str, NDArray[Any]]:
         """What is made from many frames or from the last one, and fits memory."""
-        arrays = {"stats/layer": np.arange(self._layer_count, dtype="<i4"), **self._timing(), **self._evaluation_arrays()}
+        arrays = {
+            "stats/layer": np.arange(self._layer_count, dtype="<i4"),
+            **self._timing(),
+            **self._evaluation_arrays(),
+        }
         arrays["checkpoints/step"] = np.array(list(self._checkpoints), "<i8")
         arrays |= self._state_arrays()
         if self._end is not None:
-            arrays |= {path: array for path, array in self._end.arrays().items() if path.partition("/")[0] in ("final", "predictions")}
+            arrays |= {
+                path: array
+                for path, array in self._end.arrays().items()
+                if path.partition("/")[0] in ("final", "predictions")
+            }
         return {path: array for path, array in arrays.items() if path in layout.data_sets()}
 
     def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The last state that a resume can go on from. Its parameters are named where they are not those of the last checkpoint that counts."""
+        """The last state that a resume can go on from. Its parameters are named where they are
+        not those of the last checkpoint that counts.
+        """
         if not self._states:
             return {}
         _, payload = self._states[-1]
-        arrays = {path: payload.array(path) for path in payload.places if path != "checkpoints/parameters" and path.startswith("checkpoints/")}
+        arrays = {
+            path: payload.array(path)
+            for path in payload.places
+            if path != "checkpoints/parameters" and path.startswith("checkpoints/")
+        }
         last = next(reversed(self._checkpoints.values()), None)
         if payload is not last and "checkpoints/parameters" in payload.places:
-            arrays.setdefault("checkpoints/training_parameters", payload.array("checkpoints/parameters"))
+            arrays.setdefault(
+                "checkpoints/training_parameters", payload.array("checkpoints/parameters")
+            )
         return arrays
 
     def _small(self, path: str) -> NDArray[Any]:
@@ -215,9 +268,18 @@ class JournalContents:
         steps = payload.array("step")
         shapes = {name: payload.place(name).shape for name in ("step", "statistics", "scalars")}
         n = len(steps) if steps.ndim == 1 else -1
-        expected = {"step": (n,), "statistics": (n, self._layer_count, len(self._statistics)), "scalars": (n, len(self._scalars))}
+        expected = {
+            "step": (n,),
+            "statistics": (n, self._layer_count, len(self._statistics)),
+            "scalars": (n, len(self._scalars)),
+        }
         kinds = "".join(payload.place(name).dtype.kind for name in expected)
-        if shapes != expected or kinds != "iff" or steps.dtype.itemsize != 8 or payload.place("statistics").dtype != self._real:
+        if (
+            shapes != expected
+            or kinds != "iff"
+            or steps.dtype.itemsize != 8
+            or payload.place("statistics").dtype != self._real
+        ):
             raise self._wrong("a block of rows has the wrong shape")
         before = self._last_step()
         if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
@@ -226,11 +288,16 @@ class JournalContents:
 
     def _take_checkpoint(self, step: int, payload: Payload) -> None:
         self._checkpoints[step] = payload
-        if any(path.startswith("checkpoints/") and path != "checkpoints/parameters" for path in payload.places):
+        if any(
+            path.startswith("checkpoints/") and path != "checkpoints/parameters"
+            for path in payload.places
+        ):
             self._take_state(step, payload)
 
     def _take_state(self, step: int, payload: Payload) -> None:
-        """Its own counters say of which step it is: one that was packed may stand with a later checkpoint."""
+        """Its own counters say of which step it is: one that was packed may stand with a later
+        checkpoint.
+        """
         if "checkpoints/counters" in payload.places:
             counters = payload.array("checkpoints/counters")
             if counters.ndim != 1 or counters.dtype.kind != "i" or not len(counters):
@@ -239,7 +306,9 @@ class JournalContents:
         self._states.append((step, payload))
 
     def _take_resume(self, step: int, payload: Payload) -> None:
-        """A run that went on from a state: what was recorded of its step and later is void, and so is an end."""
+        """A run that went on from a state: what was recorded of its step and later is void, and
+        so is an end.
+        """
         for rows in self._rows:
             rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
         for later in (self._evaluations, self._checkpoints):
@@ -257,7 +326,9 @@ class JournalContents:
         self._end = payload
 
     def _last_step(self) -> int:
-        return next((int(rows.steps[rows.kept - 1]) for rows in reversed(self._rows) if rows.kept), -1)
+        return next(
+            (int(rows.steps[rows.kept - 1]) for rows in reversed(self._rows) if rows.kept), -1
+        )
 
     def _row_shapes(self) -> Shapes:
         count = sum(rows.kept for rows in self._rows)
@@ -285,7 +356,10 @@ class JournalContents:
             yield group
 
     def _timing(self) -> dict[str, NDArray[Any]]:
-        paths, kept = ("timing/step", "timing/step_seconds"), [rows for rows in self._rows if rows.kept]
+        paths, kept = (
+            ("timing/step", "timing/step_seconds"),
+            [rows for rows in self._rows if rows.kept],
+        )
         if not kept:
             return {}
         return {path: np.concatenate([rows.payload.array(path) for rows in kept]) for path in paths}
@@ -314,7 +388,11 @@ class JournalContents:
     def _columns(self, key: str, group: str) -> list[str]:
         """Paths of the columns that the journal's arrays have."""
         names = self._config.meta.get(key)
-        if not isinstance(names, list) or len(set(map(str, names))) != len(names) or not all(layout.NAME.fullmatch(str(name)) for name in names):
+        if (
+            not isinstance(names, list)
+            or len(set(map(str, names))) != len(names)
+            or not all(layout.NAME.fullmatch(str(name)) for name in names)
+        ):
             raise self._wrong(f"its list of {key} cannot be read")
         return [f"{group}/{name}" for name in names]
 
@@ -342,12 +420,29 @@ class JournalContents:
 
     def _make_facts(self, running: bool, damage: str | None) -> Facts:
         meta = self._config.meta
-        status = str(self._end.meta["status"]) if self._end else "running" if running else "interrupted"
+        status = (
+            str(self._end.meta["status"]) if self._end else "running" if running else "interrupted"
+        )
         for payload in self._resumed:
-            meta = meta | {key: value for key, value in payload.meta.items() if key in ("config", "environment", "writer")}
-        texts: list[dict[str, Any]] = [meta[key] if isinstance(meta.get(key), dict) else {} for key in ("config", "environment", "writer")]
+            meta = meta | {
+                key: value
+                for key, value in payload.meta.items()
+                if key in ("config", "environment", "writer")
+            }
+        texts: list[dict[str, Any]] = [
+            meta[key] if isinstance(meta.get(key), dict) else {}
+            for key in ("config", "environment", "writer")
+        ]
         config, environment, writer = texts
-        return Facts(status, config, environment, self._version, origin=checked_origin(meta.get("origin"), self.name), writer=writer, damage=damage)
+        return Facts(
+            status,
+            config,
+            environment,
+            self._version,
+            origin=checked_origin(meta.get("origin"), self.name),
+            writer=writer,
+            damage=damage,
+        )
 
     def _wrong(self, reason: str) -> RunFileError:
         return RunFileError(f"{self.name} is damaged or was not written by dlprobe: {reason}")

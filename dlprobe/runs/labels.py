@@ -1,8 +1,10 @@
-"""How the axes of a packed run are named: every group has a dimension scale of its own for each axis of its data sets, as netCDF and xarray want it.
+"""How the axes of a packed run are named: every group has a dimension scale of its own for each
+axis of its data sets, as netCDF and xarray want it.
 
-A scale is a data set of the group where there is one (`stats/step`), else a copy of the one that counts the axis (`scalars/step` of `stats/step`), else
-a dimension without values. A scale of another group could not be read by netCDF, one at the root would have to fit all groups. Copies are no content: they
-are not hashed, and this package does not read them.
+A scale is a data set of the group where there is one (`stats/step`), else a copy of the one that
+counts the axis (`scalars/step` of `stats/step`), else a dimension without values. A scale of
+another group could not be read by netCDF, one at the root would have to fit all groups. Copies are
+no content: they are not hashed, and this package does not read them.
 """
 
 from __future__ import annotations
@@ -17,12 +19,18 @@ from dlprobe.runs.contents import Shapes
 # Axis -> the name of its scale, where that is not the axis's own name.
 _NAMED = dict.fromkeys(("evaluation", "checkpoint", "histogram", "tracked", "block"), "step")
 # Axis -> the data set whose values label it in groups that have none.
-_COUNTED_BY = {"step": "stats/step", "layer": "stats/layer", "histogram": "histograms/step", "tracked": "tracked/step"}
+_COUNTED_BY = {
+    "step": "stats/step",
+    "layer": "stats/layer",
+    "histogram": "histograms/step",
+    "tracked": "tracked/step",
+}
 
 
 @dataclass(frozen=True)
 class Labels:
-    """own: data sets that are scales. copies: by path the data set that is repeated there. dimensions: by path the length.
+    """own: data sets that are scales. copies: by path the data set that is repeated there.
+    dimensions: by path the length.
 
     attached: (data set, axis, scale).
     """

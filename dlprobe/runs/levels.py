@@ -1,6 +1,8 @@
-"""Levels: minimum, maximum, mean and NaN count of every 64, 4,096 and 262,144 recorded rows, so that a picture costs the same for any number of steps.
+"""Levels: minimum, maximum, mean and NaN count of every 64, 4,096 and 262,144 recorded rows, so
+that a picture costs the same for any number of steps.
 
-Each level is made from the one below, 64 at a time, so the numbers do not depend on the pieces in which rows arrive.
+Each level is made from the one below, 64 at a time, so the numbers do not depend on the pieces in
+which rows arrive.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ _WORTH = 4  # a level is stored from this many bins on
 
 @dataclass(frozen=True)
 class Level:
-    """One statistic at one level. bin_start: int64 (bin,), step of each bin's first row; the others (bin, layer)."""
+    """One statistic at one level. bin_start: int64 (bin,), step of each bin's first row; the
+    others (bin, layer).
+    """
 
     bin_start: NDArray[Any]
     minimum: NDArray[Any]
@@ -75,9 +79,15 @@ def level_of(steps: NDArray[Any], values: NDArray[Any], factor: int) -> Level:
     """One level computed from a whole statistic: steps (n,), values (n, layer)."""
     depth = layout.LEVEL_FACTORS.index(factor)
     reducer = Reducer(depth + 1)
-    bins = np.concatenate([reducer.add(values)[depth], reducer.finish()[depth]]) if len(values) else np.empty((0, 5, values.shape[1]))
+    bins = (
+        np.concatenate([reducer.add(values)[depth], reducer.finish()[depth]])
+        if len(values)
+        else np.empty((0, 5, values.shape[1]))
+    )
     picture = min_max_mean(bins)
-    return Level(steps[::factor], picture[..., 0], picture[..., 1], picture[..., 2], bins[:, 4].astype("u4"))
+    return Level(
+        steps[::factor], picture[..., 0], picture[..., 1], picture[..., 2], bins[:, 4].astype("u4")
+    )
 
 
 def _single_rows(rows: NDArray[Any]) -> NDArray[Any]:
@@ -91,5 +101,9 @@ def _combine(bins: NDArray[Any], size: int = _STEP) -> NDArray[Any]:
     """`size` bins into one: (n, 5, layer) → (n / size, 5, layer)."""
     groups = bins.reshape(len(bins) // size, size, *bins.shape[1:])
     with np.errstate(invalid="ignore"):
-        low, high, sums = np.fmin.reduce(groups[:, :, 0], axis=1), np.fmax.reduce(groups[:, :, 1], axis=1), groups[:, :, 2:].sum(axis=1)
+        low, high, sums = (
+            np.fmin.reduce(groups[:, :, 0], axis=1),
+            np.fmax.reduce(groups[:, :, 1], axis=1),
+            groups[:, :, 2:].sum(axis=1),
+        )
     return np.concatenate([low[:, None], high[:, None], sums], axis=1)

@@ -1,4 +1,6 @@
-"""What instruments left in a journal: one frame per measurement, read again whenever it is asked for, so that many of them take no memory."""
+"""What instruments left in a journal: one frame per measurement, read again whenever it is
+asked for, so that many of them take no memory.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,18 @@ _SLAB = 2**20  # bytes that are gathered before they are handed on
 
 
 class Measurements:
-    """The frames that hold data sets counted by one dimension, `histogram` or `tracked`. Raises RunFileError where frames do not fit each other."""
+    """The frames that hold data sets counted by one dimension, `histogram` or `tracked`. Raises
+    RunFileError where frames do not fit each other.
+    """
 
     def __init__(self, source: Source, dim: str, payload: Callable[[Frame], Payload]) -> None:
         """payload: how a frame of the source is read."""
         self._source, self._step_path, self._read = source, _STEPS[dim], payload
-        self._paths = tuple(path for path, line in layout.data_sets().items() if line.dims[:1] == (dim,) and path != self._step_path)
+        self._paths = tuple(
+            path
+            for path, line in layout.data_sets().items()
+            if line.dims[:1] == (dim,) and path != self._step_path
+        )
         self._frames: dict[int, Frame] = {}
 
     def take(self, frame: Frame) -> None:
@@ -39,7 +47,9 @@ class Measurements:
         self._frames = {key: frame for key, frame in self._frames.items() if key < step}
 
     def shapes(self) -> Shapes:
-        """Dtype and shape of every data set that the frames hold; all that counts must be there when this is first asked."""
+        """Dtype and shape of every data set that the frames hold; all that counts must be there
+        when this is first asked.
+        """
         return self._shapes
 
     def read(self, path: str) -> NDArray[Any]:
@@ -78,12 +88,22 @@ class Measurements:
             return {}
         places = self._read(next(iter(self._frames.values()))).places
         found: Shapes = {self._step_path: (np.dtype("<i8"), (count,))}
-        return found | {path: (places[path].dtype, (count, *places[path].shape)) for path in self._paths if path in places}
+        return found | {
+            path: (places[path].dtype, (count, *places[path].shape))
+            for path in self._paths
+            if path in places
+        }
 
     def _payload(self, frame: Frame) -> Payload:
         """A frame's payload, after a look whether it holds what the first one holds."""
         payload = self._read(frame)
         for path, (dtype, shape) in self._shapes.items():
-            if path != self._step_path and (path not in payload.places or (payload.places[path].dtype, payload.places[path].shape) != (dtype, shape[1:])):
-                raise RunFileError(f"{self._source.name} is damaged or was not written by dlprobe: the measurements of {path} differ in shape")
+            if path != self._step_path and (
+                path not in payload.places
+                or (payload.places[path].dtype, payload.places[path].shape) != (dtype, shape[1:])
+            ):
+                raise RunFileError(
+                    f"{self._source.name} is damaged or was not written by dlprobe: the "
+                    f"measurements of {path} differ in shape"
+                )
         return payload

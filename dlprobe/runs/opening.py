@@ -1,4 +1,6 @@
-"""Opening a run or study, whatever state it is in: packed, still being written, or left by a killed process."""
+"""Opening a run or study, whatever state it is in: packed, still being written, or left by a
+killed process.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ from dlprobe.runs.study import Study, journal_study, packed_study
 
 
 def open_run(path: Path | str) -> Run | Study:
-    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal can also be named itself. `STUDY.h5#ID`: a run of it.
+    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal
+    can also be named itself. `STUDY.h5#ID`: a run of it.
 
-    Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a newer format or no run file. Damage in the middle of a
-    journal is a DlprobeWarning, and `damage` of what is returned: everything before it is there.
+    Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a
+    newer format or no run file. Damage in the middle of a journal is a DlprobeWarning, and `damage`
+    of what is returned: everything before it is there.
     """
     found = _find(Path(path))
     file, id = run_of_study(path)
@@ -36,16 +40,25 @@ def open_run(path: Path | str) -> Run | Study:
 
 
 def run_of_study(path: Path | str) -> tuple[str, str]:
-    """(study file, run id) of `STUDY.h5#ID`; no id for the name of a file that exists, or of one without `#`."""
+    """(study file, run id) of `STUDY.h5#ID`; no id for the name of a file that exists, or of
+    one without `#`.
+    """
     file, mark, id = str(path).rpartition("#")
-    return (file, id) if mark and file and not os.path.lexists(_find(Path(path))) else (str(path), "")
+    return (
+        (file, id) if mark and file and not os.path.lexists(_find(Path(path))) else (str(path), "")
+    )
 
 
 def refuse_member(path: Path, instead: str) -> None:
-    """Raise RunFileError for STUDY#ID where a file of its own is needed. instead: what is to be done, `{study}` filled in."""
+    """Raise RunFileError for STUDY#ID where a file of its own is needed. instead: what is to be
+    done, `{study}` filled in.
+    """
     study, id = run_of_study(path)
     if id:
-        raise RunFileError(f"{printable(path)} is a run of a study, which has no file of its own: {instead.format(study=printable(study))}")
+        raise RunFileError(
+            f"{printable(path)} is a run of a study, which has no file of its own: "
+            f"{instead.format(study=printable(study))}"
+        )
 
 
 def _open_member(path: Path, id: str) -> Run:
@@ -59,7 +72,9 @@ def _open_member(path: Path, id: str) -> Run:
     lists = f"dlprobe inspect {shlex.quote(str(path))}"
     if isinstance(study, Run):
         raise RunFileError(f"{printable(path)} is a single run: leave #{printable(id)} out")
-    raise RunFileError(f"{printable(path)} has no run {printable(id)}: {lists} lists those that it has")
+    raise RunFileError(
+        f"{printable(path)} has no run {printable(id)}: {lists} lists those that it has"
+    )
 
 
 def open_single(path: Path | str) -> Run:
@@ -68,12 +83,17 @@ def open_single(path: Path | str) -> Run:
     if isinstance(found, Study):
         found.close()
         one = f"give a file that `dlprobe train` wrote, or {printable(path)}#ID"
-        raise RunFileError(f"{printable(Path(path))} is a study of {counted(len(found.runs), 'run')}, one run is needed here: {one}")
+        raise RunFileError(
+            f"{printable(Path(path))} is a study of {counted(len(found.runs), 'run')}, one "
+            f"run is needed here: {one}"
+        )
     return found
 
 
 def _find(path: Path) -> Path:
-    """`path`, or its journal. Asked twice: a run that ends at this moment turns from one into the other."""
+    """`path`, or its journal. Asked twice: a run that ends at this moment turns from one into
+    the other.
+    """
     for _ in range(2):
         for candidate in (path, journal.journal_path(path) if path.name else path):
             if os.path.lexists(candidate):

@@ -1,4 +1,6 @@
-"""Packing: a journal becomes an HDF5 file of the same content, piece by piece, and only when the file is safe is the journal deleted."""
+"""Packing: a journal becomes an HDF5 file of the same content, piece by piece, and only when
+the file is safe is the journal deleted.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,15 @@ from dlprobe.runs.study import Study
 def pack_journal(path: Path) -> Path:
     """Pack a dead journal, given as `NAME.h5` or `NAME.h5.journal`; the path of the packed file.
 
-    Raises RunFileError where its writer lives, where it is damaged in the middle, or where the disk is full; the journal then stays.
+    Raises RunFileError where its writer lives, where it is damaged in the middle, or where the disk
+    is full; the journal then stays.
     """
     refuse_member(path, "give {study}")
     packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
     if packed.is_file() and not os.path.lexists(journal.journal_path(packed)):
-        raise RunFileError(f"{printable(packed)} has no journal, it is packed already: leave --pack out")
+        raise RunFileError(
+            f"{printable(packed)} has no journal, it is packed already: leave --pack out"
+        )
     sink = journal.take(journal.journal_path(packed))
     try:
         if packed.exists():
@@ -46,7 +51,9 @@ def pack_journal(path: Path) -> Path:
 
 
 def pack_locked(sink: journal.FileSink, path: Path) -> None:
-    """Pack a journal whose lock is held into `path`, then delete it. Ctrl-C waits for the next piece, and leaves the journal as it is."""
+    """Pack a journal whose lock is held into `path`, then delete it. Ctrl-C waits for the next
+    piece, and leaves the journal as it is.
+    """
     source = FileSource(os.dup(sink.descriptor), sink.path)
     try:
         _refuse_taken(path, sink)
@@ -57,7 +64,8 @@ def pack_locked(sink: journal.FileSink, path: Path) -> None:
     except OSError as error:
         name = printable(sink.path)
         raise RunFileError(
-            f"{printable(path)} cannot be written: {error.strerror or error}. The journal {name} stays and holds all that was recorded: "
+            f"{printable(path)} cannot be written: {error.strerror or error}. The journal "
+            f"{name} stays and holds all that was recorded: "
             f"{remedy(error)}, then `dlprobe inspect --pack {printable(path)}`"
         ) from error
     finally:
@@ -87,13 +95,19 @@ def _remove(sink: journal.FileSink, path: Path) -> None:
         sink.path.unlink()
     except OSError as error:
         name = printable(sink.path)
-        raise RunFileError(f"{printable(path)} is written, but its journal {name} cannot be removed: {error.strerror or error}: remove it") from error
+        raise RunFileError(
+            f"{printable(path)} is written, but its journal {name} cannot be removed: "
+            f"{error.strerror or error}: remove it"
+        ) from error
 
 
 def _refuse_taken(path: Path, sink: journal.FileSink) -> None:
     """Asked before and after the work: packing replaces nothing."""
     if os.path.lexists(path):
-        raise RunFileError(f"{printable(path)} exists already, so {printable(sink.path)} stays: move one of them away")
+        raise RunFileError(
+            f"{printable(path)} exists already, so {printable(sink.path)} stays: move one of "
+            "them away"
+        )
 
 
 def _write(source: FileSource, temporary: Path, check: Check) -> None:
@@ -114,12 +128,17 @@ def _write(source: FileSource, temporary: Path, check: Check) -> None:
 
 
 def _drop_leftover(sink: journal.FileSink, packed: Path) -> None:
-    """A journal beside a complete file that holds the same is left of a crash between rename and delete, or of a resume before its first step or run."""
+    """A journal beside a complete file that holds the same is left of a crash between rename
+    and delete, or of a resume before its first step or run.
+    """
     with open_run(packed) as complete:
         if not _holds_nothing(sink):
             with open_run(sink.path) as left:
                 if not _holds(complete, left):
-                    raise RunFileError(f"{printable(packed)} exists already and is another run than {printable(sink.path)}: move one of them away")
+                    raise RunFileError(
+                        f"{printable(packed)} exists already and is another run than "
+                        f"{printable(sink.path)}: move one of them away"
+                    )
     journal.remove_packing(packed)
     _remove(sink, packed)
 
@@ -135,10 +154,15 @@ def _holds_nothing(sink: journal.FileSink) -> bool:
 
 
 def _holds(complete: Run | Study, left: Run | Study) -> bool:
-    """Whether all that a journal holds is in a packed file too: a killed resume leaves a part of it."""
+    """Whether all that a journal holds is in a packed file too: a killed resume leaves a part
+    of it.
+    """
     if isinstance(complete, Study) and isinstance(left, Study):
         known = complete.runs
-        return not left.damage and all(id in known and known.open(id).content_sha256 == left.runs.open(id).content_sha256 for id in left.runs)
+        return not left.damage and all(
+            id in known and known.open(id).content_sha256 == left.runs.open(id).content_sha256
+            for id in left.runs
+        )
     if not (isinstance(complete, Run) and isinstance(left, Run)):
         return False
     copied = left.contents.copied_from if isinstance(left.contents, JournalContents) else None
@@ -147,7 +171,9 @@ def _holds(complete: Run | Study, left: Run | Study) -> bool:
 
 @contextlib.contextmanager
 def _held_back_signals() -> Iterator[Check]:
-    """Ctrl-C and SIGTERM wait while HDF5 writes; the check that is handed out, called between pieces, lets the first of them act."""
+    """Ctrl-C and SIGTERM wait while HDF5 writes; the check that is handed out, called between
+    pieces, lets the first of them act.
+    """
     caught: list[int] = []
 
     def remember(number: int, _: PythonFrame | None) -> None:

@@ -1,4 +1,6 @@
-"""What a packed run is made of: its contents go into an open HDF5 file piece by piece, with their levels and their hash."""
+"""What a packed run is made of: its contents go into an open HDF5 file piece by piece, with
+their levels and their hash.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,28 @@ if TYPE_CHECKING:
 Check = Callable[[], None]
 
 
-def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Check) -> tuple[Facts, Shapes]:
-    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts, hashes included, and every data set that it now has.
+def write_run(
+    writer: PackedWriter, contents: Contents, prefix: str, check: Check
+) -> tuple[Facts, Shapes]:
+    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts,
+    hashes included, and every data set that it now has.
 
     Raises RunFileError for a damaged journal.
     """
     if damage := contents.facts.damage:
-        raise RunFileError(f"{damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect`")
+        raise RunFileError(
+            f"{damage}; it is not packed, so that nothing is lost: read what is left with "
+            "`dlprobe inspect`"
+        )
     shapes = contents.shapes()
     factors = stored_factors(shapes["stats/step"][1][0])
     declared = {**shapes, **_level_shapes(shapes, factors)}
     named = labels(declared)
     _declare(writer, declared, named, prefix)
-    copies = {source: [path for path, copied in named.copies.items() if copied == source] for source in named.copies.values()}
+    copies = {
+        source: [path for path, copied in named.copies.items() if copied == source]
+        for source in named.copies.values()
+    }
     digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix, copies)
     for path, piece in contents.slabs():
         check()
@@ -46,7 +57,9 @@ def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Chec
         digest.update(path, piece)
         levels.take(path, piece)
     levels.finish()
-    return _write_facts(writer, contents, prefix, digest.hexdigest(shapes, contents.facts.config)), declared
+    return _write_facts(
+        writer, contents, prefix, digest.hexdigest(shapes, contents.facts.config)
+    ), declared
 
 
 def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> None:
@@ -62,9 +75,15 @@ def _declare(writer: PackedWriter, shapes: Shapes, named: Labels, prefix: str) -
     for path, line in known.items():
         if path in shapes:
             dtype, shape = shapes[path]
-            writer.data_set(f"{prefix}/{path}", dtype, shape, {"units": line.units, "long_name": line.meaning})
+            writer.data_set(
+                f"{prefix}/{path}", dtype, shape, {"units": line.units, "long_name": line.meaning}
+            )
     for path, source in named.copies.items():
-        writer.data_set(f"{prefix}/{path}", *shapes[source], {"units": known[source].units, "long_name": known[source].meaning})
+        writer.data_set(
+            f"{prefix}/{path}",
+            *shapes[source],
+            {"units": known[source].units, "long_name": known[source].meaning},
+        )
     for path, length in named.dimensions.items():
         writer.dimension(f"{prefix}/{path}", length)
     for path in (*named.own, *named.copies):
@@ -81,18 +100,31 @@ def _level_shapes(shapes: Shapes, factors: tuple[int, ...]) -> Shapes:
         found[f"{where}/bin_start"] = (np.dtype("<i8"), (bins,))
         for path, (dtype, shape) in _statistics(shapes).items():
             found[f"{where}/{path.rpartition('/')[2]}"] = (dtype, (bins, shape[1], 3))
-            found[f"{where}/nan_count/{path.rpartition('/')[2]}"] = (np.dtype("<u4"), (bins, shape[1]))
+            found[f"{where}/nan_count/{path.rpartition('/')[2]}"] = (
+                np.dtype("<u4"),
+                (bins, shape[1]),
+            )
     return found
 
 
 def _statistics(shapes: Shapes) -> Shapes:
-    return {path: shape for path, shape in shapes.items() if layout.data_sets()[path].dims == ("step", "layer")}
+    return {
+        path: shape
+        for path, shape in shapes.items()
+        if layout.data_sets()[path].dims == ("step", "layer")
+    }
 
 
 class _LevelWriter:
     """Makes the levels while the statistics pass by."""
 
-    def __init__(self, writer: PackedWriter, factors: tuple[int, ...], prefix: str, copies: Mapping[str, list[str]]) -> None:
+    def __init__(
+        self,
+        writer: PackedWriter,
+        factors: tuple[int, ...],
+        prefix: str,
+        copies: Mapping[str, list[str]],
+    ) -> None:
         self._writer, self._factors, self._prefix, self._copies = writer, factors, prefix, copies
         self._reducers: dict[str, tuple[Reducer, np.dtype[Any]]] = {}
         self._rows = 0
@@ -105,7 +137,9 @@ class _LevelWriter:
             for factor in self._factors:
                 start = f"levels/x{factor}/bin_start"
                 for place in (start, *self._copies.get(start, ())):
-                    self._writer.append(f"{self._prefix}/{place}", piece[-self._rows % factor :: factor])
+                    self._writer.append(
+                        f"{self._prefix}/{place}", piece[-self._rows % factor :: factor]
+                    )
             self._rows += len(piece)
         elif layout.data_sets()[path].dims == ("step", "layer"):
             reducer, _ = self._reducers.setdefault(path, (Reducer(len(self._factors)), piece.dtype))
@@ -126,10 +160,19 @@ class _LevelWriter:
 
 
 def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdigest: str) -> Facts:
-    final = contents.read_rows("checkpoints/parameters", -1, sys.maxsize)[0] if "checkpoints/parameters" in contents.shapes() else None
+    final = (
+        contents.read_rows("checkpoints/parameters", -1, sys.maxsize)[0]
+        if "checkpoints/parameters" in contents.shapes()
+        else None
+    )
     status = "interrupted" if contents.facts.status == "running" else contents.facts.status
     facts = replace(
-        contents.facts, status=status, schema_version=layout.SCHEMA_VERSION, content_sha256=hexdigest, parameters_sha256=parameters_sha256(final), writer={}
+        contents.facts,
+        status=status,
+        schema_version=layout.SCHEMA_VERSION,
+        content_sha256=hexdigest,
+        parameters_sha256=parameters_sha256(final),
+        writer={},
     )
     write_head(writer, prefix, layout.SCHEMA, status)
     writer.text(prefix or "/", "content_sha256", hexdigest)

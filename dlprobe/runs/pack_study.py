@@ -23,7 +23,10 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     """All of a study's journal into a file that is being written."""
     study = journal_study(source, False, source.path)
     if study.damage:
-        raise RunFileError(f"{study.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
+        raise RunFileError(
+            f"{study.damage}; it is not packed, so that nothing is lost: read what is left "
+            f"with `dlprobe inspect {source.name}`"
+        )
     hashes, pieces = {}, []
     for id in study.runs:
         contents = study.runs.open(id).contents
@@ -35,13 +38,22 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     write_head(writer, "", layout.STUDY_SCHEMA, study.status)
     writer.text("/", "content_sha256", study_sha256(hashes))
     writer.group("study")
-    writer.text("study", "json", json.dumps({"description": study.description, "columns": list(study.table)}))
+    writer.text(
+        "study",
+        "json",
+        json.dumps({"description": study.description, "columns": list(study.table)}),
+    )
     gathered = {
         PIECES: np.frombuffer(b"".join(pieces), "u1"),
         ENDS: np.cumsum([len(piece) for piece in pieces], dtype="<i8"),
-        COORDINATES: np.array([json.dumps(study.coordinates[id]).encode() for id in study.runs], "S"),
+        COORDINATES: np.array(
+            [json.dumps(study.coordinates[id]).encode() for id in study.runs], "S"
+        ),
     }
-    columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
+    columns = {
+        f"study/table/{name}": texts(column) if isinstance(column, tuple) else column
+        for name, column in study.table.items()
+    }
     arrays = {"study/run_id": texts(study.runs), **columns, **(gathered if pieces else {})}
     for path, column in arrays.items():
         writer.data_set(path, column.dtype, column.shape)
@@ -50,9 +62,20 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
 
 
 def _label(writer: PackedWriter, lengths: dict[str, int]) -> None:
-    """Name the axis of each data set of the study itself: `run`, `byte`, and of its table `Row`, which no column is called."""
-    axes = {path: "study/table/Row" if path.startswith("study/table/") else "study/byte" if path == PIECES else "study/run" for path in lengths}
+    """Name the axis of each data set of the study itself: `run`, `byte`, and of its table
+    `Row`, which no column is called.
+    """
+    axes = {
+        path: "study/table/Row"
+        if path.startswith("study/table/")
+        else "study/byte"
+        if path == PIECES
+        else "study/run"
+        for path in lengths
+    }
     for axis in dict.fromkeys(axes.values()):
-        writer.dimension(axis, next(length for path, length in lengths.items() if axes[path] == axis))
+        writer.dimension(
+            axis, next(length for path, length in lengths.items() if axes[path] == axis)
+        )
     for path, axis in axes.items():
         writer.attach(path, 0, axis)

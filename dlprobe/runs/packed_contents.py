@@ -1,4 +1,6 @@
-"""A run read from a packed HDF5 file, or from `/runs/<id>` of a packed study, with every guard of `hdf5` on."""
+"""A run read from a packed HDF5 file, or from `/runs/<id>` of a packed study, with every guard
+of `hdf5` on.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +23,34 @@ if TYPE_CHECKING:
 
 
 class PackedContents:
-    """A packed run below `prefix` (empty, or `runs/<id>`). Raises RunFileError on opening and reading; see `Contents`.
+    """A packed run below `prefix` (empty, or `runs/<id>`). Raises RunFileError on opening and
+    reading; see `Contents`.
 
-    gathered: what its study gathered of it, which is then read in place of the data sets; their content hash is still taken from them.
+    gathered: what its study gathered of it, which is then read in place of the data sets; their
+        content hash is still taken from them.
     """
 
-    def __init__(self, file: GuardedFile, prefix: str = "", gathered: Gathered | None = None) -> None:
+    def __init__(
+        self, file: GuardedFile, prefix: str = "", gathered: Gathered | None = None
+    ) -> None:
         self._file, self._prefix, self._owner, self._gathered = file, prefix, not prefix, gathered
         self.name = f"{file.name}:{prefix}" if prefix else file.name
         if gathered is None:
             self._version = schema_version(file, self._prefix, layout.SCHEMA)
-        origin = gathered.facts.origin if gathered else checked_origin(file.text(self._at(""), "origin"), self.name)
-        for path in ("layers/name", "stats/step", *(("initial/parameters",) if origin == OWN else ())):
+        origin = (
+            gathered.facts.origin
+            if gathered
+            else checked_origin(file.text(self._at(""), "origin"), self.name)
+        )
+        for path in (
+            "layers/name",
+            "stats/step",
+            *(("initial/parameters",) if origin == OWN else ()),
+        ):
             if not self.has(path):
-                raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {path}")
+                raise RunFileError(
+                    f"{self.name} is damaged or was not written by dlprobe: it has no {path}"
+                )
 
     @cached_property
     def facts(self) -> Facts:
@@ -42,10 +58,24 @@ class PackedContents:
             return self._gathered.facts
         status = self._text("", "status")
         if status not in layout.STATUSES:
-            raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: its status is {status[:40]!r}")
-        config, environment = (parse_json(text, self.name) for text in (self._text("", "config"), self._text("environment", "json")))
+            raise RunFileError(
+                f"{self.name} is damaged or was not written by dlprobe: its status is "
+                f"{status[:40]!r}"
+            )
+        config, environment = (
+            parse_json(text, self.name)
+            for text in (self._text("", "config"), self._text("environment", "json"))
+        )
         origin = checked_origin(self._file.text(self._at(""), "origin"), self.name)
-        return Facts(status, config, environment, self._version, self._text("", "content_sha256"), self._text("", "parameters_sha256"), origin)
+        return Facts(
+            status,
+            config,
+            environment,
+            self._version,
+            self._text("", "content_sha256"),
+            self._text("", "parameters_sha256"),
+            origin,
+        )
 
     def has(self, path: str) -> bool:
         if self._gathered is not None:
@@ -91,7 +121,9 @@ class PackedContents:
     def _text(self, group: str, name: str) -> str:
         text = self._file.text(self._at(group), name)
         if text is None:
-            raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {name}")
+            raise RunFileError(
+                f"{self.name} is damaged or was not written by dlprobe: it has no {name}"
+            )
         return text
 
     def _stored(self, path: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -112,12 +144,19 @@ class PackedContents:
 
 
 def schema_version(file: GuardedFile, prefix: str, schema: str) -> tuple[int, int]:
-    """The format version of a run or study. Raises RunFileError where the file is neither, or is newer than this dlprobe."""
+    """The format version of a run or study. Raises RunFileError where the file is neither, or
+    is newer than this dlprobe.
+    """
     found = file.text(prefix or "/", "schema")
     version = file.attribute(prefix or "/", "schema_version")
     if found is None or version is None:
-        raise RunFileError(f"{file.name} is an HDF5 file but no run file: give a file that `dlprobe train` or a study wrote")
+        raise RunFileError(
+            f"{file.name} is an HDF5 file but no run file: give a file that `dlprobe train` "
+            "or a study wrote"
+        )
     checked = check_version(version.tolist(), file.name)
     if found != schema:
-        raise RunFileError(f"{file.name} is not a run file: its schema is {found[:40]!r}, expected {schema!r}")
+        raise RunFileError(
+            f"{file.name} is not a run file: its schema is {found[:40]!r}, expected {schema!r}"
+        )
     return checked

@@ -1,4 +1,6 @@
-"""One training run as everybody reads it: the same names whether it is packed, still running, dead, or part of a study."""
+"""One training run as everybody reads it: the same names whether it is packed, still running,
+dead, or part of a study.
+"""
 
 from __future__ import annotations
 
@@ -30,20 +32,27 @@ _SLAB = 4096  # rows that are read at once in search of a number
 
 
 class Group(dict[str, Any]):
-    """The data sets of one group that a file has, by name. Raises RunFileError for one that it does not have; `get` and `in` ask first."""
+    """The data sets of one group that a file has, by name. Raises RunFileError for one that it
+    does not have; `get` and `in` ask first.
+    """
 
     def __init__(self, lacks: str, values: Mapping[str, Any]) -> None:
-        """lacks: the beginning of what is said of one that is not there, `run.h5 holds no layers`."""
+        """lacks: the beginning of what is said of one that is not there, `run.h5 holds no
+        layers`.
+        """
         super().__init__(values)
         self._lacks = lacks
 
     def __missing__(self, name: str) -> Any:
-        raise RunFileError(f"{self._lacks}/{name}, which this needs: it was not recorded; train the run again")
+        raise RunFileError(
+            f"{self._lacks}/{name}, which this needs: it was not recorded; train the run again"
+        )
 
 
 @dataclass(frozen=True)
 class Layers(Mapping[str, Any]):
-    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array (layer,) or a tuple of texts.
+    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array
+    (layer,) or a tuple of texts.
 
     Raises RunFileError for a column that the file does not have; `get` and `in` ask first.
     """
@@ -72,8 +81,9 @@ class Layers(Mapping[str, Any]):
 class Histograms:
     """The distribution of one quantity in every layer as training goes on.
 
-    steps: int64 (h,); counts: uint32 (h, layer, bin); edges: (h, layer, bin + 1), NaN where no value is finite; percentiles: (h, layer, percentile), of the
-    finite values; nonfinite: int64 (h, layer).
+    steps: int64 (h,); counts: uint32 (h, layer, bin); edges: (h, layer, bin + 1), NaN where no
+        value is finite; percentiles: (h, layer, percentile), of the finite values; nonfinite: int64
+        (h, layer).
     """
 
     steps: NDArray[Any]
@@ -84,12 +94,19 @@ class Histograms:
 
     def part(self, rows: slice) -> Histograms:
         """The same at some of the steps."""
-        return Histograms(*(array[rows] for array in (self.steps, self.counts, self.edges, self.percentiles, self.nonfinite)))
+        return Histograms(
+            *(
+                array[rows]
+                for array in (self.steps, self.counts, self.edges, self.percentiles, self.nonfinite)
+            )
+        )
 
 
 @dataclass(frozen=True)
 class TrackedUnits:
-    """Percentiles of single units' preactivation. steps: int64 (t,); layers, units: int32 (unit,); percentiles: (t, unit, percentile)."""
+    """Percentiles of single units' preactivation. steps: int64 (t,); layers, units: int32
+    (unit,); percentiles: (t, unit, percentile).
+    """
 
     steps: NDArray[Any]
     layers: NDArray[Any]
@@ -98,29 +115,44 @@ class TrackedUnits:
 
     def part(self, rows: slice, units: list[int]) -> TrackedUnits:
         """The same at some of the steps, of some of the units."""
-        return TrackedUnits(self.steps[rows], self.layers[units], self.units[units], self.percentiles[rows][:, units])
+        return TrackedUnits(
+            self.steps[rows],
+            self.layers[units],
+            self.units[units],
+            self.percentiles[rows][:, units],
+        )
 
 
 class Run:
-    """A stored run. Statistics are read when they are asked for. Every access may raise RunFileError where the file is damaged.
+    """A stored run. Statistics are read when they are asked for. Every access may raise
+    RunFileError where the file is damaged.
 
-    Texts are as the file has them: data, which whatever shows them must escape. Close it, or use it in a `with`.
+    Texts are as the file has them: data, which whatever shows them must escape. Close it, or use it
+    in a `with`.
     """
 
     def __init__(self, contents: Contents, path: Path | None = None) -> None:
         self.path = path
         self._recorded: dict[str, bool] = {}
         self.contents = contents
-        """The stored data sets themselves, by path of the layout table; what a Run offers is made from them."""
+        """The stored data sets themselves, by path of the layout table; what a Run offers is
+        made from them.
+        """
         facts = contents.facts
         check_config(facts.config, contents.name)
         self.status: str = facts.status
         """finished | interrupted | failed | diverged | running"""
         self.origin: str = facts.origin
-        """Who trained the run: a name of `record.description.ORIGINS`, or one that a newer dlprobe knows."""
-        self.config: dict[str, Any] = completed(facts.config, self._task()) if facts.origin == OWN else facts.config
-        """The configuration as the run was trained, what the file's format did not say yet filled in: to be shown and compared as a whole. What it says is read
-        from `configuration`, `facts` and `layer_facts`. Empty unless dlprobe trained the run."""
+        """Who trained the run: a name of `record.description.ORIGINS`, or one that a newer
+        dlprobe knows.
+        """
+        self.config: dict[str, Any] = (
+            completed(facts.config, self._task()) if facts.origin == OWN else facts.config
+        )
+        """The configuration as the run was trained, what the file's format did not say yet filled
+        in: to be shown and compared as a whole. What it says is read from `configuration`, `facts`
+        and `layer_facts`. Empty unless dlprobe trained the run.
+        """
         self.environment: dict[str, Any] = facts.environment
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
@@ -157,48 +189,72 @@ class Run:
         columns = dict(self.layers.columns)
         if self.configuration is not None:
             model = self.configuration.model
-            columns["dropout"] = [model.dropout if index in self.hidden_layers else 0.0 for index in range(len(self.layers.names))]
+            columns["dropout"] = [
+                model.dropout if index in self.hidden_layers else 0.0
+                for index in range(len(self.layers.names))
+            ]
         try:
             return layer_facts(columns)
         except ValueError as error:
-            raise RunFileError(f"{self.contents.name} is damaged or was not written by dlprobe: {error}") from None
+            raise RunFileError(
+                f"{self.contents.name} is damaged or was not written by dlprobe: {error}"
+            ) from None
 
     @cached_property
     def hidden_layers(self) -> list[int]:
-        """Indices of the hidden layers: all but the output, which is the last, and a norm of the input, which dlprobe calls `input`."""
-        return [index for index, name in enumerate(self.layers.names[:-1]) if not (name == "input" and self.origin == OWN)]
+        """Indices of the hidden layers: all but the output, which is the last, and a norm of
+        the input, which dlprobe calls `input`.
+        """
+        return [
+            index
+            for index, name in enumerate(self.layers.names[:-1])
+            if not (name == "input" and self.origin == OWN)
+        ]
 
     @cached_property
     def configuration(self) -> RunConfig | None:
-        """The configuration that dlprobe trained the run by; None for a run of another origin, and where this dlprobe cannot read it."""
+        """The configuration that dlprobe trained the run by; None for a run of another origin,
+        and where this dlprobe cannot read it.
+        """
         try:
             return self.required_configuration()
         except ConfigError:
             return None
 
     def required_configuration(self) -> RunConfig:
-        """The configuration, for what cannot do without. Raises ConfigError, one line, where there is none or this dlprobe cannot read it."""
+        """The configuration, for what cannot do without. Raises ConfigError, one line, where
+        there is none or this dlprobe cannot read it.
+        """
         where = self.contents.name
         if self.origin != OWN:
             raise ConfigError(
-                f"{where} was trained by another program (origin {self.origin}), so it has no configuration that dlprobe could train again: "
-                f"dlprobe train --like {where} trains the net of dlprobe that comes nearest; dlprobe check {where} judges the run as it is"
+                f"{where} was trained by another program (origin {self.origin}), so it has no "
+                "configuration that dlprobe could train again: "
+                f"dlprobe train --like {where} trains the net of dlprobe that comes nearest; "
+                f"dlprobe check {where} judges the run as it is"
             )
         try:
             return from_mapping(self.config)
         except ConfigError as error:
-            raise ConfigError(f"{where}: the configuration stored in it cannot be used: {error}") from None
+            raise ConfigError(
+                f"{where}: the configuration stored in it cannot be used: {error}"
+            ) from None
 
     @cached_property
     def facts(self) -> RunFacts:
         """How the run was trained, as far as that is known."""
         if self.configuration is not None:
-            return facts_of(self.configuration, len(self.data["train_indices"]) if "train_indices" in self.data else None)
+            return facts_of(
+                self.configuration,
+                len(self.data["train_indices"]) if "train_indices" in self.data else None,
+            )
         return RunFacts(**self._group("facts"))
 
     @cached_property
     def steps(self) -> NDArray[Any]:
-        """int64 (step,): the recorded steps, counted from 0; row t describes the step before its update."""
+        """int64 (step,): the recorded steps, counted from 0; row t describes the step before
+        its update.
+        """
         steps = self.contents.read("stats/step")
         check_steps(steps, self.contents.name)
         return steps
@@ -216,10 +272,15 @@ class Run:
     def is_recorded(self, name: str) -> bool:
         """Whether a statistic or scalar was recorded: it is in the file, and not NaN in every row.
 
-        Of a run without rows, and of one that dlprobe trained and that diverged, whose NaN are results, it is enough to be in the file.
+        Of a run without rows, and of one that dlprobe trained and that diverged, whose NaN are
+        results, it is enough to be in the file.
         """
         if name not in self._recorded:
-            self._recorded[name] = self._has_numbers(f"scalars/{name}" if name in SCALARS else f"stats/{registry.get('statistic', name).name}")
+            self._recorded[name] = self._has_numbers(
+                f"scalars/{name}"
+                if name in SCALARS
+                else f"stats/{registry.get('statistic', name).name}"
+            )
         return self._recorded[name]
 
     def row(self, index: int) -> StepRow:
@@ -227,22 +288,34 @@ class Run:
         index %= len(self.steps)
 
         def read(name: str) -> NDArray[Any] | None:
-            return self.statistic_rows(name, index, index + 1)[0] if self.contents.has(f"stats/{name}") else None
+            return (
+                self.statistic_rows(name, index, index + 1)[0]
+                if self.contents.has(f"stats/{name}")
+                else None
+            )
 
         return StepRow(int(self.steps[index]), len(self.layers.names), read, self.hidden_layers)
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Of the statistics: float32, or float64 of a float64 run."""
-        stored = (f"stats/{name}" for name in registry.records("statistic") if self.contents.has(f"stats/{name}"))
+        stored = (
+            f"stats/{name}"
+            for name in registry.records("statistic")
+            if self.contents.has(f"stats/{name}")
+        )
         return next((self.contents.read_rows(path, 0, 0).dtype for path in stored), np.dtype("f4"))
 
     def statistic(self, name: str) -> NDArray[Any]:
-        """float32 (float64 in a float64 run) (step, layer); NaN = not recorded. Raises ConfigError for an unknown name."""
+        """float32 (float64 in a float64 run) (step, layer); NaN = not recorded. Raises
+        ConfigError for an unknown name.
+        """
         return self._read("stats", registry.get("statistic", name).name)
 
     def statistic_rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` up to `stop` of a statistic, as a slice counts them (negative from the end), without reading the others: (rows, layer)."""
+        """Rows `start` up to `stop` of a statistic, as a slice counts them (negative from the
+        end), without reading the others: (rows, layer).
+        """
         name = registry.get("statistic", name).name
         return self.contents.read_rows(self._present("stats", name), start, stop)
 
@@ -253,14 +326,21 @@ class Run:
         return self._read("scalars", name)
 
     def level(self, name: str, factor: int) -> Level:
-        """A statistic's minimum, maximum and mean over every `factor` (64, 4096 or 262144) rows; computed where the file has none."""
+        """A statistic's minimum, maximum and mean over every `factor` (64, 4096 or 262144)
+        rows; computed where the file has none.
+        """
         if factor not in layout.LEVEL_FACTORS:
-            raise ConfigError(registry.unknown("level", str(factor), map(str, layout.LEVEL_FACTORS)))
+            raise ConfigError(
+                registry.unknown("level", str(factor), map(str, layout.LEVEL_FACTORS))
+            )
         name = registry.get("statistic", name).name
         where = f"levels/x{factor}"
         if not self.contents.has(f"{where}/{name}"):
             return level_of(self.steps, self.statistic(name), factor)
-        start, picture, nan = (self.contents.read(path) for path in (f"{where}/bin_start", f"{where}/{name}", f"{where}/nan_count/{name}"))
+        start, picture, nan = (
+            self.contents.read(path)
+            for path in (f"{where}/bin_start", f"{where}/{name}", f"{where}/nan_count/{name}")
+        )
         return Level(start, picture[..., 0], picture[..., 1], picture[..., 2], nan)
 
     @cached_property
@@ -285,7 +365,8 @@ class Run:
 
     @cached_property
     def targets_scaled(self) -> str:
-        """How the targets of a regression were scaled for training, standardize or minmax; empty where they were not.
+        """How the targets of a regression were scaled for training, standardize or minmax; empty
+        where they were not.
 
         Losses are then of scaled targets; errors, metrics and predictions are in the user's units.
         """
@@ -301,16 +382,32 @@ class Run:
         if what not in known:
             raise ConfigError(registry.unknown("histogram", what, known))
         if not self.contents.has(f"histograms/{what}/counts"):
-            again = "train again with histogram_every = auto or a number of steps" if self.origin == OWN else "they were not recorded"
+            again = (
+                "train again with histogram_every = auto or a number of steps"
+                if self.origin == OWN
+                else "they were not recorded"
+            )
             raise RunFileError(f"{self.contents.name} holds no histograms: {again}")
-        counts, edges, percentiles, nonfinite = (self._read(f"histograms/{what}", name) for name in ("counts", "edges", "percentiles", "nonfinite"))
-        if edges.shape[2] != counts.shape[2] + 1 or percentiles.shape[2] != len(registry.get("instrument", "percentiles").percents):
-            raise RunFileError(f"{self.contents.name} is damaged or was not written by dlprobe: histograms of the {what} have the wrong shape")
-        return Histograms(self.contents.read("histograms/step"), counts, edges, percentiles, nonfinite)
+        counts, edges, percentiles, nonfinite = (
+            self._read(f"histograms/{what}", name)
+            for name in ("counts", "edges", "percentiles", "nonfinite")
+        )
+        if edges.shape[2] != counts.shape[2] + 1 or percentiles.shape[2] != len(
+            registry.get("instrument", "percentiles").percents
+        ):
+            raise RunFileError(
+                f"{self.contents.name} is damaged or was not written by dlprobe: histograms "
+                f"of the {what} have the wrong shape"
+            )
+        return Histograms(
+            self.contents.read("histograms/step"), counts, edges, percentiles, nonfinite
+        )
 
     @cached_property
     def instruments(self) -> dict[str, NDArray[Any]]:
-        """`step` int64 (h,) and what was measured at each, (h,) or (h, layer); empty where the run measured nothing."""
+        """`step` int64 (h,) and what was measured at each, (h,) or (h, layer); empty where the
+        run measured nothing.
+        """
         found = self._group("instruments")
         return {"step": self.contents.read("histograms/step"), **found} if found else {}
 
@@ -319,11 +416,18 @@ class Run:
         """The units that were tracked; None where there are none."""
         if not self.contents.has("tracked/percentiles"):
             return None
-        return TrackedUnits(*(self.contents.read(f"tracked/{name}") for name in ("step", "layer", "unit", "percentiles")))
+        return TrackedUnits(
+            *(
+                self.contents.read(f"tracked/{name}")
+                for name in ("step", "layer", "unit", "percentiles")
+            )
+        )
 
     @cached_property
     def final(self) -> dict[str, Any]:
-        """Results at the end: numbers, texts, confusion matrices (true, predicted); empty while there is no end."""
+        """Results at the end: numbers, texts, confusion matrices (true, predicted); empty while
+        there is no end.
+        """
         return self._group("final")
 
     @cached_property
@@ -343,8 +447,14 @@ class Run:
 
     @cached_property
     def initial_parameters(self) -> NDArray[Any] | None:
-        """(parameter,): all parameters before the first update, or None where they were not kept."""
-        return self.contents.read("initial/parameters") if self.contents.has("initial/parameters") else None
+        """(parameter,): all parameters before the first update, or None where they were not
+        kept.
+        """
+        return (
+            self.contents.read("initial/parameters")
+            if self.contents.has("initial/parameters")
+            else None
+        )
 
     @cached_property
     def final_parameters(self) -> NDArray[Any] | None:
@@ -353,7 +463,9 @@ class Run:
 
     @cached_property
     def checkpoints(self) -> dict[str, NDArray[Any]]:
-        """`step` int64 (checkpoint,), `parameters` (checkpoint, parameter), and what a resume needs of the last one."""
+        """`step` int64 (checkpoint,), `parameters` (checkpoint, parameter), and what a resume
+        needs of the last one.
+        """
         return {"step": np.empty(0, "i8"), **self._group("checkpoints")}
 
     @cached_property
@@ -363,12 +475,16 @@ class Run:
 
     @cached_property
     def parameters_sha256(self) -> str:
-        """The hash of the final parameters as the file states it; of a journal, computed. Empty where there are no final parameters."""
+        """The hash of the final parameters as the file states it; of a journal, computed. Empty
+        where there are no final parameters.
+        """
         stated = self.contents.facts.parameters_sha256
         return content.parameters_sha256(self.final_parameters) if stated is None else stated
 
     def computed_content_sha256(self) -> str:
-        """The content hash computed from the bytes; differs from `content_sha256` where somebody changed the file."""
+        """The content hash computed from the bytes; differs from `content_sha256` where
+        somebody changed the file.
+        """
         return content.content_sha256(self.contents)
 
     def _read(self, group: str, name: str) -> NDArray[Any]:
@@ -376,7 +492,11 @@ class Run:
 
     def _present(self, group: str, name: str) -> str:
         if not self.contents.has(f"{group}/{name}"):
-            again = " or it was written by an older dlprobe; train the run again" if self.origin == OWN else ""
+            again = (
+                " or it was written by an older dlprobe; train the run again"
+                if self.origin == OWN
+                else ""
+            )
             raise RunFileError(f"{self.contents.name} holds no {name}: it was not recorded{again}")
         return f"{group}/{name}"
 
@@ -384,21 +504,35 @@ class Run:
         if not self.contents.has(path):
             return False
         rows = len(self.steps)
-        slabs = [(0, 1), *((start, start + _SLAB) for start in range(0, rows, _SLAB))]  # the first row nearly always tells
+        slabs = [
+            (0, 1),
+            *((start, start + _SLAB) for start in range(0, rows, _SLAB)),
+        ]  # the first row nearly always tells
         return (
-            rows == 0 or (self.origin == OWN and self.status == "diverged") or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
+            rows == 0
+            or (self.origin == OWN and self.status == "diverged")
+            or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
         )
 
     def _task(self) -> str:
-        return str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
+        return (
+            str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
+        )
 
     def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         known = layout.data_sets()
         found = self._group("evaluations")
-        return Group(f"{self.contents.name} holds no evaluations", {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims})
+        return Group(
+            f"{self.contents.name} holds no evaluations",
+            {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims},
+        )
 
     def _group(self, group: str) -> Group:
         """Every data set of one group that is there."""
         lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
-        found = {line.name: loaded(line, self.contents.read(line.path)) for line in lines if self.contents.has(line.path)}
+        found = {
+            line.name: loaded(line, self.contents.read(line.path))
+            for line in lines
+            if self.contents.has(line.path)
+        }
         return Group(f"{self.contents.name} holds no {group}", found)

@@ -1,4 +1,6 @@
-"""Working on a file that somebody gave: what does not fit together in it is the file's fault before it is ours."""
+"""Working on a file that somebody gave: what does not fit together in it is the file's fault
+before it is ours.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,14 @@ from dlprobe.errors import RunFileError
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """While the block runs, contents that contradict each other (a layer without its row, a negative RMS) become one RunFileError."""
+    """While the block runs, contents that contradict each other (a layer without its row, a
+    negative RMS) become one RunFileError.
+    """
     try:
         yield
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise RunFileError(f"{path}: its contents do not fit together ({found}): it is damaged or was not written by dlprobe; --debug shows where") from error
+        raise RunFileError(
+            f"{path}: its contents do not fit together ({found}): it is damaged or was not "
+            "written by dlprobe; --debug shows where"
+        ) from error

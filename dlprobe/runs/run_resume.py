@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 
 def resume_record(step: int, config: Mapping[str, Any], environment: Mapping[str, Any]) -> Record:
-    """The frame that makes everything of `step` and later void; the run has this configuration and environment from now on."""
-    meta = {"config": dict(config), "environment": dict(environment), "writer": journal.writer_facts()}
+    """The frame that makes everything of `step` and later void; the run has this configuration
+    and environment from now on.
+    """
+    meta = {
+        "config": dict(config),
+        "environment": dict(environment),
+        "writer": journal.writer_facts(),
+    }
     return Record(FrameType.RESUME, step, meta, {})
 
 
@@ -32,12 +38,18 @@ def packed_path(run: Run) -> Path:
 
 
 def reopened(run: Run, step: int) -> tuple[journal.FileSink, Tail, int]:
-    """The locked journal of a run as it was read, where its next frame goes, and the last recorded step before `step`.
+    """The locked journal of a run as it was read, where its next frame goes, and the last recorded
+    step before `step`.
 
-    A packed run gets its journal back; the packed file stays until the caller removes it. Raises RunFileError, see RunWriter.resume.
+    A packed run gets its journal back; the packed file stays until the caller removes it. Raises
+    RunFileError, see RunWriter.resume.
     """
     last = int(np.searchsorted(run.steps, step)) - 1
-    sink, tail = _taken_over(run.contents, packed_path(run)) if isinstance(run.contents, JournalContents) else _from_packed(run)
+    sink, tail = (
+        _taken_over(run.contents, packed_path(run))
+        if isinstance(run.contents, JournalContents)
+        else _from_packed(run)
+    )
     return sink, tail, int(run.steps[last]) if last >= 0 else -1
 
 
@@ -45,14 +57,19 @@ def _taken_over(contents: JournalContents, path: Path) -> tuple[journal.FileSink
     sink = journal.take(journal.journal_path(path))
     if os.fstat(sink.descriptor).st_size != contents.size or not contents.is_file(sink.descriptor):
         sink.close()
-        raise RunFileError(f"{contents.name} was changed by another process while it was read: try again")
+        raise RunFileError(
+            f"{contents.name} was changed by another process while it was read: try again"
+        )
     return sink, contents.tail
 
 
 def _from_packed(run: Run) -> tuple[journal.FileSink, Tail]:
     path = packed_path(run)
     if run.computed_content_sha256() != run.content_sha256:
-        raise RunFileError(f"{printable(path)} cannot be gone on with: its content is not what its hash says; train it again with -o")
+        raise RunFileError(
+            f"{printable(path)} cannot be gone on with: its content is not what its hash "
+            "says; train it again with -o"
+        )
     sink = journal.create(path, force=True)
     sink.copied_from = path
     try:

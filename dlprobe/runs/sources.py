@@ -1,4 +1,6 @@
-"""Where the bytes of a journal come from: a file, memory, or a window of another source (a run inside a study's journal)."""
+"""Where the bytes of a journal come from: a file, memory, or a window of another source (a run
+inside a study's journal).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from dlprobe.hdf5.files import printable, read_at
 
 
 class Source(Protocol):
-    """Bytes with a name for messages. `size` is fixed when the source is made, so a growing file is read as it was then."""
+    """Bytes with a name for messages. `size` is fixed when the source is made, so a growing
+    file is read as it was then.
+    """
 
     @property
     def name(self) -> str: ...

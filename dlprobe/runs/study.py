@@ -1,4 +1,6 @@
-"""One study as everybody reads it, packed or as a journal: its runs by id, its axes, its table of results."""
+"""One study as everybody reads it, packed or as a journal: its runs by id, its axes, its table
+of results.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+,-]{0,127}")
 
 
 class Runs(Mapping[str, Run]):
-    """The runs of a study by id, in natural order of ids (depth_5 before depth_10); each is opened when it is asked for."""
+    """The runs of a study by id, in natural order of ids (depth_5 before depth_10); each is
+    opened when it is asked for.
+    """
 
     def __init__(self, ids: list[str], opener: Callable[[str], Run]) -> None:
         self._ids, self._opener = dict.fromkeys(sorted(ids, key=_natural)), opener
@@ -41,7 +45,9 @@ class Runs(Mapping[str, Run]):
         return self._opened[id]
 
     def open(self, id: str) -> Run:
-        """A run that is not kept, for passing over many runs in bounded memory. Raises KeyError for an unknown id."""
+        """A run that is not kept, for passing over many runs in bounded memory. Raises KeyError
+        for an unknown id.
+        """
         if id not in self._ids:
             raise KeyError(id)
         return self._opener(id)
@@ -54,9 +60,18 @@ class Runs(Mapping[str, Run]):
 
 
 class Study:
-    """A stored study. Access to a run may raise RunFileError where the file is damaged. Close it, or use it in a `with`."""
+    """A stored study. Access to a run may raise RunFileError where the file is damaged. Close
+    it, or use it in a `with`.
+    """
 
-    def __init__(self, path: Path, runs: Runs, description: dict[str, Any], status: str, close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        runs: Runs,
+        description: dict[str, Any],
+        status: str,
+        close: Callable[[], None],
+    ) -> None:
         self.path = path
         self.runs = runs
         self.description = description
@@ -66,7 +81,9 @@ class Study:
         self.coordinates: dict[str, dict[str, Any]] = {}
         """By run id: the run's value on each axis."""
         self.table: dict[str, Any] = {}
-        """Results, column by column: arrays of numbers or tuples of texts; empty while the study has no end."""
+        """Results, column by column: arrays of numbers or tuples of texts; empty while the
+        study has no end.
+        """
         self.damage: str | None = None
         """What was found behind the last good frame of a journal, or None."""
         self._close = close
@@ -96,8 +113,15 @@ class Study:
 def check_columns(columns: Mapping[str, NDArray[Any]]) -> None:
     """Raise ValueError unless a study's table has plain names and columns of one length."""
     wrong = [name for name in columns if not layout.NAME.fullmatch(name)]
-    if wrong or len({column.shape for column in columns.values()}) > 1 or any(column.ndim != 1 for column in columns.values()):
-        raise ValueError(f"a study's table needs columns of one length with names like train_loss; wrong: {wrong or 'lengths'}")
+    if (
+        wrong
+        or len({column.shape for column in columns.values()}) > 1
+        or any(column.ndim != 1 for column in columns.values())
+    ):
+        raise ValueError(
+            "a study's table needs columns of one length with names like train_loss; wrong: "
+            f"{wrong or 'lengths'}"
+        )
 
 
 def journal_study(source: FileSource, running: bool, path: Path) -> Study:
@@ -105,23 +129,41 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     meta = first_payload(source).meta
     check_version(meta.get("schema_version"), source.name)
     scan = frames.scan(source, frames.STUDY_FRAMES)
-    payloads = [(frame.type, Payload(source, frame)) for frame in scan.frames[1:] if frame.type in frames.STUDY_FRAMES]
-    by_id = {run_id(payload.meta.get("id"), source.name): payload for type, payload in payloads if type == FrameType.RUN}
-    last = next((each for each in reversed(payloads) if each[0] in (FrameType.END, FrameType.RESUME)), None)
+    payloads = [
+        (frame.type, Payload(source, frame))
+        for frame in scan.frames[1:]
+        if frame.type in frames.STUDY_FRAMES
+    ]
+    by_id = {
+        run_id(payload.meta.get("id"), source.name): payload
+        for type, payload in payloads
+        if type == FrameType.RUN
+    }
+    last = next(
+        (each for each in reversed(payloads) if each[0] in (FrameType.END, FrameType.RESUME)), None
+    )
     end = last[1] if last and last[0] == FrameType.END else None
-    meta = next((payload.meta for type, payload in reversed(payloads) if type == FrameType.RESUME), meta)
+    meta = next(
+        (payload.meta for type, payload in reversed(payloads) if type == FrameType.RESUME), meta
+    )
 
     def open_one(id: str) -> Run:
         return Run(JournalContents(by_id[id].window("journal", f"{source.name}:runs/{id}")))
 
     status = str(end.meta.get("status")) if end else "running" if running else "interrupted"
     if status not in (*layout.STATUSES, "running"):
-        raise RunFileError(f"{source.name} is damaged or was not written by dlprobe: its status is unknown")
-    study = Study(path, Runs(list(by_id), open_one), mapping(meta.get("description")), status, source.close)
+        raise RunFileError(
+            f"{source.name} is damaged or was not written by dlprobe: its status is unknown"
+        )
+    study = Study(
+        path, Runs(list(by_id), open_one), mapping(meta.get("description")), status, source.close
+    )
     study.coordinates = {id: mapping(by_id[id].meta.get("coordinates")) for id in study.runs}
     study.damage = scan.damage
     if end:
-        study.table = {name.removeprefix("table/"): _loaded(array) for name, array in end.arrays().items()}
+        study.table = {
+            name.removeprefix("table/"): _loaded(array) for name, array in end.arrays().items()
+        }
     return study
 
 
@@ -136,14 +178,27 @@ def packed_study(file: GuardedFile, path: Path) -> Study:
     runs = Runs(ids, lambda id: Run(PackedContents(file, f"runs/{id}", piece_of(id))))
     status = file.text("/", "status")
     if status not in layout.STATUSES:
-        raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its status is unknown")
+        raise RunFileError(
+            f"{file.name} is damaged or was not written by dlprobe: its status is unknown"
+        )
     study = Study(path, runs, mapping(facts.get("description")), status, file.close)
-    coordinates = dict(zip(ids, untexts(file.read(COORDINATES)), strict=False)) if file.has(COORDINATES) else {}
-    study.coordinates = {id: parse_json(coordinates.get(id) or file.text(f"runs/{id}", "coordinates") or "{}", file.name) for id in runs}
+    coordinates = (
+        dict(zip(ids, untexts(file.read(COORDINATES)), strict=False))
+        if file.has(COORDINATES)
+        else {}
+    )
+    study.coordinates = {
+        id: parse_json(
+            coordinates.get(id) or file.text(f"runs/{id}", "coordinates") or "{}", file.name
+        )
+        for id in runs
+    }
     names = facts.get("columns")
     for name in names if isinstance(names, list) else []:
         if not layout.NAME.fullmatch(str(name)):
-            raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its table cannot be read")
+            raise RunFileError(
+                f"{file.name} is damaged or was not written by dlprobe: its table cannot be read"
+            )
         study.table[name] = _loaded(file.read(f"study/table/{name}"))
     return study
 
@@ -155,8 +210,13 @@ def _pieces(file: GuardedFile, ids: list[str]) -> Callable[[str], Gathered | Non
     ends = file.read(ENDS).tolist()
     places = dict(zip(ids, zip([0, *ends], ends, strict=False), strict=False))
     if len(ends) != len(ids) or any(start > end for start, end in places.values()):
-        raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: what it gathered of its runs cannot be read")
-    return lambda id: gathered(file.read_rows(PIECES, *places[id]).tobytes(), f"{file.name}:runs/{id}")
+        raise RunFileError(
+            f"{file.name} is damaged or was not written by dlprobe: what it gathered of its "
+            "runs cannot be read"
+        )
+    return lambda id: gathered(
+        file.read_rows(PIECES, *places[id]).tobytes(), f"{file.name}:runs/{id}"
+    )
 
 
 def study_sha256(hashes: Mapping[str, str]) -> str:
@@ -173,7 +233,9 @@ def _natural(id: str) -> list[tuple[int, int | str]]:
 def run_id(value: Any, name: str) -> str:
     """A run's id. Raises RunFileError for what is none."""
     if not isinstance(value, str) or not RUN_ID.fullmatch(value):
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a run's id cannot be read")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: a run's id cannot be read"
+        )
     return value
 
 

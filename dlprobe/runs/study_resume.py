@@ -20,13 +20,19 @@ from dlprobe.runs.study import Study, journal_study
 
 def run_record(id: str, run_bytes: bytes, coordinates: Mapping[str, Any]) -> Record:
     """One finished run in a study's journal."""
-    return Record(FrameType.RUN, 0, {"id": id, "coordinates": dict(coordinates)}, {"journal": np.frombuffer(run_bytes, "u1")})
+    return Record(
+        FrameType.RUN,
+        0,
+        {"id": id, "coordinates": dict(coordinates)},
+        {"journal": np.frombuffer(run_bytes, "u1")},
+    )
 
 
 def reopened(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
     """The locked journal of the study `path`, where its next frame goes, and the ids of its runs.
 
-    A packed study gets its journal back; the packed file stays until the caller removes it. Raises RunFileError, see StudyWriter.resume.
+    A packed study gets its journal back; the packed file stays until the caller removes it. Raises
+    RunFileError, see StudyWriter.resume.
     """
     if os.path.lexists(path):
         return _from_packed(path)
@@ -48,7 +54,9 @@ def _taken_over(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
 
 
 def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
-    """A crash before the packed file is removed leaves both; the packed one is whole, so the journal is made anew then."""
+    """A crash before the packed file is removed leaves both; the packed one is whole, so the
+    journal is made anew then.
+    """
     from dlprobe.runs.opening import open_run
     from dlprobe.runs.packed_contents import PackedContents
     from dlprobe.runs.unpack import unpack
@@ -63,7 +71,9 @@ def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
             for id in study.runs:
                 contents = study.runs.open(id).contents
                 assert isinstance(contents, PackedContents)
-                tail = sink.append(tail, run_record(id, unpack(contents.itself()), study.coordinates[id]))
+                tail = sink.append(
+                    tail, run_record(id, unpack(contents.itself()), study.coordinates[id])
+                )
             sink.sync()
         except BaseException:
             sink.path.unlink(missing_ok=True)
@@ -73,12 +83,22 @@ def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
 
 
 def _meta(study: Study) -> dict[str, Any]:
-    return {"schema": layout.STUDY_SCHEMA, "schema_version": list(layout.SCHEMA_VERSION), "description": study.description, "writer": journal.writer_facts()}
+    return {
+        "schema": layout.STUDY_SCHEMA,
+        "schema_version": list(layout.SCHEMA_VERSION),
+        "description": study.description,
+        "writer": journal.writer_facts(),
+    }
 
 
 def _checked(found: Any, path: Path) -> Study:
     if not isinstance(found, Study):
-        raise RunFileError(f"{printable(path)} is a single run: only studies go on run by run; give a study file")
+        raise RunFileError(
+            f"{printable(path)} is a single run: only studies go on run by run; give a study file"
+        )
     if found.damage:
-        raise RunFileError(f"{found.damage}; it is not gone on with, so that nothing is lost: begin a new study with -o")
+        raise RunFileError(
+            f"{found.damage}; it is not gone on with, so that nothing is lost: begin a new "
+            "study with -o"
+        )
     return found

@@ -1,4 +1,6 @@
-"""Writing a study: a journal of finished runs, packed into one HDF5 file with each run below `/runs/<id>`."""
+"""Writing a study: a journal of finished runs, packed into one HDF5 file with each run below
+`/runs/<id>`.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,17 @@ _SYNC = 1.0  # seconds
 
 
 class StudyWriter:
-    """The writer of one study. `run` may be called from several threads; runs may finish in any order, the packed file does not show it."""
+    """The writer of one study. `run` may be called from several threads; runs may finish in any
+    order, the packed file does not show it.
+    """
 
-    def __init__(self, sink: journal.FileSink, path: Path, tail: Tail | None = None, ids: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        sink: journal.FileSink,
+        path: Path,
+        tail: Tail | None = None,
+        ids: Collection[str] = (),
+    ) -> None:
         """`sink` is locked; `tail`: where its next frame goes; `ids`: of the runs in it."""
         self.path, self._sink, self._tail = path, sink, tail or Tail.of_nothing()
         self._ids = set(ids)
@@ -36,8 +46,9 @@ class StudyWriter:
     def create(cls, path: Path, description: Mapping[str, Any], force: bool = False) -> StudyWriter:
         """Begin a study that ends as the file `path`.
 
-        description: JSON-able; `axes` in it maps each axis of the study to its values, in their order. Raises RunFileError where `path` or its journal
-        exists (without `force`) or a living process writes it (always).
+        description: JSON-able; `axes` in it maps each axis of the study to its values, in their
+            order. Raises RunFileError where `path` or its journal exists (without `force`) or a
+            living process writes it (always).
         """
         sink = journal.create(path, force)
         try:
@@ -52,9 +63,11 @@ class StudyWriter:
 
     @classmethod
     def resume(cls, path: Path, description: Mapping[str, Any]) -> StudyWriter:
-        """Go on with a study, interrupted, killed or finished: its runs stay, and `description` says from now on what it is; it has no end yet.
+        """Go on with a study, interrupted, killed or finished: its runs stay, and `description`
+        says from now on what it is; it has no end yet.
 
-        Raises RunFileError where there is no study, where a living process writes it, where it is damaged, or where its packed runs do not fit a journal.
+        Raises RunFileError where there is no study, where a living process writes it, where it is
+        damaged, or where its packed runs do not fit a journal.
         """
         packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
         sink, tail, ids = reopened(packed)
@@ -76,12 +89,17 @@ class StudyWriter:
         return frozenset(self._ids)
 
     def run(self, id: str, run_bytes: bytes, coordinates: Mapping[str, Any] | None = None) -> None:
-        """A finished run: `RunWriter.bytes()` of a run in memory. coordinates: its value on each axis, JSON-able.
+        """A finished run: `RunWriter.bytes()` of a run in memory. coordinates: its value on each
+        axis, JSON-able.
 
-        Raises ValueError for an id that is taken or is no plain name, RunFileError where the disk is full.
+        Raises ValueError for an id that is taken or is no plain name, RunFileError where the disk
+        is full.
         """
         if not RUN_ID.fullmatch(id):
-            raise ValueError(f"run id {id!r} must be 1 to 128 of A-Z a-z 0-9 _ - . = + , and begin with a letter or digit")
+            raise ValueError(
+                f"run id {id!r} must be 1 to 128 of A-Z a-z 0-9 _ - . = + , and begin with a "
+                "letter or digit"
+            )
         with self._lock:
             if id in self._ids:
                 raise ValueError(f"run id {id!r} is taken")
@@ -91,18 +109,25 @@ class StudyWriter:
                 self._sync()
 
     def end(self, table: Mapping[str, Any] | None = None, status: str = "finished") -> None:
-        """The study is over. table: its results, columns by name, each a list or array of numbers or texts, all of one length."""
+        """The study is over. table: its results, columns by name, each a list or array of
+        numbers or texts, all of one length.
+        """
         if status not in layout.STATUSES:
             raise ValueError(registry.unknown("status", status, layout.STATUSES))
         columns = {name: _column(values) for name, values in (table or {}).items()}
         check_columns(columns)
         with self._lock:
             arrays = {f"table/{name}": column for name, column in columns.items()}
-            self._tail = self._sink.append(self._tail, Record(FrameType.END, 0, {"status": status, "columns": list(columns)}, arrays))
+            self._tail = self._sink.append(
+                self._tail,
+                Record(FrameType.END, 0, {"status": status, "columns": list(columns)}, arrays),
+            )
             self._sync()
 
     def pack(self) -> Path:
-        """Turn the journal into the HDF5 file and delete it; the path of the file. Raises RunFileError where the disk is full: the journal stays."""
+        """Turn the journal into the HDF5 file and delete it; the path of the file. Raises
+        RunFileError where the disk is full: the journal stays.
+        """
         try:
             pack_locked(self._sink, self.path)
         finally:

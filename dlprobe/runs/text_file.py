@@ -1,4 +1,6 @@
-"""Writing a file whole: whoever reads its name finds the old content or the new one, whatever happens in between."""
+"""Writing a file whole: whoever reads its name finds the old content or the new one, whatever
+happens in between.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,33 @@ from dlprobe.hdf5.files import sync_folder
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Make `content` (a text as UTF-8, lines as they are) the content of a file. Raises OSError as `replaced`."""
+    """Make `content` (a text as UTF-8, lines as they are) the content of a file. Raises OSError
+    as `replaced`.
+    """
     with replaced(path) as temporary:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+        descriptor = os.open(
+            temporary,
+            os.O_WRONLY
+            | os.O_CREAT
+            | os.O_EXCL
+            | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_BINARY", 0),
+            0o666,
+        )
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+            file.write(
+                content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+            )
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """The path of a new file to be made while the block runs, which then takes the place of `path`, its folder made first.
+    """The path of a new file to be made while the block runs, which then takes the place of `path`,
+    its folder made first.
 
-    An existing file keeps its permissions, a link stays a link. Raises OSError, which leaves what was there: where the disk is full, and where the name is
-    that of a pipe, device or folder, or of a file that may not be written.
+    An existing file keeps its permissions, a link stays a link. Raises OSError, which leaves what
+    was there: where the disk is full, and where the name is that of a pipe, device or folder, or of
+    a file that may not be written.
     """
     place = Path(os.path.realpath(path))
     mode = _mode_of(place)

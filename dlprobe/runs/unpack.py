@@ -1,4 +1,6 @@
-"""A packed run as a journal again, so that a packed run or study can go on: the opposite of packing, proved by the content hash."""
+"""A packed run as a journal again, so that a packed run or study can go on: the opposite of
+packing, proved by the content hash.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,30 @@ _FRAME = 2**22  # bytes of statistics in one frame
 
 
 def unpack(contents: Contents) -> bytes:
-    """The journal of a packed run. Raises RunFileError where it would not hold the same content: the file was changed, or another dlprobe wrote it."""
+    """The journal of a packed run. Raises RunFileError where it would not hold the same
+    content: the file was changed, or another dlprobe wrote it.
+    """
     journal_bytes = frames.journal_of(records(contents))
     stated = contents.facts.content_sha256
-    if stated != content.content_sha256(JournalContents(MemorySource(journal_bytes, contents.name))):
-        raise RunFileError(f"{contents.name} cannot be gone on with: its content is not what its hash says; start the study anew with -o")
+    if stated != content.content_sha256(
+        JournalContents(MemorySource(journal_bytes, contents.name))
+    ):
+        raise RunFileError(
+            f"{contents.name} cannot be gone on with: its content is not what its hash says; "
+            "start the study anew with -o"
+        )
     return journal_bytes
 
 
 def records(contents: Contents) -> Iterator[Record]:
-    """The frames of a packed run's journal, one after the other in bounded memory but for what is small: all but rows and checkpoints."""
+    """The frames of a packed run's journal, one after the other in bounded memory but for what
+    is small: all but rows and checkpoints.
+    """
     known, shapes = layout.data_sets(), contents.shapes()
-    large = ("checkpoints/parameters", *(path for path in shapes if known[path].dims[:1] == ("step",)))
+    large = (
+        "checkpoints/parameters",
+        *(path for path in shapes if known[path].dims[:1] == ("step",)),
+    )
     found = {path: contents.read(path) for path in shapes if path not in large}
     yield _config(contents, found)
     yield from _rows(contents, found)
@@ -43,8 +57,14 @@ def records(contents: Contents) -> Iterator[Record]:
 
 
 def _columns(contents: Contents, group: str) -> list[str]:
-    """Names of the statistics or scalars that are there, in the layout table's order; steps and layer numbers are no columns."""
-    return [path.partition("/")[2] for path in contents.shapes() if path.startswith(f"{group}/") and path not in ("stats/step", "stats/layer")]
+    """Names of the statistics or scalars that are there, in the layout table's order; steps and
+    layer numbers are no columns.
+    """
+    return [
+        path.partition("/")[2]
+        for path in contents.shapes()
+        if path.startswith(f"{group}/") and path not in ("stats/step", "stats/layer")
+    ]
 
 
 def _config(contents: Contents, found: Arrays) -> Record:
@@ -64,7 +84,8 @@ def _config(contents: Contents, found: Arrays) -> Record:
     first = {
         path: array
         for path, array in found.items()
-        if path.partition("/")[0] in ("layers", "facts", "data", "initial") or path in ("tracked/layer", "tracked/unit")
+        if path.partition("/")[0] in ("layers", "facts", "data", "initial")
+        or path in ("tracked/layer", "tracked/unit")
     }
     return Record(FrameType.CONFIG, 0, meta, first)
 
@@ -73,28 +94,47 @@ def _real(contents: Contents) -> np.dtype[Any]:
     """The run's float dtype, little-endian: that of its statistics."""
     shapes = contents.shapes()
     named = [shapes[f"stats/{name}"][0] for name in _columns(contents, "stats")]
-    return next(iter((*named, shapes.get("initial/parameters", (np.dtype("f4"), ()))[0]))).newbyteorder("<")
+    return next(
+        iter((*named, shapes.get("initial/parameters", (np.dtype("f4"), ()))[0]))
+    ).newbyteorder("<")
 
 
 def _rows(contents: Contents, found: Arrays) -> Iterator[Record]:
     """Rows in frames of some MiB; the times of all blocks are in the first."""
-    count, layers, real = contents.shapes()["stats/step"][1][0], len(found["layers/name"]), _real(contents)
+    count, layers, real = (
+        contents.shapes()["stats/step"][1][0],
+        len(found["layers/name"]),
+        _real(contents),
+    )
     statistics, scalars = _columns(contents, "stats"), _columns(contents, "scalars")
     some = max(_FRAME // max(layers * len(statistics) * real.itemsize, 1), 1)
-    times = {path: found.get(path, np.empty(0, dtype)) for path, dtype in (("timing/step", "<i8"), ("timing/step_seconds", "<f8"))}
+    times = {
+        path: found.get(path, np.empty(0, dtype))
+        for path, dtype in (("timing/step", "<i8"), ("timing/step_seconds", "<f8"))
+    }
     for start in range(0, count, some):
         stop = min(start + some, count)
         steps = contents.read_rows("stats/step", start, stop)
         arrays = {
             "step": steps,
-            "statistics": _stacked([contents.read_rows(f"stats/{name}", start, stop) for name in statistics], (stop - start, layers), real),
-            "scalars": _stacked([contents.read_rows(f"scalars/{name}", start, stop) for name in scalars], (stop - start,), np.dtype("<f8")),
+            "statistics": _stacked(
+                [contents.read_rows(f"stats/{name}", start, stop) for name in statistics],
+                (stop - start, layers),
+                real,
+            ),
+            "scalars": _stacked(
+                [contents.read_rows(f"scalars/{name}", start, stop) for name in scalars],
+                (stop - start,),
+                np.dtype("<f8"),
+            ),
             **(times if start == 0 else {path: array[:0] for path, array in times.items()}),
         }
         yield Record(FrameType.ROWS, int(steps[0]), {}, arrays)
 
 
-def _stacked(columns: list[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _stacked(
+    columns: list[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
     return np.stack(columns, axis=-1) if columns else np.empty((*shape, 0), dtype)
 
 
@@ -105,12 +145,22 @@ def _per_step(found: Arrays, type: FrameType, step_path: str, paths: list[str]) 
 
 
 def _evaluations(found: Arrays) -> Iterator[Record]:
-    return _per_step(found, FrameType.EVALUATION, "evaluations/step", [path for path in _counted(found, "evaluation") if path != "evaluations/step"])
+    return _per_step(
+        found,
+        FrameType.EVALUATION,
+        "evaluations/step",
+        [path for path in _counted(found, "evaluation") if path != "evaluations/step"],
+    )
 
 
 def _measurements(found: Arrays) -> Iterator[Record]:
     for dim, step_path in (("histogram", "histograms/step"), ("tracked", "tracked/step")):
-        yield from _per_step(found, FrameType.HISTOGRAM, step_path, [path for path in _counted(found, dim) if path != step_path])
+        yield from _per_step(
+            found,
+            FrameType.HISTOGRAM,
+            step_path,
+            [path for path in _counted(found, dim) if path != step_path],
+        )
 
 
 def _counted(found: Arrays, dim: str) -> list[str]:
@@ -121,14 +171,28 @@ def _counted(found: Arrays, dim: str) -> list[str]:
 def _checkpoints(contents: Contents, found: Arrays) -> Iterator[Record]:
     """The last one carries what a resume needs; without one, that is a frame of its own."""
     steps = found.get("checkpoints/step", np.empty(0, "<i8"))
-    state = {path: array for path, array in found.items() if path.startswith("checkpoints/") and path != "checkpoints/step"}
+    state = {
+        path: array
+        for path, array in found.items()
+        if path.startswith("checkpoints/") and path != "checkpoints/step"
+    }
     for index, step in enumerate(steps):
-        arrays = {"checkpoints/parameters": contents.read_rows("checkpoints/parameters", index, index + 1)[0]}
-        yield Record(FrameType.CHECKPOINT, int(step), {}, arrays | (state if index == len(steps) - 1 else {}))
+        arrays = {
+            "checkpoints/parameters": contents.read_rows(
+                "checkpoints/parameters", index, index + 1
+            )[0]
+        }
+        yield Record(
+            FrameType.CHECKPOINT, int(step), {}, arrays | (state if index == len(steps) - 1 else {})
+        )
     if not len(steps) and "checkpoints/counters" in state:
         yield Record(FrameType.STATE, int(state["checkpoints/counters"][0]), {}, state)
 
 
 def _end(contents: Contents, found: Arrays) -> Record:
-    arrays = {path: array for path, array in found.items() if path.partition("/")[0] in ("final", "predictions")}
+    arrays = {
+        path: array
+        for path, array in found.items()
+        if path.partition("/")[0] in ("final", "predictions")
+    }
     return Record(FrameType.END, 0, {"status": contents.facts.status}, arrays)

@@ -49,35 +49,53 @@ class _Block:
 class RunWriter(Recorder):
     """The writer of one run, dlprobe's own or another program's.
 
-    Made by `create` or `resume`; then in the order of steps `step` (one recorded step by name) or `rows` (blocks of them), `evaluation`, `instruments` and
-    `checkpoint`, as far as there are any; then `finish`, or `end` and `pack` (of a run in memory `bytes`).
+    Made by `create` or `resume`; then in the order of steps `step` (one recorded step by name) or
+    `rows` (blocks of them), `evaluation`, `instruments` and `checkpoint`, as far as there are any;
+    then `finish`, or `end` and `pack` (of a run in memory `bytes`).
 
-    Every method raises RunFileError where the disk is full or the file system fails; what was recorded before stays readable.
+    Every method raises RunFileError where the disk is full or the file system fails; what was
+    recorded before stays readable.
     Close it, or use it in a `with`: the lock is freed, the journal stays until it is packed.
     """
 
-    def __init__(self, sink: journal.Sink, path: Path | None, description: RunDescription, tail: Tail, last_step: int = -1) -> None:
-        """`sink` is locked; `tail`: where its next frame goes; `last_step`: the last recorded step in it."""
+    def __init__(
+        self,
+        sink: journal.Sink,
+        path: Path | None,
+        description: RunDescription,
+        tail: Tail,
+        last_step: int = -1,
+    ) -> None:
+        """`sink` is locked; `tail`: where its next frame goes; `last_step`: the last recorded
+        step in it.
+        """
         self.path = path
         self._sink, self._description = sink, description
         self._layers = len(description.layers)
         self._last_step = last_step
         self._oldest = self._last_call = self._last_sync = time.monotonic()
         self._pace = StatePace()
-        # (where the next frame goes, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
+        # (where the next frame goes, rows not yet written): one attribute, so that Ctrl-C between
+        # two lines can neither lose nor repeat rows
         self._state: tuple[Tail, tuple[_Block, ...]] = (tail, ())
 
     @property
     def packed(self) -> bool:
         """Whether the journal has become the file."""
-        return self.path is not None and self.path.exists() and not journal.journal_path(self.path).exists()
+        return (
+            self.path is not None
+            and self.path.exists()
+            and not journal.journal_path(self.path).exists()
+        )
 
     @classmethod
-    def create(cls, path: Path | None, description: RunDescription, force: bool = False) -> RunWriter:
+    def create(
+        cls, path: Path | None, description: RunDescription, force: bool = False
+    ) -> RunWriter:
         """Begin a run that ends as the file `path`; None keeps it in memory.
 
-        Raises RunFileError where `path` or its journal exists (without `force`) or a living process writes it (always); ValueError for values that the
-        layout table does not have.
+        Raises RunFileError where `path` or its journal exists (without `force`) or a living process
+        writes it (always); ValueError for values that the layout table does not have.
         """
         first = _config_record(description)
         if path is None:
@@ -95,15 +113,20 @@ class RunWriter(Recorder):
 
     @classmethod
     def resume(cls, run: Run, description: RunDescription, step: int) -> RunWriter:
-        """Go on with a run of dlprobe that ended or was killed: what was recorded of `step` and later is void, and there is no end yet.
+        """Go on with a run of dlprobe that ended or was killed: what was recorded of `step` and
+        later is void, and there is no end yet.
 
-        run: as it was read, from its file or journal, and still open. description: of the run from now on, whose configuration it gets.
-        Raises RunFileError where a living process writes it, where it has changed since it was read, and where the disk is full.
+        run: as it was read, from its file or journal, and still open. description: of the run from
+            now on, whose configuration it gets.
+        Raises RunFileError where a living process writes it, where it has changed since it was
+        read, and where the disk is full.
         """
         path = packed_path(run)
         sink, tail, last_step = reopened(run, step)
         try:
-            tail = sink.append(tail, resume_record(step, description.config, description.environment))
+            tail = sink.append(
+                tail, resume_record(step, description.config, description.environment)
+            )
             sink.sync()
             journal.replace(path)
             sink.copied_from = None
@@ -114,16 +137,31 @@ class RunWriter(Recorder):
             raise
         return cls(sink, path, description, tail, last_step)
 
-    def rows(self, first_step: int, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any], seconds: float) -> None:
+    def rows(
+        self,
+        first_step: int,
+        steps: NDArray[Any],
+        statistics: NDArray[Any],
+        scalars: NDArray[Any],
+        seconds: float,
+    ) -> None:
         """The recorded steps of one block, in order.
 
-        first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n, layer, statistic) and scalars: float64 (n, scalar),
-        columns as the description names them. seconds: wall time of one step. The arrays are copied. Raises ValueError for other shapes.
+        first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n,
+            layer, statistic) and scalars: float64 (n, scalar), columns as the description names
+            them. seconds: wall time of one step. The arrays are copied. Raises ValueError for other
+            shapes.
         """
         self._check_rows(steps, statistics, scalars)
         if not len(steps):
             return
-        block = _Block(first_step, steps.astype("<i8"), _cast(statistics, self._description.real), scalars.astype("<f8"), seconds)
+        block = _Block(
+            first_step,
+            steps.astype("<i8"),
+            _cast(statistics, self._description.real),
+            scalars.astype("<f8"),
+            seconds,
+        )
         now = time.monotonic()
         tail, waiting = self._state
         self._oldest = self._oldest if waiting else now
@@ -131,20 +169,35 @@ class RunWriter(Recorder):
         self._last_step = int(steps[-1])
         gap, self._last_call = now - self._last_call, now
         big = sum(block.size for block in self._state[1]) >= _BIG
-        if big or (self.path is not None and now + gap - self._oldest >= _HOLD):  # the next call would come too late
+        if big or (
+            self.path is not None and now + gap - self._oldest >= _HOLD
+        ):  # the next call would come too late
             self.flush()
 
-    def step(self, step: int, statistics: Mapping[str, ArrayLike], scalars: Mapping[str, float], seconds: float = math.nan) -> None:
-        """One recorded step by name, described before its update; what is left out of it counts as not recorded.
+    def step(
+        self,
+        step: int,
+        statistics: Mapping[str, ArrayLike],
+        scalars: Mapping[str, float],
+        seconds: float = math.nan,
+    ) -> None:
+        """One recorded step by name, described before its update; what is left out of it counts as
+        not recorded.
 
-        step: counted from 0. statistics: (layer,) each. seconds: wall time of the step. Raises ValueError for a name that the description does not
-        have and for another number of layers.
+        step: counted from 0. statistics: (layer,) each. seconds: wall time of the step. Raises
+            ValueError for a name that the description does not have and for another number of
+            layers.
         """
         row = self._named("statistic", self._description.statistics, statistics, (self._layers,))
         numbers = self._named("scalar", self._description.scalars, scalars, ())
         self.rows(step, np.array([step], np.int64), row.T[None], numbers[None], seconds)
 
-    def finish(self, status: str = "finished", final: Mapping[str, Any] | None = None, predictions: Mapping[str, Any] | None = None) -> Path:
+    def finish(
+        self,
+        status: str = "finished",
+        final: Mapping[str, Any] | None = None,
+        predictions: Mapping[str, Any] | None = None,
+    ) -> Path:
         """The run is over: `end`, then `pack`; the path of the file."""
         self.end(status, final, predictions)
         return self.pack()
@@ -157,8 +210,15 @@ class RunWriter(Recorder):
         if time.monotonic() - self._last_sync >= _SYNC:
             self._sync()
 
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """One evaluation after `step` updates: losses and errors by name, and arrays (layer,) by name."""
+    def evaluation(
+        self,
+        step: int,
+        values: Mapping[str, float],
+        layer_values: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        """One evaluation after `step` updates: losses and errors by name, and arrays (layer,)
+        by name.
+        """
         plain = {name: np.float64(value) for name, value in values.items()}
         arrays = {}
         for name, value in {**plain, **(layer_values or {})}.items():
@@ -167,24 +227,40 @@ class RunWriter(Recorder):
         self._frame(FrameType.EVALUATION, step, {}, arrays)
 
     def instruments(self, step: int, values: Mapping[str, NDArray[Any]]) -> None:
-        """What instruments measured at `step` before its update, by path of the layout table, e.g. `histograms/weight/counts` (layer, bin).
+        """What instruments measured at `step` before its update, by path of the layout table, e.g.
+        `histograms/weight/counts` (layer, bin).
 
-        Every call gives the same paths in the same shapes, but for tracked units, which have steps of their own.
+        Every call gives the same paths in the same shapes, but for tracked units, which have steps
+        of their own.
         """
         lines = {path: layout.data_sets()[path] for path in values}
-        arrays = {path: stored(line, np.asarray(values[path])[None], self._description.real)[0] for path, line in lines.items()}
+        arrays = {
+            path: stored(line, np.asarray(values[path])[None], self._description.real)[0]
+            for path, line in lines.items()
+        }
         self._frame(FrameType.HISTOGRAM, step, {}, arrays)
 
-    def checkpoint(self, step: int, parameters: NDArray[Any], state: Mapping[str, NDArray[Any]] | None = None) -> None:
-        """All parameters after `step` updates, flat; the last checkpoint before `end` holds the final ones. `state` is what a resume needs.
+    def checkpoint(
+        self, step: int, parameters: NDArray[Any], state: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
+        """All parameters after `step` updates, flat; the last checkpoint before `end` holds the
+        final ones. `state` is what a resume needs.
 
-        state: arrays by the names of `checkpoints` in the layout table; its `training_parameters` are left out where they are these.
+        state: arrays by the names of `checkpoints` in the layout table; its `training_parameters`
+            are left out where they are these.
         """
         initial = self._description.initial_parameters
         if initial is not None and parameters.shape != initial.shape:
-            raise ValueError(f"parameters have shape {parameters.shape}, the initial ones {initial.shape}")
+            raise ValueError(
+                f"parameters have shape {parameters.shape}, the initial ones {initial.shape}"
+            )
         arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
-        self._frame(FrameType.CHECKPOINT, step, {}, arrays | stored_groups({"checkpoints": state or {}}, self._description.real))
+        self._frame(
+            FrameType.CHECKPOINT,
+            step,
+            {},
+            arrays | stored_groups({"checkpoints": state or {}}, self._description.real),
+        )
         self._sync()
 
     @property
@@ -199,22 +275,36 @@ class RunWriter(Recorder):
     def state(self, step: int, state: Mapping[str, NDArray[Any]]) -> None:
         """What a resume needs, after `step` updates.
 
-        state: arrays by the names of `checkpoints` in the layout table, `training_parameters` and `counters` among them.
+        state: arrays by the names of `checkpoints` in the layout table, `training_parameters` and
+            `counters` among them.
         """
-        self._frame(FrameType.STATE, step, {}, stored_groups({"checkpoints": state}, self._description.real))
+        self._frame(
+            FrameType.STATE, step, {}, stored_groups({"checkpoints": state}, self._description.real)
+        )
         self._sync()
         self._pace.wrote(sum(array.nbytes for array in state.values()))
 
-    def end(self, status: str, final: Mapping[str, Any] | None = None, predictions: Mapping[str, Any] | None = None) -> None:
-        """The run is over: finished, interrupted, failed or diverged. `final` and `predictions` by the names of the layout table."""
+    def end(
+        self,
+        status: str,
+        final: Mapping[str, Any] | None = None,
+        predictions: Mapping[str, Any] | None = None,
+    ) -> None:
+        """The run is over: finished, interrupted, failed or diverged. `final` and `predictions`
+        by the names of the layout table.
+        """
         if status not in layout.STATUSES:
             raise ValueError(registry.unknown("status", status, layout.STATUSES))
-        arrays = stored_groups({"final": final or {}, "predictions": predictions or {}}, self._description.real)
+        arrays = stored_groups(
+            {"final": final or {}, "predictions": predictions or {}}, self._description.real
+        )
         self._frame(FrameType.END, self._last_step + 1, {"status": status}, arrays)
         self._sync()
 
     def pack(self) -> Path:
-        """Turn the journal into the HDF5 file and delete it; the path of the file. Raises RunFileError where the disk is full: the journal stays."""
+        """Turn the journal into the HDF5 file and delete it; the path of the file. Raises
+        RunFileError where the disk is full: the journal stays.
+        """
         from dlprobe.runs.pack import pack_locked
 
         if not isinstance(self._sink, journal.FileSink) or self.path is None:
@@ -248,13 +338,25 @@ class RunWriter(Recorder):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _frame(self, type: FrameType, step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _frame(
+        self,
+        type: FrameType,
+        step: int,
+        meta: Mapping[str, Any],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:
         """Write the rows that wait, then this frame."""
         self.flush()
         tail, waiting = self._state
         self._state = (self._sink.append(tail, Record(type, step, meta, arrays)), waiting)
 
-    def _named(self, kind: str, names: Sequence[str], values: Mapping[str, ArrayLike], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def _named(
+        self,
+        kind: str,
+        names: Sequence[str],
+        values: Mapping[str, ArrayLike],
+        shape: tuple[int, ...],
+    ) -> NDArray[np.float64]:
         """Values by name in the order of the columns, (column, *shape); NaN where there is none."""
         found = np.full((len(names), *shape), np.nan)
         for name, value in values.items():
@@ -262,7 +364,11 @@ class RunWriter(Recorder):
                 raise ValueError(registry.unknown(kind, name, names))
             array = np.asarray(value, np.float64)
             if array.shape != shape:
-                raise ValueError(f"{name} has shape {array.shape}, expected {shape}: one number for each layer" if shape else f"{name} is not a number")
+                raise ValueError(
+                    f"{name} has shape {array.shape}, expected {shape}: one number for each layer"
+                    if shape
+                    else f"{name} is not a number"
+                )
             found[list(names).index(name)] = array
         return found
 
@@ -270,11 +376,20 @@ class RunWriter(Recorder):
         self._sink.sync()
         self._last_sync = time.monotonic()
 
-    def _check_rows(self, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any]) -> None:
+    def _check_rows(
+        self, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any]
+    ) -> None:
         n = len(steps)
-        expected = (n,), (n, self._layers, len(self._description.statistics)), (n, len(self._description.scalars))
+        expected = (
+            (n,),
+            (n, self._layers, len(self._description.statistics)),
+            (n, len(self._description.scalars)),
+        )
         if (steps.shape, statistics.shape, scalars.shape) != expected:
-            raise ValueError(f"rows of shapes {expected} expected, got {(steps.shape, statistics.shape, scalars.shape)}")
+            raise ValueError(
+                f"rows of shapes {expected} expected, got "
+                f"{(steps.shape, statistics.shape, scalars.shape)}"
+            )
         if n and (steps[0] <= self._last_step or (np.diff(steps) <= 0).any()):
             raise ValueError(f"steps must rise: {steps[0]} … {steps[-1]} after {self._last_step}")
 
@@ -295,7 +410,9 @@ def _config_record(description: RunDescription) -> Record:
 
 
 def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A copy in another dtype; what is too large for float32 becomes infinite, which is what a diverging run looks like."""
+    """A copy in another dtype; what is too large for float32 becomes infinite, which is what a
+    diverging run looks like.
+    """
     with np.errstate(over="ignore"):
         return array.astype(dtype)
 

@@ -1,4 +1,6 @@
-"""What a run file says of a run before its first step: configuration, layers, data, initial parameters, environment."""
+"""What a run file says of a run before its first step: configuration, layers, data, initial
+parameters, environment.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def describe_layers(session: Session) -> tuple[LayerFacts, ...]:
         "initializer": [str(layer.initializer) if layer.matrix else "" for layer in layers],
         "bias_initializer": [bias_initializer(layer) for layer in layers],
         "normalization": [str(layer.norm) if layer.norm else "none" for layer in layers],
-        "norm_position": [("after" if layer.norm_after else "before") if layer.norm else "" for layer in layers],
+        "norm_position": [
+            ("after" if layer.norm_after else "before") if layer.norm else "" for layer in layers
+        ],
         "residual": [str(layer.residual) if layer.residual else "none" for layer in layers],
         "parameter_count": session.network.parameter_counts(),
         **session.network.offsets(),
@@ -83,23 +87,38 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
         "input_mean_square": data.input_mean_square,
     }
     found |= {f"{part}_indices": rows for part, rows in data.indices.items()}
-    found |= {f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)}
+    found |= {
+        f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)
+    }
     found |= data.repeats.described()
-    spoiled = {"noisy_labels": data.noisy_labels, "label_noise_std": data.label_noise_std, "outlier_rows": data.outlier_rows, "feature_fill": data.feature_fill}
+    spoiled = {
+        "noisy_labels": data.noisy_labels,
+        "label_noise_std": data.label_noise_std,
+        "outlier_rows": data.outlier_rows,
+        "feature_fill": data.feature_fill,
+    }
     found |= {name: values for name, values in spoiled.items() if len(values)}
     if data.noise_variance is not None:
         found["noise_variance"] = data.noise_variance
-    return {key: value for key, value in found.items() if not (isinstance(value, list) and not value)}
+    return {
+        key: value for key, value in found.items() if not (isinstance(value, list) and not value)
+    }
 
 
 def describe_targets(data: PreparedData, scaler: Scaler | None) -> dict[str, Any]:
-    """What the targets of a regression are called and how they are scaled, which leads from losses and outputs back to them."""
+    """What the targets of a regression are called and how they are scaled, which leads from
+    losses and outputs back to them.
+    """
     if scaler is None:
         return {}
     targets = data.targets["train"].reshape(-1, data.outputs).astype(np.float64)
     with np.errstate(all="ignore"):
         moments = {"target_mean": targets.mean(axis=0), "target_std": targets.std(axis=0)}
-    scaling = {"target_scaler": scaler.kind, "target_shift": scaler.shift, "target_scale": scaler.scale}
+    scaling = {
+        "target_scaler": scaler.kind,
+        "target_shift": scaler.shift,
+        "target_scale": scaler.scale,
+    }
     return {"target_names": list(data.target_names), **moments, **scaling}
 
 
@@ -113,7 +132,9 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
         "threads": config.training.threads,
-        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),  # set, it changes the order of sums in matrix products, and so the content hash
+        "openblas_coretype": os.environ.get(
+            "OPENBLAS_CORETYPE", ""
+        ),  # set, it changes the order of sums in matrix products, and so the content hash
         "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
     }
 

@@ -17,8 +17,9 @@ from dlprobe.training import metrics
 class EarlyStopping:
     """What early stopping has seen so far.
 
-    An evaluation improves if it is better than the best one by more than `min_delta` (the first number always is, NaN never); the `patience`-th in a row that
-    does not ends the run. With patience 0 the first one ends it.
+    An evaluation improves if it is better than the best one by more than `min_delta` (the first
+    number always is, NaN never); the `patience`-th in a row that does not ends the run. With
+    patience 0 the first one ends it.
     """
 
     monitor: str
@@ -33,7 +34,9 @@ class EarlyStopping:
     kept: Any = field(default=None, repr=False)
 
     def observe(self, step: int, value: float, snapshot: Callable[[], Any]) -> None:
-        """Take in the evaluation after `step` updates; `snapshot` copies what must be kept of the net."""
+        """Take in the evaluation after `step` updates; `snapshot` copies what must be kept of
+        the net.
+        """
         self.waited += 1
         if self.improves(value):
             self.best_value, self.best_step, self.waited = value, step, 0
@@ -45,7 +48,11 @@ class EarlyStopping:
         """Whether a value is the best so far."""
         if self.best_step < 0:
             return not math.isnan(value)
-        return value - self.min_delta > self.best_value if self.higher_is_better else value + self.min_delta < self.best_value
+        return (
+            value - self.min_delta > self.best_value
+            if self.higher_is_better
+            else value + self.min_delta < self.best_value
+        )
 
     @property
     def reason(self) -> str:
@@ -55,7 +62,9 @@ class EarlyStopping:
 
 
 def early_stopping_of(config: RunConfig, data: PreparedData) -> EarlyStopping | None:
-    """What the configuration asks for. Raises ConfigError where its monitor is not what evaluations of this data have."""
+    """What the configuration asks for. Raises ConfigError where its monitor is not what
+    evaluations of this data have.
+    """
     spec = config.training.early_stopping
     if spec is None:
         return None
@@ -65,7 +74,16 @@ def early_stopping_of(config: RunConfig, data: PreparedData) -> EarlyStopping | 
     except ValueError as error:
         raise FieldError("training", "early_stopping", str(spec), str(error)) from None
     if not len(data.inputs[monitor.partition("_")[0]]):
-        reason = f"split leaves no validation samples for {monitor}: expected a split that does, or a train_… monitor"
+        reason = (
+            f"split leaves no validation samples for {monitor}: expected a split that does, or a "
+            "train_… monitor"
+        )
         raise FieldError("training", "early_stopping", str(spec), reason)
     given = spec.parameters
-    return EarlyStopping(monitor, higher, int(given["patience"]), float(given["min_delta"]), bool(given["restore_best"]))
+    return EarlyStopping(
+        monitor,
+        higher,
+        int(given["patience"]),
+        float(given["min_delta"]),
+        bool(given["restore_best"]),
+    )

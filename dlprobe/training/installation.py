@@ -1,4 +1,6 @@
-"""What there is here to train with: versions, processor, threads, the kernel cache, and the checks of its kernels."""
+"""What there is here to train with: versions, processor, threads, the kernel cache, and the
+checks of its kernels.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from threadpoolctl import threadpool_info
 from dlprobe.nn.cache import cached_files
 from dlprobe.nn.folders import cache_folder, wanted_folder
 from dlprobe.nn.identity import processor
-from dlprobe.nn.self_check import Check as Check  # experiments, which do not know `nn`, name these from here
+from dlprobe.nn.self_check import (
+    Check as Check,
+)  # experiments, which do not know `nn`, name these from here
 from dlprobe.nn.self_check import Outcome as Outcome
 from dlprobe.nn.self_check import all_checks as all_checks
 from dlprobe.nn.self_check import outcome_of as outcome_of
@@ -26,7 +30,9 @@ VECTOR_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
 
 @dataclass(frozen=True)
 class KernelCache:
-    """The cache folder of this version. wanted: where it would be if that could be written; `older` counts the folders of other versions beside it."""
+    """The cache folder of this version. wanted: where it would be if that could be written;
+    `older` counts the folders of other versions beside it.
+    """
 
     folder: Path
     wanted: Path
@@ -43,7 +49,9 @@ class KernelCache:
 
 @dataclass(frozen=True)
 class Installation:
-    """Versions by name, machine, processor and its vector instructions, bytes of the vector registers used (0: none), processors, threads of BLAS."""
+    """Versions by name, machine, processor and its vector instructions, bytes of the vector
+    registers used (0: none), processors, threads of BLAS.
+    """
 
     versions: dict[str, str]
     machine: str
@@ -61,14 +69,20 @@ def installation(processors_here: int) -> Installation:
     name, features = processor()
     present = set(features.split(","))
     return Installation(
-        {"python": platform.python_version(), **{library: _version(library) for library in LIBRARIES}},
+        {
+            "python": platform.python_version(),
+            **{library: _version(library) for library in LIBRARIES},
+        },
         f"{platform.system()} {platform.machine()}",
         name,
         tuple(feature for feature in VECTOR_FEATURES if f"+{feature}" in present),
         VECTOR_BYTES,
         os.cpu_count() or 1,
         processors_here,
-        max((int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"), default=1),
+        max(
+            (int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"),
+            default=1,
+        ),
         kernel_cache(),
     )
 
@@ -76,8 +90,14 @@ def installation(processors_here: int) -> Installation:
 def kernel_cache() -> KernelCache:
     """The cache folder as it is now."""
     folder, wanted = cache_folder(), wanted_folder()
-    older = [each for each in wanted.parent.iterdir() if each.is_dir() and each != folder] if wanted.parent.is_dir() else []
-    return KernelCache(folder, wanted, len(cached_files()), _size([folder]), len(older), _size(older))
+    older = (
+        [each for each in wanted.parent.iterdir() if each.is_dir() and each != folder]
+        if wanted.parent.is_dir()
+        else []
+    )
+    return KernelCache(
+        folder, wanted, len(cached_files()), _size([folder]), len(older), _size(older)
+    )
 
 
 def cached_names() -> dict[str, str]:

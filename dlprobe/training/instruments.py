@@ -1,4 +1,5 @@
-"""Instruments of a run: at their cadence a step is a block of its own, after which everything is still in the net's memory and is measured here.
+"""Instruments of a run: at their cadence a step is a block of its own, after which everything is
+still in the net's memory and is measured here.
 
 Nothing here writes to the net, so training is bitwise the same with and without.
 """
@@ -31,7 +32,9 @@ class Before:
 
 
 def before_step(session: Session) -> Before | None:
-    """What has to be taken before the coming step where its histograms are due: the parameters, and what needs a pass through the net of its own."""
+    """What has to be taken before the coming step where its histograms are due: the parameters,
+    and what needs a pass through the net of its own.
+    """
     if not session.watch.histograms_due(session.step):
         return None
     parameters = session.network.parameters.copy()
@@ -39,16 +42,25 @@ def before_step(session: Session) -> Before | None:
 
 
 def after_step(session: Session, step: int, before: Before | None, result: BlockResult) -> None:
-    """Read what is due at `step`, the one step of the block that has just been run, and hand it on."""
+    """Read what is due at `step`, the one step of the block that has just been run, and hand it
+    on.
+    """
     watch = session.watch
     if watch.recorder is None or not watch.due(step):
         return
     values: dict[str, Array] = {}
     rows = _batch_rows(session, step)
     if before is not None:
-        values |= before.values | _histograms(session, before.parameters, rows, _has_gradient(result))
+        values |= before.values | _histograms(
+            session, before.parameters, rows, _has_gradient(result)
+        )
     if watch.units_due(step):
-        values["tracked/percentiles"] = np.array([measuring.percentiles(session.network.preactivations(layer, rows)[:, unit]) for layer, unit in watch.units])
+        values["tracked/percentiles"] = np.array(
+            [
+                measuring.percentiles(session.network.preactivations(layer, rows)[:, unit])
+                for layer, unit in watch.units
+            ]
+        )
     watch.recorder.instruments(step, values)
 
 
@@ -57,8 +69,13 @@ def _on_request(session: Session, parameters: Array) -> dict[str, Array]:
     watch, inputs, targets = session.watch, session.data.inputs["train"], session.targets["train"]
     values: dict[str, Array] = {}
     if watch.jacobian:
-        logs = log_singular_values(session.network, inputs[: watch.jacobian], targets[: watch.jacobian])
-        values |= {f"instruments/jacobian_{name}": np.array(number) for name, number in measuring.spread(logs).items()}
+        logs = log_singular_values(
+            session.network, inputs[: watch.jacobian], targets[: watch.jacobian]
+        )
+        values |= {
+            f"instruments/jacobian_{name}": np.array(number)
+            for name, number in measuring.spread(logs).items()
+        }
     if watch.sharpness:
         watch.hessian = watch.hessian or _hessian(session, watch.sharpness)
         values["instruments/sharpness"] = np.array(watch.hessian.largest_eigenvalue(parameters))
@@ -66,9 +83,15 @@ def _on_request(session: Session, parameters: Array) -> dict[str, Array]:
 
 
 def _hessian(session: Session, samples: int) -> Sharpness:
-    """Of the loss as training sees it, label smoothing and class weights included, on the first training samples."""
+    """Of the loss as training sees it, label smoothing and class weights included, on the first
+    training samples.
+    """
     training, weights = session.config.training, session.weights
-    chosen = session.data.inputs["train"][:samples], session.trained_targets[:samples], None if weights is None else weights[:samples]
+    chosen = (
+        session.data.inputs["train"][:samples],
+        session.trained_targets[:samples],
+        None if weights is None else weights[:samples],
+    )
     return Sharpness(session.model, *chosen, training.seed, training.dtype)
 
 
@@ -93,12 +116,18 @@ def _histograms(session: Session, before: Array, rows: int, has_gradient: bool) 
         "preactivation": [network.preactivations(index, rows) for index in range(len(names))],
         "activation": activations,
         "weight": weights,
-        "gradient": [network.weights_in(network.gradients, index) if has_gradient else before[:0] for index in range(len(names))],
+        "gradient": [
+            network.weights_in(network.gradients, index) if has_gradient else before[:0]
+            for index in range(len(names))
+        ],
     }
     values: dict[str, Array] = {}
     for what, arrays in taken.items():
         found = [measuring.distribution(array) for array in arrays]
-        values |= {f"histograms/{what}/{name}": np.array([getattr(one, name) for one in found]) for name in measuring.PARTS}
+        values |= {
+            f"histograms/{what}/{name}": np.array([getattr(one, name) for one in found])
+            for name in measuring.PARTS
+        }
     measured = {
         "weight_spectral_norm": [measuring.spectral_norm(array) for array in weights],
         "activation_effective_rank": [measuring.effective_rank(array) for array in activations],

@@ -1,4 +1,6 @@
-"""What instruments compute from one array: its distribution, a matrix's spectral norm, how alike samples have become. NumPy, no state."""
+"""What instruments compute from one array: its distribution, a matrix's spectral norm, how
+alike samples have become. NumPy, no state.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ STEPS = np.arange(BINS + 1) / BINS
 
 @dataclass(frozen=True)
 class Distribution:
-    """counts (bin,), edges (bin + 1,) and percentiles (5,) of the finite values, of the values' dtype, NaN where there are none; nonfinite: the others."""
+    """counts (bin,), edges (bin + 1,) and percentiles (5,) of the finite values, of the values'
+    dtype, NaN where there are none; nonfinite: the others.
+    """
 
     counts: npt.NDArray[np.int64]
     edges: Array
@@ -30,7 +34,9 @@ class Distribution:
 
 
 def distribution(values: Array) -> Distribution:
-    """Histogram and percentiles of all values from one sort. The last bin holds its right edge, as in numpy.histogram."""
+    """Histogram and percentiles of all values from one sort. The last bin holds its right edge,
+    as in numpy.histogram.
+    """
     ordered = _finite_sorted(values)
     lost = values.size - len(ordered)
     if not len(ordered):
@@ -52,11 +58,15 @@ def _finite_sorted(values: Array) -> Array:
     ordered = np.sort(values, axis=None)  # NaN last
     if not len(ordered) or (ordered[0] > -np.inf and ordered[-1] < np.inf):
         return ordered
-    return ordered[np.searchsorted(ordered, -np.inf, side="right") : np.searchsorted(ordered, np.inf)]
+    return ordered[
+        np.searchsorted(ordered, -np.inf, side="right") : np.searchsorted(ordered, np.inf)
+    ]
 
 
 def _edges(ordered: Array) -> Array:
-    """Equal steps from the smallest to the largest value; where they are one, a half (or half of itself, for large values) to either side."""
+    """Equal steps from the smallest to the largest value; where they are one, a half (or half
+    of itself, for large values) to either side.
+    """
     low, high = float(ordered[0]), float(ordered[-1])
     if low == high:
         room, largest = max(0.5, abs(low) / 2), float(np.finfo(ordered.dtype).max)
@@ -79,7 +89,9 @@ def _interpolated(ordered: Array) -> Array:
 
 
 def spectral_norm(matrix: Array) -> float:
-    """Largest singular value, to 1e-6 of itself; NaN for an empty matrix or one with non-finite numbers."""
+    """Largest singular value, to 1e-6 of itself; NaN for an empty matrix or one with non-finite
+    numbers.
+    """
     largest = float(np.abs(matrix).max()) if matrix.size else math.nan
     if not math.isfinite(largest) or largest == 0:
         return largest if largest == 0 else math.nan
@@ -90,15 +102,21 @@ def spectral_norm(matrix: Array) -> float:
         square = float(np.linalg.eigvalsh(wide.T @ wide)[-1])
     else:
         start = np.random.default_rng(0).standard_normal(tall.shape[1]).astype(matrix.dtype)
-        square = largest_eigenvalue(lambda vector: tall.T @ (tall @ vector), start, tolerance=1e-5, most=300)
+        square = largest_eigenvalue(
+            lambda vector: tall.T @ (tall @ vector), start, tolerance=1e-5, most=300
+        )
     return largest * math.sqrt(max(square, 0.0))
 
 
-def largest_eigenvalue(product: Callable[[Array], Array], start: Array, *, tolerance: float, most: int) -> float:
-    """Largest eigenvalue of a symmetric matrix, given by its product with a vector: Lanczos steps from `start` (n,) (Lanczos 1950; Paige 1972).
+def largest_eigenvalue(
+    product: Callable[[Array], Array], start: Array, *, tolerance: float, most: int
+) -> float:
+    """Largest eigenvalue of a symmetric matrix, given by its product with a vector: Lanczos steps
+    from `start` (n,) (Lanczos 1950; Paige 1972).
 
-    Three vectors of memory: without orthogonalizing anew, eigenvalues may come twice, which leaves the largest as it is. Ends when the residual is below
-    `tolerance` of the value (whose error is then its square over the gap to the next), or after `most` products.
+    Three vectors of memory: without orthogonalizing anew, eigenvalues may come twice, which leaves
+    the largest as it is. Ends when the residual is below `tolerance` of the value (whose error is
+    then its square over the gap to the next), or after `most` products.
     """
     vector, previous, beta = start / np.linalg.norm(start), np.zeros_like(start), 0.0
     diagonal: list[float] = []
@@ -113,7 +131,9 @@ def largest_eigenvalue(product: Callable[[Array], Array], start: Array, *, toler
             return math.nan
         last = count == most or beta <= 1e-12 * abs(diagonal[0])
         if last or count % 4 == 0:
-            values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+            values, vectors = np.linalg.eigh(
+                np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+            )
             value = float(values[-1])
             if last or beta * abs(float(vectors[-1, -1])) <= tolerance * abs(value):
                 break
@@ -129,7 +149,9 @@ def _scaled(factor: float, vector: Array) -> Array:
 
 
 def effective_rank(activations: Array) -> float:
-    """Participation ratio (Σλ)²/Σλ² of the eigenvalues of the covariance of activations (rows, units); NaN where nothing varies or is not finite."""
+    """Participation ratio (Σλ)²/Σλ² of the eigenvalues of the covariance of activations (rows,
+    units); NaN where nothing varies or is not finite.
+    """
     with np.errstate(all="ignore"):
         centred = activations - activations.mean(axis=0, dtype=np.float64)
         largest = np.abs(centred).max()
@@ -141,7 +163,9 @@ def effective_rank(activations: Array) -> float:
 
 
 def mean_cosine(activations: Array) -> float:
-    """Mean cosine between two different rows of activations (rows, units), rows of zeros left out; NaN for fewer than two or non-finite numbers."""
+    """Mean cosine between two different rows of activations (rows, units), rows of zeros left
+    out; NaN for fewer than two or non-finite numbers.
+    """
     wide = activations.astype(np.float64)
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(wide, axis=1)
@@ -149,11 +173,17 @@ def mean_cosine(activations: Array) -> float:
         return math.nan
     directions = wide[lengths > 0] / lengths[lengths > 0, None]
     count = len(directions)
-    return float((np.square(directions.sum(axis=0)).sum() - count) / (count * (count - 1))) if count > 1 else math.nan
+    return (
+        float((np.square(directions.sum(axis=0)).sum() - count) / (count * (count - 1)))
+        if count > 1
+        else math.nan
+    )
 
 
 def spread(logs: Array) -> dict[str, float]:
-    """Mean and variance over the singular values σ > 0 of ln σ (samples, values), averaged over samples, and the share of σ = 0 (−inf). NaN where none is."""
+    """Mean and variance over the singular values σ > 0 of ln σ (samples, values), averaged over
+    samples, and the share of σ = 0 (−inf). NaN where none is.
+    """
     means, variances = [], []
     for sample in logs:
         positive = sample[np.isfinite(sample)]

@@ -1,4 +1,5 @@
-"""Initial parameters from the user's own .npz file: the initializer `file(path=…)`, for weights and biases or, as bias_init, for biases only.
+"""Initial parameters from the user's own .npz file: the initializer `file(path=…)`, for weights and
+biases or, as bias_init, for biases only.
 
 The arrays are called as dlprobe calls layers, or as a PyTorch state_dict does (`state_dict`).
 """
@@ -27,13 +28,23 @@ NEEDED, OPTIONAL = True, False
 
 
 def pinned(config: RunConfig) -> RunConfig:
-    """The configuration with the SHA-256 of each file named by init or bias_init filled in, so that a repeat of the run sees when a file has changed.
+    """The configuration with the SHA-256 of each file named by init or bias_init filled in, so that
+    a repeat of the run sees when a file has changed.
 
-    Raises ConfigError or DataError where a file is missing, or is another one than the configuration says.
+    Raises ConfigError or DataError where a file is missing, or is another one than the
+    configuration says.
     """
     given = {"init": config.model.init, "bias_init": config.model.bias_init}
-    changed = {key: _pinned_spec(key, spec) for key, spec in given.items() if spec is not None and spec.record.from_file}
-    return config.model_copy(update={"model": config.model.model_copy(update=changed)}) if changed else config
+    changed = {
+        key: _pinned_spec(key, spec)
+        for key, spec in given.items()
+        if spec is not None and spec.record.from_file
+    }
+    return (
+        config.model_copy(update={"model": config.model.model_copy(update=changed)})
+        if changed
+        else config
+    )
 
 
 def _pinned_spec(key: str, spec: Spec) -> Spec:
@@ -41,18 +52,34 @@ def _pinned_spec(key: str, spec: Spec) -> Spec:
     if not spec.parameters["path"]:
         raise ConfigError(f"{key} = {spec}: no file is named: write {key} = file(path=weights.npz)")
     if not path.exists():
-        raise ConfigError(f"{key} = {spec}: no such file: {nearby(path)}expected an .npz from np.savez(path, hidden_1_weights=…, …, output_weights=…)")
+        raise ConfigError(
+            f"{key} = {spec}: no such file: {nearby(path)}expected an .npz from "
+            "np.savez(path, hidden_1_weights=…, …, output_weights=…)"
+        )
     with one_clear_line(path):
         first_bytes(path)  # refuses a pipe, which would be waited for
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not digest.startswith(wanted.lower()):
-        found = f"the file has changed since the configuration was recorded (its SHA-256 starts with {digest[: len(wanted)]})"
-        raise ConfigError(f"{key} = {spec}: {found}: bring the old file back, or leave sha256 out to take this one")
-    return Spec(spec.kind, spec.name, {**spec.parameters, "sha256": wanted or digest[:RECORDED_DIGITS]}, ("path", "sha256"))
+        found = (
+            "the file has changed since the configuration was recorded (its SHA-256 starts with "
+            f"{digest[: len(wanted)]})"
+        )
+        raise ConfigError(
+            f"{key} = {spec}: {found}: bring the old file back, or leave sha256 out to take "
+            "this one"
+        )
+    return Spec(
+        spec.kind,
+        spec.name,
+        {**spec.parameters, "sha256": wanted or digest[:RECORDED_DIGITS]},
+        ("path", "sha256"),
+    )
 
 
 def fill(network: Network, model: Model) -> None:
-    """Overwrite the parameters that files give. Raises ConfigError naming layer, found and expected shape, or DataError for a file that cannot be read."""
+    """Overwrite the parameters that files give. Raises ConfigError naming layer, found and
+    expected shape, or DataError for a file that cannot be read.
+    """
     for key, spec in _files(network).items():
         path = Path(str(spec.parameters["path"]))
         layers = [name for index, name in enumerate(model.names) if network.weights(index).size]
@@ -63,7 +90,10 @@ def fill(network: Network, model: Model) -> None:
             if name in arrays:
                 view[:] = _checked(key, spec, name, arrays[name], view.shape)
             elif needed:
-                raise ConfigError(f"{key} = {spec}: the file holds no array {name}, expected one of shape {view.shape}")
+                raise ConfigError(
+                    f"{key} = {spec}: the file holds no array {name}, expected one of shape "
+                    f"{view.shape}"
+                )
 
 
 def _files(network: Network) -> dict[str, Spec]:
@@ -85,18 +115,35 @@ def _places(network: Network, model: Model, key: str) -> dict[str, tuple[Array, 
     return places
 
 
-def _refuse_strangers(key: str, spec: Spec, arrays: dict[str, Array], places: dict[str, tuple[Array, bool]]) -> None:
-    strangers = [name for name in arrays if name not in places and not (key == "bias_init" and name.endswith("_weights"))]
+def _refuse_strangers(
+    key: str, spec: Spec, arrays: dict[str, Array], places: dict[str, tuple[Array, bool]]
+) -> None:
+    strangers = [
+        name
+        for name in arrays
+        if name not in places and not (key == "bias_init" and name.endswith("_weights"))
+    ]
     if strangers:
         known = ", ".join(list(places)[:6]) + (", …" if len(places) > 6 else "")
-        raise ConfigError(f"{key} = {spec}: the file holds {strangers[0][:60]!r}, which this net has no place for: expected {known}")
+        raise ConfigError(
+            f"{key} = {spec}: the file holds {strangers[0][:60]!r}, which this net has no "
+            f"place for: expected {known}"
+        )
 
 
 def _checked(key: str, spec: Spec, name: str, values: Array, shape: tuple[int, ...]) -> Array:
-    """The array as float64. Refuses another shape, another kind than real numbers, and what is not finite."""
+    """The array as float64. Refuses another shape, another kind than real numbers, and what is
+    not finite.
+    """
     if values.shape != shape:
-        hint = " (its transpose fits: PyTorch stores (fan_out, fan_in))" if values.shape == shape[::-1] else ""
-        raise ConfigError(f"{key} = {spec}: {name} has shape {values.shape}, expected {shape}{hint}")
+        hint = (
+            " (its transpose fits: PyTorch stores (fan_out, fan_in))"
+            if values.shape == shape[::-1]
+            else ""
+        )
+        raise ConfigError(
+            f"{key} = {spec}: {name} has shape {values.shape}, expected {shape}{hint}"
+        )
     if values.dtype.kind not in "biuf":
         raise ConfigError(f"{key} = {spec}: {name} holds {values.dtype}, expected real numbers")
     if not np.isfinite(values).all():

@@ -1,4 +1,6 @@
-"""The data of many runs: each set is loaded and prepared once, however many runs and threads ask for it."""
+"""The data of many runs: each set is loaded and prepared once, however many runs and threads
+ask for it.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,22 @@ from typing import Any
 
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData, load, prepare
-from dlprobe.data.resampling import Resampler as Resampler  # experiments, which do not know `data`, name these from here
+from dlprobe.data.resampling import (
+    Resampler as Resampler,
+)  # experiments, which do not know `data`, name these from here
 from dlprobe.data.resampling import is_generated as is_generated
 
 Key = tuple[Any, ...]
 
 
 class PreparedSets:
-    """Prepared data by what decides them: the configuration's [data] table, the seed of the data, the dtype."""
+    """Prepared data by what decides them: the configuration's [data] table, the seed of the
+    data, the dtype.
+    """
 
-    def __init__(self, *known: tuple[RunConfig, PreparedData], told: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, *known: tuple[RunConfig, PreparedData], told: Callable[[str], None] | None = None
+    ) -> None:
         """`known`: what is prepared already. `told` hears each data set's notes once."""
         self._found = {key_of(config): data for config, data in known}
         self._told = told

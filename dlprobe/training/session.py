@@ -20,7 +20,9 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Decisions:
-    """What evaluations have decided so far: the memory of a schedule that watches them, and early stopping."""
+    """What evaluations have decided so far: the memory of a schedule that watches them, and
+    early stopping.
+    """
 
     schedule: tuple[float, ...]
     early: EarlyStopping | None
@@ -35,9 +37,10 @@ class Decisions:
 class Session:
     """One run while it is made: the net, its data as arrays, and where it stands.
 
-    targets: those of evaluations, by part, in the units that are trained; those of `data` are in the user's, and target_scaler (None for classes) leads
-    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights. decided: by the
-    evaluations before this step.
+    targets: those of evaluations, by part, in the units that are trained; those of `data` are in
+        the user's, and target_scaler (None for classes) leads from these to those. trained_targets,
+        weights: what training takes of the training part, with label smoothing and class weights.
+        decided: by the evaluations before this step.
     """
 
     config: RunConfig

@@ -1,4 +1,5 @@
-"""The largest eigenvalue of the Hessian of the data loss, from differences of gradients of a second net with the same parameters.
+"""The largest eigenvalue of the Hessian of the data loss, from differences of gradients of a second
+net with the same parameters.
 
 The second net has memory of its own, so the one that is trained does not notice.
 """
@@ -19,7 +20,10 @@ from dlprobe.training.model import Model
 
 Array = npt.NDArray[Any]
 MOST_PRODUCTS = 60
-TOLERANCE = {"float32": 1e-3, "float64": 1e-5}  # of the residual; the value's error is its square over the gap
+TOLERANCE = {
+    "float32": 1e-3,
+    "float64": 1e-5,
+}  # of the residual; the value's error is its square over the gap
 
 
 def random_weights(layer: LayerSpec) -> bool:
@@ -33,10 +37,29 @@ class Sharpness:
     inputs (n, features), targets (n, outputs) and weights (n,) or None, of `dtype`.
     """
 
-    def __init__(self, model: Model, inputs: Array, targets: Array, weights: Array | None, seed: int, dtype: str):
+    def __init__(
+        self,
+        model: Model,
+        inputs: Array,
+        targets: Array,
+        weights: Array | None,
+        seed: int,
+        dtype: str,
+    ):
         self._inputs, self._targets, self._weights = inputs, targets, weights
-        steady = [replace(layer, before=(), transform=None if random_weights(layer) else layer.transform) for layer in model.layers]
-        self._net = Network(steady, model.loss, parse_spec("optimizer", "sgd"), batch=len(inputs), seed=seed, dtype=dtype, keep_gradients=True)
+        steady = [
+            replace(layer, before=(), transform=None if random_weights(layer) else layer.transform)
+            for layer in model.layers
+        ]
+        self._net = Network(
+            steady,
+            model.loss,
+            parse_spec("optimizer", "sgd"),
+            batch=len(inputs),
+            seed=seed,
+            dtype=dtype,
+            keep_gradients=True,
+        )
         self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
 
     def largest_eigenvalue(self, parameters: Array) -> float:
@@ -44,14 +67,18 @@ class Sharpness:
         centre = parameters.astype(np.float64)
         if not np.isfinite(centre).all():
             return float("nan")
-        reach = float(np.cbrt(np.finfo(self._net.dtype).eps)) * max(1.0, float(np.linalg.norm(centre)))
+        reach = float(np.cbrt(np.finfo(self._net.dtype).eps)) * max(
+            1.0, float(np.linalg.norm(centre))
+        )
 
         def product(direction: Array) -> Array:
             there, back = (self._gradient(centre + side * reach * direction) for side in (1, -1))
             difference: Array = (there - back) / (2 * reach)
             return difference
 
-        return largest_eigenvalue(product, self._start, tolerance=TOLERANCE[self._net.dtype.name], most=MOST_PRODUCTS)
+        return largest_eigenvalue(
+            product, self._start, tolerance=TOLERANCE[self._net.dtype.name], most=MOST_PRODUCTS
+        )
 
     def _gradient(self, parameters: Array) -> Array:
         """The batch's gradient in training mode, without a step: the rate is 0."""

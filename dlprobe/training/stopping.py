@@ -1,4 +1,6 @@
-"""Ending early on request: the first Ctrl-C or SIGTERM asks a run to stop after its block, the second ends the program at once."""
+"""Ending early on request: the first Ctrl-C or SIGTERM asks a run to stop after its block, the
+second ends the program at once.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from dlprobe import interrupts
 
 
 class Stop:
-    """A request to stop, asked for by a signal or by a caller and read by the training loop after every block."""
+    """A request to stop, asked for by a signal or by a caller and read by the training loop
+    after every block.
+    """
 
     def __init__(self) -> None:
         self._asked = threading.Event()
@@ -29,7 +33,9 @@ class Stop:
 
 @contextlib.contextmanager
 def on_signals() -> Iterator[Stop]:
-    """A Stop that SIGINT and SIGTERM ask for while the block runs; outside the main thread signals are left as they are."""
+    """A Stop that SIGINT and SIGTERM ask for while the block runs; outside the main thread
+    signals are left as they are.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

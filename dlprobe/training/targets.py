@@ -1,4 +1,6 @@
-"""What a net is trained to give: classes as zeros and ones, numbers as loss and output activation can take them; and the way back to the user's units."""
+"""What a net is trained to give: classes as zeros and ones, numbers as loss and output
+activation can take them; and the way back to the user's units.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
 UNIT_INTERVAL = (0.0, 1.0)
-OUT_OF_REACH = 0.05  # the share of training targets beyond what the output can give from which that is said
+OUT_OF_REACH = (
+    0.05  # the share of training targets beyond what the output can give from which that is said
+)
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,29 @@ def target_scaling(asked: str, loss: Spec, output: Spec, task: str) -> TargetSca
     """
     if task == "classification":
         if asked not in ("auto", "none"):
-            raise FieldError("data", "target_scaling", asked, "the data is classification, classes are not scaled: expected auto or none")
+            raise FieldError(
+                "data",
+                "target_scaling",
+                asked,
+                "the data is classification, classes are not scaled: expected auto or none",
+            )
         return TargetScaling()
     allowed = allowed_targets(loss, output)
     if asked == "auto":
-        asked = "none" if allowed is None else "standardize" if allowed == (-math.inf, math.inf) else "minmax"
+        asked = (
+            "none"
+            if allowed is None
+            else "standardize"
+            if allowed == (-math.inf, math.inf)
+            else "minmax"
+        )
     return TargetScaling(asked, _interval(*(allowed or UNIT_INTERVAL)))
 
 
 def allowed_targets(loss: Spec, output: Spec) -> tuple[float, float] | None:
-    """(low, high) of the targets that the loss takes and the output activation gives, infinite where nothing bounds them; None where there are none."""
+    """(low, high) of the targets that the loss takes and the output activation gives, infinite
+    where nothing bounds them; None where there are none.
+    """
     taken = loss.record.target_range
     if taken is None:
         return None
@@ -67,15 +84,28 @@ def _interval(low: float, high: float) -> tuple[float, float]:
 
 
 def fitted(scaling: TargetScaling, data: PreparedData) -> Scaler | None:
-    """The scaler of the targets, fitted in float64 on the training part of `data`; None for classes. Raises DataError for a range beyond float64."""
+    """The scaler of the targets, fitted in float64 on the training part of `data`; None for
+    classes. Raises DataError for a range beyond float64.
+    """
     if data.task == "classification":
         return None
-    return fit_targets(scaling.kind, scaling.interval, data.targets["train"], data.target_names, data.name)
+    return fit_targets(
+        scaling.kind, scaling.interval, data.targets["train"], data.target_names, data.name
+    )
 
 
-def encode_targets(loss: Spec, outputs: int, data: PreparedData, scaler: Scaler | None, part: str, dtype: npt.DTypeLike) -> Array:
-    """Targets of a part as (samples, outputs) of `dtype`, as they are trained: numbers scaled; classes one-hot, the class index for a single output, or
-    signs for a signed loss. Raises DataError for a number that does not fit the dtype."""
+def encode_targets(
+    loss: Spec,
+    outputs: int,
+    data: PreparedData,
+    scaler: Scaler | None,
+    part: str,
+    dtype: npt.DTypeLike,
+) -> Array:
+    """Targets of a part as (samples, outputs) of `dtype`, as they are trained: numbers scaled;
+    classes one-hot, the class index for a single output, or signs for a signed loss. Raises
+    DataError for a number that does not fit the dtype.
+    """
     targets = data.targets[part]
     if scaler is not None:
         return _numbers(data, scaler, part, dtype)
@@ -90,34 +120,64 @@ def encode_targets(loss: Spec, outputs: int, data: PreparedData, scaler: Scaler 
 def _numbers(data: PreparedData, scaler: Scaler, part: str, dtype: npt.DTypeLike) -> Array:
     targets = data.targets[part].reshape(len(data.targets[part]), data.outputs)
     with np.errstate(over="ignore"):
-        trained = np.ascontiguousarray(targets if scaler.kind == "none" else scaler.apply(targets), dtype)
+        trained = np.ascontiguousarray(
+            targets if scaler.kind == "none" else scaler.apply(targets), dtype
+        )
     finite = np.isfinite(trained)
     if not finite.all():
         row, column = divmod(int(np.argmin(finite)), trained.shape[1])
         place = f"sample {data.indices[part][row] + 1}, target {quoted(data.target_names[column])}"
-        cure = "target_scaling = standardize, dtype = float64" if scaler.kind == "none" else "dtype = float64"
-        found = f"{targets[row, column]:g} does not fit {np.dtype(dtype)}{'' if scaler.kind == 'none' else ' after scaling'}"
+        cure = (
+            "target_scaling = standardize, dtype = float64"
+            if scaler.kind == "none"
+            else "dtype = float64"
+        )
+        found = (
+            f"{targets[row, column]:g} does not fit "
+            f"{np.dtype(dtype)}{'' if scaler.kind == 'none' else ' after scaling'}"
+        )
         raise DataError(f"{data.name}: {place}: {found}: use {cure}, or rescale the column")
     return trained
 
 
 def in_user_units(scaler: Scaler | None, outputs: Array) -> Array:
-    """A net's outputs (samples, outputs) in the units of the targets as they were given: float64 where targets were scaled, else as they are."""
-    return outputs if scaler is None or scaler.kind == "none" else scaler.undo(outputs.astype(np.float64))
+    """A net's outputs (samples, outputs) in the units of the targets as they were given:
+    float64 where targets were scaled, else as they are.
+    """
+    return (
+        outputs
+        if scaler is None or scaler.kind == "none"
+        else scaler.undo(outputs.astype(np.float64))
+    )
 
 
 def constant_targets(data: PreparedData) -> str | None:
-    """A warning where a target column of a regression is the same in every training sample; None where none is."""
+    """A warning where a target column of a regression is the same in every training sample;
+    None where none is.
+    """
     if data.task == "classification":
         return None
-    same = [name for name, spread in zip(data.target_names, np.ptp(data.targets["train"], axis=0), strict=True) if spread == 0]
+    same = [
+        name
+        for name, spread in zip(
+            data.target_names, np.ptp(data.targets["train"], axis=0), strict=True
+        )
+        if spread == 0
+    ]
     if not same:
         return None
-    return f"target {', '.join(map(quoted, same[:4]))} is constant in the training part: there is nothing to learn of it, and R² is not defined"
+    return (
+        f"target {', '.join(map(quoted, same[:4]))} is constant in the training part: there is "
+        "nothing to learn of it, and R² is not defined"
+    )
 
 
-def out_of_reach(scaling: TargetScaling, loss: Spec, output: Spec, data: PreparedData) -> str | None:
-    """A warning where targets, as they are trained, lie outside what loss and output activation allow; None where they do not."""
+def out_of_reach(
+    scaling: TargetScaling, loss: Spec, output: Spec, data: PreparedData
+) -> str | None:
+    """A warning where targets, as they are trained, lie outside what loss and output activation
+    allow; None where they do not.
+    """
     scaler, allowed = fitted(scaling, data), allowed_targets(loss, output)
     if scaler is None or allowed is None:
         return None
@@ -127,4 +187,7 @@ def out_of_reach(scaling: TargetScaling, loss: Spec, output: Spec, data: Prepare
     if outside <= OUT_OF_REACH:
         return None
     found = f"{outside:.0%} of the training targets lie outside {allowed[0]:g} … {allowed[1]:g}"
-    return f"target_scaling = {scaler.kind}: {found}, which output_activation = {output} with loss = {loss} allows: take target_scaling = auto"
+    return (
+        f"target_scaling = {scaler.kind}: {found}, which output_activation = {output} with loss = "
+        f"{loss} allows: take target_scaling = auto"
+    )

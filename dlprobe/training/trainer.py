@@ -1,4 +1,6 @@
-"""The loop around the engine: blocks of steps, recording, evaluation, progress, stopping. Nothing in it changes what is computed."""
+"""The loop around the engine: blocks of steps, recording, evaluation, progress, stopping.
+Nothing in it changes what is computed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
-from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
+from dlprobe.data import (
+    PreparedData as PreparedData,
+)  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import norm_statistics, observe
 from dlprobe.nn.network import Evaluation, Trained
 from dlprobe.nn.random import epoch_order
@@ -31,7 +35,9 @@ from dlprobe.training.targets import encode_targets, fitted, in_user_units
 from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
-BLOCK_SECONDS = 0.05  # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python costs nothing
+# a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python
+# costs nothing
+BLOCK_SECONDS = 0.05
 LARGEST_BLOCK = 4096
 LARGEST_BLOCK_BYTES = 2**25
 LSUV_SAMPLES = 256  # the samples that training visits first
@@ -47,10 +53,14 @@ class Progress:
     seconds: float
 
 
-def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[], None] | None = None) -> Session:
-    """Build the net for prepared data; data-dependent initializers see the samples that training visits first.
+def start(
+    config: RunConfig, data: PreparedData, *, before_building: Callable[[], None] | None = None
+) -> Session:
+    """Build the net for prepared data; data-dependent initializers see the samples that training
+    visits first.
 
-    Whatever of the configuration is impossible for this data is a ConfigError before `before_building` is called and kernels are compiled.
+    Whatever of the configuration is impossible for this data is a ConfigError before
+    `before_building` is called and kernels are compiled.
     """
     config = own_arrays.pinned(config)
     model = resolve(config, data)
@@ -58,8 +68,13 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     watch = Watch(config, model, data)
     inputs = data.inputs["train"]
     scaler = fitted(model.target_scaling, data)
-    targets = {part: encode_targets(model.loss, model.outputs, data, scaler, part, config.training.dtype) for part in data.inputs}
-    trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
+    targets = {
+        part: encode_targets(model.loss, model.outputs, data, scaler, part, config.training.dtype)
+        for part in data.inputs
+    }
+    trained = smoothed(
+        targets["train"], config.training.label_smoothing, model.loss.record.independent
+    )
     per_epoch = -(-len(inputs) // model.batch)
     steps = config.training.steps or (config.training.epochs or 1) * per_epoch
     rates = rates_of(config, per_epoch, steps, validated=len(data.inputs["val"]) > 0)
@@ -69,11 +84,32 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
     own_arrays.fill(network, model)
     if any(layer.initializer.record.data_dependent for layer in model.layers):
-        network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
-    return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early, target_scaler=scaler)
+        network.scale_to_unit_variance(
+            inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]]
+        )
+    return Session(
+        config,
+        data,
+        model,
+        network,
+        targets,
+        trained,
+        weights,
+        network.parameters.copy(),
+        watch,
+        rates,
+        early,
+        target_scaler=scaler,
+    )
 
 
-def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progress: Callable[[Progress], None] | None = None) -> str:
+def run(
+    session: Session,
+    recorder: Recorder,
+    *,
+    stop: Stop | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> str:
     """Train to the end of the budget, a stop or the first non-finite number; returns the status."""
     began = time.perf_counter()
     status = "finished"
@@ -83,7 +119,9 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
         _at_boundary(session, recorder)
     else:
         _evaluate(session, recorder)
-    while session.step < session.steps and not (session.early is not None and session.early.stopped):
+    while session.step < session.steps and not (
+        session.early is not None and session.early.stopped
+    ):
         if stop is not None and stop.asked:
             status = "interrupted"
             break
@@ -106,7 +144,9 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
 
 
 def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
-    """Record a run whose steps were done elsewhere: the evaluation before them, the first step, and what the net came to. Returns the status."""
+    """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
+    and what the net came to. Returns the status.
+    """
     session.watch.begin(recorder)
     _evaluate(session, recorder)
     _block(session, recorder, 1)
@@ -118,13 +158,17 @@ def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
 
 def _next_size(session: Session, size: int, done: int, spent: float) -> int:
     """Steps of the next block: as many as fit the aimed time, growing fourfold at most."""
-    bytes_per_step = len(session.model.layers) * len(observe.STATISTICS) * session.network.dtype.itemsize
+    bytes_per_step = (
+        len(session.model.layers) * len(observe.STATISTICS) * session.network.dtype.itemsize
+    )
     fitting = int(done * BLOCK_SECONDS / max(spent, 1e-9))
     return max(1, min(fitting, 4 * size, LARGEST_BLOCK, LARGEST_BLOCK_BYTES // bytes_per_step))
 
 
 def _until_boundary(session: Session) -> int:
-    """Steps to the next evaluation, checkpoint, step that instruments look at (a block of its own) or the end."""
+    """Steps to the next evaluation, checkpoint, step that instruments look at (a block of its
+    own) or the end.
+    """
     recording = session.config.recording
     marks = [session.steps, session.watch.next_mark(session.step)]
     if recording.evaluate_every != "never":
@@ -136,29 +180,47 @@ def _until_boundary(session: Session) -> int:
 
 
 def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, bool]:
-    """Run a block and hand its recorded rows on; returns the last loss and whether it met non-finite numbers."""
+    """Run a block and hand its recorded rows on; returns the last loss and whether it met
+    non-finite numbers.
+    """
     first = session.step
     entered = time.perf_counter()
     rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
     before = instruments.before_step(session)
     inputs, keep = session.data.inputs["train"], before is not None
-    result = session.network.train(inputs, session.trained_targets, first, rates, session.weights, momenta, keep_gradients=keep)
+    result = session.network.train(
+        inputs, session.trained_targets, first, rates, session.weights, momenta, keep_gradients=keep
+    )
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
     chosen = numbers % session.record_every == 0
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
-    recorder.rows(first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds)
+    recorder.rows(
+        first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds
+    )
     instruments.after_step(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
 
 
-def batch_losses(session: Session, first: int, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The batch losses (step,) of steps from `first` at given rates, infinite from the step that met non-finite numbers on; nothing is recorded."""
+def batch_losses(
+    session: Session, first: int, rates: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The batch losses (step,) of steps from `first` at given rates, infinite from the step
+    that met non-finite numbers on; nothing is recorded.
+    """
     momenta = session.rates.momenta(first, len(rates))
-    result = session.network.train(session.data.inputs["train"], session.trained_targets, first, rates, session.weights, momenta, keep_gradients=False)
+    result = session.network.train(
+        session.data.inputs["train"],
+        session.trained_targets,
+        first,
+        rates,
+        session.weights,
+        momenta,
+        keep_gradients=False,
+    )
     losses = np.full(len(rates), np.inf)
     done = len(result.scalars) - (1 if result.diverged else 0)
     losses[:done] = result.scalars[:done, BATCH_LOSS]
@@ -167,7 +229,11 @@ def batch_losses(session: Session, first: int, rates: npt.NDArray[np.float64]) -
 
 def _at_boundary(session: Session, recorder: Recorder) -> None:
     recording = session.config.recording
-    if recording.checkpoint_every is not None and session.step % recording.checkpoint_every == 0 and session.step < session.steps:
+    if (
+        recording.checkpoint_every is not None
+        and session.step % recording.checkpoint_every == 0
+        and session.step < session.steps
+    ):
         recorder.checkpoint(session.step, session.network.parameters.copy())
     if recording.evaluate_every == "never" or session.step >= session.steps:
         return
@@ -177,7 +243,9 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
 
 
 def _after_evaluation(session: Session, values: dict[str, float]) -> None:
-    """What an evaluation of the training so far decides. The one before the first update decides nothing."""
+    """What an evaluation of the training so far decides. The one before the first update
+    decides nothing.
+    """
     session.rates.observe(values)
     if session.early is not None:
         session.early.observe(session.step, values[session.early.monitor], session.network.snapshot)
@@ -185,7 +253,9 @@ def _after_evaluation(session: Session, values: dict[str, float]) -> None:
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """One part in evaluation mode: loss and metrics by their names in the run file, those per class (class,) or target (output,), and what they came from."""
+    """One part in evaluation mode: loss and metrics by their names in the run file, those per
+    class (class,) or target (output,), and what they came from.
+    """
 
     values: dict[str, float]
     per_column: dict[str, Array]
@@ -194,39 +264,80 @@ class PartEvaluation:
 
 
 def evaluate_part(session: Session, part: str) -> PartEvaluation:
-    """Loss, of the targets as they are trained, and all metrics of one part, in the user's units."""
-    data, outcome = session.data, session.network.evaluate(session.data.inputs[part], session.targets[part], dead=part == "train")
-    scored = Scored(in_user_units(session.target_scaler, outcome.outputs), data.targets[part], len(data.class_names), session.model.loss.record.threshold)
+    """Loss, of the targets as they are trained, and all metrics of one part, in the user's
+    units.
+    """
+    data, outcome = (
+        session.data,
+        session.network.evaluate(
+            session.data.inputs[part], session.targets[part], dead=part == "train"
+        ),
+    )
+    scored = Scored(
+        in_user_units(session.target_scaler, outcome.outputs),
+        data.targets[part],
+        len(data.class_names),
+        session.model.loss.record.threshold,
+    )
     loss = {f"{part}_loss": outcome.loss if len(scored.targets) else float("nan")}
-    return PartEvaluation(loss | metrics.numbers(data.task, part, scored), metrics.per_column(data.task, part, scored), scored, outcome)
+    return PartEvaluation(
+        loss | metrics.numbers(data.task, part, scored),
+        metrics.per_column(data.task, part, scored),
+        scored,
+        outcome,
+    )
 
 
-def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
-    """Evaluate training and validation part, and record it. Of a net that diverges, some numbers are beyond the precision: they are recorded as infinite."""
+def _evaluate(
+    session: Session, recorder: Recorder
+) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
+    """Evaluate training and validation part, and record it. Of a net that diverges, some
+    numbers are beyond the precision: they are recorded as infinite.
+    """
     with np.errstate(all="ignore"):
         return _evaluated(session, recorder)
 
 
-def _evaluated(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
+def _evaluated(
+    session: Session, recorder: Recorder
+) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
     with _norms_in_evaluation(session) as mismatch:
         parts = {part: evaluate_part(session, part) for part in ("train", "val")}
     if mismatch is None:
-        mismatch = norm_statistics.running_mismatch(session.network, session.data.inputs["train"], session.targets["train"])
+        mismatch = norm_statistics.running_mismatch(
+            session.network, session.data.inputs["train"], session.targets["train"]
+        )
     values = {name: value for part in parts.values() for name, value in part.values.items()}
-    per_layer = {"dead_fraction": parts["train"].outcome.dead_fraction, "weight_distance": weight_distance(session)}
+    per_layer = {
+        "dead_fraction": parts["train"].outcome.dead_fraction,
+        "weight_distance": weight_distance(session),
+    }
     per_layer["effective_rate"] = effective_rate(session)
     if mismatch is not None:
-        per_layer |= {"norm_mean_mismatch": mismatch.mean, "norm_variance_ratio": mismatch.variance_ratio}
+        per_layer |= {
+            "norm_mean_mismatch": mismatch.mean,
+            "norm_variance_ratio": mismatch.variance_ratio,
+        }
     arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
-    recorder.evaluation(session.step, {**values, "penalty": session.network.penalty()}, arrays | parts["train"].per_column | parts["val"].per_column)
+    recorder.evaluation(
+        session.step,
+        {**values, "penalty": session.network.penalty()},
+        arrays | parts["train"].per_column | parts["val"].per_column,
+    )
     return values, parts
 
 
-def _norms_in_evaluation(session: Session) -> contextlib.AbstractContextManager[norm_statistics.Mismatch | None]:
-    """Inside, batch norms evaluate as `norm_inference` says; yields how far running statistics are off where that is found out on the way."""
+def _norms_in_evaluation(
+    session: Session,
+) -> contextlib.AbstractContextManager[norm_statistics.Mismatch | None]:
+    """Inside, batch norms evaluate as `norm_inference` says; yields how far running statistics
+    are off where that is found out on the way.
+    """
     if session.config.model.norm_inference == "running":
         return contextlib.nullcontext()
-    return norm_statistics.evaluating_by_data(session.network, session.data.inputs["train"], session.targets["train"])
+    return norm_statistics.evaluating_by_data(
+        session.network, session.data.inputs["train"], session.targets["train"]
+    )
 
 
 def weight_distance(session: Session) -> npt.NDArray[np.float64]:
@@ -242,7 +353,9 @@ def weight_distance(session: Session) -> npt.NDArray[np.float64]:
 
 
 def effective_rate(session: Session) -> npt.NDArray[np.float64]:
-    """Median over each layer's weights of η/(√s + ε) as the last update had it; NaN before the first one and for optimizers that do not scale."""
+    """Median over each layer's weights of η/(√s + ε) as the last update had it; NaN before the
+    first one and for optimizers that do not scale.
+    """
     network, layers = session.network, len(session.model.layers)
     effective = network.optimizer.record.effective
     if effective is None or session.step == 0:
@@ -252,16 +365,29 @@ def effective_rate(session: Session) -> npt.NDArray[np.float64]:
     with np.errstate(all="ignore"):
         states = (network.optimizer_state(index).astype(np.float64) for index in range(layers))
         # a norm of the input has no weights
-        return np.array([np.median(effective(float(session.step), rate, state, *values)) if state.size else np.nan for state in states])
+        return np.array(
+            [
+                np.median(effective(float(session.step), rate, state, *values))
+                if state.size
+                else np.nan
+                for state in states
+            ]
+        )
 
 
 def _finish(session: Session, recorder: Recorder, status: str) -> None:
-    """Evaluate all parts (the test part for the only time), keep predictions and final parameters, and close the record."""
+    """Evaluate all parts (the test part for the only time), keep predictions and final
+    parameters, and close the record.
+    """
     state = _last_state(session) if recorder.takes_states and status != "diverged" else None
     parts = _last_evaluation(session, recorder, status)
     with _norms_in_evaluation(session):
         parts["test"] = evaluate_part(session, "test")
-    final: dict[str, Any] = {"steps_done": session.step, "epochs_done": session.step / session.per_epoch, **_ending(session, status)}
+    final: dict[str, Any] = {
+        "steps_done": session.step,
+        "epochs_done": session.step / session.per_epoch,
+        **_ending(session, status),
+    }
     predictions: dict[str, Array] = {}
     for part, found in parts.items():
         final |= found.values | found.per_column
@@ -278,15 +404,24 @@ def _finish(session: Session, recorder: Recorder, status: str) -> None:
 
 
 def _last_state(session: Session) -> dict[str, Array]:
-    """What a longer run would go on from; the best parameters may take the place of the net's own afterwards."""
+    """What a longer run would go on from; the best parameters may take the place of the net's
+    own afterwards.
+    """
     restores = session.early is not None and session.early.restore_best
-    return {name: array.copy() if restores else array for name, array in resuming.state_of(session).items()}
+    return {
+        name: array.copy() if restores else array
+        for name, array in resuming.state_of(session).items()
+    }
 
 
-def _last_evaluation(session: Session, recorder: Recorder, status: str) -> dict[str, PartEvaluation]:
-    """Training and validation part with the parameters that the run ends with: the last ones, or the best that early stopping kept.
+def _last_evaluation(
+    session: Session, recorder: Recorder, status: str
+) -> dict[str, PartEvaluation]:
+    """Training and validation part with the parameters that the run ends with: the last ones, or
+    the best that early stopping kept.
 
-    The last ones are recorded as an evaluation of this step; where early stopping ended the run they have been. A run that did not finish keeps its last ones.
+    The last ones are recorded as an evaluation of this step; where early stopping ended the run
+    they have been. A run that did not finish keeps its last ones.
     """
     early = session.early
     if early is None or not early.stopped:
@@ -306,6 +441,15 @@ def _ending(session: Session, status: str) -> dict[str, Any]:
     if early is not None and early.best_step >= 0:
         found |= {"best_step": early.best_step, "best_value": early.best_value}
     reason = {"diverged": "non-finite numbers", "interrupted": "asked to stop"}.get(status, status)
-    if status == "finished" and early is not None and early.stopped and session.step < session.steps:
+    if (
+        status == "finished"
+        and early is not None
+        and early.stopped
+        and session.step < session.steps
+    ):
         reason = early.reason
-    return {**found, "stopped_step": session.step, "stop_reason": reason} if reason != "finished" else found
+    return (
+        {**found, "stopped_step": session.step, "stop_reason": reason}
+        if reason != "finished"
+        else found
+    )

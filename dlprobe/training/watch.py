@@ -1,4 +1,6 @@
-"""When the instruments of a run are read: at their cadences, each of which makes its step a block of its own."""
+"""When the instruments of a run are read: at their cadences, each of which makes its step a
+block of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,15 @@ class Watch:
 
     def __init__(self, config: RunConfig, model: Model, data: PreparedData):
         recording, training = config.recording, config.training
-        steps = training.steps or (training.epochs or 1) * -(-len(data.inputs["train"]) // model.batch)
+        steps = training.steps or (training.epochs or 1) * -(
+            -len(data.inputs["train"]) // model.batch
+        )
         wanted = recording.histogram_every
         self.histogram_every = None if wanted == "never" else wanted or max(1, steps // HISTOGRAMS)
         self.units = [_place(text, model) for text in recording.track_unit or ()]
-        self.track_every = (recording.track_every or max(1, steps // LOOKS_AT_UNITS)) if self.units else None
+        self.track_every = (
+            (recording.track_every or max(1, steps // LOOKS_AT_UNITS)) if self.units else None
+        )
         self.jacobian, self.sharpness = recording.jacobian or 0, recording.sharpness or 0
         self.recorder: Recorder | None = None
         self.hessian: Sharpness | None = None  # made when it is first asked for
@@ -40,14 +46,26 @@ class Watch:
         return self.recorder is not None and any(step % every == 0 for every in self._cadences())
 
     def next_mark(self, step: int) -> int:
-        """Where a block that starts at `step` has to end: at once where the step is read, else at the next one that is."""
+        """Where a block that starts at `step` has to end: at once where the step is read, else
+        at the next one that is.
+        """
         if self.recorder is None:
             return sys.maxsize
-        return step + 1 if self.due(step) else min(((step // every + 1) * every for every in self._cadences()), default=sys.maxsize)
+        return (
+            step + 1
+            if self.due(step)
+            else min(
+                ((step // every + 1) * every for every in self._cadences()), default=sys.maxsize
+            )
+        )
 
     def histograms_due(self, step: int) -> bool:
         """Whether everything is measured at this step."""
-        return self.recorder is not None and self.histogram_every is not None and step % self.histogram_every == 0
+        return (
+            self.recorder is not None
+            and self.histogram_every is not None
+            and step % self.histogram_every == 0
+        )
 
     def units_due(self, step: int) -> bool:
         """Whether the tracked units are looked at at this step."""
@@ -55,7 +73,11 @@ class Watch:
 
     def described(self) -> dict[str, list[int]]:
         """Layer and number of each tracked unit, as the run file names them."""
-        return {"layer": [layer for layer, _ in self.units], "unit": [unit for _, unit in self.units]} if self.units else {}
+        return (
+            {"layer": [layer for layer, _ in self.units], "unit": [unit for _, unit in self.units]}
+            if self.units
+            else {}
+        )
 
     def _cadences(self) -> list[int]:
         return [every for every in (self.histogram_every, self.track_every) if every is not None]
@@ -69,5 +91,8 @@ def _place(text: str, model: Model) -> tuple[int, int]:
     layer = model.names.index(name)
     units = model.layers[layer].fan_out
     if int(number) >= units:
-        raise ConfigError(f"track_unit = {text}: {name} has {counted(units, 'unit')}: expected {name}:0 to {name}:{units - 1}")
+        raise ConfigError(
+            f"track_unit = {text}: {name} has {counted(units, 'unit')}: expected {name}:0 to "
+            f"{name}:{units - 1}"
+        )
     return layer, int(number)

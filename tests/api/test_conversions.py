@@ -29,7 +29,10 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Iterator[Study]:
-    with StudyWriter.create(tmp_path / "study.h5", {"experiment": "test", "axes": {"depth": [1, 2], "init": ["he", "glorot"]}}) as writer:
+    with StudyWriter.create(
+        tmp_path / "study.h5",
+        {"experiment": "test", "axes": {"depth": [1, 2], "init": ["he", "glorot"]}},
+    ) as writer:
         for id, place in (("a", {"depth": 1, "init": "he"}), ("b", {"depth": 2, "init": "glorot"})):
             writer.run(id, synthetic_runs.write(None, 10 * int(place["depth"])).bytes(), place)
         writer.end()
@@ -60,7 +63,10 @@ def test_pandas(run: Run) -> None:
 def test_xarray(run: Run) -> None:
     pytest.importorskip("xarray", reason="pip install 'dlprobe[xarray]'")
     found = run.to_xarray(names=NAMES)
-    assert (dict(found.sizes), list(found)) == ({"step": STEPS, "layer": synthetic_runs.LAYERS}, NAMES)
+    assert (dict(found.sizes), list(found)) == (
+        {"step": STEPS, "layer": synthetic_runs.LAYERS},
+        NAMES,
+    )
     assert float(found["weight_l2"].sel(step=9, layer="output")) == run.statistic("weight_l2")[9, 2]
     assert found.attrs["content_sha256"] == run.content_sha256
     assert run.to_xarray("scalars")["batch_loss"].dims == ("step",)
@@ -70,7 +76,11 @@ def test_only_what_is_named_is_read(run: Run, monkeypatch: pytest.MonkeyPatch) -
     read: list[str] = []
     contents, whole = type(run.contents), run.contents.read_rows
     assert "gradient_rms" in run.statistics
-    monkeypatch.setattr(contents, "read_rows", lambda self, path, start, stop: (read.append(path), whole(path, start, stop))[1])
+    monkeypatch.setattr(
+        contents,
+        "read_rows",
+        lambda self, path, start, stop: (read.append(path), whole(path, start, stop))[1],
+    )
     run.to_polars(names=["gradient_rms"])
     assert set(read) == {"stats/gradient_rms"}
 
@@ -81,8 +91,17 @@ def test_a_study_has_one_entry_per_run(library: str, study: Study) -> None:
     assert isinstance(study.runs["a"], Run)
     found = getattr(study, f"to_{library}")()
     plain = found.reset_index() if library == "pandas" else found
-    columns = {name: np.asarray(plain[name]).tolist() for name in ("run", "status", "depth", "init", "steps_done")}
-    assert columns == {"run": ["a", "b"], "status": ["finished"] * 2, "depth": [1, 2], "init": ["he", "glorot"], "steps_done": [10, 20]}
+    columns = {
+        name: np.asarray(plain[name]).tolist()
+        for name in ("run", "status", "depth", "init", "steps_done")
+    }
+    assert columns == {
+        "run": ["a", "b"],
+        "status": ["finished"] * 2,
+        "depth": [1, 2],
+        "init": ["he", "glorot"],
+        "steps_done": [10, 20],
+    }
 
 
 def test_what_is_not_there_is_told_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +115,12 @@ def test_what_is_not_there_is_told_in_one_line(run: Run, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(importlib, "import_module", missing)
     for library in ("xarray", "pandas"):
-        with pytest.raises(DlprobeError, match=rf"^{library} is not installed, which this needs: pip install 'dlprobe\[{library}\]'$") as caught:
+        with pytest.raises(
+            DlprobeError,
+            match=(
+                rf"^{library} is not installed, which this needs: pip install "
+                rf"'dlprobe\[{library}\]'$"
+            ),
+        ) as caught:
             getattr(run, f"to_{library}")(names=NAMES)
         assert isinstance(caught.value, ImportError)

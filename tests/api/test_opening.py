@@ -24,8 +24,18 @@ def test_every_public_name_is_listed_and_there() -> None:
 
 
 def test_importing_dlprobe_and_listing_it_loads_nothing() -> None:
-    script = "import dlprobe, sys; dir(dlprobe); print([name for name in ('numpy', 'h5py', 'numba', 'pydantic') if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True, cwd=Path(dlprobe.__file__).parents[1])
+    script = (
+        "import dlprobe, sys; dir(dlprobe); print([name for name in ('numpy', 'h5py', 'numba', "
+        "'pydantic') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=Path(dlprobe.__file__).parents[1],
+    )
     assert result.stdout.strip() == "[]"
 
 
@@ -37,5 +47,8 @@ def test_a_study_is_opened_as_one_and_a_run_is_refused(tmp_path: Path) -> None:
         path = writer.pack()
     with dlprobe.open_study(path) as study:
         assert list(study.runs) == ["a"]
-    with pytest.raises(RunFileError, match=r"is a single run, a study is needed here: open it with dlprobe\.open_run"):
+    with pytest.raises(
+        RunFileError,
+        match=r"is a single run, a study is needed here: open it with dlprobe\.open_run",
+    ):
         dlprobe.open_study(run)

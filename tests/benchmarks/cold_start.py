@@ -1,4 +1,5 @@
-"""What starting costs: the first command ever on a machine against the second, in CPU seconds, and the wall time of what people wait for.
+"""What starting costs: the first command ever on a machine against the second, in CPU seconds, and
+the wall time of what people wait for.
 
 The first command compiles its kernels into a fresh cache folder; the second finds them.
 """
@@ -22,9 +23,19 @@ COMMANDS = (("gradients", "--steps", "1", "--seeds", "1"), ("train", "--epochs",
 
 def run(arguments: tuple[str, ...], folder: str, cache: str) -> tuple[float, float]:
     """CPU seconds and wall seconds of one command."""
-    environment = {**os.environ, "DLPROBE_CACHE_DIR": cache, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))}
+    environment = {
+        **os.environ,
+        "DLPROBE_CACHE_DIR": cache,
+        "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", "")),
+    }
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, "-m", "dlprobe", *arguments], env=environment, cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "dlprobe", *arguments],
+        env=environment,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
     after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, ended - began
 
@@ -42,9 +53,18 @@ def first_and_second(arguments: tuple[str, ...], rounds: int) -> list[str]:
         with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
             first.append(run(arguments, folder, f"{folder}/cache"))
             second.append(run(arguments, folder, f"{folder}/cache"))
-    (cold, _), (warm, _) = (tuple(statistics.median(column) for column in zip(*side, strict=True)) for side in (first, second))
+    (cold, _), (warm, _) = (
+        tuple(statistics.median(column) for column in zip(*side, strict=True))
+        for side in (first, second)
+    )
     beyond = statistics.median(a[0] - b[0] for a, b in zip(first, second, strict=True))
-    return [" ".join(["dlprobe", *arguments]), f"{cold:.1f}", f"{warm:.1f}", f"{beyond:.1f}", "≤ 15"]
+    return [
+        " ".join(["dlprobe", *arguments]),
+        f"{cold:.1f}",
+        f"{warm:.1f}",
+        f"{beyond:.1f}",
+        "≤ 15",
+    ]
 
 
 def wall(arguments: tuple[str, ...], rounds: int, target: str, folder: str) -> list[str]:
@@ -52,19 +72,38 @@ def wall(arguments: tuple[str, ...], rounds: int, target: str, folder: str) -> l
     run(arguments, folder, f"{folder}/cache")
     times = [run(arguments, folder, f"{folder}/cache") for _ in range(rounds)]
     medians = [statistics.median(column) for column in zip(*times, strict=True)]
-    return [" ".join(["dlprobe", *arguments]), f"{medians[1]:.3f}", f"{min(each[1] for each in times):.3f}", f"{medians[0]:.3f}", target]
+    return [
+        " ".join(["dlprobe", *arguments]),
+        f"{medians[1]:.3f}",
+        f"{min(each[1] for each in times):.3f}",
+        f"{medians[0]:.3f}",
+        target,
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="fresh caches; the warm commands are run ten times")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="fresh caches; the warm commands are run ten times"
+    )
     given = parser.parse_args()
     rows = [first_and_second(arguments, given.rounds) for arguments in COMMANDS]
     columns = ["command", "first, CPU s", "second", "beyond", "target"]
-    print_table(f"First command ever against the second (CPU seconds, median of {given.rounds})", columns, rows)
+    print_table(
+        f"First command ever against the second (CPU seconds, median of {given.rounds})",
+        columns,
+        rows,
+    )
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
-        waits = [wall(("--help",), 10, "≤ 0.25", folder), wall(("train", "--epochs", "1"), 10, "≤ 0.8", folder)]
-    print_table("Warm commands (seconds, median of 10)", ["command", "wall", "quickest", "CPU", "target (wall)"], waits)
+        waits = [
+            wall(("--help",), 10, "≤ 0.25", folder),
+            wall(("train", "--epochs", "1"), 10, "≤ 0.8", folder),
+        ]
+    print_table(
+        "Warm commands (seconds, median of 10)",
+        ["command", "wall", "quickest", "CPU", "target (wall)"],
+        waits,
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What instruments cost: whole training runs at the default cadence against runs without, with the file packed at the end; CPU time by turns.
+"""What instruments cost: whole training runs at the default cadence against runs without, with the
+file packed at the end; CPU time by turns.
 
 Both sides must end with the same weights. The second table adds what is measured on request only.
 """
@@ -20,7 +21,13 @@ from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
-NETS = ({}, {"layers": "100x20"}, {"layers": "300,100"}, {"layers": "16x2"}, {"layers": "100,100", "epochs": "100"})
+NETS = (
+    {},
+    {"layers": "100x20"},
+    {"layers": "300,100"},
+    {"layers": "16x2"},
+    {"layers": "100,100", "epochs": "100"},
+)
 ASKED = ({}, {"track_unit": "hidden_1:0"}, {"jacobian": "16"}, {"sharpness": "256"})
 
 
@@ -49,20 +56,45 @@ def measure(options: dict[str, str], rounds: int, folder: Path) -> list[str]:
                 seconds[name].append(spent)
     assert np.array_equal(weights["with"], weights["without"])
     cost = 1e3 * (statistics.median(seconds["with"]) - statistics.median(seconds["without"]))
-    named = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in options.items()) or "(default net)"
+    named = (
+        " ".join(f"--{key.replace('_', '-')} {value}" for key, value in options.items())
+        or "(default net)"
+    )
     more = f"{100 * (median_ratio(seconds['with'], seconds['without']) - 1):+.0f} %"
-    return [named, f"{1e3 * statistics.median(seconds['without']):,.0f}", f"{cost:+,.0f}", more, f"{(sizes['with'] - sizes['without']) / 1e3:+,.0f}"]
+    return [
+        named,
+        f"{1e3 * statistics.median(seconds['without']):,.0f}",
+        f"{cost:+,.0f}",
+        more,
+        f"{(sizes['with'] - sizes['without']) / 1e3:+,.0f}",
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
-    columns = ["run on digits", "without, ms", "instruments, ms", "training and packing", "file, kB"]
+    columns = [
+        "run on digits",
+        "without, ms",
+        "instruments, ms",
+        "training and packing",
+        "file, kB",
+    ]
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
-        for title, cases in (("Default cadence", NETS), ("On request, at the default cadence", ASKED)):
+        for title, cases in (
+            ("Default cadence", NETS),
+            ("On request, at the default cadence", ASKED),
+        ):
             rows = [measure(options, given.rounds, Path(folder)) for options in cases]
-            print_table(f"{title} against no instruments (CPU time, median of {given.rounds}; a command's start is not in it)", columns, rows)
+            print_table(
+                (
+                    f"{title} against no instruments (CPU time, median of {given.rounds}; a "
+                    "command's start is not in it)"
+                ),
+                columns,
+                rows,
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""A run of a million steps and a study of 500 runs: CPU seconds and peak memory of each command, and packing against a plain h5py write of the same arrays.
+"""A run of a million steps and a study of 500 runs: CPU seconds and peak memory of each command,
+and packing against a plain h5py write of the same arrays.
 
-Every command is a process of its own; beside each stands the same command on a small run, and for packing the plain write.
+Every command is a process of its own; beside each stands the same command on a small run, and for
+packing the plain write.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ NET = ("--data", "wine", "--layers", "8x20", "--evaluate-every", "never", "--qui
 
 def command(*arguments: str) -> tuple[float, float]:
     """CPU seconds and peak MB of a command."""
-    process = subprocess.Popen([sys.executable, "-m", "dlprobe", *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlprobe", *arguments], stdout=subprocess.DEVNULL
+    )
     _, _, usage = os.wait4(process.pid, 0)
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
@@ -43,9 +47,18 @@ def a_study(path: Path, runs: int) -> None:
     """The journal of a study of 64-16-10 nets, 34 rows each."""
     config = without_instruments(from_options(None, {"layers": "16", "epochs": "1"}))
     data = prepare(load(config.data, 0), config.data, 0, "float32")
-    with StudyWriter.create(path, {"experiment": "benchmark", "axes": {"seed": list(range(runs))}}) as writer:
+    with StudyWriter.create(
+        path, {"experiment": "benchmark", "axes": {"seed": list(range(runs))}}
+    ) as writer:
         for seed in range(runs):
-            writer.run(f"seed{seed}", train_to_bytes(with_values(config, {"training.seed": seed, "data.data_seed": 0}), data) or b"", {"seed": seed})
+            writer.run(
+                f"seed{seed}",
+                train_to_bytes(
+                    with_values(config, {"training.seed": seed, "data.data_seed": 0}), data
+                )
+                or b"",
+                {"seed": seed},
+            )
         writer.end()
 
 
@@ -53,7 +66,11 @@ def plain_write(path: Path, target: Path) -> float:
     """Seconds in which h5py writes the same arrays."""
     with open_run(path) as study:
         contents = {id: study.runs.open(id).contents for id in study.runs}
-        arrays = {f"runs/{id}/{name}": found.read(name) for id, found in contents.items() for name in found.shapes()}
+        arrays = {
+            f"runs/{id}/{name}": found.read(name)
+            for id, found in contents.items()
+            for name in found.shapes()
+        }
 
     def write() -> None:
         with h5py.File(target, "w", libver=("v110", "v110")) as file:
@@ -74,16 +91,27 @@ def main() -> None:
         rows = [["train"], ["inspect"], ["check"], ["diff"]]
         for path, steps in ((large, given.steps), (small, 100)):
             results = [command("train", *NET, "--steps", str(steps), "-o", str(path))]
-            results += [command(name, str(path), *([str(path)] if name == "diff" else [])) for name in ("inspect", "check", "diff")]
+            results += [
+                command(name, str(path), *([str(path)] if name == "diff" else []))
+                for name in ("inspect", "check", "diff")
+            ]
             for row, (seconds, peak) in zip(rows, results, strict=True):
                 row += [f"{seconds:.2f}", f"{peak:.0f}"]
-        print_table(f"A run of {given.steps:,} steps, 20 layers of 8 units", ["command", "s", "peak MB", "100 steps, s", "peak MB"], rows)
+        print_table(
+            f"A run of {given.steps:,} steps, 20 layers of 8 units",
+            ["command", "s", "peak MB", "100 steps, s", "peak MB"],
+            rows,
+        )
         a_study(study, given.runs)
         plain = plain_write(study, folder / "plain.h5")
         packing = spent(lambda: pack_journal(study))
-        table = [["packing", f"{packing:.2f}", f"{plain:.2f} plain h5py", f"{packing / plain:.2f} ×"]]
+        table = [
+            ["packing", f"{packing:.2f}", f"{plain:.2f} plain h5py", f"{packing / plain:.2f} ×"]
+        ]
         for name, beside in (("inspect", rows[1]), ("check", rows[2])):
-            table.append([name, f"{command(name, str(study))[0]:.2f}", f"{beside[3]} one small run", ""])
+            table.append(
+                [name, f"{command(name, str(study))[0]:.2f}", f"{beside[3]} one small run", ""]
+            )
         print_table(f"A study of {given.runs} runs", ["", "s", "beside", "ratio"], table)
 
 

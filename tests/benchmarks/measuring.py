@@ -1,6 +1,8 @@
-"""What all benchmarks share: timing sides by turns, medians, and a table with the target beside each ratio.
+"""What all benchmarks share: timing sides by turns, medians, and a table with the target beside
+each ratio.
 
-Sides take turns, so that whatever else the machine does meets all of them; the median over the turns is reported.
+Sides take turns, so that whatever else the machine does meets all of them; the median over the
+turns is reported.
 """
 
 from __future__ import annotations
@@ -14,8 +16,12 @@ Side = Callable[[], object]
 Seconds = dict[str, list[float]]
 
 
-def by_turns(sides: Mapping[str, Side], rounds: int, clock: Callable[[], float] = time.process_time) -> Seconds:
-    """Seconds of each side in each round, the order turned round after every round. One round before them is not counted."""
+def by_turns(
+    sides: Mapping[str, Side], rounds: int, clock: Callable[[], float] = time.process_time
+) -> Seconds:
+    """Seconds of each side in each round, the order turned round after every round. One round
+    before them is not counted.
+    """
     found: Seconds = {name: [] for name in sides}
     for number in range(-1, rounds):
         for name in list(sides)[:: 1 if number % 2 else -1]:
@@ -49,7 +55,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
     print(f"\n{title}\n{platform.platform()}, Python {platform.python_version()}\n")
     for row in [columns, ["─" * width for width in widths], *rows]:
-        print("  ".join(text.ljust(width) if k == 0 else text.rjust(width) for k, (text, width) in enumerate(zip(row, widths, strict=True))), flush=True)
+        print(
+            "  ".join(
+                text.ljust(width) if k == 0 else text.rjust(width)
+                for k, (text, width) in enumerate(zip(row, widths, strict=True))
+            ),
+            flush=True,
+        )
 
 
 def microseconds(seconds: Sequence[float], steps: int) -> str:

@@ -1,4 +1,6 @@
-"""The nets that are measured: ReLU layers with He weights, softmax and cross-entropy, plain SGD, float32, on normal inputs with random labels."""
+"""The nets that are measured: ReLU layers with He weights, softmax and cross-entropy, plain
+SGD, float32, on normal inputs with random labels.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from dlprobe.nn.network import Network
 
 Array = npt.NDArray[Any]
 RATE = 0.001
-WEIGHTS_OF_A_BLOCK = 50_000_000  # weights stepped through in one call: a block then lasts some tens of milliseconds, as in a training run
+# weights stepped through in one call: a block then lasts some tens of milliseconds, as in a
+# training run
+WEIGHTS_OF_A_BLOCK = 50_000_000
 LARGEST_BLOCK = 4096
 
 
@@ -32,17 +36,32 @@ def sizes_of(text: str) -> list[int]:
 
 def network(sizes: list[int], batch: int, seed: int = 0, optimizer: str = "sgd") -> Network:
     """The engine's net of these layer widths."""
-    init, relu, softmax = parse_spec("initializer", "he_normal"), parse_spec("activation", "relu"), parse_spec("activation", "softmax")
+    init, relu, softmax = (
+        parse_spec("initializer", "he_normal"),
+        parse_spec("activation", "relu"),
+        parse_spec("activation", "softmax"),
+    )
     last = len(sizes) - 2
-    layers = [LayerSpec(sizes[k], sizes[k + 1], softmax if k == last else relu, init) for k in range(last + 1)]
-    return Network(layers, parse_spec("loss", "cross_entropy"), parse_spec("optimizer", optimizer), batch=batch, seed=seed)
+    layers = [
+        LayerSpec(sizes[k], sizes[k + 1], softmax if k == last else relu, init)
+        for k in range(last + 1)
+    ]
+    return Network(
+        layers,
+        parse_spec("loss", "cross_entropy"),
+        parse_spec("optimizer", optimizer),
+        batch=batch,
+        seed=seed,
+    )
 
 
 def data(sizes: list[int], batch: int, batches: int = 16) -> tuple[Array, Array]:
     """Inputs (samples, features) and class indices (samples,)."""
     rng = np.random.default_rng(0)
     samples = batch * batches
-    return rng.standard_normal((samples, sizes[0])).astype(np.float32), rng.integers(0, sizes[-1], samples)
+    return rng.standard_normal((samples, sizes[0])).astype(np.float32), rng.integers(
+        0, sizes[-1], samples
+    )
 
 
 def train(net: Network, inputs: Array, one_hot: Array, steps: int) -> None:

@@ -1,6 +1,8 @@
-"""Reading large files: seconds, and the peak of memory beyond the start of the process over what training holds; a CSV against polars.
+"""Reading large files: seconds, and the peak of memory beyond the start of the process over what
+training holds; a CSV against polars.
 
-Each reading of these is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it.
+Each reading of these is a process of its own, which has read a small file of the same kind before,
+so that what is imported is no part of it.
 What training holds: the prepared inputs in its precision, and the targets.
 """
 
@@ -49,17 +51,26 @@ def make_hdf5(path: Path, rows: int, variant: str) -> None:
     import h5py
 
     with h5py.File(path, "w") as file:
-        x, y = file.create_dataset("X", (rows, FEATURES), "f4"), file.create_dataset("y", (rows,), "i8")
+        x, y = (
+            file.create_dataset("X", (rows, FEATURES), "f4"),
+            file.create_dataset("y", (rows,), "i8"),
+        )
         first = 0
         for block in blocks(rows, variant):
-            x[first : first + len(block)], y[first : first + len(block)] = block[:, :-1], block[:, -1]
+            x[first : first + len(block)], y[first : first + len(block)] = (
+                block[:, :-1],
+                block[:, -1],
+            )
             first += len(block)
 
 
 def make_parquet(path: Path, rows: int, variant: str) -> None:
     import polars
 
-    pieces = [polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row") for block in blocks(rows, variant)]
+    pieces = [
+        polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row")
+        for block in blocks(rows, variant)
+    ]
     table = polars.concat(pieces).with_columns(polars.col("y").cast(polars.Int8))
     if variant == "texts":
         table = table.with_columns(text=polars.format("row {}", polars.int_range(rows)))
@@ -69,10 +80,20 @@ def make_parquet(path: Path, rows: int, variant: str) -> None:
 def make_csv(path: Path, rows: int, variant: str) -> None:
     import polars
 
-    polars.concat([polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row") for block in blocks(rows, variant)]).write_csv(path)
+    polars.concat(
+        [
+            polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row")
+            for block in blocks(rows, variant)
+        ]
+    ).write_csv(path)
 
 
-MAKERS: dict[str, Callable[[Path, int, str], None]] = {"npy": make_npy, "h5": make_hdf5, "parquet": make_parquet, "csv": make_csv}
+MAKERS: dict[str, Callable[[Path, int, str], None]] = {
+    "npy": make_npy,
+    "h5": make_hdf5,
+    "parquet": make_parquet,
+    "csv": make_csv,
+}
 
 
 def memory(key: str) -> int:
@@ -81,8 +102,8 @@ def memory(key: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-# What a reading may also have to do: gaps in every hundredth row, robust scaling, a validation file of
-# a fifth of the rows, a column of texts that is dropped (of Parquet).
+# What a reading may also have to do: gaps in every hundredth row, robust scaling, a validation file
+# of a fifth of the rows, a column of texts that is dropped (of Parquet).
 VARIANTS: dict[str, dict[str, str]] = {
     "numbers": {},
     "gaps": {"missing": "mean"},
@@ -94,7 +115,9 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 
 def read_once(variant: str, small: str, large: str) -> dict[str, float]:
-    """In a process of its own: seconds of loading and preparing, the peak beyond the start, and what is held at the end."""
+    """In a process of its own: seconds of loading and preparing, the peak beyond the start, and
+    what is held at the end.
+    """
     from dlprobe.config.records import DataConfig
     from dlprobe.data import load, prepare
 
@@ -114,7 +137,9 @@ def read_once(variant: str, small: str, large: str) -> dict[str, float]:
 
 
 def in_a_process(*arguments: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+    )
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
@@ -123,14 +148,29 @@ def memory_row(folder: Path, form: str, variant: str, rows: int, rounds: int) ->
     for path, many in ((small, SMALL), (large, rows), (large.with_stem("val"), rows // 5)):
         MAKERS[form](path, many, variant)
     found = [in_a_process("--read", variant, str(small), str(large)) for _ in range(rounds)]
-    seconds, ratio = (statistics.median(each) for each in ([one["seconds"] for one in found], [one["peak"] / one["held"] for one in found]))
+    seconds, ratio = (
+        statistics.median(each)
+        for each in (
+            [one["seconds"] for one in found],
+            [one["peak"] / one["held"] for one in found],
+        )
+    )
     size = large.stat().st_size
     large.unlink()
-    return [f"{form}, {rows:,} × {FEATURES}, {variant}", f"{size / 2**20:,.0f}", f"{found[0]['held'] / 2**20:,.0f}", f"{seconds:.2f}", f"{ratio:.2f}", "≤ 1.2"]
+    return [
+        f"{form}, {rows:,} × {FEATURES}, {variant}",
+        f"{size / 2**20:,.0f}",
+        f"{found[0]['held'] / 2**20:,.0f}",
+        f"{seconds:.2f}",
+        f"{ratio:.2f}",
+        "≤ 1.2",
+    ]
 
 
 def csv_row(folder: Path, rows: int, rounds: int) -> list[str]:
-    """dlprobe until the data set is there, polars until its frame is, by turns in this process: CPU time of all threads."""
+    """dlprobe until the data set is there, polars until its frame is, by turns in this process:
+    CPU time of all threads.
+    """
     import polars
 
     from dlprobe.config.records import DataConfig
@@ -138,19 +178,38 @@ def csv_row(folder: Path, rows: int, rounds: int) -> list[str]:
 
     large = folder / "large.csv"
     make_csv(large, rows, "")
-    found = by_turns({"dlprobe": lambda: load(DataConfig(data=str(large)), 0), "polars": lambda: polars.read_csv(large)}, rounds)
+    found = by_turns(
+        {
+            "dlprobe": lambda: load(DataConfig(data=str(large)), 0),
+            "polars": lambda: polars.read_csv(large),
+        },
+        rounds,
+    )
     ours, theirs = (f"{statistics.median(found[side]):.2f}" for side in ("dlprobe", "polars"))
     ratio = median_ratio(found["dlprobe"], found["polars"])
-    return [f"csv, {rows:,} × {FEATURES}", f"{large.stat().st_size / 2**20:,.0f}", ours, theirs, f"{ratio:.2f}", "≤ 1.5"]
+    return [
+        f"csv, {rows:,} × {FEATURES}",
+        f"{large.stat().st_size / 2**20:,.0f}",
+        ours,
+        theirs,
+        f"{ratio:.2f}",
+        "≤ 1.5",
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of npy, h5 and parquet, 100 float32 each")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="of npy, h5 and parquet, 100 float32 each"
+    )
     parser.add_argument("--forms", default="npy,h5,parquet,csv")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", default=None, help="where the files are made; a temporary one by default")
-    parser.add_argument("--variants", default="numbers", help=f"commas between: {', '.join(VARIANTS)}")
+    parser.add_argument(
+        "--folder", default=None, help="where the files are made; a temporary one by default"
+    )
+    parser.add_argument(
+        "--variants", default="numbers", help=f"commas between: {', '.join(VARIANTS)}"
+    )
     parser.add_argument("--read", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:
@@ -158,14 +217,33 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-", dir=given.folder) as name:
         forms, folder = given.forms.split(","), Path(name)
-        pairs = [(form, variant) for form in forms if form != "csv" for variant in given.variants.split(",") if variant != "texts" or form == "parquet"]
-        rows = [memory_row(folder, form, variant, given.rows, given.rounds) for form, variant in pairs]
+        pairs = [
+            (form, variant)
+            for form in forms
+            if form != "csv"
+            for variant in given.variants.split(",")
+            if variant != "texts" or form == "parquet"
+        ]
+        rows = [
+            memory_row(folder, form, variant, given.rows, given.rounds) for form, variant in pairs
+        ]
         if rows:
             columns = ["file", "its MiB", "held MiB", "seconds", "peak/held", "target"]
-            print_table("Reading until training could begin: peak of memory beyond the start over what training holds", columns, rows)
+            print_table(
+                (
+                    "Reading until training could begin: peak of memory beyond the start over "
+                    "what training holds"
+                ),
+                columns,
+                rows,
+            )
         if "csv" in forms:
             columns = ["file", "its MiB", "dlprobe", "polars", "ratio", "target"]
-            print_table("Reading a CSV, CPU seconds of all threads", columns, [csv_row(folder, given.rows // 5, given.rounds)])
+            print_table(
+                "Reading a CSV, CPU seconds of all threads",
+                columns,
+                [csv_row(folder, given.rows // 5, given.rounds)],
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What writing the run file costs: whole training runs on digits with their file being written, against the same runs with nothing recorded.
+"""What writing the run file costs: whole training runs on digits with their file being written,
+against the same runs with nothing recorded.
 
-Both sides compute every statistic at every step; one keeps them in a journal on disk. Packing at the end is shown apart. CPU time of the process; sides
-take turns.
+Both sides compute every statistic at every step; one keeps them in a journal on disk. Packing at
+the end is shown apart. CPU time of the process; sides take turns.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
-NETS = (("16x2", 8000, "≤ 15 %"), ("100,100", 3000, "≤ 5 %"), ("100x20", 1000, "≤ 5 %"), ("300,100", 2000, "≤ 5 %"))  # layers, steps, target
+NETS = (
+    ("16x2", 8000, "≤ 15 %"),
+    ("100,100", 3000, "≤ 5 %"),
+    ("100x20", 1000, "≤ 5 %"),
+    ("300,100", 2000, "≤ 5 %"),
+)  # layers, steps, target
 
 
 @dataclass
@@ -36,7 +42,9 @@ class Measured:
     size: int = 0
 
 
-def one_round(found: Measured, config: Any, data: PreparedData, folder: Path, counted: bool) -> None:
+def one_round(
+    found: Measured, config: Any, data: PreparedData, folder: Path, counted: bool
+) -> None:
     """Both sides once; they have to end with the same weights."""
     plain, recorded = trainer.start(config, data), trainer.start(config, data)
     path = folder / "run.h5"
@@ -52,13 +60,24 @@ def one_round(found: Measured, config: Any, data: PreparedData, folder: Path, co
     found.size = path.stat().st_size
     path.unlink()
     if counted:
-        for side, seconds in zip((found.nothing, found.journal, found.pack), np.diff(times), strict=True):
+        for side, seconds in zip(
+            (found.nothing, found.journal, found.pack), np.diff(times), strict=True
+        ):
             side.append(float(seconds))
 
 
 def measure(layers: str, steps: int, target: str, rounds: int, folder: Path) -> list[str]:
     """One row of the table."""
-    config = from_options(None, {"layers": layers, "epochs": None, "steps": str(steps), "evaluate_every": "never", "optimizer": "sgd"})
+    config = from_options(
+        None,
+        {
+            "layers": layers,
+            "epochs": None,
+            "steps": str(steps),
+            "evaluate_every": "never",
+            "optimizer": "sgd",
+        },
+    )
     data = prepare(load(config.data, 0), config.data, 0, "float32")
     found = Measured()
     for number in range(rounds + 1):
@@ -66,7 +85,15 @@ def measure(layers: str, steps: int, target: str, rounds: int, folder: Path) -> 
     cost = 100 * (median_ratio(found.journal, found.nothing) - 1)
     packing = 100 * median_ratio(found.pack, found.nothing)
     times = [microseconds(side, steps) for side in (found.nothing, found.journal)]
-    return [f"64-{layers}-10", str(steps), *times, f"{cost:+.1f} %", target, f"{packing:+.1f} %", f"{found.size / steps:,.0f}"]
+    return [
+        f"64-{layers}-10",
+        str(steps),
+        *times,
+        f"{cost:+.1f} %",
+        target,
+        f"{packing:+.1f} %",
+        f"{found.size / steps:,.0f}",
+    ]
 
 
 def main() -> None:
@@ -75,8 +102,24 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
         rows = [measure(*net, given.rounds, Path(folder)) for net in NETS]
-    columns = ["net", "steps", "nothing µs/step", "file written", "cost", "target", "packing", "bytes/step"]
-    print_table(f"Run file written while training, every step recorded (CPU time, median of {given.rounds})", columns, rows)
+    columns = [
+        "net",
+        "steps",
+        "nothing µs/step",
+        "file written",
+        "cost",
+        "target",
+        "packing",
+        "bytes/step",
+    ]
+    print_table(
+        (
+            "Run file written while training, every step recorded (CPU time, median of "
+            f"{given.rounds})"
+        ),
+        columns,
+        rows,
+    )
 
 
 if __name__ == "__main__":

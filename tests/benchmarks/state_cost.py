@@ -1,4 +1,6 @@
-"""What it costs to keep what `train --resume` needs: the share of a run's time that is spent on asking for states, writing them and syncing the disk."""
+"""What it costs to keep what `train --resume` needs: the share of a run's time that is spent on
+asking for states, writing them and syncing the disk.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
-NETS = ({"layers": "16x2"}, {"layers": "100x20"}, {"layers": "300,100"}, {"layers": "2048x3", "batch_size": "128"})
+NETS = (
+    {"layers": "16x2"},
+    {"layers": "100x20"},
+    {"layers": "300,100"},
+    {"layers": "2048x3", "batch_size": "128"},
+)
 
 
 class Timed(RunWriter):
@@ -42,7 +49,10 @@ class Timed(RunWriter):
 
 def one(options: dict[str, str], steps: int, path: Path) -> tuple[Timed, float]:
     """The writer after a run of so many steps, and the run's seconds."""
-    config = from_options(None, {**options, "steps": str(steps), "evaluate_every": "never", "histogram_every": "never"})
+    config = from_options(
+        None,
+        {**options, "steps": str(steps), "evaluate_every": "never", "histogram_every": "never"},
+    )
     session = trainer.start(config, prepare(load(config.data, 0), config.data, 0, "float32"))
     began = time.perf_counter()
     with Timed.create(path, describe(session), force=True) as writer:
@@ -59,11 +69,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
         for options in NETS:
             path = Path(folder) / "run.h5"
-            steps = steps_for(given.seconds, lambda count, options=options, path=path: one(options, count, path))  # type: ignore[misc]
+            steps = steps_for(
+                given.seconds, lambda count, options=options, path=path: one(options, count, path)
+            )  # type: ignore[misc]
             writer, seconds = one(options, steps, path)
             named = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in options.items())
-            rows.append([named, f"{seconds:.1f}", f"{writer.states}", f"{writer.size / 1e6:,.2f}", f"{100 * writer.spent / seconds:.2f} %", "≤ 1 %"])
-    print_table("States of a run, wall time", ["run on digits", "run, s", "states", "MB each", "share of the run", "target"], rows)
+            rows.append(
+                [
+                    named,
+                    f"{seconds:.1f}",
+                    f"{writer.states}",
+                    f"{writer.size / 1e6:,.2f}",
+                    f"{100 * writer.spent / seconds:.2f} %",
+                    "≤ 1 %",
+                ]
+            )
+    print_table(
+        "States of a run, wall time",
+        ["run on digits", "run, s", "states", "MB each", "share of the run", "target"],
+        rows,
+    )
 
 
 if __name__ == "__main__":

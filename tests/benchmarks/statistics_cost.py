@@ -1,8 +1,11 @@
 """What the statistics cost: the engine against a build without them, made for this benchmark only.
 
-The build without leaves in every pass only what training needs (adding the bias, summing the bias gradient, stepping the weights). It lives in a process
-and a kernel cache of its own, and has to compute bitwise the same weights. `--groups` also leaves out one group at a time, to see which costs most.
-CPU time; sides take turns, one process waiting while the other runs. Each build compiles its kernels anew: some 10-20 s before the first number.
+The build without leaves in every pass only what training needs (adding the bias, summing the bias
+gradient, stepping the weights). It lives in a process and a kernel cache of its own, and has to
+compute bitwise the same weights. `--groups` also leaves out one group at a time, to see which costs
+most.
+CPU time; sides take turns, one process waiting while the other runs. Each build compiles its
+kernels anew: some 10-20 s before the first number.
 """
 
 from __future__ import annotations
@@ -30,7 +33,13 @@ from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.nn.shapes import Floats, Matrix, Vector
 from dlprobe.nn.views import flat
 
-SHAPES = (("64-[64]×20-10", 32), ("64-[100]×20-10", 32), ("64-[256]×20-10", 32), ("784-300-100-10", 128), ("2-16-16-2", 32))
+SHAPES = (
+    ("64-[64]×20-10", 32),
+    ("64-[100]×20-10", 32),
+    ("64-[256]×20-10", 32),
+    ("784-300-100-10", 128),
+    ("2-16-16-2", 32),
+)
 TARGETS = {"2-16-16-2": "≤ 15 %"}
 TARGET = "≤ 5 %"
 GROUPS = ("preactivation", "activation", "slopes", "error", "underflow", "weights", "rest")
@@ -62,7 +71,9 @@ def observe_error(d: Matrix, sums: Vector, row_square: Floats, statistics: Vecto
             sums[j] += row[j]
 
 
-def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector) -> None:
+def observe_activation(
+    a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector
+) -> None:
     return
 
 
@@ -96,7 +107,9 @@ def clear(statistics: Any) -> None:
 def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     which = tuple(range(states))
 
-    def update(w: Any, g: Any, state: Any, offset: int, stride: int, coefficients: Any, sums: Any) -> None:
+    def update(
+        w: Any, g: Any, state: Any, offset: int, stride: int, coefficients: Any, sums: Any
+    ) -> None:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
         for k in range(UPDATE_SUMS):
@@ -109,10 +122,24 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     return update
 
 
-def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool) -> tuple[Any, Any]:
+def elementwise_loops(
+    value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool
+) -> tuple[Any, Any]:
     forward, _ = kernels_loops(value, slope, count, stepped)
 
-    def backward(x: Any, y: Any, dy: Any, dx: Any, learned: Any, gradient: Any, state: Any, constants: Any, counter: Any, peak: Any, slopes: Any) -> None:
+    def backward(
+        x: Any,
+        y: Any,
+        dy: Any,
+        dx: Any,
+        learned: Any,
+        gradient: Any,
+        state: Any,
+        constants: Any,
+        counter: Any,
+        peak: Any,
+        slopes: Any,
+    ) -> None:
         whole_registers()
         p = to_fixed_tuple(constants, count)
         row, out, d, e = flat(x), flat(y), flat(dy), flat(dx)
@@ -132,12 +159,17 @@ REPLACED = {
     "error": ("observe", (observe_error,)),
     "underflow": ("observe", (count_underflow,)),
     "weights": ("kernels", (update_loop,)),
-    "rest": ("observe", (clear, observe_slopes, sample_gradient_rms, observe_update, root_mean_square)),
+    "rest": (
+        "observe",
+        (clear, observe_slopes, sample_gradient_rms, observe_update, root_mean_square),
+    ),
 }
 
 
 def leave_out(groups: list[str]) -> None:
-    """Put the stand-ins into the engine's modules, before anything is compiled. `clear` keeps what the groups that stay in do not write."""
+    """Put the stand-ins into the engine's modules, before anything is compiled. `clear` keeps
+    what the groups that stay in do not write.
+    """
     global kernels_loops
     modules = {"observe": observe, "observe_forward": observe_forward, "kernels": kernels}
     kernels_loops = kernels.elementwise_loops
@@ -145,14 +177,19 @@ def leave_out(groups: list[str]) -> None:
         name, functions = REPLACED[group]
         for function in functions:
             if not hasattr(modules[name], function.__name__):
-                raise SystemExit(f"dlprobe.nn.{name} has no {function.__name__} any more: adapt statistics_cost.py to the engine")
+                raise SystemExit(
+                    f"dlprobe.nn.{name} has no {function.__name__} any more: adapt "
+                    "statistics_cost.py to the engine"
+                )
             if name != "kernels":
                 cache.inlined(cache.EXACT if function is add_bias else cache.SUMS)(function)
             setattr(modules[name], function.__name__, function)
 
 
 def serve(groups: list[str]) -> None:
-    """A child: reads one order per line, [optimizer, shape, batch, steps], and answers [CPU seconds, hash of the weights]."""
+    """A child: reads one order per line, [optimizer, shape, batch, steps], and answers [CPU
+    seconds, hash of the weights].
+    """
     leave_out(groups)
     import nets
 
@@ -162,13 +199,22 @@ def serve(groups: list[str]) -> None:
         if (optimizer, shape) not in known:
             sizes = nets.sizes_of(shape)
             inputs, labels = nets.data(sizes, batch)
-            known[optimizer, shape] = nets.network(sizes, batch, optimizer=optimizer), inputs, nets.one_hot(labels, sizes[-1])
+            known[optimizer, shape] = (
+                nets.network(sizes, batch, optimizer=optimizer),
+                inputs,
+                nets.one_hot(labels, sizes[-1]),
+            )
         net, inputs, targets = known[optimizer, shape]
         net.initialize()
         began = time.process_time()
         nets.train(net, inputs, targets, steps)
         spent = time.process_time() - began
-        print(json.dumps([spent, hashlib.sha256(np.ascontiguousarray(net.parameters).tobytes()).hexdigest()]), flush=True)
+        print(
+            json.dumps(
+                [spent, hashlib.sha256(np.ascontiguousarray(net.parameters).tobytes()).hexdigest()]
+            ),
+            flush=True,
+        )
 
 
 class Build:
@@ -177,7 +223,9 @@ class Build:
     def __init__(self, groups: list[str], folder: str) -> None:
         environment = {**os.environ, "DLPROBE_CACHE_DIR": folder}
         command = [sys.executable, __file__, "--serve", ",".join(groups)]
-        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def run(self, optimizer: str, shape: str, batch: int, steps: int) -> tuple[float, str]:
         """CPU seconds and hash of the weights after `steps` steps from the initial weights."""
@@ -194,8 +242,12 @@ class Build:
         self._process.communicate()
 
 
-def measure(builds: dict[str, Build], net: tuple[str, str, int], rounds: int, seconds: float) -> list[list[str]]:
-    """Rows of the table for a net of (optimizer, shape, batch): the whole, and each build that leaves out something."""
+def measure(
+    builds: dict[str, Build], net: tuple[str, str, int], rounds: int, seconds: float
+) -> list[list[str]]:
+    """Rows of the table for a net of (optimizer, shape, batch): the whole, and each build that
+    leaves out something.
+    """
     for build in builds.values():
         build.run(*net, 4)  # compiles
     steps = max(4, round(200 * seconds / builds["whole"].run(*net, 200)[0]))
@@ -212,7 +264,15 @@ def measure(builds: dict[str, Build], net: tuple[str, str, int], rounds: int, se
     rows = [[title, "statistics on", microseconds(found["whole"], steps), "", ""]]
     for name in list(builds)[1:]:
         cost = 100 * (median_ratio(found["whole"], found[name]) - 1)
-        rows.append([title, f"without {name}", microseconds(found[name], steps), f"{cost:+.1f} %", TARGETS.get(shape, TARGET) if name == "all" else ""])
+        rows.append(
+            [
+                title,
+                f"without {name}",
+                microseconds(found[name], steps),
+                f"{cost:+.1f} %",
+                TARGETS.get(shape, TARGET) if name == "all" else "",
+            ]
+        )
     return rows
 
 
@@ -220,23 +280,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each side in each round")
-    parser.add_argument("--groups", action="store_true", help="also leave out one group of statistics at a time")
-    parser.add_argument("--optimizers", default="sgd,adam", help="the bare step, and the default of dlprobe")
+    parser.add_argument(
+        "--groups", action="store_true", help="also leave out one group of statistics at a time"
+    )
+    parser.add_argument(
+        "--optimizers", default="sgd,adam", help="the bare step, and the default of dlprobe"
+    )
     parser.add_argument("--shapes", default="", help="only shapes that contain this")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve is not None:
         serve([group for group in given.serve.split(",") if group])
         return
-    left_out = {"whole": [], "all": list(GROUPS), **({group: [group] for group in GROUPS} if given.groups else {})}
+    left_out = {
+        "whole": [],
+        "all": list(GROUPS),
+        **({group: [group] for group in GROUPS} if given.groups else {}),
+    }
     with ExitStack() as stack:
         builds = {}
         for name, groups in left_out.items():
-            builds[name] = Build(groups, stack.enter_context(tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-")))
+            builds[name] = Build(
+                groups,
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-")),
+            )
             stack.callback(builds[name].close)
-        nets = [(optimizer, shape, batch) for optimizer in given.optimizers.split(",") for shape, batch in SHAPES if given.shapes in shape]
+        nets = [
+            (optimizer, shape, batch)
+            for optimizer in given.optimizers.split(",")
+            for shape, batch in SHAPES
+            if given.shapes in shape
+        ]
         rows = [row for net in nets for row in measure(builds, net, given.rounds, given.seconds)]
-    print_table(f"Cost of the statistics (CPU time, median of {given.rounds}; weights bitwise equal)", ["net", "build", "µs/step", "cost", "target"], rows)
+    print_table(
+        f"Cost of the statistics (CPU time, median of {given.rounds}; weights bitwise equal)",
+        ["net", "build", "µs/step", "cost", "target"],
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
-"""Time of a training step: dlprobe with all statistics on, against PyTorch eager without statistics and with per-layer statistics by hooks.
+"""Time of a training step: dlprobe with all statistics on, against PyTorch eager without statistics
+and with per-layer statistics by hooks.
 
-One thread, float32, SGD, the same net from the same weights. CPU time of the process; sides take turns. Two sets of statistics by hooks:
+One thread, float32, SGD, the same net from the same weights. CPU time of the process; sides take
+turns. Two sets of statistics by hooks:
 
-few   what people record: mean and variance of every activation; norm, RMS and mean |g| of every weight gradient
-all   close to what dlprobe records: also active fraction, preactivation mean and variance, error signal, variance and non-finite elements of the
-      gradient, RMS and maximum of the weights, RMS of the bias parameters, size of the update
+few   what people record: mean and variance of every activation; norm, RMS and mean |g| of every
+    weight gradient
+all   close to what dlprobe records: also active fraction, preactivation mean and variance, error
+      signal, variance and non-finite elements of the gradient, RMS and maximum of the weights, RMS
+      of the bias parameters, size of the update
 """
 
 from __future__ import annotations
@@ -46,9 +50,18 @@ def batches(samples: int, batch: int) -> Iterator[torch.Tensor]:
         yield from torch.randperm(samples).split(batch)
 
 
-def eager(model: torch.nn.Sequential, inputs: torch.Tensor, labels: torch.Tensor, batch: int, after: Callable[[], None] | None) -> Callable[[int], None]:
+def eager(
+    model: torch.nn.Sequential,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    batch: int,
+    after: Callable[[], None] | None,
+) -> Callable[[int], None]:
     """Plain training steps; `after` is called when the gradients are there."""
-    optimizer, loss_of = torch.optim.SGD(model.parameters(), lr=nets.RATE), torch.nn.CrossEntropyLoss()
+    optimizer, loss_of = (
+        torch.optim.SGD(model.parameters(), lr=nets.RATE),
+        torch.nn.CrossEntropyLoss(),
+    )
     order = batches(len(inputs), batch)
 
     def run(steps: int) -> None:
@@ -64,7 +77,9 @@ def eager(model: torch.nn.Sequential, inputs: torch.Tensor, labels: torch.Tensor
 
 
 def few(model: torch.nn.Sequential, row: list[float]) -> Callable[[], None]:
-    """Hooks for the few statistics; what is returned reads the gradients. All of them end as floats in `row`, each step."""
+    """Hooks for the few statistics; what is returned reads the gradients. All of them end as
+    floats in `row`, each step.
+    """
 
     def activation(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
         a = output.detach()
@@ -92,14 +107,20 @@ def everything(model: torch.nn.Sequential, row: list[float]) -> Callable[[], Non
 
     def preactivation(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
         z = output.detach()
-        row.extend((z.mean().item(), z.var(correction=0).item(), z.isfinite().logical_not().sum().item()))
-        output.register_hook(lambda d: row.append(d.square().mean().sqrt().item() * len(d)))  # error signal
+        row.extend(
+            (z.mean().item(), z.var(correction=0).item(), z.isfinite().logical_not().sum().item())
+        )
+        output.register_hook(
+            lambda d: row.append(d.square().mean().sqrt().item() * len(d))
+        )  # error signal
 
     def activity(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
         row.append((output.detach() > 0).float().mean().item())
 
     for module in model:
-        module.register_forward_hook(preactivation if isinstance(module, torch.nn.Linear) else activity)
+        module.register_forward_hook(
+            preactivation if isinstance(module, torch.nn.Linear) else activity
+        )
     linear = [module for module in model if isinstance(module, torch.nn.Linear)]
 
     @torch.no_grad()
@@ -107,15 +128,29 @@ def everything(model: torch.nn.Sequential, row: list[float]) -> Callable[[], Non
         for module in linear:
             g, w = module.weight.grad, module.weight
             assert g is not None
-            row.extend((g.var(correction=0).item(), g.isfinite().logical_not().sum().item(), w.square().mean().sqrt().item(), w.abs().max().item()))
-            row.extend((module.bias.square().mean().sqrt().item(), (nets.RATE * g).norm().item() / w.norm().item()))
+            row.extend(
+                (
+                    g.var(correction=0).item(),
+                    g.isfinite().logical_not().sum().item(),
+                    w.square().mean().sqrt().item(),
+                    w.abs().max().item(),
+                )
+            )
+            row.extend(
+                (
+                    module.bias.square().mean().sqrt().item(),
+                    (nets.RATE * g).norm().item() / w.norm().item(),
+                )
+            )
         usual()
 
     return gradients
 
 
 def sides_of(shape: str, batch: int) -> dict[str, Callable[[int], object]]:
-    """The four sides, each a function of the number of steps; they are checked to compute the same loss."""
+    """The four sides, each a function of the number of steps; they are checked to compute the
+    same loss.
+    """
     sizes = nets.sizes_of(shape)
     inputs, labels = nets.data(sizes, batch)
     targets = nets.one_hot(labels, sizes[-1])
@@ -137,13 +172,20 @@ def wanted(target: float | None) -> str:
     return "" if target is None else f"≥ {target:g}"
 
 
-def measure(shape: str, batch: int, targets: tuple[float | None, float | None], rounds: int, seconds: float) -> list[str]:
+def measure(
+    shape: str, batch: int, targets: tuple[float | None, float | None], rounds: int, seconds: float
+) -> list[str]:
     """One row of the table."""
     sides = sides_of(shape, batch)
     steps = {name: steps_for(seconds, side) for name, side in sides.items()}
-    found = by_turns({name: (lambda side=side, name=name: side(steps[name])) for name, side in sides.items()}, rounds)
+    found = by_turns(
+        {name: (lambda side=side, name=name: side(steps[name])) for name, side in sides.items()},
+        rounds,
+    )
     each = {name: [value / steps[name] for value in values] for name, values in found.items()}
-    ratios = [f"{median_ratio(each[name], each['dlprobe']):.2f}×" for name in ("eager", "few", "all")]
+    ratios = [
+        f"{median_ratio(each[name], each['dlprobe']):.2f}×" for name in ("eager", "few", "all")
+    ]
     return [
         f"{shape}, batch {batch}",
         *(microseconds(each[name], 1) for name in sides),
@@ -161,9 +203,30 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3, help="of each side in each round")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [measure(shape, batch, (plain, hooks), given.rounds, given.seconds) for shape, batch, plain, hooks in SHAPES]
-    columns = ["net", "dlprobe µs/step", "eager", "few", "all", "eager ÷ dlprobe", "target", "few ÷ dlprobe", "target", "all ÷ dlprobe"]
-    print_table(f"Training step, all statistics on, against PyTorch {torch.__version__} (CPU time, median of {given.rounds})", columns, rows)
+    rows = [
+        measure(shape, batch, (plain, hooks), given.rounds, given.seconds)
+        for shape, batch, plain, hooks in SHAPES
+    ]
+    columns = [
+        "net",
+        "dlprobe µs/step",
+        "eager",
+        "few",
+        "all",
+        "eager ÷ dlprobe",
+        "target",
+        "few ÷ dlprobe",
+        "target",
+        "all ÷ dlprobe",
+    ]
+    print_table(
+        (
+            f"Training step, all statistics on, against PyTorch {torch.__version__} (CPU time, "
+            f"median of {given.rounds})"
+        ),
+        columns,
+        rows,
+    )
 
 
 if __name__ == "__main__":

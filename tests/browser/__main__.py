@@ -1,4 +1,6 @@
-"""Pages in a real headless Chromium, opened from disk with the network off. Needs `chromium` (Debian: apt-get install chromium) and the extra `figures`."""
+"""Pages in a real headless Chromium, opened from disk with the network off. Needs `chromium`
+(Debian: apt-get install chromium) and the extra `figures`.
+"""
 
 from __future__ import annotations
 

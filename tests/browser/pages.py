@@ -1,4 +1,6 @@
-"""Reports of a run, a study and a hostile run: nothing is complained of, the chooser and the cursor work by mouse and keyboard, every figure has a name."""
+"""Reports of a run, a study and a hostile run: nothing is complained of, the chooser and the
+cursor work by mouse and keyboard, every figure has a name.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,18 @@ from dlprobe.api import open_run
 
 COUNT = 3  # window widths, the narrowest first
 WIDTHS = (380, 900, 1600)
-NASTY = "</script></svg><img src=x onerror=\"document.title='hit'\"><script>document.title='hit'</script>\"' onmouseover='document.title=1'"
+NASTY = (
+    "</script></svg><img src=x "
+    "onerror=\"document.title='hit'\"><script>document.title='hit'</script>\"' "
+    "onmouseover='document.title=1'"
+)
 Check = Callable[[Browser, Path], Iterator[str]]
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Make the pages, look at each; what is wrong in `failed`, one line each. Pictures stay in the folder DLPROBE_SCREENSHOTS names."""
+    """Make the pages, look at each; what is wrong in `failed`, one line each. Pictures stay in
+    the folder DLPROBE_SCREENSHOTS names.
+    """
     shutil.copy(ROOT / "sample_runs" / "vanishing.h5", folder / "run.h5")
     shutil.copy(ROOT / "sample_runs" / "initializers.h5", folder / "study.h5")
     hostile(folder / "hostile.h5", NASTY)
@@ -38,7 +46,9 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
             checks: list[Check] = [plain, named, *([chosen, pointed] if name == "run" else [])]
             failed += [f"{name}: {line}" for check in checks for line in check(browser, page)]
             for width in WIDTHS[:count]:
-                failed += [f"{name} at {width} px: {line}" for line in sized(browser, page, width, seen)]
+                failed += [
+                    f"{name} at {width} px: {line}" for line in sized(browser, page, width, seen)
+                ]
             browser.open(page, scripts=False)
             browser.printed(seen / f"{name}.pdf")
             failed += [f"{name}: {line}" for line in browser.complaints]
@@ -47,17 +57,27 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def plain(browser: Browser, page: Path) -> Iterator[str]:
-    """Without scripts every picture is there, and no text of the file acts, with them and without."""
+    """Without scripts every picture is there, and no text of the file acts, with them and
+    without.
+    """
     for scripts in (False, True):
         browser.open(page, scripts=scripts)
         if browser.run("document.title") in ("hit", "1"):
             yield "a text of the file ran as a script"
-        if browser.run("document.querySelectorAll('img, iframe, main script, [onerror], [onmouseover]').length"):
+        if browser.run(
+            "document.querySelectorAll('img, iframe, main script, [onerror], [onmouseover]').length"
+        ):
             yield "a text of the file became an element"
-        shown = browser.run("[...document.querySelectorAll('main svg')].filter(each => each.getBoundingClientRect().width > 100).length")
+        shown = browser.run(
+            "[...document.querySelectorAll('main svg')].filter(each => "
+            "each.getBoundingClientRect().width > 100).length"
+        )
         live = browser.run("document.querySelectorAll('.live canvas[role=img]').length")
         if shown + live != browser.run("document.querySelectorAll('figure').length"):
-            yield f"{shown} pictures and {live} maps are seen with scripts {'on' if scripts else 'off'}"
+            yield (
+                f"{shown} pictures and {live} maps are seen with scripts "
+                f"{'on' if scripts else 'off'}"
+            )
 
 
 def named(browser: Browser, page: Path) -> Iterator[str]:
@@ -67,7 +87,11 @@ def named(browser: Browser, page: Path) -> Iterator[str]:
     images = [name for role, name in found if role in ("image", "img")]
     if len(images) != browser.run("document.querySelectorAll('figure').length") or not all(images):
         yield f"a screen reader finds the images {images}"
-    unnamed = [role for role, name in found if role in ("slider", "combobox", "link", "button") and not name]
+    unnamed = [
+        role
+        for role, name in found
+        if role in ("slider", "combobox", "link", "button") and not name
+    ]
     if unnamed:
         yield f"controls without a name: {unnamed}"
 
@@ -79,48 +103,84 @@ def chosen(browser: Browser, page: Path) -> Iterator[str]:
     browser.run(_CHOOSE)
     if browser.run("document.querySelector('.field canvas').toDataURL()") == before:
         yield "another statistic draws the same map"
-    if "weight_rms" not in str(browser.run("document.querySelector('.field canvas').getAttribute('aria-label')")):
+    if "weight_rms" not in str(
+        browser.run("document.querySelector('.field canvas').getAttribute('aria-label')")
+    ):
         yield "the map keeps the name of the statistic before"
     browser.run("document.querySelector('.live input').focus()")
     for _ in range(5):
         browser.key("ArrowRight", 39)
-    told = browser.run("[...document.querySelectorAll('.values li')].map(each => [...each.children].map(part => part.textContent))")
+    told = browser.run(
+        "[...document.querySelectorAll('.values li')].map(each => [...each.children].map(part "
+        "=> part.textContent))"
+    )
     with open_run(page.with_suffix(".h5")) as found:
-        names, expected = found.layers.names, found.statistic("weight_rms")[5]  # 160 steps: a column each
-    if [name for name, _ in told] != list(names) or not np.allclose([float(value) for _, value in told], expected, rtol=0.01):
-        yield f"at step 5 the page tells {told}, the run has {dict(zip(names, expected.tolist(), strict=True))}"
+        names, expected = (
+            found.layers.names,
+            found.statistic("weight_rms")[5],
+        )  # 160 steps: a column each
+    if [name for name, _ in told] != list(names) or not np.allclose(
+        [float(value) for _, value in told], expected, rtol=0.01
+    ):
+        yield (
+            f"at step 5 the page tells {told}, the run has "
+            f"{dict(zip(names, expected.tolist(), strict=True))}"
+        )
 
 
 def pointed(browser: Browser, page: Path) -> Iterator[str]:
-    """The cursor stands at its step in every picture over steps, and the profiles show that step."""
+    """The cursor stands at its step in every picture over steps, and the profiles show that
+    step.
+    """
     browser.open(page)
     box = browser.run(_BOX)
     browser.run(f"scrollTo(0, {box[1] - 100})")
     box = browser.run(_BOX)
     left, top = box[0] + box[2] * 0.77, box[1] + box[3] * 0.5
     for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-        browser.send("Input.dispatchMouseEvent", type=kind, x=left, y=top, button="left" if kind != "mouseMoved" else "none", clickCount=1)
+        browser.send(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=left,
+            y=top,
+            button="left" if kind != "mouseMoved" else "none",
+            clickCount=1,
+        )
     with open_run(page.with_suffix(".h5")) as found:
-        step = int(found.steps[len(found.steps) * 3 // 4])  # each of the 20 recorded steps is a column, of which 0.77 is the sixteenth
+        step = int(
+            found.steps[len(found.steps) * 3 // 4]
+        )  # each of the 20 recorded steps is a column, of which 0.77 is the sixteenth
     told = browser.run("document.querySelector('.controls output').textContent")
     if told != str(step):
         yield f"a click on 77 % of the map chose step {told}, not {step}"
-    if f"step {step}," not in str(browser.run("document.querySelector('.scale output').textContent")):
+    if f"step {step}," not in str(
+        browser.run("document.querySelector('.scale output').textContent")
+    ):
         yield "the value under the pointer is not told"
     places = browser.run(_PLACES)
-    if len(places) != browser.run("document.querySelectorAll('figure[data-steps]').length") or not places:
+    if (
+        len(places) != browser.run("document.querySelectorAll('figure[data-steps]').length")
+        or not places
+    ):
         yield f"{len(places)} pictures have a cursor"
     for place, ticks in places:  # where the axis says that the step is, by its own numbers
         (first, at), (last, end) = ticks[0], ticks[-1]
         expected = at + (step - first) / (last - first) * (end - at)
         if abs(place - expected) > 1.5:
             yield f"the cursor stands at {place}, the axis has step {step} at {expected}"
-    if not all(browser.run("[...document.querySelectorAll('svg polyline.cursor')].map(each => each.points.length > 1)")):
+    if not all(
+        browser.run(
+            "[...document.querySelectorAll('svg polyline.cursor')].map(each => "
+            "each.points.length > 1)"
+        )
+    ):
         yield "a profile does not show the chosen step"
 
 
 def sized(browser: Browser, page: Path, width: int, seen: Path) -> Iterator[str]:
-    """The page is no wider than its window, in both themes; nothing that is read is as pale as its ground."""
+    """The page is no wider than its window, in both themes; nothing that is read is as pale as
+    its ground.
+    """
     for dark in (False, True):
         browser.open(page, width=width, dark=dark)
         browser.picture(seen / f"{page.stem}_{width}_{'dark' if dark else 'light'}.png")
@@ -136,7 +196,10 @@ _CHOOSE = """(() => {
   select.value = [...select.options].findIndex(each => each.text === 'weight_rms');
   select.dispatchEvent(new Event('change'));
 })()"""
-_BOX = "(box => [box.left, box.top, box.width, box.height])(document.querySelector('.field canvas').getBoundingClientRect())"
+_BOX = (
+    "(box => [box.left, box.top, box.width, box.height])(document.querySelector('.field "
+    "canvas').getBoundingClientRect())"
+)
 # Of every cursor its place on the screen, and (number, place) of the ticks of its axis.
 _PLACES = """[...document.querySelectorAll('figure[data-steps] svg')].map(svg => [
   svg.querySelector('line.cursor').getBoundingClientRect().x,
@@ -145,7 +208,8 @@ _PLACES = """[...document.querySelectorAll('figure[data-steps] svg')].map(svg =>
     svg.querySelectorAll('.role-axis-tick')[0].querySelectorAll('line')[index].getBoundingClientRect().x,
   ]),
 ])"""
-# Texts whose contrast with the page is below 4.5 (WCAG 2.2, 1.4.3), those on a colour of their own left out.
+# Texts whose contrast with the page is below 4.5 (WCAG 2.2, 1.4.3), those on a colour of their own
+# left out.
 _CONTRAST = """(() => {
   const light = text => {
     const parts = text.match(/[\\d.]+/g).slice(0, 3).map(part => { const x = part / 255; return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });
@@ -159,4 +223,4 @@ _CONTRAST = """(() => {
     if (ratio < 4.5) found.add(`${each.tagName} ${ink} ${ratio.toFixed(2)}`);
   }
   return [...found];
-})()"""
+})()"""  # noqa: E501

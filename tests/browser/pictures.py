@@ -1,4 +1,6 @@
-"""Pictures opened by other programs: SVG by librsvg, PDF by poppler. Needs `rsvg-convert`, `pdftotext`, `pdfinfo` (librsvg2-bin, poppler-utils)."""
+"""Pictures opened by other programs: SVG by librsvg, PDF by poppler. Needs `rsvg-convert`,
+`pdftotext`, `pdfinfo` (librsvg2-bin, poppler-utils).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,23 @@ from dlprobe.render.vega.files import content
 
 COUNT = 2  # themes
 CALLS = {
-    "map": ["gradients", "--depth", "2,3", "--activation", "relu", "--init", "he_normal", "--norm", "none", "--data", "wine", "--seeds", "1", "--epochs", "1"],
+    "map": [
+        "gradients",
+        "--depth",
+        "2,3",
+        "--activation",
+        "relu",
+        "--init",
+        "he_normal",
+        "--norm",
+        "none",
+        "--data",
+        "wine",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+    ],
     "rows_of_each_class": ["data", "wine"],
 }
 
@@ -23,11 +41,17 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     failed = []
     for theme in ("light", "dark", "print")[:count]:
         for name, call in CALLS.items():
-            outcome = dlprobe(*call, "--figure", str(folder / f"{name}.pdf"), "--theme", theme, "--force")
+            outcome = dlprobe(
+                *call, "--figure", str(folder / f"{name}.pdf"), "--theme", theme, "--force"
+            )
             failed += [f"{name}: {line}" for line in outcome.errors]
             failed += pdf(folder / f"{name}.pdf", "depth" if name == "map" else "class")
         with open_run(ROOT / "sample_runs" / "healthy.h5") as found:
-            for name, text in (("loss", "step"), ("error_signal_rms", "layer"), ("map", "hidden_1")):
+            for name, text in (
+                ("loss", "step"),
+                ("error_signal_rms", "layer"),
+                ("map", "hidden_1"),
+            ):
                 spec = found.figure(name, theme)
                 for suffix in ("svg", "pdf"):
                     (folder / f"{name}.{suffix}").write_bytes(content(spec, suffix))
@@ -37,13 +61,25 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
 
 def pdf(path: Path, text: str) -> list[str]:
     """One page, with its letters as text."""
-    info, words = (subprocess.run([*call], capture_output=True, text=True, check=False) for call in (["pdfinfo", path], ["pdftotext", path, "-"]))
+    info, words = (
+        subprocess.run([*call], capture_output=True, text=True, check=False)
+        for call in (["pdfinfo", path], ["pdftotext", path, "-"])
+    )
     if info.returncode or words.returncode or info.stderr or words.stderr:
         return [f"{path.name}: poppler says {info.stderr or words.stderr}"]
-    return [] if "Pages:           1\n" in info.stdout and text in words.stdout else [f"{path.name}: {text!r} is not in its text {words.stdout!r}"]
+    return (
+        []
+        if "Pages:           1\n" in info.stdout and text in words.stdout
+        else [f"{path.name}: {text!r} is not in its text {words.stdout!r}"]
+    )
 
 
 def svg(path: Path) -> list[str]:
     """A picture as large as its SVG says."""
-    drawn = subprocess.run(["rsvg-convert", path, "-o", path.with_suffix(".png")], capture_output=True, text=True, check=False)
+    drawn = subprocess.run(
+        ["rsvg-convert", path, "-o", path.with_suffix(".png")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return [f"{path.name}: librsvg says {drawn.stderr}"] if drawn.returncode or drawn.stderr else []

@@ -1,4 +1,6 @@
-"""Kill and mutation campaigns: what a few tests try a few times, tried hundreds of times with other seeds."""
+"""Kill and mutation campaigns: what a few tests try a few times, tried hundreds of times with
+other seeds.
+"""
 
 from __future__ import annotations
 

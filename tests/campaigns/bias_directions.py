@@ -1,15 +1,19 @@
-"""Whether the one direction that a run is advised lowers its validation error more than the opposite one.
+"""Whether the one direction that a run is advised lowers its validation error more than the
+opposite one.
 
-Runs are drawn from a prior over data, training samples, label noise, depth, width, activation and length. Each is trained, and
-`direction` says of it: more capacity (or longer training), more data (or regularization), fine, or cannot be told. Then both
-directions are carried out with five seeds each, on the same validation rows:
+Runs are drawn from a prior over data, training samples, label noise, depth, width, activation and
+length. Each is trained, and
+`direction` says of it: more capacity (or longer training), more data (or regularization), fine, or
+cannot be told. Then both directions are carried out with five seeds each, on the same validation
+rows:
 
-* more capacity: four times the units; or four times the epochs; what held the net back is taken away. The better of the two.
-* more data or regularization: twice the training samples, in as many updates; or an L2 penalty, with dropout of .3 in
-  layers of 16 units or more. The better of the two.
+* more capacity: four times the units; or four times the epochs; what held the net back is taken
+  away. The better of the two.
+* more data or regularization: twice the training samples, in as many updates; or an L2 penalty,
+  with dropout of .3 in layers of 16 units or more. The better of the two.
 
-Advised runs must be right in at least 80 %; at most 20 % of all runs may be ones of which it cannot be told; where it says that
-all is fine, neither direction may gain more than a little.
+Advised runs must be right in at least 80 %; at most 20 % of all runs may be ones of which it cannot
+be told; where it says that all is fine, neither direction may gain more than a little.
 """
 
 from __future__ import annotations
@@ -53,7 +57,9 @@ UNITS = (2, 4, 8, 16, 64)
 
 @dataclass(frozen=True)
 class Case:
-    """A drawn run. samples: of the training part; noise: share of its labels that are replaced; held: whether dropout and a penalty hold it back."""
+    """A drawn run. samples: of the training part; noise: share of its labels that are replaced;
+    held: whether dropout and a penalty hold it back.
+    """
 
     data: str
     samples: int
@@ -83,13 +89,17 @@ def draw(rng: np.random.Generator) -> Case:
 
 def whole(name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """All rows of a data set, inputs and targets."""
-    config = from_mapping({"data": {"data": name, "split": "100,0,0", "scaling": "none", "target_scaling": "none"}})
+    config = from_mapping(
+        {"data": {"data": name, "split": "100,0,0", "scaling": "none", "target_scaling": "none"}}
+    )
     made = prepare(load(config.data, 0), config.data, 0, "float64")
     return made.inputs["train"], made.targets["train"].ravel()
 
 
 def write_parts(case: Case, rng: np.random.Generator, folder: Path) -> None:
-    """`small.npz` and `large.npz`: the same validation rows; the larger has twice the training samples."""
+    """`small.npz` and `large.npz`: the same validation rows; the larger has twice the training
+    samples.
+    """
     inputs, targets = whole(case.data)
     order = rng.permutation(len(inputs))
     learned, val = order[: 2 * case.samples], order[2 * case.samples :][:VAL]
@@ -98,22 +108,42 @@ def write_parts(case: Case, rng: np.random.Generator, folder: Path) -> None:
         replaced = learned[rng.random(len(learned)) < case.noise]
         noisy[replaced] = rng.choice(np.unique(targets), len(replaced))
     for name, rows in (("small", learned[: case.samples]), ("large", learned)):
-        np.savez(folder / f"{name}.npz", x_train=inputs[rows], y_train=noisy[rows], x_val=inputs[val], y_val=targets[val])
+        np.savez(
+            folder / f"{name}.npz",
+            x_train=inputs[rows],
+            y_train=noisy[rows],
+            x_val=inputs[val],
+            y_val=targets[val],
+        )
 
 
 def configuration(case: Case, folder: Path, seed: int, way: str = "") -> dict[str, Any]:
-    """The drawn run, or the same again, or going some way, with nothing recorded that nobody reads."""
+    """The drawn run, or the same again, or going some way, with nothing recorded that nobody
+    reads.
+    """
     epochs = max(1, round(case.updates * BATCH / case.samples))
     epochs = {"longer": 4 * epochs, "data": max(1, round(epochs / 2))}.get(way, epochs)
     units = case.units * (4 if way == "larger" else 1)
     dropout, penalty = (0.5, 0.01) if case.held and way not in ("longer", "larger") else (0.0, 0.0)
     if way == "regularized":
-        dropout, penalty = (0.3 if case.units >= WIDE and not case.held else dropout), max(0.001, 2 * penalty)
+        dropout, penalty = (
+            (0.3 if case.units >= WIDE and not case.held else dropout),
+            max(0.001, 2 * penalty),
+        )
     return {
-        "data": {"data": str(folder / ("large.npz" if way == "data" else "small.npz")), "split": "100,0,0"},
-        "model": {"layers": f"{units}x{case.depth}", "activation": case.activation, "dropout": str(dropout)},
+        "data": {
+            "data": str(folder / ("large.npz" if way == "data" else "small.npz")),
+            "split": "100,0,0",
+        },
+        "model": {
+            "layers": f"{units}x{case.depth}",
+            "activation": case.activation,
+            "dropout": str(dropout),
+        },
         "training": {"epochs": str(epochs), "seed": str(seed), "lr": "0.003", "l2": str(penalty)},
-        "recording": {"record_every": "100000", "evaluate_every": "never"} if way else {"record_every": "50", "evaluate_every": str(max(1, epochs // 20))},
+        "recording": {"record_every": "100000", "evaluate_every": "never"}
+        if way
+        else {"record_every": "50", "evaluate_every": str(max(1, epochs // 20))},
     }
 
 
@@ -121,7 +151,12 @@ def val_error(settings: Mapping[str, Any]) -> float:
     """Share of wrong validation samples, or 1 − R², of a training in memory."""
     config = from_mapping(settings)
     seed, kept = config.training.seed, Snapshots()
-    trainer.run(trainer.start(config, prepare(load(config.data, seed), config.data, seed, config.training.dtype)), kept)
+    trainer.run(
+        trainer.start(
+            config, prepare(load(config.data, seed), config.data, seed, config.training.dtype)
+        ),
+        kept,
+    )
     return float(1.0 - kept.final["val_r2"] if "val_r2" in kept.final else kept.final["val_error"])
 
 
@@ -129,18 +164,24 @@ def carried_out(case: Case, folder: Path, seed: int) -> dict[str, list[float]]:
     """By way: the validation errors over seeds."""
     found: dict[str, list[float]] = {}
     for way in ("same", "larger", "longer", "data", "regularized"):
-        found[way] = [val_error(configuration(case, folder, seed + number, way)) for number in range(SEEDS)]
+        found[way] = [
+            val_error(configuration(case, folder, seed + number, way)) for number in range(SEEDS)
+        ]
     return found
 
 
 def gains(found: Mapping[str, list[float]]) -> tuple[float, float]:
     """By how much either direction lowers the validation error: more capacity, more data."""
     means = {way: float(np.mean(values)) for way, values in found.items()}
-    return means["same"] - min(means["larger"], means["longer"]), means["same"] - min(means["data"], means["regularized"])
+    return means["same"] - min(means["larger"], means["longer"]), means["same"] - min(
+        means["data"], means["regularized"]
+    )
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """How often each answer is given, and how often it is right; `failed` names what is beyond the aims."""
+    """How often each answer is given, and how often it is right; `failed` names what is beyond
+    the aims.
+    """
     told: dict[str, list[bool]] = {way: [] for way in get_args(Way)}
     for number in range(count):
         rng = np.random.default_rng([seed, number])
@@ -152,11 +193,28 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
         path.unlink()
         capacity, data = gains(carried_out(case, folder, 1000 * number + 100))
         told[way].append(
-            {"more capacity": capacity > data, "more data or regularization": data > capacity, "fine": max(capacity, data) <= LITTLE}.get(way, True)
+            {
+                "more capacity": capacity > data,
+                "more data or regularization": data > capacity,
+                "fine": max(capacity, data) <= LITTLE,
+            }.get(way, True)
         )
     advised = told["more capacity"] + told["more data or regularization"]
     right, untold = float(np.mean(advised)) if advised else 0.0, len(told["cannot be told"]) / count
-    failed = [f"the advised direction is the better one in {right:.0%} of {len(advised)} runs"] if right < RIGHT else []
+    failed = (
+        [f"the advised direction is the better one in {right:.0%} of {len(advised)} runs"]
+        if right < RIGHT
+        else []
+    )
     failed += [f"it cannot be told of {untold:.0%} of {count} runs"] if untold > UNTOLD else []
-    counts = {way: {"said": len(found), "right": sum(found)} for way, found in told.items() if way != "cannot be told"}
-    return {**counts, "cannot be told": len(told["cannot be told"]), "share right": round(right, 3), "failed": failed}
+    counts = {
+        way: {"said": len(found), "right": sum(found)}
+        for way, found in told.items()
+        if way != "cannot be told"
+    }
+    return {
+        **counts,
+        "cannot be told": len(told["cannot be told"]),
+        "share right": round(right, 3),
+        "failed": failed,
+    }

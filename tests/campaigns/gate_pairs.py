@@ -1,11 +1,14 @@
-"""The gate of `check --against`: how often it accuses runs of the same law, and how often it sees errors that were planted.
+"""The gate of `check --against`: how often it accuses runs of the same law, and how often it sees
+errors that were planted.
 
-A/A: `count` pairs over five data sets, with the same split and other seeds, and as many with both varied, against one baseline
-run and against five. A pair fails where any rule finds an error, or one of the comparing rules could not look. At most 2 % may.
+A/A: `count` pairs over five data sets, with the same split and other seeds, and as many with both
+    varied, against one baseline run and against five. A pair fails where any rule finds an error,
+    or one of the comparing rules could not look. At most 2 % may.
 
-Planted, where a baseline run has at least 10 validation errors of at least 300 rows: predictions flipped until there are three
-times the errors (the same seed, and another one), and training at a fifth of the rate. The share that is found stands beside
-what the exact power says; with the same seed at least 95 % must be found, elsewhere no fewer than the power but for chance.
+Planted, where a baseline run has at least 10 validation errors of at least 300 rows: predictions
+flipped until there are three times the errors (the same seed, and another one), and training at a
+fifth of the rate. The share that is found stands beside what the exact power says; with the same
+seed at least 95 % must be found, elsewhere no fewer than the power but for chance.
 """
 
 from __future__ import annotations
@@ -26,12 +29,22 @@ from dlprobe.rules.against import judged_against, read_numbers
 from dlprobe.rules.files import criteria
 
 COUNT = 200
-SETS = {"digits": 20, "breast_cancer": 20, "wine": 30, "diabetes": 20, "moons(samples=1500, noise=0.35)": 20}  # epochs
+SETS = {
+    "digits": 20,
+    "breast_cancer": 20,
+    "wine": 30,
+    "diabetes": 20,
+    "moons(samples=1500, noise=0.35)": 20,
+}  # epochs
 MODELS = (("24,24", "relu"), ("32", "tanh"), ("16,16,16", "relu"), ("48,24", "tanh"))
 BASELINE = 5  # runs of it
 MOST = 0.02  # share of A/A pairs that may fail
 FACTOR, LEVEL = 1.1, 0.01  # the defaults of R002
-LARGE, ENOUGH, RISE = 300, 10, 3  # rows and errors of a baseline in which RISE times as many must be found
+LARGE, ENOUGH, RISE = (
+    300,
+    10,
+    3,
+)  # rows and errors of a baseline in which RISE times as many must be found
 FOUND = 0.95
 
 
@@ -50,7 +63,11 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
                 path.unlink()
         for size, told in alarms.items():
             found[f"alarms, {split} split, {size} against 1"] = told
-            found["failed"] += [f"{split} split, baseline of {size}: {len(told)} of {count} pairs"] if len(told) > MOST * count else []
+            found["failed"] += (
+                [f"{split} split, baseline of {size}: {len(told)} of {count} pairs"]
+                if len(told) > MOST * count
+                else []
+            )
     found["failed"] += _too_few(found)
     return found
 
@@ -63,8 +80,13 @@ def _runs(pair: int, seed: int, split: str, folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _configuration(pair: int, seed: int, split: str, number: int, **training: str) -> dict[str, Any]:
-    (data, epochs), (layers, activation) = list(SETS.items())[pair % len(SETS)], MODELS[pair // len(SETS) % len(MODELS)]
+def _configuration(
+    pair: int, seed: int, split: str, number: int, **training: str
+) -> dict[str, Any]:
+    (data, epochs), (layers, activation) = (
+        list(SETS.items())[pair % len(SETS)],
+        MODELS[pair // len(SETS) % len(MODELS)],
+    )
     own = str(1000 * (1000 * seed + pair) + number)
     fixed = {"data_seed": str(1000 * seed + pair)} if split == "same" else {}
     return {
@@ -86,7 +108,9 @@ def _alarms(new: Path, old: Sequence[Path]) -> list[str]:
 
 
 def _plant(found: dict[str, Any], new: Path, old: Path, pair: int, seed: int, folder: Path) -> None:
-    """Add what is seen of planted errors in a baseline run: by kind and size, found, tried, and what the power says."""
+    """Add what is seen of planted errors in a baseline run: by kind and size, found, tried, and
+    what the power says.
+    """
     (ours,), (theirs,) = read_numbers([new]), read_numbers([old])
     if (counts := theirs.errors("val_error")) is None:
         return
@@ -97,12 +121,17 @@ def _plant(found: dict[str, Any], new: Path, old: Path, pair: int, seed: int, fo
     (slowed,) = read_numbers([slow])
     slow.unlink()
     risen = RISE * counts[0]
-    tries = {"flipped, same seed": flipped(theirs, risen, rng), "flipped, other seed": flipped(ours, risen, rng)}
+    tries = {
+        "flipped, same seed": flipped(theirs, risen, rng),
+        "flipped, other seed": flipped(ours, risen, rng),
+    }
     if slowed.metrics["val_error"] >= RISE * theirs.metrics["val_error"]:
         tries["rate × .2, three times the errors"] = slowed
     for kind, worse in tries.items():
         if worse is not None:
-            told = found.setdefault(f"planted, {kind}{', large' if large else ''}", {"found": 0, "of": 0, "power": 0.0})
+            told = found.setdefault(
+                f"planted, {kind}{', large' if large else ''}", {"found": 0, "of": 0, "power": 0.0}
+            )
             told["of"] += 1
             told["found"] += any(each.worse for each in changes(worse, theirs))
             told["power"] += power(worse, theirs)
@@ -110,7 +139,9 @@ def _plant(found: dict[str, Any], new: Path, old: Path, pair: int, seed: int, fo
 
 def changes(new: Numbers, old: Numbers) -> list[Change]:
     """What R002 makes of the errors of two runs."""
-    return metric_changes.changes(Comparison((new,), (old,)), ("val_error", "test_error"), FACTOR, LEVEL)
+    return metric_changes.changes(
+        Comparison((new,), (old,)), ("val_error", "test_error"), FACTOR, LEVEL
+    )
 
 
 def power(new: Numbers, old: Numbers) -> float:
@@ -120,7 +151,9 @@ def power(new: Numbers, old: Numbers) -> float:
 
 
 def flipped(run: Numbers, errors: int, rng: np.random.Generator) -> Numbers | None:
-    """The run with right predictions made wrong until there are so many validation errors, and a like share of test errors; None where rows do not suffice."""
+    """The run with right predictions made wrong until there are so many validation errors, and
+    a like share of test errors; None where rows do not suffice.
+    """
     before = run.errors("val_error")
     if before is None or not before[0] <= errors <= before[1]:
         return None
@@ -143,6 +176,12 @@ def _too_few(found: Mapping[str, Any]) -> list[str]:
             continue
         sure = "large" in kind and "other seed" not in kind
         expected = FOUND if sure else told["power"] / told["of"]
-        least = expected * told["of"] - (0 if sure else 3 * np.sqrt(told["of"] * expected * (1 - expected)) + 1)
-        lines += [f"{kind}: {told['found']} of {told['of']} found, {least:.1f} at least"] if told["found"] < least else []
+        least = expected * told["of"] - (
+            0 if sure else 3 * np.sqrt(told["of"] * expected * (1 - expected)) + 1
+        )
+        lines += (
+            [f"{kind}: {told['found']} of {told['of']} found, {least:.1f} at least"]
+            if told["found"] < least
+            else []
+        )
     return lines

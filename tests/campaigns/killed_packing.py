@@ -1,4 +1,6 @@
-"""Packing killed at random moments: the run reads whole, can be packed again, and nothing is left beside it."""
+"""Packing killed at random moments: the run reads whole, can be packed again, and nothing is
+left beside it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ COUNT, STEPS = 200, 3000
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Kill `count` processes that pack a run of 3,000 steps; `packed`: those that had finished in time."""
+    """Kill `count` processes that pack a run of 3,000 steps; `packed`: those that had finished
+    in time.
+    """
     moments, failed, packed = random.Random(seed), [], 0
     for number in range(count):
         path, seconds = folder / f"{number}.h5", moments.uniform(0.0, 0.3)

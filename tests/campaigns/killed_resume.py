@@ -1,4 +1,6 @@
-"""`dlprobe train` killed five times at moments drawn over its whole duration, gone on with by --resume each time: the content is that of the run not killed."""
+"""`dlprobe train` killed five times at moments drawn over its whole duration, gone on with by
+--resume each time: the content is that of the run not killed.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,15 @@ from dlprobe.runs.journal import journal_path
 COUNT, KILLS = 60, 5
 LENGTH = {"data": "digits", "epochs": "none", "jacobian": "none", "sharpness": "none"}
 SECONDS = 1.0  # of processor time that the training of a run should take about
-BEFORE, BEHIND = 0.1, 1.2  # shares of the run: kills before its first frame below 0, in packing above 1
+BEFORE, BEHIND = (
+    0.1,
+    1.2,
+)  # shares of the run: kills before its first frame below 0, in packing above 1
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """`count` runs, fewer where Ctrl-C ends them. left: how each kill found its run, in training with the share of its steps that were recorded, in tenths.
+    """`count` runs, fewer where Ctrl-C ends them. left: how each kill found its run, in training
+    with the share of its steps that were recorded, in tenths.
 
     from_a_state: how often a run went on from what it had kept; the other times it began anew.
     """
@@ -54,11 +60,19 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
         runs += 1
         for file in folder.iterdir():
             file.unlink()
-    return {"runs": runs, "kills": sum(left.values()), "from_a_state": states, "left": dict(sorted(left.items())), "failed": failed}
+    return {
+        "runs": runs,
+        "kills": sum(left.values()),
+        "from_a_state": states,
+        "left": dict(sorted(left.items())),
+        "failed": failed,
+    }
 
 
 def _in_time(options: dict[str, str], path: Path) -> dict[str, str]:
-    """The options with as many steps as take some seconds. This process loads what its children then need not."""
+    """The options with as many steps as take some seconds. This process loads what its children
+    then need not.
+    """
     short = dlprobe("train", "--quiet", *arguments(options), "-o", str(path))
     if short.code:
         raise ValueError(short.err)
@@ -74,7 +88,9 @@ def _command(options: dict[str, str], path: Path) -> list[str]:
 
 
 class Child:
-    """`dlprobe train …` in a process of its own, a copy of this one: what it would load first is loaded here."""
+    """`dlprobe train …` in a process of its own, a copy of this one: what it would load first
+    is loaded here.
+    """
 
     last: Child
 
@@ -112,7 +128,9 @@ class Child:
 
 
 def _train(options: list[str], path: Path) -> float:
-    """Train to the end; the seconds between the end of training and that of packing. Raises ValueError where training failed."""
+    """Train to the end; the seconds between the end of training and that of packing. Raises
+    ValueError where training failed.
+    """
     child = Child([*options, "-o", str(path)])
     began = time.monotonic()
     followed = _followed(path, child)
@@ -147,12 +165,16 @@ def _followed(path: Path, child: Child) -> FollowedRun | None:
 
 
 def _killed(path: Path, options: dict[str, str], moment: float, last: int, packing: float) -> str:
-    """How a kill leaves the run: when it has recorded the share `moment` of its steps; below 0 before it recorded any more; above 1 while it is packed."""
+    """How a kill leaves the run: when it has recorded the share `moment` of its steps; below 0
+    before it recorded any more; above 1 while it is packed.
+    """
     child = Child(_command(options, path))
     if moment < 0:
         time.sleep(packing * -moment / BEFORE * 10)
     elif (followed := _followed(path, child)) is not None:
-        while followed.last_step < moment * last and not followed.has_ended and child.poll() is None:
+        while (
+            followed.last_step < moment * last and not followed.has_ended and child.poll() is None
+        ):
             time.sleep(0.002)
             followed.grow()
         if moment > 1:
@@ -164,7 +186,14 @@ def _killed(path: Path, options: dict[str, str], moment: float, last: int, packi
         with open_run(path) as run:
             if path.exists():
                 return "packed, journal beside it" if journal_path(path).exists() else "packed"
-            return "whole, in packing" if run.status == "finished" else f"training, {10 * (int(run.steps[-1]) if len(run.steps) else 0) // (last + 1)} tenths"
+            return (
+                "whole, in packing"
+                if run.status == "finished"
+                else (
+                    "training, "
+                    f"{10 * (int(run.steps[-1]) if len(run.steps) else 0) // (last + 1)} tenths"
+                )
+            )
     except RunFileError:
         journal_path(path).unlink()  # before its first frame; the message asks for it
         return "not begun"
@@ -173,7 +202,10 @@ def _killed(path: Path, options: dict[str, str], moment: float, last: int, packi
 def _gone_on(path: Path) -> int:
     """How often the run went on from a step that it had kept."""
     with open_run(path) as run:
-        return sum(step.strip() != "0" for step in str(run.environment.get("resumed_at_steps", "0")).split(","))
+        return sum(
+            step.strip() != "0"
+            for step in str(run.environment.get("resumed_at_steps", "0")).split(",")
+        )
 
 
 def _finish(path: Path, options: dict[str, str]) -> None:

@@ -1,4 +1,6 @@
-"""Run files with flipped bits, overwritten, removed and cut bytes: read as they were written, or refused in one line."""
+"""Run files with flipped bits, overwritten, removed and cut bytes: read as they were written,
+or refused in one line.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,27 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     total, failed = mutated_runs.Counts(), []
     for first in range(0, count, PROCESS):
         number, own = min(PROCESS, count - first), seed + first
-        done = subprocess.run(mutated_runs.command(source, folder, number, own), capture_output=True, text=True, env=os.environ, check=False)
+        done = subprocess.run(
+            mutated_runs.command(source, folder, number, own),
+            capture_output=True,
+            text=True,
+            env=os.environ,
+            check=False,
+        )
         if done.returncode:
             failed.append(f"seed {own}: exit {done.returncode}: {done.stderr[-2000:]}")
             continue
         found = mutated_runs.Counts.from_text(done.stdout)
         total += found
-        failed += [f"seed {own}: {found.wrong} read as something else or refused in several lines"] if found.wrong else []
-    return {"read_as_written": total.right, "refused": total.refused, "wrong": total.wrong, "platform": sys.platform, "failed": failed}
+        failed += (
+            [f"seed {own}: {found.wrong} read as something else or refused in several lines"]
+            if found.wrong
+            else []
+        )
+    return {
+        "read_as_written": total.right,
+        "refused": total.refused,
+        "wrong": total.wrong,
+        "platform": sys.platform,
+        "failed": failed,
+    }

@@ -1,4 +1,6 @@
-"""`check`: outcomes, exit codes, selection, project file, findings baseline, and what it must not load."""
+"""`check`: outcomes, exit codes, selection, project file, findings baseline, and what it must
+not load.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,17 @@ from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, SEVERITIES
 from dlprobe.rules import all_rules
 
 SAMPLES = ROOT / "sample_runs"
-KEYS = ["code", "name", "severity", "layers", "steps", "measured", "threshold", "evidence", "remedies"]
+KEYS = [
+    "code",
+    "name",
+    "severity",
+    "layers",
+    "steps",
+    "measured",
+    "threshold",
+    "evidence",
+    "remedies",
+]
 
 
 @pytest.fixture
@@ -39,15 +51,39 @@ def codes(outcome: Outcome) -> list[list[str]]:
 
 def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     data = check("diverged.h5", "healthy.h5", "--format", "json", select="").data
-    assert list(data) == ["schema", "runs", "configurations", "not_evaluated", "exit_code", "project_file"]
+    assert list(data) == [
+        "schema",
+        "runs",
+        "configurations",
+        "not_evaluated",
+        "exit_code",
+        "project_file",
+    ]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
-        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "notes", "not_compared", "proof"]
+        assert list(run) == [
+            "path",
+            "diagnosis",
+            "findings",
+            "passed",
+            "not_evaluated",
+            "notes",
+            "not_compared",
+            "proof",
+        ]
         assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
-        assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
-        told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]
+        assert all(
+            list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"]
+        )
+        told = [
+            *{each["code"] for each in run["findings"]},
+            *run["passed"],
+            *(each["code"] for each in run["not_evaluated"]),
+        ]
         assert sorted(told) == [code for code, rule in all_rules().items() if not rule.on_request]
-    assert all(list(group) == ["reason", "reasons", "codes", "runs"] for group in data["not_evaluated"])
+    assert all(
+        list(group) == ["reason", "reasons", "codes", "runs"] for group in data["not_evaluated"]
+    )
     silent = {each["code"] for run in data["runs"] for each in run["not_evaluated"]}
     assert {code for group in data["not_evaluated"] for code in group["codes"]} == silent
 
@@ -79,13 +115,21 @@ def test_exit_codes(arguments: tuple[str, ...], code: int, folder: Path) -> None
 
 @pytest.mark.parametrize("severity", SEVERITIES)
 @pytest.mark.parametrize("word", [*FAIL_ON, None])
-def test_every_word_fails_from_its_severity_on(word: str | None, severity: str, folder: Path) -> None:
-    """One finding of each severity; tests/test_pytest_plugin.py holds the plugin to the same table."""
+def test_every_word_fails_from_its_severity_on(
+    word: str | None, severity: str, folder: Path
+) -> None:
+    """One finding of each severity; tests/test_pytest_plugin.py holds the plugin to the same
+    table.
+    """
     given = () if word is None else ("--fail-on", word)
-    assert check("diverged.h5", "--set", f"N001.severity={severity}", *given).code == int(severity in FAIL_ON[word or FAIL_ON_DEFAULT])
+    assert check("diverged.h5", "--set", f"N001.severity={severity}", *given).code == int(
+        severity in FAIL_ON[word or FAIL_ON_DEFAULT]
+    )
     if word:
         (folder / "dlprobe.toml").write_text(f'fail-on = "{word}"\n', encoding="utf-8")
-        assert check("diverged.h5", "--set", f"N001.severity={severity}").code == int(severity in FAIL_ON[word])
+        assert check("diverged.h5", "--set", f"N001.severity={severity}").code == int(
+            severity in FAIL_ON[word]
+        )
 
 
 def test_one_unreadable_file_stops_nothing(folder: Path) -> None:
@@ -100,12 +144,18 @@ def test_a_file_that_cannot_be_judged_is_no_run_without_findings(folder: Path) -
     alone = check("damaged.h5")
     assert "the run could not be judged" in alone.out
     assert "no finding" not in alone.out
-    assert "no finding in 1 run; 1 of 2 runs could not be judged" in check("damaged.h5", "healthy.h5").out
+    assert (
+        "no finding in 1 run; 1 of 2 runs could not be judged"
+        in check("damaged.h5", "healthy.h5").out
+    )
 
 
 def test_findings_go_to_stdout_and_only_findings(folder: Path) -> None:
     outcome = check("diverged.h5", "damaged.h5", "--format", "concise")
-    assert re.fullmatch(r"diverged\.h5: diverged: [^\n]+\ndiverged\.h5: N001 error non-finite: [^\n]+\n", outcome.out)
+    assert re.fullmatch(
+        r"diverged\.h5: diverged: [^\n]+\ndiverged\.h5: N001 error non-finite: [^\n]+\n",
+        outcome.out,
+    )
 
 
 def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
@@ -124,26 +174,46 @@ def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
 def test_selection_by_code_prefix_and_list(folder: Path) -> None:
     def asked(*arguments: str) -> list[str]:
         run = check("healthy.h5", "--format", "json", *arguments, select="").data["runs"][0]
-        return sorted([*run["passed"], *(each["code"] for each in run["not_evaluated"]), *(each["code"] for each in run["findings"])])
+        return sorted(
+            [
+                *run["passed"],
+                *(each["code"] for each in run["not_evaluated"]),
+                *(each["code"] for each in run["findings"]),
+            ]
+        )
 
     everything = [code for code, rule in all_rules().items() if not rule.on_request]
     assert asked() == everything
     assert asked("--select", "N001") == ["N001"]
     assert asked("--select", "N") == [code for code in everything if code[0] == "N"]
-    assert len(everything) == 1 or asked("--ignore", "N001") == [code for code in everything if code != "N001"]
-    assert asked("--select", "N001", "--extend-select", "N") == [code for code in everything if code[0] == "N"]
+    assert len(everything) == 1 or asked("--ignore", "N001") == [
+        code for code in everything if code != "N001"
+    ]
+    assert asked("--select", "N001", "--extend-select", "N") == [
+        code for code in everything if code[0] == "N"
+    ]
 
 
 def test_unknown_codes_and_settings_say_what_there_is(folder: Path) -> None:
-    for arguments in (("--ignore", "Q9"), ("--set", "N001.nothing=1"), ("--set", "N001"), ("--set", "N001.severity=bad")):
+    for arguments in (
+        ("--ignore", "Q9"),
+        ("--set", "N001.nothing=1"),
+        ("--set", "N001"),
+        ("--set", "N001.severity=bad"),
+    ):
         outcome = check("healthy.h5", *arguments)
         assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1), arguments
 
 
 @pytest.mark.parametrize("name", ["dlprobe.toml", "pyproject.toml"])
-def test_the_project_file_gives_options_and_the_command_line_wins(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_project_file_gives_options_and_the_command_line_wins(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = "[tool.dlprobe]\n" if name == "pyproject.toml" else ""
-    (folder / name).write_text(f'{table}select = ["N001"]\nfail_on = "warning"\nset = {{ "N001.severity" = "warning" }}\n', encoding="utf-8")
+    (folder / name).write_text(
+        f'{table}select = ["N001"]\nfail_on = "warning"\nset = {{ "N001.severity" = "warning" }}\n',
+        encoding="utf-8",
+    )
     (folder / ".git").mkdir()
     (folder / "below").mkdir()
     monkeypatch.chdir(folder / "below")
@@ -156,7 +226,12 @@ def test_the_project_file_gives_options_and_the_command_line_wins(name: str, fol
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("selct = []", "did you mean 'select'"), ('select = "N"', "expected a list"), ("exit-zero = 1", "expected true or false"), ("[", "cannot be read")],
+    [
+        ("selct = []", "did you mean 'select'"),
+        ('select = "N"', "expected a list"),
+        ("exit-zero = 1", "expected true or false"),
+        ("[", "cannot be read"),
+    ],
 )
 def test_a_wrong_project_file_is_one_line(text: str, said: str, folder: Path) -> None:
     (folder / "dlprobe.toml").write_text(text, encoding="utf-8")
@@ -166,7 +241,9 @@ def test_a_wrong_project_file_is_one_line(text: str, said: str, folder: Path) ->
     assert "dlprobe.toml" in outcome.err
 
 
-def test_a_findings_baseline_lets_only_new_findings_fail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_findings_baseline_lets_only_new_findings_fail(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert check("diverged.h5", "--write-baseline", "kept/known.json").code == 0
     again = check("diverged.h5", "--baseline", "kept/known.json", "--format", "json")
     assert (again.code, codes(again)) == (0, [[]])
@@ -182,7 +259,9 @@ def test_a_known_finding_that_became_more_severe_is_new(folder: Path) -> None:
     assert check("diverged.h5", "--baseline", "known.json").code == 1
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "dlprobe-baseline/1", "findings": [1]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": "dlprobe-baseline/1", "findings": [1]}', "[" * 100_000]
+)
 def test_what_is_no_baseline_is_one_line(text: str, folder: Path) -> None:
     (folder / "known.json").write_text(text, encoding="utf-8")
     outcome = check("healthy.h5", "--baseline", "known.json")
@@ -198,12 +277,18 @@ def test_the_result_goes_to_a_file_that_is_not_overwritten_by_chance(folder: Pat
     for arguments, code in (((), 1), ((), 2), (("--force",), 1)):
         outcome = check("diverged.h5", "--format", "sarif", "-o", "out/found.sarif", *arguments)
         assert (outcome.code, outcome.out) == (code, "")
-    assert json.loads((folder / "out/found.sarif").read_text(encoding="utf-8"))["version"] == "2.1.0"
+    assert (
+        json.loads((folder / "out/found.sarif").read_text(encoding="utf-8"))["version"] == "2.1.0"
+    )
 
 
 def test_a_folder_means_the_runs_in_it(folder: Path) -> None:
     outcome = check(".", "--format", "json")
-    assert [run["path"] for run in outcome.data["runs"]] == ["damaged.h5", "diverged.h5", "healthy.h5"]
+    assert [run["path"] for run in outcome.data["runs"]] == [
+        "damaged.h5",
+        "diverged.h5",
+        "healthy.h5",
+    ]
     (folder / "empty").mkdir()
     assert "without run files" in check("empty").err
 
@@ -216,40 +301,80 @@ def test_repeated_runs_of_one_configuration_are_counted_together(folder: Path) -
     data = check("a.h5", "healthy.h5", "--counts", "--format", "json").data
     assert list(data) == ["schema", "runs", "counts", "not_evaluated", "exit_code", "project_file"]
     assert [each["of"] for each in data["counts"]] == ["runs"]
-    assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [("N001", 1, 2)]
+    assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [
+        ("N001", 1, 2)
+    ]
 
 
-def test_a_study_is_judged_run_by_run_whatever_one_of_them_is_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_is_judged_run_by_run_whatever_one_of_them_is_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    grid = ("--depth", "2", "--width", "4", "--activation", "relu", "--init", "he_normal", "--norm", "none")
-    assert dlprobe("gradients", *grid, "--data", "wine", "--steps", "2", "--seeds", "2", "-o", "study.h5").code == 0
+    grid = (
+        "--depth",
+        "2",
+        "--width",
+        "4",
+        "--activation",
+        "relu",
+        "--init",
+        "he_normal",
+        "--norm",
+        "none",
+    )
+    assert (
+        dlprobe(
+            "gradients", *grid, "--data", "wine", "--steps", "2", "--seeds", "2", "-o", "study.h5"
+        ).code
+        == 0
+    )
     data = check("study.h5", "--format", "json").data
     assert len(data["runs"]) == 2
     assert all(run["path"].startswith("study.h5#") for run in data["runs"])
     shutil.copy("study.h5", "old.h5")
-    with h5py.File("study.h5", "r+") as file:  # what is kept of one run is damaged: the others are judged, and compared
+    with h5py.File(
+        "study.h5", "r+"
+    ) as file:  # what is kept of one run is damaged: the others are judged, and compared
         file["study/gathered"][40] ^= 1
     found = check("study.h5", "--format", "json")
     assert (found.code, [each["passed"] for each in found.data["runs"]]) == (2, [[], ["N001"]])
     assert "damaged" in found.data["runs"][0]["not_evaluated"][0]["reason"]
     compared = check("study.h5", "--against", "old.h5", "--format", "json", select="R003")
-    assert (compared.code, [each["passed"] for each in compared.data["runs"]]) == (2, [[], ["R003"]])
+    assert (compared.code, [each["passed"] for each in compared.data["runs"]]) == (
+        2,
+        [[], ["R003"]],
+    )
 
 
-@pytest.mark.parametrize("format", ["table", "json", "sarif", "junit", "markdown", "github", "concise", "json-lines"])
-def test_judging_saved_runs_loads_neither_the_compiler_nor_training(format: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "format", ["table", "json", "sarif", "junit", "markdown", "github", "concise", "json-lines"]
+)
+def test_judging_saved_runs_loads_neither_the_compiler_nor_training(
+    format: str, folder: Path
+) -> None:
     script = f"""
 import sys
 from dlprobe.commands import main
 main(["check", "healthy.h5", "diverged.h5", "--advise", "--format", {format!r}])
 print([name for name in sys.modules if name.split(".")[0] in ("numba", "polars") or name.startswith(("dlprobe.training", "dlprobe.nn"))])
-"""
-    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=folder, capture_output=True, text=True, check=True)
+"""  # noqa: E501
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(("run", "code"), [("healthy.h5", 0), ("diverged.h5", 1), ("damaged.h5", 2)])
-def test_advice_comes_when_asked_and_leaves_exit_code_and_findings_alone(run: str, code: int, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("run", "code"), [("healthy.h5", 0), ("diverged.h5", 1), ("damaged.h5", 2)]
+)
+def test_advice_comes_when_asked_and_leaves_exit_code_and_findings_alone(
+    run: str, code: int, folder: Path
+) -> None:
     plain, advised = (check(run, *more, "--format", "json") for more in ((), ("--advise",)))
     assert plain.code == advised.code == code
     (without,), (entry,) = plain.data["runs"], advised.data["runs"]
@@ -257,7 +382,16 @@ def test_advice_comes_when_asked_and_leaves_exit_code_and_findings_alone(run: st
     assert entry == without
     assert bool(advice) == (run != "damaged.h5")
     for line in advice:
-        assert list(line) == ["guideline", "key", "value", "has", "followed", "shows", "worth_changing", "codes"]
+        assert list(line) == [
+            "guideline",
+            "key",
+            "value",
+            "has",
+            "followed",
+            "shows",
+            "worth_changing",
+            "codes",
+        ]
         assert line["worth_changing"] in ("yes", "no", "no evidence")
 
 
@@ -280,51 +414,100 @@ def test_the_table_fits(width: int, folder: Path, monkeypatch: pytest.MonkeyPatc
 def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three runs of one small net with other seeds, and one with another learning rate."""
     path = tmp_path_factory.mktemp("seeds")
-    for name, options in {"a": ("--seed", "1"), "b": ("--seed", "2"), "c": ("--seed", "3"), "slow": ("--lr", "1e-6")}.items():
-        assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--epochs", "2", *options, "-o", str(path / f"{name}.h5")).code == 0
+    for name, options in {
+        "a": ("--seed", "1"),
+        "b": ("--seed", "2"),
+        "c": ("--seed", "3"),
+        "slow": ("--lr", "1e-6"),
+    }.items():
+        assert (
+            dlprobe(
+                "train",
+                "--data",
+                "wine",
+                "--layers",
+                "5,4",
+                "--epochs",
+                "2",
+                *options,
+                "-o",
+                str(path / f"{name}.h5"),
+            ).code
+            == 0
+        )
     return path
 
 
 def outcomes(outcome: Outcome, run: int = 0) -> dict[str, str]:
     """What each rule said of one entry."""
     entry = outcome.data["runs"][run]
-    told = {each["code"]: "fired" for each in entry["findings"]} | dict.fromkeys(entry["passed"], "passed")
+    told = {each["code"]: "fired" for each in entry["findings"]} | dict.fromkeys(
+        entry["passed"], "passed"
+    )
     return told | {each["code"]: each["reason"] for each in entry["not_evaluated"]}
 
 
-def test_a_run_against_itself_passes_and_another_configuration_is_named(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_against_itself_passes_and_another_configuration_is_named(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(seeds)
     same = check("a.h5", "--against", "a.h5", "--format", "json", select="R")
-    assert (same.code, outcomes(same)) == (0, {"R001": "passed", "R002": "passed", "R003": "passed"})
+    assert (same.code, outcomes(same)) == (
+        0,
+        {"R001": "passed", "R002": "passed", "R003": "passed"},
+    )
     other = check("slow.h5", "--against", "a.h5", "--format", "json", select="R")
     assert (other.code, outcomes(other)["R003"]) == (1, "fired")
     assert "training.lr: auto → 1e-06" in other.data["runs"][0]["findings"][0]["evidence"]
 
 
-def test_against_takes_all_that_follows_as_shells_expand_it(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_against_takes_all_that_follows_as_shells_expand_it(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(seeds)
-    found = check("a.h5", "--select", "R", "--against", "a.h5", "b.h5", "c.h5", "--format", "json", select="")
+    found = check(
+        "a.h5", "--select", "R", "--against", "a.h5", "b.h5", "c.h5", "--format", "json", select=""
+    )
     assert [run["path"] for run in found.data["runs"]] == ["a.h5"]
     assert outcomes(found)["R002"] in ("passed", "fired")
 
 
 def test_repetitions_are_compared_as_a_group(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(seeds)
-    found = check("a.h5", "b.h5", "--select", "N,R", "--against", "b.h5", "c.h5", "--format", "json", select="")
-    assert [run["path"] for run in found.data["runs"]] == ["a.h5", "b.h5", "a.h5, b.h5 against b.h5, c.h5"]
+    found = check(
+        "a.h5",
+        "b.h5",
+        "--select",
+        "N,R",
+        "--against",
+        "b.h5",
+        "c.h5",
+        "--format",
+        "json",
+        select="",
+    )
+    assert [run["path"] for run in found.data["runs"]] == [
+        "a.h5",
+        "b.h5",
+        "a.h5, b.h5 against b.h5, c.h5",
+    ]
     assert [{code[0] for code in outcomes(found, run)} for run in range(3)] == [{"N"}, {"N"}, {"R"}]
     assert outcomes(found, 2)["R002"] == "passed"
     assert "0 rules" not in check("a.h5", "b.h5", "--against", "b.h5", "c.h5", select="R").out
 
 
-def test_counts_show_what_a_group_of_runs_was_found_for(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_show_what_a_group_of_runs_was_found_for(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(seeds)
     shutil.copy("slow.h5", "again.h5")
     asked = ("slow.h5", "again.h5", "--against", "a.h5", "--counts")
     shown = check(*asked, select="R003")
     assert (shown.code, "R003" in shown.out, "1 of 1 comparison" in shown.out) == (1, True, True)
     data = check(*asked, "--format", "json", select="R003").data
-    assert [(each["code"], each["fired"], each["evaluated"], each["of"]) for each in data["counts"]] == [("R003", 1, 1, "comparisons")]
+    assert [
+        (each["code"], each["fired"], each["evaluated"], each["of"]) for each in data["counts"]
+    ] == [("R003", 1, 1, "comparisons")]
 
 
 EVERY_FORMAT = ("table", "markdown", "json", "json-lines", "concise", "github", "junit", "sarif")
@@ -334,7 +517,22 @@ EVERY_FORMAT = ("table", "markdown", "json", "json-lines", "concise", "github", 
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two epochs of a net that cannot learn: eight updates, of which nobody can tell anything."""
     path = tmp_path_factory.mktemp("brief") / "brief.h5"
-    assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--lr", "1e-9", "--epochs", "2", "-o", str(path)).code == 0
+    assert (
+        dlprobe(
+            "train",
+            "--data",
+            "wine",
+            "--layers",
+            "5,4",
+            "--lr",
+            "1e-9",
+            "--epochs",
+            "2",
+            "-o",
+            str(path),
+        ).code
+        == 0
+    )
     return path
 
 
@@ -348,7 +546,10 @@ def test_no_format_is_silent_about_a_run_that_is_too_short(format: str, brief: P
     for more in ((), ("--counts",)) if format in ("table", "json", "markdown") else ((),):
         outcome = check(str(brief), "--format", format, "-q", *more, select="")
         assert outcome.code == 0  # L005 and others could look
-        assert re.search(r"too short.{1,20}8 updates (of the 50 that|were made, 50) are needed", words(outcome.out))
+        assert re.search(
+            r"too short.{1,20}8 updates (of the 50 that|were made, 50) are needed",
+            words(outcome.out),
+        )
 
 
 def test_unevaluated_rules_are_counted_by_reason(brief: Path) -> None:
@@ -357,7 +558,10 @@ def test_unevaluated_rules_are_counted_by_reason(brief: Path) -> None:
     short = sum(reason.startswith(("too short", "too few", "fewer than")) for reason in reasons)
     assert short > 10
     shown = words(check(str(brief), select="").out)
-    assert f"{len(reasons)} rules not evaluated: the run is too short, e.g. 8 updates were made, 50 are needed ({short})" in shown
+    assert (
+        f"{len(reasons)} rules not evaluated: the run is too short, e.g. 8 updates were made, "
+        f"50 are needed ({short})"
+    ) in shown
     assert "no baseline was given: add --against RUN (3)" in shown
     assert "✓" not in shown
 
@@ -372,16 +576,36 @@ def test_a_run_of_which_no_rule_can_tell_has_not_passed(brief: Path) -> None:
 
 
 @pytest.mark.parametrize("format", EVERY_FORMAT)
-def test_what_against_asked_for_and_could_not_be_compared_fails_in_every_format(format: str, folder: Path) -> None:
-    """Other layers and other data: neither the bands of R001 nor the errors of R002 can be compared."""
-    outcome = check("diverged.h5", "--against", "healthy.h5", "--format", format, "-q", "--exit-zero", select="R")
+def test_what_against_asked_for_and_could_not_be_compared_fails_in_every_format(
+    format: str, folder: Path
+) -> None:
+    """Other layers and other data: neither the bands of R001 nor the errors of R002 can be
+    compared.
+    """
+    outcome = check(
+        "diverged.h5",
+        "--against",
+        "healthy.h5",
+        "--format",
+        format,
+        "-q",
+        "--exit-zero",
+        select="R",
+    )
     assert (outcome.code, len(outcome.errors)) == (2, 1)
-    for code, reason in (("R001", "the layers differ from those of the baseline"), ("R002", "the data differ from those of the baseline")):
+    for code, reason in (
+        ("R001", "the layers differ from those of the baseline"),
+        ("R002", "the data differ from those of the baseline"),
+    ):
         assert code in outcome.out
         assert reason in words(outcome.out)
         assert f"{code}: {reason}" in outcome.err
     if format == "github":
-        assert [line for line in outcome.out.splitlines() if line.startswith("::warning ") and "R002" in line]
+        assert [
+            line
+            for line in outcome.out.splitlines()
+            if line.startswith("::warning ") and "R002" in line
+        ]
     if format == "junit":
         assert 'errors="2"' in outcome.out
     if format == "sarif":
@@ -389,7 +613,9 @@ def test_what_against_asked_for_and_could_not_be_compared_fails_in_every_format(
 
 
 @pytest.mark.parametrize("format", EVERY_FORMAT)
-def test_a_rule_that_was_selected_by_name_and_could_not_look_is_named(format: str, folder: Path) -> None:
+def test_a_rule_that_was_selected_by_name_and_could_not_look_is_named(
+    format: str, folder: Path
+) -> None:
     outcome = check("healthy.h5", "--format", format, "-q", select="N001,W006")
     assert outcome.code == 0
     assert "W006" in outcome.out
@@ -406,10 +632,15 @@ def test_against_without_a_rule_that_compares_is_refused(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def silently_slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """healthy.toml trained with a fifth of the rate that its configuration says, as by a change of the code; and with another, harmless change."""
+    """healthy.toml trained with a fifth of the rate that its configuration says, as by a change
+    of the code; and with another, harmless change.
+    """
     folder = tmp_path_factory.mktemp("gate")
     config = str(SAMPLES / "healthy.toml")
-    for name, options in {"slow": ("--lr", "0.0002"), "harmless": ("--record-every", "4", "--threads", "2")}.items():
+    for name, options in {
+        "slow": ("--lr", "0.0002"),
+        "harmless": ("--record-every", "4", "--threads", "2"),
+    }.items():
         assert dlprobe("train", config, *options, "-q", "-o", str(folder / f"{name}.h5")).code == 0
     with h5py.File(SAMPLES / "healthy.h5") as healthy, h5py.File(folder / "slow.h5", "r+") as slow:
         slow.attrs["config"] = healthy.attrs["config"]
@@ -417,7 +648,14 @@ def silently_slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_gate_sees_a_rate_that_silently_became_a_fifth(silently_slow: Path) -> None:
-    outcome = check(str(silently_slow / "slow.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "concise", select="")
+    outcome = check(
+        str(silently_slow / "slow.h5"),
+        "--against",
+        str(SAMPLES / "healthy.h5"),
+        "--format",
+        "concise",
+        select="",
+    )
     errors = [line for line in outcome.out.splitlines() if " error baseline" in line]
     assert outcome.code == 1
     assert [line.split(": ")[1] for line in errors] == ["R002 error baseline-metric"] * 2
@@ -427,7 +665,14 @@ def test_the_gate_sees_a_rate_that_silently_became_a_fifth(silently_slow: Path) 
 
 
 def test_the_gate_lets_a_harmless_change_pass(silently_slow: Path) -> None:
-    outcome = check(str(silently_slow / "harmless.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "json", select="R")
+    outcome = check(
+        str(silently_slow / "harmless.h5"),
+        "--against",
+        str(SAMPLES / "healthy.h5"),
+        "--format",
+        "json",
+        select="R",
+    )
     assert (outcome.code, outcome.data["runs"][0]["passed"]) == (0, ["R001", "R002", "R003"])
 
 
@@ -438,18 +683,29 @@ from dlprobe.commands import main
 main(["check", "slow.h5", "--against", {str(SAMPLES / "healthy.h5")!r}, "--select", "R002"])
 print([name for name in ("scipy.stats", "numba", "polars") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=silently_slow, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=silently_slow,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_numbers_baseline_that_cannot_be_read_is_one_line(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_numbers_baseline_that_cannot_be_read_is_one_line(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(seeds)
     outcome = check("a.h5", "--against", "missing.h5", select="R")
     assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
     assert "missing.h5" in outcome.err
 
 
-def test_a_findings_baseline_holds_no_numbers_and_says_so(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_findings_baseline_holds_no_numbers_and_says_so(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(seeds)
     check("a.h5", "--write-baseline", "known.json")
     outcome = check("a.h5", "--against", "known.json", select="R")
@@ -464,8 +720,18 @@ def test_comparing_rules_without_a_baseline_say_what_to_add(seeds: Path) -> None
 
 
 @pytest.mark.parametrize("format", EVERY_FORMAT)
-@pytest.mark.parametrize(("bound", "code"), [("val_error<=5%", 1), ("val_error<=10%", 0), ("r2>=.9", 2), ("val_loss<.3, val_error<=.05", 1)])
-def test_an_absolute_bound_is_held_in_every_format(format: str, bound: str, code: int, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("bound", "code"),
+    [
+        ("val_error<=5%", 1),
+        ("val_error<=10%", 0),
+        ("r2>=.9", 2),
+        ("val_loss<.3, val_error<=.05", 1),
+    ],
+)
+def test_an_absolute_bound_is_held_in_every_format(
+    format: str, bound: str, code: int, folder: Path
+) -> None:
     """healthy.h5 ends with 24 of 360 wrong."""
     outcome = check("healthy.h5", "--gate", bound, "--format", format, "-q")
     assert (outcome.code, len(outcome.errors)) == (code, int(code == 2))
@@ -478,12 +744,28 @@ def test_an_absolute_bound_is_held_in_every_format(format: str, bound: str, code
 
 def test_a_bound_is_held_by_each_of_several_runs_also_beside_a_baseline(folder: Path) -> None:
     shutil.copy("healthy.h5", "again.h5")
-    both = check("healthy.h5", "again.h5", "--against", "healthy.h5", "--gate", "val_error<=5%", "--format", "json", select="R").data
-    assert [[each["code"] for each in run["findings"]] for run in both["runs"]] == [["M001"], ["M001"], []]
+    both = check(
+        "healthy.h5",
+        "again.h5",
+        "--against",
+        "healthy.h5",
+        "--gate",
+        "val_error<=5%",
+        "--format",
+        "json",
+        select="R",
+    ).data
+    assert [[each["code"] for each in run["findings"]] for run in both["runs"]] == [
+        ["M001"],
+        ["M001"],
+        [],
+    ]
     assert both["exit_code"] == 1
 
 
-@pytest.mark.parametrize("text", ["val_error=5", "val_eror<=5%", "val_loss<5%", "val_recall>.9", ""])
+@pytest.mark.parametrize(
+    "text", ["val_error=5", "val_eror<=5%", "val_loss<5%", "val_recall>.9", ""]
+)
 def test_what_is_no_bound_is_one_line(text: str, folder: Path) -> None:
     outcome = check("healthy.h5", "--gate", text or "<=5%")
     assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
@@ -491,7 +773,9 @@ def test_what_is_no_bound_is_one_line(text: str, folder: Path) -> None:
 
 
 def test_bounds_may_stand_in_the_project_file_and_the_command_line_wins(folder: Path) -> None:
-    (folder / "dlprobe.toml").write_text('gate = ["val_error<=5%", "val_loss<.3"]\n', encoding="utf-8")
+    (folder / "dlprobe.toml").write_text(
+        'gate = ["val_error<=5%", "val_loss<.3"]\n', encoding="utf-8"
+    )
     assert check("healthy.h5").code == 1
     assert "sets gate = val_error<=5%, val_loss<.3" in words(check("healthy.h5").out)
     assert check("healthy.h5", "--gate", "val_error<=10%").code == 0
@@ -503,21 +787,50 @@ def test_bounds_may_stand_in_the_project_file_and_the_command_line_wins(folder: 
 def test_a_gate_that_passed_says_what_it_would_have_found(format: str, folder: Path) -> None:
     outcome = check("healthy.h5", "--against", "healthy.h5", "--format", format, "-q", select="R")
     assert outcome.code == 0
-    assert "with these 360 val rows a rise from 24 to 72 errors is found in 100 % of cases" in words(outcome.out).replace("100 %25", "100 %")
+    assert (
+        "with these 360 val rows a rise from 24 to 72 errors is found in 100 % of cases"
+        in words(outcome.out).replace("100 %25", "100 %")
+    )
 
 
 def test_a_study_is_told_by_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sigmoid with Glorot weights vanishes in a net of 20 layers whatever the seed (slope² is at most 1/16); tanh does not within chance."""
+    """Sigmoid with Glorot weights vanishes in a net of 20 layers whatever the seed (slope² is
+    at most 1/16); tanh does not within chance.
+    """
     monkeypatch.chdir(tmp_path)
-    grid = ("--data", "wine", "--depth", "20", "--width", "30", "--activation", "sigmoid,tanh", "--init", "glorot_normal", "--norm", "none")
-    assert dlprobe("gradients", *grid, "--seeds", "3", "--steps", "60", "-o", "study.h5", "--quiet").code == 0
+    grid = (
+        "--data",
+        "wine",
+        "--depth",
+        "20",
+        "--width",
+        "30",
+        "--activation",
+        "sigmoid,tanh",
+        "--init",
+        "glorot_normal",
+        "--norm",
+        "none",
+    )
+    assert (
+        dlprobe(
+            "gradients", *grid, "--seeds", "3", "--steps", "60", "-o", "study.h5", "--quiet"
+        ).code
+        == 0
+    )
     outcome = dlprobe("check", "study.h5")
     assert outcome.code == 1
     assert "vanishing-gradient (G001) in 3 of 3 seeds of sigmoid" in outcome.out
     assert "study.h5#" not in outcome.out.partition("next:")[0]
     data = dlprobe("check", "study.h5", "--format", "json").data
-    assert [each["coordinates"] for each in data["configurations"]] == [{"activation": "sigmoid"}, {"activation": "tanh"}]
-    fired = [{rule["code"]: (rule["fired"], rule["evaluated"]) for rule in each["findings"]} for each in data["configurations"]]
+    assert [each["coordinates"] for each in data["configurations"]] == [
+        {"activation": "sigmoid"},
+        {"activation": "tanh"},
+    ]
+    fired = [
+        {rule["code"]: (rule["fired"], rule["evaluated"]) for rule in each["findings"]}
+        for each in data["configurations"]
+    ]
     assert fired[0]["G001"] == (3, 3)
     assert "G001" not in fired[1]
     runs = [each["path"] for each in data["runs"]]

@@ -1,4 +1,6 @@
-"""compare on the command line: the documented keys, ways to say an axis, the study file and its resumption, wrong input."""
+"""compare on the command line: the documented keys, ways to say an axis, the study file and its
+resumption, wrong input.
+"""
 
 from __future__ import annotations
 
@@ -61,17 +63,43 @@ def test_json_has_the_documented_keys(study: Path) -> None:
     data = compared(str(study), "--format", "json")
     assert data["schema"] == "dlprobe-compare/1"
     assert data["axes"] == {"init": ["he_normal", "glorot_normal"], "activation": ["relu", "tanh"]}
-    assert (data["seeds"], data["by"], data["effect"], data["complete"], data["equal"]) == ([0, 1], "val_loss", "factor", True, "samples")
+    assert (data["seeds"], data["by"], data["effect"], data["complete"], data["equal"]) == (
+        [0, 1],
+        "val_loss",
+        "factor",
+        True,
+        "samples",
+    )
     assert [value["rank"] for value in data["values"]] == [1, 2, 3, 4]
     value = data["values"][0]
-    assert set(SETTLED) | {"layers", "learning_rate", "tuning", "updates", "step_seconds"} == set(value)
-    assert {"final_val_loss", "best_val_loss", "final_val_error", "final_train_loss", "final_test_error"} <= set(value["metrics"])
+    assert set(SETTLED) | {"layers", "learning_rate", "tuning", "updates", "step_seconds"} == set(
+        value
+    )
+    assert {
+        "final_val_loss",
+        "best_val_loss",
+        "final_val_error",
+        "final_train_loss",
+        "final_test_error",
+    } <= set(value["metrics"])
     assert set(value["metrics"]["final_val_loss"]) == {"median", "low", "high"}
     assert len(value["initial"]["error_signal_rms"]) == 2
     assert len(data["comparisons"]) == 6
-    assert set(data["comparisons"][0]) == {"a", "b", "effect", "low", "high", "p", "p_adjusted", "different", "seeds"}
+    assert set(data["comparisons"][0]) == {
+        "a",
+        "b",
+        "effect",
+        "low",
+        "high",
+        "p",
+        "p_adjusted",
+        "different",
+        "seeds",
+    }
     assert [margin["axis"] for margin in data["marginals"]] == ["init", "activation"]
-    assert data["power"]["seeds_needed"] == 8  # 2 of 2**8 patterns of signs: the first power of two below 0.05 / 6
+    assert (
+        data["power"]["seeds_needed"] == 8
+    )  # 2 of 2**8 patterns of signs: the first power of two below 0.05 / 6
     assert "not tuned" in data["caveats"][0]
 
 
@@ -93,7 +121,11 @@ def test_study_keeps_every_run_like_any_study(study: Path) -> None:
     with package.open_run(study) as found:
         assert isinstance(found, Study)
         assert (len(found.runs), found.status) == (8, "finished")
-        assert found.coordinates["1-he_normal-relu-seed1"] == {"init": "he_normal", "activation": "relu", "seed": 1}
+        assert found.coordinates["1-he_normal-relu-seed1"] == {
+            "init": "he_normal",
+            "activation": "relu",
+            "seed": 1,
+        }
         assert sorted(found.table["rank"]) == [1, 2, 3, 4]
     assert "1-he_normal-relu-seed1" in dlprobe("inspect", str(study)).out
     asked = dlprobe("inspect", str(study), "--show", "config").out
@@ -109,7 +141,9 @@ def test_killed_study_goes_on_and_ends_the_same(study: Path, tmp_path: Path) -> 
         assert isinstance(found, Study)
         shutil.copy(study, tmp_path / "copy.h5")
         description, content = dict(found.description), found.content_sha256
-    StudyWriter.resume(tmp_path / "copy.h5", description).close()  # the journal of a study that was killed after its last run
+    StudyWriter.resume(
+        tmp_path / "copy.h5", description
+    ).close()  # the journal of a study that was killed after its last run
     journal = tmp_path / "copy.h5.journal"
     Path(f"{path}.journal").write_bytes(journal.read_bytes()[: journal.stat().st_size // 2])
     assert f"next: dlprobe compare --resume {path}" in dlprobe("compare", str(path)).out
@@ -129,14 +163,34 @@ def test_more_seeds_join_a_finished_study(study: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["compare", "init", "zeros", "ones"], ["gradients", "--depth", "1", "--width", "2", "--activation", "relu", "--init", "zeros"]]
+    "command",
+    [
+        ["compare", "init", "zeros", "ones"],
+        ["gradients", "--depth", "1", "--width", "2", "--activation", "relu", "--init", "zeros"],
+    ],
 )
 def test_study_of_data_that_changed_is_not_gone_on_with(command: list[str], tmp_path: Path) -> None:
     data, study = tmp_path / "mine.csv", tmp_path / "mine.h5"
     rows = [f"{i % 7},{i % 5},{'up' if i % 2 else 'down'}" for i in range(40)]
     data.write_text("\n".join(["a,b,side", *rows]), encoding="utf-8")
     shared = ["--layers", "2"] if command[0] == "compare" else []
-    assert dlprobe(*command, *shared, "--data", str(data), "--target", "side", "--steps", "1", "--seeds", "1", "-o", str(study)).code == 0
+    assert (
+        dlprobe(
+            *command,
+            *shared,
+            "--data",
+            str(data),
+            "--target",
+            "side",
+            "--steps",
+            "1",
+            "--seeds",
+            "1",
+            "-o",
+            str(study),
+        ).code
+        == 0
+    )
     data.write_text("\n".join(["a,b,side", *rows[::-1], "9,9,up"]), encoding="utf-8")
     found = dlprobe(command[0], "--resume", str(study), "--seeds", "2")
     assert found.code == 2
@@ -146,15 +200,27 @@ def test_study_of_data_that_changed_is_not_gone_on_with(command: list[str], tmp_
 def test_values_share_seeds_split_and_random_numbers(study: Path) -> None:
     with package.open_run(study) as found:
         assert isinstance(found, Study)
-        he, glorot = (found.runs[f"{k}-{init}-relu-seed1"] for k, init in ((1, "he_normal"), (3, "glorot_normal")))
-        assert he.data["fingerprint"] == glorot.data["fingerprint"] == found.runs["1-he_normal-relu-seed0"].data["fingerprint"]
+        he, glorot = (
+            found.runs[f"{k}-{init}-relu-seed1"]
+            for k, init in ((1, "he_normal"), (3, "glorot_normal"))
+        )
+        assert (
+            he.data["fingerprint"]
+            == glorot.data["fingerprint"]
+            == found.runs["1-he_normal-relu-seed0"].data["fingerprint"]
+        )
         weights = [run.initial_parameters[: 13 * 4] for run in (he, glorot)]
         # the same normal numbers, of variance 2/13 and 2/(13 + 4)
         assert weights[0] / weights[1] == pytest.approx((17 / 13) ** 0.5)
 
 
 def test_every_way_to_say_an_axis_means_the_same() -> None:
-    ways = (["init", "he_normal", "zeros"], ["init", "he_normal,zeros"], ["init=he-normal,zeros"], ["model.init", "he_normal", "zeros"])
+    ways = (
+        ["init", "he_normal", "zeros"],
+        ["init", "he_normal,zeros"],
+        ["init=he-normal,zeros"],
+        ["model.init", "he_normal", "zeros"],
+    )
     found = [settled(compared(*way, *SHORT)) for way in ways]
     assert all(each == found[0] for each in found)
 
@@ -172,16 +238,29 @@ def test_tuned_values_get_the_same_number_of_rates() -> None:
 
 
 def test_equal_updates_and_seconds_set_the_length() -> None:
-    samples, updates = (compared("batch-size", "8", "32", "--equal", equal, *SHORT)["values"] for equal in ("samples", "updates"))
-    assert {value["label"]: value["updates"] for value in samples} == {"8": 28, "32": 8}  # 107 rows, two epochs
+    samples, updates = (
+        compared("batch-size", "8", "32", "--equal", equal, *SHORT)["values"]
+        for equal in ("samples", "updates")
+    )
+    assert {value["label"]: value["updates"] for value in samples} == {
+        "8": 28,
+        "32": 8,
+    }  # 107 rows, two epochs
     assert {value["label"]: value["updates"] for value in updates} == {"8": 8, "32": 8}
-    seconds = {value["label"]: value["updates"] for value in compared("batch-size", "8", "107", "--equal", "seconds", *SHORT)["values"]}
+    seconds = {
+        value["label"]: value["updates"]
+        for value in compared("batch-size", "8", "107", "--equal", "seconds", *SHORT)["values"]
+    }
     assert seconds["8"] > seconds["107"]
-    assert "--equal updates" in " ".join(dlprobe("compare", "batch-size", "8", "32", *NET, "--seeds", "1", "--details").out.split())
+    assert "--equal updates" in " ".join(
+        dlprobe("compare", "batch-size", "8", "32", *NET, "--seeds", "1", "--details").out.split()
+    )
 
 
 def test_equal_parameters_makes_deeper_nets_narrower() -> None:
-    values = compared("depth", "1", "2", "5", "--equal-parameters", *SHORT[:2], "--layers", "20,20", *SHORT[4:])["values"]
+    values = compared(
+        "depth", "1", "2", "5", "--equal-parameters", *SHORT[:2], "--layers", "20,20", *SHORT[4:]
+    )["values"]
     widths = {value["label"]: value["layers"] for value in values}
     assert widths["2"] == [20, 20]
     assert widths["1"][0] > 20 > widths["5"][0]
@@ -192,11 +271,15 @@ def test_equal_parameters_makes_deeper_nets_narrower() -> None:
 
 
 def test_train_size_without_values_fits_the_data() -> None:
-    assert compared("train-size", *SHORT)["axes"] == {"train_size": ["13", "26", "53", "all"]}  # of 107 rows
+    assert compared("train-size", *SHORT)["axes"] == {
+        "train_size": ["13", "26", "53", "all"]
+    }  # of 107 rows
 
 
 def test_option_that_changes_nothing_is_said_to() -> None:
-    out = dlprobe("compare", "training.max_norm", "none", "1000", *NET, "--seeds", "2", "--details").out
+    out = dlprobe(
+        "compare", "training.max_norm", "none", "1000", *NET, "--seeds", "2", "--details"
+    ).out
     assert "the same numbers to the last bit" in " ".join(out.split())
 
 
@@ -238,13 +321,34 @@ def test_file_of_something_else_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run.h5"
     assert dlprobe("train", *NET, "-o", str(run)).code == 0
     assert "a single run" in dlprobe("compare", str(run)).err
-    assert "exists already" in dlprobe("compare", "init", "zeros", "ones", *NET, "--seeds", "1", "-o", str(run)).err
+    assert (
+        "exists already"
+        in dlprobe("compare", "init", "zeros", "ones", *NET, "--seeds", "1", "-o", str(run)).err
+    )
 
 
 def test_the_best_of_nets_that_learned_nothing_is_not_praised() -> None:
-    arguments = ["optimizer", "sgd", "adam", "--data", "wine", "--layers", "20,20", "--lr", "1e-9", "--epochs", "20", "--seeds", "2", "--quiet"]
+    arguments = [
+        "optimizer",
+        "sgd",
+        "adam",
+        "--data",
+        "wine",
+        "--layers",
+        "20,20",
+        "--lr",
+        "1e-9",
+        "--epochs",
+        "20",
+        "--seeds",
+        "2",
+        "--quiet",
+    ]
     out = dlprobe("compare", *arguments, "--details").out
     assert "most seeds did not learn well beside guessing" in " ".join(out.split())
     assert "(did not learn in 2 of 2 seeds)" in " ".join(out.split())
     assert "✓" not in out.replace("✓ ×", "").replace("✓ level", "")
-    assert [value["states"] for value in dlprobe("compare", *arguments, "--format", "json").data["values"]] == [{"did not learn": 2}] * 2
+    assert [
+        value["states"]
+        for value in dlprobe("compare", *arguments, "--format", "json").data["values"]
+    ] == [{"did not learn": 2}] * 2

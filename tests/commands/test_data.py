@@ -1,4 +1,6 @@
-"""`data`: what it says of a file before anything is trained, on a narrow and a wide screen, piped and as JSON; the line that it gives is typed."""
+"""`data`: what it says of a file before anything is trained, on a narrow and a wide screen,
+piped and as JSON; the line that it gives is typed.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,38 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     inputs = rng.standard_normal((ROWS, 2))
-    usual = {"a": inputs[:, 0], "b": inputs[:, 1], "colour": np.array(["red", "green", "blue"])[rng.integers(0, 3, ROWS)]}
+    usual = {
+        "a": inputs[:, 0],
+        "b": inputs[:, 1],
+        "colour": np.array(["red", "green", "blue"])[rng.integers(0, 3, ROWS)],
+    }
     usual["y"] = np.where(inputs[:, 0] + rng.standard_normal(ROWS) > 0, "yes", "no")
 
     def write(name: str = "my table.csv", **columns: Any) -> str:
-        polars.DataFrame({**usual, **{key: value(usual) if callable(value) else value for key, value in columns.items()}}).write_csv(name)
+        polars.DataFrame(
+            {
+                **usual,
+                **{
+                    key: value(usual) if callable(value) else value
+                    for key, value in columns.items()
+                },
+            }
+        ).write_csv(name)
         return name
 
     return write
 
 
 def test_an_ordinary_table_is_described_and_its_line_trains(table: Callable[..., str]) -> None:
-    found = dlprobe("data", table(), "--target", "y", "--split", "50,25,25", "--format", "json").data
-    assert (found["task"], found["targets"], found["cautions"], found["rows"]) == ("classification", ["y"], [], ROWS)
+    found = dlprobe(
+        "data", table(), "--target", "y", "--split", "50,25,25", "--format", "json"
+    ).data
+    assert (found["task"], found["targets"], found["cautions"], found["rows"]) == (
+        "classification",
+        ["y"],
+        [],
+        ROWS,
+    )
     assert [(each["name"], each["role"], each["kind"]) for each in found["columns"]] == [
         ("a", "feature", "number"),
         ("b", "feature", "number"),
@@ -53,9 +74,14 @@ def test_an_ordinary_table_is_described_and_its_line_trains(table: Callable[...,
 
 def test_numbers_of_a_column_are_those_of_polars(table: Callable[..., str]) -> None:
     name = table(a=lambda usual: np.where(np.arange(ROWS) % 10 == 0, np.nan, usual["a"]))
-    column = dlprobe("data", name, "--target", "y", "--missing", "mean", "--format", "json").data["columns"][0]
+    column = dlprobe("data", name, "--target", "y", "--missing", "mean", "--format", "json").data[
+        "columns"
+    ][0]
     series = polars.read_csv(name)["a"].fill_nan(None)
-    assert (column["missing"], column["distinct"]) == (series.null_count(), series.drop_nulls().n_unique())
+    assert (column["missing"], column["distinct"]) == (
+        series.null_count(),
+        series.drop_nulls().n_unique(),
+    )
     assert (column["low"], column["high"]) == (series.min(), series.max())
     assert column["mean"] == pytest.approx(series.mean(), rel=1e-12)
     counts, edges = np.histogram(series.drop_nulls().to_numpy(), 10)
@@ -72,8 +98,12 @@ def test_a_column_that_gives_the_target_away_is_named(table: Callable[..., str])
     }
     found = dlprobe("data", table(**told), "--target", "y", "--format", "json").data
     assert {each["column"] for each in found["leaks"]["foretelling"]} == {"code", "score"}
-    assert "column 5 'code' alone gives the target (right for 100 % of the rows)" in " ".join(found["cautions"])
-    left = dlprobe("data", "my table.csv", "--target", "y", "--drop", "code,score", "--format", "json").data
+    assert "column 5 'code' alone gives the target (right for 100 % of the rows)" in " ".join(
+        found["cautions"]
+    )
+    left = dlprobe(
+        "data", "my table.csv", "--target", "y", "--drop", "code,score", "--format", "json"
+    ).data
     assert left["cautions"] == []
 
 
@@ -84,42 +114,89 @@ def test_a_column_that_numbers_the_rows_is_named(table: Callable[..., str]) -> N
     assert found["cautions"] == ["column 5 'place' numbers the rows: --drop place leaves it out"]
 
 
-def test_rows_in_two_parts_and_features_out_of_scale_are_found_by_the_rules_of_data(table: Callable[..., str]) -> None:
+def test_rows_in_two_parts_and_features_out_of_scale_are_found_by_the_rules_of_data(
+    table: Callable[..., str],
+) -> None:
     few = np.random.default_rng(4).integers(0, 2, ROWS)
     name = table(a=few * 1000.0, b=few / 1000, colour=few)
     found = dlprobe("data", name, "--target", "y", "--scaling", "none", "--format", "json").data
     assert {"D001", "D003"} <= {each["code"] for each in found["findings"]}
-    assert next(each for each in found["findings"] if each["code"] == "D001")["options"] == ["--scaling standardize"]
+    assert next(each for each in found["findings"] if each["code"] == "D001")["options"] == [
+        "--scaling standardize"
+    ]
     assert [each["code"] for each in found["not_evaluated"]] == ["D006"]  # of a regression
     assert found["leaks"]["duplicates"]["train_val"] == found["parts"]["val"]
 
 
 def test_what_the_rules_say_of_data_is_what_they_say_of_the_run(table: Callable[..., str]) -> None:
-    """The same measurement: evidence and numbers, of a run that did not learn (which excuses nothing)."""
+    """The same measurement: evidence and numbers, of a run that did not learn (which excuses
+    nothing).
+    """
     name = table(a=lambda usual: usual["a"] * 1e5, b=7.0)
-    before = dlprobe("data", name, "--target", "y", "--scaling", "none", "--format", "json").data["findings"]
-    assert dlprobe("train", "--data", name, "--target", "y", "--scaling", "none", "--lr", "0", "--epochs", "20", "-o", "run.h5").code == 0
-    after = dlprobe("check", "run.h5", "--select", "D001,D003,D004,D005", "--exit-zero", "--format", "json").data["runs"][0]["findings"]
+    before = dlprobe("data", name, "--target", "y", "--scaling", "none", "--format", "json").data[
+        "findings"
+    ]
+    assert (
+        dlprobe(
+            "train",
+            "--data",
+            name,
+            "--target",
+            "y",
+            "--scaling",
+            "none",
+            "--lr",
+            "0",
+            "--epochs",
+            "20",
+            "-o",
+            "run.h5",
+        ).code
+        == 0
+    )
+    after = dlprobe(
+        "check", "run.h5", "--select", "D001,D003,D004,D005", "--exit-zero", "--format", "json"
+    ).data["runs"][0]["findings"]
     keys = ("code", "measured", "threshold", "evidence")
     assert before
-    assert [[each[key] for key in keys] for each in before] == [[each[key] for key in keys] for each in after]
+    assert [[each[key] for key in keys] for each in before] == [
+        [each[key] for key in keys] for each in after
+    ]
 
 
 def test_targets_out_of_scale_are_found_too(table: Callable[..., str]) -> None:
     """They are scaled by default; as they are, 10,000 is far from what a net gives at first."""
     name = table(y=lambda usual: 1e4 + usual["a"])
     assert dlprobe("data", name, "--target", "y", "--format", "json").data["findings"] == []
-    found = dlprobe("data", name, "--target", "y", "--target-scaling", "none", "--format", "json").data["findings"]
-    assert [(each["code"], each["options"]) for each in found] == [("D006", ["--target-scaling auto"])]
+    found = dlprobe(
+        "data", name, "--target", "y", "--target-scaling", "none", "--format", "json"
+    ).data["findings"]
+    assert [(each["code"], each["options"]) for each in found] == [
+        ("D006", ["--target-scaling auto"])
+    ]
 
 
 def test_rare_classes_are_named(table: Callable[..., str]) -> None:
-    found = dlprobe("data", table(y=np.where(np.arange(ROWS) < 20, "ill", "well")), "--target", "y", "--format", "json").data
-    assert found["cautions"] == ["class 'ill' (20 of 400 rows) is rare: always naming the commonest has 5 % error, so look at each class"]
+    found = dlprobe(
+        "data",
+        table(y=np.where(np.arange(ROWS) < 20, "ill", "well")),
+        "--target",
+        "y",
+        "--format",
+        "json",
+    ).data
+    assert found["cautions"] == [
+        (
+            "class 'ill' (20 of 400 rows) is rare: always naming the commonest has 5 % error, so "
+            "look at each class"
+        )
+    ]
 
 
 @pytest.mark.parametrize("width", ["80", "200"])
-def test_the_answer_comes_first_and_fits(width: str, table: Callable[..., str], tmp_path: Path) -> None:
+def test_the_answer_comes_first_and_fits(
+    width: str, table: Callable[..., str], tmp_path: Path
+) -> None:
     name = table(**{f"feature_number_{k}": np.arange(ROWS) * 1.5e7 + k for k in range(40)})
     outcome = process("data", name, "--target", "y", folder=tmp_path, COLUMNS=width)
     lines = outcome.out.splitlines()
@@ -138,14 +215,18 @@ def test_details_have_every_column(table: Callable[..., str]) -> None:
     assert "f39" in dlprobe("data", name, "--target", "y", "--details").out
 
 
-def test_a_stream_without_block_characters_gets_plain_ones(table: Callable[..., str], tmp_path: Path) -> None:
+def test_a_stream_without_block_characters_gets_plain_ones(
+    table: Callable[..., str], tmp_path: Path
+) -> None:
     outcome = process("data", table(), "--target", "y", folder=tmp_path, PYTHONIOENCODING="ascii")
     assert outcome.out.isascii()
     assert "\\u" not in outcome.out
     assert "####" in outcome.out
 
 
-def test_arrays_sets_and_configurations_are_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_sets_and_configurations_are_looked_at_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(5)
     inputs = rng.standard_normal((90, 3, 2))
@@ -154,18 +235,28 @@ def test_arrays_sets_and_configurations_are_looked_at_too(tmp_path: Path, monkey
     found = dlprobe("data", "pair.npz", "--format", "json").data
     assert (found["rows_read"], found["rows"], len(found["features"])) == (90, 89, 6)
     assert [each["missing"] for each in found["columns"]] == [1, 0, 0, 0, 0, 0, 0]
-    assert dlprobe("data", "sine(samples=50, noise=0.2)", "--format", "json").data["task"] == "regression"
+    assert (
+        dlprobe("data", "sine(samples=50, noise=0.2)", "--format", "json").data["task"]
+        == "regression"
+    )
     Path("net.toml").write_text('[data]\ndata = "pair.npz"\nmissing = "mean"\n', encoding="utf-8")
     of_toml = dlprobe("data", "net.toml", "--format", "json").data
     assert (of_toml["rows"], of_toml["command"]) == (90, "dlprobe train net.toml")
 
 
-def test_a_large_file_is_looked_at_by_evenly_spaced_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_looked_at_by_evenly_spaced_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ranges and means are those of all rows; a code of the target, and row numbers, are found."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(7)
     labels = rng.integers(0, 2, 5_000)
-    columns = [rng.standard_normal(5_000), labels * 3.0 + 1, rng.permutation(5_000) + 7.0, rng.standard_normal(5_000)]
+    columns = [
+        rng.standard_normal(5_000),
+        labels * 3.0 + 1,
+        rng.permutation(5_000) + 7.0,
+        rng.standard_normal(5_000),
+    ]
     columns[3][4_999] = 1e6
     np.save("large.npy", np.column_stack([*columns, labels]))
     registry.records("file_format")
@@ -180,7 +271,9 @@ def test_a_large_file_is_looked_at_by_evenly_spaced_rows(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("missing", ["drop", "indicator"])
-def test_gaps_of_a_large_file_are_counted_in_all_its_rows(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gaps_of_a_large_file_are_counted_in_all_its_rows(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(7)
     columns = [rng.standard_normal(5_000), rng.standard_normal(5_000)]
@@ -190,11 +283,16 @@ def test_gaps_of_a_large_file_are_counted_in_all_its_rows(missing: str, tmp_path
     monkeypatch.setattr("dlprobe.data.large_files.LARGE", 1)
     monkeypatch.setattr("dlprobe.data.survey.LOOKED_AT", 600)
     found = dlprobe("data", "large.npy", "--missing", missing, "--format", "json").data
-    assert (found["rows_read"], [each["missing"] for each in found["columns"][:2]]) == (5_000, [0, 300])
+    assert (found["rows_read"], [each["missing"] for each in found["columns"][:2]]) == (
+        5_000,
+        [0, 300],
+    )
     assert found["columns"][1]["mean"] == pytest.approx(np.nanmean(columns[1]))
 
 
-def test_reading_a_large_file_is_said(table: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_large_file_is_said(
+    table: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before it is read; quiet says nothing."""
     monkeypatch.setattr("dlprobe.commands.base.preparing.LARGE_FILE", 1)
     name = table()
@@ -210,7 +308,9 @@ def test_what_cannot_be_trained_on_is_the_line_that_train_says(table: Callable[.
     assert "--drop b" in looked.err
 
 
-def test_labels_in_the_first_column_are_named_as_in_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_in_the_first_column_are_named_as_in_mnist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last pixel never changes, or changes: an error, or a regression, with the same hint."""
     monkeypatch.chdir(tmp_path)
     pixels = np.random.default_rng(6).integers(0, 256, (120, 17))
@@ -223,14 +323,20 @@ def test_labels_in_the_first_column_are_named_as_in_mnist(tmp_path: Path, monkey
     outcome = dlprobe("train", "--data", "mnist_train.csv")
     assert (outcome.code, len(outcome.errors)) == (2, 1)
     assert outcome.err.rstrip().endswith(hint)
-    assert dlprobe("data", "mnist_train.csv", "--target", "1", "--format", "json").data["task"] == "classification"
+    assert (
+        dlprobe("data", "mnist_train.csv", "--target", "1", "--format", "json").data["task"]
+        == "classification"
+    )
 
 
 def test_skill_of_one_column_is_that_of_leave_one_out_by_hand() -> None:
-    """Ties are guessed by the others of their value, single rows by the nearest, numbers by the line between their neighbours."""
+    """Ties are guessed by the others of their value, single rows by the nearest, numbers by the
+    line between their neighbours.
+    """
     values = np.array([0.0, 0.0, 0.0, 1.0, 5.0, 6.0])
     goal = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
-    # 0,0,1 at value 0: one other 0 against one 1 each for the zeros (no majority lost: right), the 1 is wrong; 1.0 is nearest to the zeros: wrong
+    # 0,0,1 at value 0: one other 0 against one 1 each for the zeros (no majority lost: right), the
+    # 1 is wrong; 1.0 is nearest to the zeros: wrong
     assert foretold(values, goal, classes=True) == pytest.approx(1 - (2 / 6) / (4 / 6))
     line = np.array([1.0, 2.0, 4.0, 7.0, 9.0])
     assert foretold(line, 3 * line + 1, classes=False) == pytest.approx(1.0)

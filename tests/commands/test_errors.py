@@ -11,7 +11,10 @@ from command_line import ROOT, TINY, dlprobe
 from dlprobe import registry
 
 WRONG = [
-    (["gradients", "--activation", "relu,rellu"], "--activation rellu: unknown activation 'rellu': did you mean 'relu'"),
+    (
+        ["gradients", "--activation", "relu,rellu"],
+        "--activation rellu: unknown activation 'rellu': did you mean 'relu'",
+    ),
     (["help", "trian"], "did you mean 'train'"),
     (["trian"], "did you mean 'train'"),
     (["train", "--epoch", "5"], "did you mean '--epochs'"),
@@ -38,8 +41,14 @@ WRONG = [
     (["train", "-o", "."], "is a folder: give a file in it with -o"),
     (["train", "-o", ""], "is a folder"),
     (["train", "-o", "run.h5/inner.h5"], "run.h5/inner.h5 cannot be made: Not a directory"),
-    (["gradients", "--depth", "2", "--seeds", "0"], "invalid value for '--seeds': expected a number >= 1: see"),
-    (["gradients", "--depth", "2", "--seeds", "two"], "invalid value for '--seeds': expected a whole number: see"),
+    (
+        ["gradients", "--depth", "2", "--seeds", "0"],
+        "invalid value for '--seeds': expected a number >= 1: see",
+    ),
+    (
+        ["gradients", "--depth", "2", "--seeds", "two"],
+        "invalid value for '--seeds': expected a whole number: see",
+    ),
     (["inspect"], "RUN"),
     (["inspect", "nothing.h5"], "nothing.h5"),
     (["inspect", "empty.h5"], "empty.h5"),
@@ -53,11 +62,20 @@ WRONG = [
     (["inspect", "run.h5", "--show", "layers", "--statistic", "val_loss"], "--show"),
     (["inspect", "run.h5", "--over", "layer"], "give --statistic NAME too"),
     (["inspect", "run.h5", "--run", "a"], "--run"),
-    (["compare", "broken.toml", "init"], "broken.toml is no axis: a configuration is given with --config broken.toml"),
+    (
+        ["compare", "broken.toml", "init"],
+        "broken.toml is no axis: a configuration is given with --config broken.toml",
+    ),
     (["inspect", "run.h5", "--pack"], "has no journal, it is packed already: leave --pack out"),
     (["train", "--init", "he"], "did you mean 'he_normal' or 'he_uniform'"),
-    (["compare", "activatoin"], "did you mean 'activation'? known: those that dlprobe compare --help shows"),
-    (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
+    (
+        ["compare", "activatoin"],
+        "did you mean 'activation'? known: those that dlprobe compare --help shows",
+    ),
+    (
+        ["bias-variance", "--over", "dropuot=0.1"],
+        "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows",
+    ),
     (["explain", "train"], "dlprobe help train shows the command"),
     (["explain", "jsn"], "did you mean 'json'"),
     (["explain", "swis"], "did you mean 'silu'?"),
@@ -84,8 +102,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("arguments", "says"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
-def test_wrong_input_is_one_line(arguments: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG]
+)
+def test_wrong_input_is_one_line(
+    arguments: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     outcome = dlprobe(arguments[0], "--quiet", *arguments[1:])
     assert (outcome.code, outcome.out) == (2, "")
@@ -99,7 +121,9 @@ def test_an_unknown_name_is_told_in_a_few_lines_of_eighty_however_many_there_are
     outcome = dlprobe("explain", f"{kind}:qqq")
     assert len(outcome.err) <= 4 * 80
     names = list(registry.records(kind))
-    assert f"dlprobe explain {kind} shows" in outcome.err or all(name in outcome.err for name in names)
+    assert f"dlprobe explain {kind} shows" in outcome.err or all(
+        name in outcome.err for name in names
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +139,9 @@ def test_an_unknown_name_is_told_in_a_few_lines_of_eighty_however_many_there_are
         (("check", "t1.h5", "--baseline", "know.json"), "known.json"),
     ],
 )
-def test_a_file_that_is_not_there_suggests_the_one_beside_it(arguments: tuple[str, ...], meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_there_suggests_the_one_beside_it(
+    arguments: tuple[str, ...], meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub").mkdir()
     shutil.copy(ROOT / "sample_runs" / "healthy.h5", "t1.h5")
@@ -152,7 +178,9 @@ def test_debug_shows_where_an_error_came_from() -> None:
         (KeyError("k"), "internal error, KeyError"),
     ],
 )
-def test_any_exception_is_one_line_and_exit_2(error: Exception, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_exception_is_one_line_and_exit_2(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(kind: str) -> None:
         raise error
 
@@ -164,8 +192,21 @@ def test_any_exception_is_one_line_and_exit_2(error: Exception, says: str, monke
 
 
 def test_warnings_are_one_line_each_and_hidden_when_quiet(tmp_path: Path) -> None:
-    unwise = ("train", *TINY, "--norm", "batch", "--batch-size", "1", "--steps", "1", "-o", str(tmp_path / "run.h5"))
+    unwise = (
+        "train",
+        *TINY,
+        "--norm",
+        "batch",
+        "--batch-size",
+        "1",
+        "--steps",
+        "1",
+        "-o",
+        str(tmp_path / "run.h5"),
+    )
     outcome = dlprobe(*(each for each in unwise if each not in ("--epochs", "2")))
     assert outcome.code == 0
     assert [line for line in outcome.err.splitlines() if line.startswith("warning: norm = batch")]
-    assert dlprobe("train", "--dry-run", "--norm", "batch", "--batch-size", "1", "--quiet").err == ""
+    assert (
+        dlprobe("train", "--dry-run", "--norm", "batch", "--batch-size", "1", "--quiet").err == ""
+    )

@@ -37,14 +37,22 @@ def test_activation_has_its_mean_field_numbers(name: str) -> None:
     ],
 )
 def test_activation_has_its_edge_of_chaos_without_bias(name: str, sigma_w: float) -> None:
-    """χ₁ = 1: 1/φ'(0) of odd saturating ones, √(2/(1 + a²)) of leaky rectifiers, 1/e at q* = 1 of the exponential function."""
-    assert dlprobe("explain", name, "--format", "json").data["mean_field"]["critical_sigma_w"] == pytest.approx(sigma_w, rel=1e-6)
+    """χ₁ = 1: 1/φ'(0) of odd saturating ones, √(2/(1 + a²)) of leaky rectifiers, 1/e at q* = 1
+    of the exponential function.
+    """
+    assert dlprobe("explain", name, "--format", "json").data["mean_field"][
+        "critical_sigma_w"
+    ] == pytest.approx(sigma_w, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["softplus", "soft_shrink", "hard_shrink", "tanh_shrink"])
 def test_activation_without_edge_of_chaos_says_so(name: str) -> None:
-    """Var W that keeps the gradient makes q grow without end (softplus) or shrink to nothing (shrinkage)."""
-    assert dlprobe("explain", name, "--format", "json").data["mean_field"]["critical_sigma_w"] is None
+    """Var W that keeps the gradient makes q grow without end (softplus) or shrink to nothing
+    (shrinkage).
+    """
+    assert (
+        dlprobe("explain", name, "--format", "json").data["mean_field"]["critical_sigma_w"] is None
+    )
     assert "critical σ_w  none" in dlprobe("explain", name).out
 
 
@@ -61,7 +69,9 @@ def test_every_activation_has_its_page(name: str) -> None:
     data = dlprobe("explain", f"activation:{name}", "--format", "json").data
     for key in ("formula", "slope_formula", "use", "traps", "source"):
         assert data[key] == getattr(record, key)
-    assert max(len(line) for line in dlprobe("explain", f"activation:{name}").out.splitlines()) <= 80
+    assert (
+        max(len(line) for line in dlprobe("explain", f"activation:{name}").out.splitlines()) <= 80
+    )
 
 
 def test_activation_page_has_formula_plot_and_gain() -> None:
@@ -98,7 +108,17 @@ def test_file_formats_are_found_in_any_case(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["name"] == "CSV"
 
 
-@pytest.mark.parametrize("name", ["G001", "g001", "vanishing-gradient", "vanishing_gradient", "rule:G001", "rules:vanishing-gradient"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "G001",
+        "g001",
+        "vanishing-gradient",
+        "vanishing_gradient",
+        "rule:G001",
+        "rules:vanishing-gradient",
+    ],
+)
 def test_a_rule_is_found_by_code_and_name(name: str) -> None:
     data = dlprobe("explain", name, "--format", "json").data
     assert (data["code"], data["name"], data["kind"]) == ("G001", "vanishing_gradient", "rule")
@@ -106,7 +126,15 @@ def test_a_rule_is_found_by_code_and_name(name: str) -> None:
 
 def test_a_rule_s_page_has_its_lesson_and_thresholds_with_their_origin() -> None:
     out = " ".join(dlprobe("explain", "G001").out.split())
-    for heading in ("What it looks for", "Why it hurts", "How it is measured", "When it stays silent", "What to try", "References", "Thresholds"):
+    for heading in (
+        "What it looks for",
+        "Why it hurts",
+        "How it is measured",
+        "When it stays silent",
+        "What to try",
+        "References",
+        "Thresholds",
+    ):
         assert heading in out
     assert "G001.share" in out
     assert "choice: more often than not" in out
@@ -114,7 +142,10 @@ def test_a_rule_s_page_has_its_lesson_and_thresholds_with_their_origin() -> None
 
 def test_rules_are_listed_with_code_and_name() -> None:
     assert "G001 vanishing-gradient" in dlprobe("explain", "rules").out
-    records = {record["code"]: record for record in dlprobe("explain", "rules", "--format", "json").data["records"]}
+    records = {
+        record["code"]: record
+        for record in dlprobe("explain", "rules", "--format", "json").data["records"]
+    }
     assert (records["G001"]["name"], records["G001"]["severity"]) == ("vanishing_gradient", "error")
 
 
@@ -123,7 +154,11 @@ def test_a_schedule_says_what_it_counts_and_is_drawn(name: str) -> None:
     outcome = dlprobe("explain", f"schedule:{name}")
     assert outcome.code == 0
     assert "rate for lr = 1 over" in outcome.out
-    assert dlprobe("explain", f"schedule:{name}", "--format", "json").data["unit"] in ("step", "epoch", "evaluation")
+    assert dlprobe("explain", f"schedule:{name}", "--format", "json").data["unit"] in (
+        "step",
+        "epoch",
+        "evaluation",
+    )
 
 
 @pytest.mark.parametrize("name", list(registry.records("optimizer")))
@@ -135,7 +170,11 @@ def test_an_optimizer_says_its_rate_formula_and_source(name: str) -> None:
 
 
 def test_edge_of_chaos_that_nets_leave_is_called_so() -> None:
-    """GELU: E φ² grows faster than q near 0, so q* → 0 is left at once. Tanh saturates: it stays."""
-    gelu, tanh = (dlprobe("explain", name, "--format", "json").data["mean_field"] for name in ("gelu", "tanh"))
+    """GELU: E φ² grows faster than q near 0, so q* → 0 is left at once. Tanh saturates: it
+    stays.
+    """
+    gelu, tanh = (
+        dlprobe("explain", name, "--format", "json").data["mean_field"] for name in ("gelu", "tanh")
+    )
     assert (gelu["critical_stable"], tanh["critical_stable"]) == (False, True)
     assert "unstable" in dlprobe("explain", "gelu").out

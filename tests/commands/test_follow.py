@@ -1,4 +1,6 @@
-"""inspect --follow: a run or study is watched while it is written; whatever ends it is said, and has its exit code."""
+"""inspect --follow: a run or study is watched while it is written; whatever ends it is said,
+and has its exit code.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,18 @@ from command_line import ROOT, TINY, command_of, dlprobe, environment
 from dlprobe.commands.inspect import live
 from dlprobe.runs.journal import journal_path
 
-SLOW = ("train", "--data", "wine", "--layers", "10x24", "--activation", "sigmoid", "--evaluate-every", "200", "--quiet")
+SLOW = (
+    "train",
+    "--data",
+    "wine",
+    "--layers",
+    "10x24",
+    "--activation",
+    "sigmoid",
+    "--evaluate-every",
+    "200",
+    "--quiet",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +44,12 @@ def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that trains a net whose error signal vanishes, long enough to be watched."""
-    process = subprocess.Popen([*command_of(*SLOW), "--steps", "60000", "-o", "run.h5"], cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command_of(*SLOW), "--steps", "60000", "-o", "run.h5"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+    )
     while not journal_path(Path("run.h5")).exists():
         time.sleep(0.02)
     yield process
@@ -39,28 +57,51 @@ def training(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_an_error_is_certain_when_half_of_the_training_could_not_disprove_it(training: subprocess.Popen[bytes]) -> None:
+def test_an_error_is_certain_when_half_of_the_training_could_not_disprove_it(
+    training: subprocess.Popen[bytes],
+) -> None:
     outcome = dlprobe("inspect", "run.h5", "--follow", "--until", "error", "--format", "json")
     found = outcome.data
-    assert (outcome.code, found["kind"], found["certain"]["code"], found["planned"]) == (1, "certain", "G001", 60000)
+    assert (outcome.code, found["kind"], found["certain"]["code"], found["planned"]) == (
+        1,
+        "certain",
+        "G001",
+        60000,
+    )
     assert 30000 <= found["done"] <= 60000  # on a busy machine it looks seldom
     assert "vanishing-gradient (G001)" in outcome.err
 
 
-def test_a_killed_writer_is_said_and_what_it_left_is_shown(training: subprocess.Popen[bytes]) -> None:
+def test_a_killed_writer_is_said_and_what_it_left_is_shown(
+    training: subprocess.Popen[bytes],
+) -> None:
     threading.Timer(2.0, training.kill).start()
     outcome = dlprobe("inspect", "run.h5", "--follow")
     assert outcome.code == 0
     assert "whoever wrote it is gone and left no end" in outcome.err
     assert "dlprobe train --resume run.h5 goes on" in outcome.err
     line = outcome.out.splitlines()[0]
-    assert re.fullmatch(r"run\.h5: [\d,]+ of 60,000 steps \(\d+ %\)(, [\d,.]+ steps/s, [\d:]+ left)?(, loss [\d.]+)?; .*", line), line
+    assert re.fullmatch(
+        (
+            r"run\.h5: [\d,]+ of 60,000 steps \(\d+ %\)(, [\d,.]+ steps/s, [\d:]+ left)?(, loss "
+            r"[\d.]+)?; .*"
+        ),
+        line,
+    ), line
     assert "status    interrupted" in outcome.out
 
 
-def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(training: subprocess.Popen[bytes]) -> None:
+def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(
+    training: subprocess.Popen[bytes],
+) -> None:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(command_of("inspect", "run.h5", "--follow"), stdin=theirs, stdout=theirs, stderr=theirs, env=environment(COLUMNS="80"))
+    process = subprocess.Popen(
+        command_of("inspect", "run.h5", "--follow"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(COLUMNS="80"),
+    )
     os.close(theirs)
     shown = b""
     while shown.count(b"hidden_24") < 2 and process.poll() is None:
@@ -81,7 +122,11 @@ def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(training: subproc
 
 
 def test_it_waits_for_a_run_to_be_begun_and_ends_with_it() -> None:
-    trained = subprocess.Popen(command_of("train", *TINY, "-o", "run.h5", "-q"), env=environment(), stdout=subprocess.DEVNULL)
+    trained = subprocess.Popen(
+        command_of("train", *TINY, "-o", "run.h5", "-q"),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+    )
     outcome = dlprobe("inspect", "run.h5", "--follow", "--until", "error", "--format", "json")
     assert trained.wait() == 0
     assert (outcome.code, outcome.data["kind"], outcome.data["status"]) == (0, "run", "finished")
@@ -89,8 +134,26 @@ def test_it_waits_for_a_run_to_be_begun_and_ends_with_it() -> None:
 
 
 def test_a_study_is_counted_run_by_run(tmp_path: Path) -> None:
-    options = ("gradients", "--data", "wine", "--depth", "2", "--activation", "relu,sigmoid", "--init", "he_normal", "--norm", "none", "--seeds", "3")
-    study = subprocess.Popen([*command_of(*options), "--epochs", "150", "-o", "study.h5", "-q"], env=environment(), stdout=subprocess.DEVNULL)
+    options = (
+        "gradients",
+        "--data",
+        "wine",
+        "--depth",
+        "2",
+        "--activation",
+        "relu,sigmoid",
+        "--init",
+        "he_normal",
+        "--norm",
+        "none",
+        "--seeds",
+        "3",
+    )
+    study = subprocess.Popen(
+        [*command_of(*options), "--epochs", "150", "-o", "study.h5", "-q"],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+    )
     outcome = dlprobe("inspect", "study.h5", "--follow")
     assert (study.wait(), outcome.code) == (0, 0)
     lines = [line for line in outcome.out.splitlines() if line.startswith("study.h5: ")]
@@ -98,9 +161,19 @@ def test_a_study_is_counted_run_by_run(tmp_path: Path) -> None:
     assert "6 of 6 runs (100 %)" in lines[-1]
 
 
-@pytest.mark.parametrize(("file", "code"), [("vanishing.h5", 1), ("healthy.h5", 0), ("initializers.h5", 1)])
+@pytest.mark.parametrize(
+    ("file", "code"), [("vanishing.h5", 1), ("healthy.h5", 0), ("initializers.h5", 1)]
+)
 def test_what_has_ended_is_judged_as_it_is(file: str, code: int) -> None:
-    outcome = dlprobe("inspect", str(ROOT / "sample_runs" / file), "--follow", "--until", "error", "--format", "json")
+    outcome = dlprobe(
+        "inspect",
+        str(ROOT / "sample_runs" / file),
+        "--follow",
+        "--until",
+        "error",
+        "--format",
+        "json",
+    )
     checked = dlprobe("check", str(ROOT / "sample_runs" / file), "--format", "json")
     assert (outcome.code, checked.code) == (code, code)
     assert (outcome.data["kind"] == "certain") == bool(code)

@@ -15,7 +15,23 @@ from command_line import dlprobe
 
 import dlprobe as package
 
-TINY = ["--data", "wine", "--depth", "2,3", "--width", "8", "--activation", "relu,tanh", "--init", "he_normal", "--seeds", "2", "--epochs", "1", "--quiet"]
+TINY = [
+    "--data",
+    "wine",
+    "--depth",
+    "2,3",
+    "--width",
+    "8",
+    "--activation",
+    "relu,tanh",
+    "--init",
+    "he_normal",
+    "--seeds",
+    "2",
+    "--epochs",
+    "1",
+    "--quiet",
+]
 
 
 def test_json_has_the_documented_keys() -> None:
@@ -23,7 +39,9 @@ def test_json_has_the_documented_keys() -> None:
     assert data["schema"] == "dlprobe-gradients/1"
     assert len(data["cells"]) == 4
     cell = data["cells"][1]
-    assert {key: cell[key] for key in ("depth", "activation", "init", "norm", "width", "seeds")} == {
+    assert {
+        key: cell[key] for key in ("depth", "activation", "init", "norm", "width", "seeds")
+    } == {
         "depth": 3,
         "activation": "relu",
         "init": "he_normal",
@@ -35,7 +53,12 @@ def test_json_has_the_documented_keys() -> None:
     assert cell["reason"]
     assert set(cell["initial"]["log10_error_signal_ratio"]) >= {"median", "low", "high", "theory"}
     assert set(cell["initial"]["log10_error_signal_ratio"]["theory"]) >= {"value", "low", "high"}
-    assert set(cell["final"]) >= {"log10_error_signal_ratio", "train_loss", "train_accuracy", "val_accuracy"}
+    assert set(cell["final"]) >= {
+        "log10_error_signal_ratio",
+        "train_loss",
+        "train_accuracy",
+        "val_accuracy",
+    }
     for moment in ("initial", "final"):
         for profile in ("activation_variance", "error_signal_rms", "gradient_rms"):
             assert len(cell[moment][profile]) == 3
@@ -50,7 +73,20 @@ def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
 
 
 def test_one_is_said_in_the_singular() -> None:
-    one = ("--depth", "2", "--width", "1", "--activation", "tanh", "--init", "he_normal", "--seeds", "1", "--steps", "1")
+    one = (
+        "--depth",
+        "2",
+        "--width",
+        "1",
+        "--activation",
+        "tanh",
+        "--init",
+        "he_normal",
+        "--seeds",
+        "1",
+        "--steps",
+        "1",
+    )
     out = " ".join(dlprobe("gradients", "--data", "wine", *one, "--details").out.split())
     for said in ("on wine; one seed, one unit per layer.", "after 1 step", "1 net: 1 "):
         assert said in out
@@ -58,7 +94,22 @@ def test_one_is_said_in_the_singular() -> None:
 
 def test_one_hidden_layer_has_no_decay_to_show() -> None:
     """A layer compared with itself: no number where there is none."""
-    out = dlprobe("gradients", "--data", "wine", "--depth", "1", "--width", "8", "--activation", "silu", "--init", "he_normal", "--steps", "1", "--quiet").out
+    out = dlprobe(
+        "gradients",
+        "--data",
+        "wine",
+        "--depth",
+        "1",
+        "--width",
+        "8",
+        "--activation",
+        "silu",
+        "--init",
+        "he_normal",
+        "--steps",
+        "1",
+        "--quiet",
+    ).out
     assert "not evaluated" in out
     assert "level" not in out
     assert "nan" not in out
@@ -67,9 +118,25 @@ def test_one_hidden_layer_has_no_decay_to_show() -> None:
 @pytest.mark.parametrize("init", ["normal(std=1e100)", "normal(std=1e160)"])
 def test_nets_beyond_float64_diverge_without_a_warning_of_a_library(init: str) -> None:
     outcome = dlprobe(
-        "gradients", "--depth", "2", "--width", "5", "--activation", "relu", "--init", init, "--data", "wine", "--steps", "1", "--dtype", "float64"
+        "gradients",
+        "--depth",
+        "2",
+        "--width",
+        "5",
+        "--activation",
+        "relu",
+        "--init",
+        init,
+        "--data",
+        "wine",
+        "--steps",
+        "1",
+        "--dtype",
+        "float64",
     )
-    said = [line for line in outcome.err.splitlines() if not line.endswith("so far")]  # where compiling takes long, how long is said
+    said = [
+        line for line in outcome.err.splitlines() if not line.endswith("so far")
+    ]  # where compiling takes long, how long is said
     assert (outcome.code, said) == (0, [])
 
 
@@ -94,14 +161,43 @@ def test_study_goes_on_and_more_seeds_join(tmp_path: Path) -> None:
     again = dlprobe("gradients", "--resume", str(path), "--format", "json", "--quiet")
     assert again.code == 0, again.err
     assert again.data["cells"] == whole["cells"]
-    more = dlprobe("gradients", "--resume", str(path), "--seeds", "3", "--format", "json", "--quiet").data
+    more = dlprobe(
+        "gradients", "--resume", str(path), "--seeds", "3", "--format", "json", "--quiet"
+    ).data
     assert [cell["seeds"] for cell in more["cells"]] == [[0, 1, 2]] * 4
     assert "give --seeds" in dlprobe("gradients", "--resume", str(path), "--depth", "3").err
 
 
 def test_any_key_is_an_axis() -> None:
-    small = ["--data", "wine", "--depth", "2", "--width", "8", "--activation", "relu", "--init", "he_normal", "--seeds", "1", "--steps", "2", "--quiet"]
-    outcome = dlprobe("gradients", *small, "--residual", "none,identity", "--dropout", "0,0.5", "--axis", "training.l2=0,0.1", "--format", "json")
+    small = [
+        "--data",
+        "wine",
+        "--depth",
+        "2",
+        "--width",
+        "8",
+        "--activation",
+        "relu",
+        "--init",
+        "he_normal",
+        "--seeds",
+        "1",
+        "--steps",
+        "2",
+        "--quiet",
+    ]
+    outcome = dlprobe(
+        "gradients",
+        *small,
+        "--residual",
+        "none,identity",
+        "--dropout",
+        "0,0.5",
+        "--axis",
+        "training.l2=0,0.1",
+        "--format",
+        "json",
+    )
     assert outcome.code == 0, outcome.err
     axes = [cell["axes"] for cell in outcome.data["cells"]]
     assert len(axes) == 8
@@ -113,32 +209,79 @@ def test_development_and_trainable_depth_are_in_the_json() -> None:
     data = dlprobe("gradients", *TINY, "--format", "json").data
     development = data["cells"][0]["development"]
     assert set(development) == {"steps", "log10_error_signal_ratio", "healed", "relapsed"}
-    assert development["log10_error_signal_ratio"][0] == pytest.approx(data["cells"][0]["initial"]["log10_error_signal_ratio"]["median"], abs=0.5)
-    assert set(data["trainable_depth"][0]) == {"label", "width", "theory", "xi_c", "measured", "fails_at"}
+    assert development["log10_error_signal_ratio"][0] == pytest.approx(
+        data["cells"][0]["initial"]["log10_error_signal_ratio"]["median"], abs=0.5
+    )
+    assert set(data["trainable_depth"][0]) == {
+        "label",
+        "width",
+        "theory",
+        "xi_c",
+        "measured",
+        "fails_at",
+    }
     theory = data["cells"][1]["initial"]["log10_error_signal_ratio"]["theory"]
     assert theory["decay_factor_low"] < theory["decay_factor"] < theory["decay_factor_high"]
 
 
 def test_find_depth_says_where_each_row_breaks() -> None:
-    small = ["--depth", "8", "--width", "16", "--activation", "sigmoid,relu", "--init", "normal(std=0.01)", "--seeds", "1", "--quiet"]
+    small = [
+        "--depth",
+        "8",
+        "--width",
+        "16",
+        "--activation",
+        "sigmoid,relu",
+        "--init",
+        "normal(std=0.01)",
+        "--seeds",
+        "1",
+        "--quiet",
+    ]
     data = dlprobe("gradients", "--data", "wine", *small, "--find-depth", "--format", "json").data
     first, second = data["find_depth"]
     assert data["cells"] == []
-    assert (first["activation"], first["breaks_at"], first["verdict"]) == ("sigmoid", 2, "vanishing")
+    assert (first["activation"], first["breaks_at"], first["verdict"]) == (
+        "sigmoid",
+        2,
+        "vanishing",
+    )
     assert second["theory_breaks_at"] == 2
     assert {probe["depth"] for probe in first["tried"]} == {2}
 
 
 def test_threads_change_no_number() -> None:
-    one, two = (dlprobe("gradients", *TINY, "--threads", count, "--format", "json").data["cells"] for count in ("1", "2"))
+    one, two = (
+        dlprobe("gradients", *TINY, "--threads", count, "--format", "json").data["cells"]
+        for count in ("1", "2")
+    )
     assert one == two
 
 
 def test_configuration_file_gives_what_no_option_names(tmp_path: Path) -> None:
-    (tmp_path / "net.toml").write_text('[data]\ndata = "wine"\n[model]\nlayers = "9,9"\nactivation = "elu"\nnorm = "layer"\n[training]\nsteps = 2\n')
-    data = dlprobe("gradients", "--depth", "2", "--seeds", "1", "--format", "json", "--quiet", str(tmp_path / "net.toml")).data
+    (tmp_path / "net.toml").write_text(
+        '[data]\ndata = "wine"\n[model]\nlayers = "9,9"\nactivation = "elu"\nnorm = "layer"\n'
+        "[training]\nsteps = 2\n"
+    )
+    data = dlprobe(
+        "gradients",
+        "--depth",
+        "2",
+        "--seeds",
+        "1",
+        "--format",
+        "json",
+        "--quiet",
+        str(tmp_path / "net.toml"),
+    ).data
     (cell,) = data["cells"]
-    assert (cell["activation"], cell["init"], cell["norm"], cell["width"], data["steps"]) == ("elu", "he_normal", "layer", 9, 2)
+    assert (cell["activation"], cell["init"], cell["norm"], cell["width"], data["steps"]) == (
+        "elu",
+        "he_normal",
+        "layer",
+        9,
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,8 +315,32 @@ def test_wrong_input_is_one_line(arguments: list[str], said: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_leaves_a_study_of_what_had_ended(tmp_path: Path) -> None:
     path = tmp_path / "study.h5"
-    arguments = ["gradients", "--depth", "3", "--width", "30", "--activation", "relu", "--init", "he_normal", "--seeds", "400", "--epochs", "3"]
-    command = [sys.executable, "-m", "dlprobe", *arguments, "--quiet", "--format", "json", "-o", str(path)]
+    arguments = [
+        "gradients",
+        "--depth",
+        "3",
+        "--width",
+        "30",
+        "--activation",
+        "relu",
+        "--init",
+        "he_normal",
+        "--seeds",
+        "400",
+        "--epochs",
+        "3",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "dlprobe",
+        *arguments,
+        "--quiet",
+        "--format",
+        "json",
+        "-o",
+        str(path),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     journal = Path(f"{path}.journal")
     while process.poll() is None and not (journal.exists() and journal.stat().st_size > 200_000):

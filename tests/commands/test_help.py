@@ -1,4 +1,6 @@
-"""Help: `dlprobe` tells what to type first, `-h` the options that people use, `--help` everything; examples run."""
+"""Help: `dlprobe` tells what to type first, `-h` the options that people use, `--help`
+everything; examples run.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from dlprobe.commands.base.help import MOST_OPTIONS, STORIES, split_examples
 from dlprobe.config import fields
 from dlprobe.errors import ExitCode
 
-LONG = {"gradients", "prescribe"}  # examples that train whole grids; tests of their own run them small
+LONG = {
+    "gradients",
+    "prescribe",
+}  # examples that train whole grids; tests of their own run them small
 LISTED = {
     "Run": ["train", "gradients", "compare", "bias-variance"],
     "Read": ["inspect", "diff", "report"],
@@ -33,7 +38,12 @@ COMMON = {"--format", "--details", "--quiet", "--no-color", "--debug"}
 def test_the_commands_are_listed_in_their_groups_and_no_other_one_is() -> None:
     assert set(names()) == {name for members in LISTED.values() for name in members}
     out = dlprobe("--help").out
-    found = {group: re.findall(r"^  ([a-z-]+) {2,}", out.partition(f"\n{group}\n")[2].partition("\n\n")[0], re.M) for group in LISTED}
+    found = {
+        group: re.findall(
+            r"^  ([a-z-]+) {2,}", out.partition(f"\n{group}\n")[2].partition("\n\n")[0], re.M
+        )
+        for group in LISTED
+    }
     assert found == LISTED
     shown = " ".join(out.split())
     assert [name for name in names() if entry(name).summary not in shown] == []
@@ -42,7 +52,13 @@ def test_the_commands_are_listed_in_their_groups_and_no_other_one_is() -> None:
 def test_a_line_of_the_listing_is_one_line_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = dlprobe("--help").out.splitlines()
-    assert [name for name in names() if not any(re.fullmatch(rf"  {name} +{re.escape(entry(name).summary)}", line) for line in lines)] == []
+    assert [
+        name
+        for name in names()
+        if not any(
+            re.fullmatch(rf"  {name} +{re.escape(entry(name).summary)}", line) for line in lines
+        )
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +80,9 @@ def test_other_names_are_the_command_that_they_stand_for(old: str, new: str) -> 
     assert said.out.strip()
 
 
-def test_the_stories_are_told_in_a_screen_and_every_line_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stories_are_told_in_a_screen_and_every_line_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     lines = dlprobe().out.splitlines()
@@ -82,7 +100,9 @@ def test_the_stories_are_told_in_a_screen_and_every_line_runs(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("name", names())
-def test_short_help_is_what_people_use_on_one_screen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_help_is_what_people_use_on_one_screen(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     out = dlprobe(name, "-h").out
     text, _, examples = out.partition("\nExamples\n")
@@ -95,7 +115,9 @@ def test_short_help_is_what_people_use_on_one_screen(name: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", names())
-def test_help_names_every_option_in_80_columns_without_breaking_a_word(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_names_every_option_in_80_columns_without_breaking_a_word(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts = {}
     for width in (80, 200):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -104,13 +126,21 @@ def test_help_names_every_option_in_80_columns_without_breaking_a_word(name: str
     assert [line for line in texts[80].splitlines() if len(line) > 80] == []
     assert texts[80].split() == texts[200].split()
     parameters = load(name).params
-    shown = [max(each.opts, key=len) for each in parameters if each.param_type_name == "option" and not getattr(each, "hidden", False)]
+    shown = [
+        max(each.opts, key=len)
+        for each in parameters
+        if each.param_type_name == "option" and not getattr(each, "hidden", False)
+    ]
     assert [option for option in shown if option not in re.split(r"[\s,|]+", texts[80])] == []
     assert {option for each in parameters for option in each.opts} >= COMMON
 
 
 def test_common_options_are_described_once() -> None:
-    described = [name for name in ("train", "check", "doctor") if "no progress, notes or warnings" in dlprobe(name, "--help").out]
+    described = [
+        name
+        for name in ("train", "check", "doctor")
+        if "no progress, notes or warnings" in dlprobe(name, "--help").out
+    ]
     assert described == []
     out = dlprobe("--help").out
     assert [option for option in COMMON if option not in out] == []
@@ -133,10 +163,14 @@ def test_another_command_describes_only_what_it_has_otherwise() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(names()) - LONG))
-def test_examples_of_the_help_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_the_help_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert dlprobe("train", *TINY[2:]).code == 0  # the runs/digits-1.h5 of the examples
-    (tmp_path / "trainer_state.json").write_text('{"log_history": [{"step": 1, "loss": 2.5}]}', encoding="utf-8")  # the logs of others
+    (tmp_path / "trainer_state.json").write_text(
+        '{"log_history": [{"step": 1, "loss": 2.5}]}', encoding="utf-8"
+    )  # the logs of others
     (tmp_path / "history.csv").write_text("epoch,loss\n0,2.5\n", encoding="utf-8")
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n', encoding="utf-8")
     for line in split_examples(entry(name).text)[1]:
@@ -161,15 +195,33 @@ import sys
 from dlprobe.commands import main
 main(["--help"])
 print([name for name in sys.modules if name.startswith("dlprobe.commands.") and ".base" not in name])
-"""
-    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=ROOT, capture_output=True, text=True, check=True)
+"""  # noqa: E501
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_completion_offers_commands_options_and_names(tmp_path: Path) -> None:
     def offered(words: str) -> str:
-        variables = {"_DLPROBE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-        done = subprocess.run([sys.executable, "-m", "dlprobe"], env=environment(**variables), cwd=tmp_path, capture_output=True, text=True, check=False)
+        variables = {
+            "_DLPROBE_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "dlprobe"],
+            env=environment(**variables),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return done.stdout
 
     assert "train" in offered("dlprobe tr").split()

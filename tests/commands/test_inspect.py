@@ -38,7 +38,9 @@ def sessions() -> Iterator[tuple[str, trainer.Session]]:
 
 
 def write_study(path: Path) -> None:
-    with StudyWriter.create(path, {"experiment": "compare", "axes": {"activation": ["relu", "tanh"]}}) as study:
+    with StudyWriter.create(
+        path, {"experiment": "compare", "axes": {"activation": ["relu", "tanh"]}}
+    ) as study:
         for number, (activation, session) in enumerate(sessions()):
             writer = RunWriter.create(None, describe.describe(session))
             trainer.run(session, writer)
@@ -65,7 +67,9 @@ def test_statistic_over_steps_is_what_the_file_holds() -> None:
 
 
 def test_statistic_over_layers_shows_first_and_last_step() -> None:
-    data = dlprobe("inspect", "run.h5", "--statistic", "gradient_rms", "--over", "layer", "--format", "json").data
+    data = dlprobe(
+        "inspect", "run.h5", "--statistic", "gradient_rms", "--over", "layer", "--format", "json"
+    ).data
     assert (data["steps"][0], data["steps"][-1]) == (0, 7)
     assert len(data["values"][0]) == len(data["layers"]) == 3
 
@@ -89,7 +93,14 @@ def test_a_metric_per_class_is_a_quantity_with_a_column_per_class() -> None:
     assert np.shape(data["values"]) == (3, 3)
 
 
-@pytest.mark.parametrize(("name", "group", "rows"), [("batch_loss", "scalars", 8), ("val_loss", "evaluations", 3), ("weight_distance", "evaluations", 3)])
+@pytest.mark.parametrize(
+    ("name", "group", "rows"),
+    [
+        ("batch_loss", "scalars", 8),
+        ("val_loss", "evaluations", 3),
+        ("weight_distance", "evaluations", 3),
+    ],
+)
 def test_scalars_and_evaluations_are_quantities_too(name: str, group: str, rows: int) -> None:
     data = dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data
     assert (data["group"], len(data["values"])) == (group, rows)
@@ -97,7 +108,9 @@ def test_scalars_and_evaluations_are_quantities_too(name: str, group: str, rows:
 
 def test_name_of_two_groups_means_the_statistic_unless_the_group_is_named() -> None:
     def group(name: str) -> str:
-        return str(dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data["group"])
+        return str(
+            dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data["group"]
+        )
 
     assert group("dead_fraction") == "statistics"
     assert group("evaluations/dead_fraction") == "evaluations"
@@ -105,7 +118,11 @@ def test_name_of_two_groups_means_the_statistic_unless_the_group_is_named() -> N
 
 def test_layers_count_their_parameters() -> None:
     data = dlprobe("inspect", "run.h5", "--show", "layers", "--format", "json").data
-    assert [layer["parameter_count"] for layer in data["layers"]] == [13 * 5 + 5, 5 * 4 + 4, 4 * 3 + 3]
+    assert [layer["parameter_count"] for layer in data["layers"]] == [
+        13 * 5 + 5,
+        5 * 4 + 4,
+        4 * 3 + 3,
+    ]
     assert data["parameters"] == 109
 
 
@@ -125,11 +142,15 @@ def test_study_lists_its_runs_with_axes_and_verdicts() -> None:
 
 def test_one_run_of_a_study() -> None:
     assert "13-5×2-3, tanh" in dlprobe("inspect", "study.h5", "--run", "run_1").out
-    data = dlprobe("inspect", "study.h5", "--run", "run_1", "--statistic", "gradient_rms", "--format", "json").data
+    data = dlprobe(
+        "inspect", "study.h5", "--run", "run_1", "--statistic", "gradient_rms", "--format", "json"
+    ).data
     assert data["steps"] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("arguments", [["--run", "run_2"], ["--statistic", "weight_histogram"], ["--show", "layers"]])
+@pytest.mark.parametrize(
+    "arguments", [["--run", "run_2"], ["--statistic", "weight_histogram"], ["--show", "layers"]]
+)
 def test_study_without_the_run_that_is_asked_for_is_one_line(arguments: list[str]) -> None:
     outcome = dlprobe("inspect", "study.h5", *arguments)
     assert outcome.code == 2

@@ -1,4 +1,6 @@
-"""inspect --statistic of histograms, tracked units and instruments; --histograms and --track are their older names."""
+"""inspect --statistic of histograms, tracked units and instruments; --histograms and --track
+are their older names.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,18 @@ TRAIN = ("train", "--data", "wine", "--layers", "6,5,4,4,3", "--steps", "30", "-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("histograms")
-    asked = ("--track-unit", "hidden_1:2", "--track-unit", "output:0", "--jacobian", "3", "--sharpness", "30", "-o", str(path / "run.h5"))
+    asked = (
+        "--track-unit",
+        "hidden_1:2",
+        "--track-unit",
+        "output:0",
+        "--jacobian",
+        "3",
+        "--sharpness",
+        "30",
+        "-o",
+        str(path / "run.h5"),
+    )
     assert dlprobe(*TRAIN, *asked).code == 0
     assert dlprobe(*TRAIN, "--histogram-every", "never", "-o", str(path / "without.h5")).code == 0
     return path
@@ -32,7 +45,9 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("what", WHATS)
 def test_a_few_layers_are_drawn_and_all_are_summed_up(what: str) -> None:
     out = dlprobe("inspect", "run.h5", "--statistic", f"{what}_histogram").out
-    assert [line for line in out.splitlines() if line.endswith(f": {what}")] == [f"{name}: {what}" for name in ("hidden_1", "hidden_3", "hidden_4", "output")]
+    assert [line for line in out.splitlines() if line.endswith(f": {what}")] == [
+        f"{name}: {what}" for name in ("hidden_1", "hidden_3", "hidden_4", "output")
+    ]
     table = out[out.index("all layers, steps 0 and 29") :]
     assert all(name in table for name in ("hidden_1", "hidden_2", "hidden_5", "output"))
     assert max(map(len, out.splitlines())) <= 80
@@ -44,7 +59,11 @@ def test_json_holds_what_the_file_holds(what: str) -> None:
     with open_single(Path("run.h5")) as run:
         found = run.histograms(what)
         names = run.layers.names
-    assert (data["histograms"], data["steps"], data["percents"]) == (what, found.steps.tolist(), [5, 15, 50, 85, 95])
+    assert (data["histograms"], data["steps"], data["percents"]) == (
+        what,
+        found.steps.tolist(),
+        [5, 15, 50, 85, 95],
+    )
     assert [layer["name"] for layer in data["layers"]] == list(names)
     for index, layer in enumerate(data["layers"]):
         np.testing.assert_array_equal(layer["counts"], found.counts[:, index])
@@ -53,7 +72,9 @@ def test_json_holds_what_the_file_holds(what: str) -> None:
 
 
 def test_one_layer_gets_its_percentiles() -> None:
-    out = dlprobe("inspect", "run.h5", "--statistic", "preactivation_histogram", "--layers", "hidden_2").out
+    out = dlprobe(
+        "inspect", "run.h5", "--statistic", "preactivation_histogram", "--layers", "hidden_2"
+    ).out
     assert "percentiles of the preactivation" in out
     assert "• 5 %" in out
     assert "hidden_1" not in out
@@ -62,13 +83,20 @@ def test_one_layer_gets_its_percentiles() -> None:
 
 @pytest.mark.parametrize("format", ["table", "markdown", "json"])
 def test_tracked_units_are_shown(format: str) -> None:
-    out = dlprobe("inspect", "run.h5", "--statistic", "unit_percentiles", "--format", format).out.replace("\\_", "_")  # Markdown escapes it
+    out = dlprobe(
+        "inspect", "run.h5", "--statistic", "unit_percentiles", "--format", format
+    ).out.replace("\\_", "_")  # Markdown escapes it
     assert "hidden_1:2" in out
     assert "output:0" in out
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, record in registry.records("instrument").items() if record.place.startswith("instruments/") or not record.place]
+    "name",
+    [
+        name
+        for name, record in registry.records("instrument").items()
+        if record.place.startswith("instruments/") or not record.place
+    ],
 )
 def test_every_number_that_instruments_give_is_a_statistic(name: str) -> None:
     data = dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data
@@ -89,8 +117,14 @@ def test_explain_says_what_switches_an_instrument_on_and_what_shows_it(name: str
     ("options", "message"),
     [
         (("without.h5", "--histograms"), "holds no histograms: train again with histogram_every"),
-        (("without.h5", "--statistic", "unit_percentiles"), "tracks no units: train again with --track-unit LAYER:UNIT"),
-        (("run.h5", "--statistic", "weight_histogram", "--layers", "hidden_9"), "did you mean 'hidden_"),
+        (
+            ("without.h5", "--statistic", "unit_percentiles"),
+            "tracks no units: train again with --track-unit LAYER:UNIT",
+        ),
+        (
+            ("run.h5", "--statistic", "weight_histogram", "--layers", "hidden_9"),
+            "did you mean 'hidden_",
+        ),
         (("run.h5", "--statistic", "weight_histogram", "--at", "end"), "leave --at out"),
         (("run.h5", "--layer", "hidden_1"), "give --histograms too"),
         (("run.h5", "--histograms", "--track"), "--histograms and --track are 2 views"),
@@ -110,9 +144,14 @@ def test_a_journal_shows_its_histograms_too(folder: Path, tmp_path: Path) -> Non
     from dlprobe.runs import RunWriter
     from dlprobe.training import describe, trainer
 
-    config = from_options(None, {"data": "wine", "layers": "5", "steps": "9", "histogram_every": "2"})
+    config = from_options(
+        None, {"data": "wine", "layers": "5", "steps": "9", "histogram_every": "2"}
+    )
     session = trainer.start(config, prepare(load(config.data, 0), config.data, 0, "float32"))
-    with RunWriter.create(tmp_path / "dead.h5", describe.describe(session)) as writer, pytest.raises(RuntimeError, match="killed"):
+    with (
+        RunWriter.create(tmp_path / "dead.h5", describe.describe(session)) as writer,
+        pytest.raises(RuntimeError, match="killed"),
+    ):
         trainer.run(session, writer, progress=lambda told: _kill() if told.step == 5 else None)
     data = dlprobe("inspect", str(tmp_path / "dead.h5"), "--histograms", "--format", "json").data
     assert data["steps"] == [0, 2, 4]

@@ -1,4 +1,6 @@
-"""inspect STUDY --statistic: medians and ranges by group, extremes, and runs named STUDY#ID. The oracle is NumPy over the runs as they are stored."""
+"""inspect STUDY --statistic: medians and ranges by group, extremes, and runs named STUDY#ID.
+The oracle is NumPy over the runs as they are stored.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,22 @@ from command_line import dlprobe
 
 from dlprobe.runs import open_run
 
-GRID = ("--data", "wine", "--depth", "2,3", "--width", "6", "--activation", "tanh,relu", "--init", "he_normal", "--norm", "none", "--epochs", "2")
+GRID = (
+    "--data",
+    "wine",
+    "--depth",
+    "2,3",
+    "--width",
+    "6",
+    "--activation",
+    "tanh,relu",
+    "--init",
+    "he_normal",
+    "--norm",
+    "none",
+    "--epochs",
+    "2",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +54,38 @@ def stored(name: str, **place: object) -> np.ndarray:
     """(run, step, layer) or (run, step) of the runs at a place, in float64."""
     with open_run("study.h5") as study:
         ids = [id for id, own in study.coordinates.items() if place.items() <= own.items()]  # type: ignore[union-attr]
-        read = [study.runs[id].scalar(name) if name == "batch_loss" else study.runs[id].statistic(name) for id in ids]  # type: ignore[union-attr]
+        read = [
+            study.runs[id].scalar(name) if name == "batch_loss" else study.runs[id].statistic(name)
+            for id in ids
+        ]  # type: ignore[union-attr]
     return np.array(read, np.float64)
 
 
 def test_groups_have_medians_and_ranges_over_their_runs() -> None:
-    data = asked("error_signal_rms", "--by", "activation", "--where", "depth=3", "--steps", "2:4", "--layers", "hidden_1,hidden_3")
-    assert [group["coordinates"] for group in data["groups"]] == [{"activation": "tanh"}, {"activation": "relu"}]
+    data = asked(
+        "error_signal_rms",
+        "--by",
+        "activation",
+        "--where",
+        "depth=3",
+        "--steps",
+        "2:4",
+        "--layers",
+        "hidden_1,hidden_3",
+    )
+    assert [group["coordinates"] for group in data["groups"]] == [
+        {"activation": "tanh"},
+        {"activation": "relu"},
+    ]
     for group in data["groups"]:
         assert len(group["runs"]) == 3
         values = stored("error_signal_rms", depth=3, **group["coordinates"])[:, 2:5]
         for layer, column in zip(group["layers"], (0, 2), strict=True):
-            assert (layer["layer"], layer["steps"], layer["runs"]) == (f"hidden_{column + 1}", [2, 3, 4], [3, 3, 3])
+            assert (layer["layer"], layer["steps"], layer["runs"]) == (
+                f"hidden_{column + 1}",
+                [2, 3, 4],
+                [3, 3, 3],
+            )
             for key, of in (("median", np.median), ("low", np.min), ("high", np.max)):
                 np.testing.assert_allclose(layer[key], of(values[..., column], axis=0), rtol=1e-7)
 
@@ -56,17 +93,37 @@ def test_groups_have_medians_and_ranges_over_their_runs() -> None:
 @pytest.mark.parametrize(("at", "row"), [("start", 0), ("5", 5), ("end", -1)])
 def test_one_moment_runs_through_the_layers(at: str, row: int) -> None:
     data = asked("gradient_rms", "--by", "depth", "--at", at)
-    assert (data["over"], [len(group["layers"]) for group in data["groups"]]) == ("layer", [3, 4])  # the output layer too
+    assert (data["over"], [len(group["layers"]) for group in data["groups"]]) == (
+        "layer",
+        [3, 4],
+    )  # the output layer too
     for group in data["groups"]:
         medians = np.median(stored("gradient_rms", **group["coordinates"])[:, row], axis=0)
-        np.testing.assert_allclose([layer["median"][0] for layer in group["layers"]], medians, rtol=1e-7)
+        np.testing.assert_allclose(
+            [layer["median"][0] for layer in group["layers"]], medians, rtol=1e-7
+        )
 
 
 def test_error_rates_are_shown_in_percent_and_given_as_shares() -> None:
     """Of 36 validation rows k are wrong: k/36 in JSON, 100·k/36 on the screen."""
-    median = asked("val_error", "--by", "seed", "--where", "seed=1", "--at", "end")["groups"][0]["layers"][0]["median"][0]
-    assert (36 * median * 2) % 1 == pytest.approx(0.0, abs=1e-9)  # a median of an even number of runs may lie between two
-    out = dlprobe("inspect", "study.h5", "--statistic", "val_error", "--by", "seed", "--where", "seed=1", "--at", "end").out
+    median = asked("val_error", "--by", "seed", "--where", "seed=1", "--at", "end")["groups"][0][
+        "layers"
+    ][0]["median"][0]
+    assert (36 * median * 2) % 1 == pytest.approx(
+        0.0, abs=1e-9
+    )  # a median of an even number of runs may lie between two
+    out = dlprobe(
+        "inspect",
+        "study.h5",
+        "--statistic",
+        "val_error",
+        "--by",
+        "seed",
+        "--where",
+        "seed=1",
+        "--at",
+        "end",
+    ).out
     assert "val_error [%]" in out
     assert f"  {100 * median:.3g} (" in out
 
@@ -80,10 +137,16 @@ def test_without_axes_the_groups_are_the_configurations() -> None:
 
 def test_groups_are_sorted_by_their_medians() -> None:
     def order(sort: str) -> list[str]:
-        lines = dlprobe("inspect", "study.h5", "--statistic", "batch_loss", "--at", "end", "--sort", sort).out.splitlines()
+        lines = dlprobe(
+            "inspect", "study.h5", "--statistic", "batch_loss", "--at", "end", "--sort", sort
+        ).out.splitlines()
         return [line.split("  ")[0].strip() for line in lines if line.startswith("depth ")]
 
-    medians = {f"depth {d} · {a}": float(np.median(stored("batch_loss", depth=d, activation=a)[:, -1])) for d in (2, 3) for a in ("tanh", "relu")}
+    medians = {
+        f"depth {d} · {a}": float(np.median(stored("batch_loss", depth=d, activation=a)[:, -1]))
+        for d in (2, 3)
+        for a in ("tanh", "relu")
+    }
     assert order("largest") == sorted(medians, key=lambda label: -medians[label])
     assert order("smallest") == order("largest")[::-1]
 
@@ -97,8 +160,20 @@ def test_extremes_name_run_layer_and_step(by: tuple[str, ...]) -> None:
         for kind, place in (("smallest", values.argmin()), ("largest", values.argmax())):
             run, step, layer = np.unravel_index(place, values.shape)
             found = each[kind]
-            assert (found["value"], found["step"], found["layer"]) == (values[run, step, layer], step, ["hidden_1", "hidden_2", "hidden_3", "output"][layer])
-            one = dlprobe("inspect", f"study.h5#{found['run']}", "--statistic", "weight_rms", "--extreme", "--format", "json").data
+            assert (found["value"], found["step"], found["layer"]) == (
+                values[run, step, layer],
+                step,
+                ["hidden_1", "hidden_2", "hidden_3", "output"][layer],
+            )
+            one = dlprobe(
+                "inspect",
+                f"study.h5#{found['run']}",
+                "--statistic",
+                "weight_rms",
+                "--extreme",
+                "--format",
+                "json",
+            ).data
             assert one["extremes"][0][kind]["value"] == found["value"]
 
 
@@ -106,17 +181,43 @@ def test_a_part_of_one_run_is_what_the_file_holds() -> None:
     with open_run("study.h5") as study:
         id = next(id for id, own in study.coordinates.items() if own["depth"] == 3)  # type: ignore[union-attr]
         values = study.runs[id].statistic("update_ratio")  # type: ignore[union-attr]
-    data = dlprobe("inspect", f"study.h5#{id}", "--statistic", "update_ratio", "--layers", "output,hidden_2", "--steps", "3:", "--format", "json").data
+    data = dlprobe(
+        "inspect",
+        f"study.h5#{id}",
+        "--statistic",
+        "update_ratio",
+        "--layers",
+        "output,hidden_2",
+        "--steps",
+        "3:",
+        "--format",
+        "json",
+    ).data
     assert (data["layers"], data["steps"]) == (["output", "hidden_2"], list(range(3, 8)))
     np.testing.assert_array_equal(np.float32(data["values"]), values[3:, [3, 1]])
 
 
 def test_csv_has_a_row_for_each_group_layer_and_step() -> None:
-    out = dlprobe("inspect", "study.h5", "--statistic", "weight_rms", "--by", "activation", "--where", "depth=2", "--steps", "3:4", "--format", "csv").out
+    out = dlprobe(
+        "inspect",
+        "study.h5",
+        "--statistic",
+        "weight_rms",
+        "--by",
+        "activation",
+        "--where",
+        "depth=2",
+        "--steps",
+        "3:4",
+        "--format",
+        "csv",
+    ).out
     rows = list(csv.DictReader(out.splitlines()))
     assert len(rows) == 2 * 2 * 2  # activations, first and last hidden layer, steps
     for row in rows:
-        values = stored("weight_rms", depth=2, activation=row["activation"])[:, int(row["step"]), int(row["layer"][-1]) - 1]
+        values = stored("weight_rms", depth=2, activation=row["activation"])[
+            :, int(row["step"]), int(row["layer"][-1]) - 1
+        ]
         assert float(row["median"]) == pytest.approx(np.median(values), rel=1e-7)
         assert int(row["runs"]) == 3
 
@@ -124,7 +225,9 @@ def test_csv_has_a_row_for_each_group_layer_and_step() -> None:
 def test_old_spellings_answer_as_before() -> None:
     with open_run("study.h5") as study:
         id = next(iter(study.runs))  # type: ignore[union-attr]
-    assert dlprobe("inspect", "study.h5", "--run", id).out == dlprobe("inspect", f"study.h5#{id}").out
+    assert (
+        dlprobe("inspect", "study.h5", "--run", id).out == dlprobe("inspect", f"study.h5#{id}").out
+    )
     assert "--run" not in dlprobe("inspect", "--help").out
 
 

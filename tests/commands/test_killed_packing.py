@@ -1,4 +1,6 @@
-"""A study that was killed at any moment of its packing is whole and packed after --resume, whatever was left."""
+"""A study that was killed at any moment of its packing is whole and packed after --resume,
+whatever was left.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,29 @@ pytestmark = [
 NET = ("--data", "wine", "--layers", "4", "--epochs", "1")
 STUDIES = {
     "compare": ["compare", "init", "zeros", "ones", *NET, "--seeds", "1"],
-    "gradients": ["gradients", "--depth", "2", "--activation", "tanh", "--init", "he_normal", "--seeds", "1", "--data", "wine", "--epochs", "1"],
+    "gradients": [
+        "gradients",
+        "--depth",
+        "2",
+        "--activation",
+        "tanh",
+        "--init",
+        "he_normal",
+        "--seeds",
+        "1",
+        "--data",
+        "wine",
+        "--epochs",
+        "1",
+    ],
     "bias-variance": ["bias-variance", *NET, "--replicas", "2"],
 }
 
 
 def killed_in(work: Callable[[], object], name: str, number: int) -> bool:
-    """Do the work in a process that kills itself before its `number`th call of os.<name>; whether it got there."""
+    """Do the work in a process that kills itself before its `number`th call of os.<name>;
+    whether it got there.
+    """
     process = os.fork()
     if process == 0:
         try:
@@ -63,12 +81,25 @@ def resumed(command: str) -> None:
     assert outcome.code == 0, outcome.err
 
 
-# (call, its number): before the first and among the bytes of the new file, when it goes to the disk, gets its name, and after that
-MOMENTS = [("write", 1), ("write", 2), ("write", 5), ("write", 10), ("write", 20), ("fsync", 1), ("replace", 1), ("fsync", 2), ("unlink", 1)]
+# (call, its number): before the first and among the bytes of the new file, when it goes to the
+# disk, gets its name, and after that
+MOMENTS = [
+    ("write", 1),
+    ("write", 2),
+    ("write", 5),
+    ("write", 10),
+    ("write", 20),
+    ("fsync", 1),
+    ("replace", 1),
+    ("fsync", 2),
+    ("unlink", 1),
+]
 
 
 @pytest.mark.parametrize("command", STUDIES)
-def test_resume_packs_what_a_kill_left_at_any_moment(command: str, finished: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_packs_what_a_kill_left_at_any_moment(
+    command: str, finished: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with open_run(finished[command]) as study:
         expected = study.content_sha256
@@ -106,7 +137,9 @@ def test_a_packed_study_beside_the_part_that_a_killed_resume_copied_is_cleared_u
         Path("study.h5").unlink()
 
 
-def test_a_study_that_cannot_be_copied_stays_packed_and_the_message_says_so(finished: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_cannot_be_copied_stays_packed_and_the_message_says_so(
+    finished: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(finished["compare"], "study.h5.journal")
     pack_journal(Path("study.h5"))
@@ -116,7 +149,10 @@ def test_a_study_that_cannot_be_copied_stays_packed_and_the_message_says_so(fini
             full_after(patch, room)
             outcome = dlprobe("compare", "--resume", "study.h5", "--seeds", "2")
         assert outcome.errors == [
-            "error: study.h5.journal cannot be written: No space left on device. study.h5 stays as it was: make room and go on with it again"
+            (
+                "error: study.h5.journal cannot be written: No space left on device. study.h5 "
+                "stays as it was: make room and go on with it again"
+            )
         ]
         assert [each.name for each in tmp_path.iterdir()] == ["study.h5"]
         assert Path("study.h5").read_bytes() == before

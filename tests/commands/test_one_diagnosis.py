@@ -1,4 +1,6 @@
-"""One diagnosis, everywhere the same: every command, format and the plugin says it, and whatever they tell to type works."""
+"""One diagnosis, everywhere the same: every command, format and the plugin says it, and
+whatever they tell to type works.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from dlprobe.pytest_plugin import told
 from dlprobe.rules.files import Criteria, judged_files
 
 SAMPLES = ROOT / "sample_runs"
-READABLE = sorted(path.stem for path in SAMPLES.glob("*.h5") if path.stem not in ("damaged", "initializers"))
+READABLE = sorted(
+    path.stem for path in SAMPLES.glob("*.h5") if path.stem not in ("damaged", "initializers")
+)
 SMALL = ("--data", "wine", "--layers", "8x10", "--activation", "sigmoid", "--epochs", "30", "-q")
 NEXT = re.compile(r"^next: (.+?)(?:   # .*)?$", re.MULTILINE)
 TYPED = re.compile(r"^ +(?:Try|or|all) +(dlprobe .+)$", re.MULTILINE)
@@ -27,7 +31,9 @@ TYPED = re.compile(r"^ +(?:Try|or|all) +(dlprobe .+)$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample runs, a run whose error signal vanishes, and a study with one good and one ill value; the tests of this file work in it."""
+    """The sample runs, a run whose error signal vanishes, and a study with one good and one ill
+    value; the tests of this file work in it.
+    """
     path = tmp_path_factory.mktemp("runs")
     for name in READABLE:
         shutil.copy(SAMPLES / f"{name}.h5", path)
@@ -49,7 +55,9 @@ def checked(path: str) -> dict[str, Any]:
     return dict(dlprobe("check", path, "--format", "json").data["runs"][0]["diagnosis"])
 
 
-@pytest.mark.parametrize("name", ["healthy", "lost", "diverged", "interrupted", "ill"])  # all others: python -m tests.detection.diagnoses --agree
+@pytest.mark.parametrize(
+    "name", ["healthy", "lost", "diverged", "interrupted", "ill"]
+)  # all others: python -m tests.detection.diagnoses --agree
 def test_check_inspect_and_diff_say_the_same(name: str) -> None:
     said = checked(f"{name}.h5")
     assert dlprobe("inspect", f"{name}.h5", "--format", "json").data["diagnosis"] == said
@@ -60,12 +68,22 @@ def test_check_inspect_and_diff_say_the_same(name: str) -> None:
 def test_train_says_what_check_says_afterwards() -> None:
     trained = dlprobe("train", *SMALL, "-o", "again.h5", "--format", "json").data
     assert trained["diagnosis"] == checked("again.h5")
-    assert (trained["state"], trained["state_reason"]) == (trained["diagnosis"]["state"], trained["diagnosis"]["reason"])
+    assert (trained["state"], trained["state_reason"]) == (
+        trained["diagnosis"]["state"],
+        trained["diagnosis"]["reason"],
+    )
 
 
 def test_a_study_says_of_its_worst_run_what_check_says() -> None:
-    values = {value["label"]: value for value in dlprobe("compare", "study.h5", "--format", "json").data["values"]}
-    runs = [run for run in dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"] if "zeros" in run["path"]]
+    values = {
+        value["label"]: value
+        for value in dlprobe("compare", "study.h5", "--format", "json").data["values"]
+    }
+    runs = [
+        run
+        for run in dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"]
+        if "zeros" in run["path"]
+    ]
     assert values["zeros"]["diagnosis"] in [run["diagnosis"] for run in runs]
     assert values["zeros"]["diagnosis"]["cause"]["code"] == "W001"
     for name, value in values.items():
@@ -73,9 +91,36 @@ def test_a_study_says_of_its_worst_run_what_check_says() -> None:
 
 
 def test_gradients_says_of_its_cells_what_check_says_of_their_runs() -> None:
-    grid = ("--depth", "2,8", "--width", "6", "--activation", "sigmoid", "--init", "glorot_normal", "--norm", "none")
-    data = dlprobe("gradients", *grid, "--data", "wine", "--epochs", "30", "--seeds", "2", "-o", "grid.h5", "--format", "json").data
-    known = {run["path"]: run["diagnosis"] for run in dlprobe("check", "grid.h5", "--format", "json", "--exit-zero").data["runs"]}
+    grid = (
+        "--depth",
+        "2,8",
+        "--width",
+        "6",
+        "--activation",
+        "sigmoid",
+        "--init",
+        "glorot_normal",
+        "--norm",
+        "none",
+    )
+    data = dlprobe(
+        "gradients",
+        *grid,
+        "--data",
+        "wine",
+        "--epochs",
+        "30",
+        "--seeds",
+        "2",
+        "-o",
+        "grid.h5",
+        "--format",
+        "json",
+    ).data
+    known = {
+        run["path"]: run["diagnosis"]
+        for run in dlprobe("check", "grid.h5", "--format", "json", "--exit-zero").data["runs"]
+    }
     told_of = [cell["diagnosis"] for cell in data["cells"] if cell["diagnosis"]]
     assert told_of
     assert all(each in known.values() for each in told_of)
@@ -93,7 +138,11 @@ def test_every_format_and_the_plugin_say_the_first_line(name: str) -> None:
     assert " ".join(of("table").split())[2:].startswith(sentence)
     assert of("concise").splitlines()[0] == sentence
     assert f"{sentence.replace('%', '%25')}\n" in of("github").replace("%0A", "\n")
-    assert {each.get("value") for each in ElementTree.fromstring(of("junit")).iter("property") if each.get("name") == "diagnosis"} == {sentence}
+    assert {
+        each.get("value")
+        for each in ElementTree.fromstring(of("junit")).iter("property")
+        if each.get("name") == "diagnosis"
+    } == {sentence}
     notes = json.loads(of("sarif"))["runs"][0]["invocations"][0]["toolExecutionNotifications"]
     assert sentence in [note["message"]["text"] for note in notes]
     assert f"{path}: {said['state']}" in of("markdown")
@@ -112,7 +161,10 @@ def test_what_follows_from_the_cause_is_said_so_and_has_no_remedy_of_its_own() -
 
 
 def test_green_is_for_runs_that_learned_well_and_have_no_fault() -> None:
-    marks = {name: dlprobe("check", f"{name}.h5").out[0] for name in ("healthy", "vanishing", "diverged", "exploding")}
+    marks = {
+        name: dlprobe("check", f"{name}.h5").out[0]
+        for name in ("healthy", "vanishing", "diverged", "exploding")
+    }
     assert marks == {"healthy": "✓", "vanishing": "✗", "diverged": "✗", "exploding": "!"}
 
 
@@ -120,7 +172,9 @@ def test_every_action_of_a_run_trains_when_it_is_pasted() -> None:
     states = get_args(StateName)
     runs = dlprobe("check", "ill.h5", "diverged.h5", "--format", "json").data["runs"]
     actions = [action for run in runs for action in run["diagnosis"]["actions"]]
-    commands = {(action["code"], *sorted(action["patch"])): action["command"] for action in actions}.values()
+    commands = {
+        (action["code"], *sorted(action["patch"])): action["command"] for action in actions
+    }.values()
     assert len(commands) >= 4
     for command in commands:
         done = dlprobe(*shlex.split(command)[1:], "--format", "json")
@@ -128,7 +182,9 @@ def test_every_action_of_a_run_trains_when_it_is_pasted() -> None:
 
 
 def test_the_first_action_cures_the_net_whose_signal_vanishes() -> None:
-    """Twenty sigmoid layers of the recipe's form: with ReLU and He weights the same net learns (Glorot, Bordes & Bengio 2011)."""
+    """Twenty sigmoid layers of the recipe's form: with ReLU and He weights the same net learns
+    (Glorot, Bordes & Bengio 2011).
+    """
     action = checked("ill.h5")["actions"][0]
     assert action["patch"]["model.activation"] == "relu"
     cured = dlprobe(*shlex.split(action["command"])[1:], "--format", "json").data
@@ -160,7 +216,10 @@ SCREENS = (
     "train ill.h5 --epochs 1",
     "compare study.h5",
     "compare init glorot_normal zeros --data wine --layers 4 --epochs 1 --seeds 2",
-    "gradients --depth 2 --width 4 --activation relu --init he_normal --norm none --data wine --epochs 1 --seeds 1",
+    (
+        "gradients --depth 2 --width 4 --activation relu --init he_normal --norm none --data wine "
+        "--epochs 1 --seeds 1"
+    ),
     "theory --data wine --layers 8x4",
     "lr-find --data wine --epochs 1 --quick",
     "new",
@@ -171,7 +230,9 @@ SCREENS = (
 
 
 @pytest.mark.parametrize("line", SCREENS)
-def test_what_a_screen_says_to_type_works(line: str, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_screen_says_to_type_works(
+    line: str, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in folder.glob("*.h5"):
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "the ill.h5").symlink_to(folder / "ill.h5")
@@ -187,24 +248,38 @@ def test_what_a_screen_says_to_type_works(line: str, tmp_path: Path, folder: Pat
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_no_line_of_prose_is_wider_than_a_hundred_columns(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_line_of_prose_is_wider_than_a_hundred_columns(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     for name in ("vanishing", "exploding", "healthy"):
         lines = dlprobe("check", f"{name}.h5").out.splitlines()
-        assert [line for line in lines if len(line) > min(width, 100) and "dlprobe " not in line] == []
+        assert [
+            line for line in lines if len(line) > min(width, 100) and "dlprobe " not in line
+        ] == []
 
 
 def test_a_run_of_a_study_can_be_named_wherever_a_run_is_asked_for() -> None:
     first, other = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][:2]
     assert checked(first["path"]) == first["diagnosis"]
-    commands = [("inspect",), ("diff", other["path"]), ("theory", "--against"), ("bias-variance",), ("summary",)]
+    commands = [
+        ("inspect",),
+        ("diff", other["path"]),
+        ("theory", "--against"),
+        ("bias-variance",),
+        ("summary",),
+    ]
     commands.append(("train", "--steps", "2", "-o", "member.h5", "--force"))
     prescribe = ("prescribe", "--seeds", "1", "--tries", "1", "-o", "member.toml", "--force")
     for command in (*commands, prescribe, ("check", other["path"], "--exit-zero", "--against")):
         assert dlprobe(*command, first["path"]).code == 0, command
     for going_on in (("train", "--resume"), ("inspect", "--pack")):
         outcome = dlprobe(*going_on, first["path"])
-        assert (outcome.code, len(outcome.errors), "a run of a study" in outcome.err) == (2, 1, True)
+        assert (outcome.code, len(outcome.errors), "a run of a study" in outcome.err) == (
+            2,
+            1,
+            True,
+        )
     for wrong, said in (("study.h5#nobody", "no run nobody"), ("ill.h5#1", "single run")):
         outcome = dlprobe("check", wrong)
         assert (outcome.code, len(outcome.errors), said in outcome.err) == (2, 1, True)
@@ -216,9 +291,14 @@ def test_an_interrupted_run_says_so() -> None:
 
 def test_the_schemas_describe_one_diagnosis() -> None:
     """Every output that has one has the same keys, described the same."""
-    found = [json.loads(path.read_text(encoding="utf-8")).get("$defs", {}).get("diagnosis") for path in sorted(FOLDER.glob("*.json"))]
+    found = [
+        json.loads(path.read_text(encoding="utf-8")).get("$defs", {}).get("diagnosis")
+        for path in sorted(FOLDER.glob("*.json"))
+    ]
     described = [dict(each["properties"]) for each in found if each]
     assert len(described) >= 6
-    states = [set(each.pop("state")["enum"]) - {"before training"} for each in described]  # of a configuration, which `check` alone judges
+    states = [
+        set(each.pop("state")["enum"]) - {"before training"} for each in described
+    ]  # of a configuration, which `check` alone judges
     assert states == [set(get_args(StateName)) - {"before training"}] * len(states)
     assert all(each == described[0] for each in described)

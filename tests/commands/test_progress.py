@@ -50,11 +50,15 @@ def run(tmp_path: Path) -> str:
     return path
 
 
-def test_the_environment_sets_the_format_and_the_command_line_wins(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_format_and_the_command_line_wins(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DLPROBE_FORMAT", "json")
     assert json.loads(dlprobe("inspect", run).out)["kind"] == "run"
     assert dlprobe("inspect", run, "--format", "table").out.startswith(("✓", "✗", "!"))
-    monkeypatch.setenv("DLPROBE_FORMAT", "sarif")  # for `check` of a whole session: other commands print their table
+    monkeypatch.setenv(
+        "DLPROBE_FORMAT", "sarif"
+    )  # for `check` of a whole session: other commands print their table
     assert json.loads(dlprobe("check", run, "--exit-zero").out)["version"] == "2.1.0"
     assert dlprobe("inspect", run).code == 0
     assert dlprobe("inspect", run, "--format", "sarif").code == 2

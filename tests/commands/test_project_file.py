@@ -1,4 +1,6 @@
-"""Whose settings `check` takes: those of the user's own project, said in every format, and nobody else's."""
+"""Whose settings `check` takes: those of the user's own project, said in every format, and
+nobody else's.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SAID = "dlprobe.toml sets ignore = N, G, A, B, L001, L002; fail-on = never"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """project/inner, the working folder, with a run that diverged: one that nobody's settings may let pass in silence."""
+    """project/inner, the working folder, with a run that diverged: one that nobody's settings
+    may let pass in silence.
+    """
     inner = tmp_path / "project/inner"
     inner.mkdir(parents=True)
     shutil.copy(ROOT / "sample_runs/diverged.h5", inner / "run.h5")
@@ -88,25 +92,52 @@ def file_of(*arguments: str) -> str:
 
 def test_machines_find_what_was_set_in_its_own_place(folder: Path) -> None:
     lenient(folder)
-    settings = {"path": "dlprobe.toml", "settings": {"ignore": ["N", "G", "A", "B", "L001", "L002"], "fail-on": "never"}}
+    settings = {
+        "path": "dlprobe.toml",
+        "settings": {"ignore": ["N", "G", "A", "B", "L001", "L002"], "fail-on": "never"},
+    }
     assert check("--format", "json").data["project_file"] == settings
     assert check("--format", "json", "--counts").data["project_file"] == settings
     assert json.loads(check("--format", "json-lines").out.splitlines()[0]) == settings
-    assert json.loads(check("--format", "sarif").out)["runs"][0]["properties"]["project_file"] == settings
-    found = ElementTree.fromstring(check("--format", "junit").out).find("testsuite/properties/property")
+    assert (
+        json.loads(check("--format", "sarif").out)["runs"][0]["properties"]["project_file"]
+        == settings
+    )
+    found = ElementTree.fromstring(check("--format", "junit").out).find(
+        "testsuite/properties/property"
+    )
     assert found is not None
     assert found.attrib == {"name": "project_file", "value": SAID}
-    assert check("--format", "github").out.startswith("::notice file=dlprobe.toml,title=dlprobe settings::dlprobe.toml sets ignore")
+    assert check("--format", "github").out.startswith(
+        "::notice file=dlprobe.toml,title=dlprobe settings::dlprobe.toml sets ignore"
+    )
 
 
 def test_only_what_changes_something_is_said(folder: Path) -> None:
-    (folder / "dlprobe.toml").write_text('fail-on = "error"\nexit-zero = false\nselect = []\n', encoding="utf-8")
+    (folder / "dlprobe.toml").write_text(
+        'fail-on = "error"\nexit-zero = false\nselect = []\n', encoding="utf-8"
+    )
     assert check("--format", "json").data["project_file"] is None
-    text = 'select = ["N"]\nset = { "N001.severity" = "info", "G001.severity" = "info" }\nfail-on = "warning"\n'
+    text = (
+        'select = ["N"]\nset = { "N001.severity" = "info", "G001.severity" = "info" }\nfail-on = '
+        '"warning"\n'
+    )
     (folder / "dlprobe.toml").write_text(text, encoding="utf-8")
-    arguments = ("--select", "N001", "--set", "N001.severity=error", "--fail-on", "error", "--format", "json")
+    arguments = (
+        "--select",
+        "N001",
+        "--set",
+        "N001.severity=error",
+        "--fail-on",
+        "error",
+        "--format",
+        "json",
+    )
     outcome = check(*arguments)
-    assert (outcome.code, outcome.data["project_file"]["settings"]) == (1, {"set": {"G001.severity": "info"}})
+    assert (outcome.code, outcome.data["project_file"]["settings"]) == (
+        1,
+        {"set": {"G001.severity": "info"}},
+    )
     (folder / "dlprobe.toml").unlink()
     without = check(*arguments)
     assert (without.err, without.data["project_file"]) == ("", None)
@@ -124,30 +155,40 @@ def owned(monkeypatch: pytest.MonkeyPatch, *strange: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dlprobe.toml", "pyproject.toml"])
-def test_a_file_of_another_user_has_no_say_and_is_named(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_has_no_say_and_is_named(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     owned(monkeypatch, lenient(folder, name))
     outcome = check("-q")
     assert outcome.code == 1
     assert outcome.err.startswith(f"note: {name} is not used: it belongs to another user")
 
 
-def test_a_file_of_another_user_without_settings_is_not_mentioned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_without_settings_is_not_mentioned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     owned(monkeypatch, folder / "pyproject.toml")
     assert (check("-q").code, check("-q").err) == (1, "")
 
 
-def test_the_search_ends_at_a_folder_of_another_user(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_ends_at_a_folder_of_another_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     top = folder.parent.parent
     repository(top)
     lenient(top)
     owned(monkeypatch, folder.parent)
     assert (check("-q").code, check("-q").err) == (1, "")
     lenient(folder.parent)
-    assert "note: ../dlprobe.toml is not used: its folder belongs to another user" in check("-q").err
+    assert (
+        "note: ../dlprobe.toml is not used: its folder belongs to another user" in check("-q").err
+    )
 
 
-def test_everything_is_another_users_when_one_runs_as_somebody_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_another_users_when_one_runs_as_somebody_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Root too: what users left lying about is not root's."""
     lenient(folder)
     user = os.geteuid()
@@ -188,7 +229,9 @@ def test_files_that_a_project_names_lie_in_it_or_are_given_by_hand(key: str, fol
         dlprobe("check", "run.h5", "--write-baseline", str(far))
     else:
         shutil.copy("run.h5", far)
-    (folder / "dlprobe.toml").write_text(f"{key} = {json.dumps(str(far) if key == 'baseline' else [str(far)])}\n", encoding="utf-8")
+    (folder / "dlprobe.toml").write_text(
+        f"{key} = {json.dumps(str(far) if key == 'baseline' else [str(far)])}\n", encoding="utf-8"
+    )
     outcome = check()
     assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
     assert outcome.errors[0].endswith(f"type --{key} {far}")
@@ -203,4 +246,9 @@ def test_what_the_file_holds_is_read_where_it_is_trusted(folder: Path) -> None:
     repository(folder.parent)
     path = lenient(folder.parent)
     found = project_file()
-    assert (found.path, found.root, found.refused, found.texts("ignore")[:2]) == (path, folder.parent, "", ["N", "G"])
+    assert (found.path, found.root, found.refused, found.texts("ignore")[:2]) == (
+        path,
+        folder.parent,
+        "",
+        ["N", "G"],
+    )

@@ -37,7 +37,13 @@ def test_a_run_is_told_on_one_page_in_the_words_of_inspect(folder: Path) -> None
     outcome = dlprobe("report", "vanishing.h5")
     assert (outcome.code, outcome.out, outcome.errors) == (0, "", [])
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert headings(page)[:5] == ["Diagnosis", "Findings", "Through the layers", "Learning", "Layer by step"]
+    assert headings(page)[:5] == [
+        "Diagnosis",
+        "Findings",
+        "Through the layers",
+        "Learning",
+        "Layer by step",
+    ]
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     told = data["parts"][0]["diagnosis"]
     assert told["cause"]["code"] == "G001"  # what sample_runs/README.md says of this file
@@ -54,7 +60,10 @@ def test_a_study_is_told_by_its_own_command_and_run_by_run(folder: Path) -> None
     assert [page.count(f">{id}</h3>") for id in ids] == [1] * len(ids)
     links = dict(re.findall(r'<a href="#(s\d+)">([^<]*)</a>', page))
     assert set(ids) <= set(links.values())
-    assert dlprobe("report", f"initializers.h5#{ids[0]}", "--format", "json").data["path"] == f"initializers.h5#{ids[0]}"
+    assert (
+        dlprobe("report", f"initializers.h5#{ids[0]}", "--format", "json").data["path"]
+        == f"initializers.h5#{ids[0]}"
+    )
 
 
 def test_a_report_for_a_pull_request_links_every_picture_that_lies_beside_it(folder: Path) -> None:
@@ -66,7 +75,10 @@ def test_a_report_for_a_pull_request_links_every_picture_that_lies_beside_it(fol
     again = dlprobe("report", "vanishing.h5", "--format", "markdown", "-o", "other.md")
     assert again.code == 0
     (folder / "other.md").unlink()
-    assert "other-" in dlprobe("report", "vanishing.h5", "--format", "markdown", "-o", "other.md").errors[0]  # pictures are not overwritten unasked
+    assert (
+        "other-"
+        in dlprobe("report", "vanishing.h5", "--format", "markdown", "-o", "other.md").errors[0]
+    )  # pictures are not overwritten unasked
 
 
 def test_a_strangers_run_injects_nothing_into_its_page(folder: Path) -> None:
@@ -84,14 +96,28 @@ def test_a_strangers_run_injects_nothing_into_its_page(folder: Path) -> None:
     [
         (["--figure", "a.gif"], "unknown ending 'gif'"),
         (["--figure", "a"], "the ending says what is written"),
-        (["--figure", "there.svg"], "there.svg exists already: choose another name with --figure, or overwrite it with --force"),
-        (["--figure", "text.svg", "--force"], "text.svg is a text, and an SVG picture would take its place"),
+        (
+            ["--figure", "there.svg"],
+            (
+                "there.svg exists already: choose another name with --figure, or overwrite it "
+                "with --force"
+            ),
+        ),
+        (
+            ["--figure", "text.svg", "--force"],
+            "text.svg is a text, and an SVG picture would take its place",
+        ),
         (["--figure", "a.svg", "--only", "los"], "unknown picture 'los': did you mean 'loss'"),
         (["--figure", "a.svg", "--show", "config"], "this result has no picture"),
-        (["--only", "loss", "--theme", "dark"], "--only and --theme are for a picture: give --figure FILE too"),
+        (
+            ["--only", "loss", "--theme", "dark"],
+            "--only and --theme are for a picture: give --figure FILE too",
+        ),
     ],
 )
-def test_what_stands_in_the_way_of_a_picture_is_one_line(arguments: list[str], said: str, folder: Path) -> None:
+def test_what_stands_in_the_way_of_a_picture_is_one_line(
+    arguments: list[str], said: str, folder: Path
+) -> None:
     (folder / "text.svg").write_text("mine", encoding="utf-8")
     (folder / "there.svg").write_text("<svg></svg>", encoding="utf-8")
     outcome = dlprobe("inspect", "vanishing.h5", *arguments)
@@ -104,14 +130,30 @@ def test_what_stands_in_the_way_of_a_picture_is_one_line(arguments: list[str], s
 
 def test_one_picture_is_written_in_every_format(folder: Path) -> None:
     for name in ("a.svg", "a.png", "a.pdf", "a.json"):
-        assert dlprobe("inspect", "vanishing.h5", "--figure", name, "--only", "loss", "--theme", "dark", "--width", "300").errors == []
+        assert (
+            dlprobe(
+                "inspect",
+                "vanishing.h5",
+                "--figure",
+                name,
+                "--only",
+                "loss",
+                "--theme",
+                "dark",
+                "--width",
+                "300",
+            ).errors
+            == []
+        )
     spec = json.loads((folder / "a.json").read_text(encoding="utf-8"))
     assert spec["width"] == 300
     assert (folder / "a.svg").read_text(encoding="utf-8") == svg(spec)
     assert dlprobe("inspect", "vanishing.h5", "--figure", "a.svg", "--force").code == 0
 
 
-def test_without_the_extra_one_line_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_one_line_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     for arguments in (["inspect", "vanishing.h5", "--figure", "a.svg"], ["report", "vanishing.h5"]):
         outcome = dlprobe(*arguments)
@@ -122,7 +164,9 @@ def test_without_the_extra_one_line_says_what_to_install(folder: Path, monkeypat
         svg({})
 
 
-def test_under_a_limit_of_addresses_one_line_says_that_no_picture_can_be_drawn(folder: Path) -> None:
+def test_under_a_limit_of_addresses_one_line_says_that_no_picture_can_be_drawn(
+    folder: Path,
+) -> None:
     outcome = process("inspect", "vanishing.h5", "--figure", "a.svg", "--untrusted", folder=folder)
     assert outcome.code == 2
     assert "cannot be drawn under a limit of addresses" in outcome.errors[0]
@@ -131,7 +175,9 @@ def test_under_a_limit_of_addresses_one_line_says_that_no_picture_can_be_drawn(f
 
 def test_options_of_pictures_are_there_once_whatever_a_command_calls_its_own() -> None:
     for name in application.names():
-        options = [option for parameter in application.load(name).params for option in parameter.opts]
+        options = [
+            option for parameter in application.load(name).params for option in parameter.opts
+        ]
         assert len(options) == len(set(options)), name
         assert ("--figure" in options) == ("--figure-width" in options) == ("--only" in options)
 
@@ -140,7 +186,11 @@ def test_a_run_hands_out_its_pictures_and_shows_itself_in_notebooks(folder: Path
     with open_run(folder / "vanishing.h5") as run, open_run(folder / "initializers.h5") as study:
         spec = run.figure("depth_profile", theme="dark", width=300)
         assert [part["width"] for part in spec["vconcat"]] == [300, 300, 300]
-        drawn = [row["y"] for row in spec["vconcat"][2]["layer"][-1]["data"]["values"] if row["series"] == "step 0"]
+        drawn = [
+            row["y"]
+            for row in spec["vconcat"][2]["layer"][-1]["data"]["values"]
+            if row["series"] == "step 0"
+        ]
         assert drawn == run.statistic("error_signal_rms")[0, :-1].tolist()
         with pytest.raises(ConfigError, match="known: "):
             run.figure("nothing")

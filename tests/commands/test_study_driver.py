@@ -1,4 +1,6 @@
-"""The one driver: whatever experiment is stopped, gone on with or shown again, it is so in the same way and words."""
+"""The one driver: whatever experiment is stopped, gone on with or shown again, it is so in the
+same way and words.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,35 @@ from dlprobe.experiments.study import PlannedRun, open_study
 from dlprobe.runs import Run, Study, StudyWriter, open_run
 from dlprobe.training.prepared_sets import PreparedSets
 
-BASE = from_options(None, {"data": "wine", "layers": "3", "steps": "2", "dtype": "float64", "record_every": "1"})
+BASE = from_options(
+    None, {"data": "wine", "layers": "3", "steps": "2", "dtype": "float64", "record_every": "1"}
+)
 RESULT_OF = {
     "compare": (["compare", "init", "zeros", "ones", *TINY, "--seeds", "1"], "runs"),
-    "gradients": (["gradients", "--data", "wine", "--depth", "2", "--width", "3", "--activation", "tanh", "--init", "he_normal", "--steps", "1"], "runs"),
+    "gradients": (
+        [
+            "gradients",
+            "--data",
+            "wine",
+            "--depth",
+            "2",
+            "--width",
+            "3",
+            "--activation",
+            "tanh",
+            "--init",
+            "he_normal",
+            "--steps",
+            "1",
+        ],
+        "runs",
+    ),
     "lr-find": (["lr-find", *TINY, "--range-steps", "20"], "runs"),
     "prescribe": (["prescribe", "ill.h5", "--seeds", "1", "--tries", "2"], "runs"),
-    "bias-variance": (["bias-variance", *TINY, "--replicas", "2", "--over", "width=2,3"], "replicas"),
+    "bias-variance": (
+        ["bias-variance", *TINY, "--replicas", "2", "--over", "width=2,3"],
+        "replicas",
+    ),
 }
 
 
@@ -44,7 +68,9 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stopped_before(patch: pytest.MonkeyPatch, job: int) -> None:
-    """Ctrl-C when the jobs before this one of the first round have ended; negative numbers count from the end."""
+    """Ctrl-C when the jobs before this one of the first round have ended; negative numbers
+    count from the end.
+    """
     real = threads.run_all
 
     def some(wanted: list[Any], workers: int, stop: Any) -> Iterator[Any]:
@@ -55,20 +81,33 @@ def stopped_before(patch: pytest.MonkeyPatch, job: int) -> None:
 
 
 @pytest.mark.parametrize("command", RESULT_OF)
-def test_a_stopped_experiment_shows_what_had_ended_and_says_so(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_experiment_shows_what_had_ended_and_says_so(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments, unit = RESULT_OF[command]
     stopped_before(monkeypatch, -1)
     outcome = dlprobe(*arguments, "--format", "json")
     assert (outcome.code, bool(outcome.out)) == (130, True), outcome.err
-    kept = "; ill.proof.json keeps them, and the same command goes on" if command == "prescribe" else ""
-    assert re.search(rf"^warning: interrupted: the result is of the \d+ of \d+ {unit} that had ended{kept}$", outcome.err, re.MULTILINE)
+    kept = (
+        "; ill.proof.json keeps them, and the same command goes on"
+        if command == "prescribe"
+        else ""
+    )
+    assert re.search(
+        rf"^warning: interrupted: the result is of the \d+ of \d+ {unit} that had ended{kept}$",
+        outcome.err,
+        re.MULTILINE,
+    )
 
 
 def test_a_stopped_recipe_says_where_its_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped_before(monkeypatch, 1)
     outcome = dlprobe("recipe", "he_for_smooth", "--tiny", "-o", "study.h5")
     assert (outcome.code, outcome.out) == (130, "")
-    said = "nothing follows yet from the runs that had ended; they are kept, look at them with dlprobe inspect study.h5"
+    said = (
+        "nothing follows yet from the runs that had ended; they are kept, look at them with "
+        "dlprobe inspect study.h5"
+    )
     assert f"warning: interrupted: {said}" in outcome.err.splitlines()
     assert dlprobe("inspect", "study.h5").code == 0
 
@@ -84,7 +123,10 @@ def test_a_second_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> N
         patch.setattr(threads, "run_all", impatient)
         outcome = dlprobe(*RESULT_OF["compare"][0], "-o", "study.h5")
     assert (outcome.code, outcome.out) == (130, "")
-    assert outcome.err.splitlines()[-2:] == ["note: the runs that had ended are kept: go on with dlprobe compare --resume study.h5", "error: interrupted"]
+    assert outcome.err.splitlines()[-2:] == [
+        "note: the runs that had ended are kept: go on with dlprobe compare --resume study.h5",
+        "error: interrupted",
+    ]
     assert dlprobe("compare", "--resume", "study.h5").code == 0
 
 
@@ -100,16 +142,27 @@ def test_a_saved_grid_is_shown_again_without_training(monkeypatch: pytest.Monkey
 
 
 def experiments() -> list[ResumableExperiment[Any, Any]]:
-    cells = (Cell({"init": "zeros"}, with_values(BASE, {"model.init": "zeros"})), Cell({"init": "ones"}, with_values(BASE, {"model.init": "ones"})))
+    cells = (
+        Cell({"init": "zeros"}, with_values(BASE, {"model.init": "zeros"})),
+        Cell({"init": "ones"}, with_values(BASE, {"model.init": "ones"})),
+    )
     return [
-        GradientExperiment(grid(BASE, Axes([2], [3], ["tanh"], ["he_normal"], ["none"], {"bias": ["yes", "no"]})), range(2), PreparedSets()),
-        CompareExperiment({"init": ("zeros", "ones")}, cells, (3, 4), "val_loss", 0.5, "updates", vary_data=True),
+        GradientExperiment(
+            grid(BASE, Axes([2], [3], ["tanh"], ["he_normal"], ["none"], {"bias": ["yes", "no"]})),
+            range(2),
+            PreparedSets(),
+        ),
+        CompareExperiment(
+            {"init": ("zeros", "ones")}, cells, (3, 4), "val_loss", 0.5, "updates", vary_data=True
+        ),
         BiasVarianceExperiment(BASE, Request(3, "both", over="width=1,2")),
     ]
 
 
 @pytest.mark.parametrize("experiment", experiments(), ids=lambda experiment: experiment.name)
-def test_a_study_file_says_enough_to_plan_the_same_runs_and_more(experiment: ResumableExperiment[Any, Any], tmp_path: Path) -> None:
+def test_a_study_file_says_enough_to_plan_the_same_runs_and_more(
+    experiment: ResumableExperiment[Any, Any], tmp_path: Path
+) -> None:
     with StudyWriter.create(tmp_path / "study.h5", experiment.describe()):
         pass
     with open_study(tmp_path / "study.h5", experiment.name) as study:
@@ -118,13 +171,17 @@ def test_a_study_file_says_enough_to_plan_the_same_runs_and_more(experiment: Res
     assert again.plan({}) == experiment.plan({})
     assert again.describe() == experiment.describe()
     more = again.repeated(again.repetitions + 1).plan({})
-    assert {each.id: each.config for each in experiment.plan({})}.items() <= {each.id: each.config for each in more}.items()
+    assert {each.id: each.config for each in experiment.plan({})}.items() <= {
+        each.id: each.config for each in more
+    }.items()
     assert len(more) > len(experiment.plan({}))
 
 
 @dataclass(frozen=True)
 class Doubling(ResumableExperiment[float, float]):
-    """The least steps after which the training loss is below a bound: one run per round, twice as long as the one before. What a new experiment takes."""
+    """The least steps after which the training loss is below a bound: one run per round, twice
+    as long as the one before. What a new experiment takes.
+    """
 
     name = "doubling"
 
@@ -135,7 +192,11 @@ class Doubling(ResumableExperiment[float, float]):
 
     @classmethod
     def restore(cls, study: Study, told: Any = None) -> Doubling:
-        return cls(from_mapping(study.description["config"]), study.description["bound"], study.description["seeds"])
+        return cls(
+            from_mapping(study.description["config"]),
+            study.description["bound"],
+            study.description["seeds"],
+        )
 
     @property
     def configs(self) -> list[RunConfig]:
@@ -149,7 +210,13 @@ class Doubling(ResumableExperiment[float, float]):
         return replace(self, seeds=count)
 
     def describe(self) -> dict[str, Any]:
-        return {"experiment": self.name, "axes": {}, "config": to_mapping(self.config), "bound": self.bound, "seeds": self.seeds}
+        return {
+            "experiment": self.name,
+            "axes": {},
+            "config": to_mapping(self.config),
+            "bound": self.bound,
+            "seeds": self.seeds,
+        }
 
     def plan(self, found: Mapping[str, float]) -> list[PlannedRun]:
         planned = [self._run(0)]
@@ -158,7 +225,10 @@ class Doubling(ResumableExperiment[float, float]):
         return planned
 
     def _run(self, number: int) -> PlannedRun:
-        return PlannedRun(f"run{number}", with_values(self.config, {"training.steps": 2**number, "data.data_seed": 0}))
+        return PlannedRun(
+            f"run{number}",
+            with_values(self.config, {"training.steps": 2**number, "data.data_seed": 0}),
+        )
 
     def read(self, planned: PlannedRun, run: Run) -> float:
         return float(run.final["train_loss"])
@@ -170,7 +240,9 @@ class Doubling(ResumableExperiment[float, float]):
         return {"steps": [result]}
 
 
-def test_a_new_experiment_of_several_rounds_needs_no_driver_of_its_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_experiment_of_several_rounds_needs_no_driver_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shown: list[Any] = []
 
     def show(experiment: Doubling, result: float, execution: Execution, screen: Screen) -> None:
@@ -195,9 +267,19 @@ def test_a_new_experiment_of_several_rounds_needs_no_driver_of_its_own(monkeypat
     assert "go on with dlprobe doubling --resume study.h5" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="too few runs had ended"):
         show_saved(Doubling, Path("study.h5"), Screen(), show)
-    assert go_on(Doubling, None, Execution(1, resume=Path("study.h5")), Screen(), show) == ExitCode.DONE
+    assert (
+        go_on(Doubling, None, Execution(1, resume=Path("study.h5")), Screen(), show)
+        == ExitCode.DONE
+    )
     with open_run("study.h5") as study:
-        assert (len(study.runs), study.status, study.table["steps"].tolist()) == (rounds, "finished", [steps])
-    assert go_on(Doubling, None, Execution(1, resume=Path("study.h5")), Screen(), show) == ExitCode.DONE
+        assert (len(study.runs), study.status, study.table["steps"].tolist()) == (
+            rounds,
+            "finished",
+            [steps],
+        )
+    assert (
+        go_on(Doubling, None, Execution(1, resume=Path("study.h5")), Screen(), show)
+        == ExitCode.DONE
+    )
     assert show_saved(Doubling, Path("study.h5"), Screen(), show) == ExitCode.DONE
     assert shown == [(steps, None)] + [(steps, Path("study.h5"))] * 3

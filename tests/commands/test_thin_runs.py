@@ -1,4 +1,6 @@
-"""Runs of which little was recorded: every command that reads says so in one line, or works on what there is."""
+"""Runs of which little was recorded: every command that reads says so in one line, or works on
+what there is.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ FEW_STEPS = ("one_row", "no_evaluation", "linear_rows")
 
 
 def described(layers: str) -> RunDescription:
-    config = from_mapping({"data": {"data": "wine"}, "model": {"layers": layers}, "training": {"epochs": 2}})
+    config = from_mapping(
+        {"data": {"data": "wine"}, "model": {"layers": layers}, "training": {"epochs": 2}}
+    )
     return describe(trainer.start(config, prepare(load(config.data, 0), config.data, 0, "float32")))
 
 
@@ -37,10 +41,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("thin")
     net, linear = described("5,4"), described("")
     (place / "empty.h5.journal").touch()
-    writers = {name: RunWriter.create(place / f"{name}.h5", linear if "linear" in name else net) for name in (*NO_STEP, *FEW_STEPS)}
-    writers["evaluated"].evaluation(0, {"train_loss": 1.0, "val_loss": 1.0, "train_error": 0.5, "val_error": 0.5})
+    writers = {
+        name: RunWriter.create(place / f"{name}.h5", linear if "linear" in name else net)
+        for name in (*NO_STEP, *FEW_STEPS)
+    }
+    writers["evaluated"].evaluation(
+        0, {"train_loss": 1.0, "val_loss": 1.0, "train_error": 0.5, "val_error": 0.5}
+    )
     for name in ("ended", "packed"):
-        writers[name].end("interrupted", {"steps_done": 0, "stopped_step": 0, "stop_reason": "Ctrl-C"})
+        writers[name].end(
+            "interrupted", {"steps_done": 0, "stopped_step": 0, "stop_reason": "Ctrl-C"}
+        )
     writers["packed"].pack()
     writers["one_row"].evaluation(0, {"train_loss": 1.0})
     rows(writers["one_row"], 3, 1)
@@ -77,27 +88,54 @@ def one_error(outcome: object) -> str:
     ],
     ids=" ".join,
 )
-def test_a_run_without_a_recorded_step_is_said_to_have_none(arguments: list[str], name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_a_recorded_step_is_said_to_have_none(
+    arguments: list[str], name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     line = one_error(dlprobe(*(each.replace("RUN", f"{name}.h5") for each in arguments)))
     assert line.startswith(f"error: {name}.h5 holds no recorded step")
 
 
 @pytest.mark.parametrize(
-    "command", [["inspect"], ["check"], ["diff", "good.h5"], ["theory", "--against"], ["bias-variance"], ["prescribe"], ["train"], ["train", "--dry-run"]]
+    "command",
+    [
+        ["inspect"],
+        ["check"],
+        ["diff", "good.h5"],
+        ["theory", "--against"],
+        ["bias-variance"],
+        ["prescribe"],
+        ["train"],
+        ["train", "--dry-run"],
+    ],
 )
-def test_an_empty_journal_is_one_line(command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_journal_is_one_line(
+    command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
-    assert one_error(dlprobe(*command, "empty.h5")).endswith("is empty: the run was stopped before it began; delete it and train again")
+    assert one_error(dlprobe(*command, "empty.h5")).endswith(
+        "is empty: the run was stopped before it began; delete it and train again"
+    )
 
 
 @pytest.mark.parametrize("name", [*NO_STEP, *FEW_STEPS])
-def test_what_there_is_can_be_looked_at(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_can_be_looked_at(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
-    for more in ([], ["--show", "layers"], ["--show", "metrics"], ["--show", "config"], ["--show", "environment"], ["--format", "json"]):
+    for more in (
+        [],
+        ["--show", "layers"],
+        ["--show", "metrics"],
+        ["--show", "config"],
+        ["--show", "environment"],
+        ["--format", "json"],
+    ):
         outcome = dlprobe("inspect", f"{name}.h5", *more)
         assert (outcome.code, outcome.err) == (0, ""), more
-    assert ("stopped after 0 steps" in " ".join(dlprobe("inspect", f"{name}.h5").out.split())) == (name in NO_STEP)
+    assert ("stopped after 0 steps" in " ".join(dlprobe("inspect", f"{name}.h5").out.split())) == (
+        name in NO_STEP
+    )
     for more in (["gradient_rms"], ["gradient_rms", "--over", "layer"], ["batch_loss"]):
         outcome = dlprobe("inspect", f"{name}.h5", "--statistic", *more)
         assert (outcome.code, outcome.err) == (0, "")
@@ -106,19 +144,29 @@ def test_what_there_is_can_be_looked_at(name: str, folder: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", FEW_STEPS)
-def test_a_few_steps_are_judged_and_compared(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_steps_are_judged_and_compared(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     for arguments in (["check", f"{name}.h5"], ["diff", f"{name}.h5", "good.h5"]):
         outcome = dlprobe(*arguments)
         assert outcome.code in (0, 1)
         assert outcome.errors == []
-    assert "not compared with the baseline: " in one_error(dlprobe("check", f"{name}.h5", "--against", "good.h5"))
+    assert "not compared with the baseline: " in one_error(
+        dlprobe("check", f"{name}.h5", "--against", "good.h5")
+    )
 
 
-def test_studies_without_runs_or_steps_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studies_without_runs_or_steps_are_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     for arguments in (["check"], ["diff", "good.h5"]):
-        assert "study_none.h5 is a study without a run" in one_error(dlprobe(*arguments, "study_none.h5"))
-        assert "study_thin.h5#a holds no recorded step" in one_error(dlprobe(*arguments, "study_thin.h5"))
+        assert "study_none.h5 is a study without a run" in one_error(
+            dlprobe(*arguments, "study_none.h5")
+        )
+        assert "study_thin.h5#a holds no recorded step" in one_error(
+            dlprobe(*arguments, "study_thin.h5")
+        )
     assert one_error(dlprobe("compare", "study_none.h5"))
     assert dlprobe("inspect", "study_thin.h5").code == 0

@@ -38,7 +38,9 @@ def test_where_no_folder_runs_can_be_made_the_way_out_is_told() -> None:
     Path("runs").write_text("a file in its place")
     outcome = dlprobe("train", *TINY)
     assert outcome.code == 2
-    assert outcome.errors == ["error: runs/wine-1.h5 cannot be made: Not a directory; choose another place with -o"]
+    assert outcome.errors == [
+        "error: runs/wine-1.h5 cannot be made: Not a directory; choose another place with -o"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,16 +71,27 @@ def test_a_run_file_whose_data_file_has_changed_says_that_it_is_not_repeated() -
     trained("--data", "data.csv", "--layers", "3", "--epochs", "1", "-o", "first.h5")
     assert dlprobe("train", "first.h5", "-o", "same.h5").err.count("warning:") == 0
     Path("data.csv").write_text("\n".join(["a,b,y", "7,7,p", *rows[1:]]))
-    assert "warning: data.csv has changed since first.h5 was trained on it: this run does not repeat that one" in dlprobe("train", "first.h5", "-o", "b.h5").err
-    assert "has changed" not in dlprobe("train", "first.h5", "--seed", "5", "-o", "c.h5").err  # another split is other data anyway
+    assert (
+        "warning: data.csv has changed since first.h5 was trained on it: this run does not "
+        "repeat that one"
+    ) in dlprobe("train", "first.h5", "-o", "b.h5").err
+    assert (
+        "has changed" not in dlprobe("train", "first.h5", "--seed", "5", "-o", "c.h5").err
+    )  # another split is other data anyway
 
 
 def test_toml_and_options_make_the_same_run_and_options_win() -> None:
-    Path("net.toml").write_text('[data]\ndata = "wine"\n[model]\nlayers = [5, 4]\nactivation = "tanh"\n[training]\nepochs = 2\nseed = 7\n')
+    Path("net.toml").write_text(
+        '[data]\ndata = "wine"\n[model]\nlayers = [5, 4]\nactivation = "tanh"\n[training]\n'
+        "epochs = 2\nseed = 7\n"
+    )
     from_toml = trained("net.toml", "-o", "a.h5")
     from_options = trained(*TINY, "--activation", "tanh", "--seed", "7", "-o", "b.h5")
     assert from_toml["content_sha256"] == from_options["content_sha256"]
-    assert trained("net.toml", "--seed", "8", "-o", "c.h5")["content_sha256"] != from_toml["content_sha256"]
+    assert (
+        trained("net.toml", "--seed", "8", "-o", "c.h5")["content_sha256"]
+        != from_toml["content_sha256"]
+    )
 
 
 def test_shown_configuration_is_toml_that_repeats_the_run() -> None:
@@ -114,7 +127,10 @@ def test_force_does_not_overwrite_the_data_that_are_trained_on() -> None:
     Path("link.csv").symlink_to("d.csv")
     for output in ("d.csv", "link.csv"):
         outcome = dlprobe("train", "--data", "./d.csv", "--steps", "1", "-o", output, "--force")
-        assert (outcome.code, outcome.errors) == (2, [f"error: {output} is the data file that is trained on: choose another name with -o"])
+        assert (outcome.code, outcome.errors) == (
+            2,
+            [f"error: {output} is the data file that is trained on: choose another name with -o"],
+        )
     assert Path("d.csv").read_text().startswith("a,y\n0,0\n")
 
 
@@ -125,7 +141,9 @@ def test_force_overwrites() -> None:
 
 
 def test_deep_sigmoid_net_with_glorot_weights_is_said_to_vanish() -> None:
-    outcome = dlprobe("train", "--layers", "30x10", "--activation", "sigmoid", "--steps", "1", "--details")
+    outcome = dlprobe(
+        "train", "--layers", "30x10", "--activation", "sigmoid", "--steps", "1", "--details"
+    )
     assert outcome.code == 0
     assert "▼ vanishing" in outcome.out
     assert "step 0: vanishing: the error signal of hidden_1" in " ".join(outcome.out.split())
@@ -133,7 +151,9 @@ def test_deep_sigmoid_net_with_glorot_weights_is_said_to_vanish() -> None:
 
 
 def test_diverged_run_says_so_and_exits_0() -> None:
-    outcome = dlprobe("train", *TINY, "--optimizer", "sgd", "--lr", "1e20", "-o", "run.h5", "--format", "json")
+    outcome = dlprobe(
+        "train", *TINY, "--optimizer", "sgd", "--lr", "1e20", "-o", "run.h5", "--format", "json"
+    )
     assert outcome.code == 0
     assert (outcome.data["status"], outcome.data["verdict"]) == ("diverged", "diverged")
     assert "hidden_" in outcome.data["reason"]
@@ -144,28 +164,70 @@ def test_diverged_run_says_so_and_exits_0() -> None:
     "options",
     [
         ("--layers", "4,4", "--norm", "batch", "--init", "normal(std=1e18)", "--lr", "0"),
-        ("--layers", "4,4", "--init", "normal(std=1e200)", "--dtype", "float64", "--l2", "1e-3", "--orthogonal-penalty", "1"),
+        (
+            "--layers",
+            "4,4",
+            "--init",
+            "normal(std=1e200)",
+            "--dtype",
+            "float64",
+            "--l2",
+            "1e-3",
+            "--orthogonal-penalty",
+            "1",
+        ),
         ("--layers", "4,4", "--init", "normal(std=3e37)"),
         ("--layers", "4", "--optimizer", "adagrad", "--lr", "1e38"),
     ],
 )
-def test_huge_numbers_are_the_run_s_matter_and_no_warnings_of_a_library(options: tuple[str, ...]) -> None:
-    """NumPy's RuntimeWarning says nothing to somebody whose net explodes; here it would be an error (pytest's warnings) and exit code 2."""
-    assert dlprobe("train", "--data", "wine", "--steps", "2", "--histogram-every", "1", *options, "-o", "run.h5").code == 0
-    for view in ((), ("--histograms",), ("--histograms", "--what", "weight"), ("--show", "metrics"), ("--statistic", "error_signal_rms")):
+def test_huge_numbers_are_the_run_s_matter_and_no_warnings_of_a_library(
+    options: tuple[str, ...],
+) -> None:
+    """NumPy's RuntimeWarning says nothing to somebody whose net explodes; here it would be an
+    error (pytest's warnings) and exit code 2.
+    """
+    assert (
+        dlprobe(
+            "train",
+            "--data",
+            "wine",
+            "--steps",
+            "2",
+            "--histogram-every",
+            "1",
+            *options,
+            "-o",
+            "run.h5",
+        ).code
+        == 0
+    )
+    for view in (
+        (),
+        ("--histograms",),
+        ("--histograms", "--what", "weight"),
+        ("--show", "metrics"),
+        ("--statistic", "error_signal_rms"),
+    ):
         outcome = dlprobe("inspect", "run.h5", *view)
         assert (outcome.code, outcome.err) == (0, ""), view
 
 
 def test_net_without_hidden_layers_and_data_without_validation_part_train() -> None:
-    data = trained("--data", "linear", "--layers", "", "--split", "100,0,0", "--epochs", "1", "-o", "run.h5")
+    data = trained(
+        "--data", "linear", "--layers", "", "--split", "100,0,0", "--epochs", "1", "-o", "run.h5"
+    )
     assert data["verdict"] == "not evaluated"
     assert data["val_loss"] is None
     assert dlprobe("inspect", "run.h5").code == 0
 
 
-@pytest.mark.parametrize(("error", "status", "code"), [(MemoryError(), "failed", 2), (KeyboardInterrupt(), "interrupted", 130)])
-def test_exception_in_training_leaves_a_packed_readable_run(error: BaseException, status: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(MemoryError(), "failed", 2), (KeyboardInterrupt(), "interrupted", 130)],
+)
+def test_exception_in_training_leaves_a_packed_readable_run(
+    error: BaseException, status: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     block, calls = trainer._block, []
 
     def fails_the_second_time(*arguments: Any) -> tuple[float, bool]:
@@ -193,7 +255,19 @@ def test_first_command_says_that_kernels_are_compiled(monkeypatch: pytest.Monkey
 def test_the_share_of_clipped_steps_is_told(tmp_path: Path) -> None:
     """Bounds that nothing and that everything reaches: 0 % and 100 % of the steps."""
     for bound, share in (("1e9", "0 % of the steps"), ("1e-9", "100 % of the steps")):
-        found = dlprobe("train", "--data", "wine", "--layers", "4", "--steps", "5", "--clip-global-norm", bound, "-o", f"{tmp_path}/{bound}.h5")
+        found = dlprobe(
+            "train",
+            "--data",
+            "wine",
+            "--layers",
+            "4",
+            "--steps",
+            "5",
+            "--clip-global-norm",
+            bound,
+            "-o",
+            f"{tmp_path}/{bound}.h5",
+        )
         assert found.code == 0
         assert share in found.out
         assert f"clip global norm {float(bound):g}" in found.out
@@ -213,9 +287,17 @@ def test_ctrl_c_while_packing_says_where_the_run_is(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("epochs", ["2", "20"])
 @pytest.mark.parametrize(("data", "updates", "needed"), [("wine", 8, 50), ("digits", 68, 100)])
-def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(data: str, updates: int, needed: int, epochs: str) -> None:
-    done = dlprobe("train", "--data", data, "--lr", "1e-9", "--epochs", epochs, "-o", "run.h5", "--quiet")
-    for screen in (done.out, dlprobe("inspect", "run.h5").out, dlprobe("inspect", "run.h5", "--format", "markdown").out):
+def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(
+    data: str, updates: int, needed: int, epochs: str
+) -> None:
+    done = dlprobe(
+        "train", "--data", data, "--lr", "1e-9", "--epochs", epochs, "-o", "run.h5", "--quiet"
+    )
+    for screen in (
+        done.out,
+        dlprobe("inspect", "run.h5").out,
+        dlprobe("inspect", "run.h5", "--format", "markdown").out,
+    ):
         words = " ".join(screen.split())
         if epochs == "2":
             assert f"too short to tell: {updates} updates of the {needed} that are needed" in words
@@ -224,7 +306,9 @@ def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(data: str, upda
             assert "% in training" in words
             assert "guessing has" in words
         assert not [sign for sign in ("healthy", "✅", "learned well") if sign in screen]
-        assert {line for line in screen.splitlines() if line.startswith("✓")} <= {"✓ level"}  # what the mark beside a measured signal means
+        assert {line for line in screen.splitlines() if line.startswith("✓")} <= {
+            "✓ level"
+        }  # what the mark beside a measured signal means
 
 
 def test_what_was_learned_is_the_first_thing_said_and_green_where_it_is_much() -> None:

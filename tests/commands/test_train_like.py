@@ -1,4 +1,6 @@
-"""`train --like RUN`: the net of dlprobe that comes nearest to a recorded one, on the arrays that its recorder kept; what is missing is one line."""
+"""`train --like RUN`: the net of dlprobe that comes nearest to a recorded one, on the arrays
+that its recorder kept; what is missing is one line.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from dlprobe.rules import judge
 
 
 def recorded(path: Path, keep: bool) -> Path:
-    """Thirty steps of a tanh net whose hidden weights are N(0, 1), which SGD with momentum trains."""
+    """Thirty steps of a tanh net whose hidden weights are N(0, 1), which SGD with momentum
+    trains.
+    """
     torch.manual_seed(0)
     model = Net("tanh", (6, 12, 9, 3))
     for module in model.modules():
@@ -46,15 +50,29 @@ def test_the_nearest_net_has_what_was_recorded(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     with opened(tmp_path / "near.h5") as run, opened(source) as foreign:
         config = run.required_configuration()
-        assert (config.model.layers, str(config.model.activation), str(config.training.loss)) == ((12, 9), "tanh", "cross_entropy")
-        assert (str(config.training.optimizer), config.training.lr, config.training.batch_size) == ("momentum(momentum=0.8)", 0.05, 16)
+        assert (config.model.layers, str(config.model.activation), str(config.training.loss)) == (
+            (12, 9),
+            "tanh",
+            "cross_entropy",
+        )
+        assert (str(config.training.optimizer), config.training.lr, config.training.batch_size) == (
+            "momentum(momentum=0.8)",
+            0.05,
+            16,
+        )
         assert config.training.steps == 30
         assert config.model.init is not None
         assert config.model.init.name == "normal"
         assert float(config.model.init.parameters["std"]) == pytest.approx(1.0, abs=0.2)
-        np.testing.assert_array_equal(run.data["train_class_counts"], foreign.data["train_class_counts"])
+        np.testing.assert_array_equal(
+            run.data["train_class_counts"], foreign.data["train_class_counts"]
+        )
         np.testing.assert_array_equal(run.data["feature_mean"], foreign.data["feature_mean"])
-        assert [len(run.data[f"{part}_indices"]) for part in ("train", "val", "test")] == [64, 32, 0]
+        assert [len(run.data[f"{part}_indices"]) for part in ("train", "val", "test")] == [
+            64,
+            32,
+            0,
+        ]
         assert judge(run).passed
 
 
@@ -63,9 +81,15 @@ def test_the_nearest_net_has_what_was_recorded(tmp_path: Path) -> None:
     [
         (
             lambda path: recorded(path, keep=False),
-            "has shapes and counts of its data, not the data: record it with rec.data(…, keep=True), or give --data FILE",
+            (
+                "has shapes and counts of its data, not the data: record it with rec.data(…, "
+                "keep=True), or give --data FILE"
+            ),
         ),
-        (lambda path: foreign_runs.write(path, "healthy", steps=3), "does not say the sizes of its layers: give --layers"),
+        (
+            lambda path: foreign_runs.write(path, "healthy", steps=3),
+            "does not say the sizes of its layers: give --layers",
+        ),
         (own_run, "was trained by dlprobe"),
     ],
     ids=["no arrays", "no sizes", "own run"],

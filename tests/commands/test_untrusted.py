@@ -1,4 +1,6 @@
-"""--untrusted: reading in a process of its own, whose crash, hang or hunger is one line here; --max-declared: what one file may declare."""
+"""--untrusted: reading in a process of its own, whose crash, hang or hunger is one line here;
+--max-declared: what one file may declare.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,11 @@ def test_it_prints_and_ends_as_without(name: str, tmp_path: Path) -> None:
 
 
 def test_every_command_that_has_it_is_tried() -> None:
-    offered = {name for name in application.names() if any("--untrusted" in parameter.opts for parameter in application.load(name).params)}
+    offered = {
+        name
+        for name in application.names()
+        if any("--untrusted" in parameter.opts for parameter in application.load(name).params)
+    }
     assert offered == set(READING)
 
 
@@ -39,10 +45,15 @@ def test_every_command_that_has_it_is_tried() -> None:
     [
         ("import os; os.kill(os.getpid(), 11)", "reading crashed (SIGSEGV)"),
         ("import time; time.sleep(60)", "reading took more than"),
-        ("import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 1))\nwhile True: pass", "reading took more than"),
+        (
+            "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+            "reading took more than",
+        ),
     ],
 )
-def test_what_ends_the_process_is_one_line(child: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ends_the_process_is_one_line(
+    child: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(untrusted, "CHILD", child)
     monkeypatch.setattr(untrusted, "SECONDS", 2.0)
     outcome = dlprobe("inspect", VANISHING, "--untrusted")
@@ -50,9 +61,14 @@ def test_what_ends_the_process_is_one_line(child: str, said: str, monkeypatch: p
     assert said in outcome.err
 
 
-def test_memory_beyond_the_limit_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_memory_beyond_the_limit_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A file that passes every check and declares more than the process may take."""
-    hungry = "import resource as r; from dlprobe.commands import main; import dlprobe.hdf5.guard as g, sys, numpy\n"
+    hungry = (
+        "import resource as r; from dlprobe.commands import main; import dlprobe.hdf5.guard as g, "
+        "sys, numpy\n"
+    )
     hungry += "g.GuardedFile.read = lambda self, path: numpy.ones(2**40)\nsys.exit(main())"
     monkeypatch.setattr(untrusted, "CHILD", hungry)
     assert dlprobe("inspect", VANISHING, "--untrusted").code == 2
@@ -62,7 +78,9 @@ def test_memory_beyond_the_limit_is_one_line(tmp_path: Path, monkeypatch: pytest
 def test_a_hostile_file_is_refused_there_as_here(tmp_path: Path) -> None:
     path = tmp_path / "hostile.h5"
     path.write_bytes(Path(VANISHING).read_bytes()[:30000] + os.urandom(5000))
-    plain, apart = (process("inspect", "hostile.h5", *more, folder=tmp_path) for more in ((), ("--untrusted",)))
+    plain, apart = (
+        process("inspect", "hostile.h5", *more, folder=tmp_path) for more in ((), ("--untrusted",))
+    )
     assert (apart.code, apart.err) == (plain.code, plain.err)
     assert (apart.code, apart.err.count("\n")) == (2, 1)
 

@@ -1,4 +1,6 @@
-"""Every way of getting a configuration wrong gives one line: the key, the value, what is allowed."""
+"""Every way of getting a configuration wrong gives one line: the key, the value, what is
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -58,13 +60,23 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"mixup": "-0.2"}, ["--mixup -0.2", ">= 0"]),
     ({"residual": "yess"}, ["--residual yess", "known: identity, depth_scaled, rezero"]),
     ({"residual": "identity(scale=nan)"}, ["scale = 'nan'", "finite"]),
-    ({"activation": "softmax", "layers": "1"}, ["--activation softmax", "hidden_1 it is always 1 and no gradient passes", "two units or more"]),
+    (
+        {"activation": "softmax", "layers": "1"},
+        [
+            "--activation softmax",
+            "hidden_1 it is always 1 and no gradient passes",
+            "two units or more",
+        ],
+    ),
     ({"activation": "relu,log_softmax", "layers": "8,1"}, ["hidden_2 it is always 0"]),
     ({"input_norm": "bach"}, ["--input-norm bach", "did you mean 'batch'?"]),
     ({"loss": "cross_entrpy"}, ["--loss cross_entrpy", "did you mean 'cross_entropy'?", "auto"]),
     ({"optimizer": "adamm"}, ["--optimizer adamm", "did you mean 'adam'?", "known: ", "sgd"]),
     ({"optimizer": "adam(beta1=1)"}, ["beta1 = '1'", ">= 0 and < 1"]),
-    ({"optimizer": "adam(beta3=1)"}, ["'beta3'", "known: beta1, beta2, epsilon, bias_correction, keras_epsilon"]),
+    (
+        {"optimizer": "adam(beta3=1)"},
+        ["'beta3'", "known: beta1, beta2, epsilon, bias_correction, keras_epsilon"],
+    ),
     ({"optimizer": "auto"}, ["unknown optimizer 'auto'"]),
     ({"optimizer": "adam(lr=0.1)"}, ["adam: 'lr' is no parameter: expected the key lr"]),
     ({"optimizer": "sgd(learning-rate=0.1)"}, ["expected the key lr of the configuration"]),
@@ -77,7 +89,10 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"init": "normal(std=-1)"}, ["--init 'normal(std=-1)'", "std = '-1'", ">= 0"]),
     ({"init": "normal(std=nan)"}, ["std = 'nan'", "finite"]),
     ({"init": "normal(1)"}, ["'1' is not key=value", "std"]),
-    ({"schedule": "piecewise(boundaries=10,20,unit=step)"}, ["'20' is not key=value", 'needs quotes, boundaries="10,20"']),
+    (
+        {"schedule": "piecewise(boundaries=10,20,unit=step)"},
+        ["'20' is not key=value", 'needs quotes, boundaries="10,20"'],
+    ),
     ({"init": "normal(std=1"}, ["unclosed parenthesis"]),
     ({"init": "normal std=1)"}, ["closes a parenthesis that was not opened"]),
     ({"init": "normal(std=1)x"}, ["'x' follows the closing parenthesis"]),
@@ -87,11 +102,17 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"bias_init": "lsuv"}, ["--bias-init lsuv", "expected an initializer that draws numbers"]),
     ({"activation": "rleu"}, ["--activation rleu", "did you mean 'relu'?"]),
     ({"activation": ""}, ["--activation ''", "0 activations for 2 hidden layers"]),
-    ({"activation": "relu,tanh,relu"}, ["--activation relu,tanh,relu", "3 activations for 2 hidden layers"]),
+    (
+        {"activation": "relu,tanh,relu"},
+        ["--activation relu,tanh,relu", "3 activations for 2 hidden layers"],
+    ),
     ({"activation": "relu,,tanh"}, ["empty item"]),
     ({"norm": "bach"}, ["--norm bach", "did you mean 'batch'?", "none"]),
     ({"norm": "batch(momentum=2)"}, ["momentum = '2'", ">= 0 and <= 1"]),
-    ({"weight_transform": "weight_standardization", "drop_connect": "0.1"}, ["--weight-transform", "drop_connect = 0.1 is given too"]),
+    (
+        {"weight_transform": "weight_standardization", "drop_connect": "0.1"},
+        ["--weight-transform", "drop_connect = 0.1 is given too"],
+    ),
     ({"norm_inference": "batch"}, ["--norm-inference batch", "running | train_set"]),
     ({"norm": "group(groups=0)"}, ["groups = '0'", ">= 1"]),
     ({"norm": "layer(ddof=2)"}, ["ddof = '2'", "<= 1"]),
@@ -135,8 +156,14 @@ def one_line(error: ConfigError) -> str:
     return text
 
 
-@pytest.mark.parametrize(("options", "fragments"), OPTIONS, ids=lambda value: str(value)[:40].encode("ascii", "replace").decode())
-def test_bad_option_names_option_value_and_what_is_allowed(options: dict[str, str], fragments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "fragments"),
+    OPTIONS,
+    ids=lambda value: str(value)[:40].encode("ascii", "replace").decode(),
+)
+def test_bad_option_names_option_value_and_what_is_allowed(
+    options: dict[str, str], fragments: list[str]
+) -> None:
     with pytest.raises(ConfigError) as caught:
         from_options(None, options)
     for fragment in fragments:
@@ -149,25 +176,49 @@ MAPPINGS: list[tuple[Any, list[str]]] = [
     ({"trainin": {}}, ["unknown table 'trainin'", "did you mean 'training'?"]),
     ({"lr": 0.1}, ["'lr'", "belongs in the table [training]"]),
     ({"training": {"layers": [3]}}, ["'layers' in [training]", "belongs in the table [model]"]),
-    ({"training": {"learning_rate": 0.1}}, ["[training] unknown key 'learning_rate': did you mean 'lr'?"]),
-    ({"model": {"initializer": "zeros"}}, ["[model] unknown key 'initializer': did you mean 'init'?"]),
+    (
+        {"training": {"learning_rate": 0.1}},
+        ["[training] unknown key 'learning_rate': did you mean 'lr'?"],
+    ),
+    (
+        {"model": {"initializer": "zeros"}},
+        ["[model] unknown key 'initializer': did you mean 'init'?"],
+    ),
     ({"model": {"learning_rate": 0.1}}, ["did you mean 'lr' in [training]?"]),
     ({"dataset": "wine"}, ["unknown key 'dataset': did you mean 'data' in [data]?"]),
-    ({"model": {"norm": False}}, ["model.norm = false", "expected the name of a normalization", "or none, found false"]),
-    ({"training": {"layrs": [3]}}, ["[training] unknown key 'layrs'", "did you mean 'layers' in [model]?"]),
-    ({"training": {"batch_sise": 3}}, ["[training] unknown key 'batch_sise'", "did you mean 'batch_size'?"]),
+    (
+        {"model": {"norm": False}},
+        ["model.norm = false", "expected the name of a normalization", "or none, found false"],
+    ),
+    (
+        {"training": {"layrs": [3]}},
+        ["[training] unknown key 'layrs'", "did you mean 'layers' in [model]?"],
+    ),
+    (
+        {"training": {"batch_sise": 3}},
+        ["[training] unknown key 'batch_sise'", "did you mean 'batch_size'?"],
+    ),
     ({"training": {3: 3}}, ["[training]: the key 3 is not text"]),
     ({"training": {"batch-size": 1, "batch_size": 2}}, ["[training]: 'batch_size' is given twice"]),
-    ({"training": {"batch_size": True}}, ["training.batch_size = true", "a whole number >= 1, or full"]),
+    (
+        {"training": {"batch_size": True}},
+        ["training.batch_size = true", "a whole number >= 1, or full"],
+    ),
     ({"training": {"batch_size": 32.0}}, ["training.batch_size = 32.0", "a whole number"]),
     ({"training": {"batch_size": None}}, ["training.batch_size = null", "a whole number"]),
     ({"training": {"seed": 10**5000}}, ["training.seed", "0 to 9223372036854775807"]),
     ({"training": {"lr": [0.1]}}, ["training.lr = [0.1]", "a finite number >= 0, or auto"]),
     ({"training": {"lr": 10**400}}, ["training.lr", "a finite number"]),
     ({"training": {"seed": date(1979, 5, 27)}}, ["training.seed", "1979"]),
-    ({"training": {"optimizer": None}}, ["training.optimizer = null", "expected the name of an optimizer"]),
+    (
+        {"training": {"optimizer": None}},
+        ["training.optimizer = null", "expected the name of an optimizer"],
+    ),
     ({"training": {"optimizer": {"beta1": 0.9}}}, ["expected a table with the key name"]),
-    ({"training": {"optimizer": {"name": "adam", "beta1": "high"}}}, ["beta1 = 'high'", "a finite number >= 0 and < 1"]),
+    (
+        {"training": {"optimizer": {"name": "adam", "beta1": "high"}}},
+        ["beta1 = 'high'", "a finite number >= 0 and < 1"],
+    ),
     ({"training": {"optimizer": {"name": "adam", 1: 2}}}, ["the key 1 is not text"]),
     ({"training": {"optimizer": {"name": "batch"}}}, ["unknown optimizer 'batch'"]),
     ({"model": {"layers": [10, "x"]}}, ["model.layers = [10, 'x']", "units of each hidden layer"]),
@@ -182,7 +233,9 @@ MAPPINGS: list[tuple[Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("mapping", "fragments"), MAPPINGS, ids=lambda value: str(type(value)))
-def test_bad_mapping_names_table_key_and_what_is_allowed(mapping: Any, fragments: list[str]) -> None:
+def test_bad_mapping_names_table_key_and_what_is_allowed(
+    mapping: Any, fragments: list[str]
+) -> None:
     with pytest.raises(ConfigError) as caught:
         from_mapping(mapping)
     for fragment in fragments:
@@ -192,18 +245,36 @@ def test_bad_mapping_names_table_key_and_what_is_allowed(mapping: Any, fragments
 TEXTS: list[tuple[str, list[str]]] = [
     ("[training]\nlr = \n", ["net.toml, line 2, column 6: not TOML: Invalid value"]),
     ("[training]\nlr = 1\nlr = 2\n", ["net.toml, line 3", "not TOML: this key is given twice"]),
-    ('[model]\nnorm = "batch"\n[model]\n', ["net.toml, line 3", "not TOML: the table [model] is given twice: join its keys"]),
-    ('[model.norm]\nname = "batch"\nmomentum = 2\n', ["net.toml, line 1: model.norm", "momentum = 2: expected"]),
-    ("[[model]]\nlayers = [5]\n", ["net.toml, line 1: model = [{'layers': [5]}]: expected a table"]),
+    (
+        '[model]\nnorm = "batch"\n[model]\n',
+        ["net.toml, line 3", "not TOML: the table [model] is given twice: join its keys"],
+    ),
+    (
+        '[model.norm]\nname = "batch"\nmomentum = 2\n',
+        ["net.toml, line 1: model.norm", "momentum = 2: expected"],
+    ),
+    (
+        "[[model]]\nlayers = [5]\n",
+        ["net.toml, line 1: model = [{'layers': [5]}]: expected a table"],
+    ),
     ("\nmodel = 3\n", ["net.toml, line 2: model = 3: expected a table"]),
     ("[training", ["net.toml, line 1", "not TOML"]),
     ("[training]\n\nlr = -1\n", ["net.toml, line 3: training.lr = -1", "or auto"]),
     ("[training]\nbatch-size = 0\n", ["net.toml, line 2: training.batch_size = 0"]),
     ("training.lr = -1\n", ["net.toml, line 1: training.lr = -1"]),
     ("# hello\nlr = 1\n", ["net.toml, line 2: 'lr'", "belongs in the table [training]"]),
-    ("[model]\n\n[trianing]\n", ["net.toml, line 3: unknown table 'trianing'", "did you mean 'training'?"]),
-    ("[model]\nlayers=[3]\n[training]\nlayers = [3]\n", ["net.toml, line 4: 'layers' in [training]"]),
-    ("[training]\nepochs = 1\nsteps = 2\n", ["net.toml, line 3: training.steps = 2: epochs = 1 is given too"]),
+    (
+        "[model]\n\n[trianing]\n",
+        ["net.toml, line 3: unknown table 'trianing'", "did you mean 'training'?"],
+    ),
+    (
+        "[model]\nlayers=[3]\n[training]\nlayers = [3]\n",
+        ["net.toml, line 4: 'layers' in [training]"],
+    ),
+    (
+        "[training]\nepochs = 1\nsteps = 2\n",
+        ["net.toml, line 3: training.steps = 2: epochs = 1 is given too"],
+    ),
     ("x = " + "[" * 5000, ["net.toml: not a configuration: it is nested too deeply"]),
     ("[training]\nseed = " + "9" * 5000, ["net.toml: not TOML"]),
     ("[training]\nlr = nan\n", ["net.toml, line 2: training.lr = nan", "a finite number"]),
@@ -227,7 +298,9 @@ def test_bad_toml_names_file_and_line(text: str, fragments: list[str]) -> None:
         (b"#" * 1_000_001, "is larger than 1,000,000 bytes"),
     ],
 )
-def test_file_that_is_no_toml_is_one_clear_line(tmp_path: Path, content: bytes, expected: str) -> None:
+def test_file_that_is_no_toml_is_one_clear_line(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
     path = tmp_path / "net.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -242,7 +315,9 @@ def test_what_yes_switches_on_false_switches_off(text: str) -> None:
 
 
 def test_names_of_other_tools_are_told_and_never_names_here() -> None:
-    """An alias that were a name of the same kind would be advice to type something else than what was meant."""
+    """An alias that were a name of the same kind would be advice to type something else than
+    what was meant.
+    """
     for kind in registry.kinds():
         assert not set(registry.other_names(kind)) & set(registry.records(kind))
     assert not set(other_keys()) & set(KEYS)
@@ -267,7 +342,9 @@ def test_impossible_file_name_is_one_line(name: str) -> None:
 
 
 def test_record_made_by_hand_gives_the_same_errors() -> None:
-    with pytest.raises(ConfigError, match=r"training\.lr = -1: expected a finite number >= 0, or auto"):
+    with pytest.raises(
+        ConfigError, match=r"training\.lr = -1: expected a finite number >= 0, or auto"
+    ):
         TrainingConfig(lr=-1)
     with pytest.raises(ConfigError, match="belongs in the table"):
         DataConfig(layers=3)  # type: ignore[call-arg]
@@ -287,13 +364,49 @@ def test_with_values_names_an_unknown_key() -> None:
 
 
 KEYS = [key for keys in keys_by_table().values() for key in keys]
-words = st.sampled_from(["auto", "none", "full", "never", "yes", "relu", "normal(std=1)", "adam(", "100x20", "1,2", "nan", "digits", "a.csv", ""])
-leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | words | st.binary(max_size=3) | st.dates() | st.sampled_from([10**400, {1}, int])
+words = st.sampled_from(
+    [
+        "auto",
+        "none",
+        "full",
+        "never",
+        "yes",
+        "relu",
+        "normal(std=1)",
+        "adam(",
+        "100x20",
+        "1,2",
+        "nan",
+        "digits",
+        "a.csv",
+        "",
+    ]
+)
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | words
+    | st.binary(max_size=3)
+    | st.dates()
+    | st.sampled_from([10**400, {1}, int])
+)
 junk = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.just("name") | st.integers(), inner, max_size=3), max_leaves=6
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.just("name") | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
 )
 tables = st.dictionaries(st.sampled_from(KEYS) | st.text(), junk, max_size=4)
-configurations = st.dictionaries(st.sampled_from(["data", "model", "training", "recording"]) | st.text(max_size=5), tables | junk, max_size=4)
+configurations = st.dictionaries(
+    st.sampled_from(["data", "model", "training", "recording"]) | st.text(max_size=5),
+    tables | junk,
+    max_size=4,
+)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -330,7 +443,11 @@ def test_any_option_text_gives_a_configuration_or_one_line(key: str, text: str) 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text() | st.builds("[training]\n{}".format, st.text()) | st.builds("[{}]\n{} = {}".format, st.text(max_size=9), st.sampled_from(KEYS), st.text()))
+@given(
+    st.text()
+    | st.builds("[training]\n{}".format, st.text())
+    | st.builds("[{}]\n{} = {}".format, st.text(max_size=9), st.sampled_from(KEYS), st.text())
+)
 def test_any_text_as_toml_gives_a_configuration_or_one_line(text: str) -> None:
     try:
         config = parse_toml(text, "net.toml")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dlprobe.config import INSTRUMENTS, OptionField, RunConfig, fields, from_mapping, from_options, without_instruments
+from dlprobe.config import (
+    INSTRUMENTS,
+    OptionField,
+    RunConfig,
+    fields,
+    from_mapping,
+    from_options,
+    without_instruments,
+)
 
 DEFAULTS = {
     "data": "digits",
@@ -60,21 +68,59 @@ def test_default_texts_are_the_documented_ones() -> None:
     assert {field.key: field.default for field in fields() if field.key in DEFAULTS} == DEFAULTS
 
 
-@pytest.mark.parametrize("field", [field for field in fields() if field.key not in DEFAULTS], ids=lambda field: str(field.key))
+@pytest.mark.parametrize(
+    "field",
+    [field for field in fields() if field.key not in DEFAULTS],
+    ids=lambda field: str(field.key),
+)
 def test_every_further_remedy_is_off_unless_asked_for(field: OptionField) -> None:
-    assert field.default in ("none", "no", "0", "0,0", "never", "auto", "constant", "running", "all"), field.key
+    assert field.default in (
+        "none",
+        "no",
+        "0",
+        "0,0",
+        "never",
+        "auto",
+        "constant",
+        "running",
+        "all",
+    ), field.key
 
 
 def test_default_texts_given_as_options_change_nothing() -> None:
-    assert from_options(None, dict(DEFAULTS)) == RunConfig() == from_mapping({}) == from_options(None, dict.fromkeys(DEFAULTS))
+    assert (
+        from_options(None, dict(DEFAULTS))
+        == RunConfig()
+        == from_mapping({})
+        == from_options(None, dict.fromkeys(DEFAULTS))
+    )
 
 
 def test_default_values() -> None:
     config = RunConfig()
-    assert (config.data.data, config.data.target, config.data.split, config.data.stratify) == ("digits", None, (60.0, 20.0, 20.0), True)
-    assert (config.model.layers, str(config.model.activation), config.model.norm, config.model.init) == ((100, 100), "relu", None, None)
-    assert (config.training.batch_size, config.training.epochs, config.training.steps, config.training.lr) == (32, 20, None, None)
-    assert (config.recording.record_every, config.recording.evaluate_every, config.recording.checkpoint_every) == (None, 1, None)
+    assert (config.data.data, config.data.target, config.data.split, config.data.stratify) == (
+        "digits",
+        None,
+        (60.0, 20.0, 20.0),
+        True,
+    )
+    assert (
+        config.model.layers,
+        str(config.model.activation),
+        config.model.norm,
+        config.model.init,
+    ) == ((100, 100), "relu", None, None)
+    assert (
+        config.training.batch_size,
+        config.training.epochs,
+        config.training.steps,
+        config.training.lr,
+    ) == (32, 20, None, None)
+    assert (
+        config.recording.record_every,
+        config.recording.evaluate_every,
+        config.recording.checkpoint_every,
+    ) == (None, 1, None)
 
 
 @pytest.mark.parametrize("field", fields(), ids=lambda field: field.key)
@@ -109,11 +155,21 @@ def test_completion_knows_choices_kinds_and_words() -> None:
         ({"init": "normal(std=2)"}, "normal(std=2)"),
     ],
 )
-def test_initializer_follows_the_first_hidden_activation(options: dict[str, str], expected: str) -> None:
+def test_initializer_follows_the_first_hidden_activation(
+    options: dict[str, str], expected: str
+) -> None:
     assert str(from_options(None, dict(options)).model.resolved_init) == expected
 
 
-@pytest.mark.parametrize(("options", "expected"), [({}, 0.001), ({"optimizer": "sgd"}, 0.01), ({"optimizer": "momentum"}, 0.01), ({"lr": "0"}, 0.0)])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 0.001),
+        ({"optimizer": "sgd"}, 0.01),
+        ({"optimizer": "momentum"}, 0.01),
+        ({"lr": "0"}, 0.0),
+    ],
+)
 def test_learning_rate_follows_the_optimizer(options: dict[str, str], expected: float) -> None:
     assert from_options(None, dict(options)).training.resolved_lr == expected
 
@@ -141,17 +197,33 @@ def test_notation_of_layers(text: object, expected: tuple[int, ...]) -> None:
     assert from_mapping({"model": {"layers": text}}).model.layers == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("yes", True), ("No", False), ("true", True), ("FALSE", False), (True, True)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("yes", True), ("No", False), ("true", True), ("FALSE", False), (True, True)],
+)
 def test_notation_of_yes_and_no(text: object, expected: bool) -> None:
     assert from_mapping({"model": {"bias": text}}).model.bias is expected
 
 
 def test_words_stand_for_none_or_themselves() -> None:
     config = from_options(
-        None, {"batch-size": "full", "evaluate-every": "never", "checkpoint-every": "none", "norm": "none", "lr": "auto", "data-seed": "auto"}
+        None,
+        {
+            "batch-size": "full",
+            "evaluate-every": "never",
+            "checkpoint-every": "none",
+            "norm": "none",
+            "lr": "auto",
+            "data-seed": "auto",
+        },
     )
     assert (config.training.batch_size, config.recording.evaluate_every) == ("full", "never")
-    assert (config.recording.checkpoint_every, config.model.norm, config.training.lr, config.data.data_seed) == (None, None, None, None)
+    assert (
+        config.recording.checkpoint_every,
+        config.model.norm,
+        config.training.lr,
+        config.data.data_seed,
+    ) == (None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +239,9 @@ def test_words_stand_for_none_or_themselves() -> None:
         ({"steps": 5}, {"epochs": "none"}, (None, 5)),
     ],
 )
-def test_steps_and_epochs_replace_each_other(base: dict[str, int], options: dict[str, str], expected: tuple[int | None, int | None]) -> None:
+def test_steps_and_epochs_replace_each_other(
+    base: dict[str, int], options: dict[str, str], expected: tuple[int | None, int | None]
+) -> None:
     training = from_options(from_mapping({"training": base}), dict(options)).training
     assert (training.epochs, training.steps) == expected
 
@@ -178,12 +252,18 @@ def test_steps_alone_in_a_file_replace_the_default_epochs() -> None:
 
 
 def test_one_activation_per_hidden_layer() -> None:
-    model = from_options(None, {"layers": "9x3", "activation": "relu, leaky_relu(slope=.2), tanh"}).model
+    model = from_options(
+        None, {"layers": "9x3", "activation": "relu, leaky_relu(slope=.2), tanh"}
+    ).model
     assert [str(spec) for spec in model.activations] == ["relu", "leaky_relu(slope=0.2)", "tanh"]
-    assert [str(spec) for spec in from_options(None, {"layers": "9x3"}).model.activations] == ["relu"] * 3
+    assert [str(spec) for spec in from_options(None, {"layers": "9x3"}).model.activations] == [
+        "relu"
+    ] * 3
 
 
-@pytest.mark.parametrize("text", ["digits.csv", "./digits", "folder/digits", "~digits", "a (1).csv", "C:\\net.npz"])
+@pytest.mark.parametrize(
+    "text", ["digits.csv", "./digits", "folder/digits", "~digits", "a (1).csv", "C:\\net.npz"]
+)
 def test_slash_or_dot_makes_a_path(text: str) -> None:
     data = from_options(None, {"data": text}).data
     assert data.data == text
@@ -200,7 +280,10 @@ def test_name_of_a_data_set_is_kept_in_its_short_form() -> None:
 
 
 def test_data_may_be_a_table() -> None:
-    assert from_mapping({"data": {"data": {"name": "gaussian", "samples": 64}}}).data.data == "gaussian(samples=64)"
+    assert (
+        from_mapping({"data": {"data": {"name": "gaussian", "samples": 64}}}).data.data
+        == "gaussian(samples=64)"
+    )
 
 
 def test_instruments_are_the_recording_options_that_are_no_cadence_of_the_run_itself() -> None:
@@ -210,5 +293,14 @@ def test_instruments_are_the_recording_options_that_are_no_cadence_of_the_run_it
 
 def test_without_instruments_nothing_is_measured_and_all_else_stays() -> None:
     plain = from_options(None, {"record_every": "3", **INSTRUMENTS})
-    watched = from_options(None, {"record_every": "3", "histogram_every": "5", "track_unit": "hidden_1:0", "jacobian": "8", "sharpness": "8"})
+    watched = from_options(
+        None,
+        {
+            "record_every": "3",
+            "histogram_every": "5",
+            "track_unit": "hidden_1:0",
+            "jacobian": "8",
+            "sharpness": "8",
+        },
+    )
     assert without_instruments(watched) == plain

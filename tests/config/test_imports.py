@@ -8,18 +8,42 @@ import sys
 
 def imported_by(code: str) -> set[str]:
     """Names of all modules that a fresh interpreter holds after `code`."""
-    listing = subprocess.run([sys.executable, "-c", code + "\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        [sys.executable, "-c", code + "\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return set(listing.stdout.split())
 
 
 def test_help_of_all_options_imports_no_parts_and_nothing_heavy() -> None:
-    modules = imported_by("from dlprobe.config import RunConfig, fields, from_options, from_toml, to_toml, warnings_for, parse_spec; fields()")
-    assert not modules & {"numpy", "numba", "h5py", "polars", "scipy", "tomlkit", "dlprobe.parts", "dlprobe.data"}
+    modules = imported_by(
+        "from dlprobe.config import RunConfig, fields, from_options, from_toml, to_toml, "
+        "warnings_for, parse_spec; fields()"
+    )
+    assert not modules & {
+        "numpy",
+        "numba",
+        "h5py",
+        "polars",
+        "scipy",
+        "tomlkit",
+        "dlprobe.parts",
+        "dlprobe.data",
+    }
 
 
 def test_names_alone_do_not_import_pydantic() -> None:
-    assert "pydantic" not in imported_by("import dlprobe.config; from dlprobe.config import parse_spec")
+    assert "pydantic" not in imported_by(
+        "import dlprobe.config; from dlprobe.config import parse_spec"
+    )
 
 
 def test_default_configuration_imports_no_engine_and_no_file_reader() -> None:
-    assert not imported_by("from dlprobe.config import RunConfig; RunConfig()") & {"numba", "h5py", "polars", "scipy"}
+    assert not imported_by("from dlprobe.config import RunConfig; RunConfig()") & {
+        "numba",
+        "h5py",
+        "polars",
+        "scipy",
+    }

@@ -35,7 +35,15 @@ def sink(monkeypatch: pytest.MonkeyPatch) -> str:
     return "thing"
 
 
-@pytest.mark.parametrize("text", ["leaky_relu(slope=0.2)", "leaky-relu(slope=.2)", " Leaky_ReLU ( slope = 2e-1 ) ", {"name": "leaky-relu", "slope": 0.2}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "leaky_relu(slope=0.2)",
+        "leaky-relu(slope=.2)",
+        " Leaky_ReLU ( slope = 2e-1 ) ",
+        {"name": "leaky-relu", "slope": 0.2},
+    ],
+)
 def test_spellings_of_one_name_are_one_spec(text: object) -> None:
     spec = parse_spec("activation", text)  # type: ignore[arg-type]
     assert spec == Spec("activation", "leaky_relu", {"slope": 0.2}, ("slope",))
@@ -50,7 +58,9 @@ def test_defaults_are_filled_in_and_what_was_given_is_kept() -> None:
 
 
 def test_order_of_parameters_does_not_matter() -> None:
-    assert parse_spec("optimizer", "adam(beta2=0.9, beta1=0.8)") == parse_spec("optimizer", "adam(beta1=0.8, beta2=0.9)")
+    assert parse_spec("optimizer", "adam(beta2=0.9, beta1=0.8)") == parse_spec(
+        "optimizer", "adam(beta1=0.8, beta2=0.9)"
+    )
 
 
 def test_whole_number_serves_as_a_number() -> None:
@@ -74,13 +84,24 @@ def test_spec_of_another_kind_is_refused() -> None:
 
 
 def test_every_type_of_parameter_is_read_from_text(sink: str) -> None:
-    spec = parse_spec(sink, "kitchen-sink(samples=7, noise=1e-3, shuffle=no, side=far-right, title=\"a, (b) = 'c'\")")
-    assert spec.parameters == {"samples": 7, "noise": 0.001, "shuffle": False, "side": "far_right", "title": "a, (b) = 'c'"}
+    spec = parse_spec(
+        sink,
+        "kitchen-sink(samples=7, noise=1e-3, shuffle=no, side=far-right, title=\"a, (b) = 'c'\")",
+    )
+    assert spec.parameters == {
+        "samples": 7,
+        "noise": 0.001,
+        "shuffle": False,
+        "side": "far_right",
+        "title": "a, (b) = 'c'",
+    }
     assert parse_spec(sink, str(spec)) == spec
 
 
 def test_quotes_belong_to_the_text_notation_and_tables_hold_values(sink: str) -> None:
-    """A file may be called "a" or 'a', quotes and all: what a TOML table holds has been unquoted already."""
+    """A file may be called "a" or 'a', quotes and all: what a TOML table holds has been
+    unquoted already.
+    """
     for title in ('"', "'a'", '"a"', "it's"):
         spec = parse_spec(sink, {"name": "kitchen_sink", "title": title})
         assert spec.parameters["title"] == title
@@ -111,13 +132,26 @@ def test_wrong_parameter_names_key_value_and_range(sink: str, inside: str, expec
     assert "\n" not in str(caught.value)
 
 
-@given(st.text(), st.integers(1, 99), st.floats(min_value=0, exclude_min=True, allow_infinity=False), st.booleans())
-def test_any_parameter_values_print_back_as_they_were(title: str, samples: int, noise: float, shuffle: bool) -> None:
+@given(
+    st.text(),
+    st.integers(1, 99),
+    st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+    st.booleans(),
+)
+def test_any_parameter_values_print_back_as_they_were(
+    title: str, samples: int, noise: float, shuffle: bool
+) -> None:
     # not the fixture: hypothesis runs the body many times
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(registry._records, "thing", {"kitchen_sink": Named()})
         patch.setitem(registry.HOMES, "thing", "dlprobe.errors")
-        values: dict[str, Value] = {"samples": samples, "noise": noise, "shuffle": shuffle, "side": "left", "title": title}
+        values: dict[str, Value] = {
+            "samples": samples,
+            "noise": noise,
+            "shuffle": shuffle,
+            "side": "left",
+            "title": title,
+        }
         spec = Spec("thing", "kitchen_sink", values, ("samples", "noise", "shuffle", "title"))
         assert parse_spec("thing", str(spec)) == spec
 
@@ -132,24 +166,46 @@ def parameter_values(parameter: Parameter) -> st.SearchStrategy[object]:
         return st.text()
     low, high = parameter.low, parameter.high
     if isinstance(parameter.default, int):
-        return st.integers(-(2**63) if low is None else math.ceil(low), 2**63 - 1 if high is None else math.floor(high)).filter(parameter.admits)
-    return st.floats(low, high, allow_nan=False, allow_infinity=False, exclude_min=parameter.open_low, exclude_max=parameter.open_high)
+        return st.integers(
+            -(2**63) if low is None else math.ceil(low),
+            2**63 - 1 if high is None else math.floor(high),
+        ).filter(parameter.admits)
+    return st.floats(
+        low,
+        high,
+        allow_nan=False,
+        allow_infinity=False,
+        exclude_min=parameter.open_low,
+        exclude_max=parameter.open_high,
+    )
 
 
 @given(st.data())
-@pytest.mark.parametrize("kind", ["activation", "initializer", "normalization", "optimizer", "loss", "data"])
+@pytest.mark.parametrize(
+    "kind", ["activation", "initializer", "normalization", "optimizer", "loss", "data"]
+)
 def test_every_registered_thing_reads_back_from_its_text(kind: str, data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(list(registry.records(kind).values())))
     given_keys = [parameter for parameter in record.parameters if data.draw(st.booleans())]
-    table = {"name": record.name} | {parameter.name: data.draw(parameter_values(parameter)) for parameter in given_keys}
-    full = {parameter.name: table.get(parameter.name, parameter.default) for parameter in record.parameters}
+    table = {"name": record.name} | {
+        parameter.name: data.draw(parameter_values(parameter)) for parameter in given_keys
+    }
+    full = {
+        parameter.name: table.get(parameter.name, parameter.default)
+        for parameter in record.parameters
+    }
     assume(getattr(record, "objection", lambda *_: None)(*full.values()) is None)
     spec = parse_spec(kind, table)
     assert parse_spec(kind, str(spec)) == spec
 
 
 def test_list_splits_at_commas_outside_parentheses_and_quotes() -> None:
-    assert split_list('relu, adam(beta1=.9,beta2=.99) ,name(title="a,b)"),x') == ["relu", "adam(beta1=.9,beta2=.99)", 'name(title="a,b)")', "x"]
+    assert split_list('relu, adam(beta1=.9,beta2=.99) ,name(title="a,b)"),x') == [
+        "relu",
+        "adam(beta1=.9,beta2=.99)",
+        'name(title="a,b)")',
+        "x",
+    ]
     assert split_list("  ") == []
 
 

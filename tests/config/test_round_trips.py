@@ -1,4 +1,6 @@
-"""What is written reads back equal: every legal configuration, as TOML and as a JSON-able mapping."""
+"""What is written reads back equal: every legal configuration, as TOML and as a JSON-able
+mapping.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlprobe import registry
-from dlprobe.config import FieldError, RunConfig, from_mapping, from_options, from_toml, parse_toml, to_mapping, to_toml, warnings_for, with_values
+from dlprobe.config import (
+    FieldError,
+    RunConfig,
+    from_mapping,
+    from_options,
+    from_toml,
+    parse_toml,
+    to_mapping,
+    to_toml,
+    warnings_for,
+    with_values,
+)
 from dlprobe.config.records import LARGEST_SEED, TABLES
 
-TEXTS_FOR = {"slope": 0.2, "std": 1.5, "beta1": 0.5, "epsilon": 1e-7, "momentum": 0.25, "gain": 1.41, "sigma_w": 1.3, "samples": 64, "noise": 0.125}
+TEXTS_FOR = {
+    "slope": 0.2,
+    "std": 1.5,
+    "beta1": 0.5,
+    "epsilon": 1e-7,
+    "momentum": 0.25,
+    "gain": 1.41,
+    "sigma_w": 1.3,
+    "samples": 64,
+    "noise": 0.125,
+}
 
 
 def names(kind: str) -> st.SearchStrategy[str]:
     """Texts of registered things, with and without parameters."""
-    bare = [name for name, record in registry.records(kind).items() if getattr(record, "inputs_per_unit", 1) == 1]  # gates ask for even widths
+    bare = [
+        name
+        for name, record in registry.records(kind).items()
+        if getattr(record, "inputs_per_unit", 1) == 1
+    ]  # gates ask for even widths
     dressed = [
         f"{record.name}({parameter.name}={TEXTS_FOR[parameter.name]})"
         for record in registry.records(kind).values()
@@ -43,10 +70,18 @@ def splits(draw: st.DrawFn) -> list[float]:
 @st.composite
 def configurations(draw: st.DrawFn) -> RunConfig:
     """Legal configurations over the whole range of every field."""
-    layers = draw(st.lists(st.integers(2, 65_536), max_size=6))  # softmax and its kind refuse a layer of one unit
+    layers = draw(
+        st.lists(st.integers(2, 65_536), max_size=6)
+    )  # softmax and its kind refuse a layer of one unit
     one_each = st.lists(names("activation"), min_size=len(layers), max_size=len(layers))
-    readable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
-    length = draw(st.sampled_from([{}, {"epochs": draw(st.integers(1, 10**9))}, {"steps": draw(st.integers(1, 10**9))}]))
+    readable = st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1
+    ).filter(str.strip)
+    length = draw(
+        st.sampled_from(
+            [{}, {"epochs": draw(st.integers(1, 10**9))}, {"steps": draw(st.integers(1, 10**9))}]
+        )
+    )
     bias_inits = names("initializer").filter(lambda name: not name.startswith("lsuv"))
     schedule = draw(names("schedule"))
     return from_mapping(
@@ -85,7 +120,11 @@ def configurations(draw: st.DrawFn) -> RunConfig:
             },
             "recording": {
                 "record_every": draw(st.integers(1, 10**6)),
-                "evaluate_every": draw(st.integers(1, 10**6) if schedule.startswith("performance") else st.just("never") | st.integers(1, 10**6)),
+                "evaluate_every": draw(
+                    st.integers(1, 10**6)
+                    if schedule.startswith("performance")
+                    else st.just("never") | st.integers(1, 10**6)
+                ),
                 "checkpoint_every": draw(st.none() | st.integers(1, 10**6)),
             },
         }
@@ -128,11 +167,15 @@ def test_error_can_be_sent_to_another_process() -> None:
 
 def test_mapping_has_exactly_the_tables_and_keys() -> None:
     mapping = to_mapping(RunConfig(), whole=True)
-    assert {table: list(values) for table, values in mapping.items()} == {name: list(table.model_fields) for name, table in TABLES.items()}
+    assert {table: list(values) for table, values in mapping.items()} == {
+        name: list(table.model_fields) for name, table in TABLES.items()
+    }
 
 
 def test_a_younger_key_is_stored_where_it_is_not_the_default_only() -> None:
-    """So a run that does not use it has the configuration, and with it the content hash, that it had before the key came."""
+    """So a run that does not use it has the configuration, and with it the content hash, that
+    it had before the key came.
+    """
     assert "sep" not in to_mapping(RunConfig())["data"]
     config = from_options(None, {"sep": "blank"})
     assert to_mapping(config)["data"]["sep"] == "blank"
@@ -141,7 +184,16 @@ def test_a_younger_key_is_stored_where_it_is_not_the_default_only() -> None:
 
 
 def test_mapping_spells_names_short_and_lists_as_lists() -> None:
-    config = from_options(None, {"layers": "64x2", "activation": "leaky-relu(slope=.2),tanh", "norm": "batch", "split": "33.5,33.5,33", "bias": "no"})
+    config = from_options(
+        None,
+        {
+            "layers": "64x2",
+            "activation": "leaky-relu(slope=.2),tanh",
+            "norm": "batch",
+            "split": "33.5,33.5,33",
+            "bias": "no",
+        },
+    )
     mapping: dict[str, Any] = to_mapping(config)
     assert mapping["model"]["layers"] == [64, 64]
     assert mapping["model"]["activation"] == ["leaky_relu(slope=0.2)", "tanh"]

@@ -1,4 +1,6 @@
-"""TOML of strangers: keys that would take gigabytes are refused wherever a file is read, and what people write is not."""
+"""TOML of strangers: keys that would take gigabytes are refused wherever a file is read, and
+what people write is not.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ BOMBS = {
 def test_a_key_of_thousands_of_parts_is_refused_by_its_text(bomb: str) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(ConfigError, match=r"^net\.toml, line \d, column \d+: not TOML: A key of more than 20 parts$"):
+        with pytest.raises(
+            ConfigError,
+            match=r"^net\.toml, line \d, column \d+: not TOML: A key of more than 20 parts$",
+        ):
             parse_toml(BOMBS[bomb], "net.toml")
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
@@ -35,7 +40,9 @@ def test_a_key_of_thousands_of_parts_is_refused_by_its_text(bomb: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dlprobe.toml", "pyproject.toml"])
-def test_so_it_is_in_the_files_of_a_project(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_it_is_in_the_files_of_a_project(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).write_text(BOMBS["a key"], encoding="utf-8")
     outcome = dlprobe("check", str(ROOT / "sample_runs" / "healthy.h5"))
@@ -43,7 +50,9 @@ def test_so_it_is_in_the_files_of_a_project(name: str, tmp_path: Path, monkeypat
     assert "A key of more than 20 parts" in outcome.err
 
 
-def test_so_it_is_in_a_file_that_would_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_it_is_in_a_file_that_would_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a file is that --force would replace is found out by its content."""
     monkeypatch.chdir(tmp_path)
     Path("net.toml").write_text(BOMBS["a key"], encoding="utf-8")
@@ -52,7 +61,11 @@ def test_so_it_is_in_a_file_that_would_be_replaced(tmp_path: Path, monkeypatch: 
 
 
 def test_nobody_else_reads_toml() -> None:
-    readers = [path for path in (ROOT / "dlprobe").rglob("*.py") if "import tomllib" in path.read_text(encoding="utf-8")]
+    readers = [
+        path
+        for path in (ROOT / "dlprobe").rglob("*.py")
+        if "import tomllib" in path.read_text(encoding="utf-8")
+    ]
     assert [path.name for path in readers] == ["toml_text.py"]
 
 
@@ -71,7 +84,16 @@ def test_what_people_write_is_read(text: str) -> None:
     assert loads(text) == tomllib.loads(text)
 
 
-@pytest.mark.parametrize("line", ['\\"' * 200_000, "a" * 500_000, '"' + "a." * 200_000, ("a" * 1000 + " ") * 400, "'." * 200_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '\\"' * 200_000,
+        "a" * 500_000,
+        '"' + "a." * 200_000,
+        ("a" * 1000 + " ") * 400,
+        "'." * 200_000,
+    ],
+)
 def test_a_text_is_looked_through_in_one_go(line: str) -> None:
     """Signs that a look which turns back would read again for each: that would take minutes."""
     with pytest.raises(ValueError, match=r"\(at "):

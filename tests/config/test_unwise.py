@@ -16,14 +16,32 @@ from dlprobe.config import from_options, warnings_for
         ({"init": "zeros"}, ["init = zeros", "stay identical"]),
         ({"init": "constant(value=.5)"}, ["init = constant(value=0.5)", "stay identical"]),
         ({"init": "normal(std=0)"}, ["init = normal(std=0)", "stay identical"]),
-        ({"loss": "cross_entropy", "output_activation": "linear"}, ["takes probabilities", "take softmax or auto"]),
-        ({"loss": "cross_entropy", "output_activation": "sigmoid"}, ["shares of the classes that sum to 1", "take softmax or auto"]),
-        ({"loss": "hinge", "output_activation": "sigmoid"}, ["hinge asks for outputs of -1 and 1", "take linear or auto"]),
-        ({"loss": "binary_cross_entropy", "output_activation": "tanh"}, ["takes probabilities", "take sigmoid or auto"]),
-        ({"dropout": "0.5", "layers": ""}, ["dropout = 0.5 without hidden layers has no effect", "input_dropout"]),
+        (
+            {"loss": "cross_entropy", "output_activation": "linear"},
+            ["takes probabilities", "take softmax or auto"],
+        ),
+        (
+            {"loss": "cross_entropy", "output_activation": "sigmoid"},
+            ["shares of the classes that sum to 1", "take softmax or auto"],
+        ),
+        (
+            {"loss": "hinge", "output_activation": "sigmoid"},
+            ["hinge asks for outputs of -1 and 1", "take linear or auto"],
+        ),
+        (
+            {"loss": "binary_cross_entropy", "output_activation": "tanh"},
+            ["takes probabilities", "take sigmoid or auto"],
+        ),
+        (
+            {"dropout": "0.5", "layers": ""},
+            ["dropout = 0.5 without hidden layers has no effect", "input_dropout"],
+        ),
         ({"l1_proximal": "yes"}, ["l1_proximal = yes without l1 has no effect"]),
         ({"l2": "0.1", "optimizer": "adamw"}, ["l2 = 0.1", "adamw", "both pull weights to zero"]),
-        ({"steps": "10", "record_every": "10"}, ["record_every = 10 with steps = 10 records step 0 alone"]),
+        (
+            {"steps": "10", "record_every": "10"},
+            ["record_every = 10 with steps = 10 records step 0 alone"],
+        ),
     ],
 )
 def test_unwise_combination_is_one_warning(options: dict[str, str], fragments: list[str]) -> None:

@@ -20,7 +20,10 @@ Y = np.array([0, 1, 0, 1, 0, 1])
 
 def idx(array: np.ndarray, code: int) -> bytes:
     """The IDX format as LeCun's page defines it."""
-    return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    return (
+        struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 def test_npz_holds_x_and_y(read: Read, tmp_path: Path) -> None:
@@ -60,7 +63,9 @@ def test_one_hot_targets_become_classes(read: Read, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", ">i4", "float16", ">f8", "longdouble"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_npy_of_every_real_type_and_order_is_read(read: Read, tmp_path: Path, dtype: str, order: str) -> None:
+def test_npy_of_every_real_type_and_order_is_read(
+    read: Read, tmp_path: Path, dtype: str, order: str
+) -> None:
     array = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 0, 0]], dtype=dtype, order=order)
     np.save(tmp_path / "a.npy", array)
     data = read("a.npy")
@@ -86,19 +91,32 @@ def test_hdf5_holds_x_and_y(read: Read, tmp_path: Path, labels: np.ndarray) -> N
     np.testing.assert_array_equal(data.targets, Y)
 
 
-@pytest.mark.parametrize(("name", "labels"), [("train-images-idx3-ubyte", "train-labels-idx1-ubyte"), ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte")])
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"),
+    ],
+)
 @pytest.mark.parametrize("packed", [(False, False), (True, True), (True, False), (False, True)])
-def test_idx_images_find_their_labels_plain_or_packed(read: Read, tmp_path: Path, name: str, labels: str, packed: tuple[bool, bool]) -> None:
+def test_idx_images_find_their_labels_plain_or_packed(
+    read: Read, tmp_path: Path, name: str, labels: str, packed: tuple[bool, bool]
+) -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
     for file, array, pack in ((name, pixels, packed[0]), (labels, Y.astype(np.uint8), packed[1])):
         content = idx(array, 0x08)
-        (tmp_path / (f"{file}.gz" if pack else file)).write_bytes(gzip.compress(content) if pack else content)
+        (tmp_path / (f"{file}.gz" if pack else file)).write_bytes(
+            gzip.compress(content) if pack else content
+        )
     data = read(f"{name}.gz" if packed[0] else name)
     np.testing.assert_array_equal(data.inputs, pixels.reshape(6, 4))
     np.testing.assert_array_equal(data.targets, Y)
 
 
-@pytest.mark.parametrize(("dtype", "code"), [("u1", 0x08), ("i1", 0x09), ("i2", 0x0B), ("i4", 0x0C), ("f4", 0x0D), ("f8", 0x0E)])
+@pytest.mark.parametrize(
+    ("dtype", "code"),
+    [("u1", 0x08), ("i1", 0x09), ("i2", 0x0B), ("i4", 0x0C), ("f4", 0x0D), ("f8", 0x0E)],
+)
 def test_idx_of_every_type_is_read(read: Read, tmp_path: Path, dtype: str, code: int) -> None:
     values = np.array([[1, 100], [3, 4], [5, 6], [7, 8]], dtype=dtype)
     (tmp_path / "labels.idx").write_bytes(idx(np.array([1, 0, 1, 0], dtype=np.uint8), 0x08))

@@ -1,4 +1,6 @@
-"""Small files that would unpack to hundreds of MiB and more: each is refused in one line, in the memory that its packed bytes take."""
+"""Small files that would unpack to hundreds of MiB and more: each is refused in one line, in
+the memory that its packed bytes take.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ MIB = 2**20
 
 def zeros_npz(path: Path) -> Path:
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (ROWS, 8)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (ROWS, 8)}
+    )
     with zipfile.ZipFile(path / "zeros.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("X.npy", "w") as stream:
             stream.write(header.getvalue())
@@ -48,18 +52,24 @@ def zeros_hdf5(path: Path) -> Path:
 
 
 def zeros_gzip(path: Path) -> Path:
-    (path / "zeros.csv.gz").write_bytes(gzip.compress(b"0,0\n" * (2 * MIB), 1) * 40)  # 8 MiB, 40 times: 320 MiB
+    (path / "zeros.csv.gz").write_bytes(
+        gzip.compress(b"0,0\n" * (2 * MIB), 1) * 40
+    )  # 8 MiB, 40 times: 320 MiB
     return path / "zeros.csv.gz"
 
 
 def zeros_idx(path: Path) -> Path:
     head = b"\0\0\x08\x03" + struct.pack(">3I", 320 * 1024, 32, 32)
-    (path / "t-images-idx3-ubyte.gz").write_bytes(gzip.compress(head) + gzip.compress(bytes(8 * MIB), 1) * 40)
+    (path / "t-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(head) + gzip.compress(bytes(8 * MIB), 1) * 40
+    )
     return path / "t-images-idx3-ubyte.gz"
 
 
 def ones_parquet(path: Path) -> Path:
-    polars.select(a=polars.repeat(1.0, 2**25), y=polars.repeat(1, 2**25, dtype=polars.Int8)).write_parquet(path / "ones.parquet")
+    polars.select(
+        a=polars.repeat(1.0, 2**25), y=polars.repeat(1, 2**25, dtype=polars.Int8)
+    ).write_parquet(path / "ones.parquet")
     return path / "ones.parquet"
 
 
@@ -80,7 +90,9 @@ BOMBS: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_refused_before_it_unpacks(bomb: str, tmp_path: Path) -> None:
-    """What Python and NumPy take is traced; a text is looked at while it unpacks, everything else before."""
+    """What Python and NumPy take is traced; a text is looked at while it unpacks, everything
+    else before.
+    """
     make, message = BOMBS[bomb]
     path = make(tmp_path)
     tracemalloc.start()

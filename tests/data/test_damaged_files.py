@@ -1,4 +1,6 @@
-"""A good file of each format with a few bytes changed: a DataError of one line, or data. Never anything else."""
+"""A good file of each format with a few bytes changed: a DataError of one line, or data. Never
+anything else.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ MUTATIONS = 100
 
 
 def csv() -> bytes:
-    rows = [f"{a:.3f},{b:.3f},{'red' if a > 0 else 'blue'},{y}" for (a, b, _), y in zip(X, Y, strict=True)]
+    rows = [
+        f"{a:.3f},{b:.3f},{'red' if a > 0 else 'blue'},{y}"
+        for (a, b, _), y in zip(X, Y, strict=True)
+    ]
     return "\n".join(["a,b,colour,y", *rows]).encode()
 
 
@@ -44,7 +49,9 @@ def npz() -> bytes:
 
 def parquet() -> bytes:
     stream = io.BytesIO()
-    polars.DataFrame({"a": X[:, 0], "colour": ["red", "blue", "red"] * 10, "y": Y}).write_parquet(stream)
+    polars.DataFrame({"a": X[:, 0], "colour": ["red", "blue", "red"] * 10, "y": Y}).write_parquet(
+        stream
+    )
     return stream.getvalue()
 
 
@@ -81,7 +88,9 @@ def mutated(good: bytes, rng: np.random.Generator) -> bytes:
 
 
 def refusal(config: DataConfig) -> str | None:
-    """The message with which a file is refused; None where it is read, which must give finite numbers."""
+    """The message with which a file is refused; None where it is read, which must give finite
+    numbers.
+    """
     try:
         inputs = load(config, 0).inputs
     except DataError as error:
@@ -105,7 +114,9 @@ def test_changed_bytes_are_refused_in_one_line_or_read(tmp_path: Path, name: str
 
 
 def test_a_process_that_read_damaged_hdf5_ends_normally(tmp_path: Path) -> None:
-    """HDF5 keeps parts of damaged files until the process ends; that must not need an interpreter that is gone by then."""
+    """HDF5 keeps parts of damaged files until the process ends; that must not need an
+    interpreter that is gone by then.
+    """
     good, rng = hdf5(), np.random.default_rng(1)
     for number in range(MUTATIONS):
         (tmp_path / f"{number}.h5").write_bytes(mutated(good, rng))
@@ -118,4 +129,9 @@ def test_a_process_that_read_damaged_hdf5_ends_normally(tmp_path: Path) -> None:
         "    except RunFileError: pass\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], env=environment, check=False
+        ).returncode
+        == 0
+    )

@@ -35,9 +35,17 @@ def test_embedded_diabetes_is_the_raw_one_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "columns", "outputs"), [("digits", 1797, 64, 10), ("breast_cancer", 569, 30, 2), ("wine", 178, 13, 3), ("diabetes", 442, 10, 1)]
+    ("name", "rows", "columns", "outputs"),
+    [
+        ("digits", 1797, 64, 10),
+        ("breast_cancer", 569, 30, 2),
+        ("wine", 178, 13, 3),
+        ("diabetes", 442, 10, 1),
+    ],
 )
-def test_embedded_sizes_are_the_published_ones(name: str, rows: int, columns: int, outputs: int) -> None:
+def test_embedded_sizes_are_the_published_ones(
+    name: str, rows: int, columns: int, outputs: int
+) -> None:
     data = load(DataConfig(data=name), 0)
     assert data.inputs.shape == (rows, columns)
     assert data.outputs == outputs
@@ -48,4 +56,6 @@ def test_source_and_licence_travel_with_the_data(name: str) -> None:
     data = load(DataConfig(data=name), 0)
     assert data.source == records("data")[name].source
     assert data.licence
-    assert f"`{name}.npz`" in files("dlprobe.data").joinpath("embedded/SOURCES.md").read_text("utf-8")
+    assert f"`{name}.npz`" in files("dlprobe.data").joinpath("embedded/SOURCES.md").read_text(
+        "utf-8"
+    )

@@ -1,4 +1,6 @@
-"""The forms in which people have their tables: each is read as it is meant, and what was inferred is noted."""
+"""The forms in which people have their tables: each is read as it is meant, and what was
+inferred is noted.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Read = Callable[..., Dataset]
 
 @pytest.fixture(params=["as text", "as numbers"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text tables are read as text and cast, or straight as numbers by what their first two rows show, as large ones are."""
+    """Text tables are read as text and cast, or straight as numbers by what their first two
+    rows show, as large ones are.
+    """
     if request.param == "as numbers":
         monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
         monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 2)
@@ -64,7 +68,9 @@ def test_options_of_files_do_not_suit_named_sets(options: dict[str, str]) -> Non
         load(DataConfig(data="wine", **options), 0)
 
 
-def test_a_packed_file_that_grows_beyond_bounds_is_refused_while_it_unpacks(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_packed_file_that_grows_beyond_bounds_is_refused_while_it_unpacks(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dlprobe.data.text_file.LARGEST_UNPACKED", 2**21)
     with pytest.raises(DataError, match="unpacks to more than 2097152 bytes"):
         read("bomb.csv.gz", gzip.compress(b"1,2\n" * 2**20))
@@ -73,15 +79,27 @@ def test_a_packed_file_that_grows_beyond_bounds_is_refused_while_it_unpacks(read
 def test_targets_beside_an_array_are_named(read: Read, tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.array(X))
     np.save(tmp_path / "y.npy", np.array(Y))
-    assert any("np.savez('data.npz', X=np.load('X.npy'), y=np.load('y.npy'))" in note for note in read("X.npy").notes)
+    assert any(
+        "np.savez('data.npz', X=np.load('X.npy'), y=np.load('y.npy'))" in note
+        for note in read("X.npy").notes
+    )
 
 
-def test_a_large_table_is_read_straight_as_numbers_and_gives_the_same(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers of every length, blank lines, gaps and a column of texts: every number to the last bit, and the same notes."""
+def test_a_large_table_is_read_straight_as_numbers_and_gives_the_same(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of every length, blank lines, gaps and a column of texts: every number to the
+    last bit, and the same notes.
+    """
     rng = np.random.default_rng(0)
     values = rng.standard_normal((400, 3)) * 10.0 ** rng.integers(-300, 300, (400, 3))
-    rows = [f"{float(a)!r},{'' if i % 9 == 4 else f'{b:.3e}'},{'red' if a > 0 else 'blue'},{c:.17g},{i % 2}" for i, (a, b, c) in enumerate(values)]
-    content = "\n\na,b,colour,c,y\n" + "\n".join(rows[:100]) + "\n\n\n" + "\n".join(rows[100:]) + "\n"
+    rows = [
+        f"{float(a)!r},{'' if i % 9 == 4 else f'{b:.3e}'},{'red' if a > 0 else 'blue'},{c:.17g},{i % 2}"  # noqa: E501
+        for i, (a, b, c) in enumerate(values)
+    ]
+    content = (
+        "\n\na,b,colour,c,y\n" + "\n".join(rows[:100]) + "\n\n\n" + "\n".join(rows[100:]) + "\n"
+    )
     plain = read("t.csv", content)
     monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
     monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 50)
@@ -89,13 +107,23 @@ def test_a_large_table_is_read_straight_as_numbers_and_gives_the_same(read: Read
     typed = read("t.csv", content)
     assert typed.inputs.tobytes() == plain.inputs.tobytes()
     assert typed.targets.tobytes() == plain.targets.tobytes()
-    assert (typed.notes, typed.feature_names, typed.class_names) == (plain.notes, plain.feature_names, plain.class_names)
+    assert (typed.notes, typed.feature_names, typed.class_names) == (
+        plain.notes,
+        plain.feature_names,
+        plain.class_names,
+    )
 
 
 @pytest.mark.parametrize("cell", ["12x", "1,5", "NA ", "-"])
-def test_what_comes_late_in_a_large_table_is_told_by_its_line(read: Read, monkeypatch: pytest.MonkeyPatch, cell: str) -> None:
-    """Behind the rows that decide, the first cell that is no number is named, or is one of the ways to say missing."""
-    content = "a,b,y\n" + "".join(f"{i}.5,{i},{i % 2}\n" for i in range(90)) + f'"{cell}",7,1\n8.5,9,0\n'
+def test_what_comes_late_in_a_large_table_is_told_by_its_line(
+    read: Read, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    """Behind the rows that decide, the first cell that is no number is named, or is one of the
+    ways to say missing.
+    """
+    content = (
+        "a,b,y\n" + "".join(f"{i}.5,{i},{i % 2}\n" for i in range(90)) + f'"{cell}",7,1\n8.5,9,0\n'
+    )
     plain = outcome(read, content)
     monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
     monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 50)

@@ -20,21 +20,30 @@ HOLES = RNG.random((40, 2)) < 0.2
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     cells = np.where(HOLES, "", WHOLE.astype(str))
-    rows = [f"{a},{b},{'' if i % 9 == 4 else 'uvv'[i % 3]},{i % 2}" for i, (a, b) in enumerate(cells)]
+    rows = [
+        f"{a},{b},{'' if i % 9 == 4 else 'uvv'[i % 3]},{i % 2}" for i, (a, b) in enumerate(cells)
+    ]
     file = tmp_path / "t.csv"
     file.write_text("a,b,k,y\n" + "\n".join(rows) + "\n")
     return file
 
 
-@pytest.mark.parametrize(("missing", "middle"), [("mean", np.nanmean), ("median", np.nanmedian), ("indicator", np.nanmean)])
-def test_gaps_of_every_part_are_filled_by_the_training_part(path: Path, missing: str, middle: object) -> None:
+@pytest.mark.parametrize(
+    ("missing", "middle"),
+    [("mean", np.nanmean), ("median", np.nanmedian), ("indicator", np.nanmean)],
+)
+def test_gaps_of_every_part_are_filled_by_the_training_part(
+    path: Path, missing: str, middle: object
+) -> None:
     options = DataConfig(data=str(path), missing=missing, scaling="none")
     data = prepare(load(options, 0), options, 0, "float64")
     with_gaps = np.where(HOLES, np.nan, WHOLE)
     expected = middle(with_gaps[data.indices["train"]], axis=0)  # type: ignore[operator]
     np.testing.assert_allclose(data.feature_fill[:2], expected)
     for part, rows in data.indices.items():
-        np.testing.assert_allclose(data.inputs[part][:, :2], np.where(HOLES[rows], expected, WHOLE[rows]))
+        np.testing.assert_allclose(
+            data.inputs[part][:, :2], np.where(HOLES[rows], expected, WHOLE[rows])
+        )
     if missing == "indicator":
         assert data.feature_names == ("a", "b", "k=u", "k=v", "a missing", "b missing", "k missing")
         np.testing.assert_array_equal(data.inputs["test"][:, 4:6], HOLES[data.indices["test"]])
@@ -47,7 +56,9 @@ def test_replicas_fill_by_their_own_training_part(path: Path) -> None:
     options = DataConfig(data=str(path), missing="mean", scaling="none")
     replica = Resampler(options, 0, "float64", "disjoint", 2).prepared(1)
     rows = replica.indices["train"]
-    np.testing.assert_allclose(replica.feature_fill[:2], np.nanmean(np.where(HOLES, np.nan, WHOLE)[rows], axis=0))
+    np.testing.assert_allclose(
+        replica.feature_fill[:2], np.nanmean(np.where(HOLES, np.nan, WHOLE)[rows], axis=0)
+    )
 
 
 def test_a_table_without_gaps_stores_nothing(tmp_path: Path) -> None:

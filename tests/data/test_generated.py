@@ -52,7 +52,14 @@ def test_class_sizes_differ_by_one_at_most(name: str) -> None:
     assert counts.max() - counts.min() <= 1
 
 
-@pytest.mark.parametrize("text", ["sine(samples=20000, noise=0.3)", "linear(samples=20000, noise=0.3)", "teacher(samples=20000, noise=0.3)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sine(samples=20000, noise=0.3)",
+        "linear(samples=20000, noise=0.3)",
+        "teacher(samples=20000, noise=0.3)",
+    ],
+)
 def test_noise_has_the_reported_variance_within_four_deviations(text: str) -> None:
     data = draw(text)
     assert data.noise_variance == pytest.approx(0.09)
@@ -77,8 +84,12 @@ def test_linear_without_noise_is_solved_exactly_by_least_squares() -> None:
 
 @pytest.mark.parametrize("name", ["linear", "teacher"])
 def test_another_seed_draws_other_samples_of_the_same_problem(name: str) -> None:
-    # one exact linear fit of seed 0 predicts seed 1; the teacher is not linear, so it is compared on the same inputs
-    weights = [np.linalg.lstsq(d.inputs, d.targets, rcond=None)[0] for d in (draw(f"{name}(samples=5000, noise=0)", seed) for seed in (0, 1))]
+    # one exact linear fit of seed 0 predicts seed 1; the teacher is not linear, so it is compared
+    # on the same inputs
+    weights = [
+        np.linalg.lstsq(d.inputs, d.targets, rcond=None)[0]
+        for d in (draw(f"{name}(samples=5000, noise=0)", seed) for seed in (0, 1))
+    ]
     elsewhere = draw(f"{name}(samples=5000, noise=0, truth=1)", 0)
     other = np.linalg.lstsq(elsewhere.inputs, elsewhere.targets, rcond=None)[0]
     assert np.abs(weights[0] - weights[1]).max() < 0.1
@@ -101,7 +112,9 @@ def test_moons_without_noise_are_half_circles_around_their_centres() -> None:
 def test_spirals_without_noise_turn_back_onto_one_ray() -> None:
     data = draw("spirals(noise=0, arms=3, turns=2)")
     radius = np.hypot(data.inputs[:, 0], data.inputs[:, 1])
-    angle = np.arctan2(data.inputs[:, 1], data.inputs[:, 0]) - 2 * np.pi * (2 * radius + data.targets / 3)
+    angle = np.arctan2(data.inputs[:, 1], data.inputs[:, 0]) - 2 * np.pi * (
+        2 * radius + data.targets / 3
+    )
     np.testing.assert_allclose(np.cos(angle), 1.0, atol=1e-9)
     assert data.class_names == ("0", "1", "2")
 
@@ -152,7 +165,9 @@ def test_teacher_makes_classes_when_asked() -> None:
         ("moons", {"target": "x1"}, "target is for files"),
     ],
 )
-def test_impossible_parameters_are_one_clear_line(text: str, options: dict[str, str], words: str) -> None:
+def test_impossible_parameters_are_one_clear_line(
+    text: str, options: dict[str, str], words: str
+) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         draw(text, **options)
     assert "\n" not in str(caught.value)

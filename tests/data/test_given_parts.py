@@ -1,4 +1,6 @@
-"""Splits that come with the data: what is given to a part is in it, the rest is split, and leaks are said."""
+"""Splits that come with the data: what is given to a part is in it, the rest is split, and
+leaks are said.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,15 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
 
 
 def frame(rows: slice, **more: object) -> polars.DataFrame:
-    return polars.DataFrame({"a": X[rows, 0], "b": X[rows, 1], "k": KIND[rows], "y": np.array(["no", "yes"])[Y[rows]], **more})
+    return polars.DataFrame(
+        {
+            "a": X[rows, 0],
+            "b": X[rows, 1],
+            "k": KIND[rows],
+            "y": np.array(["no", "yes"])[Y[rows]],
+            **more,
+        }
+    )
 
 
 def write(name: str, table: polars.DataFrame) -> str:
@@ -74,10 +84,20 @@ def test_a_part_that_is_not_given_comes_from_the_training_rows_by_split(prepared
     write("t.csv", frame(slice(0, 40)))
     write("e.csv", frame(slice(40, 60)))
     data = prepared("t.csv", test_data="e.csv")
-    assert [len(data.inputs[part]) for part in ("train", "val", "test")] == [30, 10, 20]  # 60 : 20 of 40
+    assert [len(data.inputs[part]) for part in ("train", "val", "test")] == [
+        30,
+        10,
+        20,
+    ]  # 60 : 20 of 40
     assert sorted([*numbers(data, "train"), *numbers(data, "val")]) == sorted_rows(slice(0, 40))
-    assert any("the val part is not given: it was taken from the training rows by split" in note for note in data.notes)
-    assert [len(prepared("t.csv", test_data="e.csv", split="100,0,0").inputs[part]) for part in ("train", "val", "test")] == [40, 0, 20]
+    assert any(
+        "the val part is not given: it was taken from the training rows by split" in note
+        for note in data.notes
+    )
+    assert [
+        len(prepared("t.csv", test_data="e.csv", split="100,0,0").inputs[part])
+        for part in ("train", "val", "test")
+    ] == [40, 0, 20]
 
 
 def images(rows: slice) -> np.ndarray:
@@ -94,7 +114,9 @@ def images(rows: slice) -> np.ndarray:
     ],
 )
 @pytest.mark.parametrize("end", [".npz", ".h5"])
-def test_arrays_with_the_usual_names_bring_their_split(prepared: Prepared, names: tuple[str, ...], end: str) -> None:
+def test_arrays_with_the_usual_names_bring_their_split(
+    prepared: Prepared, names: tuple[str, ...], end: str
+) -> None:
     train, test = slice(0, 48), slice(48, 60)
     arrays = dict(zip(names, (images(train), Y[train], images(test), Y[test]), strict=True))
     if end == ".npz":
@@ -112,7 +134,11 @@ def test_arrays_with_the_usual_names_bring_their_split(prepared: Prepared, names
 
 def test_arrays_with_a_validation_part_leave_nothing_to_split(prepared: Prepared) -> None:
     parts = {"train": slice(0, 40), "val": slice(40, 50), "test": slice(50, 60)}
-    np.savez("m.npz", **{f"x_{p}": X[rows] for p, rows in parts.items()}, **{f"y_{p}": Y[rows] for p, rows in parts.items()})  # type: ignore[arg-type]
+    np.savez(
+        "m.npz",
+        **{f"x_{p}": X[rows] for p, rows in parts.items()},
+        **{f"y_{p}": Y[rows] for p, rows in parts.items()},
+    )  # type: ignore[arg-type]
     data = prepared("m.npz")
     for part, rows in parts.items():
         np.testing.assert_array_equal(data.inputs[part], X[rows])
@@ -134,7 +160,9 @@ def test_a_column_says_the_part_of_each_row(prepared: Prepared) -> None:
     np.testing.assert_array_equal(data.indices["test"], np.flatnonzero(np.arange(60) % 5 == 4))
 
 
-@pytest.mark.parametrize("groups", [np.arange(60) // 4, np.array([f"p{i}" for i in np.arange(60) % 15])])
+@pytest.mark.parametrize(
+    "groups", [np.arange(60) // 4, np.array([f"p{i}" for i in np.arange(60) % 15])]
+)
 def test_groups_stay_in_one_part_and_are_no_feature(prepared: Prepared, groups: np.ndarray) -> None:
     write("t.csv", frame(slice(0, 60), patient=groups).select("patient", "a", "b", "y"))
     data = prepared("t.csv", group_column="patient")
@@ -142,7 +170,11 @@ def test_groups_stay_in_one_part_and_are_no_feature(prepared: Prepared, groups: 
     assert not found["train"] & found["val"]
     assert not found["train"] & found["test"]
     assert not found["val"] & found["test"]
-    assert [len(data.indices[part]) for part in ("train", "val", "test")] == [36, 12, 12]  # 15 groups of 4
+    assert [len(data.indices[part]) for part in ("train", "val", "test")] == [
+        36,
+        12,
+        12,
+    ]  # 15 groups of 4
     assert data.feature_names == ("a", "b")
     assert "groups of the parts: 9 train, 3 val, 3 test" in data.notes
 
@@ -169,7 +201,9 @@ def test_no_group_is_in_two_disjoint_training_sets(sizes: list[int]) -> None:
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize(("kind", "size"), [("bootstrap", None), ("bootstrap", 20), ("same", 20)])
 def test_replicas_draw_whole_groups(kind: str, size: int | None) -> None:
-    """Each group as often as it was drawn, 4 rows a time; of the last one what the size has room for."""
+    """Each group as often as it was drawn, 4 rows a time; of the last one what the size has
+    room for.
+    """
     for drawn in groups_of_replicas(kind, [4] * 15, size):
         whole = drawn[: len(drawn) // 4 * 4].reshape(-1, 4)
         assert (whole == whole[:, :1]).all()
@@ -184,7 +218,10 @@ def test_fewer_groups_than_disjoint_sets_are_refused() -> None:
 
 def test_the_split_by_groups_depends_on_the_seed_and_repeats(prepared: Prepared) -> None:
     write("t.csv", frame(slice(0, 60), patient=np.arange(60) // 4))
-    rows = [prepared("t.csv", group_column="patient", data_seed=seed).indices["train"].tolist() for seed in ("1", "1", "2")]
+    rows = [
+        prepared("t.csv", group_column="patient", data_seed=seed).indices["train"].tolist()
+        for seed in ("1", "1", "2")
+    ]
     assert rows[0] == rows[1] != rows[2]
 
 
@@ -205,7 +242,9 @@ def test_a_class_that_training_lacks_is_said(prepared: Prepared) -> None:
 
 def test_gaps_and_categories_of_the_test_file_follow_the_training_file(prepared: Prepared) -> None:
     write("t.csv", frame(slice(0, 40)))
-    write("e.csv", frame(slice(40, 60)).with_columns(a=polars.Series([None, *X[41:60, 0].tolist()])))
+    write(
+        "e.csv", frame(slice(40, 60)).with_columns(a=polars.Series([None, *X[41:60, 0].tolist()]))
+    )
     data = prepared("t.csv", test_data="e.csv", missing="mean", split="100,0,0")
     assert data.inputs["test"][0, 0] == pytest.approx(X[:40, 0].mean())
 
@@ -213,20 +252,50 @@ def test_gaps_and_categories_of_the_test_file_follow_the_training_file(prepared:
 @pytest.mark.parametrize(
     ("other", "options", "words"),
     [
-        (frame(slice(40, 60)).drop("b"), {}, "e.csv: lacks the column 'b', which t.csv has: give both files the same columns"),
+        (
+            frame(slice(40, 60)).drop("b"),
+            {},
+            "e.csv: lacks the column 'b', which t.csv has: give both files the same columns",
+        ),
         (frame(slice(40, 60)).drop("y"), {}, "e.csv: lacks the column 'y'"),
-        (frame(slice(40, 60)).with_columns(b=polars.lit("x")), {}, "e.csv: row 2, column 2 'b': found 'x', expected a number as in the training file"),
-        (frame(slice(40, 60)).with_columns(b=polars.lit("inf")), {}, "e.csv: row 2, column 2 'b': found inf"),
+        (
+            frame(slice(40, 60)).with_columns(b=polars.lit("x")),
+            {},
+            "e.csv: row 2, column 2 'b': found 'x', expected a number as in the training file",
+        ),
+        (
+            frame(slice(40, 60)).with_columns(b=polars.lit("inf")),
+            {},
+            "e.csv: row 2, column 2 'b': found inf",
+        ),
         (None, {"test_data": "./t.csv"}, "t.csv: is named by test_data and by data"),
         (None, {"test_data": "gone.csv"}, "gone.csv: there is no such file"),
-        (None, {"test_data": "e.npz"}, "e.npz: and t.csv are one a table, the other a pair of arrays"),
-        (None, {"test_data": "none", "split_column": "k"}, "t.csv: row 2, column 3 'k': found 'u', expected train, val or test"),
-        (None, {"test_data": "none", "split_column": "a"}, "split_column: column 1 'a' holds numbers, expected train, val or test"),
+        (
+            None,
+            {"test_data": "e.npz"},
+            "e.npz: and t.csv are one a table, the other a pair of arrays",
+        ),
+        (
+            None,
+            {"test_data": "none", "split_column": "k"},
+            "t.csv: row 2, column 3 'k': found 'u', expected train, val or test",
+        ),
+        (
+            None,
+            {"test_data": "none", "split_column": "a"},
+            "split_column: column 1 'a' holds numbers, expected train, val or test",
+        ),
         (None, {"test_data": "none", "split_column": "sett"}, "split_column 'sett' is no column"),
-        (None, {"test_data": "none", "group_column": "k", "drop": "k"}, "column 3 'k' is named by group_column and by drop"),
+        (
+            None,
+            {"test_data": "none", "group_column": "k", "drop": "k"},
+            "column 3 'k' is named by group_column and by drop",
+        ),
     ],
 )
-def test_what_does_not_fit_is_one_line(prepared: Prepared, other: polars.DataFrame | None, options: dict[str, str], words: str) -> None:
+def test_what_does_not_fit_is_one_line(
+    prepared: Prepared, other: polars.DataFrame | None, options: dict[str, str], words: str
+) -> None:
     write("t.csv", frame(slice(0, 40)))
     np.savez("e.npz", X=X, y=Y)
     if other is not None:
@@ -238,7 +307,9 @@ def test_what_does_not_fit_is_one_line(prepared: Prepared, other: polars.DataFra
 
 def test_arrays_that_do_not_fit_are_one_line(prepared: Prepared) -> None:
     np.savez("m.npz", x_train=X, y_train=Y, x_test=X[:, :1], y_test=Y)
-    with pytest.raises(DataError, match=r"array 'x_test' has shape \(60, 1\) .* expected samples as in 'x_train'"):
+    with pytest.raises(
+        DataError, match=r"array 'x_test' has shape \(60, 1\) .* expected samples as in 'x_train'"
+    ):
         prepared("m.npz")
     np.savez("m.npz", x_train=X, y_train=Y[:50], x_test=X, y_test=Y)
     with pytest.raises(DataError, match=r"array 'y_train' has shape \(50,\), expected \(60,\)"):
@@ -262,7 +333,13 @@ def test_what_cannot_go_together_is_one_line(table: dict[str, str], words: str) 
 
 
 def test_the_same_table_without_a_given_split_is_split_as_before(prepared: Prepared) -> None:
-    """A younger key that is not used changes nothing: the rows are those that scikit-free counting gives, 60 : 20 : 20 within each class."""
+    """A younger key that is not used changes nothing: the rows are those that scikit-free
+    counting gives, 60 : 20 : 20 within each class.
+    """
     write("t.csv", frame(slice(0, 60)))
     data = prepared("t.csv")
-    assert [np.bincount(data.targets[part]).tolist() for part in ("train", "val", "test")] == [[18, 18], [6, 6], [6, 6]]
+    assert [np.bincount(data.targets[part]).tolist() for part in ("train", "val", "test")] == [
+        [18, 18],
+        [6, 6],
+        [6, 6],
+    ]

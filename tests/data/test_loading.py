@@ -42,13 +42,17 @@ def test_a_misspelt_set_is_suggested_and_paths_are_explained() -> None:
         load(Text("mooons"), 0)
 
 
-def test_a_name_wins_over_a_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_wins_over_a_file_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wine").write_text(CSV)
     assert load(Text("wine"), 0).inputs.shape == (178, 13)
 
 
-def test_a_name_with_parentheses_in_a_file_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_parentheses_in_a_file_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits (1).csv").write_text(CSV)
     assert load(Text("digits (1).csv"), 0).inputs.shape == (4, 2)

@@ -23,19 +23,35 @@ def write(path: Path, **columns: object) -> None:
 
 
 def test_types_of_the_file_are_kept(read: Read, tmp_path: Path) -> None:
-    write(tmp_path, a=[1, 2, 3, 4], b=[True, False, True, True], c=["u", "v", "u", "v"], y=["p", "q", "p", "q"])
+    write(
+        tmp_path,
+        a=[1, 2, 3, 4],
+        b=[True, False, True, True],
+        c=["u", "v", "u", "v"],
+        y=["p", "q", "p", "q"],
+    )
     data = read("t.parquet")
-    np.testing.assert_array_equal(data.inputs, [[1, 1, 1, 0], [2, 0, 0, 1], [3, 1, 1, 0], [4, 1, 0, 1]])
+    np.testing.assert_array_equal(
+        data.inputs, [[1, 1, 1, 0], [2, 0, 0, 1], [3, 1, 1, 0], [4, 1, 0, 1]]
+    )
     assert data.feature_names == ("a", "b", "c=u", "c=v")
     assert data.class_names == ("p", "q")
 
 
 def test_categories_decimals_and_small_types_are_read(read: Read, tmp_path: Path) -> None:
     frame = polars.DataFrame(
-        {"a": polars.Series([1, 2, 3], dtype=polars.UInt8), "b": polars.Series(["1.50", "2.25", "3"]).cast(polars.Decimal(10, 2)), "y": [0.5, 1.5, 2.5]}
+        {
+            "a": polars.Series([1, 2, 3], dtype=polars.UInt8),
+            "b": polars.Series(["1.50", "2.25", "3"]).cast(polars.Decimal(10, 2)),
+            "y": [0.5, 1.5, 2.5],
+        }
     )
-    frame.with_columns(c=polars.Series(["k", "l", "k"], dtype=polars.Categorical)).write_parquet(tmp_path / "t.parquet")
-    np.testing.assert_array_equal(read("t.parquet", target="y").inputs, [[1, 1.5, 1, 0], [2, 2.25, 0, 1], [3, 3, 1, 0]])
+    frame.with_columns(c=polars.Series(["k", "l", "k"], dtype=polars.Categorical)).write_parquet(
+        tmp_path / "t.parquet"
+    )
+    np.testing.assert_array_equal(
+        read("t.parquet", target="y").inputs, [[1, 1.5, 1, 0], [2, 2.25, 0, 1], [3, 3, 1, 0]]
+    )
 
 
 def test_nulls_and_nans_are_missing(read: Read, tmp_path: Path) -> None:
@@ -51,7 +67,9 @@ def test_dates_are_refused_by_column(read: Read, tmp_path: Path) -> None:
         read("t.parquet")
 
 
-def test_a_damaged_file_prints_nothing_by_itself(read: Read, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_prints_nothing_by_itself(
+    read: Read, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     write(tmp_path, a=list(range(100)), y=[0.5] * 100)
     good = (tmp_path / "t.parquet").read_bytes()
     for at in range(4, len(good), 11):
@@ -60,7 +78,9 @@ def test_a_damaged_file_prints_nothing_by_itself(read: Read, tmp_path: Path, cap
     assert capfd.readouterr().err == ""
 
 
-def test_standard_error_works_again_afterwards(read: Read, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_standard_error_works_again_afterwards(
+    read: Read, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     write(tmp_path, a=[1.0, 2.0], y=[0.5, 1.5])
     read("t.parquet")
     os.write(2, b"here again")

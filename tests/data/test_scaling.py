@@ -9,11 +9,20 @@ from dlprobe.data.scaling import fit
 from dlprobe.errors import DataError
 
 NAMES = tuple(f"x{i}" for i in range(1, 6))
-RAW = np.random.default_rng(0).normal(size=(40, 5)) * [1e-6, 1.0, 1e3, 1e9, 0.0] + [0.0, 5.0, -1e4, 1e10, 0.1]
+RAW = np.random.default_rng(0).normal(size=(40, 5)) * [1e-6, 1.0, 1e3, 1e9, 0.0] + [
+    0.0,
+    5.0,
+    -1e4,
+    1e10,
+    0.1,
+]
 FRESH = np.random.default_rng(1).normal(size=(10, 5)) * 100
 
 
-@pytest.mark.parametrize(("kind", "oracle"), [("standardize", "StandardScaler"), ("minmax", "MinMaxScaler"), ("robust", "RobustScaler")])
+@pytest.mark.parametrize(
+    ("kind", "oracle"),
+    [("standardize", "StandardScaler"), ("minmax", "MinMaxScaler"), ("robust", "RobustScaler")],
+)
 def test_scaling_is_that_of_scikit_learn(kind: str, oracle: str) -> None:
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     theirs, ours = getattr(preprocessing, oracle)().fit(RAW), fit(kind, RAW, NAMES, "numbers.csv")
@@ -30,13 +39,23 @@ def test_a_constant_column_is_zero_in_every_part(kind: str) -> None:
 
 def test_standardize_divides_by_the_population_deviation() -> None:
     # 1, 2, 3: mean 2, variance 2/3
-    np.testing.assert_allclose(fit("standardize", np.array([[1.0], [2.0], [3.0]]), ("x",), "numbers.csv").apply(np.array([[3.0]])), [[np.sqrt(1.5)]])
+    np.testing.assert_allclose(
+        fit("standardize", np.array([[1.0], [2.0], [3.0]]), ("x",), "numbers.csv").apply(
+            np.array([[3.0]])
+        ),
+        [[np.sqrt(1.5)]],
+    )
 
 
 def test_robust_is_the_median_and_the_quarters_by_hand() -> None:
-    """1, 2, 3, 4, 100: median 3, quarters 2 and 4. A column of which most is one value is only shifted."""
+    """1, 2, 3, 4, 100: median 3, quarters 2 and 4. A column of which most is one value is only
+    shifted.
+    """
     raw = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 0.0], [100.0, 7.0]])
-    np.testing.assert_allclose(fit("robust", raw, ("x", "y"), "numbers.csv").apply(raw), [[-1, 0], [-0.5, 0], [0, 0], [0.5, 0], [48.5, 7]])
+    np.testing.assert_allclose(
+        fit("robust", raw, ("x", "y"), "numbers.csv").apply(raw),
+        [[-1, 0], [-0.5, 0], [0, 0], [0.5, 0], [48.5, 7]],
+    )
 
 
 def test_none_leaves_every_bit_as_it_is() -> None:
@@ -45,5 +64,7 @@ def test_none_leaves_every_bit_as_it_is() -> None:
 
 @pytest.mark.parametrize("kind", ["standardize", "minmax", "robust"])
 def test_a_range_beyond_float64_is_one_clear_line(kind: str) -> None:
-    with pytest.raises(DataError, match=r"numbers\.csv: feature 'x' goes from -1\.7e\+308 to 1\.7e\+308"):
+    with pytest.raises(
+        DataError, match=r"numbers\.csv: feature 'x' goes from -1\.7e\+308 to 1\.7e\+308"
+    ):
         fit(kind, np.array([[-1.7e308], [1.7e308]]), ("x",), "numbers.csv")

@@ -53,15 +53,28 @@ def test_rows_with_a_gap_in_any_target_are_left_out(read: Read) -> None:
 @pytest.mark.parametrize(
     ("target", "options", "expected"),
     [
-        ("a,word", {}, "row 2, column 4 'word': found 'red', expected a number: 2 target columns are a regression"),
-        ("a,b", {"task": "classification"}, "2 target columns are a regression, and task = classification takes one label column"),
+        (
+            "a,word",
+            {},
+            (
+                "row 2, column 4 'word': found 'red', expected a number: 2 target columns are a "
+                "regression"
+            ),
+        ),
+        (
+            "a,b",
+            {"task": "classification"},
+            "2 target columns are a regression, and task = classification takes one label column",
+        ),
         ("a,c", {}, "target 'c' is no column"),
         ("a,9", {}, "target '9' is no column"),
         ("a,b,a", {}, "names column 1 'a' twice"),
         ("a,b,x,word,label", {}, "every column is a target, expected a feature beside"),
     ],
 )
-def test_what_cannot_be_targets_is_one_clear_line(read: Read, target: str, options: dict[str, str], expected: str) -> None:
+def test_what_cannot_be_targets_is_one_clear_line(
+    read: Read, target: str, options: dict[str, str], expected: str
+) -> None:
     with pytest.raises(DataError) as raised:
         read("table.csv", TABLE, target=target, **options)
     assert expected in str(raised.value)
@@ -84,5 +97,11 @@ def test_columns_of_an_array_are_numbered(tmp_path: Path, read: Read) -> None:
 
 def test_several_arrays_are_no_targets(tmp_path: Path, read: Read) -> None:
     np.savez(tmp_path / "made.npz", X=np.zeros((4, 2)), a=np.zeros(4), b=np.ones(4))
-    with pytest.raises(DataError, match=r"target 'a,b' names several arrays, expected one: save the columns together as one array y \(samples, targets\)"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"target 'a,b' names several arrays, expected one: save the columns together as one "
+            r"array y \(samples, targets\)"
+        ),
+    ):
         read("made.npz", target="a,b")

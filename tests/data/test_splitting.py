@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from dlprobe.data.splitting import fewer, members_of, part_counts, split
 
 percents = (
-    st.tuples(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100)).filter(lambda p: p[0] + p[1] <= 100).map(lambda p: (p[0], p[1], 100 - p[0] - p[1]))
+    st.tuples(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100))
+    .filter(lambda p: p[0] + p[1] <= 100)
+    .map(lambda p: (p[0], p[1], 100 - p[0] - p[1]))
 )
 labels = st.lists(st.integers(0, 5), min_size=1, max_size=200).map(np.array)
 
 
 @given(labels, percents, st.booleans(), st.integers(0, 2**63 - 1))
-def test_parts_are_disjoint_and_complete(classes: np.ndarray, percents: tuple[int, int, int], stratify: bool, seed: int) -> None:
+def test_parts_are_disjoint_and_complete(
+    classes: np.ndarray, percents: tuple[int, int, int], stratify: bool, seed: int
+) -> None:
     parts = split(len(classes), classes if stratify else None, percents, seed)
     together = np.concatenate(list(parts.values()))
     assert sorted(together.tolist()) == list(range(len(classes)))
@@ -24,12 +28,17 @@ def test_parts_are_disjoint_and_complete(classes: np.ndarray, percents: tuple[in
 
 
 @given(labels, percents)
-def test_each_class_has_its_share_within_one_row_and_one_row_in_training(classes: np.ndarray, percents: tuple[int, int, int]) -> None:
+def test_each_class_has_its_share_within_one_row_and_one_row_in_training(
+    classes: np.ndarray, percents: tuple[int, int, int]
+) -> None:
     parts = split(len(classes), classes, percents, 0)
     for label in np.unique(classes):
         size = int((classes == label).sum())
         counts = [int((classes[rows] == label).sum()) for rows in parts.values()]
-        assert all(abs(count - size * percent / 100) < 1 for count, percent in zip(counts, percents, strict=True))
+        assert all(
+            abs(count - size * percent / 100) < 1
+            for count, percent in zip(counts, percents, strict=True)
+        )
         assert counts[0] >= 1
 
 
@@ -39,7 +48,8 @@ def test_counts_worked_by_hand() -> None:
 
 
 def test_leftover_rows_go_to_the_parts_that_lack_them() -> None:
-    # each class of two owes 1.2, 0.4, 0.4: one is in training, the second goes to validation, test, and training in turn
+    # each class of two owes 1.2, 0.4, 0.4: one is in training, the second goes to validation, test,
+    # and training in turn
     counts = part_counts([2] * 5, (60, 20, 20))
     assert counts.sum(axis=0).tolist() == [6, 2, 2]
     assert (counts.sum(axis=1) == 2).all()
@@ -50,7 +60,9 @@ def test_singletons_are_in_training() -> None:
 
 
 def test_everything_may_be_training() -> None:
-    assert [len(rows) for rows in split(7, np.array([0, 0, 1, 1, 1, 2, 2]), (100, 0, 0), 3).values()] == [7, 0, 0]
+    assert [
+        len(rows) for rows in split(7, np.array([0, 0, 1, 1, 1, 2, 2]), (100, 0, 0), 3).values()
+    ] == [7, 0, 0]
 
 
 def test_shares_that_are_whole_numbers_are_met_exactly() -> None:
@@ -66,13 +78,18 @@ def test_same_seed_same_split_other_seed_other_split(classes: np.ndarray | None)
 
 
 def test_every_row_is_as_likely_in_each_part() -> None:
-    counts = sum(np.bincount(split(10, None, (50, 30, 20), seed)["test"], minlength=10) for seed in range(500))
+    counts = sum(
+        np.bincount(split(10, None, (50, 30, 20), seed)["test"], minlength=10)
+        for seed in range(500)
+    )
     # 500 draws at 1/5: mean 100, standard deviation √80 = 8.9
     assert np.abs(counts - 100).max() < 4 * 8.9
 
 
 @given(labels, st.booleans(), st.integers(0, 2**63 - 1))
-def test_fewer_rows_are_a_part_of_more_and_keep_each_class_share(classes: np.ndarray, stratify: bool, seed: int) -> None:
+def test_fewer_rows_are_a_part_of_more_and_keep_each_class_share(
+    classes: np.ndarray, stratify: bool, seed: int
+) -> None:
     rows = np.arange(len(classes)) * 3
     before: set[int] = set()
     for size in range(1, len(rows) + 1):
@@ -82,7 +99,9 @@ def test_fewer_rows_are_a_part_of_more_and_keep_each_class_share(classes: np.nda
         before = set(chosen.tolist())
         for each in np.unique(classes) if stratify else ():
             share = np.mean(classes == each) * size
-            assert abs(np.sum(classes[chosen // 3] == each) - share) < 1 + len(np.unique(classes)) / 2
+            assert (
+                abs(np.sum(classes[chosen // 3] == each) - share) < 1 + len(np.unique(classes)) / 2
+            )
 
 
 def test_members_are_the_positions_of_each_value() -> None:

@@ -12,7 +12,9 @@ from dlprobe.errors import DataError
 
 Read = Callable[..., Dataset]
 
-FLOWERS = "length,width,species\n5.1,3.5,setosa\n4.9,3.0,setosa\n6.4,3.2,versicolor\n6.9,3.1,versicolor\n"
+FLOWERS = (
+    "length,width,species\n5.1,3.5,setosa\n4.9,3.0,setosa\n6.4,3.2,versicolor\n6.9,3.1,versicolor\n"
+)
 
 
 def test_header_target_and_classes_are_found_and_noted(read: Read) -> None:
@@ -35,10 +37,16 @@ def test_without_header_the_first_row_is_data(read: Read) -> None:
 
 
 def test_header_above_text_only_is_recognised(read: Read) -> None:
-    data = read("shapes.csv", "colour,shape,class\nred,round,a\nblue,square,b\nred,square,a\nblue,round,b\n")
+    data = read(
+        "shapes.csv", "colour,shape,class\nred,round,a\nblue,square,b\nred,square,a\nblue,round,b\n"
+    )
     assert data.feature_names == ("colour=blue", "colour=red", "shape=round", "shape=square")
-    np.testing.assert_array_equal(data.inputs, [[0, 1, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0]])
-    assert any("one-hot encoded: 'colour' (2 values), 'shape' (2 values)" in note for note in data.notes)
+    np.testing.assert_array_equal(
+        data.inputs, [[0, 1, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0]]
+    )
+    assert any(
+        "one-hot encoded: 'colour' (2 values), 'shape' (2 values)" in note for note in data.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,14 +58,22 @@ def test_header_above_text_only_is_recognised(read: Read) -> None:
         ("a.txt", FLOWERS.replace(",", "|"), "bars"),
     ],
 )
-def test_other_separators_read_the_same_and_are_noted(read: Read, name: str, content: str, noted: str) -> None:
+def test_other_separators_read_the_same_and_are_noted(
+    read: Read, name: str, content: str, noted: str
+) -> None:
     data = read(name, content)
     np.testing.assert_array_equal(data.inputs, read("plain.csv", FLOWERS).inputs)
     assert any(noted in note for note in data.notes)
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xef\xbb\xbf" + FLOWERS.encode(), FLOWERS.replace("\n", "\r\n").encode(), FLOWERS.rstrip("\n").encode(), FLOWERS.replace(",", " , ").encode()]
+    "content",
+    [
+        b"\xef\xbb\xbf" + FLOWERS.encode(),
+        FLOWERS.replace("\n", "\r\n").encode(),
+        FLOWERS.rstrip("\n").encode(),
+        FLOWERS.replace(",", " , ").encode(),
+    ],
 )
 def test_marks_line_ends_and_spaces_change_nothing(read: Read, content: bytes) -> None:
     data = read("flowers.csv", content)
@@ -66,8 +82,12 @@ def test_marks_line_ends_and_spaces_change_nothing(read: Read, content: bytes) -
     assert data.class_names == ("setosa", "versicolor")
 
 
-@pytest.mark.parametrize("missing", ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?", " "])
-def test_rows_with_missing_values_are_dropped_counted_and_the_first_named(read: Read, missing: str) -> None:
+@pytest.mark.parametrize(
+    "missing", ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?", " "]
+)
+def test_rows_with_missing_values_are_dropped_counted_and_the_first_named(
+    read: Read, missing: str
+) -> None:
     data = read("gaps.csv", f"a,b,y\n1,2,3.5\n4,{missing},4.5\n5,6,5.5\n")
     np.testing.assert_array_equal(data.inputs, [[1, 2], [5, 6]])
     assert "dropped 1 of 3 rows with missing values (the first: row 3, column 2 'b')" in data.notes
@@ -80,10 +100,20 @@ def test_a_missing_label_drops_its_row(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "features"), [("width", ("length", "species=a", "species=b")), ("1", ("width", "species=a", "species=b")), ("-1", ("length", "width"))]
+    ("target", "features"),
+    [
+        ("width", ("length", "species=a", "species=b")),
+        ("1", ("width", "species=a", "species=b")),
+        ("-1", ("length", "width")),
+    ],
 )
 def test_target_is_a_name_or_a_number(read: Read, target: str, features: tuple[str, ...]) -> None:
-    assert read("f.csv", "length,width,species\n1.5,2.5,a\n2.5,3.5,b\n3.5,4.5,a\n", target=target).feature_names == features
+    assert (
+        read(
+            "f.csv", "length,width,species\n1.5,2.5,a\n2.5,3.5,b\n3.5,4.5,a\n", target=target
+        ).feature_names
+        == features
+    )
 
 
 @pytest.mark.parametrize("name", ["target", "Label", "class", "y"])
@@ -113,33 +143,53 @@ def test_row_numbers_written_by_pandas_are_left_out(read: Read) -> None:
     assert any("counts the rows: left out" in note for note in data.notes)
 
 
-@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "id", "ID", "PassengerId", "sample_id", "userID"])
-def test_row_numbers_under_a_name_that_promises_them_are_left_out_and_named(read: Read, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["Unnamed: 0", "index", "id", "ID", "PassengerId", "sample_id", "userID"]
+)
+def test_row_numbers_under_a_name_that_promises_them_are_left_out_and_named(
+    read: Read, name: str
+) -> None:
     data = read("f.csv", f"{name},a,b,y\n0,1,2,0.5\n1,3,4,1.5\n2,5,7,2.5\n")
     assert data.feature_names == ("a", "b")
     assert f"column 1 '{name}' counts the rows: left out" in data.notes
 
 
 def test_row_numbers_stay_where_they_are_the_target_or_the_only_feature(read: Read) -> None:
-    assert read("f.csv", "id,a,b\n0,1,2\n1,3,4\n2,5,7\n", target="id").targets.ravel().tolist() == [0, 1, 2]
+    assert read("f.csv", "id,a,b\n0,1,2\n1,3,4\n2,5,7\n", target="id").targets.ravel().tolist() == [
+        0,
+        1,
+        2,
+    ]
     assert read("f.csv", "id,y\n0,0.5\n1,1.5\n2,2.5\n").feature_names == ("id",)
     for name in ("t", "grid", "Fluid"):
-        assert read("f.csv", f"{name},a,y\n0,1,0.5\n1,3,1.5\n2,4,2.5\n").feature_names == (name, "a")
-    assert read("f.csv", "id,a,y\n7,1,0.5\n3,3,1.5\n5,5,2.5\n").feature_names == ("id", "a")  # they do not count: numbers like others
+        assert read("f.csv", f"{name},a,y\n0,1,0.5\n1,3,1.5\n2,4,2.5\n").feature_names == (
+            name,
+            "a",
+        )
+    assert read("f.csv", "id,a,y\n7,1,0.5\n3,3,1.5\n5,5,2.5\n").feature_names == (
+        "id",
+        "a",
+    )  # they do not count: numbers like others
 
 
 def test_columns_that_pandas_numbered_have_a_header(read: Read) -> None:
-    """DataFrame(array).to_csv() writes ',0,1,2' above its rows: read as data, it would be a row of its own, and the row numbers a feature."""
+    """DataFrame(array).to_csv() writes ',0,1,2' above its rows: read as data, it would be a row
+    of its own, and the row numbers a feature.
+    """
     data = read("f.csv", ",0,1,2\n0,7,2,5\n1,3,4,6\n2,5,7,8\n")
     np.testing.assert_array_equal(data.inputs, [[7, 2], [3, 4], [5, 7]])
     np.testing.assert_array_equal(data.targets.ravel(), [5, 6, 8])
     assert data.feature_names == ("0", "1")
 
 
-def test_columns_that_are_numbered_without_row_numbers_have_a_header_where_it_is_sure(read: Read) -> None:
+def test_columns_that_are_numbered_without_row_numbers_have_a_header_where_it_is_sure(
+    read: Read,
+) -> None:
     assert len(read("f.csv", "0,1,2\n1.5,2,5\n3,4,6\n").inputs) == 2  # fractions below
     wide = ",".join(map(str, range(12)))
-    assert len(read("f.csv", f"{wide}\n{wide}\n{wide[:-2]}12\n", task="regression").inputs) == 2  # nobody measures 0, 1, … 11
+    assert (
+        len(read("f.csv", f"{wide}\n{wide}\n{wide[:-2]}12\n", task="regression").inputs) == 2
+    )  # nobody measures 0, 1, … 11
     assert len(read("f.csv", "0,1,2\n1,0,2\n2,1,0\n").inputs) == 3  # may well be data
 
 

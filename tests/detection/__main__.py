@@ -42,13 +42,28 @@ def main() -> int:
     options = parse()
     folder: Path = options.folder
     write_all(folder / "data")
-    chosen = [case for case in all_cases() if options.cases in case.name and options.half in ("", case.half)]
+    chosen = [
+        case
+        for case in all_cases()
+        if options.cases in case.name and options.half in ("", case.half)
+    ]
     ends, said = train(chosen, options)
     best = best_skills(chosen, skills_of(ends), known_of_rows(chosen, folder))
-    if options.cases or options.half:  # the best of a family may be among the cases that were left out
-        best = {family: max(reach, known_best().get(family, reach)) for family, reach in best.items()}
+    if (
+        options.cases or options.half
+    ):  # the best of a family may be among the cases that were left out
+        best = {
+            family: max(reach, known_best().get(family, reach)) for family, reach in best.items()
+        }
     results = [
-        Judged(case, seed, label(case, ends[case.name][seed], best[case.family]), *said[case.name, seed]) for case in chosen for seed in range(options.seeds)
+        Judged(
+            case,
+            seed,
+            label(case, ends[case.name][seed], best[case.family]),
+            *said[case.name, seed],
+        )
+        for case in chosen
+        for seed in range(options.seeds)
     ]
     if options.write:
         write_labels(chosen, ends, best, options.seeds)
@@ -65,17 +80,25 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.detection",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cases", default="")
     parser.add_argument("--half", default="", choices=["", "tuned", "untouched"])
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-detection")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-detection"
+    )
     for flag in ("--forget", "--only-labels", "--write", "--json", "--misses"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 
 
-def train(chosen: list[Case], options: argparse.Namespace) -> tuple[Ends, dict[tuple[str, int], Said]]:
+def train(
+    chosen: list[Case], options: argparse.Namespace
+) -> tuple[Ends, dict[tuple[str, int], Said]]:
     """Outcomes per case, and what the rules said of each run."""
     ends: Ends = {}
     said = {}
@@ -86,7 +109,11 @@ def train(chosen: list[Case], options: argparse.Namespace) -> tuple[Ends, dict[t
                 ends.setdefault(case.name, []).append(outcome(run))
                 said[case.name, seed] = ([], {}) if options.only_labels else judged(run)
         if sys.stderr.isatty():
-            print(f"\r{number + 1}/{len(chosen)} {case.name} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
+            print(
+                f"\r{number + 1}/{len(chosen)} {case.name} {time.monotonic() - began:.0f} s\033[K",
+                end="",
+                file=sys.stderr,
+            )
     return ends, said
 
 
@@ -98,7 +125,10 @@ def skills_of(ends: Ends) -> dict[str, list[float]]:
 def known_of_rows(chosen: list[Case], folder: Path) -> dict[str, float]:
     """What repeated rows allow, of each family by its first case."""
     first = {case.family: case for case in reversed(chosen)}
-    known = {family: known_skill(from_options(None, {**options_of(case, folder), "seed": "0"})) for family, case in first.items()}
+    known = {
+        family: known_skill(from_options(None, {**options_of(case, folder), "seed": "0"}))
+        for family, case in first.items()
+    }
     return {family: reach for family, reach in known.items() if math.isfinite(reach)}
 
 
@@ -118,7 +148,17 @@ def write_labels(chosen: list[Case], ends: Ends, best: dict[str, float], seeds: 
         }
         for case in chosen
     }
-    OUTCOMES.write_text(json.dumps({"seeds": seeds, "best": {key: to_json(value) for key, value in best.items()}, "cases": cases}, indent=1) + "\n")
+    OUTCOMES.write_text(
+        json.dumps(
+            {
+                "seeds": seeds,
+                "best": {key: to_json(value) for key, value in best.items()},
+                "cases": cases,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
 
 
 def print_labels(chosen: list[Case], ends: Ends, best: dict[str, float]) -> None:
@@ -126,7 +166,10 @@ def print_labels(chosen: list[Case], ends: Ends, best: dict[str, float]) -> None
         found = ends[case.name]
         labels = ",".join(label(case, each, best[case.family]) for each in found)
         numbers = " ".join(f"{each.skill:.2f}:{each.excess:.2g}" for each in found)
-        print(f"{case.half[0]} {case.name:42} {case.published[:34]:34} {labels:8} {numbers} / {best[case.family]:.2f}")
+        print(
+            f"{case.half[0]} {case.name:42} {case.published[:34]:34} {labels:8} {numbers} / "
+            f"{best[case.family]:.2f}"
+        )
 
 
 def print_misses(results: list[Judged], ends: Ends) -> None:
@@ -134,10 +177,15 @@ def print_misses(results: list[Judged], ends: Ends) -> None:
         named = [code for code, severity in each.codes if severity != "info"]
         reach = ends[each.case.name][each.seed].skill
         if each.label == "learned" and named:
-            print(f"ACCUSED   {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)}")
+            print(
+                f"ACCUSED   {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)}"
+            )
         elif each.label == "ill" and not each.right:
             word = "NOT NAMED" if not named else "OTHER    "
-            print(f"{word} {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)} (accepted: {' '.join(each.case.accepted)})")
+            print(
+                f"{word} {each.case.name} seed {each.seed} skill {reach:.2f}: "
+                f"{' '.join(named)} (accepted: {' '.join(each.case.accepted)})"
+            )
     if any(math.isinf(found.skill) for case in ends.values() for found in case):
         print("(a skill of -inf: the run diverged)")
 

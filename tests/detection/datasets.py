@@ -1,4 +1,6 @@
-"""Data sets made for one fault each, written as `.npz` files, so that a case names them by path like anybody's data."""
+"""Data sets made for one fault each, written as `.npz` files, so that a case names them by path
+like anybody's data.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,18 @@ Arrays = dict[str, np.ndarray]
 def write_all(folder: Path) -> Path:
     """Write every set into `folder` and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (onezero, square, power4, power4_scaled, leak, rare, fuel, fuel10, fuel_shuffled, many):
+    for make in (
+        onezero,
+        square,
+        power4,
+        power4_scaled,
+        leak,
+        rare,
+        fuel,
+        fuel10,
+        fuel_shuffled,
+        many,
+    ):
         np.savez(folder / f"{make.__name__}.npz", **make(np.random.default_rng(7)))
     return folder
 
@@ -57,13 +70,27 @@ def rare(rng: np.random.Generator) -> Arrays:
 
 
 def fuel(rng: np.random.Generator) -> Arrays:
-    """Nine features of the scales of Auto MPG (cylinders, displacement, horsepower, weight, …, origin one-hot) and a smooth target with noise."""
+    """Nine features of the scales of Auto MPG (cylinders, displacement, horsepower, weight, …,
+    origin one-hot) and a smooth target with noise.
+    """
     n = 1200
     size = rng.standard_normal(n)
-    scale, shift = np.array([1.7, 104.0, 38.0, 847.0, 2.8, 3.7]), np.array([5.5, 194.0, 104.0, 2978.0, 15.6, 76.0])
-    plain = 0.8 * size[:, None] + 0.6 * rng.standard_normal((n, 6))  # (n, 6), correlated as the originals are
+    scale, shift = (
+        np.array([1.7, 104.0, 38.0, 847.0, 2.8, 3.7]),
+        np.array([5.5, 194.0, 104.0, 2978.0, 15.6, 76.0]),
+    )
+    plain = 0.8 * size[:, None] + 0.6 * rng.standard_normal(
+        (n, 6)
+    )  # (n, 6), correlated as the originals are
     origin = np.eye(3)[rng.integers(0, 3, n)]
-    target = 23.5 - 5.0 * np.tanh(plain[:, 3]) - 2.0 * plain[:, 2] + 1.5 * plain[:, 5] + 2.0 * origin[:, 2] + 1.5 * rng.standard_normal(n)
+    target = (
+        23.5
+        - 5.0 * np.tanh(plain[:, 3])
+        - 2.0 * plain[:, 2]
+        + 1.5 * plain[:, 5]
+        + 2.0 * origin[:, 2]
+        + 1.5 * rng.standard_normal(n)
+    )
     return {"X": np.concatenate([plain * scale + shift, origin], axis=1), "y": target}
 
 
@@ -87,4 +114,7 @@ def _digits() -> Arrays:
 def many(rng: np.random.Generator) -> Arrays:
     """40 classes of 12 samples each around centres far apart."""
     centres = 6.0 * rng.standard_normal((40, 10))
-    return {"X": np.repeat(centres, 12, axis=0) + rng.standard_normal((480, 10)), "y": np.repeat(np.arange(40), 12)}
+    return {
+        "X": np.repeat(centres, 12, axis=0) + rng.standard_normal((480, 10)),
+        "y": np.repeat(np.arange(40), 12),
+    }

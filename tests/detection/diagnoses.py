@@ -1,4 +1,5 @@
-"""`python -m tests.detection.diagnoses`: what the diagnosis says of every case, and whether all commands say the same of it.
+"""`python -m tests.detection.diagnoses`: what the diagnosis says of every case, and whether all
+commands say the same of it.
 
 --seeds 1             seeds 0 … of every case
 --cases TEXT          only cases whose name holds TEXT
@@ -6,8 +7,8 @@
 --agree               ask every command too, and compare their words
 --list                list every ill run with its cause, right or not
 
-Counted: of ill runs, how many have a cause that the case accepts, another one, an unknown one, and none because nothing was found; of runs that learned,
-how many are accused.
+Counted: of ill runs, how many have a cause that the case accepts, another one, an unknown one, and
+    none because nothing was found; of runs that learned, how many are accused.
 """
 
 from __future__ import annotations
@@ -33,10 +34,16 @@ HERE = Path(__file__).parent
 
 def main() -> int:
     """Train what is not there, diagnose, count."""
-    parser = argparse.ArgumentParser(prog="python -m tests.detection.diagnoses", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.detection.diagnoses",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--cases", default="")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-detection")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-detection"
+    )
     for flag in ("--agree", "--list"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
@@ -52,7 +59,10 @@ def main() -> int:
                 known = verdict(case, said, found)
                 counts[known] += 1
                 if options.list and said == "ill":
-                    print(f"{known:24} {case.name} {seed}: {found.state.name}; {told(found)} (accepted: {' '.join(case.accepted)})")
+                    print(
+                        f"{known:24} {case.name} {seed}: {found.state.name}; {told(found)} "
+                        f"(accepted: {' '.join(case.accepted)})"
+                    )
                 elif options.list and known.startswith("learned: accused"):
                     print(f"{known:24} {case.name} {seed}: {found.state.name}; {told(found)}")
             if options.agree and (difference := disagreement(path_of(case, seed, options.folder))):
@@ -75,8 +85,21 @@ def verdict(case: Case, said: str, found: Diagnosis) -> str:
 def told(found: Diagnosis) -> str:
     """Cause and what follows by code."""
     cause = found.cause.code if found.cause else "-"
-    parts = {"follows": found.follows, "symptoms": found.symptoms, "others": [each for each in found.others if each.severity != "info"]}
-    return "; ".join([f"cause {cause}", *(f"{name} {' '.join(each.code for each in findings)}" for name, findings in parts.items() if findings)])
+    parts = {
+        "follows": found.follows,
+        "symptoms": found.symptoms,
+        "others": [each for each in found.others if each.severity != "info"],
+    }
+    return "; ".join(
+        [
+            f"cause {cause}",
+            *(
+                f"{name} {' '.join(each.code for each in findings)}"
+                for name, findings in parts.items()
+                if findings
+            ),
+        ]
+    )
 
 
 def path_of(case: Case, seed: int, folder: Path) -> Path:
@@ -92,9 +115,13 @@ def disagreement(journal: Path) -> str:
         path = Path(folder) / "run.h5"
         shutil.copy(journal, f"{path}.journal")
         records = {
-            "check": dlprobe("check", str(path), "--format", "json", "--exit-zero").data["runs"][0]["diagnosis"],
+            "check": dlprobe("check", str(path), "--format", "json", "--exit-zero").data["runs"][0][
+                "diagnosis"
+            ],
             "inspect": dlprobe("inspect", str(path), "--format", "json").data["diagnosis"],
-            "diff": dlprobe("diff", str(path), str(path), "--format", "json").data["pairs"][0]["diagnosis"]["b"],
+            "diff": dlprobe("diff", str(path), str(path), "--format", "json").data["pairs"][0][
+                "diagnosis"
+            ]["b"],
         }
         concise = dlprobe("check", str(path), "--format", "concise", "--exit-zero").out
     first = records["check"]

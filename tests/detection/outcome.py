@@ -14,8 +14,8 @@ NaN, not judged.
 skill is learned, below 0.75 is ill. By loss: classes whose loss is above that of guessing have not
 learned what the loss asks for, however few are wrong (unclear), and beyond twice that of guessing
 they are surely wrong about it (ill). A regression is compared with the reachable residual: up to 10
-times its mean square is learned, beyond 100 times is ill; residuals below 1e-4 of the variance count
-as 1e-4, for no reader tells R² .9999 from more. Where nothing can be reached (random labels),
+times its mean square is learned, beyond 100 times is ill; residuals below 1e-4 of the variance
+count as 1e-4, for no reader tells R² .9999 from more. Where nothing can be reached (random labels),
 nothing was learned.
 
 **Reachable** is the largest median over seeds of the cases on the same data. It is at least what
@@ -40,10 +40,13 @@ from dlprobe.runs import Run
 LEARNED, ILL = 0.9, 0.75  # shares of the reachable skill
 GUESSING, FAR = 1.0, 2.0  # loss over that of guessing
 NEAR, OFF = 10.0, 100.0  # residual over the reachable one
-SOMETHING = 0.1  # reachable skill below which there is nothing to learn, so that nothing was learned
+SOMETHING = (
+    0.1  # reachable skill below which there is nothing to learn, so that nothing was learned
+)
 EXACT = 1e-4  # unexplained share of the variance that nobody asks to go below
 LABELS = ("learned", "unclear", "ill")
-TWINS = 0.95  # share of the judged rows that also occur in training, from which on rows say what is reachable
+# share of the judged rows that also occur in training, from which on rows say what is reachable
+TWINS = 0.95
 
 
 class Configured(Protocol):
@@ -78,7 +81,12 @@ def outcome(run: Run) -> Outcome:
     regression = run.data["task"] == "regression"
     found, excess = (_regression if regression else _classes)(run, part)
     usable = math.isfinite(found) and run.status != "diverged"
-    return Outcome(found if usable else -math.inf, excess if usable else math.inf, regression, _ceiling(run, part, regression))
+    return Outcome(
+        found if usable else -math.inf,
+        excess if usable else math.inf,
+        regression,
+        _ceiling(run, part, regression),
+    )
 
 
 def judged_part(run: Run) -> str:
@@ -102,11 +110,15 @@ def _regression(run: Run, part: str) -> tuple[float, float]:
 def _classes(run: Run, part: str) -> tuple[float, float]:
     counts = np.asarray(run.data[f"{part}_class_counts"], np.float64)
     skill = 1.0 - float(run.final[f"{part}_error"]) / (1.0 - counts.max() / counts.sum())
-    return float(skill), float(run.final[f"{part}_loss"]) / guessing_loss(run, counts / counts.sum())
+    return float(skill), float(run.final[f"{part}_loss"]) / guessing_loss(
+        run, counts / counts.sum()
+    )
 
 
 def guessing_loss(run: Run, shares: npt.NDArray[np.float64]) -> float:
-    """The loss of a sample whose answer is always the class shares (class,), summed over outputs as losses are; NaN for losses without a closed form."""
+    """The loss of a sample whose answer is always the class shares (class,), summed over
+    outputs as losses are; NaN for losses without a closed form.
+    """
     text = str(run.config["training"]["loss"])
     if "mean" in text:
         return math.nan
@@ -125,13 +137,17 @@ def _times_log(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def label(case: Configured, found: Outcome, reachable: float) -> str:
-    """`learned`, `unclear` or `ill`, the worse of what error and loss say; by construction where the case has a label."""
+    """`learned`, `unclear` or `ill`, the worse of what error and loss say; by construction
+    where the case has a label.
+    """
     if case.label:
         return {"healthy": "learned"}.get(case.label, case.label)
     reachable = min(reachable, found.ceiling)
     if reachable < SOMETHING:
         return "ill"
-    by_error = 0 if found.skill >= LEARNED * reachable else 2 if found.skill < ILL * reachable else 1
+    by_error = (
+        0 if found.skill >= LEARNED * reachable else 2 if found.skill < ILL * reachable else 1
+    )
     if found.regression:
         ratio, near, far = found.excess / max(1.0 - reachable, EXACT), NEAR, OFF
     else:
@@ -140,13 +156,21 @@ def label(case: Configured, found: Outcome, reachable: float) -> str:
     return LABELS[max(by_error, by_loss)]
 
 
-def best_skills(cases: Iterable[Configured], skills: Mapping[str, Sequence[float]], known: Mapping[str, float] | None = None) -> dict[str, float]:
-    """The reachable skill of each family: the largest median over seeds, and at least what is `known` of it from its rows."""
+def best_skills(
+    cases: Iterable[Configured],
+    skills: Mapping[str, Sequence[float]],
+    known: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """The reachable skill of each family: the largest median over seeds, and at least what is
+    `known` of it from its rows.
+    """
     best = dict(known or {})
     for case in cases:
         values = sorted(skills.get(case.name, []))
         if values:
-            best[case.family] = max(best.get(case.family, -math.inf), values[(len(values) - 1) // 2])
+            best[case.family] = max(
+                best.get(case.family, -math.inf), values[(len(values) - 1) // 2]
+            )
     return best
 
 
@@ -170,13 +194,23 @@ def known_skill(config: RunConfig) -> float:
     return _skill_of_groups(asked, targets, data.task == "regression")
 
 
-def _skill_of_groups(places: npt.NDArray[Any], targets: npt.NDArray[Any], regression: bool) -> float:
-    """Skill of the best answer that is one per group of equal rows. places: (row,) group; targets: (row,) or (row, outputs)."""
+def _skill_of_groups(
+    places: npt.NDArray[Any], targets: npt.NDArray[Any], regression: bool
+) -> float:
+    """Skill of the best answer that is one per group of equal rows. places: (row,) group;
+    targets: (row,) or (row, outputs).
+    """
     if regression:
         values = targets.reshape(len(targets), -1).astype(np.float64)
-        left = sum(float(((values[places == group] - values[places == group].mean(axis=0)) ** 2).sum()) for group in np.unique(places))
+        left = sum(
+            float(((values[places == group] - values[places == group].mean(axis=0)) ** 2).sum())
+            for group in np.unique(places)
+        )
         return 1.0 - left / float(((values - values.mean(axis=0)) ** 2).sum())
-    wrong = sum(int((places == group).sum()) - int(np.bincount(targets[places == group]).max()) for group in np.unique(places))
+    wrong = sum(
+        int((places == group).sum()) - int(np.bincount(targets[places == group]).max())
+        for group in np.unique(places)
+    )
     chance = len(targets) - int(np.bincount(targets).max())
     return 1.0 - wrong / chance
 

@@ -1,4 +1,6 @@
-"""The benchmark itself: its cases are well-formed, its counting is right, and one ill and one healthy case go all the way."""
+"""The benchmark itself: its cases are well-formed, its counting is right, and one ill and one
+healthy case go all the way.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def test_names_are_unique_and_both_halves_are_large() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_options_are_a_configuration_and_accepted_codes_exist(case: Case) -> None:
-    from_options(None, {**case.options, "data": case.options.get("data", "digits").replace("{made}", "folder")})
+    from_options(
+        None,
+        {**case.options, "data": case.options.get("data", "digits").replace("{made}", "folder")},
+    )
     assert set(case.accepted) <= set(all_rules())
     assert case.accepted or case.published == "healthy"
 
@@ -43,7 +48,13 @@ def test_labels_are_committed_for_every_case_and_half_of_the_runs_or_more_learne
 def test_the_label_belongs_to_the_run() -> None:
     case = Case("a", "", "healthy", "f", {})
     ends = [Outcome(skill, 0.5) for skill in (0.9, 0.82, 0.8, 0.66, -math.inf)]
-    assert [label(case, end, 0.9) for end in ends] == ["learned", "learned", "unclear", "ill", "ill"]
+    assert [label(case, end, 0.9) for end in ends] == [
+        "learned",
+        "learned",
+        "unclear",
+        "ill",
+        "ill",
+    ]
     assert label(Case("b", "", "ill", "f", {}, label="ill"), ends[0], 0.9) == "ill"
 
 
@@ -54,10 +65,19 @@ def test_the_best_of_a_family_is_the_largest_median() -> None:
 
 def test_an_info_names_nothing_and_a_wrong_cause_is_not_right() -> None:
     case = Case("a", "", "ill", "f", {}, ("G001",))
-    results = [Judged(case, seed, "ill", codes) for seed, codes in enumerate(([("G001", "info")], [("L001", "error")], [("G001", "warning")]))]
+    results = [
+        Judged(case, seed, "ill", codes)
+        for seed, codes in enumerate(
+            ([("G001", "info")], [("L001", "error")], [("G001", "warning")])
+        )
+    ]
     results.append(Judged(Case("b", "", "", "f", {}), 0, "learned", [("L001", "warning")]))
     found = summary(results)
-    assert [found[what]["share"] for what in ("recall", "right_cause", "accused")] == [pytest.approx(2 / 3, abs=1e-4), pytest.approx(1 / 3, abs=1e-4), 1.0]
+    assert [found[what]["share"] for what in ("recall", "right_cause", "accused")] == [
+        pytest.approx(2 / 3, abs=1e-4),
+        pytest.approx(1 / 3, abs=1e-4),
+        1.0,
+    ]
     assert of_rule("N001", results)["learned"]["runs"] == 1
     assert set(document(results)) == {"schema", "all", "tuned", "untouched", "rules"}
 
@@ -68,11 +88,16 @@ def test_the_interval_is_the_one_of_the_literature() -> None:
     assert wilson(0.0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("blobs-batch32", "learned"), ("blobs-zeros", "ill")])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("blobs-batch32", "learned"), ("blobs-zeros", "ill")]
+)
 def test_a_case_goes_all_the_way(name: str, expected: str, tmp_path: Path) -> None:
     write_all(tmp_path / "data")
     case = next(case for case in CASES if case.name == name)
     with run_of(case, 0, tmp_path) as run:
-        assert label(case, outcome(run), json.loads(OUTCOMES.read_text())["best"][case.family]) == expected
+        assert (
+            label(case, outcome(run), json.loads(OUTCOMES.read_text())["best"][case.family])
+            == expected
+        )
     with run_of(case, 0, tmp_path) as again:  # now from the folder
         assert outcome(again) == outcome(run)

@@ -1,4 +1,6 @@
-"""Training a case: one run, kept in a folder so that the benchmark can be done piece by piece and judged again without training."""
+"""Training a case: one run, kept in a folder so that the benchmark can be done piece by piece
+and judged again without training.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A Dask cluster of worker processes gives what threads give, also when a worker dies; data travel once."""
+"""A Dask cluster of worker processes gives what threads give, also when a worker dies; data
+travel once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from dlprobe.runs.sources import MemorySource
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-BASE = from_options(None, {"data": "wine", "layers": "4", "steps": "40", "data_seed": "0", "dtype": "float64"})
+BASE = from_options(
+    None, {"data": "wine", "layers": "4", "steps": "40", "data_seed": "0", "dtype": "float64"}
+)
 SETS = PreparedSets()
 
 
@@ -40,7 +44,9 @@ def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as made:
             yield made
 
 
@@ -60,16 +66,45 @@ def test_data_are_sent_once_for_all_runs(cluster: Any, monkeypatch: pytest.Monke
     distributed = pytest.importorskip("distributed")
     sent: list[Any] = []
     scatter = distributed.Client.scatter
-    monkeypatch.setattr(distributed.Client, "scatter", lambda self, data, **more: sent.append(data) or scatter(self, data, **more))
+    monkeypatch.setattr(
+        distributed.Client,
+        "scatter",
+        lambda self, data, **more: sent.append(data) or scatter(self, data, **more),
+    )
     assert len(dict(DaskCluster(cluster.scheduler_address).train(jobs(8), Stop()))) == 8
     assert len(sent) == 1
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_command_on_a_cluster_says_what_threads_say(cluster: Any) -> None:
-    small = ["gradients", "--data", "wine", "--depth", "2", "--width", "4", "--activation", "relu", "--init", "he_normal", "--steps", "2", "--quiet"]
+    small = [
+        "gradients",
+        "--data",
+        "wine",
+        "--depth",
+        "2",
+        "--width",
+        "4",
+        "--activation",
+        "relu",
+        "--init",
+        "he_normal",
+        "--steps",
+        "2",
+        "--quiet",
+    ]
     here = dlprobe(*small, "--format", "json")
-    there = dlprobe(*small, "--format", "json", "--executor", "dask", "--scheduler", cluster.scheduler_address, "--runs-per-task", "2")
+    there = dlprobe(
+        *small,
+        "--format",
+        "json",
+        "--executor",
+        "dask",
+        "--scheduler",
+        cluster.scheduler_address,
+        "--runs-per-task",
+        "2",
+    )
     assert there.code == 0, there.err
     assert there.data["cells"] == here.data["cells"]
 
@@ -95,32 +130,75 @@ def test_rates_are_tuned_on_the_cluster_too(cluster: Any, monkeypatch: pytest.Mo
         "json",
     ]
     here = dlprobe(*small).data["values"]
-    monkeypatch.setattr("dlprobe.executors.threads.run_all", lambda *_: pytest.fail("a run in a thread of this process"))
-    there = dlprobe(*small, "--executor", "dask", "--scheduler", cluster.scheduler_address).data["values"]
+    monkeypatch.setattr(
+        "dlprobe.executors.threads.run_all",
+        lambda *_: pytest.fail("a run in a thread of this process"),
+    )
+    there = dlprobe(*small, "--executor", "dask", "--scheduler", cluster.scheduler_address).data[
+        "values"
+    ]
     for name in ("label", "tuning", "learning_rate", "per_seed"):
         assert [each[name] for each in there] == [each[name] for each in here]
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_replicas_on_a_cluster_are_those_of_threads_and_data_travel_once(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replicas_on_a_cluster_are_those_of_threads_and_data_travel_once(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """18 small nets, 16 or fewer of them at a time."""
     distributed = pytest.importorskip("distributed")
-    small = ["bias-variance", "--data", "moons(samples=40)", "--layers", "4", "--epochs", "2", "--replicas", "18", "--quiet", "--format", "json"]
+    small = [
+        "bias-variance",
+        "--data",
+        "moons(samples=40)",
+        "--layers",
+        "4",
+        "--epochs",
+        "2",
+        "--replicas",
+        "18",
+        "--quiet",
+        "--format",
+        "json",
+    ]
     here = dlprobe(*small, "-o", str(tmp_path / "here.h5")).data["points"]
     sent: list[Any] = []
     scatter = distributed.Client.scatter
-    monkeypatch.setattr(distributed.Client, "scatter", lambda self, data, **more: sent.append(data) or scatter(self, data, **more))
-    monkeypatch.setattr("dlprobe.executors.threads.run_all", lambda *_: pytest.fail("a replica in a thread of this process"))
-    there = dlprobe(*small, "-o", str(tmp_path / "there.h5"), "--executor", "dask", "--scheduler", cluster.scheduler_address)
+    monkeypatch.setattr(
+        distributed.Client,
+        "scatter",
+        lambda self, data, **more: sent.append(data) or scatter(self, data, **more),
+    )
+    monkeypatch.setattr(
+        "dlprobe.executors.threads.run_all",
+        lambda *_: pytest.fail("a replica in a thread of this process"),
+    )
+    there = dlprobe(
+        *small,
+        "-o",
+        str(tmp_path / "there.h5"),
+        "--executor",
+        "dask",
+        "--scheduler",
+        cluster.scheduler_address,
+    )
     assert there.code == 0, there.err
     assert there.data["points"] == here
     assert len(sent) == 1
-    with dlprobe_package.open_run(tmp_path / "here.h5") as one, dlprobe_package.open_run(tmp_path / "there.h5") as other:
+    with (
+        dlprobe_package.open_run(tmp_path / "here.h5") as one,
+        dlprobe_package.open_run(tmp_path / "there.h5") as other,
+    ):
         assert one.content_sha256 == other.content_sha256
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [(["--executor", "dask"], "--scheduler ADDRESS"), (["--scheduler", "tcp://x:1"], "give both"), (["--executor", "slurm"], "slurm")]
+    ("given", "said"),
+    [
+        (["--executor", "dask"], "--scheduler ADDRESS"),
+        (["--scheduler", "tcp://x:1"], "give both"),
+        (["--executor", "slurm"], "slurm"),
+    ],
 )
 def test_options_that_do_not_fit_are_one_line(given: list[str], said: str) -> None:
     outcome = dlprobe("gradients", *given, "--quiet")
@@ -154,7 +232,10 @@ def test_a_cluster_without_workers_is_said_to_be_waited_for() -> None:
     distributed = pytest.importorskip("distributed")
     stop = Stop()
     stop.ask()
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty, pytest.warns(DlprobeWarning, match="dask worker tcp"):
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty,
+        pytest.warns(DlprobeWarning, match="dask worker tcp"),
+    ):
         assert not list(DaskCluster(empty.scheduler_address).train(jobs(2), stop))
 
 

@@ -21,12 +21,22 @@ def test_usual_values_make_different_configurations(name: str) -> None:
     assert len({axis.label(BASE, value) for value in values}) == len(values)
 
 
-@pytest.mark.parametrize("name", ["training.l2", "l2", "bias-init", "model.norm_inference", "Learning-Rate"])
+@pytest.mark.parametrize(
+    "name", ["training.l2", "l2", "bias-init", "model.norm_inference", "Learning-Rate"]
+)
 def test_keys_are_axes_with_or_without_their_table(name: str) -> None:
     assert axis_of(name).name == name.rpartition(".")[2].replace("-", "_").lower()
 
 
-@pytest.mark.parametrize(("key", "name"), [("lr", "learning_rate"), ("training.lr", "learning_rate"), ("model.init", "init"), ("model.residual", "residual")])
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("lr", "learning_rate"),
+        ("training.lr", "learning_rate"),
+        ("model.init", "init"),
+        ("model.residual", "residual"),
+    ],
+)
 def test_a_key_with_a_short_name_is_that_axis_with_its_usual_values(key: str, name: str) -> None:
     assert axis_of(key) is SHORT[name]
 
@@ -41,17 +51,28 @@ def test_one_value_has_one_name() -> None:
     assert init.label(BASE, "He-Normal") == init.label(BASE, "he_normal") == "he_normal"
     assert axis_of("bias").label(BASE, "yes") == "yes"
     assert axis_of("layers").label(BASE, "10x2") == "10,10"
-    assert axis_of("regularizer").label(BASE, "l2(1e-2)") == axis_of("regularizer").label(BASE, "L2(0.01)") == "l2(0.01)"
+    assert (
+        axis_of("regularizer").label(BASE, "l2(1e-2)")
+        == axis_of("regularizer").label(BASE, "L2(0.01)")
+        == "l2(0.01)"
+    )
 
 
 def test_regularizer_excludes_what_the_configuration_had() -> None:
     base = from_options(None, {"l2": "0.5", "dropout": "0.1"})
     made = axis_of("regularizer").apply(base, "l1(0.2)+drop-connect")
-    assert (made.training.l1, made.training.l2, made.model.dropout, made.model.drop_connect) == (0.2, 0.0, 0.0, 0.2)
+    assert (made.training.l1, made.training.l2, made.model.dropout, made.model.drop_connect) == (
+        0.2,
+        0.0,
+        0.0,
+        0.2,
+    )
     assert axis_of("regularizer").apply(base, "none").training.l2 == 0
 
 
-@pytest.mark.parametrize(("axis", "names"), [("regularizer", REGULARIZERS), ("clipping", CLIPPINGS)])
+@pytest.mark.parametrize(
+    ("axis", "names"), [("regularizer", REGULARIZERS), ("clipping", CLIPPINGS)]
+)
 def test_every_strength_can_be_given_alone(axis: str, names: dict[str, tuple[str, str]]) -> None:
     for name in names:
         assert axis_of(axis).label(BASE, name).startswith(f"{name}(")
@@ -59,7 +80,11 @@ def test_every_strength_can_be_given_alone(axis: str, names: dict[str, tuple[str
 
 def test_depth_and_width_go_together_in_either_order() -> None:
     depth, width = axis_of("depth"), axis_of("width")
-    assert width.apply(depth.apply(BASE, "3"), "7").model.layers == depth.apply(width.apply(BASE, "7"), "3").model.layers == (7, 7, 7)
+    assert (
+        width.apply(depth.apply(BASE, "3"), "7").model.layers
+        == depth.apply(width.apply(BASE, "7"), "3").model.layers
+        == (7, 7, 7)
+    )
     assert depth.apply(BASE, "0").model.layers == ()
 
 
@@ -81,7 +106,15 @@ def test_wrong_value_is_one_clear_line(axis: str, value: str, said: str) -> None
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "said"), [("inti", "did you mean 'init'"), ("seed", "--seeds"), ("data.init", "unknown axis"), ("threads", "unknown axis")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("inti", "did you mean 'init'"),
+        ("seed", "--seeds"),
+        ("data.init", "unknown axis"),
+        ("threads", "unknown axis"),
+    ],
+)
 def test_unknown_axis_says_what_there_is(name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         axis_of(name)

@@ -1,4 +1,6 @@
-"""Double descent with nets that dlprobe trains: the least squares line of smallest norm, whose law is known."""
+"""Double descent with nets that dlprobe trains: the least squares line of smallest norm, whose
+law is known.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ FEATURES, NOISE, SIZES = 20, 0.5, ("4", "10", "20", "40", "100")
 
 
 def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights() -> None:
-    """Gradient descent from 0 on normal inputs ends at the interpolation of smallest norm (Hastie, Montanari, Rosset & Tibshirani 2022, Annals of Statistics
-    50, 949-986): excess loss ‖w‖²(1 − n/p) + σ²n/(p − n − 1) for n < p − 1 samples of p features, σ²p/(n − p − 1) for n > p + 1, infinite at n = p.
+    """Gradient descent from 0 on normal inputs ends at the interpolation of smallest norm (Hastie,
+    Montanari, Rosset & Tibshirani 2022, Annals of Statistics 50, 949-986): excess loss ‖w‖²(1 −
+    n/p) + σ²n/(p − n − 1) for n < p − 1 samples of p features, σ²p/(n − p − 1) for n > p + 1,
+    infinite at n = p.
     """
     texts = {
         "data": f"linear(samples=500, features={FEATURES}, noise={NOISE})",
@@ -38,18 +42,37 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
     outputs = run(replicas, sampler.prepared, "test", workers=1, stop=Stop())
     assert sampler.base.clean_targets is not None
     truth = sampler.base.clean_targets["test"]
-    design = replica_points.Design("squared", "train_size", tuple(map(int, SIZES)), sampler.base.targets["test"], "test", truth, NOISE**2)
-    found = replica_points.points(design, [(each.at, each.data, outputs[each.id]) for each in replicas], 0.5)
+    design = replica_points.Design(
+        "squared",
+        "train_size",
+        tuple(map(int, SIZES)),
+        sampler.base.targets["test"],
+        "test",
+        truth,
+        NOISE**2,
+    )
+    found = replica_points.points(
+        design, [(each.at, each.data, outputs[each.id]) for each in replicas], 0.5
+    )
     top = double_descent(found)
     assert top is not None
     assert (top.at, sweet_spot(found).at) == (FEATURES, 100)
-    assert any("double descent: the loss peaks at train_size = 20" in line for line in advice(found, "train_size"))
+    assert any(
+        "double descent: the loss peaks at train_size = 20" in line
+        for line in advice(found, "train_size")
+    )
     strength = float(np.mean(truth**2))
     for each in found:
         samples = float(each.at or 0)
         if samples == FEATURES:
             continue
         few = samples < FEATURES
-        excess = strength * (1 - samples / FEATURES) + NOISE**2 * samples / (FEATURES - samples - 1) if few else NOISE**2 * FEATURES / (samples - FEATURES - 1)
+        excess = (
+            strength * (1 - samples / FEATURES) + NOISE**2 * samples / (FEATURES - samples - 1)
+            if few
+            else NOISE**2 * FEATURES / (samples - FEATURES - 1)
+        )
         low, high = each.found.intervals["expected_loss"]
-        assert low - (high - low) / 2 <= excess + NOISE**2 <= high + (high - low) / 2, samples  # twice as wide: some four standard errors
+        assert low - (high - low) / 2 <= excess + NOISE**2 <= high + (high - low) / 2, (
+            samples
+        )  # twice as wide: some four standard errors

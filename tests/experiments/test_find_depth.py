@@ -1,4 +1,6 @@
-"""The depth at which a gradient breaks: the search, theory's depth worked by hand, and both beside each other."""
+"""The depth at which a gradient breaks: the search, theory's depth worked by hand, and both
+beside each other.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +39,22 @@ def test_search_ends_at_the_deepest() -> None:
 
 
 def net(init: str, depth: int = 200, width: int = 10_000, activation: str = "relu") -> InitialNet:
-    return describe(64, [width] * depth, parse_spec("activation", activation), parse_spec("initializer", init))
+    return describe(
+        64, [width] * depth, parse_spec("activation", activation), parse_spec("initializer", init)
+    )
 
 
 def test_theory_breaks_where_halving_squares_leave_one_decade() -> None:
-    # ReLU with N(0, 1/fan_in): the mean square halves per layer, so r = -(n - 1) log10(2)/2 passes -1 at n - 1 = 7. The width leaves chance no room
+    # ReLU with N(0, 1/fan_in): the mean square halves per layer, so r = -(n - 1) log10(2)/2 passes
+    # -1 at n - 1 = 7. The width leaves chance no room
     assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)")) == 8
     assert breaking_depth(net("he_normal")) is None
     assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)", depth=5)) is None
 
 
 def test_theory_of_a_net_that_overflows_far_up() -> None:
-    # N(0, 1) weights of 100 units: the mean square grows by 50 per layer, so r passes 1 at n - 1 = 2; after some 118 layers q leaves float64's squares
+    # N(0, 1) weights of 100 units: the mean square grows by 50 per layer, so r passes 1 at n - 1 =
+    # 2; after some 118 layers q leaves float64's squares
     assert breaking_depth(net("normal(std=1)", depth=256, width=100)) == 3
 
 
@@ -58,12 +64,17 @@ def test_signal_that_underflows_in_a_very_deep_net_is_no_error() -> None:
 
 
 def test_critical_net_has_no_depth_limit() -> None:
-    assert trainable_depth(net("mean_field(sigma_w=1, sigma_b=0)", activation="tanh"), {5: 0.9}).theory == math.inf
+    assert (
+        trainable_depth(net("mean_field(sigma_w=1, sigma_b=0)", activation="tanh"), {5: 0.9}).theory
+        == math.inf
+    )
 
 
 def test_trainable_depth_is_six_correlation_depths() -> None:
     # ReLU below the critical variance: correlations near 1 with slope chi = 1/2, so xi_c = 1/ln 2
-    found = trainable_depth(net("mean_field(sigma_w=1, sigma_b=0.1)"), {5: 0.9, 10: 0.8, 20: 0.1, 40: 0.7})
+    found = trainable_depth(
+        net("mean_field(sigma_w=1, sigma_b=0.1)"), {5: 0.9, 10: 0.8, 20: 0.1, 40: 0.7}
+    )
     assert found.xi_c == pytest.approx(1 / math.log(2), rel=1e-3)
     assert found.theory == pytest.approx(6 / math.log(2), rel=1e-3)
     assert (found.measured, found.fails_at) == (10, 20)

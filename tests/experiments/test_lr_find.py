@@ -1,4 +1,6 @@
-"""lr-find: its suggestion is the best of a grid it has not seen, and is the rate that training then takes."""
+"""lr-find: its suggestion is the best of a grid it has not seen, and is the rate that training
+then takes.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def test_training_with_the_suggested_rate_ends_as_promised() -> None:
 
 def test_threads_change_no_number() -> None:
     config, ready = prepared(epochs="1")
-    one, two = (rate_searches.find(config, ready, threads=threads, stop=Stop()) for threads in (1, 2))
+    one, two = (
+        rate_searches.find(config, ready, threads=threads, stop=Stop()) for threads in (1, 2)
+    )
     assert one.trials == two.trials
     assert one.rate == two.rate
 
@@ -66,7 +70,9 @@ def test_a_range_of_rates_without_effect_breaks_nothing() -> None:
 def test_a_stop_leaves_what_had_ended() -> None:
     config, ready = prepared()
     stop = Stop()
-    found = rate_searches.find(config, ready, stop=stop, progress=lambda done, total: stop.ask() if done == 3 else None)
+    found = rate_searches.find(
+        config, ready, stop=stop, progress=lambda done, total: stop.ask() if done == 3 else None
+    )
     assert not found.complete
     assert len(found.trials) == 3
     assert found.rate in [trial.rate for trial in found.trials]
@@ -84,7 +90,9 @@ def test_schedules_take_part_and_one_that_fixes_the_rate_is_refused() -> None:
 
 
 def test_runs_that_learn_the_training_part_are_told() -> None:
-    """At least the suggested one, where its loss is below a thousandth of the first; none where nothing is learned."""
+    """At least the suggested one, where its loss is below a thousandth of the first; none where
+    nothing is learned.
+    """
     config, ready = prepared(layers="30", epochs="30")
     found = rate_searches.find(config, ready, stop=Stop())
     assert found.rate in [trial.rate for trial in found.learned]

@@ -1,4 +1,6 @@
-"""Recipes: every record of the registry, measured in its tiny size; verdicts follow from inequalities alone, and from theory where it decides the claim."""
+"""Recipes: every record of the registry, measured in its tiny size; verdicts follow from
+inequalities alone, and from theory where it decides the claim.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,15 @@ def tiny(name: str) -> dict[str, Any]:
 
 def on_its_side(value: float | None, check: dict[str, Any]) -> bool:
     """Whether a value is where the claim asks for it; null (NaN or infinite) is nowhere."""
-    return value is not None and (value < check["bound"] if check["relation"] == "<" else value > check["bound"])
+    return value is not None and (
+        value < check["bound"] if check["relation"] == "<" else value > check["bound"]
+    )
 
 
 def told(checks: list[dict[str, Any]], sides: list[bool]) -> tuple[str, str]:
-    """Verdict and condition in plain words: which of the cases have all their inequalities on the claim's side."""
+    """Verdict and condition in plain words: which of the cases have all their inequalities on
+    the claim's side.
+    """
     broken = {check["when"] for check, side in zip(checks, sides, strict=True) if not side}
     cases = list(dict.fromkeys(check["when"] for check in checks))
     kept = [case for case in cases if case not in broken]
@@ -50,7 +56,11 @@ def told(checks: list[dict[str, Any]], sides: list[bool]) -> tuple[str, str]:
 def test_the_verdict_is_what_the_printed_inequalities_say(name: str) -> None:
     found = tiny(name)
     sides = [on_its_side(check["value"], check) for check in found["checks"]]
-    assert (found["schema"], found["name"], found["claim"]) == ("dlprobe-recipe/1", name, RECIPES[name].claim)
+    assert (found["schema"], found["name"], found["claim"]) == (
+        "dlprobe-recipe/1",
+        name,
+        RECIPES[name].claim,
+    )
     assert [check["holds"] for check in found["checks"]] == sides
     assert (found["verdict"], found["condition"]) == told(found["checks"], sides)
     assert found["measured"]
@@ -58,7 +68,9 @@ def test_the_verdict_is_what_the_printed_inequalities_say(name: str) -> None:
 
 @pytest.mark.parametrize("name", PREDICTIONS)
 def test_the_verdict_is_what_theory_says(name: str) -> None:
-    """Case by case, from closed forms that know nothing of dlprobe; and the verdict that is listed as known follows from them too."""
+    """Case by case, from closed forms that know nothing of dlprobe; and the verdict that is
+    listed as known follows from them too.
+    """
     found = tiny(name)
     sides = [on_its_side(PREDICTIONS[name](check), check) for check in found["checks"]]
     assert [check["holds"] for check in found["checks"]] == sides
@@ -67,7 +79,9 @@ def test_the_verdict_is_what_theory_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
-def test_every_recipe_says_claim_source_and_what_is_so_and_its_toml_is_a_configuration(recipe: Recipe) -> None:
+def test_every_recipe_says_claim_source_and_what_is_so_and_its_toml_is_a_configuration(
+    recipe: Recipe,
+) -> None:
     parse_toml(recipe.base, recipe.name)
     assert recipe.expected in get_args(Answer)
     assert min(map(len, (recipe.claim, recipe.source, recipe.truth))) > 15
@@ -79,14 +93,19 @@ def test_a_case_holds_if_all_its_inequalities_do() -> None:
     assert judge([deep, shallow]).text == "holds only when deep"
     assert judge([shallow]).text == "does not hold"
     assert judge([deep, Check("error", 0.2, ">", 0.5, "deep")]).text == "does not hold"
-    assert judge([Check("loss", float("nan"), "<", 2.0), Check("loss", float("nan"), ">", 2.0)]).text == "does not hold"
+    assert (
+        judge([Check("loss", float("nan"), "<", 2.0), Check("loss", float("nan"), ">", 2.0)]).text
+        == "does not hold"
+    )
 
 
 def test_without_a_name_all_claims_are_listed_and_with_wrong_those_that_do_not_hold() -> None:
     listed = [each["name"] for each in dlprobe("recipe", "--format", "json").data["recipes"]]
     assert listed == list(RECIPES)
     wrong = dlprobe("recipe", "--wrong", "--format", "json").data["recipes"]
-    assert [each["name"] for each in wrong] == [name for name, each in RECIPES.items() if each.expected != "holds"]
+    assert [each["name"] for each in wrong] == [
+        name for name, each in RECIPES.items() if each.expected != "holds"
+    ]
     assert RECIPES[listed[0]].claim.split()[0] in dlprobe("recipe").out
 
 
@@ -98,19 +117,25 @@ def test_a_recipe_is_measured_on_other_data_and_drawn() -> None:
 
 
 def test_threads_change_no_number() -> None:
-    assert dlprobe("recipe", "sigmoid_stack", "--tiny", "--threads", "2", "--format", "json").data == tiny("sigmoid_stack")
+    assert dlprobe(
+        "recipe", "sigmoid_stack", "--tiny", "--threads", "2", "--format", "json"
+    ).data == tiny("sigmoid_stack")
 
 
 def test_kept_runs_are_a_study_and_change_no_number(tmp_path: Path) -> None:
     name, hashes = "batch_norm_training", []  # one with instruments
     for threads in ("1", "2"):
         path = tmp_path / f"{threads}.h5"
-        assert dlprobe("recipe", name, "--tiny", "--threads", threads, "-o", str(path), "--format", "json").data == tiny(name)
+        assert dlprobe(
+            "recipe", name, "--tiny", "--threads", threads, "-o", str(path), "--format", "json"
+        ).data == tiny(name)
         with package.open_run(path) as study:
             assert isinstance(study, Study)
             hashes.append(study.content_sha256)
             assert (study.status, study.description["options"]["recipe"]) == ("finished", name)
-            assert list(study.table["holds"]) == [int(check["holds"]) for check in tiny(name)["checks"]]
+            assert list(study.table["holds"]) == [
+                int(check["holds"]) for check in tiny(name)["checks"]
+            ]
             assert all(set(each) == {"variant", "seed"} for each in study.coordinates.values())
     assert hashes[0] == hashes[1]
     assert dlprobe("inspect", str(path)).code == 0
@@ -128,14 +153,23 @@ def test_the_rounds_of_a_recipe_go_into_one_study(tmp_path: Path) -> None:
 
 
 def test_descent_crosses_a_bowl_as_its_curvatures_say() -> None:
-    # mean of squares, full batch: an error along a direction of curvature λ is multiplied by 1 − 2ηλ per update
-    config = with_values(parse_toml(RECIPES["bowl_paths"].base, ""), {"data.data": "linear(samples=60, features=3)", "training.steps": 60})
+    # mean of squares, full batch: an error along a direction of curvature λ is multiplied by 1 −
+    # 2ηλ per update
+    config = with_values(
+        parse_toml(RECIPES["bowl_paths"].base, ""),
+        {"data.data": "linear(samples=60, features=3)", "training.steps": 60},
+    )
     room = Laboratory(config, PreparedSets(), (0,), False, 1)
     data, rate = room.data(), 0.05
     inputs = np.column_stack([data.inputs["train"], np.ones(60)])
     curvatures, directions = np.linalg.eigh(inputs.T @ inputs / 60)
     bowl = Bowl("a bowl", room, {})
-    excess = [np.sum(curvatures * ((directions.T @ bowl.best[:, 0]) * (1 - 2 * rate * curvatures) ** t) ** 2) for t in range(61)]
+    excess = [
+        np.sum(
+            curvatures * ((directions.T @ bowl.best[:, 0]) * (1 - 2 * rate * curvatures) ** t) ** 2
+        )
+        for t in range(61)
+    ]
     expected = next(t for t, each in enumerate(excess) if each <= GOAL * excess[0])
     assert bowl.fewest("sgd", np.array([rate])) == (expected, rate)
     assert bowl.condition == pytest.approx(curvatures[-1] / curvatures[0])
@@ -144,9 +178,19 @@ def test_descent_crosses_a_bowl_as_its_curvatures_say() -> None:
 
 def test_a_file_of_ones_own_names_its_label_column(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    lines = [f"{x:.3f},{y:.3f},{'up' if y > x else 'down'}" for x, y in rng.standard_normal((60, 2))]
+    lines = [
+        f"{x:.3f},{y:.3f},{'up' if y > x else 'down'}" for x, y in rng.standard_normal((60, 2))
+    ]
     (tmp_path / "points.csv").write_text("\n".join(["x,y,side", *lines]), encoding="utf-8")
-    outcome = dlprobe("recipe", "regions_by_depth", "--tiny", "--data", str(tmp_path / "points.csv"), "--target", "side")
+    outcome = dlprobe(
+        "recipe",
+        "regions_by_depth",
+        "--tiny",
+        "--data",
+        str(tmp_path / "points.csv"),
+        "--target",
+        "side",
+    )
     assert outcome.code == 0, outcome.err
     assert "decision regions" in outcome.out
 
@@ -173,5 +217,8 @@ def test_a_wrong_call_says_what_to_type(arguments: tuple[str, ...], said: str) -
 def test_the_base_configuration_is_written_as_toml(tmp_path: Any) -> None:
     target = tmp_path / "base.toml"
     assert dlprobe("recipe", "sigmoid_stack", "--base", str(target)).code == 0
-    assert parse_toml(target.read_text(encoding="utf-8"), "base").model.activation == parse_toml(RECIPES["sigmoid_stack"].base, "").model.activation
+    assert (
+        parse_toml(target.read_text(encoding="utf-8"), "base").model.activation
+        == parse_toml(RECIPES["sigmoid_stack"].base, "").model.activation
+    )
     assert dlprobe("recipe", "sigmoid_stack", "--base", str(target)).code == 2

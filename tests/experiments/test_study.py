@@ -1,4 +1,6 @@
-"""A study's file is the same whatever the threads, the order and the breaks; what had ended is not trained again."""
+"""A study's file is the same whatever the threads, the order and the breaks; what had ended is
+not trained again.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +14,41 @@ from dlprobe.config import RunConfig, from_options, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import compare
 from dlprobe.experiments.axes import axis_of
-from dlprobe.experiments.study import PlannedRun, StudyResult, finished_runs, open_study, run_study, work
+from dlprobe.experiments.study import (
+    PlannedRun,
+    StudyResult,
+    finished_runs,
+    open_study,
+    run_study,
+    work,
+)
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 DESCRIPTION = {"experiment": "letters"}
-BASE = from_options(None, {"data": "wine", "layers": "4", "steps": "3", "data_seed": "0", "dtype": "float64"})
+BASE = from_options(
+    None, {"data": "wine", "layers": "4", "steps": "3", "data_seed": "0", "dtype": "float64"}
+)
 
 
 def plan(seeds: Sequence[int] = (0, 1, 2), base: RunConfig = BASE) -> list[PlannedRun]:
-    return [PlannedRun(f"seed{seed}", with_values(base, {"seed": seed}), {"seed": seed}) for seed in seeds]
+    return [
+        PlannedRun(f"seed{seed}", with_values(base, {"seed": seed}), {"seed": seed})
+        for seed in seeds
+    ]
 
 
 def loss(planned: PlannedRun, run: Run) -> float:
     return float(run.final["train_loss"])
 
 
-def train(planned: Sequence[PlannedRun], writer: StudyWriter, threads: int = 1, **more: object) -> StudyResult[float]:
-    found = run_study(planned, PreparedSets(), loss, threads=threads, stop=Stop(), writer=writer, **more)  # type: ignore[arg-type]
+def train(
+    planned: Sequence[PlannedRun], writer: StudyWriter, threads: int = 1, **more: object
+) -> StudyResult[float]:
+    found = run_study(
+        planned, PreparedSets(), loss, threads=threads, stop=Stop(), writer=writer, **more
+    )  # type: ignore[arg-type]
     writer.end()
     return found
 
@@ -61,7 +79,9 @@ def test_resumed_study_trains_only_what_is_missing_and_ends_the_same(tmp_path: P
         finished = finished_runs(study, plan(), loss)
     told: list[tuple[int, int]] = []
     writer = StudyWriter.resume(tmp_path / "part.h5", DESCRIPTION)
-    found = train(plan(), writer, finished=finished, progress=lambda done, total: told.append((done, total)))
+    found = train(
+        plan(), writer, finished=finished, progress=lambda done, total: told.append((done, total))
+    )
     writer.pack()
     assert (found, told) == (expected, [(3, 3)])
     assert content(tmp_path / "part.h5") == content(tmp_path / "whole.h5")
@@ -69,7 +89,9 @@ def test_resumed_study_trains_only_what_is_missing_and_ends_the_same(tmp_path: P
 
 def test_stop_keeps_what_had_ended() -> None:
     stop = Stop()
-    found = run_study(plan(), PreparedSets(), loss, stop=stop, progress=lambda done, total: stop.ask())
+    found = run_study(
+        plan(), PreparedSets(), loss, stop=stop, progress=lambda done, total: stop.ask()
+    )
     assert (len(found.found), found.complete) == (1, False)
 
 
@@ -77,7 +99,13 @@ def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
     labels, cells = compare.cells_of(BASE, [(axis_of("init"), ("zeros", "ones"))])
     plan = compare.CompareExperiment(labels, tuple(cells), (0, 1, 2), "val_loss").plan()
     stop = Stop()
-    found = run_study(plan, PreparedSets(), lambda planned, run: planned.coordinates, stop=stop, progress=lambda done, total: stop.ask() if done == 2 else None)
+    found = run_study(
+        plan,
+        PreparedSets(),
+        lambda planned, run: planned.coordinates,
+        stop=stop,
+        progress=lambda done, total: stop.ask() if done == 2 else None,
+    )
     assert list(found.found.values()) == [{"init": "zeros", "seed": 0}, {"init": "ones", "seed": 0}]
 
 
@@ -85,7 +113,10 @@ def test_study_of_another_configuration_or_experiment_is_not_gone_on_with(tmp_pa
     writer = StudyWriter.create(tmp_path / "study.h5", DESCRIPTION)
     train(plan(), writer)
     writer.pack()
-    with open_study(tmp_path / "study.h5", "letters") as study, pytest.raises(ConfigError, match="seed0 with another configuration"):
+    with (
+        open_study(tmp_path / "study.h5", "letters") as study,
+        pytest.raises(ConfigError, match="seed0 with another configuration"),
+    ):
         finished_runs(study, plan(base=with_values(BASE, {"lr": 0.5})), loss)
     with pytest.raises(ConfigError, match="a study of 'letters'"):
         open_study(tmp_path / "study.h5", "compare")
@@ -93,11 +124,15 @@ def test_study_of_another_configuration_or_experiment_is_not_gone_on_with(tmp_pa
 
 def test_data_are_prepared_once_for_all_runs_that_share_them() -> None:
     sets = PreparedSets()
-    first, same, other = (sets.of(with_values(BASE, values)) for values in ({"seed": 1}, {"seed": 2, "lr": 0.1}, {"data_seed": 1}))
+    first, same, other = (
+        sets.of(with_values(BASE, values))
+        for values in ({"seed": 1}, {"seed": 2, "lr": 0.1}, {"data_seed": 1})
+    )
     assert first is same
     assert first is not other
 
 
 def test_work_counts_weights_times_samples() -> None:
-    # wine: 13 features, 3 classes, 107 training rows: (13 + 1)·4 + (4 + 1)·3 = 71 parameters, 3 steps of 32
+    # wine: 13 features, 3 classes, 107 training rows: (13 + 1)·4 + (4 + 1)·3 = 71 parameters, 3
+    #     steps of 32
     assert work(BASE, PreparedSets()) == 71 * 3 * 32

@@ -1,4 +1,6 @@
-"""Checks beside whole frameworks, over more configurations than the tests of the suite draw. Needs the oracles: pip install '.[oracles]'."""
+"""Checks beside whole frameworks, over more configurations than the tests of the suite draw.
+Needs the oracles: pip install '.[oracles]'.
+"""
 
 from __future__ import annotations
 

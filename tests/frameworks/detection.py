@@ -1,4 +1,5 @@
-"""The textbook grid of the detection benchmark trained in PyTorch and recorded, beside dlprobe's own runs: the same verdicts.
+"""The textbook grid of the detection benchmark trained in PyTorch and recorded, beside dlprobe's
+own runs: the same verdicts.
 
 Both begin with the same weights and see the same batches. What is compared: state and cause of the
 diagnosis, case by case; and for each rule that dlprobe's own run lets look, whether it fired (as
@@ -31,17 +32,26 @@ KEPT = Path(__file__).with_name("detection.json")
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Train `count` cases of the grid both ways; results are kept, those of the cases done so far while it runs."""
+    """Train `count` cases of the grid both ways; results are kept, those of the cases done so
+    far while it runs.
+    """
     import torch
 
     torch.set_num_threads(1)
     cases = grid()
     rows: list[dict[str, Any]] = []
-    for case in random.Random(seed).sample(cases, min(count, len(cases))):  # in a random order, so that those done so far are a fair share
+    for case in random.Random(seed).sample(
+        cases, min(count, len(cases))
+    ):  # in a random order, so that those done so far are a fair share
         rows.append(compared(case, seed, folder))
         found, share = counted(rows)
         KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return {**found, "failed": [] if share >= SHARE else [f"{share:.1%} of the rules' outcomes are the same, expected {SHARE:.0%}"]}
+    return {
+        **found,
+        "failed": []
+        if share >= SHARE
+        else [f"{share:.1%} of the rules' outcomes are the same, expected {SHARE:.0%}"],
+    }
 
 
 def counted(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], float]:
@@ -49,7 +59,10 @@ def counted(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], float]:
     import torch
 
     headlines, rules = ([row[kind] for row in rows] for kind in ("same_diagnosis", "same_rules"))
-    same, looked = sum(len(each) - len(row["different"]) for each, row in zip(rules, rows, strict=True)), sum(map(len, rules))
+    same, looked = (
+        sum(len(each) - len(row["different"]) for each, row in zip(rules, rows, strict=True)),
+        sum(map(len, rules)),
+    )
     found = {
         "torch": torch.__version__,
         "cases": len(rows),
@@ -72,16 +85,39 @@ def compared(case: Case, seed: int, folder: Path) -> dict[str, Any]:
             judgement = judge(opened_run)
             diagnosis = diagnose(opened_run, judgement, "")
             fired = {finding.code for finding in judgement.findings if finding.severity != "info"}
-            outcome = dict.fromkeys(judgement.not_evaluated, "not evaluated") | dict.fromkeys(judgement.passed, "passed")
-            outcome |= {finding.code: "passed" for finding in judgement.findings} | dict.fromkeys(fired, "fired")
-            verdicts.append((diagnosis.state.name, "" if diagnosis.cause is None else diagnosis.cause.code, outcome))
+            outcome = dict.fromkeys(judgement.not_evaluated, "not evaluated") | dict.fromkeys(
+                judgement.passed, "passed"
+            )
+            outcome |= {finding.code: "passed" for finding in judgement.findings} | dict.fromkeys(
+                fired, "fired"
+            )
+            verdicts.append(
+                (
+                    diagnosis.state.name,
+                    "" if diagnosis.cause is None else diagnosis.cause.code,
+                    outcome,
+                )
+            )
         path.unlink()
     mine, its = verdicts
     could = [code for code, outcome in mine[2].items() if outcome != "not evaluated"]
-    different = {code: f"{mine[2][code]} / {its[2].get(code, 'passed')}" for code in could if its[2].get(code, "passed") != mine[2][code]}
+    different = {
+        code: f"{mine[2][code]} / {its[2].get(code, 'passed')}"
+        for code in could
+        if its[2].get(code, "passed") != mine[2][code]
+    }
     same = mine[:2] == its[:2]
-    told = {**({} if same else {"diagnosis": f"{' '.join(mine[:2])} / {' '.join(its[:2])}"}), **different}
-    return {"case": case.name, "same_diagnosis": same, "same_rules": could, "different": different, "told": told}
+    told = {
+        **({} if same else {"diagnosis": f"{' '.join(mine[:2])} / {' '.join(its[:2])}"}),
+        **different,
+    }
+    return {
+        "case": case.name,
+        "same_diagnosis": same,
+        "same_rules": could,
+        "different": different,
+        "told": told,
+    }
 
 
 def opened(path: Path) -> Run:
@@ -91,7 +127,9 @@ def opened(path: Path) -> Run:
 
 
 def trained_twice(config: RunConfig, data: PreparedData, own: Path, foreign: Path) -> None:
-    """dlprobe's run, and that of a PyTorch model with the same initial weights on the same batches."""
+    """dlprobe's run, and that of a PyTorch model with the same initial weights on the same
+    batches.
+    """
     session = trainer.start(config, data)
     with RunWriter.create(own, describe(session)) as writer:
         model = twin(config, session.network)
@@ -104,18 +142,28 @@ def twin(config: RunConfig, network: Any) -> Any:
     """The same net in PyTorch."""
     import torch
 
-    made = {"sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[config.model.activations[0].name]
-    norm = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}.get("" if config.model.norm is None else config.model.norm.name)
+    made = {"sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[
+        config.model.activations[0].name
+    ]
+    norm = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}.get(
+        "" if config.model.norm is None else config.model.norm.name
+    )
     weights = [np.array(network.weights(index)) for index in range(len(network.layers))]
     parts: list[Any] = []
-    for index, pair in enumerate(pairwise([weights[0].shape[0], *(each.shape[1] for each in weights)])):
+    for index, pair in enumerate(
+        pairwise([weights[0].shape[0], *(each.shape[1] for each in weights)])
+    ):
         linear = torch.nn.Linear(*pair)
         with torch.no_grad():
             linear.weight.copy_(torch.tensor(weights[index].T))
             biases = np.array(network.biases(index))
             linear.bias.copy_(torch.tensor(biases) if biases.size else torch.zeros(pair[1]))
         hidden = index < len(weights) - 1
-        parts += [linear, *([norm(pair[1])] if hidden and norm is not None else []), *([made()] if hidden else [])]
+        parts += [
+            linear,
+            *([norm(pair[1])] if hidden and norm is not None else []),
+            *([made()] if hidden else []),
+        ]
     return torch.nn.Sequential(*parts)
 
 
@@ -124,16 +172,23 @@ def train_torch(config: RunConfig, data: PreparedData, model: Any, path: Path) -
     import torch
 
     x = {part: torch.tensor(np.asarray(data.inputs[part])) for part in ("train", "val")}
-    y = {part: torch.tensor(np.asarray(data.targets[part]).astype(np.int64)) for part in ("train", "val")}
+    y = {
+        part: torch.tensor(np.asarray(data.targets[part]).astype(np.int64))
+        for part in ("train", "val")
+    }
     optimizer = torch.optim.Adam(model.parameters(), lr=config.training.resolved_lr)
     samples, batch = len(x["train"]), int(config.training.batch_size)
     with dlprobe.recorders.torch.record(model, optimizer, path, strict=True) as rec:
         rec.data(x["train"], y["train"], x["val"], y["val"])
         rec.evaluation(**evaluated(model, x, y))
         for epoch in range(config.training.epochs or 1):
-            order = torch.tensor(np.asarray(epoch_order(config.training.seed, epoch, samples)).astype(np.int64))
+            order = torch.tensor(
+                np.asarray(epoch_order(config.training.seed, epoch, samples)).astype(np.int64)
+            )
             for chosen in order.split(batch):
-                loss = torch.nn.functional.cross_entropy(model(x["train"][chosen]), y["train"][chosen])
+                loss = torch.nn.functional.cross_entropy(
+                    model(x["train"][chosen]), y["train"][chosen]
+                )
                 if not torch.isfinite(loss):
                     return
                 loss.backward()

@@ -1,5 +1,7 @@
-"""The Keras callback on the torch backend: rows beside dlprobe's engine on the same weights and batches, trained weights beside those of an unrecorded
-training, bit for bit, and the lines that `check` says, executed on the sick model."""
+"""The Keras callback on the torch backend: rows beside dlprobe's engine on the same weights and
+batches, trained weights beside those of an unrecorded training, bit for bit, and the lines that
+`check` says, executed on the sick model.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from recorded_torch import Loop, Trained, torch
 import dlprobe
 
 COUNT = 24
-TOLERANCE = 2e-5  # update_ratio: float32 rounds W + ΔW to 6e-8 of W, and clipped updates are some 3e-3 of it
+# update_ratio: float32 rounds W + ΔW to 6e-8 of W, and clipped updates are some 3e-3 of it
+TOLERANCE = 2e-5
 CLIP = recorded_torch.CLIP
 
 
@@ -29,23 +32,42 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     chance, failed, largest = random.Random(seed), [], 0.0
     for number in range(count):
         activation = chance.choice(list(recorded_torch.ACTIVATIONS))
-        apart, clips, kind = chance.random() < 0.5, chance.random() < 0.3, chance.choice(("sequential", "functional"))
-        problem, difference = differs(activation, apart, clips, kind, seed + number, folder / f"{number}.h5")
+        apart, clips, kind = (
+            chance.random() < 0.5,
+            chance.random() < 0.3,
+            chance.choice(("sequential", "functional")),
+        )
+        problem, difference = differs(
+            activation, apart, clips, kind, seed + number, folder / f"{number}.h5"
+        )
         largest = max(largest, difference)
         if problem:
-            failed.append(f"{activation}, {'own layer' if apart else 'inline'}, {'clips' if clips else 'no clip'}, {kind}, seed {seed + number}: {problem}")
+            failed.append(
+                f"{activation}, {'own layer' if apart else 'inline'}, "
+                f"{'clips' if clips else 'no clip'}, {kind}, seed {seed + number}: {problem}"
+            )
     failed += sick_is_cured(folder)
-    return {"keras": keras.__version__, "torch": torch.__version__, "largest_difference": largest, "failed": failed}
+    return {
+        "keras": keras.__version__,
+        "torch": torch.__version__,
+        "largest_difference": largest,
+        "failed": failed,
+    }
 
 
 def model_of(activation: str, apart: bool, clips: bool, kind: str) -> Any:
     """Three layers of SIZES with their activations inside them, or as layers of their own."""
-    name = {"gelu": lambda z: keras.activations.gelu(z, approximate=False), "leaky_relu": lambda z: keras.activations.leaky_relu(z, 0.01)}.get(
-        activation, activation
-    )
+    name = {
+        "gelu": lambda z: keras.activations.gelu(z, approximate=False),
+        "leaky_relu": lambda z: keras.activations.leaky_relu(z, 0.01),
+    }.get(activation, activation)
     layers = []
     for units in recorded_torch.SIZES[1:-1]:
-        layers += [keras.layers.Dense(units), keras.layers.Activation(name)] if apart else [keras.layers.Dense(units, activation=name)]
+        layers += (
+            [keras.layers.Dense(units), keras.layers.Activation(name)]
+            if apart
+            else [keras.layers.Dense(units, activation=name)]
+        )
     layers.append(keras.layers.Dense(recorded_torch.SIZES[-1]))
     inputs = keras.layers.Input((recorded_torch.SIZES[0],))
     if kind == "sequential":
@@ -55,7 +77,9 @@ def model_of(activation: str, apart: bool, clips: bool, kind: str) -> Any:
         for layer in layers:
             output = layer(output)
         model = keras.Model(inputs, output)
-    optimizer = keras.optimizers.SGD(recorded_torch.RATE, **({"global_clipnorm": CLIP} if clips else {}))
+    optimizer = keras.optimizers.SGD(
+        recorded_torch.RATE, **({"global_clipnorm": CLIP} if clips else {})
+    )
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
@@ -68,11 +92,17 @@ class Noting(keras.callbacks.Callback):  # type: ignore[misc]
         self.trained = trained
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self.trained.before.append([np.array(keras.ops.convert_to_numpy(each)) for each in self.model.trainable_variables])
+        self.trained.before.append(
+            [np.array(keras.ops.convert_to_numpy(each)) for each in self.model.trainable_variables]
+        )
 
 
-def differs(activation: str, apart: bool, clips: bool, kind: str, seed: int, path: Path) -> tuple[str, float]:
-    """What is wrong with a recorded training, empty for nothing, and the largest difference of its statistics."""
+def differs(
+    activation: str, apart: bool, clips: bool, kind: str, seed: int, path: Path
+) -> tuple[str, float]:
+    """What is wrong with a recorded training, empty for nothing, and the largest difference of
+    its statistics.
+    """
     given = recorded_torch.batches(seed, 4)
     x, y = (torch.cat([pair[place] for pair in given]).numpy() for place in (0, 1))
     ended = []
@@ -80,9 +110,16 @@ def differs(activation: str, apart: bool, clips: bool, kind: str, seed: int, pat
         keras.utils.set_random_seed(seed)
         model = model_of(activation, apart, clips, kind)
         trained = Trained(model, [], given)
-        callbacks = [Noting(trained), *([dlprobe.recorders.keras.Callback(path, strict=True)] if recorded else [])]
-        model.fit(x, y, batch_size=recorded_torch.SAMPLES, shuffle=False, verbose=0, callbacks=callbacks)
-        ended.append([np.array(keras.ops.convert_to_numpy(each)) for each in model.trainable_variables])
+        callbacks = [
+            Noting(trained),
+            *([dlprobe.recorders.keras.Callback(path, strict=True)] if recorded else []),
+        ]
+        model.fit(
+            x, y, batch_size=recorded_torch.SAMPLES, shuffle=False, verbose=0, callbacks=callbacks
+        )
+        ended.append(
+            [np.array(keras.ops.convert_to_numpy(each)) for each in model.trainable_variables]
+        )
     if not all(np.array_equal(one, other) for one, other in zip(*ended, strict=True)):
         return "other weights than without a recorder", 0.0
     expected = recorded_torch.own_rows(trained, Loop(activation=activation, clip=clips))
@@ -100,7 +137,9 @@ def differs(activation: str, apart: bool, clips: bool, kind: str, seed: int, pat
 
 
 def sick_is_cured(folder: Path) -> list[str]:
-    """Ten layers of sigmoid units do not learn; after the lines that `check` says they do. What is wrong, line by line."""
+    """Ten layers of sigmoid units do not learn; after the lines that `check` says they do. What
+    is wrong, line by line.
+    """
     random = np.random.default_rng(0)
     x = random.normal(size=(600, 20)).astype(np.float32)
     y = (x[:, :10].sum(axis=1) > 0).astype(np.int64)
@@ -109,8 +148,12 @@ def sick_is_cured(folder: Path) -> list[str]:
         keras.utils.clear_session()  # layers are named anew, as in another process
         keras.utils.set_random_seed(0)
         hidden = [keras.layers.Dense(30, activation="sigmoid") for _ in range(10)]
-        model = keras.Sequential([keras.layers.Input((20,)), *hidden, keras.layers.Dense(2, activation="softmax")])
-        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model = keras.Sequential(
+            [keras.layers.Input((20,)), *hidden, keras.layers.Dense(2, activation="softmax")]
+        )
+        model.compile(
+            keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     def error(model: Any, path: Path) -> float:
@@ -120,10 +163,18 @@ def sick_is_cured(folder: Path) -> list[str]:
         return 1.0 - float(history["accuracy"][-1])
 
     sick = error(made(), folder / "sick.h5")
-    diagnosis = json.loads(command("check", str(folder / "sick.h5"), "--format", "json").out)["runs"][0]["diagnosis"]
-    actions = [action for action in diagnosis["actions"] if any(not line.startswith("#") for line in action.get("lines", []))]
+    diagnosis = json.loads(command("check", str(folder / "sick.h5"), "--format", "json").out)[
+        "runs"
+    ][0]["diagnosis"]
+    actions = [
+        action
+        for action in diagnosis["actions"]
+        if any(not line.startswith("#") for line in action.get("lines", []))
+    ]
     if sick < 0.4 or diagnosis["cause"]["code"] != "G001" or not actions:
-        return [f"the sick model has {sick:.0%} error, cause {diagnosis['cause']}, actions {actions}"]
+        return [
+            f"the sick model has {sick:.0%} error, cause {diagnosis['cause']}, actions {actions}"
+        ]
     errors = {}
     for number, action in enumerate(actions):
         space = {"keras": keras, "model": made()}

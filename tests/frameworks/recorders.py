@@ -1,5 +1,7 @@
-"""The PyTorch recorder over its whole matrix: compiled or not × precision × accumulation × clipping × activation, each row beside dlprobe's engine, the
-trained weights beside those of an unrecorded training, bit for bit. Compiled ones by Inductor at every 60th try, for it takes a minute each."""
+"""The PyTorch recorder over its whole matrix: compiled or not × precision × accumulation × clipping
+× activation, each row beside dlprobe's engine, the trained weights beside those of an unrecorded
+training, bit for bit. Compiled ones by Inductor at every 60th try, for it takes a minute each.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ EXACT, ROUNDED = 1e-5, 0.15  # bfloat16: eight bits, and gradients of random lab
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Train `count` loops, the matrix first in order and then again with other activations and seeds."""
+    """Train `count` loops, the matrix first in order and then again with other activations and
+    seeds.
+    """
     chance, failed, largest = random.Random(seed), [], {"exact": 0.0, "bf16": 0.0}
     matrix = every_loop()
     for number in range(count):
@@ -34,11 +38,16 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def differs(loop: Loop, seed: int, path: Path) -> tuple[str, float]:
-    """What is wrong with a recorded loop, empty for nothing, and the largest difference of its statistics."""
+    """What is wrong with a recorded loop, empty for nothing, and the largest difference of its
+    statistics.
+    """
     trained = recorded_torch.train(loop, path, seed)
     if not loop.compiled:
         plain = recorded_torch.train(loop, None, seed)
-        if not all(torch.equal(one, other) for one, other in zip(trained.parameters, plain.parameters, strict=True)):
+        if not all(
+            torch.equal(one, other)
+            for one, other in zip(trained.parameters, plain.parameters, strict=True)
+        ):
             return "other weights than without a recorder", 0.0
     with recorded_torch.opened(path) as run:
         found = recorded_torch.differences(run, recorded_torch.own_rows(trained, loop))

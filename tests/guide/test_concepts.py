@@ -1,4 +1,6 @@
-"""The words: every concept has what a page of it needs, answers to all its names, shows what can be typed, and stands under screens that use it."""
+"""The words: every concept has what a page of it needs, answers to all its names, shows what
+can be typed, and stands under screens that use it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ FILES = sorted((ROOT / "dlprobe" / "guide" / "concepts").glob("*.toml"))
 
 
 @pytest.mark.parametrize("name", CONCEPTS)
-def test_a_concept_has_sentence_picture_formula_place_and_source(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_concept_has_sentence_picture_formula_place_and_source(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     record = CONCEPTS[name]
     assert record.text.strip()
@@ -33,8 +37,18 @@ def test_a_concept_has_sentence_picture_formula_place_and_source(name: str, monk
     assert len(record.picture.strip("\n").splitlines()) >= 1
     said = " ".join(out.split())
     assert " ".join(record.formula.split()) in said
-    assert max(map(len, out.splitlines())) <= 80 or [line for line in out.splitlines() if len(line) > 80 and not line.startswith("  dlprobe ")] == []
-    assert dlprobe("explain", name, "--format", "json").data["picture"] == record.picture.strip("\n")
+    assert (
+        max(map(len, out.splitlines())) <= 80
+        or [
+            line
+            for line in out.splitlines()
+            if len(line) > 80 and not line.startswith("  dlprobe ")
+        ]
+        == []
+    )
+    assert dlprobe("explain", name, "--format", "json").data["picture"] == record.picture.strip(
+        "\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,13 +81,29 @@ def test_people_s_words_are_answered(typed: list[str], meant: str) -> None:
 
 
 def test_a_name_means_one_thing() -> None:
-    """No concept hides a record, a kind or another concept; what a concept is said to have to do with can be explained."""
-    names = [(name, other) for name, record in CONCEPTS.items() for other in (name, *record.also_called)]
+    """No concept hides a record, a kind or another concept; what a concept is said to have to
+    do with can be explained.
+    """
+    names = [
+        (name, other) for name, record in CONCEPTS.items() for other in (name, *record.also_called)
+    ]
     taken = {
-        registry.tidied(getattr(record, "code", name)) for kind in registry.kinds() if kind != "concept" for name, record in registry.records(kind).items()
+        registry.tidied(getattr(record, "code", name))
+        for kind in registry.kinds()
+        if kind != "concept"
+        for name, record in registry.records(kind).items()
     }
-    taken |= {registry.tidied(name) for kind in registry.kinds() if kind != "concept" for name in registry.records(kind)} | set(registry.kinds())
-    assert [(name, other) for name, other in names if other in taken and f"key:{other}" not in CONCEPTS[name].see] == []
+    taken |= {
+        registry.tidied(name)
+        for kind in registry.kinds()
+        if kind != "concept"
+        for name in registry.records(kind)
+    } | set(registry.kinds())
+    assert [
+        (name, other)
+        for name, other in names
+        if other in taken and f"key:{other}" not in CONCEPTS[name].see
+    ] == []
     assert len({other for _, other in names}) == len(names)
     assert [other for _, other in names if other != registry.tidied(other)] == []
     seen = [other for record in CONCEPTS.values() for other in record.see]
@@ -89,7 +119,9 @@ def test_every_key_of_the_configuration_answers(field: registry.Any) -> None:
         assert dlprobe("explain", typed).code == 0
 
 
-def test_where_dlprobe_shows_it_is_a_command_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_dlprobe_shows_it_is_a_command_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert dlprobe("train", "--data", "wine", "--layers", "5,4", "-o", "run.h5").code == 0
     lines = dict.fromkeys(line for record in CONCEPTS.values() for line in record.shown)
@@ -104,8 +136,14 @@ def test_numbers_in_the_pictures_are_those_of_theory() -> None:
     """Slope factor at q = 1 of ReLU and sigmoid; batch norm before ReLU: D/Var φ per layer."""
     relu, sigmoid = (moments(parse_spec("activation", name), 1.0) for name in ("relu", "sigmoid"))
     rows = re.findall(r"([\d.]+) × ([\d.]+) += ([\d.]+)", CONCEPTS["slope_factor"].picture)
-    expected = [(2.0, relu.slope_mean_square), (1.0, relu.slope_mean_square), (1.0, sigmoid.slope_mean_square)]
-    assert [tuple(map(float, row)) for row in rows] == [pytest.approx((weight, slope, weight * slope), rel=0.01) for weight, slope in expected]
+    expected = [
+        (2.0, relu.slope_mean_square),
+        (1.0, relu.slope_mean_square),
+        (1.0, sigmoid.slope_mean_square),
+    ]
+    assert [tuple(map(float, row)) for row in rows] == [
+        pytest.approx((weight, slope, weight * slope), rel=0.01) for weight, slope in expected
+    ]
     said = re.search(r"π/\(π − 1\) ≈ ([\d.]+)", CONCEPTS["batch_norm"].text)
     assert said
     assert float(said[1]) == pytest.approx(relu.slope_mean_square / relu.variance, abs=0.005)
@@ -113,7 +151,16 @@ def test_numbers_in_the_pictures_are_those_of_theory() -> None:
 
 
 def test_a_screen_that_uses_words_names_them_before_what_to_type_next() -> None:
-    shown = with_words(Document("", [Paragraph("δ leaves the Band; husbands, bands of the error\nsignal."), Hint("dlprobe explain")]), CONCEPTS.values())
+    shown = with_words(
+        Document(
+            "",
+            [
+                Paragraph("δ leaves the Band; husbands, bands of the error\nsignal."),
+                Hint("dlprobe explain"),
+            ],
+        ),
+        CONCEPTS.values(),
+    )
     assert [type(block) for block in shown.blocks] == [Paragraph, Paragraph, Hint]
     assert shown.blocks[1] == Paragraph("words: band (dlprobe explain band)")
     plain = Document("", [Paragraph("all is well")])

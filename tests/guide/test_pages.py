@@ -1,4 +1,6 @@
-"""The manual: every page is found, shown in every format, and says in its first paragraph what it is about."""
+"""The manual: every page is found, shown in every format, and says in its first paragraph what
+it is about.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,15 @@ NAMES = [path.stem for path in PAGES]
 
 def test_every_markdown_file_is_a_page_and_nothing_else_is() -> None:
     assert sorted(registry.records("page")) == sorted(registry.tidied(name) for name in NAMES)
-    assert [topic["name"] for topic in dlprobe("explain", "--format", "json").data["pages"]] == list(registry.records("page"))
+    assert [
+        topic["name"] for topic in dlprobe("explain", "--format", "json").data["pages"]
+    ] == list(registry.records("page"))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=NAMES)
-def test_a_page_has_a_title_a_paragraph_that_says_what_it_is_about_and_lines_that_can_be_read(path: Path) -> None:
+def test_a_page_has_a_title_a_paragraph_that_says_what_it_is_about_and_lines_that_can_be_read(
+    path: Path,
+) -> None:
     title, paragraph = path.read_text(encoding="utf-8").split("\n\n")[:2]
     assert re.fullmatch(r"# \S.*", title)
     assert len(paragraph.split()) >= 5
@@ -66,7 +72,9 @@ def test_a_list_in_a_page_holds_every_record_of_its_kind() -> None:
 
 def test_a_page_goes_before_what_else_has_its_name() -> None:
     assert dlprobe("explain", "json", "--format", "json").data["kind"] == "page"
-    assert dlprobe("explain", "output-format:json", "--format", "json").data["kind"] == "output_format"
+    assert (
+        dlprobe("explain", "output-format:json", "--format", "json").data["kind"] == "output_format"
+    )
 
 
 def test_an_unknown_name_suggests_the_page_that_may_be_meant() -> None:
@@ -77,17 +85,34 @@ def test_an_unknown_name_suggests_the_page_that_may_be_meant() -> None:
 
 def test_the_topics_name_every_page_and_kind() -> None:
     out = dlprobe("explain").out
-    assert [name for name in (*registry.records("page"), *registry.kinds()) if name not in out] == ["concept", "page"]
-    assert [name for name in registry.records("concept") if name.replace("_", " ") not in " ".join(out.split())] == []
+    assert [name for name in (*registry.records("page"), *registry.kinds()) if name not in out] == [
+        "concept",
+        "page",
+    ]
+    assert [
+        name
+        for name in registry.records("concept")
+        if name.replace("_", " ") not in " ".join(out.split())
+    ] == []
 
 
 def test_a_new_page_is_one_file(tmp_path: Path) -> None:
-    """A copy of the package with one more file: it is listed, shown and completed, and nothing else was touched."""
+    """A copy of the package with one more file: it is listed, shown and completed, and nothing
+    else was touched.
+    """
     shutil.copytree(ROOT / "dlprobe", tmp_path / "dlprobe")
-    (tmp_path / "dlprobe" / "guide" / "tides.md").write_text("# Tides\n\nHow the moon moves the sea.\n", encoding="utf-8")
+    (tmp_path / "dlprobe" / "guide" / "tides.md").write_text(
+        "# Tides\n\nHow the moon moves the sea.\n", encoding="utf-8"
+    )
     here = {"PYTHONPATH": str(tmp_path)}
     assert "How the moon moves the sea." in process("explain", folder=tmp_path, **here).out
     assert process("explain", "tides", folder=tmp_path, **here).out.startswith("# Tides\n")
-    assert process("explain", "tide", folder=tmp_path, **here).err.count("did you mean 'tides'?") == 1
-    words = {"_DLPROBE_COMPLETE": "complete_bash", "COMP_WORDS": "dlprobe explain ti", "COMP_CWORD": "2"}
+    assert (
+        process("explain", "tide", folder=tmp_path, **here).err.count("did you mean 'tides'?") == 1
+    )
+    words = {
+        "_DLPROBE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "dlprobe explain ti",
+        "COMP_CWORD": "2",
+    }
     assert "tides" in process(folder=tmp_path, **here, **words).out.split()

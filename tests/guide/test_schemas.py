@@ -1,6 +1,8 @@
-"""The JSON Schemas: no output without a schema, no schema without output, every key described, and what the records generate is what is committed.
+"""The JSON Schemas: no output without a schema, no schema without output, every key described, and
+what the records generate is what is committed.
 
-`Outcome.data` validates whatever any test of the command line reads; here every schema gets real output at least once.
+`Outcome.data` validates whatever any test of the command line reads; here every schema gets real
+output at least once.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ SCHEMAS = registry.records("schema")
 OUTPUTS = sorted(set(SCHEMAS) - {"run.toml", "dlprobe.toml"})
 SMALL = ("--data", "wine", "--epochs", "1", "--seeds", "2")
 
-# What gives every schema, and every form of those that have several, in this order; run.h5, study.h5 and log.csv are made first.
+# What gives every schema, and every form of those that have several, in this order; run.h5,
+# study.h5 and log.csv are made first.
 CALLS = (
     "train --data wine --layers 5,4 --epochs 2 -o new.h5",
     "inspect run.h5",
@@ -50,8 +53,14 @@ CALLS = (
     "check run.h5 --exit-zero --advise",
     "check run.h5 --exit-zero --counts",
     "diff run.h5 new.h5",
-    "gradients --data wine --depth 2 --activation relu --init he_normal --norm none --epochs 1 --seeds 2",
-    "gradients --find-depth --data wine --depth 4 --activation relu --init he_normal --norm none --seeds 2",
+    (
+        "gradients --data wine --depth 2 --activation relu --init he_normal --norm none --epochs "
+        "1 --seeds 2"
+    ),
+    (
+        "gradients --find-depth --data wine --depth 4 --activation relu --init he_normal --norm "
+        "none --seeds 2"
+    ),
     "prescribe run.h5",
     "train run.h5 --dry-run",
     "data wine",
@@ -61,7 +70,10 @@ CALLS = (
     "theory --layers 20x3 --sigma-b 0,0.3",
     "theory --against run.h5",
     "bias-variance --train-error 8% --val-error 10%",
-    "bias-variance --data moons(samples=40) --layers 4 --epochs 1 --replicas 4 --vary both --over width=1,2",
+    (
+        "bias-variance --data moons(samples=40) --layers 4 --epochs 1 --replicas 4 --vary both "
+        "--over width=1,2"
+    ),
     "recipe",
     "recipe equal_weights --tiny",
     "explain",
@@ -84,15 +96,46 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert dlprobe("train", *TINY, "--track-unit", "hidden_1:0", "-o", "run.h5").code == 0
-        assert dlprobe("compare", "activation", "relu", "tanh", *SMALL, "-o", "study.h5", "--format", "json").code == 0
+        assert (
+            dlprobe(
+                "compare",
+                "activation",
+                "relu",
+                "tanh",
+                *SMALL,
+                "-o",
+                "study.h5",
+                "--format",
+                "json",
+            ).code
+            == 0
+        )
         Path("log.csv").write_text("step,loss\n1,2.5\n2,2.25\n", encoding="utf-8")
-        found = [_printed(*shlex.split(call.replace("(", "'(").replace(")", ")'"))) for call in CALLS]
+        found = [
+            _printed(*shlex.split(call.replace("(", "'(").replace(")", ")'"))) for call in CALLS
+        ]
         found.append(_printed("compare", "study.h5"))
-        found.append(process("doctor", "--format", "json", folder=folder, DLPROBE_CACHE_DIR=str(folder / "cache")).data)
-        assert dlprobe("check", "run.h5", str(ROOT / "sample_runs" / "vanishing.h5"), "--exit-zero", "--write-baseline", "known.json").code == 0
+        found.append(
+            process(
+                "doctor", "--format", "json", folder=folder, DLPROBE_CACHE_DIR=str(folder / "cache")
+            ).data
+        )
+        assert (
+            dlprobe(
+                "check",
+                "run.h5",
+                str(ROOT / "sample_runs" / "vanishing.h5"),
+                "--exit-zero",
+                "--write-baseline",
+                "known.json",
+            ).code
+            == 0
+        )
         found.append(json.loads(Path("known.json").read_text(encoding="utf-8")))
         shutil.copy(ROOT / "sample_runs" / "diverged.h5", "ill.h5")
-        found.append(dlprobe("inspect", "ill.h5", "--follow", "--until", "error", "--format", "json").data)
+        found.append(
+            dlprobe("inspect", "ill.h5", "--follow", "--until", "error", "--format", "json").data
+        )
         assert dlprobe("check", "ill.h5", "--exit-zero", "--prove", "--seeds", "1").code == 0
         found.append(json.loads(Path("ill.proof.json").read_text(encoding="utf-8")))
     return found
@@ -108,12 +151,22 @@ def test_every_record_is_allowed_by_the_schema_that_it_names(records: list[dict[
     assert [line for record in records for line in problems(record)] == []
 
 
-def test_there_is_no_schema_without_output_and_no_output_without_schema(records: list[dict[str, Any]]) -> None:
+def test_there_is_no_schema_without_output_and_no_output_without_schema(
+    records: list[dict[str, Any]],
+) -> None:
     """Every form of a schema too; and no text in the sources names a schema that is not there."""
-    forms = {(name, form.get("title", "")) for name in OUTPUTS for form in SCHEMAS[name].content.get("anyOf", [{}])}
+    forms = {
+        (name, form.get("title", ""))
+        for name in OUTPUTS
+        for form in SCHEMAS[name].content.get("anyOf", [{}])
+    }
     assert {form_of(record) for record in records} == forms
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "dlprobe").rglob("*.py"))
-    assert set(re.findall(r'(?:SCHEMA = |"schema": )"(dlprobe-[a-z-]+/\d+)"', sources)) == set(OUTPUTS)
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "dlprobe").rglob("*.py")
+    )
+    assert set(re.findall(r'(?:SCHEMA = |"schema": )"(dlprobe-[a-z-]+/\d+)"', sources)) == set(
+        OUTPUTS
+    )
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -139,13 +192,24 @@ def test_a_schema_says_what_it_is_and_what_every_key_is(name: str) -> None:
 def test_a_schema_is_shown_key_by_key_and_given_whole_as_json(name: str) -> None:
     content = SCHEMAS[name].content
     shown = dlprobe("explain", name).out
-    assert [place for place, _ in keys(content, content) if place.rpartition(".")[2] not in shown] == []
+    assert [
+        place for place, _ in keys(content, content) if place.rpartition(".")[2] not in shown
+    ] == []
     assert shown.splitlines()[-1] == str(FOLDER / SCHEMAS[name].file)
     assert dlprobe("explain", f"schema:{name}", "--format", "json").data["content"] == content
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("train", "dlprobe-train/1"), ("bias-variance", "dlprobe-bias-variance/1"), ("schema:check", "dlprobe-check/1")])
-def test_the_name_of_a_command_suggests_the_schema_of_what_it_prints(typed: str, meant: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("train", "dlprobe-train/1"),
+        ("bias-variance", "dlprobe-bias-variance/1"),
+        ("schema:check", "dlprobe-check/1"),
+    ],
+)
+def test_the_name_of_a_command_suggests_the_schema_of_what_it_prints(
+    typed: str, meant: str
+) -> None:
     outcome = dlprobe("explain", typed)
     assert (outcome.code, len(outcome.errors)) == (2, 1)
     assert f"did you mean {meant!r}" in outcome.err
@@ -154,14 +218,22 @@ def test_the_name_of_a_command_suggests_the_schema_of_what_it_prints(typed: str,
 @pytest.mark.parametrize("file", toml_schemas.schemas())
 def test_the_schemas_of_toml_are_what_the_records_generate(file: str) -> None:
     """Not so? `python -m tests.guide.toml_schemas` writes them anew."""
-    assert FOLDER.joinpath(file).read_text(encoding="utf-8") == toml_schemas.text_of(toml_schemas.schemas()[file])
+    assert FOLDER.joinpath(file).read_text(encoding="utf-8") == toml_schemas.text_of(
+        toml_schemas.schemas()[file]
+    )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *(pytest.param(path.read_text(encoding="utf-8"), id=path.stem) for path in sorted((ROOT / "sample_runs").glob("*.toml"))),
-        *(pytest.param(recipe.base, id=name) for name, recipe in registry.records("recipe").items()),
+        *(
+            pytest.param(path.read_text(encoding="utf-8"), id=path.stem)
+            for path in sorted((ROOT / "sample_runs").glob("*.toml"))
+        ),
+        *(
+            pytest.param(recipe.base, id=name)
+            for name, recipe in registry.records("recipe").items()
+        ),
         *(pytest.param(text, id=f"page{number}") for number, text in enumerate(blocks("toml"))),
         pytest.param(to_toml(from_mapping({})), id="dlprobe new"),
     ],
@@ -174,8 +246,16 @@ def test_a_configuration_that_dlprobe_reads_is_allowed(text: str) -> None:
 def test_a_configuration_with_a_wrong_key_or_value_is_refused() -> None:
     for table, record in TABLES.items():
         assert not validator("run.toml").is_valid({table: {"no_such_key": 1}})
-        assert set(SCHEMAS["run.toml"].content["properties"][table]["properties"]) == set(record.model_fields)
-    for wrong in ({"training": {"epochs": 0}}, {"model": {"dropout": 1.0}}, {"data": {"task": "clustering"}}, {"training": {"clip_value": 0}}, {"net": {}}):
+        assert set(SCHEMAS["run.toml"].content["properties"][table]["properties"]) == set(
+            record.model_fields
+        )
+    for wrong in (
+        {"training": {"epochs": 0}},
+        {"model": {"dropout": 1.0}},
+        {"data": {"task": "clustering"}},
+        {"training": {"clip_value": 0}},
+        {"net": {}},
+    ):
         assert not validator("run.toml").is_valid(wrong)
 
 
@@ -190,11 +270,15 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Every object inside a schema."""
     if isinstance(value, dict):
         yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for inner in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from nodes(inner)
 
 
-def keys(node: dict[str, Any], whole: dict[str, Any], place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def keys(
+    node: dict[str, Any], whole: dict[str, Any], place: str = ""
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """(place, node) of every key that a record may have, lists and named parts followed."""
     if "$ref" in node:
         node = whole["$defs"][node["$ref"].rpartition("/")[2]]

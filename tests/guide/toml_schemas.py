@@ -1,6 +1,8 @@
-"""The JSON Schemas of what people write: a run's TOML, from the configuration's records, and `dlprobe.toml`, from the keys that it may have.
+"""The JSON Schemas of what people write: a run's TOML, from the configuration's records, and
+`dlprobe.toml`, from the keys that it may have.
 
-`python -m tests.guide.toml_schemas` writes both anew; a test compares the files with what the records say.
+`python -m tests.guide.toml_schemas` writes both anew; a test compares the files with what the
+records say.
 """
 
 from __future__ import annotations
@@ -23,20 +25,42 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def run_toml() -> dict[str, Any]:
-    """A table per record, a key per field. Values are checked as far as their type and bounds; names of things are checked by dlprobe itself."""
-    tables = {name: {"description": record.__doc__, **_closed({key: _key(record, key) for key in record.forms()})} for name, record in TABLES.items()}
-    about = "What `dlprobe train FILE.toml` reads: the configuration of a run. Every table and key may be left out; the default then holds."
+    """A table per record, a key per field. Values are checked as far as their type and bounds;
+    names of things are checked by dlprobe itself.
+    """
+    tables = {
+        name: {
+            "description": record.__doc__,
+            **_closed({key: _key(record, key) for key in record.forms()}),
+        }
+        for name, record in TABLES.items()
+    }
+    about = (
+        "What `dlprobe train FILE.toml` reads: the configuration of a run. Every table and key "
+        "may be left out; the default then holds."
+    )
     commands = ["dlprobe new", "dlprobe train FILE.toml"]
-    return {"$schema": DRAFT, "title": "run.toml", "description": about, "x-commands": commands, **_closed(tables)}
+    return {
+        "$schema": DRAFT,
+        "title": "run.toml",
+        "description": about,
+        "x-commands": commands,
+        **_closed(tables),
+    }
 
 
 def _key(record: type, key: str) -> dict[str, Any]:
     form, field = record.forms()[key], record.model_fields[key]  # type: ignore[attr-defined]
-    return {"description": f"{field.description} ({form.allowed}; default: {field.default or 'none'})", **_values(form)}
+    return {
+        "description": f"{field.description} ({form.allowed}; default: {field.default or 'none'})",
+        **_values(form),
+    }
 
 
 def _values(form: forms.Form) -> dict[str, Any]:
-    """The TOML values that a form takes. A number may be written as text too, as on the command line."""
+    """The TOML values that a form takes. A number may be written as text too, as on the command
+    line.
+    """
     text: dict[str, Any] = {"enum": list(form.choices)} if form.choices else TEXT
     match form:
         case forms.Separator():
@@ -47,20 +71,44 @@ def _values(form: forms.Form) -> dict[str, Any]:
             return {"anyOf": [_bounded("integer", form.low, form.high), text]}
         case forms.Number():
             low = {"exclusiveMinimum" if form.open_low else "minimum": form.low}
-            high = {"exclusiveMaximum": form.below} if form.below is not None else {"maximum": form.high} if form.high is not None else {}
+            high = (
+                {"exclusiveMaximum": form.below}
+                if form.below is not None
+                else {"maximum": form.high}
+                if form.high is not None
+                else {}
+            )
             return {"anyOf": [{"type": "number", **low, **high}, text]}
         case forms.NamedPerLayer():
-            return {"anyOf": [text, {"type": "object"}, {"type": "array", "items": {"anyOf": [text, {"type": "object"}]}}]}
+            return {
+                "anyOf": [
+                    text,
+                    {"type": "object"},
+                    {"type": "array", "items": {"anyOf": [text, {"type": "object"}]}},
+                ]
+            }
         case forms.NamedOrYes():
             return {"anyOf": [text, {"type": "object"}, {"type": "boolean"}]}
         case forms.Named() | forms.Source():
             return {"anyOf": [text, {"type": "object"}]}
         case forms.Layers():
-            return {"anyOf": [text, {"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
+            return {
+                "anyOf": [
+                    text,
+                    {"type": "integer", "minimum": 1},
+                    {"type": "array", "items": {"type": ["integer", "string"]}},
+                ]
+            }
         case forms.Weights() | forms.Split():
             return {"anyOf": [text, {"type": "array", "items": {"type": ["number", "string"]}}]}
         case forms.Columns():
-            return {"anyOf": [text, {"type": "integer"}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
+            return {
+                "anyOf": [
+                    text,
+                    {"type": "integer"},
+                    {"type": "array", "items": {"type": ["integer", "string"]}},
+                ]
+            }
         case forms.Units():
             return {"anyOf": [text, {"type": "array", "items": TEXT}]}
     return text
@@ -72,10 +120,27 @@ def _bounded(kind: str, low: float, high: float | None) -> dict[str, Any]:
 
 def dlprobe_toml() -> dict[str, Any]:
     """The options of `check` that a project keeps."""
-    shapes: dict[Any, dict[str, Any]] = {list: {"type": "array", "items": TEXT}, dict: {"type": "object"}, str: TEXT, bool: {"type": "boolean"}}
-    keys = {key: {"description": f"As `dlprobe check --{key}`: {words}.", **shapes[kind]} for key, (kind, words) in KEYS.items()}
-    about = "What `dlprobe.toml`, or `[tool.dlprobe]` of `pyproject.toml`, may hold: options of `dlprobe check`; the command line wins."
-    return {"$schema": DRAFT, "title": "dlprobe.toml", "description": about, "x-commands": ["dlprobe check"], **_closed(keys)}
+    shapes: dict[Any, dict[str, Any]] = {
+        list: {"type": "array", "items": TEXT},
+        dict: {"type": "object"},
+        str: TEXT,
+        bool: {"type": "boolean"},
+    }
+    keys = {
+        key: {"description": f"As `dlprobe check --{key}`: {words}.", **shapes[kind]}
+        for key, (kind, words) in KEYS.items()
+    }
+    about = (
+        "What `dlprobe.toml`, or `[tool.dlprobe]` of `pyproject.toml`, may hold: options of "
+        "`dlprobe check`; the command line wins."
+    )
+    return {
+        "$schema": DRAFT,
+        "title": "dlprobe.toml",
+        "description": about,
+        "x-commands": ["dlprobe check"],
+        **_closed(keys),
+    }
 
 
 def _closed(keys: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Hostile HDF5 files: each is refused in one line, soon, in little memory, and no other file is opened."""
+"""Hostile HDF5 files: each is refused in one line, soon, in little memory, and no other file is
+opened.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
 Build = Callable[[Path, Path], None]
 SECRET = np.arange(1000.0)
-needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="no pipes, devices and symbolic links")
+needs_unix = pytest.mark.skipif(
+    sys.platform == "win32", reason="no pipes, devices and symbolic links"
+)
 
 
 def _secret(folder: Path) -> Path:
@@ -58,7 +62,9 @@ def _soft_link_in_a_circle(path: Path, secret: Path) -> None:
 
 def _external_storage(path: Path, secret: Path) -> None:
     with h5py.File(path, "w") as file:
-        file.create_dataset("X", (1000,), "f8", external=[(str(secret.with_suffix(".bin")), 0, 8000)])
+        file.create_dataset(
+            "X", (1000,), "f8", external=[(str(secret.with_suffix(".bin")), 0, 8000)]
+        )
 
 
 def _virtual(path: Path, secret: Path) -> None:
@@ -232,12 +238,20 @@ def test_a_hostile_file_is_refused_in_one_line_and_at_once(tmp_path: Path, kind:
 
 def test_a_chunk_is_refused_by_its_size_where_enough_bytes_are_stored(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("X", (2**25,), "u1", chunks=(2**25,), data=np.random.default_rng(0).integers(0, 255, 2**25, "u1"))
+        file.create_dataset(
+            "X",
+            (2**25,),
+            "u1",
+            chunks=(2**25,),
+            data=np.random.default_rng(0).integers(0, 255, 2**25, "u1"),
+        )
     with pytest.raises(RunFileError, match="has chunks of 33554432 bytes, more than 16777216"):
         read_arrays(tmp_path / "a.h5", ["X"])
 
 
-def test_a_data_set_in_a_million_pieces_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_in_a_million_pieces_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(guard, "MAX_PIECES", 999)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("X", data=np.arange(1000, dtype="u1"), chunks=(1,))
@@ -256,9 +270,15 @@ def test_the_budget_of_a_file_is_counted_once_per_data_set(tmp_path: Path) -> No
 
 
 def test_ordinary_files_of_users_are_read(tmp_path: Path) -> None:
-    expected = {"X": np.random.default_rng(0).normal(size=(500, 8)), "group/y": np.arange(500), "names": np.array([b"a", b"bc"])}
+    expected = {
+        "X": np.random.default_rng(0).normal(size=(500, 8)),
+        "group/y": np.arange(500),
+        "names": np.array([b"a", b"bc"]),
+    }
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("X", data=expected["X"], compression="gzip", shuffle=True, fletcher32=True, chunks=True)
+        file.create_dataset(
+            "X", data=expected["X"], compression="gzip", shuffle=True, fletcher32=True, chunks=True
+        )
         file["group/y"] = expected["group/y"]
         file["names"] = expected["names"]
         file["linked"] = file["X"]  # a hard link is the data set itself
@@ -296,9 +316,17 @@ def test_pipes_devices_folders_and_circles_are_refused_without_waiting(tmp_path:
     os.mkfifo(tmp_path / "pipe.h5")
     os.symlink("loop.h5", tmp_path / "loop.h5")
     os.symlink(tmp_path / "pipe.h5", tmp_path / "to_pipe.h5")
-    for path in (tmp_path / "pipe.h5", tmp_path / "to_pipe.h5", tmp_path, Path("/dev/zero"), tmp_path / "loop.h5"):
+    for path in (
+        tmp_path / "pipe.h5",
+        tmp_path / "to_pipe.h5",
+        tmp_path,
+        Path("/dev/zero"),
+        tmp_path / "loop.h5",
+    ):
         for reading in (dlprobe.open_run, lambda path: read_arrays(path, ["X"])):
-            with pytest.raises(RunFileError, match=r"is not a regular file|cannot be opened") as error:
+            with pytest.raises(
+                RunFileError, match=r"is not a regular file|cannot be opened"
+            ) as error:
                 reading(path)
             assert "\n" not in str(error.value)
 
@@ -312,12 +340,17 @@ def test_an_external_link_to_a_pipe_does_not_wait(tmp_path: Path) -> None:
 
 
 def _refuse_all(folder: Path) -> float:
-    """Refuse every hostile file of a folder; the growth of peak memory in MB. Runs in a process of its own."""
+    """Refuse every hostile file of a folder; the growth of peak memory in MB. Runs in a process
+    of its own.
+    """
     import resource
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in sorted(folder.glob("*.h5")):
-        for attempt in (lambda path=path: read_arrays(path, [_name(path.stem)]), lambda path=path: dlprobe.open_run(path)):
+        for attempt in (
+            lambda path=path: read_arrays(path, [_name(path.stem)]),
+            lambda path=path: dlprobe.open_run(path),
+        ):
             try:
                 attempt()
             except RunFileError:
@@ -335,9 +368,24 @@ def test_no_other_file_is_opened_seen_by_the_kernel(tmp_path: Path) -> None:
     secret = _secret(elsewhere)
     for kind, (build, _) in HOSTILE.items():
         build(hostile / f"{kind}.h5", secret)
-    program = "import sys; sys.path[:0] = sys.argv[2:]; import pathlib, test_hostile as t; print(t._refuse_all(pathlib.Path(sys.argv[1])))"
+    program = (
+        "import sys; sys.path[:0] = sys.argv[2:]; import pathlib, test_hostile as t; "
+        "print(t._refuse_all(pathlib.Path(sys.argv[1])))"
+    )
     folders = [str(Path(__file__).parent), str(Path(dlprobe.__file__).parent.parent)]
-    command = ["strace", "-f", "-e", "trace=open,openat,openat2,creat", "-o", str(log), sys.executable, "-c", program, str(hostile), *folders]
+    command = [
+        "strace",
+        "-f",
+        "-e",
+        "trace=open,openat,openat2,creat",
+        "-o",
+        str(log),
+        sys.executable,
+        "-c",
+        program,
+        str(hostile),
+        *folders,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if "ptrace" in done.stderr:
         pytest.skip("this system does not allow tracing")
@@ -353,14 +401,33 @@ def test_refusing_everything_takes_little_memory(tmp_path: Path) -> None:
     (tmp_path / "hostile").mkdir()
     for kind, (build, _) in HOSTILE.items():
         build(tmp_path / "hostile" / f"{kind}.h5", _secret(tmp_path))
-    program = "import sys; sys.path[:0] = sys.argv[2:]; import pathlib, test_hostile as t; print(t._refuse_all(pathlib.Path(sys.argv[1])))"
-    command = [sys.executable, "-c", program, str(tmp_path / "hostile"), str(Path(__file__).parent), str(Path(dlprobe.__file__).parent.parent)]
+    program = (
+        "import sys; sys.path[:0] = sys.argv[2:]; import pathlib, test_hostile as t; "
+        "print(t._refuse_all(pathlib.Path(sys.argv[1])))"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(tmp_path / "hostile"),
+        str(Path(__file__).parent),
+        str(Path(dlprobe.__file__).parent.parent),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 300
 
 
 def test_plugins_are_off_before_h5py_is_loaded() -> None:
-    program = "import sys, os, dlprobe.runs, dlprobe.hdf5; print('h5py' in sys.modules); import dlprobe.hdf5.guard; print(os.environ['HDF5_PLUGIN_PRELOAD'])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(dlprobe.__file__).parent.parent, check=True)
+    program = (
+        "import sys, os, dlprobe.runs, dlprobe.hdf5; print('h5py' in sys.modules); import "
+        "dlprobe.hdf5.guard; print(os.environ['HDF5_PLUGIN_PRELOAD'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=Path(dlprobe.__file__).parent.parent,
+        check=True,
+    )
     assert done.stdout.split() == ["False", "::"]

@@ -1,4 +1,6 @@
-"""New HDF5 files: readable by plain h5py, no times, no variable-length texts, and a full disk is an ordinary error."""
+"""New HDF5 files: readable by plain h5py, no times, no variable-length texts, and a full disk
+is an ordinary error.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ def test_what_is_written_reads_back_by_h5py_and_by_the_guard(tmp_path: Path) -> 
 def test_axes_are_named_by_dimension_scales(tmp_path: Path) -> None:
     _write(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
-        assert [[scale.name for scale in dim.values()] for dim in file["stats/a"].dims] == [["/stats/step"], ["/stats/layer"]]
+        assert [[scale.name for scale in dim.values()] for dim in file["stats/a"].dims] == [
+            ["/stats/step"],
+            ["/stats/layer"],
+        ]
         assert file["stats/step"].is_scale
 
 
@@ -78,7 +83,9 @@ def _fill(writer: PackedWriter) -> None:
 
 
 @pytest.mark.parametrize("room", [0, 1000, 20_000, 60_000])
-def test_a_full_disk_is_an_ordinary_error_and_the_interpreter_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_a_full_disk_is_an_ordinary_error_and_the_interpreter_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
     real = os.write
 
     def full(descriptor: int, data: memoryview) -> int:

@@ -1,4 +1,6 @@
-"""Where compiled kernels are kept: a new folder after every edit, a way out where nothing can be written, and other people's caches left alone."""
+"""Where compiled kernels are kept: a new folder after every edit, a way out where nothing can
+be written, and other people's caches left alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from dlprobe import registry
 from dlprobe.nn import cache, folders, sources
 
 PACKAGE = Path(dlprobe.__file__).parent
-# Prints the folder and what compiled kernels make of 2: one forward kernel, and a scalar function that the kernel inlines from another file.
+# Prints the folder and what compiled kernels make of 2: one forward kernel, and a scalar function
+# that the kernel inlines from another file.
 SCRIPT = """
 import numpy as np
 from dlprobe.nn import cache, kernels
@@ -31,13 +34,28 @@ none, y = np.zeros(0), np.zeros((1, 1))
 operation.forward(np.full((1, 1), 2.0), y, none, none, np.array(operation.constants), np.zeros(3, np.uint64), True)
 print("folder", cache.cache_folder())
 print("value", y[0, 0])
-"""
+"""  # noqa: E501
 
 
 def run(code: str, folder: Path, cache_base: Path | str) -> subprocess.CompletedProcess[str]:
-    """Python code with dlprobe imported from `folder`, its kernels below `cache_base`. No bytecode: it would hide an edit that keeps the time stamp."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "DLPROBE_CACHE_DIR": str(cache_base), "PYTHONDONTWRITEBYTECODE": "1"}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
+    """Python code with dlprobe imported from `folder`, its kernels below `cache_base`. No
+    bytecode: it would hide an edit that keeps the time stamp.
+    """
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "DLPROBE_CACHE_DIR": str(cache_base),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+    )
     assert result.returncode == 0, result.stderr
     return result
 
@@ -49,12 +67,18 @@ def printed(result: subprocess.CompletedProcess[str]) -> dict[str, str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A folder with a copy of the package that may be edited."""
-    shutil.copytree(PACKAGE, tmp_path / "copy" / "dlprobe", ignore=shutil.ignore_patterns("__pycache__", "embedded"))
+    shutil.copytree(
+        PACKAGE,
+        tmp_path / "copy" / "dlprobe",
+        ignore=shutil.ignore_patterns("__pycache__", "embedded"),
+    )
     return tmp_path / "copy"
 
 
 def edit(file: Path, old: str, new: str) -> None:
-    """Replace a text by one of the same length and set the time stamp back: numba and Python see the same file as before."""
+    """Replace a text by one of the same length and set the time stamp back: numba and Python
+    see the same file as before.
+    """
     before, text = file.stat(), file.read_text(encoding="utf-8")
     assert text.count(old) == 1
     assert len(old) == len(new)
@@ -62,9 +86,16 @@ def edit(file: Path, old: str, new: str) -> None:
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_an_edited_record_gives_its_new_value_never_a_stale_kernel(copy: Path, tmp_path: Path) -> None:
-    """softsign(2) = 2/3; with 1 + |z| edited to 2 + |z| it is 1/2, in a folder of its own; edited back, the first folder serves again."""
-    record, definition = copy / "dlprobe" / "parts" / "activations" / "saturating.py", "return z / (like(z, {}) + abs(z))"
+def test_an_edited_record_gives_its_new_value_never_a_stale_kernel(
+    copy: Path, tmp_path: Path
+) -> None:
+    """softsign(2) = 2/3; with 1 + |z| edited to 2 + |z| it is 1/2, in a folder of its own;
+    edited back, the first folder serves again.
+    """
+    record, definition = (
+        copy / "dlprobe" / "parts" / "activations" / "saturating.py",
+        "return z / (like(z, {}) + abs(z))",
+    )
     first = printed(run(SCRIPT, copy, tmp_path / "cache"))
     edit(record, definition.format("1.0"), definition.format("2.0"))
     second = printed(run(SCRIPT, copy, tmp_path / "cache"))
@@ -84,12 +115,16 @@ from dlprobe.runs.sources import MemorySource
 from dlprobe.training.prepared_sets import PreparedSets
 config = from_options(None, {"data": "digits", "layers": "40,33,7", "steps": "4", "data_seed": "0"})
 print("content", Run(JournalContents(MemorySource(train_to_bytes(config, PreparedSets().of(config))))).computed_content_sha256())
-"""
+"""  # noqa: E501
 
 
 def test_the_process_that_compiles_records_what_the_next_one_does(tmp_path: Path) -> None:
-    """It failed once for 40 units: a helper that may reorder its sums had been compiled twice, and each process called another one."""
-    assert printed(run(TRAINING, PACKAGE.parent, tmp_path)) == printed(run(TRAINING, PACKAGE.parent, tmp_path))
+    """It failed once for 40 units: a helper that may reorder its sums had been compiled twice,
+    and each process called another one.
+    """
+    assert printed(run(TRAINING, PACKAGE.parent, tmp_path)) == printed(
+        run(TRAINING, PACKAGE.parent, tmp_path)
+    )
 
 
 @pytest.fixture
@@ -112,18 +147,32 @@ def edited(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, s
     ("name", "old", "new"),
     [
         ("nn/observe.py", "square > 1e-25", "square > 1e-24"),  # a constant
-        ("nn/observe.py", "sums_hold(square: Number | Value)", "sums_hold(square=0.0)"),  # a default
+        (
+            "nn/observe.py",
+            "sums_hold(square: Number | Value)",
+            "sums_hold(square=0.0)",
+        ),  # a default
         ("nn/positions.py", "SUM_G, SUM_ABS_G,", "SUM_ABS_G, SUM_G,"),  # an order
         ("nn/cache.py", 'EXACT = {"contract"}', "EXACT = set()"),  # a compiler's flag
         ("nn/model.py", "    batch: Index", "    batch: Key"),  # a field's type
         ("parts/scalar.py", "", "\nMORE = 1\n"),
         ("parts/activations/rectified.py", "like(z, 0.0)", "like(z, 0.5)"),
-        ("parts/losses/of_tomorrow.py", "", "LOSS = 1\n"),  # a file in a folder that the registry walks
-        ("record/statistics.py", '_statistic("activation_mean"', '_statistic("activation_average"'),  # an order of columns that kernels know
+        (
+            "parts/losses/of_tomorrow.py",
+            "",
+            "LOSS = 1\n",
+        ),  # a file in a folder that the registry walks
+        (
+            "record/statistics.py",
+            '_statistic("activation_mean"',
+            '_statistic("activation_average"',
+        ),  # an order of columns that kernels know
         ("record/scalars.py", 'Scalar("penalty"', 'Scalar("fine"'),
     ],
 )
-def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, new: str, edited: Callable[[str, str, str], bool]) -> None:
+def test_an_edit_that_a_kernel_may_feel_changes_the_hash(
+    name: str, old: str, new: str, edited: Callable[[str, str, str], bool]
+) -> None:
     assert edited(name, old, new)
 
 
@@ -133,7 +182,11 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, ne
         ("nn/observe.py", "", "\n# a comment\n"),
         ("nn/observe.py", "def deviations(", "# a comment\n\n\ndef deviations("),  # lines move
         ("nn/memory.py", '"""The weight matrix of a layer."""', '"""Of a layer, the weights."""'),
-        ("nn/observe.py", "def sums_hold(square: Number | Value) -> Flag", "def sums_hold(square) -> bool"),
+        (
+            "nn/observe.py",
+            "def sums_hold(square: Number | Value) -> Flag",
+            "def sums_hold(square) -> bool",
+        ),
         ("nn/model.py", "# (P,): what is learned", "# what is learned, (P,)"),
         ("nn/network.py", "EVALUATION_ROWS = 256", "EVALUATION_ROWS = 128"),  # Python's side
         ("parts/metrics.py", "", "\nMORE = 1\n"),
@@ -143,7 +196,9 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, ne
         ("parts/of_tomorrow.py", "", "PART = 1\n"),  # nobody imports it
     ],
 )
-def test_an_edit_that_no_kernel_can_feel_keeps_the_hash(name: str, old: str, new: str, edited: Callable[[str, str, str], bool]) -> None:
+def test_an_edit_that_no_kernel_can_feel_keeps_the_hash(
+    name: str, old: str, new: str, edited: Callable[[str, str, str], bool]
+) -> None:
     assert not edited(name, old, new)
 
 
@@ -152,13 +207,28 @@ def test_the_files_that_reach_a_kernel_stand_in_the_folders_that_are_watched() -
     modules = sources.sources(PACKAGE).modules
     assert {name.split(".")[1] for name in modules} <= set(sources.FOLDERS)
     assert modules == folders.SOURCES_AT_IMPORT.modules
-    for kind in ("activation", "loss", "optimizer", "normalization", "weight_transform", "perturbation", "augmentation"):
-        functions = [value for record in registry.records(kind).values() for value in vars(record).values() if inspect.isfunction(value)]
+    for kind in (
+        "activation",
+        "loss",
+        "optimizer",
+        "normalization",
+        "weight_transform",
+        "perturbation",
+        "augmentation",
+    ):
+        functions = [
+            value
+            for record in registry.records(kind).values()
+            for value in vars(record).values()
+            if inspect.isfunction(value)
+        ]
         assert functions
         assert {function.__module__ for function in functions} <= modules
 
 
-def test_a_note_spares_the_next_process_the_parsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_spares_the_next_process_the_parsing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And one that says nothing sensible is written anew."""
     monkeypatch.setenv("DLPROBE_CACHE_DIR", str(tmp_path))
     expected = folders.remembered_sources()
@@ -170,13 +240,22 @@ def test_a_note_spares_the_next_process_the_parsing(tmp_path: Path, monkeypatch:
 
 
 def test_comments_and_other_places_leave_kernels_in_use(copy: Path, tmp_path: Path) -> None:
-    """A kernel's file touched, lines above it moved, docstrings changed, and all of it in another place: nothing is compiled anew."""
+    """A kernel's file touched, lines above it moved, docstrings changed, and all of it in
+    another place: nothing is compiled anew.
+    """
     first = printed(run(SCRIPT, PACKAGE.parent, tmp_path / "cache"))
     files = kernels_in(tmp_path / "cache")
-    for name, old in (("nn/kernels.py", "def elementwise_loops("), ("parts/activations/saturating.py", "def "), ("nn/views.py", "def view(")):
+    for name, old in (
+        ("nn/kernels.py", "def elementwise_loops("),
+        ("parts/activations/saturating.py", "def "),
+        ("nn/views.py", "def view("),
+    ):
         file = copy / "dlprobe" / name
         text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(old, f"# a comment\n\n\n{old}", 1).replace('"""', '"""More: ', 1), encoding="utf-8")
+        file.write_text(
+            text.replace(old, f"# a comment\n\n\n{old}", 1).replace('"""', '"""More: ', 1),
+            encoding="utf-8",
+        )
     assert printed(run(SCRIPT, copy, tmp_path / "cache")) == first
     assert kernels_in(tmp_path / "cache") == files
 
@@ -190,7 +269,16 @@ WEEK = 7 * 24 * 3600
 
 def test_folders_unused_for_a_week_are_removed_and_nothing_else(tmp_path: Path) -> None:
     now = 1e9
-    ages = {"0" * 16: 8, "1" * 16: 6, "2" * 16: 8, "3" * 16 + ".removed-00ff": 8, "4" * 64 + ".sources": 8, "5" * 64 + ".sources": 6, "notes": 800, "6" * 15: 8}
+    ages = {
+        "0" * 16: 8,
+        "1" * 16: 6,
+        "2" * 16: 8,
+        "3" * 16 + ".removed-00ff": 8,
+        "4" * 64 + ".sources": 8,
+        "5" * 64 + ".sources": 6,
+        "notes": 800,
+        "6" * 15: 8,
+    }
     for name, days in ages.items():
         path = tmp_path / name
         if name.endswith(".sources"):
@@ -207,7 +295,9 @@ def test_folders_unused_for_a_week_are_removed_and_nothing_else(tmp_path: Path) 
 
 
 def test_a_new_folder_clears_away_old_ones_and_a_start_keeps_ones_own(tmp_path: Path) -> None:
-    """The first process makes the folder and removes what is old; the second finds its own folder old, and uses it from then on."""
+    """The first process makes the folder and removes what is old; the second finds its own
+    folder old, and uses it from then on.
+    """
     old = tmp_path / "kernels" / ("0" * 16)
     old.mkdir(parents=True)
     os.utime(old, (1e9, 1e9))
@@ -227,7 +317,9 @@ shutil.rmtree(folders.cache_folder())
 
 def test_a_folder_removed_while_a_process_runs_is_made_again(tmp_path: Path) -> None:
     """As if that process had needed no kernel for a week."""
-    result = printed(run(SCRIPT + REMOVED + SCRIPT.replace("softsign", "tanh"), PACKAGE.parent, tmp_path))
+    result = printed(
+        run(SCRIPT + REMOVED + SCRIPT.replace("softsign", "tanh"), PACKAGE.parent, tmp_path)
+    )
     assert float(result["value"]) == pytest.approx(math.tanh(2))
     assert kernels_in(Path(result["folder"]))
 
@@ -246,7 +338,13 @@ def test_where_nothing_can_be_written_it_warns_and_works(tmp_path: Path) -> None
     (tmp_path / "file").write_text("", encoding="utf-8")
     result = run(SCRIPT, PACKAGE.parent, tmp_path / "file" / "cache")
     assert float(printed(result)["value"]) == pytest.approx(2 / 3)
-    assert re.search(r"DlprobeWarning: the cache folder .*file/cache/kernels/\w+ cannot be written; .*DLPROBE_CACHE_DIR", result.stderr)
+    assert re.search(
+        (
+            r"DlprobeWarning: the cache folder .*file/cache/kernels/\w+ cannot be written; "
+            r".*DLPROBE_CACHE_DIR"
+        ),
+        result.stderr,
+    )
     assert "Traceback" not in result.stderr
 
 
@@ -266,7 +364,9 @@ print("value", dlprobe.nn.network.Network.__name__)
 
 
 @pytest.mark.parametrize("own", ["", "own_cache"])
-def test_numbas_own_cache_setting_is_left_alone(own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbas_own_cache_setting_is_left_alone(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / own) if own else "")
     assert printed(run(OTHERS, PACKAGE.parent, tmp_path / "ours"))["untouched"] == "True"
 
@@ -298,7 +398,9 @@ print("new", folders.source_hash(sources.sources(pathlib.Path(dlprobe.__file__).
 """
 
 
-def test_an_edit_while_a_process_runs_does_not_file_its_old_code_under_the_new_hash(copy: Path, tmp_path: Path) -> None:
+def test_an_edit_while_a_process_runs_does_not_file_its_old_code_under_the_new_hash(
+    copy: Path, tmp_path: Path
+) -> None:
     names = printed(run(LATE_EDIT, copy, tmp_path / "cache"))
     assert names["old"] != names["new"] == printed(run(LATE_EDIT, copy, tmp_path / "cache"))["old"]
 
@@ -318,7 +420,18 @@ def test_threads_that_compile_do_not_move_each_others_cache_folder(tmp_path: Pat
     )
     work = tmp_path / "work"
     work.mkdir()
-    environment = {**os.environ, "DLPROBE_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", script], cwd=work, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "DLPROBE_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert not list(work.iterdir())

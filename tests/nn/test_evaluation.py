@@ -1,4 +1,6 @@
-"""Evaluation works through a part in blocks of 256 samples; what comes out is that of all samples at once."""
+"""Evaluation works through a part in blocks of 256 samples; what comes out is that of all
+samples at once.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,23 @@ SAMPLES = 600
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [32, 300])
-@pytest.mark.parametrize(("loss", "output"), [("cross_entropy", "softmax"), ("mse", "linear"), ("mae", "tanh")])
-def test_loss_and_outputs_are_those_of_all_samples(loss: str, output: str, batch: int, dtype: str) -> None:
-    net = jitter(network((6, 9, 8, 3), loss=loss, output=output, norm=("layer", False), batch=batch, dtype=dtype))
+@pytest.mark.parametrize(
+    ("loss", "output"), [("cross_entropy", "softmax"), ("mse", "linear"), ("mae", "tanh")]
+)
+def test_loss_and_outputs_are_those_of_all_samples(
+    loss: str, output: str, batch: int, dtype: str
+) -> None:
+    net = jitter(
+        network(
+            (6, 9, 8, 3), loss=loss, output=output, norm=("layer", False), batch=batch, dtype=dtype
+        )
+    )
     inputs, targets = data_for(net, SAMPLES)
     traced, expected = slow_twins.trace(net, inputs, targets)
     evaluation = net.evaluate(inputs, targets)
-    np.testing.assert_allclose(evaluation.outputs, traced[-1].a, rtol=0, atol=1e-12 if dtype == "float64" else 1e-5)
+    np.testing.assert_allclose(
+        evaluation.outputs, traced[-1].a, rtol=0, atol=1e-12 if dtype == "float64" else 1e-5
+    )
     assert evaluation.loss == pytest.approx(expected, rel=1e-12 if dtype == "float64" else 1e-5)
 
 
@@ -39,7 +51,11 @@ def test_dead_fraction_is_as_defined(norm: tuple[str, bool] | None, activation: 
     net = jitter(network((3, 40, 30, 2), activation=activation, norm=norm), size=3.0)
     inputs, targets = data_for(net, SAMPLES)
     traced, _ = slow_twins.trace(net, inputs, targets)
-    expected = [float(np.mean(np.all(layer.slope == 0, axis=0))) for layer in traced if layer.slope is not None]
+    expected = [
+        float(np.mean(np.all(layer.slope == 0, axis=0)))
+        for layer in traced
+        if layer.slope is not None
+    ]
     np.testing.assert_allclose(net.evaluate(inputs, targets, dead=True).dead_fraction, expected)
 
 

@@ -1,4 +1,6 @@
-"""NaN and infinity end a run at the step that meets them, wherever they stand; what came before is recorded."""
+"""NaN and infinity end a run at the step that meets them, wherever they stand; what came before
+is recorded.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,18 @@ def test_bad_inputs_end_the_run_at_the_step_that_meets_them(bad: float, dtype: s
             assert len(result.statistics) == len(result.scalars) == steps
             assert np.isfinite(result.scalars[:-1, 0]).all()
             assert result.statistics[-1, 0, observe.NONFINITE_FORWARD] >= 4
-            assert (result.statistics[:-1, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]] == 0).all()
+            assert (
+                result.statistics[:-1, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]]
+                == 0
+            ).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bad", BAD)
 def test_bad_parameters_end_the_run_at_once(bad: float, dtype: str) -> None:
-    """Every position of the parameters, biases included; the parameters of the failed step stay as they were."""
+    """Every position of the parameters, biases included; the parameters of the failed step stay
+    as they were.
+    """
     for position in range(len(build(dtype).parameters)):
         net = build(dtype)
         net.parameters[position] = bad
@@ -75,7 +82,9 @@ def test_bad_targets_end_the_run(bad: float, dtype: str) -> None:
 @pytest.mark.parametrize("activation", list(registry.records("activation")))
 @pytest.mark.parametrize("bad", BAD)
 def test_nonfinite_elements_are_counted_as_defined(bad: float, activation: str) -> None:
-    """z and a of every layer, for every activation; a saturating one turns infinity into a finite number again."""
+    """z and a of every layer, for every activation; a saturating one turns infinity into a
+    finite number again.
+    """
     net = build("float64", activation)
     inputs, targets = data_for(net, BATCH)
     inputs[1, 2] = bad
@@ -97,7 +106,9 @@ def forward_only(net: Network, x: Array) -> list[tuple[Array, Array]]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("optimizer", list(registry.records("optimizer")))
 def test_an_exploding_rate_ends_diverged(optimizer: str, dtype: str) -> None:
-    """Squared error on a linear net with a rate far above 2/curvature: the loss grows until the numbers end."""
+    """Squared error on a linear net with a rate far above 2/curvature: the loss grows until the
+    numbers end.
+    """
     net = build(dtype, "linear", optimizer=optimizer)
     inputs, targets = data_for(net, SAMPLES)
     rate = 1e30 if dtype == "float32" else 1e200
@@ -105,27 +116,39 @@ def test_an_exploding_rate_ends_diverged(optimizer: str, dtype: str) -> None:
     assert result.diverged
     assert 1 < len(result.scalars) < 2000
     assert np.isfinite(result.scalars[:-1, 0]).all()
-    counts = result.statistics[:, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]].sum(axis=(1, 2))
+    counts = result.statistics[:, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]].sum(
+        axis=(1, 2)
+    )
     assert (counts[:-1] == 0).all()
 
 
 def test_a_gradient_that_overflows_is_counted_on_the_way_back() -> None:
-    """float32: inputs of 1e30 meet an error signal of 1e10, and dL/dW = 1e40 is infinite though every activation is finite."""
+    """float32: inputs of 1e30 meet an error signal of 1e10, and dL/dW = 1e40 is infinite though
+    every activation is finite.
+    """
     net = network((2, 1), batch=1, bias=False, dtype="float32")
     net.weights(0)[:] = 0
-    result = net.train(np.full((1, 2), 1e30, np.float32), np.full((1, 1), -5e9, np.float32), 0, np.zeros(1))
+    result = net.train(
+        np.full((1, 2), 1e30, np.float32), np.full((1, 1), -5e9, np.float32), 0, np.zeros(1)
+    )
     assert result.diverged
-    assert result.statistics[0, 0, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]].tolist() == [0, 2]
+    assert result.statistics[
+        0, 0, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]
+    ].tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("size", [1e30, 1e200])
 def test_huge_finite_numbers_are_not_counted(size: float) -> None:
-    """float64: squares of 1e200 are infinite, the numbers are not. Sigmoids bring them back, and the run goes on."""
+    """float64: squares of 1e200 are infinite, the numbers are not. Sigmoids bring them back,
+    and the run goes on.
+    """
     net = build("float64", "sigmoid")
     inputs, targets = data_for(net, SAMPLES)
     result = one_epoch(net, inputs * size, targets)
     assert not result.diverged
-    assert (result.statistics[:, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]] == 0).all()
+    assert (
+        result.statistics[:, :, [observe.NONFINITE_FORWARD, observe.NONFINITE_BACKWARD]] == 0
+    ).all()
 
 
 def test_a_diverged_net_starts_over_clean() -> None:

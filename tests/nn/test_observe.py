@@ -1,4 +1,6 @@
-"""The measuring passes of a layer, each compiled by itself, against NumPy, and the counting of non-finite numbers in every position."""
+"""The measuring passes of a layer, each compiled by itself, against NumPy, and the counting of
+non-finite numbers in every position.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ from dlprobe.nn import observe, observe_forward
 from dlprobe.nn.cache import compiled
 
 BAD = (np.nan, np.inf, -np.inf)
-FORWARD = ("activation_mean", "activation_variance", "activation_sample_variance", "active_fraction")
+FORWARD = (
+    "activation_mean",
+    "activation_variance",
+    "activation_sample_variance",
+    "active_fraction",
+)
 
 
 @cache
@@ -56,25 +63,37 @@ def test_activation_statistics_are_those_of_numpy(kind: str, rows: int, dtype: s
     wide = a.astype(np.float64)
     expected = [wide.mean(), wide.var(), wide.var(axis=0).mean(), np.mean(wide > 0)]
     size = abs(float(wide.max()))
-    for found, value, unit in zip(named(statistics, *FORWARD), expected, (size, size**2, size**2, 1), strict=True):
+    for found, value, unit in zip(
+        named(statistics, *FORWARD), expected, (size, size**2, size**2, 1), strict=True
+    ):
         with np.errstate(over="ignore", under="ignore"):
-            assert found == pytest.approx(float(np.array(value, dtype)), abs=1e2 * float(np.finfo(dtype).eps) * unit)
+            assert found == pytest.approx(
+                float(np.array(value, dtype)), abs=1e2 * float(np.finfo(dtype).eps) * unit
+            )
     np.testing.assert_allclose(row_square, np.sum(wide**2, axis=1), rtol=32 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("ratio", [1, 9, 15, 17, 60, 1e3, 1e6])
 def test_variances_of_numbers_far_from_0_keep_their_digits(ratio: float, dtype: str) -> None:
-    """Mean²/variance from 1 to a million, the ratios at which E x² − (E x)² loses as many digits among them: 24 units in the last place are never exceeded."""
+    """Mean²/variance from 1 to a million, the ratios at which E x² − (E x)² loses as many
+    digits among them: 24 units in the last place are never exceeded.
+    """
     rng = np.random.default_rng(0)
     for means in (np.ones(100), rng.standard_normal(100)):
         a = (np.sqrt(ratio) * means + rng.standard_normal((32, 100))).astype(dtype)
         wide, close = a.astype(np.longdouble), 24 * float(np.finfo(dtype).eps)
-        found = named(activation_statistics(a)[0], "activation_variance", "activation_sample_variance")
-        assert found == pytest.approx([float(wide.var()), float(wide.var(axis=0).mean())], rel=close)
+        found = named(
+            activation_statistics(a)[0], "activation_variance", "activation_sample_variance"
+        )
+        assert found == pytest.approx(
+            [float(wide.var()), float(wide.var(axis=0).mean())], rel=close
+        )
         statistics = empty_row(dtype)
         call(observe_forward.add_bias, a, np.zeros(100, dtype), statistics)
-        assert named(statistics, "preactivation_variance") == pytest.approx([float(wide.var())], rel=close)
+        assert named(statistics, "preactivation_variance") == pytest.approx(
+            [float(wide.var())], rel=close
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -89,8 +108,18 @@ def test_bias_is_added_and_preactivations_measured(kind: str, dtype: str) -> Non
     assert named(statistics, "nonfinite_forward") == [count]
     if count == 0:
         values = [wide.mean(), wide.var() if len(z) > 1 else np.nan, np.mean(wide**2)]
-        assert_close(np.array(named(statistics, "preactivation_mean")), np.array(values[:1]), dtype, size=float(np.abs(wide).max()))
-        assert_close(np.array(named(statistics, "preactivation_variance", "preactivation_mean_square")), np.array(values[1:]), dtype, 64)
+        assert_close(
+            np.array(named(statistics, "preactivation_mean")),
+            np.array(values[:1]),
+            dtype,
+            size=float(np.abs(wide).max()),
+        )
+        assert_close(
+            np.array(named(statistics, "preactivation_variance", "preactivation_mean_square")),
+            np.array(values[1:]),
+            dtype,
+            64,
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -98,21 +127,33 @@ def test_bias_is_added_and_preactivations_measured(kind: str, dtype: str) -> Non
 def test_error_signal_is_summed_and_measured(kind: str, dtype: str) -> None:
     d = block(kind, dtype)
     rows, units = d.shape
-    bias_gradient, row_square, statistics = np.full(units, 7, dtype), np.full(rows, 7.0), empty_row(dtype)
+    bias_gradient, row_square, statistics = (
+        np.full(units, 7, dtype),
+        np.full(rows, 7.0),
+        empty_row(dtype),
+    )
     call(observe.observe_error, d, bias_gradient, row_square, statistics)
     wide = d.astype(np.float64)
     with np.errstate(invalid="ignore"):
         sums = wide.sum(axis=0)
     assert_close(bias_gradient, sums, dtype)
-    np.testing.assert_allclose(row_square, np.sum(wide**2, axis=1), rtol=32 * np.finfo(dtype).eps, equal_nan=True)
+    np.testing.assert_allclose(
+        row_square, np.sum(wide**2, axis=1), rtol=32 * np.finfo(dtype).eps, equal_nan=True
+    )
     assert named(statistics, "nonfinite_backward") == [np.count_nonzero(~np.isfinite(wide))]
-    assert_close(np.array(named(statistics, "error_signal_rms")), np.array([rows * np.sqrt(np.mean(wide**2))]), dtype)
+    assert_close(
+        np.array(named(statistics, "error_signal_rms")),
+        np.array([rows * np.sqrt(np.mean(wide**2))]),
+        dtype,
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bad", BAD)
 def test_nonfinite_numbers_are_counted_in_every_position(bad: float, dtype: str) -> None:
-    """The counter itself, and the three passes that ask it only where a sum is not finite. 6 rows: four together and two alone."""
+    """The counter itself, and the three passes that ask it only where a sum is not finite. 6
+    rows: four together and two alone.
+    """
     for position in range(30):
         values = block("ordinary", dtype, 6, 5)
         values.ravel()[position] = bad
@@ -143,9 +184,22 @@ def test_the_largest_finite_numbers_are_not_counted(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_underflow_counts_what_is_below_the_smallest_normal_number(dtype: str) -> None:
-    """In rows whose next error signal is not zero: ±0, subnormals of both signs; not the smallest normal number, not NaN."""
+    """In rows whose next error signal is not zero: ±0, subnormals of both signs; not the
+    smallest normal number, not NaN.
+    """
     tiny, smallest = np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal
-    row = [0.0, -0.0, smallest, -smallest, tiny, -tiny, np.nextafter(tiny, np.array(0, dtype)), np.nan, np.inf, 1.0]
+    row = [
+        0.0,
+        -0.0,
+        smallest,
+        -smallest,
+        tiny,
+        -tiny,
+        np.nextafter(tiny, np.array(0, dtype)),
+        np.nan,
+        np.inf,
+        1.0,
+    ]
     da = np.array([row, row, row], dtype)
     assert call(observe.count_underflow, da, np.array([1.0, 0.0, 1e-300])) == 2 * 5
 

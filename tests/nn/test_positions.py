@@ -1,4 +1,6 @@
-"""The arrays that kernels share have a name for every position, and every field of a record says what it is."""
+"""The arrays that kernels share have a name for every position, and every field of a record
+says what it is.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,38 @@ from numba import types
 
 import dlprobe
 from dlprobe.nn import model, positions
-from dlprobe.nn.shapes import Counters, Cube, Floats, Index, Matrix, Number, Value, Vector, numba_type, signature_of
+from dlprobe.nn.shapes import (
+    Counters,
+    Cube,
+    Floats,
+    Index,
+    Matrix,
+    Number,
+    Value,
+    Vector,
+    numba_type,
+    signature_of,
+)
 
 NN = Path(dlprobe.__file__).parent / "nn"
-# Arrays with a meaning of its own at every position, by the names that kernels and Python give them.
-RECORDS = {"sums", "counter", "slopes", "place", "scalar", "scalars", "statistics", "of_layer", "of_step", "constants", "learned", "gradient", "layer", "op"}
+# Arrays with a meaning of its own at every position, by the names that kernels and Python give
+# them.
+RECORDS = {
+    "sums",
+    "counter",
+    "slopes",
+    "place",
+    "scalar",
+    "scalars",
+    "statistics",
+    "of_layer",
+    "of_step",
+    "constants",
+    "learned",
+    "gradient",
+    "layer",
+    "op",
+}
 STATES = {"state"}  # of operations with a few numbers: those with some per unit slice by `units`
 
 
@@ -39,27 +68,58 @@ def bare(index: ast.expr) -> bool:
 
 def bare_subscripts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in RECORDS | STATES and bare(node.slice):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in RECORDS | STATES
+            and bare(node.slice)
+        ):
             yield f"line {node.lineno}: {ast.unparse(node)}"
 
 
 def test_no_position_of_a_record_is_a_bare_number() -> None:
-    found = [f"{path.name} {one}" for path in sorted(NN.rglob("*.py")) for one in bare_subscripts(ast.parse(path.read_text(encoding="utf-8")))]
+    found = [
+        f"{path.name} {one}"
+        for path in sorted(NN.rglob("*.py"))
+        for one in bare_subscripts(ast.parse(path.read_text(encoding="utf-8")))
+    ]
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["sums[2]", "counter[3] != 0", "slopes[:1]", "sums[[2, 3]]", "scalars[-1, BATCH_LOSS]", "learned[0 if shared else j]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sums[2]",
+        "counter[3] != 0",
+        "slopes[:1]",
+        "sums[[2, 3]]",
+        "scalars[-1, BATCH_LOSS]",
+        "learned[0 if shared else j]",
+    ],
+)
 def test_a_bare_number_is_seen(text: str) -> None:
     assert list(bare_subscripts(ast.parse(text)))
 
 
-@pytest.mark.parametrize("text", ["sums[SUM_G]", "x.shape[1]", "rows[0]", "statistics[index - 1, UNDERFLOW_COUNT]", "state[units : 2 * units]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sums[SUM_G]",
+        "x.shape[1]",
+        "rows[0]",
+        "statistics[index - 1, UNDERFLOW_COUNT]",
+        "state[units : 2 * units]",
+    ],
+)
 def test_a_named_position_is_none(text: str) -> None:
     assert not list(bare_subscripts(ast.parse(text)))
 
 
 GROUPS = [
-    (positions.UPDATE_SUMS, "SUM_G SUM_ABS_G SUM_G_SQUARED SUM_W_SQUARED MAX_ABS_W ZERO_WEIGHTS SUM_CHANGE_SQUARED"),
+    (
+        positions.UPDATE_SUMS,
+        "SUM_G SUM_ABS_G SUM_G_SQUARED SUM_W_SQUARED MAX_ABS_W ZERO_WEIGHTS SUM_CHANGE_SQUARED",
+    ),
     (positions.COUNTERS, "SEED LAYER STEP TRAINING"),
     (positions.SLOPE_SUMS, "SUM_SLOPE_SQUARED FLAT_ELEMENTS DEFINED"),
     (positions.PLACES, "DELTA"),
@@ -75,7 +135,11 @@ def comments_of(record: type) -> dict[str, str]:
     """By field, the comment on its line."""
     found, names = {}, list(record.__annotations__)
     lines = inspect.getsource(record)
-    fields = {node.lineno: node.target.id for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    fields = {
+        node.lineno: node.target.id
+        for node in ast.walk(ast.parse(lines))
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
     for token in tokenize.generate_tokens(io.StringIO(lines).readline):
         if token.type == tokenize.COMMENT and token.start[0] in fields:
             found[fields[token.start[0]]] = token.string
@@ -88,18 +152,39 @@ def test_every_field_says_what_it_is(record: Any) -> None:
     """And an array, what its axes are."""
     comments = comments_of(record)
     assert set(comments) == set(record._fields)
-    arrays = [name for name, alias in get_type_hints(record, include_extras=True).items() if len(get_args(alias)) > 2]
+    arrays = [
+        name
+        for name, alias in get_type_hints(record, include_extras=True).items()
+        if len(get_args(alias)) > 2
+    ]
     assert [name for name in arrays if not comments[name].startswith("# (")] == []
 
 
-def kernel(net: model.Net, index: Index, x: Matrix, b: Vector, counter: Counters, sums: Floats, cube: Cube, scale: Value) -> Number: ...
+def kernel(
+    net: model.Net,
+    index: Index,
+    x: Matrix,
+    b: Vector,
+    counter: Counters,
+    sums: Floats,
+    cube: Cube,
+    scale: Value,
+) -> Number: ...
 
 
 @pytest.mark.parametrize("scalar", [types.float32, types.float64])
 def test_a_signature_is_what_the_annotations_say(scalar: Any) -> None:
     signature = signature_of(kernel, scalar)
     assert signature.return_type == types.float64
-    expected = (types.int64, scalar[:, ::1], scalar[::1], types.uint64[::1], types.float64[::1], scalar[:, :, ::1], scalar)
+    expected = (
+        types.int64,
+        scalar[:, ::1],
+        scalar[::1],
+        types.uint64[::1],
+        types.float64[::1],
+        scalar[:, :, ::1],
+        scalar,
+    )
     assert signature.args[1:] == expected
     assert [name for name, _ in signature.args[0].fields] == list(model.Net._fields)
     assert dict(signature.args[0].fields)["deltas"] == scalar[:, ::1]
@@ -112,4 +197,6 @@ def test_python_makes_the_counter_that_kernels_read() -> None:
     counter = counter_of(7, 2, 5, True)
     assert (counter.dtype, counter.tolist()) == (np.uint64, [7, 2, 5, 1])
     with np.errstate(over="ignore"):
-        assert operation_key(counter, np.uint64(3)) != operation_key(counter_of(7, 5, 2, True), np.uint64(3))
+        assert operation_key(counter, np.uint64(3)) != operation_key(
+            counter_of(7, 5, 2, True), np.uint64(3)
+        )

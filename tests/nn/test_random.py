@@ -1,4 +1,6 @@
-"""Counter-based random numbers: published numbers, the slow twin, and that orders are fair and streams apart."""
+"""Counter-based random numbers: published numbers, the slow twin, and that orders are fair and
+streams apart.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def compiled_shuffle() -> Any:
 
 
 def test_mix_gives_the_published_numbers_of_splitmix64() -> None:
-    """The first three outputs for seed 0 (Vigna's splitmix64.c): the state moves by the golden ratio each time."""
+    """The first three outputs for seed 0 (Vigna's splitmix64.c): the state moves by the golden
+    ratio each time.
+    """
     gamma = 0x9E3779B97F4A7C15
     expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
     assert [int(compiled_mix()(np.uint64(k * gamma % 2**64))) for k in range(3)] == expected
@@ -42,22 +46,34 @@ def test_mix_is_its_twin(x: int) -> None:
 
 
 @given(samples=st.integers(0, 200), seed=WORDS, epoch=st.integers(0, 2**40))
-def test_orders_are_the_same_compiled_plain_and_by_the_twin(samples: int, seed: int, epoch: int) -> None:
+def test_orders_are_the_same_compiled_plain_and_by_the_twin(
+    samples: int, seed: int, epoch: int
+) -> None:
     order = np.full(samples, -1)
     compiled_shuffle()(order, np.uint64(seed), epoch)
-    assert order.tolist() == random.epoch_order(seed, epoch, samples).tolist() == slow_twins.shuffled(samples, seed, epoch)
+    assert (
+        order.tolist()
+        == random.epoch_order(seed, epoch, samples).tolist()
+        == slow_twins.shuffled(samples, seed, epoch)
+    )
     assert sorted(order.tolist()) == list(range(samples))
 
 
 def test_every_order_of_three_is_as_likely() -> None:
-    """6,000 epochs, six orders: 1,000 of each within four standard deviations, √(6000 · 1/6 · 5/6) = 29."""
+    """6,000 epochs, six orders: 1,000 of each within four standard deviations, √(6000 · 1/6 ·
+    5/6) = 29.
+    """
     counts = Counter(tuple(random.epoch_order(1, epoch, 3).tolist()) for epoch in range(6000))
     assert len(counts) == 6
     assert all(abs(count - 1000) < 4 * 29 for count in counts.values())
 
 
 def test_orders_differ_between_epochs_and_seeds() -> None:
-    orders = {tuple(random.epoch_order(seed, epoch, 30).tolist()) for seed in range(20) for epoch in range(20)}
+    orders = {
+        tuple(random.epoch_order(seed, epoch, 30).tolist())
+        for seed in range(20)
+        for epoch in range(20)
+    }
     assert len(orders) == 400
 
 

@@ -34,15 +34,31 @@ def read(things: Any, out: Any) -> None:
 
 
 def test_every_field_arrives() -> None:
-    """Shapes, elements, a negative and a large number (15·2⁶⁰), both truth values; and arrays are the caller's own."""
-    things = Things(np.arange(4, dtype=np.float32) + 1, np.arange(6).reshape(2, 3), -7, np.uint64(15 << 60), True, False)
+    """Shapes, elements, a negative and a large number (15·2⁶⁰), both truth values; and arrays
+    are the caller's own.
+    """
+    things = Things(
+        np.arange(4, dtype=np.float32) + 1,
+        np.arange(6).reshape(2, 3),
+        -7,
+        np.uint64(15 << 60),
+        True,
+        False,
+    )
     out = np.zeros(9)
     taking_records(compiled(types.void(KIND, types.float64[::1]))(read))(things, out)
     assert out.tolist() == [4, 2, 3, 3, 5, -7, 15, 10, 20]
     assert things.vector.tolist() == [5, 2, 3, 4]
 
 
-@pytest.mark.parametrize("matrix", [np.arange(6).reshape(3, 2).T, np.arange(6.0).reshape(2, 3), np.arange(12).reshape(2, 6)[:, ::2]])
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.arange(6).reshape(3, 2).T,
+        np.arange(6.0).reshape(2, 3),
+        np.arange(12).reshape(2, 6)[:, ::2],
+    ],
+)
 def test_memory_that_would_be_misread_is_refused(matrix: Any) -> None:
     """Columns before rows, numbers of another type, gaps between elements."""
     with pytest.raises(TypeError, match="matrix: expected a row-major array of int64"):

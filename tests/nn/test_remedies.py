@@ -1,6 +1,8 @@
-"""100 steps beside PyTorch in float64 with every remedy that changes a net, its gradients or its weights: losses, penalties and parameters to 1e-9.
+"""100 steps beside PyTorch in float64 with every remedy that changes a net, its gradients or its
+weights: losses, penalties and parameters to 1e-9.
 
-PyTorch's side is written out layer by layer from the remedies' definitions; random masks are replayed from the counters.
+PyTorch's side is written out layer by layer from the remedies' definitions; random masks are
+replayed from the counters.
 """
 
 from __future__ import annotations
@@ -23,17 +25,40 @@ torch: Any = pytest.importorskip("torch")
 
 STEPS, SAMPLES, BATCH, SEED, RATE = 100, 40, 16, 3, 0.02
 SIZES = (5, 6, 6, 6, 3)
-PURPOSES = {"dropout": random.DROPOUT, "gaussian_noise": random.NOISE, "gaussian_dropout": random.NOISE}
+PURPOSES = {
+    "dropout": random.DROPOUT,
+    "gaussian_noise": random.NOISE,
+    "gaussian_dropout": random.NOISE,
+}
 LAYER_CASES: dict[str, dict[str, Any]] = {
-    **{f"{name}_of_inputs": {"before": ((spec("perturbation", name), PURPOSES[name]),)} for name in registry.records("perturbation")},
-    "dropout_and_noise": {
-        "before": ((spec("perturbation", "dropout", rate=0.3), random.DROPOUT), (spec("perturbation", "gaussian_noise"), random.NOISE)),
+    **{
+        f"{name}_of_inputs": {"before": ((spec("perturbation", name), PURPOSES[name]),)}
+        for name in registry.records("perturbation")
     },
-    "drop_connect": {"transform": (spec("perturbation", "dropout", rate=0.25), random.DROP_CONNECT)},
-    **{name: {"transform": (spec("weight_transform", name), 0)} for name in registry.records("weight_transform")},
-    "scaled_weight_standardization": {"transform": (spec("weight_transform", "weight_standardization", scaled=True), 0)},
-    **{f"residual_{name}": {"residual": spec("residual", name)} for name in registry.records("residual")},
-    "residual_and_dropout": {"residual": spec("residual", "identity", scale=0.5), "before": ((spec("perturbation", "dropout"), random.DROPOUT),)},
+    "dropout_and_noise": {
+        "before": (
+            (spec("perturbation", "dropout", rate=0.3), random.DROPOUT),
+            (spec("perturbation", "gaussian_noise"), random.NOISE),
+        ),
+    },
+    "drop_connect": {
+        "transform": (spec("perturbation", "dropout", rate=0.25), random.DROP_CONNECT)
+    },
+    **{
+        name: {"transform": (spec("weight_transform", name), 0)}
+        for name in registry.records("weight_transform")
+    },
+    "scaled_weight_standardization": {
+        "transform": (spec("weight_transform", "weight_standardization", scaled=True), 0)
+    },
+    **{
+        f"residual_{name}": {"residual": spec("residual", name)}
+        for name in registry.records("residual")
+    },
+    "residual_and_dropout": {
+        "residual": spec("residual", "identity", scale=0.5),
+        "before": ((spec("perturbation", "dropout"), random.DROPOUT),),
+    },
 }
 REGULATIONS = {
     "l1": Regulation(l1=1e-2),
@@ -51,20 +76,55 @@ REGULATIONS = {
 
 
 def layers(input_norm: bool = False, **remedy: Any) -> list[LayerSpec]:
-    """A chain whose hidden layers are equally wide from the second on; a residual connection goes around those."""
+    """A chain whose hidden layers are equally wide from the second on; a residual connection
+    goes around those.
+    """
     init, last = spec("initializer", "pytorch_linear"), len(SIZES) - 2
     found = []
     for k in range(last + 1):
         of_layer = {**remedy}
         if k == last or SIZES[k] != SIZES[k + 1]:
             of_layer.pop("residual", None)
-        found.append(LayerSpec(SIZES[k], SIZES[k + 1], spec("activation", "linear" if k == last else "tanh"), init, **of_layer))
+        found.append(
+            LayerSpec(
+                SIZES[k],
+                SIZES[k + 1],
+                spec("activation", "linear" if k == last else "tanh"),
+                init,
+                **of_layer,
+            )
+        )
     linear = spec("activation", "linear")
-    return [LayerSpec(SIZES[0], SIZES[0], linear, init, norm=spec("normalization", "batch"), bias=False, matrix=False), *found] if input_norm else found
+    return (
+        [
+            LayerSpec(
+                SIZES[0],
+                SIZES[0],
+                linear,
+                init,
+                norm=spec("normalization", "batch"),
+                bias=False,
+                matrix=False,
+            ),
+            *found,
+        ]
+        if input_norm
+        else found
+    )
 
 
-def build(chain: list[LayerSpec], regulation: Regulation = Regulation(), mixup: float = 0.0) -> Network:  # noqa: B008
-    options: dict[str, Any] = {"batch": BATCH, "seed": SEED, "dtype": "float64", "regulation": regulation, "mixup": mixup}
+def build(
+    chain: list[LayerSpec],
+    regulation: Regulation = Regulation(),  # noqa: B008
+    mixup: float = 0.0,
+) -> Network:
+    options: dict[str, Any] = {
+        "batch": BATCH,
+        "seed": SEED,
+        "dtype": "float64",
+        "regulation": regulation,
+        "mixup": mixup,
+    }
     return Network(chain, spec("loss", "mse"), spec("optimizer", "sgd"), **options)
 
 
@@ -78,7 +138,12 @@ def draws(name: str, purpose: int, layer: int, step: int, shape: tuple[int, int]
     with np.errstate(over="ignore"):
         key = random.operation_key(np.array([SEED, layer, step, 1], np.uint64), np.uint64(purpose))
         draw = perturbation.DRAWS[registry.get("perturbation", name).draws]
-        return torch.tensor([[draw(np.float64(0), key, i * shape[1] + j) for j in range(shape[1])] for i in range(shape[0])])
+        return torch.tensor(
+            [
+                [draw(np.float64(0), key, i * shape[1] + j) for j in range(shape[1])]
+                for i in range(shape[0])
+            ]
+        )
 
 
 def perturbed(x: Any, chosen: Any, purpose: int, layer: int, step: int) -> Any:
@@ -97,7 +162,9 @@ def multiplied(w: Any, chosen: Any, *where: int) -> Any:
     if chosen.kind == "perturbation":
         return perturbed(w, chosen, *where)
     assert chosen.name == "weight_standardization"
-    standardized = (w - w.mean(0)) / torch.sqrt(w.var(0, correction=0) + chosen.parameters["epsilon"])
+    standardized = (w - w.mean(0)) / torch.sqrt(
+        w.var(0, correction=0) + chosen.parameters["epsilon"]
+    )
     return standardized / len(w) ** 0.5 if chosen.parameters["scaled"] else standardized
 
 
@@ -110,9 +177,15 @@ class Twin:
         for index, layer in enumerate(self.chain):
             part: dict[str, Any] = {}
             if layer.matrix:
-                part["W"], part["b"] = torch.tensor(net.weights(index).copy()), torch.tensor(net.biases(index).copy())
+                part["W"], part["b"] = (
+                    torch.tensor(net.weights(index).copy()),
+                    torch.tensor(net.biases(index).copy()),
+                )
             if layer.norm:
-                part["scale"], part["shift"] = torch.ones(layer.fan_out, dtype=torch.float64), torch.zeros(layer.fan_out, dtype=torch.float64)
+                part["scale"], part["shift"] = (
+                    torch.ones(layer.fan_out, dtype=torch.float64),
+                    torch.zeros(layer.fan_out, dtype=torch.float64),
+                )
             if layer.residual and layer.residual.record.learned:
                 part["alpha"] = torch.zeros(1, dtype=torch.float64)
             self.parts.append({name: value.requires_grad_() for name, value in part.items()})
@@ -125,9 +198,19 @@ class Twin:
             for chosen, purpose in layer.before:
                 x = perturbed(x, chosen, purpose, index, step)
             if layer.matrix:
-                x = x @ (multiplied(part["W"], *layer.transform, index, step) if layer.transform else part["W"]) + part["b"]
+                x = (
+                    x
+                    @ (
+                        multiplied(part["W"], *layer.transform, index, step)
+                        if layer.transform
+                        else part["W"]
+                    )
+                    + part["b"]
+                )
             if layer.norm:
-                x = torch.nn.functional.batch_norm(x, None, None, part["scale"], part["shift"], training=True)
+                x = torch.nn.functional.batch_norm(
+                    x, None, None, part["scale"], part["shift"], training=True
+                )
             x = torch.tanh(x) if layer.activation.name == "tanh" else x
             if layer.residual:
                 scale = layer.residual.parameters.get("scale", depth**-0.5)
@@ -140,15 +223,28 @@ class Twin:
         for part in (part for part in self.parts if "W" in part):
             w, b = part["W"], part["b"]
             gram = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
-            total = total + r.l1 * w.abs().sum() + r.l2 * (w**2).sum() + r.bias_l1 * b.abs().sum() + r.bias_l2 * (b**2).sum()
+            total = (
+                total
+                + r.l1 * w.abs().sum()
+                + r.l2 * (w**2).sum()
+                + r.bias_l1 * b.abs().sum()
+                + r.bias_l2 * (b**2).sum()
+            )
             total = total + r.orthogonal * ((gram - torch.eye(len(gram))) ** 2).sum()
-        return total + sum(r.activity_l1 * a.abs().sum() / len(a) + r.activity_l2 * (a**2).sum() / len(a) for a in hidden)
+        return total + sum(
+            r.activity_l1 * a.abs().sum() / len(a) + r.activity_l2 * (a**2).sum() / len(a)
+            for a in hidden
+        )
 
     def step(self, x: Any, y: Any, step: int, r: Regulation) -> tuple[float, float]:
         """One step of gradient descent; the data loss and the penalty before it."""
         out, hidden = self.forward(x, step)
         loss, penalty = ((out - y) ** 2).sum(1).mean(), self.penalty(r, hidden)
-        smooth = penalty - (r.l1 * sum(part["W"].abs().sum() for part in self.parts if "W" in part) if r.proximal else 0)
+        smooth = penalty - (
+            r.l1 * sum(part["W"].abs().sum() for part in self.parts if "W" in part)
+            if r.proximal
+            else 0
+        )
         everything = [value for part in self.parts for value in part.values()]
         (loss + smooth).backward()
         self.clip(r)
@@ -164,22 +260,32 @@ class Twin:
         return loss.item(), penalty.item()
 
     def clip(self, r: Regulation) -> None:
-        of_layers = [[value.grad for value in part.values() if value.grad is not None] for part in self.parts]
+        of_layers = [
+            [value.grad for value in part.values() if value.grad is not None] for part in self.parts
+        ]
         everything = [g for grads in of_layers for g in grads]
         for g in everything if np.isfinite(r.clip_value) else []:
             g.clamp_(-r.clip_value, r.clip_value)
-        for grads, bound in [*((grads, r.clip_layer_norm) for grads in of_layers), (everything, r.clip_global_norm)]:
+        for grads, bound in [
+            *((grads, r.clip_layer_norm) for grads in of_layers),
+            (everything, r.clip_global_norm),
+        ]:
             norm = torch.sqrt(sum((g**2).sum() for g in grads))
             for g in grads if norm > bound else []:
                 g *= bound / norm
 
     def parameters(self) -> Array:
-        return np.concatenate([value.detach().numpy().ravel() for part in self.parts for value in part.values()])
+        return np.concatenate(
+            [value.detach().numpy().ravel() for part in self.parts for value in part.values()]
+        )
 
 
 def batches() -> list[Array]:
     per_epoch = -(-SAMPLES // BATCH)
-    return [epoch_order(SEED, step // per_epoch, SAMPLES)[step % per_epoch * BATCH :][:BATCH] for step in range(STEPS)]
+    return [
+        epoch_order(SEED, step // per_epoch, SAMPLES)[step % per_epoch * BATCH :][:BATCH]
+        for step in range(STEPS)
+    ]
 
 
 def assert_twins(net: Network, mixup: float = 0.0) -> None:
@@ -188,7 +294,10 @@ def assert_twins(net: Network, mixup: float = 0.0) -> None:
     expected = []
     for step, chosen in enumerate(batches()):
         partner = chosen[partners_of(len(chosen), step)] if mixup else chosen
-        x, y = (torch.tensor(shares[step] * a[chosen] + (1 - shares[step]) * a[partner]) for a in (inputs, targets))
+        x, y = (
+            torch.tensor(shares[step] * a[chosen] + (1 - shares[step]) * a[partner])
+            for a in (inputs, targets)
+        )
         expected.append(twin.step(x, y, step, net.regulation))
     scalars = net.train(inputs, targets, 0, np.full(STEPS, RATE)).scalars
     np.testing.assert_allclose(scalars[:, :2], expected, rtol=0, atol=1e-9)
@@ -218,7 +327,15 @@ def test_a_normalized_input_is_pytorchs() -> None:
 
 def test_everything_at_once_is_still_its_definition() -> None:
     chosen = {**LAYER_CASES["residual_and_dropout"], **LAYER_CASES["drop_connect"]}
-    everything = Regulation(l1=1e-3, l2=1e-3, bias_l2=1e-3, orthogonal=1e-3, clip_global_norm=0.5, max_norm=1.5, activity_l2=1e-3)
+    everything = Regulation(
+        l1=1e-3,
+        l2=1e-3,
+        bias_l2=1e-3,
+        orthogonal=1e-3,
+        clip_global_norm=0.5,
+        max_norm=1.5,
+        activity_l2=1e-3,
+    )
     assert_twins(build(layers(input_norm=True, **chosen), everything))
 
 
@@ -249,20 +366,33 @@ def test_noise_is_standard_normal() -> None:
 
 def test_masks_differ_between_steps_layers_and_purposes() -> None:
     same = draws("dropout", random.DROPOUT, 1, 7, (4, 4))
-    assert not any(torch.equal(same, draws("dropout", *place, (4, 4))) for place in [(random.DROPOUT, 1, 8), (random.DROPOUT, 2, 7), (random.NOISE, 1, 7)])
+    assert not any(
+        torch.equal(same, draws("dropout", *place, (4, 4)))
+        for place in [(random.DROPOUT, 1, 8), (random.DROPOUT, 2, 7), (random.NOISE, 1, 7)]
+    )
 
 
 def test_evaluation_knows_no_noise() -> None:
     inputs, targets = data()
     noisy, plain = build(layers(**LAYER_CASES["dropout_and_noise"])), build(layers())
-    np.testing.assert_array_equal(noisy.evaluate(inputs, targets).outputs, plain.evaluate(inputs, targets).outputs)
+    np.testing.assert_array_equal(
+        noisy.evaluate(inputs, targets).outputs, plain.evaluate(inputs, targets).outputs
+    )
 
 
 def test_norms_before_and_after_clipping_are_recorded() -> None:
     """A bound of .2: the norm after is the smaller of both, the factor their ratio."""
     inputs, targets = data()
-    scalars = build(layers(), Regulation(clip_global_norm=0.2)).train(inputs, targets, 0, np.full(20, RATE)).scalars
-    before, factor, after = scalars[:, GRADIENT_NORM], scalars[:, CLIP_SCALE], scalars[:, CLIPPED_GRADIENT_NORM]
+    scalars = (
+        build(layers(), Regulation(clip_global_norm=0.2))
+        .train(inputs, targets, 0, np.full(20, RATE))
+        .scalars
+    )
+    before, factor, after = (
+        scalars[:, GRADIENT_NORM],
+        scalars[:, CLIP_SCALE],
+        scalars[:, CLIPPED_GRADIENT_NORM],
+    )
     np.testing.assert_allclose(after, np.minimum(before, 0.2), rtol=1e-12)
     np.testing.assert_allclose(factor, after / before, rtol=1e-12)
     assert (factor < 1).any()
@@ -276,12 +406,20 @@ def test_without_clipping_both_norms_are_the_same() -> None:
 
 
 def test_statistics_of_the_gradient_are_those_of_the_data_loss() -> None:
-    """Penalty and clipping change what the optimizer gets, not what is recorded of dL/dW; `clipped_gradient_l2` says what it got."""
+    """Penalty and clipping change what the optimizer gets, not what is recorded of dL/dW;
+    `clipped_gradient_l2` says what it got.
+    """
     inputs, targets = data()
     names = list(registry.records("statistic"))
     plain = build(layers()).train(inputs, targets, 0, np.full(1, RATE)).statistics[0]
-    clipped = build(layers(), Regulation(l2=0.1, clip_layer_norm=0.05)).train(inputs, targets, 0, np.full(1, RATE)).statistics[0]
-    same = [k for k, name in enumerate(names) if name not in ("update_ratio", "clipped_gradient_l2")]
+    clipped = (
+        build(layers(), Regulation(l2=0.1, clip_layer_norm=0.05))
+        .train(inputs, targets, 0, np.full(1, RATE))
+        .statistics[0]
+    )
+    same = [
+        k for k, name in enumerate(names) if name not in ("update_ratio", "clipped_gradient_l2")
+    ]
     np.testing.assert_allclose(clipped[:, same], plain[:, same], rtol=1e-12)
     assert (clipped[:, names.index("clipped_gradient_l2")] <= 0.05 * (1 + 1e-12)).all()
 
@@ -298,12 +436,18 @@ def test_proximal_l1_makes_true_zeros_and_gradient_l1_does_not() -> None:
 
 
 def test_update_ratio_includes_the_constraint() -> None:
-    """‖W_after − W_before‖/‖W_before‖ with a max-norm of .2, which moves the weights far more than the gradient."""
+    """‖W_after − W_before‖/‖W_before‖ with a max-norm of .2, which moves the weights far more
+    than the gradient.
+    """
     inputs, targets = data()
     net = build(layers(), Regulation(max_norm=0.2))
     before = net.weights(0).copy()
-    ratio = net.train(inputs, targets, 0, np.full(1, RATE)).statistics[0, 0, list(registry.records("statistic")).index("update_ratio")]
-    assert ratio == pytest.approx(np.linalg.norm(net.weights(0) - before) / np.linalg.norm(before), rel=1e-12)
+    ratio = net.train(inputs, targets, 0, np.full(1, RATE)).statistics[
+        0, 0, list(registry.records("statistic")).index("update_ratio")
+    ]
+    assert ratio == pytest.approx(
+        np.linalg.norm(net.weights(0) - before) / np.linalg.norm(before), rel=1e-12
+    )
 
 
 def test_an_input_layer_has_no_weights_to_speak_of() -> None:
@@ -311,19 +455,38 @@ def test_an_input_layer_has_no_weights_to_speak_of() -> None:
     net = build(layers(input_norm=True))
     row = net.train(inputs, targets, 0, np.full(1, RATE)).statistics[0, 0]
     named = dict(zip(registry.records("statistic"), row, strict=True))
-    assert all(np.isnan(named[name]) for name in ("gradient_l2", "weight_rms", "update_ratio", "gradient_sample_rms"))
+    assert all(
+        np.isnan(named[name])
+        for name in ("gradient_l2", "weight_rms", "update_ratio", "gradient_sample_rms")
+    )
     assert named["activation_variance"] == pytest.approx(1, abs=1e-4)
     assert net.parameter_counts()[0] == 2 * SIZES[0]
 
 
 def test_counts_of_parameters_are_kerass() -> None:
-    """784 inputs with batch norm, 300 and 100 units each with batch norm before the activation, 10 outputs: 268,978 trainable ones."""
-    relu, init, norm = spec("activation", "relu"), spec("initializer", "he_normal"), spec("normalization", "batch")
-    chain = [LayerSpec(784, 784, spec("activation", "linear"), init, norm=norm, bias=False, matrix=False)]
-    chain += [LayerSpec(784, 300, relu, init, norm=norm), LayerSpec(300, 100, relu, init, norm=norm), LayerSpec(100, 10, spec("activation", "softmax"), init)]
+    """784 inputs with batch norm, 300 and 100 units each with batch norm before the activation,
+    10 outputs: 268,978 trainable ones.
+    """
+    relu, init, norm = (
+        spec("activation", "relu"),
+        spec("initializer", "he_normal"),
+        spec("normalization", "batch"),
+    )
+    chain = [
+        LayerSpec(784, 784, spec("activation", "linear"), init, norm=norm, bias=False, matrix=False)
+    ]
+    chain += [
+        LayerSpec(784, 300, relu, init, norm=norm),
+        LayerSpec(300, 100, relu, init, norm=norm),
+        LayerSpec(100, 10, spec("activation", "softmax"), init),
+    ]
     net = Network(chain, spec("loss", "cross_entropy"), spec("optimizer", "sgd"), batch=4, seed=0)
     running = sum(layer.norm.record.persistent(layer.fan_out) for layer in chain if layer.norm)
-    assert (sum(net.parameter_counts()), running, sum(net.parameter_counts()) + running) == (268_978, 2_368, 271_346)
+    assert (sum(net.parameter_counts()), running, sum(net.parameter_counts()) + running) == (
+        268_978,
+        2_368,
+        271_346,
+    )
 
 
 @pytest.mark.parametrize("name", [*LAYER_CASES, *REGULATIONS])
@@ -340,8 +503,17 @@ def test_remedies_do_not_depend_on_the_length_of_blocks(name: str) -> None:
 
 def test_operations_stand_in_the_order_in_which_they_run() -> None:
     net = build(layers(**LAYER_CASES["residual_and_dropout"]))
-    rows = net.program.operations[net.program.layers[1, program.FIRST_OPERATION] : net.program.layers[1, program.END_OPERATION]]
-    assert list(rows[:, program.ROLE]) == [program.PERTURBATION, program.PRODUCT, program.ACTIVATION, program.RESIDUAL]
+    rows = net.program.operations[
+        net.program.layers[1, program.FIRST_OPERATION] : net.program.layers[
+            1, program.END_OPERATION
+        ]
+    ]
+    assert list(rows[:, program.ROLE]) == [
+        program.PERTURBATION,
+        program.PRODUCT,
+        program.ACTIVATION,
+        program.RESIDUAL,
+    ]
 
 
 def test_kept_gradients_are_those_of_the_data_loss() -> None:
@@ -349,7 +521,13 @@ def test_kept_gradients_are_those_of_the_data_loss() -> None:
     inputs, targets = data()
     found = []
     for regulation in (Regulation(), Regulation(l2=0.1, clip_value=0.01)):
-        options: dict[str, Any] = {"batch": BATCH, "seed": SEED, "dtype": "float64", "regulation": regulation, "keep_gradients": True}
+        options: dict[str, Any] = {
+            "batch": BATCH,
+            "seed": SEED,
+            "dtype": "float64",
+            "regulation": regulation,
+            "keep_gradients": True,
+        }
         net = Network(layers(), spec("loss", "mse"), spec("optimizer", "sgd"), **options)
         net.train(inputs, targets, 0, np.full(1, RATE))
         found.append(net.gradients.copy())

@@ -1,4 +1,6 @@
-"""The compiled exp, expm1, tanh and sigmoid against 50-digit arithmetic: at most 2.5 units in the last place, and right at the ends."""
+"""The compiled exp, expm1, tanh and sigmoid against 50-digit arithmetic: at most 2.5 units in
+the last place, and right at the ends.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,18 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 OWN = ("exp", "expm1", "tanh", "sigmoid", "erf")
 # where results are normal numbers, so that a unit in the last place has a fixed share
 RANGES = {
-    "float32": {"exp": (-87.3, 88.7), "expm1": (-20.0, 88.7), "tanh": (-12.0, 12.0), "sigmoid": (-87.3, 30.0)},
-    "float64": {"exp": (-708.3, 709.7), "expm1": (-40.0, 709.7), "tanh": (-25.0, 25.0), "sigmoid": (-708.3, 50.0)},
+    "float32": {
+        "exp": (-87.3, 88.7),
+        "expm1": (-20.0, 88.7),
+        "tanh": (-12.0, 12.0),
+        "sigmoid": (-87.3, 30.0),
+    },
+    "float64": {
+        "exp": (-708.3, 709.7),
+        "expm1": (-40.0, 709.7),
+        "tanh": (-25.0, 25.0),
+        "sigmoid": (-708.3, 50.0),
+    },
 }
 OTHERS = {"sqrt": (0.0, 1e6), "log": (1e-6, 1e6), "log1p": (-0.9999, 1e6), "erf": (-6.5, 6.5)}
 
@@ -56,11 +68,22 @@ def values(name: str, x: Array) -> Array:
 
 
 def points(low: float, high: float, dtype: str) -> Array:
-    """The whole range, the middle of it, small numbers down to 1e-30, and the joints of the reduction at odd multiples of ln 2/2."""
+    """The whole range, the middle of it, small numbers down to 1e-30, and the joints of the
+    reduction at odd multiples of ln 2/2.
+    """
     rng = np.random.default_rng(0)
     joints = np.log(2) / 2 * np.arange(-9, 10, 2)
     small = rng.choice([-1, 1], 300) * 10.0 ** rng.uniform(-30, 0, 300)
-    drawn = np.concatenate([rng.uniform(low, high, 1000), rng.normal(0, 1, 700), small, joints, np.nextafter(joints, 9), np.nextafter(joints, -9)])
+    drawn = np.concatenate(
+        [
+            rng.uniform(low, high, 1000),
+            rng.normal(0, 1, 700),
+            small,
+            joints,
+            np.nextafter(joints, 9),
+            np.nextafter(joints, -9),
+        ]
+    )
     return drawn[(drawn >= low) & (drawn <= high)].astype(dtype)
 
 
@@ -78,15 +101,26 @@ def worst_ulps(name: str, x: Array) -> float:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_errors_stay_below_the_stated_bound(name: str, dtype: str) -> None:
-    assert worst_ulps(name, points(*RANGES[dtype].get(name, OTHERS.get(name, (0, 0))), dtype)) <= MOST_ULPS
+    assert (
+        worst_ulps(name, points(*RANGES[dtype].get(name, OTHERS.get(name, (0, 0))), dtype))
+        <= MOST_ULPS
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("name", "at_zero", "at_infinity", "at_minus_infinity"),
-    [("exp", 1, np.inf, 0), ("expm1", 0, np.inf, -1), ("tanh", 0, 1, -1), ("sigmoid", 0.5, 1, 0), ("erf", 0, 1, -1)],
+    [
+        ("exp", 1, np.inf, 0),
+        ("expm1", 0, np.inf, -1),
+        ("tanh", 0, 1, -1),
+        ("sigmoid", 0.5, 1, 0),
+        ("erf", 0, 1, -1),
+    ],
 )
-def test_special_values(name: str, at_zero: float, at_infinity: float, at_minus_infinity: float, dtype: str) -> None:
+def test_special_values(
+    name: str, at_zero: float, at_infinity: float, at_minus_infinity: float, dtype: str
+) -> None:
     huge = float(np.finfo(dtype).max)
     x = np.array([0.0, -0.0, np.inf, -np.inf, huge, -huge, np.nan], dtype)
     ends = [at_infinity, at_minus_infinity]
@@ -96,9 +130,17 @@ def test_special_values(name: str, at_zero: float, at_infinity: float, at_minus_
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", OWN)
 def test_they_rise_and_stay_within_their_limits(name: str, dtype: str) -> None:
-    """Never a step down by more than the errors allow, and saturation is exact: no value beyond the limit, none below after it was reached."""
+    """Never a step down by more than the errors allow, and saturation is exact: no value beyond
+    the limit, none below after it was reached.
+    """
     found = values(name, np.linspace(-800, 800, 20001).astype(dtype)).astype(np.float64)
-    low, high = {"exp": (0, np.inf), "expm1": (-1, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1), "erf": (-1, 1)}[name]
+    low, high = {
+        "exp": (0, np.inf),
+        "expm1": (-1, np.inf),
+        "tanh": (-1, 1),
+        "sigmoid": (0, 1),
+        "erf": (-1, 1),
+    }[name]
     assert found[0] == low
     assert found[-1] == high
     assert found.min() == low
@@ -109,21 +151,34 @@ def test_they_rise_and_stay_within_their_limits(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exp_overflows_and_underflows_where_it_should(dtype: str) -> None:
-    """Between the last finite and the first infinite result lies ln of the largest number; below come the subnormals, then 0."""
+    """Between the last finite and the first infinite result lies ln of the largest number;
+    below come the subnormals, then 0.
+    """
     top = float(np.log(np.finfo(dtype).max))
-    assert np.isfinite(values("exp", np.array([np.nextafter(np.array(top, dtype), np.array(0, dtype)) - np.array(1e-4, dtype)]))).all()
+    assert np.isfinite(
+        values(
+            "exp",
+            np.array(
+                [np.nextafter(np.array(top, dtype), np.array(0, dtype)) - np.array(1e-4, dtype)]
+            ),
+        )
+    ).all()
     assert values("exp", np.array([top + 1e-2], dtype))[0] == np.inf
     smallest = float(np.finfo(dtype).smallest_subnormal)
     bottom = float(np.log(smallest))
     x = np.linspace(bottom + 0.5, np.log(np.finfo(dtype).tiny), 200).astype(dtype)
     exact = [float(mpmath.exp(mpmath.mpf(v))) for v in x.tolist()]
-    np.testing.assert_allclose(values("exp", x).astype(np.float64), exact, rtol=0, atol=1.5 * smallest)
+    np.testing.assert_allclose(
+        values("exp", x).astype(np.float64), exact, rtol=0, atol=1.5 * smallest
+    )
     assert values("exp", np.array([bottom - 1.5], dtype))[0] == 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_log1p_at_its_ends(dtype: str) -> None:
-    """−1 → −∞, below and NaN → NaN, ∞ → ∞, the largest number → its logarithm, the number above −1 → ln of the spacing below 1."""
+    """−1 → −∞, below and NaN → NaN, ∞ → ∞, the largest number → its logarithm, the number above
+    −1 → ln of the spacing below 1.
+    """
     big, tiny = float(np.finfo(dtype).max), float(np.finfo(dtype).epsneg)
     x = np.array([-1.0, -1.5, -np.inf, np.nan, np.inf, big, tiny - 1, 0.0], dtype)
     expected = [-np.inf, np.nan, np.nan, np.nan, np.inf, np.log(big), np.log(tiny), 0.0]
@@ -143,13 +198,17 @@ def test_near_zero_they_are_their_argument(name: str, dtype: str) -> None:
 def test_tanh_and_sigmoid_are_symmetric(dtype: str) -> None:
     x = points(0, 20, dtype)
     np.testing.assert_array_equal(values("tanh", -x), -values("tanh", x))
-    np.testing.assert_allclose(values("sigmoid", -x) + values("sigmoid", x), 1, rtol=0, atol=2 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        values("sigmoid", -x) + values("sigmoid", x), 1, rtol=0, atol=2 * np.finfo(dtype).eps
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_finite_means_neither_nan_nor_infinite_even_of_a_sum(bad: float, dtype: str) -> None:
-    """With reassociation LLVM makes 0 of (a + b) − (a + b), which is what math.isfinite looks at."""
+    """With reassociation LLVM makes 0 of (a + b) − (a + b), which is what math.isfinite looks
+    at.
+    """
 
     def count(x: Array) -> int:
         found = 0

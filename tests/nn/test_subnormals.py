@@ -34,10 +34,16 @@ def test_half_the_smallest_normal_number_is_0_until_the_setting_is_restored(dtyp
 
 
 def test_the_running_means_of_a_dead_unit_fade_to_0_and_numpy_keeps_its_subnormals() -> None:
-    """.9 to the 1,500th is 1e-69: after so many steps without gradient Adam's first mean would stay at the smallest subnormal number of float32, 1.4e-45."""
+    """.9 to the 1,500th is 1e-69: after so many steps without gradient Adam's first mean would
+    stay at the smallest subnormal number of float32, 1.4e-45.
+    """
     net = network((3, 4, 2), activation="relu", optimizer="adam", dtype="float32", batch=8)
     rng = np.random.default_rng(0)
-    x, y, rates = rng.standard_normal((8, 3)).astype(np.float32), rng.standard_normal((8, 2)).astype(np.float32), np.full(1500, 1e-3)
+    x, y, rates = (
+        rng.standard_normal((8, 3)).astype(np.float32),
+        rng.standard_normal((8, 2)).astype(np.float32),
+        np.full(1500, 1e-3),
+    )
     net.train(x, y, 0, rates[:1])
     assert net.optimizer_state(0)[0].any()
     net.parameters[12:16] = -1000  # the biases of the hidden units: none is active any more

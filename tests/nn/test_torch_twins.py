@@ -1,7 +1,8 @@
-"""200 steps beside PyTorch in float64, from the same initial parameters and over the same batches: losses and parameters to 1e-9.
+"""200 steps beside PyTorch in float64, from the same initial parameters and over the same batches:
+losses and parameters to 1e-9.
 
-The configurations come from the registry: every norm × position × common optimizer, and every other optimizer once, with biases, activations, losses and
-batch sizes dealt out in turn.
+The configurations come from the registry: every norm × position × common optimizer, and every other
+optimizer once, with biases, activations, losses and batch sizes dealt out in turn.
 """
 
 from __future__ import annotations
@@ -67,9 +68,13 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "log_sigmoid": torch.nn.LogSigmoid,
 }
 NORMALIZATIONS: dict[str, Callable[[int, Spec], Any]] = {
-    "batch": lambda units, norm: torch.nn.BatchNorm1d(units, norm.parameters["epsilon"], norm.parameters["momentum"]),
+    "batch": lambda units, norm: torch.nn.BatchNorm1d(
+        units, norm.parameters["epsilon"], norm.parameters["momentum"]
+    ),
     "layer": lambda units, norm: torch.nn.LayerNorm(units, norm.parameters["epsilon"]),
-    "group": lambda units, norm: torch.nn.GroupNorm(norm.parameters["groups"], units, norm.parameters["epsilon"]),
+    "group": lambda units, norm: torch.nn.GroupNorm(
+        norm.parameters["groups"], units, norm.parameters["epsilon"]
+    ),
     "rms": lambda units, norm: torch.nn.RMSNorm(units, norm.parameters["epsilon"]),
 }
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
@@ -77,14 +82,22 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr, momentum=0.9),
     "adam": torch.optim.Adam,
 }
-RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.002}  # well inside stability: at the edge of it rounding grows to 1e-9 within 200 steps
+RATES = {
+    "sgd": 0.01,
+    "momentum": 0.002,
+    "adam": 0.002,
+}  # well inside stability: at the edge of it rounding grows to 1e-9 within 200 steps
 CRITERIA: dict[str, Callable[[Any, Any], Any]] = {
     "cross_entropy": lambda z, y: torch.nn.functional.cross_entropy(z, y),
-    "binary_cross_entropy": lambda z, y: torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1).mean(),
+    "binary_cross_entropy": lambda z, y: (
+        torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1).mean()
+    ),
     "mse": lambda a, y: ((a - y) ** 2).sum(1).mean(),
     "mae": lambda a, y: (a - y).abs().sum(1).mean(),
     "huber": lambda a, y: torch.nn.functional.huber_loss(a, y, reduction="none").sum(1).mean(),
-    "kl": lambda z, y: torch.nn.functional.kl_div(torch.log_softmax(z, 1), y, reduction="batchmean"),
+    "kl": lambda z, y: torch.nn.functional.kl_div(
+        torch.log_softmax(z, 1), y, reduction="batchmean"
+    ),
     "multi_margin": lambda a, y: torch.nn.functional.multi_margin_loss(a, y.argmax(1)),
     "hinge": lambda a, y: torch.clamp(1 - a * y, min=0).sum(1).mean(),
 }
@@ -107,19 +120,36 @@ class Case:
 
     def __str__(self) -> str:
         norm = f"{self.norm[0]}_{'after' if self.norm[1] else 'before'}" if self.norm else "no_norm"
-        return "-".join([norm, self.optimizer, "bias" if self.bias else "no_bias", self.activation, self.loss, f"batch{self.batch}"])
+        return "-".join(
+            [
+                norm,
+                self.optimizer,
+                "bias" if self.bias else "no_bias",
+                self.activation,
+                self.loss,
+                f"batch{self.batch}",
+            ]
+        )
 
 
 def cases() -> list[Case]:
-    """All combinations with PyTorch's plainest optimizers; each other optimizer once (tests/parts has its steps beside PyTorch's).
+    """All combinations with PyTorch's plainest optimizers; each other optimizer once (tests/parts
+    has its steps beside PyTorch's).
 
-    Without norm: the biases before a batch norm have gradients of rounding size, of which adagrad makes whole steps.
+    Without norm: the biases before a batch norm have gradients of rounding size, of which adagrad
+    makes whole steps.
     """
     corners = [(norm, optimizer) for norm in NORMS for optimizer in OPTIMIZERS]
     corners += [(None, name) for name in registry.records("optimizer") if name not in OPTIMIZERS]
     count = max(len(corners), len(HIDDEN), len(LOSSES))
     return [
-        Case(*corners[k % len(corners)], k % 2 == 0, HIDDEN[k % len(HIDDEN)], *LOSSES[(k + k // len(LOSSES)) % len(LOSSES)], (SAMPLES, 16)[k // 2 % 2])
+        Case(
+            *corners[k % len(corners)],
+            k % 2 == 0,
+            HIDDEN[k % len(HIDDEN)],
+            *LOSSES[(k + k // len(LOSSES)) % len(LOSSES)],
+            (SAMPLES, 16)[k // 2 % 2],
+        )
         for k in range(count)
     ]
 
@@ -135,7 +165,9 @@ class RecordActivation(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def backward(ctx: Any, da: Any) -> Any:
-        return torch.tensor(slow_twins.activate_backward(ctx.chosen, ctx.z, ctx.a, da.numpy())), None
+        return torch.tensor(
+            slow_twins.activate_backward(ctx.chosen, ctx.z, ctx.a, da.numpy())
+        ), None
 
 
 class FromRecord(torch.nn.Module):  # type: ignore[misc]
@@ -148,7 +180,9 @@ class FromRecord(torch.nn.Module):  # type: ignore[misc]
 
 
 class RecordLoss(torch.autograd.Function):  # type: ignore[misc]
-    """A loss that PyTorch does not have in this form: the record's own plain functions, mean over samples."""
+    """A loss that PyTorch does not have in this form: the record's own plain functions, mean
+    over samples.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Any, y: Any, chosen: Spec) -> Any:
@@ -168,7 +202,12 @@ class RecordOptimizer:
     """An optimizer that PyTorch does not have: the record's own plain functions."""
 
     def __init__(self, parameters: Any, lr: float, name: str) -> None:
-        self.parameters, self.rate, self.chosen, self.step_number = list(parameters), lr, spec("optimizer", name), 0
+        self.parameters, self.rate, self.chosen, self.step_number = (
+            list(parameters),
+            lr,
+            spec("optimizer", name),
+            0,
+        )
         self.state = [slow_twins.initial_state(self.chosen, p.numel()) for p in self.parameters]
 
     def zero_grad(self) -> None:
@@ -179,7 +218,9 @@ class RecordOptimizer:
         self.step_number += 1
         numbers = slow_twins.coefficients(self.chosen, self.step_number, self.rate)
         for k, p in enumerate(self.parameters):
-            w, self.state[k] = slow_twins.optimize(self.chosen, p.data.numpy().ravel(), p.grad.numpy().ravel(), self.state[k], numbers)
+            w, self.state[k] = slow_twins.optimize(
+                self.chosen, p.data.numpy().ravel(), p.grad.numpy().ravel(), self.state[k], numbers
+            )
             p.data = torch.tensor(w.reshape(p.shape))
 
 
@@ -190,11 +231,17 @@ def torch_activation(name: str, units: int) -> Any:
 
 
 def torch_optimizer(name: str, parameters: Any) -> Any:
-    return OPTIMIZERS[name](parameters, lr=rate_of(name)) if name in OPTIMIZERS else RecordOptimizer(parameters, rate_of(name), name)
+    return (
+        OPTIMIZERS[name](parameters, lr=rate_of(name))
+        if name in OPTIMIZERS
+        else RecordOptimizer(parameters, rate_of(name), name)
+    )
 
 
 def torch_net(net: Network, case: Case) -> Any:
-    """The same layers with the same parameters; the output activation is left out where the loss takes preactivations."""
+    """The same layers with the same parameters; the output activation is left out where the
+    loss takes preactivations.
+    """
     modules: list[Any] = []
     for index, layer in enumerate(net.layers):
         linear = torch.nn.Linear(layer.fan_in, layer.fan_out, bias=layer.bias, dtype=torch.float64)
@@ -204,7 +251,10 @@ def torch_net(net: Network, case: Case) -> Any:
         logits = index == len(net.layers) - 1 and case.loss in FROM_LOGITS
         after = [] if logits else [torch_activation(layer.activation.name, layer.units)]
         if layer.norm:
-            after.insert(1 if layer.norm_after else 0, NORMALIZATIONS[layer.norm.name](layer.normalized, layer.norm).double())
+            after.insert(
+                1 if layer.norm_after else 0,
+                NORMALIZATIONS[layer.norm.name](layer.normalized, layer.norm).double(),
+            )
         modules += [linear, *after]
     return torch.nn.Sequential(*modules)
 
@@ -212,7 +262,10 @@ def torch_net(net: Network, case: Case) -> Any:
 def batch_indices(batch: int, seed: int) -> list[Array]:
     """The samples of every step, replayed from the seed."""
     per_epoch = -(-SAMPLES // batch)
-    return [epoch_order(seed, step // per_epoch, SAMPLES)[step % per_epoch * batch :][:batch] for step in range(STEPS)]
+    return [
+        epoch_order(seed, step // per_epoch, SAMPLES)[step % per_epoch * batch :][:batch]
+        for step in range(STEPS)
+    ]
 
 
 def train_torch(model: Any, case: Case, inputs: Array, targets: Array, seed: int) -> list[float]:
@@ -229,16 +282,22 @@ def train_torch(model: Any, case: Case, inputs: Array, targets: Array, seed: int
 
 
 def parameters_of(model: Any) -> Array:
-    """In our order: every matrix as (fan_in, fan_out); a norm's scale and shift follow its layer's bias there and here."""
+    """In our order: every matrix as (fan_in, fan_out); a norm's scale and shift follow its
+    layer's bias there and here.
+    """
     return np.concatenate([p.detach().numpy().T.ravel() for p in model.parameters()])
 
 
 def problem(case: Case, seed: int) -> tuple[Network, Array, Array]:
     net = network(
         SIZES, loss=case.loss, optimizer=case.optimizer, batch=case.batch, seed=seed,
-        activation=case.activation, output=case.output, norm=case.norm, bias=case.bias, initializer="pytorch_linear",
+        activation=case.activation, output=case.output, norm=case.norm, bias=case.bias, initializer="pytorch_linear",  # noqa: E501
     )  # fmt: skip
-    return net, np.random.default_rng(seed).standard_normal((SAMPLES, SIZES[0])), targets_for(case.loss, SAMPLES, SIZES[-1], seed)
+    return (
+        net,
+        np.random.default_rng(seed).standard_normal((SAMPLES, SIZES[0])),
+        targets_for(case.loss, SAMPLES, SIZES[-1], seed),
+    )
 
 
 def our_losses(net: Network, case: Case, inputs: Array, targets: Array) -> Array:
@@ -246,14 +305,26 @@ def our_losses(net: Network, case: Case, inputs: Array, targets: Array) -> Array
 
 
 def well_conditioned_seed(case: Case) -> int:
-    """The first seed whose training is not chaotic: moving every initial parameter by one rounding error moves no loss by 1e-11.
+    """The first seed whose training is not chaotic: moving every initial parameter by one rounding
+    error moves no loss by 1e-11.
 
-    A norm behind ReLU can have a unit that is on for one sample, whose rounding errors grow 300 times a step; PyTorch cannot follow itself there.
+    A norm behind ReLU can have a unit that is on for one sample, whose rounding errors grow 300
+    times a step; PyTorch cannot follow itself there.
     """
     for seed in range(5, 25):
         (net, inputs, targets), (moved, _, _) = problem(case, seed), problem(case, seed)
-        moved.parameters[:] *= 1 + np.finfo(float).eps * np.random.default_rng(seed).choice([-1, 1], len(moved.parameters))
-        if np.max(np.abs(our_losses(net, case, inputs, targets) - our_losses(moved, case, inputs, targets))) < 1e-11:
+        moved.parameters[:] *= 1 + np.finfo(float).eps * np.random.default_rng(seed).choice(
+            [-1, 1], len(moved.parameters)
+        )
+        if (
+            np.max(
+                np.abs(
+                    our_losses(net, case, inputs, targets)
+                    - our_losses(moved, case, inputs, targets)
+                )
+            )
+            < 1e-11
+        ):
             return seed
     raise AssertionError("every seed is chaotic")
 
@@ -280,7 +351,9 @@ def test_evaluation_after_training_is_that_of_pytorch(norm: tuple[str, bool] | N
         z = model.eval()(torch.tensor(inputs))
     evaluation = net.evaluate(inputs, targets)
     np.testing.assert_allclose(evaluation.outputs, torch.softmax(z, 1).numpy(), rtol=0, atol=1e-9)
-    assert evaluation.loss == pytest.approx(CRITERIA["cross_entropy"](z, torch.tensor(targets)).item(), abs=1e-9)
+    assert evaluation.loss == pytest.approx(
+        CRITERIA["cross_entropy"](z, torch.tensor(targets)).item(), abs=1e-9
+    )
 
 
 def test_the_configurations_cover_the_registry() -> None:

@@ -1,4 +1,6 @@
-"""Compiled code counts no references: its views are NumPy's, and a net's memory goes when the net goes."""
+"""Compiled code counts no references: its views are NumPy's, and a net's memory goes when the
+net goes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Array = Any
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_window_is_a_part_of_its_array(dtype: str) -> None:
-    """Of 0 … 19, 3 rows of 4 from number 5 on, transposed into another array; then the window is written to."""
+    """Of 0 … 19, 3 rows of 4 from number 5 on, transposed into another array; then the window
+    is written to.
+    """
 
     def turn(flat: Array, out: Array) -> None:
         part = window(flat, 5, 3, 4)
@@ -53,7 +57,9 @@ def test_scratch_holds_what_is_put_there() -> None:
 
 def test_memory_goes_with_its_net() -> None:
     """Training and evaluating leave no reference behind to any array they were given."""
-    net = network((7, 12, 4), loss="cross_entropy", output="softmax", norm=("batch", False), batch=16)
+    net = network(
+        (7, 12, 4), loss="cross_entropy", output="softmax", norm=("batch", False), batch=16
+    )
     data = data_for(net, 50)
     net.train(*data, 0, np.full(20, 0.1))
     net.evaluate(*data, dead=True)

@@ -1,4 +1,5 @@
-"""Initializer records: variances as their formulas say within four standard deviations, bounds, orthogonality, zeros, biases, LSUV; PyTorch where it can.
+"""Initializer records: variances as their formulas say within four standard deviations, bounds,
+orthogonality, zeros, biases, LSUV; PyTorch where it can.
 
 Files of the user's own arrays: tests/training/test_own_arrays.py.
 """
@@ -22,7 +23,9 @@ TRUNCATED_AT = 2 / 0.8796256610342398  # in standard deviations after cutting
 
 def draw(name: str, fan_in: int, fan_out: int, seed: int = 0, **parameters: float) -> Array:
     chosen = spec("initializer", name, **parameters)
-    found = chosen.record.weights(np.random.default_rng(seed), fan_in, fan_out, *chosen.parameters.values())
+    found = chosen.record.weights(
+        np.random.default_rng(seed), fan_in, fan_out, *chosen.parameters.values()
+    )
     return np.asarray(found)
 
 
@@ -33,8 +36,13 @@ def stated_variance(name: str, fan_in: int, fan_out: int, **parameters: float) -
 
 def altered(name: str) -> dict[str, float]:
     """Other values of the record's numbers, inside their range."""
-    numbers = [p for p in registry.get("initializer", name).parameters if isinstance(p.default, float)]
-    return {p.name: p.default * 0.5 + 0.2 if p.high is not None else p.default * 1.5 + 0.1 for p in numbers}
+    numbers = [
+        p for p in registry.get("initializer", name).parameters if isinstance(p.default, float)
+    ]
+    return {
+        p.name: p.default * 0.5 + 0.2 if p.high is not None else p.default * 1.5 + 0.1
+        for p in numbers
+    }
 
 
 def is_drawn(name: str) -> bool:
@@ -76,7 +84,9 @@ def test_parameters_change_weights_and_variance_together(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_generator_alone_decides(name: str) -> None:
     np.testing.assert_array_equal(draw(name, 20, 30, seed=1), draw(name, 20, 30, seed=1))
-    assert is_drawn(name) == (stated_variance(name, 20, 30) > 0 or registry.get("initializer", name).data_dependent)
+    assert is_drawn(name) == (
+        stated_variance(name, 20, 30) > 0 or registry.get("initializer", name).data_dependent
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,9 @@ def test_uniform_weights_keep_within_their_bound(name: str, variance: float, bou
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "truncated" in name])
 def test_truncated_weights_are_cut_at_two_deviations_of_the_uncut_normal(name: str) -> None:
-    """2/.8796 = 2.2737 deviations of what is left. A normal number lies beyond 2.2 once in 36, so 30,000 draws come close."""
+    """2/.8796 = 2.2737 deviations of what is left. A normal number lies beyond 2.2 once in 36,
+    so 30,000 draws come close.
+    """
     deviation = math.sqrt(stated_variance(name, 200, 150))
     largest = float(np.max(np.abs(draw(name, 200, 150))))
     assert 0.99 * TRUNCATED_AT * deviation < largest <= TRUNCATED_AT * deviation
@@ -116,19 +128,35 @@ def test_truncation_constant_is_that_of_the_normal_cut_at_two() -> None:
 
 @pytest.mark.parametrize("fans", [(30, 30), (50, 20), (20, 50), (1, 7)], ids=str)
 @pytest.mark.parametrize("gain", [1.0, 1.5])
-def test_orthogonal_weights_have_all_singular_values_at_gain(gain: float, fans: tuple[int, int]) -> None:
-    np.testing.assert_allclose(np.linalg.svd(draw("orthogonal", *fans, gain=gain), compute_uv=False), gain, rtol=1e-12)
+def test_orthogonal_weights_have_all_singular_values_at_gain(
+    gain: float, fans: tuple[int, int]
+) -> None:
+    np.testing.assert_allclose(
+        np.linalg.svd(draw("orthogonal", *fans, gain=gain), compute_uv=False), gain, rtol=1e-12
+    )
 
 
 def test_orthogonal_weights_have_no_preferred_sign() -> None:
-    """Without the sign fix of the QR the diagonal would be one-sided: of 400 first elements about half are negative, s.d. 10."""
+    """Without the sign fix of the QR the diagonal would be one-sided: of 400 first elements
+    about half are negative, s.d. 10.
+    """
     negative = sum(draw("orthogonal", 3, 3, seed=seed)[0, 0] < 0 for seed in range(400))
     assert abs(negative - 200) < 4 * 10
 
 
 @pytest.mark.parametrize("distribution", ["truncated", "normal", "uniform"])
-@pytest.mark.parametrize(("family", "scale", "mode"), [("glorot", 1, "fan_avg"), ("he", 2, "fan_in"), ("lecun", 1, "fan_in"), ("he_fan_average", 2, "fan_avg")])
-def test_variance_scaling_is_the_general_form_of_the_families(family: str, scale: float, mode: str, distribution: str) -> None:
+@pytest.mark.parametrize(
+    ("family", "scale", "mode"),
+    [
+        ("glorot", 1, "fan_avg"),
+        ("he", 2, "fan_in"),
+        ("lecun", 1, "fan_in"),
+        ("he_fan_average", 2, "fan_avg"),
+    ],
+)
+def test_variance_scaling_is_the_general_form_of_the_families(
+    family: str, scale: float, mode: str, distribution: str
+) -> None:
     general = draw("variance_scaling", 40, 30, scale=scale, mode=mode, distribution=distribution)
     np.testing.assert_allclose(general, draw(f"{family}_{distribution}", 40, 30), rtol=1e-14)
 
@@ -137,23 +165,33 @@ def test_variance_scaling_by_fan_out_keeps_the_backward_signal() -> None:
     assert stated_variance("variance_scaling", 200, 150, scale=2.0, mode="fan_out") == 2 / 150
 
 
-@pytest.mark.parametrize(("sparsity", "fan_in", "zeros"), [(0.9, 50, 45), (0.5, 5, 3), (0.0, 7, 0), (0.95, 4, 3), (0.9, 1, 0)])
-def test_every_unit_has_the_same_number_of_sparse_weights(sparsity: float, fan_in: int, zeros: int) -> None:
+@pytest.mark.parametrize(
+    ("sparsity", "fan_in", "zeros"),
+    [(0.9, 50, 45), (0.5, 5, 3), (0.0, 7, 0), (0.95, 4, 3), (0.9, 1, 0)],
+)
+def test_every_unit_has_the_same_number_of_sparse_weights(
+    sparsity: float, fan_in: int, zeros: int
+) -> None:
     """⌈sparsity·fan_in⌉, one weight always left: .95 · 4 rounds up to 4, of which 3 are taken."""
     drawn = draw("sparse", fan_in, 300, sparsity=sparsity)
     np.testing.assert_array_equal((drawn == 0).sum(axis=0), zeros)
     if zeros:
-        assert (drawn == 0).any(axis=1).all(), "an input that keeps all its weights: the places are not random"
+        assert (drawn == 0).any(axis=1).all(), (
+            "an input that keeps all its weights: the places are not random"
+        )
 
 
 @pytest.mark.parametrize("fans", [(4, 4), (3, 5), (5, 3)], ids=str)
 def test_identity_passes_the_first_inputs_on(fans: tuple[int, int]) -> None:
     x = np.arange(1.0, fans[0] + 1)
     common = min(fans)
-    np.testing.assert_array_equal(x @ draw("identity", *fans, gain=2.0), [*(2 * x[:common]), *[0.0] * (fans[1] - common)])
+    np.testing.assert_array_equal(
+        x @ draw("identity", *fans, gain=2.0), [*(2 * x[:common]), *[0.0] * (fans[1] - common)]
+    )
 
 
-# --- PyTorch's -----------------------------------------------------------------------------------------------------------------------------------------------
+# --- PyTorch's
+# --------------------------------------------------------------------------------------------------
 
 # ours → a torch.nn.init function of a (fan_out, fan_in) tensor
 TORCH = {
@@ -173,13 +211,17 @@ TORCH = {
 
 @pytest.mark.parametrize("name", TORCH)
 def test_spread_is_that_of_pytorch(name: str) -> None:
-    """Two samples of 30,000: root mean square within 4 √2 standard deviations of each other (1.9 %), the largest of uniform ones within .1 %."""
+    """Two samples of 30,000: root mean square within 4 √2 standard deviations of each other
+    (1.9 %), the largest of uniform ones within .1 %.
+    """
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     theirs = TORCH[name](torch.nn.init, torch.empty(150, 200, dtype=torch.float64)).numpy().T
     ours = draw(name, 200, 150)
     rms = np.sqrt(np.mean(theirs**2))
-    assert np.sqrt(np.mean(ours**2)) == pytest.approx(rms, rel=4 * math.sqrt(2) * math.sqrt(2 / ours.size) / 2, abs=1e-300)
+    assert np.sqrt(np.mean(ours**2)) == pytest.approx(
+        rms, rel=4 * math.sqrt(2) * math.sqrt(2 / ours.size) / 2, abs=1e-300
+    )
     if name.endswith("uniform"):
         assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=1e-3)
     if not is_drawn(name):
@@ -190,11 +232,15 @@ def test_pytorch_linear_has_the_bounds_of_its_module() -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     module = torch.nn.Linear(50, 3000)
-    for theirs, ours in ((module.weight, draw("pytorch_linear", 50, 3000)), (module.bias, drawn_biases("pytorch_linear"))):
+    for theirs, ours in (
+        (module.weight, draw("pytorch_linear", 50, 3000)),
+        (module.bias, drawn_biases("pytorch_linear")),
+    ):
         assert np.abs(ours).max() == pytest.approx(float(theirs.detach().abs().max()), rel=2e-3)
 
 
-# --- biases --------------------------------------------------------------------------------------------------------------------------------------------------
+# --- biases
+# --------------------------------------------------------------------------------------------------
 
 
 def drawn_biases(initializer: str, count: int = 3000, **parameters: float) -> Array:
@@ -220,16 +266,25 @@ def test_mean_field_draws_normal_biases_and_weights() -> None:
 
 
 def test_pytorch_biases_keep_within_their_bound() -> None:
-    assert 0.99 / math.sqrt(50) < np.max(np.abs(drawn_biases("pytorch_linear"))) <= 1 / math.sqrt(50)
+    assert (
+        0.99 / math.sqrt(50) < np.max(np.abs(drawn_biases("pytorch_linear"))) <= 1 / math.sqrt(50)
+    )
 
 
 def test_a_bias_initializer_of_its_own_comes_first() -> None:
-    layer = LayerSpec(50, 20, spec("activation", "linear"), spec("initializer", "pytorch_linear"), spec("initializer", "constant", value=0.25))
+    layer = LayerSpec(
+        50,
+        20,
+        spec("activation", "linear"),
+        spec("initializer", "pytorch_linear"),
+        spec("initializer", "constant", value=0.25),
+    )
     net = Network([layer], spec("loss", "mse"), spec("optimizer", "sgd"), batch=1, seed=0)
     assert (net.biases(0) == 0.25).all()
 
 
-# --- in the net ----------------------------------------------------------------------------------------------------------------------------------------------
+# --- in the net
+# --------------------------------------------------------------------------------------------------
 
 
 def test_layers_of_one_shape_draw_different_weights() -> None:
@@ -251,9 +306,15 @@ def preactivation_variances(net: Network, inputs: Array) -> list[float]:
 
 @pytest.mark.parametrize("norm", NORMS, ids=str)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
-def test_lsuv_leaves_every_preactivation_variance_at_one(activation: str, norm: tuple[str, bool] | None) -> None:
-    """Within 1 %, with the batch statistics of a batch norm too: LSUV looks at the net as training does."""
-    net = network((20, 50, 40, 30, 5), activation=activation, initializer="lsuv", norm=norm, batch=100)
+def test_lsuv_leaves_every_preactivation_variance_at_one(
+    activation: str, norm: tuple[str, bool] | None
+) -> None:
+    """Within 1 %, with the batch statistics of a batch norm too: LSUV looks at the net as
+    training does.
+    """
+    net = network(
+        (20, 50, 40, 30, 5), activation=activation, initializer="lsuv", norm=norm, batch=100
+    )
     inputs = 3 * np.random.default_rng(0).standard_normal((100, 20))
     assert not np.allclose(preactivation_variances(net, inputs), 1, atol=0.01)
     net.scale_to_unit_variance(inputs)
@@ -261,20 +322,29 @@ def test_lsuv_leaves_every_preactivation_variance_at_one(activation: str, norm: 
 
 
 def test_lsuv_takes_the_variance_over_all_batches() -> None:
-    """90 samples in batches of 32, 32 and 26, behind a batch norm: the mean over samples of z² less the mean squared, from the three batches' records."""
+    """90 samples in batches of 32, 32 and 26, behind a batch norm: the mean over samples of z²
+    less the mean squared, from the three batches' records.
+    """
     from dlprobe.nn.observe import PREACTIVATION_MEAN, PREACTIVATION_MEAN_SQUARE
 
-    net = network((20, 50, 5), activation="relu", initializer="lsuv", norm=("batch", False), batch=32)
+    net = network(
+        (20, 50, 5), activation="relu", initializer="lsuv", norm=("batch", False), batch=32
+    )
     inputs = 3 * np.random.default_rng(0).standard_normal((90, 20)) + np.arange(20)
     net.scale_to_unit_variance(inputs)
     seen = net.train(inputs, np.zeros((90, 5)), 0, np.zeros(3)).statistics
     shares = np.array([32, 32, 26])[:, None] / 90
-    mean, square = ((shares * seen[:, :, column]).sum(axis=0) for column in (PREACTIVATION_MEAN, PREACTIVATION_MEAN_SQUARE))
+    mean, square = (
+        (shares * seen[:, :, column]).sum(axis=0)
+        for column in (PREACTIVATION_MEAN, PREACTIVATION_MEAN_SQUARE)
+    )
     np.testing.assert_allclose(square - mean**2, 1, atol=0.01)
 
 
 def test_lsuv_changes_nothing_but_weights() -> None:
-    net = network((20, 50, 5), initializer="lsuv", norm=("batch", False), optimizer="adam", batch=10)
+    net = network(
+        (20, 50, 5), initializer="lsuv", norm=("batch", False), optimizer="adam", batch=10
+    )
     state, moments = net._net.state.copy(), net._net.moments.copy()
     net.scale_to_unit_variance(np.random.default_rng(0).standard_normal((10, 20)))
     np.testing.assert_array_equal(net._net.state, state)
@@ -290,6 +360,14 @@ def test_lsuv_leaves_other_initializers_alone() -> None:
 
 def test_every_initializer_builds_a_net_that_takes_a_step() -> None:
     for name in NAMES:
-        net = Network(layers((4, 5, 3), initializer=name), spec("loss", "mse"), spec("optimizer", "sgd"), batch=2, seed=0)
-        result = net.train(np.ones((2, 4), np.float32), np.zeros((2, 3), np.float32), 0, np.full(1, 1e-3))
+        net = Network(
+            layers((4, 5, 3), initializer=name),
+            spec("loss", "mse"),
+            spec("optimizer", "sgd"),
+            batch=2,
+            seed=0,
+        )
+        result = net.train(
+            np.ones((2, 4), np.float32), np.zeros((2, 3), np.float32), 0, np.full(1, 1e-3)
+        )
         assert not result.diverged, name

@@ -1,4 +1,6 @@
-"""What trains a net also teaches: each record of these kinds says its formula, who proposed it, when to take it and what people run into."""
+"""What trains a net also teaches: each record of these kinds says its formula, who proposed it,
+when to take it and what people run into.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,18 @@ import pytest
 
 from dlprobe import registry
 
-TAUGHT = ("activation", "initializer", "normalization", "optimizer", "schedule", "loss", "perturbation", "augmentation", "residual", "penalty")
+TAUGHT = (
+    "activation",
+    "initializer",
+    "normalization",
+    "optimizer",
+    "schedule",
+    "loss",
+    "perturbation",
+    "augmentation",
+    "residual",
+    "penalty",
+)
 RECORDS = [(kind, name) for kind in TAUGHT for name in registry.records(kind)]
 
 

@@ -1,4 +1,6 @@
-"""Loss records: numerical derivatives, PyTorch's losses, the joint forms with their output activation, and numbers worked by hand."""
+"""Loss records: numerical derivatives, PyTorch's losses, the joint forms with their output
+activation, and numbers worked by hand.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,14 @@ def outputs(name: str, rows: int = 20, units: int = 4) -> Array:
 def test_slope_is_the_derivative_of_the_value(name: str) -> None:
     step, a = 1e-6, outputs(name)
     chosen, targets = spec("loss", name), targets_for(name, *a.shape)
-    columns = [(slow_twins.losses(chosen, a + way, targets) - slow_twins.losses(chosen, a - way, targets)) / (2 * step) for way in step * np.eye(a.shape[1])]
-    np.testing.assert_allclose(slow_twins.loss_slope(chosen, a, targets), np.array(columns).T, rtol=1e-6, atol=1e-8)
+    columns = [
+        (slow_twins.losses(chosen, a + way, targets) - slow_twins.losses(chosen, a - way, targets))
+        / (2 * step)
+        for way in step * np.eye(a.shape[1])
+    ]
+    np.testing.assert_allclose(
+        slow_twins.loss_slope(chosen, a, targets), np.array(columns).T, rtol=1e-6, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("name", FUSED)
@@ -41,8 +49,12 @@ def test_joint_form_is_output_activation_then_loss(name: str) -> None:
     if record.fused == "softmax":  # a softmax's targets are distributions
         targets = np.eye(4)[np.arange(20) % 4]
     values = slow_twins.losses(spec("loss", name), a, targets)
-    derivatives = slow_twins.activate_backward(activation, z, a, slow_twins.loss_slope(spec("loss", name), a, targets))
-    for row, p, y, value, derivative in zip(z.tolist(), a.tolist(), targets.tolist(), values, derivatives, strict=True):
+    derivatives = slow_twins.activate_backward(
+        activation, z, a, slow_twins.loss_slope(spec("loss", name), a, targets)
+    )
+    for row, p, y, value, derivative in zip(
+        z.tolist(), a.tolist(), targets.tolist(), values, derivatives, strict=True
+    ):
         d = [math.nan] * 4
         assert record.fused_row(row, p, y, d) == pytest.approx(value, rel=1e-13)
         np.testing.assert_allclose(d, derivative, rtol=1e-12, atol=1e-15)
@@ -52,8 +64,14 @@ def test_joint_form_is_output_activation_then_loss(name: str) -> None:
 def test_joint_form_takes_soft_targets(name: str) -> None:
     """Targets that are shares of several classes, not zeros and ones."""
     record, z = registry.get("loss", name), [0.5, -1.0, 2.0]
-    a, y, d = slow_twins.activate(spec("activation", record.fused), np.array([z])), np.array([[0.2, 0.5, 0.3]]), [math.nan] * 3
-    assert record.fused_row(z, a[0].tolist(), y[0].tolist(), d) == pytest.approx(float(slow_twins.losses(spec("loss", name), a, y)[0]), rel=1e-13)
+    a, y, d = (
+        slow_twins.activate(spec("activation", record.fused), np.array([z])),
+        np.array([[0.2, 0.5, 0.3]]),
+        [math.nan] * 3,
+    )
+    assert record.fused_row(z, a[0].tolist(), y[0].tolist(), d) == pytest.approx(
+        float(slow_twins.losses(spec("loss", name), a, y)[0]), rel=1e-13
+    )
     np.testing.assert_allclose(d, (a - y)[0], rtol=1e-13)
 
 
@@ -83,11 +101,18 @@ def test_the_output_activation_of_a_loss_is_registered(name: str) -> None:
         ("multi_margin", [0.5, 1.0, 0.0], [0.0, 0.0, 1.0], (1.5 + 2.0) / 3),
         ("categorical_hinge", [0.5, 1.0, 0.0], [0.0, 0.0, 1.0], 2.0),
         ("categorical_hinge", [3.0, 1.0, 0.0], [1.0, 0.0, 0.0], 0.0),
-        ("categorical_hinge", [-3.0, -5.0], [0.0, 1.0], 3.0),  # Keras has 6: its rival is max(0, −3)
+        (
+            "categorical_hinge",
+            [-3.0, -5.0],
+            [0.0, 1.0],
+            3.0,
+        ),  # Keras has 6: its rival is max(0, −3)
     ],
 )
 def test_losses_worked_by_hand(name: str, p: list[float], y: list[float], loss: float) -> None:
-    assert slow_twins.losses(spec("loss", name), np.array([p]), np.array([y])) == pytest.approx(loss, rel=1e-12)
+    assert slow_twins.losses(spec("loss", name), np.array([p]), np.array([y])) == pytest.approx(
+        loss, rel=1e-12
+    )
 
 
 TEXTBOOK = [
@@ -97,19 +122,33 @@ TEXTBOOK = [
 
 
 @pytest.mark.parametrize(("rows", "squared", "entropy"), TEXTBOOK)
-def test_losses_of_the_textbook_example(rows: list[tuple[float, ...]], squared: float, entropy: float) -> None:
-    """True classes 3, 2, 1: both error 1/3, squared error and cross-entropy tell them apart. The mean over outputs is a third of the sum."""
+def test_losses_of_the_textbook_example(
+    rows: list[tuple[float, ...]], squared: float, entropy: float
+) -> None:
+    """True classes 3, 2, 1: both error 1/3, squared error and cross-entropy tell them apart.
+    The mean over outputs is a third of the sum.
+    """
     p, y = np.array(rows), np.eye(3)[[2, 1, 0]]
     assert slow_twins.losses(spec("loss", "mse"), p, y).mean() == pytest.approx(squared, abs=5e-7)
-    assert slow_twins.losses(spec("loss", "mse", reduction="mean"), p, y).mean() == pytest.approx(squared / 3, abs=5e-7)
-    assert slow_twins.losses(spec("loss", "cross_entropy"), p, y).mean() == pytest.approx(entropy, abs=5e-7)
+    assert slow_twins.losses(spec("loss", "mse", reduction="mean"), p, y).mean() == pytest.approx(
+        squared / 3, abs=5e-7
+    )
+    assert slow_twins.losses(spec("loss", "cross_entropy"), p, y).mean() == pytest.approx(
+        entropy, abs=5e-7
+    )
     assert slow_twins.losses(spec("loss", "kl"), p, y).mean() == pytest.approx(entropy, abs=5e-7)
 
 
 @pytest.mark.parametrize("name", ["hinge", "perceptron"])
 def test_scores_on_the_line(name: str) -> None:
-    """At the margin itself nothing pulls; a perceptron's output of 0 counts as wrong, or weights of 0 would stay."""
-    slopes = slow_twins.loss_slope(spec("loss", name), np.array([[1.0, -1.0], [0.0, 0.0]]), np.array([[1.0, -1.0], [1.0, -1.0]]))
+    """At the margin itself nothing pulls; a perceptron's output of 0 counts as wrong, or
+    weights of 0 would stay.
+    """
+    slopes = slow_twins.loss_slope(
+        spec("loss", name),
+        np.array([[1.0, -1.0], [0.0, 0.0]]),
+        np.array([[1.0, -1.0], [1.0, -1.0]]),
+    )
     assert slopes.tolist() == [[0.0, 0.0], [-1.0, 1.0]]
 
 
@@ -128,7 +167,9 @@ def test_categorical_hinge_is_that_of_scikit_learn() -> None:
 
 
 def test_absolute_error_has_slope_zero_at_its_target() -> None:
-    assert slow_twins.loss_slope(spec("loss", "mae"), np.array([[1.0, 2.0, 3.0]]), np.full((1, 3), 2.0)).tolist() == [[-1.0, 0.0, 1.0]]
+    assert slow_twins.loss_slope(
+        spec("loss", "mae"), np.array([[1.0, 2.0, 3.0]]), np.full((1, 3), 2.0)
+    ).tolist() == [[-1.0, 0.0, 1.0]]
 
 
 def torch_losses(torch: Any) -> dict[str, Callable[[Any, Any, Any], Any]]:
@@ -139,32 +180,54 @@ def torch_losses(torch: Any) -> dict[str, Callable[[Any, Any, Any], Any]]:
         return values.mean(1) if given["reduction"] == "mean" else values.sum(1)
 
     return {
-        "cross_entropy": lambda p, y, _: functional.nll_loss(torch.log(p), y.argmax(1), reduction="none"),
+        "cross_entropy": lambda p, y, _: functional.nll_loss(
+            torch.log(p), y.argmax(1), reduction="none"
+        ),
         "kl": lambda p, y, _: functional.kl_div(torch.log(p), y, reduction="none").sum(1),
-        "binary_cross_entropy": lambda p, y, given: over_outputs(functional.binary_cross_entropy(p, y, reduction="none"), given),
+        "binary_cross_entropy": lambda p, y, given: over_outputs(
+            functional.binary_cross_entropy(p, y, reduction="none"), given
+        ),
         "mse": lambda p, y, given: over_outputs(functional.mse_loss(p, y, reduction="none"), given),
         "mae": lambda p, y, given: over_outputs(functional.l1_loss(p, y, reduction="none"), given),
-        "huber": lambda p, y, given: over_outputs(functional.huber_loss(p, y, reduction="none", delta=given["delta"]), given),
+        "huber": lambda p, y, given: over_outputs(
+            functional.huber_loss(p, y, reduction="none", delta=given["delta"]), given
+        ),
         # y = −1 of hinge_embedding_loss is max(0, margin − x): with x = t·p the hinge loss
-        "hinge": lambda p, y, given: over_outputs(functional.hinge_embedding_loss(p * y, -torch.ones_like(p), margin=given["margin"], reduction="none"), given),
+        "hinge": lambda p, y, given: over_outputs(
+            functional.hinge_embedding_loss(
+                p * y, -torch.ones_like(p), margin=given["margin"], reduction="none"
+            ),
+            given,
+        ),
         "perceptron": lambda p, y, given: over_outputs(functional.relu(-p * y), given),
-        "multi_margin": lambda p, y, given: functional.multi_margin_loss(p, y.argmax(1), margin=given["margin"], reduction="none"),
+        "multi_margin": lambda p, y, given: functional.multi_margin_loss(
+            p, y.argmax(1), margin=given["margin"], reduction="none"
+        ),
     }
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["defaults", "other_values"])
-@pytest.mark.parametrize("name", known_to(installed("torch"), lambda torch, name: name in torch_losses(torch), NAMES))
+@pytest.mark.parametrize(
+    "name", known_to(installed("torch"), lambda torch, name: name in torch_losses(torch), NAMES)
+)
 def test_values_and_slopes_are_those_of_pytorch(name: str, other: bool) -> None:
     torch = pytest.importorskip("torch")
-    given = {each.name: each.choices[-1] if each.choices else float(each.default) * 0.6 for each in registry.get("loss", name).parameters}
+    given = {
+        each.name: each.choices[-1] if each.choices else float(each.default) * 0.6
+        for each in registry.get("loss", name).parameters
+    }
     chosen = spec("loss", name, **(given if other else {}))
     a = outputs(name)
     targets = targets_for(name, *a.shape)
     p = torch.tensor(a, requires_grad=True)
     loss = torch_losses(torch)[name](p, torch.tensor(targets), chosen.parameters)
     loss.sum().backward()
-    np.testing.assert_allclose(slow_twins.losses(chosen, a, targets), loss.detach().numpy(), rtol=1e-12)
-    np.testing.assert_allclose(slow_twins.loss_slope(chosen, a, targets), p.grad.numpy(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        slow_twins.losses(chosen, a, targets), loss.detach().numpy(), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        slow_twins.loss_slope(chosen, a, targets), p.grad.numpy(), rtol=1e-12, atol=1e-14
+    )
 
 
 def test_kl_of_soft_targets_is_that_of_pytorch() -> None:
@@ -172,5 +235,9 @@ def test_kl_of_soft_targets_is_that_of_pytorch() -> None:
     rng = np.random.default_rng(4)
     p, y = rng.dirichlet(np.ones(4), 20), rng.dirichlet(np.ones(4), 20)
     y[0] = (0.5, 0.5, 0, 0)
-    expected = torch.nn.functional.kl_div(torch.log(torch.tensor(p)), torch.tensor(y), reduction="none").sum(1)
-    np.testing.assert_allclose(slow_twins.losses(spec("loss", "kl"), p, y), expected.numpy(), rtol=1e-12)
+    expected = torch.nn.functional.kl_div(
+        torch.log(torch.tensor(p)), torch.tensor(y), reduction="none"
+    ).sum(1)
+    np.testing.assert_allclose(
+        slow_twins.losses(spec("loss", "kl"), p, y), expected.numpy(), rtol=1e-12
+    )

@@ -1,4 +1,6 @@
-"""Schedule records: torch.optim.lr_scheduler in float64 to 1e-12 where it has a twin, the formulas elsewhere, and what is refused."""
+"""Schedule records: torch.optim.lr_scheduler in float64 to 1e-12 where it has a twin, the
+formulas elsewhere, and what is refused.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ STEPS, PER_EPOCH, LR = 60, 5, 0.3
 NAMES = list(registry.records("schedule"))
 
 
-def rates(text: str, *, steps: int = STEPS, per_epoch: int = PER_EPOCH, warmup: int = 0, lr: float = LR) -> Rates:
+def rates(
+    text: str, *, steps: int = STEPS, per_epoch: int = PER_EPOCH, warmup: int = 0, lr: float = LR
+) -> Rates:
     return Rates(parse_spec("schedule", text), lr, warmup, per_epoch, steps)
 
 
@@ -27,10 +31,14 @@ def numbers(text: str, **about: Any) -> Any:
     return found.rates(0, found.steps)
 
 
-def torch_rates(make: Callable[[Any, Any], Any], steps: int = STEPS, optimizer: str = "SGD", **arguments: Any) -> tuple[Any, Any]:
+def torch_rates(
+    make: Callable[[Any, Any], Any], steps: int = STEPS, optimizer: str = "SGD", **arguments: Any
+) -> tuple[Any, Any]:
     """Rates and momenta (first betas) that a scheduler of PyTorch gives each step."""
     torch = pytest.importorskip("torch")
-    chosen = getattr(torch.optim, optimizer)([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=LR, **arguments)
+    chosen = getattr(torch.optim, optimizer)(
+        [torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=LR, **arguments
+    )
     scheduler = make(torch.optim.lr_scheduler, chosen)
     found, momenta = [], []
     for _ in range(steps):
@@ -46,15 +54,21 @@ TWINS: dict[str, Callable[[Any, Any], Any]] = {
     "constant": lambda s, o: s.ConstantLR(o, factor=1.0),
     "step(every=7, gamma=.5, unit=step)": lambda s, o: s.StepLR(o, 7, 0.5),
     "exponential(tenfold=25, unit=step)": lambda s, o: s.ExponentialLR(o, 10 ** (-1 / 25)),
-    'piecewise(boundaries="8,20,21", factors="1,.1,.01,.001", unit=step)': lambda s, o: s.MultiStepLR(o, [8, 20, 21]),
+    'piecewise(boundaries="8,20,21", factors="1,.1,.01,.001", unit=step)': lambda s, o: (
+        s.MultiStepLR(o, [8, 20, 21])
+    ),
     "polynomial": lambda s, o: s.PolynomialLR(o, STEPS),
     "polynomial(exponent=2.5, over=40)": lambda s, o: s.PolynomialLR(o, 40, 2.5),
     "cosine": lambda s, o: s.CosineAnnealingLR(o, STEPS),
     "cosine(end=.01)": lambda s, o: s.CosineAnnealingLR(o, STEPS, 0.01),
     "cosine(period=9)": lambda s, o: s.CosineAnnealingWarmRestarts(o, 9),
-    "cosine(period=5, multiply=2, end=.02)": lambda s, o: s.CosineAnnealingWarmRestarts(o, 5, 2, 0.02),
+    "cosine(period=5, multiply=2, end=.02)": lambda s, o: s.CosineAnnealingWarmRestarts(
+        o, 5, 2, 0.02
+    ),
     "inverse_time(decay=.2, unit=step)": lambda s, o: s.LambdaLR(o, lambda t: 1 / (1 + 0.2 * t)),
-    "power(scale=7, exponent=.6, unit=step)": lambda s, o: s.LambdaLR(o, lambda t: (1 + t / 7) ** -0.6),
+    "power(scale=7, exponent=.6, unit=step)": lambda s, o: s.LambdaLR(
+        o, lambda t: (1 + t / 7) ** -0.6
+    ),
 }
 
 
@@ -65,10 +79,22 @@ def test_every_step_has_the_rate_that_pytorch_gives_it(text: str) -> None:
 
 ONE_CYCLES: dict[str, dict[str, Any]] = {
     "max_lr=0.3": {},
-    "max_lr=2, pct_start=.45, div_factor=10, final_div_factor=100": {"pct_start": 0.45, "div_factor": 10.0, "final_div_factor": 100.0},
-    "max_lr=1, anneal=linear, base_momentum=.8, max_momentum=.9": {"anneal_strategy": "linear", "base_momentum": 0.8, "max_momentum": 0.9},
+    "max_lr=2, pct_start=.45, div_factor=10, final_div_factor=100": {
+        "pct_start": 0.45,
+        "div_factor": 10.0,
+        "final_div_factor": 100.0,
+    },
+    "max_lr=1, anneal=linear, base_momentum=.8, max_momentum=.9": {
+        "anneal_strategy": "linear",
+        "base_momentum": 0.8,
+        "max_momentum": 0.9,
+    },
     "max_lr=1, three_phase=yes": {"three_phase": True},
-    "max_lr=1, three_phase=yes, anneal=linear, pct_start=.4": {"three_phase": True, "anneal_strategy": "linear", "pct_start": 0.4},
+    "max_lr=1, three_phase=yes, anneal=linear, pct_start=.4": {
+        "three_phase": True,
+        "anneal_strategy": "linear",
+        "pct_start": 0.4,
+    },
 }
 
 
@@ -77,15 +103,44 @@ ONE_CYCLES: dict[str, dict[str, Any]] = {
 def test_one_cycle_moves_rate_and_momentum_as_pytorch_does(text: str, optimizer: str) -> None:
     """The last step is PyTorch's last: it refuses one more."""
     ours = rates(f"one_cycle({text})")
-    top, start, end = (float(ours.schedule.parameters[name]) for name in ("max_lr", "div_factor", "final_div_factor"))
+    top, start, end = (
+        float(ours.schedule.parameters[name])
+        for name in ("max_lr", "div_factor", "final_div_factor")
+    )
     more = {"momentum": 0.9} if optimizer == "SGD" else {}
-    expected = torch_rates(lambda s, o: s.OneCycleLR(o, top, total_steps=STEPS, **ONE_CYCLES[text]), STEPS - 1, optimizer, **more)
+    expected = torch_rates(
+        lambda s, o: s.OneCycleLR(o, top, total_steps=STEPS, **ONE_CYCLES[text]),
+        STEPS - 1,
+        optimizer,
+        **more,
+    )
     np.testing.assert_allclose(ours.rates(0, STEPS - 1), expected[0], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(ours.momenta(0, STEPS - 1), expected[1], rtol=1e-12)
     assert ours.rates(STEPS - 1, 1)[0] == pytest.approx(top / start / end, rel=1e-12)
 
 
-LOSSES = [1.0, 0.9, 0.89999, 0.95, 0.91, math.nan, 0.93, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3, 0.19, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
+LOSSES = [
+    1.0,
+    0.9,
+    0.89999,
+    0.95,
+    0.91,
+    math.nan,
+    0.93,
+    0.2,
+    0.3,
+    0.3,
+    0.3,
+    0.3,
+    0.3,
+    0.19,
+    0.25,
+    0.25,
+    0.25,
+    0.25,
+    0.25,
+    0.25,
+]
 PLATEAUS: dict[str, dict[str, Any]] = {
     "factor=.5, patience=2": {"factor": 0.5, "patience": 2},
     "patience=1, cooldown=2": {"patience": 1, "cooldown": 2},
@@ -114,20 +169,33 @@ def test_warmup_is_a_straight_line_to_the_schedule() -> None:
     np.testing.assert_allclose(numbers("cosine", warmup=8), line * numbers("cosine"), rtol=1e-15)
 
 
-# --- formulas and worked numbers ---------------------------------------------------------------------------------------------------------------------------
+# --- formulas and worked numbers
+# --------------------------------------------------------------------------------------------------
 
 
 def test_formulas_at_chosen_times() -> None:
     """η₀·10^(−t/r) is a tenth at r; η₀(1 + t/r)^(−1) a half at r; η₀/(1 + decay·t) with epochs."""
     assert numbers("exponential(tenfold=30, unit=step)")[30] == pytest.approx(LR / 10, rel=1e-14)
     assert numbers("power(scale=20, unit=step)")[20] == pytest.approx(LR / 2, rel=1e-14)
-    assert numbers("inverse_time(decay=1)")[[0, 4, 5, 14, 15]] == pytest.approx([LR, LR, LR / 2, LR / 3, LR / 4], rel=1e-14)
+    assert numbers("inverse_time(decay=1)")[[0, 4, 5, 14, 15]] == pytest.approx(
+        [LR, LR, LR / 2, LR / 3, LR / 4], rel=1e-14
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if any(p.name == "unit" for p in registry.get("schedule", name).parameters)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in NAMES
+        if any(p.name == "unit" for p in registry.get("schedule", name).parameters)
+    ],
+)
 def test_epochs_are_steps_held_for_an_epoch(name: str) -> None:
     """The rates by epoch are those of a run with one step per epoch, each repeated."""
-    by_epoch, by_step = numbers(f"{name}(unit=epoch)"), numbers(f"{name}(unit=step)", steps=STEPS // PER_EPOCH)
+    by_epoch, by_step = (
+        numbers(f"{name}(unit=epoch)"),
+        numbers(f"{name}(unit=step)", steps=STEPS // PER_EPOCH),
+    )
     np.testing.assert_array_equal(by_epoch, np.repeat(by_step, PER_EPOCH))
 
 
@@ -136,7 +204,9 @@ def test_where_a_block_begins_changes_nothing(name: str) -> None:
     whole = rates(name, warmup=7)
     for size in (1, 4, 13):
         pieces = [whole.rates(first, min(size, STEPS - first)) for first in range(0, STEPS, size)]
-        momenta = [whole.momenta(first, min(size, STEPS - first)) for first in range(0, STEPS, size)]
+        momenta = [
+            whole.momenta(first, min(size, STEPS - first)) for first in range(0, STEPS, size)
+        ]
         np.testing.assert_array_equal(np.concatenate(pieces), whole.rates(0, STEPS))
         np.testing.assert_array_equal(np.concatenate(momenta), whole.momenta(0, STEPS))
 
@@ -157,7 +227,8 @@ def test_every_schedule_states_its_unit(name: str) -> None:
     assert given in ([], [record.unit])
 
 
-# --- what is refused ---------------------------------------------------------------------------------------------------------------------------------------
+# --- what is refused
+# --------------------------------------------------------------------------------------------------
 
 REFUSED = {
     "step(gamma=0)": "gamma",

@@ -26,7 +26,9 @@ def test_positions_of_scalars_are_those_of_their_names() -> None:
 
 
 def test_positions_of_statistics_in_kernels_are_those_of_their_names() -> None:
-    assert [getattr(observe, name.upper()) for name in registry.records("statistic")] == list(range(len(registry.records("statistic"))))
+    assert [getattr(observe, name.upper()) for name in registry.records("statistic")] == list(
+        range(len(registry.records("statistic")))
+    )
 
 
 def test_the_file_s_table_has_every_fact_in_its_order() -> None:
@@ -37,15 +39,28 @@ def test_the_file_s_table_has_every_fact_in_its_order() -> None:
 
 
 def test_nobody_reads_the_stored_configuration_as_a_dict_of_texts() -> None:
-    """`run.config` is shown, hashed and compared as a whole; what it says is asked of configuration, facts and layer_facts."""
+    """`run.config` is shown, hashed and compared as a whole; what it says is asked of
+    configuration, facts and layer_facts.
+    """
     readers = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             what = node.func if isinstance(node, ast.Call) else node
             of = what.value if isinstance(what, ast.Attribute | ast.Subscript) else None
-            looked_up = isinstance(node, ast.Subscript) or (isinstance(what, ast.Attribute) and isinstance(node, ast.Call) and what.attr in ("get", "items"))
-            if looked_up and isinstance(of, ast.Attribute) and of.attr == "config" and path.parent.name != "config":
-                readers.append(f"{path.relative_to(PACKAGE)} line {node.lineno}: {ast.unparse(node)}")
+            looked_up = isinstance(node, ast.Subscript) or (
+                isinstance(what, ast.Attribute)
+                and isinstance(node, ast.Call)
+                and what.attr in ("get", "items")
+            )
+            if (
+                looked_up
+                and isinstance(of, ast.Attribute)
+                and of.attr == "config"
+                and path.parent.name != "config"
+            ):
+                readers.append(
+                    f"{path.relative_to(PACKAGE)} line {node.lineno}: {ast.unparse(node)}"
+                )
     assert readers == []
 
 
@@ -71,7 +86,10 @@ def test_a_step_of_a_run_without_a_statistic_is_nan_not_an_error() -> None:
     np.testing.assert_array_equal(row.hidden["weight_rms"], [1.0])
 
 
-@pytest.mark.parametrize(("recorder", "takes"), [(Recorder(), False), (Snapshots(), False), (Both(Recorder(), Snapshots()), False)])
+@pytest.mark.parametrize(
+    ("recorder", "takes"),
+    [(Recorder(), False), (Snapshots(), False), (Both(Recorder(), Snapshots()), False)],
+)
 def test_instruments_are_measured_only_for_who_keeps_them(recorder: Recorder, takes: bool) -> None:
     class Keeper(Recorder):
         def instruments(self, step: int, values: object) -> None: ...

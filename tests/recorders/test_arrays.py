@@ -1,4 +1,6 @@
-"""The array contract: from the same net, parameters and batch every statistic is that of dlprobe's own run, and what was not given is not recorded."""
+"""The array contract: from the same net, parameters and batch every statistic is that of
+dlprobe's own run, and what was not given is not recorded.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +51,29 @@ def traced_arrays(layer: slow_twins.LayerTrace, after: Array, with_slopes: bool)
 @pytest.mark.parametrize("norm", [None, ("batch", False), ("layer", True)], ids=str)
 @pytest.mark.parametrize("batch", [1, 9, 16])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
-def test_every_statistic_is_that_of_dlprobes_own_run(activation: str, batch: int, norm: Any, tmp_path: Path) -> None:
-    """The engine trains three steps; the arrays come from the plain net of the tests, written from the formulas."""
-    net = jitter(network((6, 9, 8, 7, 3), loss="cross_entropy", output="softmax", activation=activation, batch=batch, norm=norm))
+def test_every_statistic_is_that_of_dlprobes_own_run(
+    activation: str, batch: int, norm: Any, tmp_path: Path
+) -> None:
+    """The engine trains three steps; the arrays come from the plain net of the tests, written
+    from the formulas.
+    """
+    net = jitter(
+        network(
+            (6, 9, 8, 7, 3),
+            loss="cross_entropy",
+            output="softmax",
+            activation=activation,
+            batch=batch,
+            norm=norm,
+        )
+    )
     inputs, targets = data_for(net, 16)
-    facts = [LayerFacts(f"layer{k}", activation=activation, normalization=norm[0] if norm and k < 3 else "none") for k in range(4)]
+    facts = [
+        LayerFacts(
+            f"layer{k}", activation=activation, normalization=norm[0] if norm and k < 3 else "none"
+        )
+        for k in range(4)
+    ]
     facts[-1] = LayerFacts("output", activation="softmax")
     own = []
     with Recorder(tmp_path / "run.h5", facts) as recorder:
@@ -61,7 +81,14 @@ def test_every_statistic_is_that_of_dlprobes_own_run(activation: str, batch: int
             layers, loss = slow_twins.trace(net, inputs[chosen], targets[chosen], step)
             own.append(net.train(inputs, targets, step, np.array([0.05])).statistics[0])
             after = [net.weights(k).copy() for k in range(4)]
-            recorder.step(step, [traced_arrays(*pair, with_slopes=norm is not None) for pair in zip(layers, after, strict=True)], batch_loss=loss)
+            recorder.step(
+                step,
+                [
+                    traced_arrays(*pair, with_slopes=norm is not None)
+                    for pair in zip(layers, after, strict=True)
+                ],
+                batch_loss=loss,
+            )
     with opened(tmp_path / "run.h5") as run:
         assert (run.origin, run.status, list(run.steps)) == ("arrays", "finished", [0, 1, 2])
         for index, name in enumerate(NAMES):
@@ -76,13 +103,35 @@ def test_defaults_fill_in_what_a_chain_of_dense_layers_has(tmp_path: Path) -> No
     inputs, targets = data_for(net, 8)
     layers, _ = slow_twins.trace(net, inputs, targets)
     facts = [LayerFacts(str(k), activation="relu" if k < 2 else "linear") for k in range(3)]
-    given = [LayerArrays(z=each.z, a=each.a, error_signal=each.d, weights=each.weights, inputs=inputs if k == 0 else None) for k, each in enumerate(layers)]
+    given = [
+        LayerArrays(
+            z=each.z,
+            a=each.a,
+            error_signal=each.d,
+            weights=each.weights,
+            inputs=inputs if k == 0 else None,
+        )
+        for k, each in enumerate(layers)
+    ]
     with Recorder(tmp_path / "run.h5", facts) as recorder:
         recorder.step(0, given)
     with opened(tmp_path / "run.h5") as run:
-        for name in ("gradient_sample_rms", "underflow_count", "slope_mean_square", "dead_fraction", "flat_fraction"):
-            np.testing.assert_allclose(run.statistic(name)[0], slow_twins.statistics(name, layers, net), rtol=1e-6, err_msg=name)
-        assert not any(map(run.is_recorded, ("update_ratio", "gradient_l2", "bias_rms", "batch_loss")))
+        for name in (
+            "gradient_sample_rms",
+            "underflow_count",
+            "slope_mean_square",
+            "dead_fraction",
+            "flat_fraction",
+        ):
+            np.testing.assert_allclose(
+                run.statistic(name)[0],
+                slow_twins.statistics(name, layers, net),
+                rtol=1e-6,
+                err_msg=name,
+            )
+        assert not any(
+            map(run.is_recorded, ("update_ratio", "gradient_l2", "bias_rms", "batch_loss"))
+        )
 
 
 def test_sample_gradients_over_positions_are_those_of_matrices_written_out() -> None:
@@ -119,7 +168,11 @@ def test_data_is_described_and_not_kept(tmp_path: Path) -> None:
     with opened(tmp_path / "run.h5") as run:
         assert list(run.data["train_class_counts"]) == [3, 2, 1]
         assert list(run.data["val_class_counts"]) == [2, 0, 0]
-        assert (run.data["task"], run.data["duplicates_train_val"], run.data["input_mean"]) == ("classification", 2, 5.5)
+        assert (run.data["task"], run.data["duplicates_train_val"], run.data["input_mean"]) == (
+            "classification",
+            2,
+            5.5,
+        )
         assert list(run.data["feature_max"]) == [10.0, 11.0]
         assert list(run.evaluations["train_error"]) == [0.5]
         assert len(run.data["fingerprint"]) == 64
@@ -130,8 +183,12 @@ def test_what_does_not_fit_is_refused_with_both_shapes(tmp_path: Path) -> None:
     with Recorder(tmp_path / "run.h5", ["a", "b"]) as recorder:
         with pytest.raises(ValueError, match="step 0 has 1 layer, expected 2"):
             recorder.step(0, [LayerArrays()])
-        with pytest.raises(ValueError, match=r"error_signal has shape \(2, 3\), expected that of z, \(2, 4\)"):
-            recorder.step(0, [LayerArrays(z=np.ones((2, 4)), error_signal=np.ones((2, 3))), LayerArrays()])
+        with pytest.raises(
+            ValueError, match=r"error_signal has shape \(2, 3\), expected that of z, \(2, 4\)"
+        ):
+            recorder.step(
+                0, [LayerArrays(z=np.ones((2, 4)), error_signal=np.ones((2, 3))), LayerArrays()]
+            )
         with pytest.raises(ValueError, match="train: 3 inputs and 2 targets"):
             recorder.data(np.ones((3, 1)), np.ones(2))
         recorder.step(0, [LayerArrays(weights=np.ones(1)), LayerArrays()])
@@ -151,5 +208,9 @@ def test_an_exception_closes_the_file_with_what_there_is(tmp_path: Path) -> None
     with pytest.raises(ZeroDivisionError):
         broken_training(tmp_path / "run.h5")
     with opened(tmp_path / "run.h5") as run:
-        assert (run.status, list(run.scalar("batch_loss")), run.facts.batch_size) == ("failed", [2.0], 4)
+        assert (run.status, list(run.scalar("batch_loss")), run.facts.batch_size) == (
+            "failed",
+            [2.0],
+            4,
+        )
     assert dlprobe("inspect", str(tmp_path / "run.h5")).code == 0

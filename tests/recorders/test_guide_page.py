@@ -1,4 +1,6 @@
-"""The manual's page `pytorch`, executed: the sick script is found sick, the cured one is not, and the probe at its end writes a run."""
+"""The manual's page `pytorch`, executed: the sick script is found sick, the cured one is not,
+and the probe at its end writes a run.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +22,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names: dict[str, object] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
-        for block in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.M | re.S):
+        for block in re.findall(
+            r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.M | re.S
+        ):
             exec(compile(block, "page", "exec"), names)
     assert isinstance(names["model"], torch.nn.Module)
     return where
 
 
 def codes(path: Path, severity: str) -> list[str]:
-    findings = json.loads(dlprobe("check", str(path), "--format", "json").out)["runs"][0]["findings"]
+    findings = json.loads(dlprobe("check", str(path), "--format", "json").out)["runs"][0][
+        "findings"
+    ]
     return [each["code"] for each in findings if each["severity"] == severity]
 
 
 def test_the_sick_script_is_about_as_long_as_promised() -> None:
-    first = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.M | re.S)[0]
+    first = re.findall(
+        r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.M | re.S
+    )[0]
     assert 35 <= len(first.splitlines()) <= 45
 
 

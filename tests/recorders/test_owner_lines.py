@@ -1,4 +1,6 @@
-"""What `check` says of a network that PyTorch trained is lines of PyTorch for its modules: executed on the sick model as they stand, they make it learn."""
+"""What `check` says of a network that PyTorch trained is lines of PyTorch for its modules:
+executed on the sick model as they stand, they make it learn.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ class Stack(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, activation: Any, hidden: int) -> None:
         super().__init__()
         self.encoder = torch.nn.Sequential(torch.nn.Linear(64, 50), activation())
-        self.blocks = torch.nn.ModuleList(torch.nn.ModuleDict({"fc": torch.nn.Linear(50, 50), "act": activation()}) for _ in range(hidden - 1))
+        self.blocks = torch.nn.ModuleList(
+            torch.nn.ModuleDict({"fc": torch.nn.Linear(50, 50), "act": activation()})
+            for _ in range(hidden - 1)
+        )
         self.head = torch.nn.Linear(50, 10)
 
     def forward(self, x: Any) -> Any:
@@ -45,7 +50,12 @@ def drawn(model: Any, deviation: float) -> Any:
 def digits() -> dict[str, Any]:
     with np.load(str(files("dlprobe.data") / "embedded" / "digits.npz")) as arrays:
         x, y = torch.tensor(arrays["X"], dtype=torch.float32) / 16, torch.tensor(arrays["y"]).long()
-    return {"x_train": x[:TRAINED], "y_train": y[:TRAINED], "x_val": x[TRAINED:], "y_val": y[TRAINED:]}
+    return {
+        "x_train": x[:TRAINED],
+        "y_train": y[:TRAINED],
+        "x_val": x[TRAINED:],
+        "y_val": y[TRAINED:],
+    }
 
 
 def sgd(rate: float) -> Callable[[Any], Any]:
@@ -56,12 +66,17 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # model, o
     "vanishing": (lambda: Stack(torch.nn.Sigmoid, 10), sgd(0.1)),
     "small weights": (lambda: drawn(Stack(torch.nn.ReLU, 8), 0.01), sgd(0.1)),
     "rate too small": (lambda: Stack(torch.nn.ReLU, 2), sgd(1e-5)),
-    "rate too large": (lambda: Stack(torch.nn.ReLU, 2), lambda model: torch.optim.Adam(model.parameters(), lr=0.1)),
+    "rate too large": (
+        lambda: Stack(torch.nn.ReLU, 2),
+        lambda model: torch.optim.Adam(model.parameters(), lr=0.1),
+    ),
 }
 
 
 def train(path: Path, space: dict[str, Any], epochs: int = 12) -> float:
-    """Train what a namespace holds, clipping where its lines say so; the share of validation samples that is wrong at the end."""
+    """Train what a namespace holds, clipping where its lines say so; the share of validation
+    samples that is wrong at the end.
+    """
     model, optimizer = space["model"], space["optimizer"]
     torch.manual_seed(1)
     with dlprobe.recorders.torch.record(model, optimizer, path, every=5, strict=True) as rec:
@@ -69,7 +84,9 @@ def train(path: Path, space: dict[str, Any], epochs: int = 12) -> float:
         for _ in range(epochs):
             rec.evaluation(**evaluated(model, space))
             for batch in torch.randperm(TRAINED).split(32):
-                loss = torch.nn.functional.cross_entropy(model(space["x_train"][batch]), space["y_train"][batch])
+                loss = torch.nn.functional.cross_entropy(
+                    model(space["x_train"][batch]), space["y_train"][batch]
+                )
                 loss.backward()
                 optimizer.step()
                 optimizer.zero_grad()
@@ -85,7 +102,9 @@ def evaluated(model: Any, space: dict[str, Any]) -> dict[str, float]:
     with torch.no_grad():
         for part in ("train", "val"):
             logits = model(space[f"x_{part}"])
-            found[f"{part}_loss"] = float(torch.nn.functional.cross_entropy(logits, space[f"y_{part}"]))
+            found[f"{part}_loss"] = float(
+                torch.nn.functional.cross_entropy(logits, space[f"y_{part}"])
+            )
             found[f"{part}_error"] = float((logits.argmax(1) != space[f"y_{part}"]).float().mean())
     model.train()
     return found
@@ -99,7 +118,9 @@ def namespace(case: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_first_lines_that_check_says_of_a_sick_model_make_it_learn(case: str, tmp_path: Path) -> None:
+def test_the_first_lines_that_check_says_of_a_sick_model_make_it_learn(
+    case: str, tmp_path: Path
+) -> None:
     sick = train(tmp_path / "sick.h5", namespace(case))
     assert sick > 0.2 * GUESSED
     outcome = command("check", str(tmp_path / "sick.h5"), "--format", "json")
@@ -107,8 +128,12 @@ def test_the_first_lines_that_check_says_of_a_sick_model_make_it_learn(case: str
     actions = [action for action in diagnosis["actions"] if action.get("lines")]
     space = namespace(case)
     exec("\n".join(actions[0]["lines"]), space)
-    if {id(each) for each in space["model"].parameters()} != {id(each) for group in space["optimizer"].param_groups for each in group["params"]}:
-        space["optimizer"] = CASES[case][1](space["model"])  # as the line says: before the optimizer is made
+    if {id(each) for each in space["model"].parameters()} != {
+        id(each) for group in space["optimizer"].param_groups for each in group["params"]
+    }:
+        space["optimizer"] = CASES[case][1](
+            space["model"]
+        )  # as the line says: before the optimizer is made
     assert train(tmp_path / "cured.h5", space) < min(0.2 * GUESSED, sick / 2), actions[0]
     for action in actions[1:]:  # the others may cure less, but they are lines that work
         exec("\n".join(action["lines"]), namespace(case))
@@ -117,7 +142,10 @@ def test_the_first_lines_that_check_says_of_a_sick_model_make_it_learn(case: str
 def test_screens_show_the_lines_and_no_command_that_would_train(tmp_path: Path) -> None:
     train(tmp_path / "sick.h5", namespace("vanishing"), epochs=4)
     shown = command("check", str(tmp_path / "sick.h5")).out
-    assert "model.encoder[0] = torch.nn.Sequential(model.encoder[0], torch.nn.BatchNorm1d(model.encoder[0].out_features))" in shown
+    assert (
+        "model.encoder[0] = torch.nn.Sequential(model.encoder[0], "
+        "torch.nn.BatchNorm1d(model.encoder[0].out_features))"
+    ) in shown
     assert "for i in range(0, 9):\n           model.blocks[i].fc = torch.nn.Sequential(" in shown
     assert "dlprobe train" not in shown
     assert "dlprobe prescribe" not in shown

@@ -1,4 +1,6 @@
-"""The probe: one extra pass on a fixed batch that leaves the training as it is, for trainings whose own passes hooks cannot see."""
+"""The probe: one extra pass on a fixed batch that leaves the training as it is, for trainings
+whose own passes hooks cannot see.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,12 @@ class Spoiled(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.norm, self.drop, self.head = torch.nn.Linear(6, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 3)
+        self.first, self.norm, self.drop, self.head = (
+            torch.nn.Linear(6, 8),
+            torch.nn.BatchNorm1d(8),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(8, 3),
+        )
 
     def forward(self, x: Any) -> Any:
         return self.head(self.drop(torch.relu(self.norm(self.first(x)))))
@@ -57,7 +64,9 @@ def test_a_training_with_its_optimizer_inside_the_backward_pass_is_probed(tmp_pa
         assert list(run.steps) == [0, 4, 8]
         assert max(differences(run, expected).values()) < 1e-5
         assert (run.facts.optimizer, run.facts.batch_size) == (None, None)
-        assert run.facts.notes == ("every row is of one extra pass on a fixed batch, so updates are not recorded",)
+        assert run.facts.notes == (
+            "every row is of one extra pass on a fixed batch, so updates are not recorded",
+        )
         assert not run.is_recorded("learning_rate")
 
 
@@ -65,7 +74,11 @@ def trained(probed: bool, path: Path) -> Any:
     torch.manual_seed(1)
     model = torch.compile(Spoiled(), backend="eager")
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    probe = dlprobe.recorders.Probe(model, F.cross_entropy, batches(5, 1)[0], path, optimizer=optimizer) if probed else None
+    probe = (
+        dlprobe.recorders.Probe(model, F.cross_entropy, batches(5, 1)[0], path, optimizer=optimizer)
+        if probed
+        else None
+    )
     for step, (x, y) in enumerate(batches(0, 5)):
         if probe is not None:
             probe(step)
@@ -77,8 +90,12 @@ def trained(probed: bool, path: Path) -> Any:
     return [*model.state_dict().values(), torch.rand(3)]
 
 
-def test_a_probe_leaves_weights_running_statistics_and_random_numbers_as_they_are(tmp_path: Path) -> None:
-    for one, other in zip(trained(True, tmp_path / "run.h5"), trained(False, tmp_path / "none.h5"), strict=True):
+def test_a_probe_leaves_weights_running_statistics_and_random_numbers_as_they_are(
+    tmp_path: Path,
+) -> None:
+    for one, other in zip(
+        trained(True, tmp_path / "run.h5"), trained(False, tmp_path / "none.h5"), strict=True
+    ):
         assert torch.equal(one, other)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         np.testing.assert_allclose(run.scalar("learning_rate"), 0.1)
@@ -87,7 +104,13 @@ def test_a_probe_leaves_weights_running_statistics_and_random_numbers_as_they_ar
 
 
 def test_what_is_no_pytorch_model_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"model is a dict, expected a torch\.nn\.Module or, on jax, a keras\.Model: .* dlprobe\.recorders\.arrays\.Recorder"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"model is a dict, expected a torch\.nn\.Module or, on jax, a keras\.Model: .* "
+            r"dlprobe\.recorders\.arrays\.Recorder"
+        ),
+    ):
         dlprobe.recorders.Probe({}, F.cross_entropy, batches(0, 1)[0], tmp_path / "run.h5")
     probe = dlprobe.recorders.Probe(Net(), F.cross_entropy, batches(0, 1)[0], tmp_path / "run.h5")
     probe(3)

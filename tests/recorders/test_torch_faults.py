@@ -1,4 +1,6 @@
-"""The PyTorch recorder where something fails, is wrong or ends early: nothing of the user's breaks."""
+"""The PyTorch recorder where something fails, is wrong or ends early: nothing of the user's
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ import dlprobe
 from dlprobe.errors import ConfigError, DlprobeWarning, RunFileError
 
 
-def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dlprobe.recorders.torch.passes import Passes
 
     real, count = Passes._signal, [0]
@@ -45,11 +49,19 @@ def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(tmp_p
         with dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5") as rec:
             for x, y in batches(0, 6):
                 plain_step(model, optimizer, x, y, rec)
-    expected = "the recorder of dlprobe: stopped recording at step 2, the training goes on: RuntimeError: out of luck"
+    expected = (
+        "the recorder of dlprobe: stopped recording at step 2, the training goes on: "
+        "RuntimeError: out of luck"
+    )
     assert [(each.category, str(each.message)) for each in told] == [(DlprobeWarning, expected)]
     train_plainly(other, 6)
-    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), other.parameters(), strict=True))
-    assert not [module for module in model.modules() if module._forward_hooks or module._forward_pre_hooks]
+    assert all(
+        torch.equal(one, two)
+        for one, two in zip(model.parameters(), other.parameters(), strict=True)
+    )
+    assert not [
+        module for module in model.modules() if module._forward_hooks or module._forward_pre_hooks
+    ]
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         assert (run.status, list(run.steps)) == ("interrupted", [0, 1])
 
@@ -90,7 +102,9 @@ def test_what_the_user_gives_wrongly_is_left_out_with_a_warning(tmp_path: Path) 
         plain_step(model, optimizer, *batches(0, 1)[0], rec)
         with pytest.warns(DlprobeWarning, match="left out evaluation: .*val_los"):
             rec.evaluation(val_los=1.0)
-        with pytest.warns(DlprobeWarning, match="left out data: .*the first step is recorded already"):
+        with pytest.warns(
+            DlprobeWarning, match="left out data: .*the first step is recorded already"
+        ):
             rec.data(np.ones((2, 2)), np.ones(2))
         plain_step(model, optimizer, *batches(0, 1)[0], rec)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
@@ -111,7 +125,9 @@ def test_nan_at_a_step_is_a_row_and_the_run_diverged(tmp_path: Path) -> None:
         assert run.status == "diverged"
         assert list(run.steps) == [0, 1, 2]  # after NaN weights nothing is left to describe
         assert list(run.row(2)["nonfinite_forward"]) == [0.0, 2.0 * 32, 2.0 * 32 * 3]
-    found = json.loads(command("check", str(tmp_path / "run.h5"), "--format", "json").out)["runs"][0]["findings"]
+    found = json.loads(command("check", str(tmp_path / "run.h5"), "--format", "json").out)["runs"][
+        0
+    ]["findings"]
     assert "N001" in [each["code"] for each in found]
 
 
@@ -136,7 +152,13 @@ def test_hooks_are_there_at_recorded_steps_only(tmp_path: Path) -> None:
     model, seen = Net(), []
 
     def step(model: Any, optimizer: Any, x: Any, y: Any, rec: Any) -> None:
-        seen.append(sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()) > 0)
+        seen.append(
+            sum(
+                len(module._forward_hooks) + len(module._forward_pre_hooks)
+                for module in model.modules()
+            )
+            > 0
+        )
         plain_step(model, optimizer, x, y, rec)
 
     recorded(model, tmp_path / "run.h5", step, steps=5, every=3)
@@ -157,11 +179,17 @@ with dlprobe.recorders.torch.record(model, optimizer, "run.h5") as rec:
         loss.backward(); optimizer.step(); optimizer.zero_grad(); rec.loss(loss)
         if step > 20 and os.path.getsize("run.h5.journal") > 60_000:
             os.kill(os.getpid(), signal.SIGKILL)
-"""
+"""  # noqa: E501
 
 
 def test_a_killed_training_leaves_a_run_that_can_be_read(tmp_path: Path) -> None:
-    result = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()}, check=False, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        check=False,
+        timeout=120,
+    )
     assert result.returncode == -signal.SIGKILL
     with recorded_torch.opened(tmp_path / "run.h5.journal") as run:
         assert run.status == "interrupted"
@@ -192,15 +220,23 @@ with dlprobe.recorders.torch.record(parallel, optimizer, f"{sys.argv[2]}/run.h5"
         optimizer.step(); optimizer.zero_grad(); rec.loss(loss)
 dist.barrier()  # who leaves first would break the connection of the other
 dist.destroy_process_group()
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("clip", [False, True])
-def test_of_two_processes_the_first_writes_and_gradients_are_those_of_both(clip: bool, tmp_path: Path) -> None:
+def test_of_two_processes_the_first_writes_and_gradients_are_those_of_both(
+    clip: bool, tmp_path: Path
+) -> None:
     """A parameter hook would see 1.35 and 1.70 times the truth."""
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
-    commands = [[sys.executable, "-c", DISTRIBUTED, str(rank), str(tmp_path), *(["clip"] if clip else [])] for rank in range(2)]
-    running = [subprocess.Popen(each, env=environment, stderr=subprocess.PIPE, text=True) for each in commands]
+    commands = [
+        [sys.executable, "-c", DISTRIBUTED, str(rank), str(tmp_path), *(["clip"] if clip else [])]
+        for rank in range(2)
+    ]
+    running = [
+        subprocess.Popen(each, env=environment, stderr=subprocess.PIPE, text=True)
+        for each in commands
+    ]
     assert [(each.communicate(timeout=120)[1], each.returncode)[1] for each in running] == [0, 0]
     model = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.ReLU(), torch.nn.Linear(12, 3))
     model.load_state_dict(torch.load(tmp_path / "start0.pt"))
@@ -209,7 +245,10 @@ def test_of_two_processes_the_first_writes_and_gradients_are_those_of_both(clip:
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         assert any("samples of process 0" in note for note in run.facts.notes or ())
         for step in range(3):
-            x, y = torch.randn(32, 6, generator=random), torch.randint(0, 3, (32,), generator=random)
+            x, y = (
+                torch.randn(32, 6, generator=random),
+                torch.randint(0, 3, (32,), generator=random),
+            )
             F.cross_entropy(model(x), y).backward()
             row = run.row(step)
             expected = [float(layer.weight.grad.norm()) for layer in (model[0], model[2])]
@@ -218,22 +257,36 @@ def test_of_two_processes_the_first_writes_and_gradients_are_those_of_both(clip:
             assert row["preactivation_variance"][0] == pytest.approx(z.var(), rel=TOLERANCE)
             if clip:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
-            np.testing.assert_allclose(row["clipped_gradient_l2"], [float(layer.weight.grad.norm()) for layer in (model[0], model[2])], rtol=TOLERANCE)
+            np.testing.assert_allclose(
+                row["clipped_gradient_l2"],
+                [float(layer.weight.grad.norm()) for layer in (model[0], model[2])],
+                rtol=TOLERANCE,
+            )
             optimizer.step()
             optimizer.zero_grad()
 
 
-# --- refused -------------------------------------------------------------------------------------------------------------------------------------------------
+# --- refused
+# --------------------------------------------------------------------------------------------------
 
 
 def test_what_hooks_cannot_record_is_refused_with_the_way_that_can(tmp_path: Path) -> None:
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    with pytest.raises(ConfigError, match=r"DataParallel hands hooks pieces of the model: record it with dlprobe\.recorders\.Probe"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"DataParallel hands hooks pieces of the model: record it with "
+            r"dlprobe\.recorders\.Probe"
+        ),
+    ):
         dlprobe.recorders.torch.record(torch.nn.DataParallel(model), optimizer, tmp_path / "run.h5")
     for parameter in model.parameters():
         parameter.register_post_accumulate_grad_hook(lambda p: None)
-    with pytest.raises(ConfigError, match=r"encoder\.0\.weight has a hook .* optimizer inside the backward pass.*Probe"):
+    with pytest.raises(
+        ConfigError,
+        match=r"encoder\.0\.weight has a hook .* optimizer inside the backward pass.*Probe",
+    ):
         dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5")
     (tmp_path / "there.h5").touch()
     with pytest.raises(RunFileError, match="exists already"):
@@ -247,7 +300,13 @@ def test_importing_dlprobe_and_its_recorders_loads_no_framework() -> None:
         dlprobe.recorders.torch.record, dlprobe.recorders.arrays.Recorder
         print(*(name for name in ("torch", "keras", "jax", "h5py") if name in sys.modules))
     """)
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
     assert result.stdout.split() in ([], ["h5py"])
 
 

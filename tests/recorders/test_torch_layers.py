@@ -16,11 +16,17 @@ from small_nets import NORMS, network, targets_for
 import dlprobe
 from tests.nn import test_torch_twins as twins
 
-KNOWN = [name for name in twins.HIDDEN if name in twins.ACTIVATIONS and name not in ("hard_sigmoid", "glu")] + ["prelu"]
+KNOWN = [
+    name
+    for name in twins.HIDDEN
+    if name in twins.ACTIVATIONS and name not in ("hard_sigmoid", "glu")
+] + ["prelu"]
 
 
 @pytest.mark.parametrize("activation", KNOWN)
-def test_activations_are_recognized_and_recorded_as_dlprobes(activation: str, tmp_path: Path) -> None:
+def test_activations_are_recognized_and_recorded_as_dlprobes(
+    activation: str, tmp_path: Path
+) -> None:
     case = twins.Case(None, "sgd", True, activation, "cross_entropy", "softmax", twins.SAMPLES)
     compare_case(case, tmp_path)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
@@ -29,12 +35,16 @@ def test_activations_are_recognized_and_recorded_as_dlprobes(activation: str, tm
 
 
 @pytest.mark.parametrize("norm", [norm for norm in NORMS if norm], ids=str)
-def test_norms_are_recognized_and_recorded_as_dlprobes(norm: tuple[str, bool], tmp_path: Path) -> None:
+def test_norms_are_recognized_and_recorded_as_dlprobes(
+    norm: tuple[str, bool], tmp_path: Path
+) -> None:
     case = twins.Case(norm, "sgd", True, "relu", "cross_entropy", "softmax", twins.SAMPLES)
     compare_case(case, tmp_path)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         assert [layer.normalization for layer in run.layer_facts] == [norm[0], norm[0], "none"]
-        assert [layer.norm_position for layer in run.layer_facts[:2]] == ["after" if norm[1] else "before"] * 2
+        assert [layer.norm_position for layer in run.layer_facts[:2]] == [
+            "after" if norm[1] else "before"
+        ] * 2
 
 
 def compare_case(case: twins.Case, folder: Path) -> None:
@@ -45,12 +55,16 @@ def compare_case(case: twins.Case, folder: Path) -> None:
     with dlprobe.recorders.torch.record(model, optimizer, folder / "run.h5", strict=True) as rec:
         for chosen in list(slow_twins.batches(twins.SAMPLES, case.batch, net.seed, 3)):
             optimizer.zero_grad()
-            loss = twins.criterion(case.loss, model(torch.tensor(inputs[chosen])), torch.tensor(targets[chosen]))
+            loss = twins.criterion(
+                case.loss, model(torch.tensor(inputs[chosen])), torch.tensor(targets[chosen])
+            )
             rec.loss(loss)
             loss.backward()
             optimizer.step()
     result = net.train(inputs, targets, 0, np.full(3, twins.rate_of(case.optimizer)))
-    expected = {name: result.statistics[:, :, index] for index, name in enumerate(recorded_torch.NAMES)}
+    expected = {
+        name: result.statistics[:, :, index] for index, name in enumerate(recorded_torch.NAMES)
+    }
     with recorded_torch.opened(folder / "run.h5") as run:
         found = differences(run, {**expected, "batch_loss": result.scalars[:, 0]})
         assert {name: apart for name, apart in found.items() if not apart < TOLERANCE} == {}
@@ -98,15 +112,23 @@ def one_row(model: Any, run_once: Callable[[Any], Any], path: Path) -> Any:
 
 
 def test_dropout_is_named_and_a_is_before_it(tmp_path: Path) -> None:
-    """With a batch of one sample, the root mean square of sample gradients is that of the gradient, whatever was dropped."""
+    """With a batch of one sample, the root mean square of sample gradients is that of the
+    gradient, whatever was dropped.
+    """
     torch.manual_seed(7)
-    model = torch.nn.Sequential(torch.nn.Linear(6, 50), torch.nn.Tanh(), torch.nn.Dropout(0.5), torch.nn.Linear(50, 3))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(6, 50), torch.nn.Tanh(), torch.nn.Dropout(0.5), torch.nn.Linear(50, 3)
+    )
     x = torch.randn(1, 6)
     a = torch.tanh(model[0](x)).detach().numpy()
-    with one_row(model, lambda m: F.cross_entropy(m(x), torch.tensor([1])), tmp_path / "run.h5") as run:
+    with one_row(
+        model, lambda m: F.cross_entropy(m(x), torch.tensor([1])), tmp_path / "run.h5"
+    ) as run:
         assert [layer.dropout for layer in run.layer_facts] == [0.5, 0.0]
         assert run.row(0)["activation_mean"][0] == pytest.approx(a.mean(), rel=1e-5)
-        np.testing.assert_allclose(run.row(0)["gradient_sample_rms"], run.row(0)["gradient_rms"], rtol=1e-5)
+        np.testing.assert_allclose(
+            run.row(0)["gradient_sample_rms"], run.row(0)["gradient_rms"], rtol=1e-5
+        )
 
 
 def test_a_shared_module_is_one_layer_with_all_its_calls(tmp_path: Path) -> None:
@@ -130,19 +152,36 @@ def test_a_shared_module_is_one_layer_with_all_its_calls(tmp_path: Path) -> None
         assert [layer.name for layer in run.layer_facts] == ["core", "head"]
         assert row["preactivation_variance"][0] == pytest.approx(z.var(), rel=1e-5)
         assert row["error_signal_rms"][0] == pytest.approx(16 * np.sqrt(np.mean(d**2)), rel=1e-5)
-        assert row["activation_sample_variance"][0] == pytest.approx(np.tanh(z).var(axis=0).mean(), rel=1e-5)
+        assert row["activation_sample_variance"][0] == pytest.approx(
+            np.tanh(z).var(axis=0).mean(), rel=1e-5
+        )
         assert np.isnan(row["gradient_sample_rms"][0])
 
 
 def test_tied_weights_are_named(tmp_path: Path) -> None:
     torch.manual_seed(9)
-    model = torch.nn.Sequential(torch.nn.Embedding(11, 8), torch.nn.Linear(8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 11, bias=False))
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(11, 8),
+        torch.nn.Linear(8, 8),
+        torch.nn.Tanh(),
+        torch.nn.Linear(8, 11, bias=False),
+    )
     model[3].weight = model[0].weight
     tokens = torch.randint(0, 11, (4, 5))
-    with one_row(model, lambda m: F.cross_entropy(m(tokens).flatten(0, 1), tokens.flatten()), tmp_path / "run.h5") as run:
+    with one_row(
+        model,
+        lambda m: F.cross_entropy(m(tokens).flatten(0, 1), tokens.flatten()),
+        tmp_path / "run.h5",
+    ) as run:
         row = run.row(0)
-        assert row["gradient_l2"][0] == row["gradient_l2"][2] == pytest.approx(float(model[0].weight.grad.norm()), rel=1e-6)
-        assert run.scalar("gradient_norm")[0] == pytest.approx(float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])), rel=1e-6)
+        assert (
+            row["gradient_l2"][0]
+            == row["gradient_l2"][2]
+            == pytest.approx(float(model[0].weight.grad.norm()), rel=1e-6)
+        )
+        assert run.scalar("gradient_norm")[0] == pytest.approx(
+            float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])), rel=1e-6
+        )
         assert any("3: shares its weight with 0" in note for note in run.facts.notes or ())
         assert [layer.fan_in for layer in run.layer_facts] == [None, 8, 8]
 
@@ -155,8 +194,14 @@ def test_sample_gradients_of_a_dense_layer_over_tokens_are_exact(tmp_path: Path)
     def loss(m: Any, rows: Any = slice(None)) -> Any:
         return F.cross_entropy(m(x[rows]).flatten(0, 1), y[rows].flatten())
 
-    own = [torch.autograd.grad(loss(model, slice(i, i + 1)), [model[0].weight, model[2].weight]) for i in range(5)]
-    expected = [np.sqrt(np.mean([float((each[k] ** 2).sum()) for each in own]) / own[0][k].numel()) for k in range(2)]
+    own = [
+        torch.autograd.grad(loss(model, slice(i, i + 1)), [model[0].weight, model[2].weight])
+        for i in range(5)
+    ]
+    expected = [
+        np.sqrt(np.mean([float((each[k] ** 2).sum()) for each in own]) / own[0][k].numel())
+        for k in range(2)
+    ]
     with one_row(model, loss, tmp_path / "run.h5") as run:
         np.testing.assert_allclose(run.row(0)["gradient_sample_rms"], expected, rtol=1e-5)
         assert run.facts.batch_size == 5
@@ -164,7 +209,9 @@ def test_sample_gradients_of_a_dense_layer_over_tokens_are_exact(tmp_path: Path)
 
 def test_a_convolution_has_a_unit_per_channel(tmp_path: Path) -> None:
     torch.manual_seed(11)
-    model = torch.nn.Sequential(torch.nn.Conv2d(2, 5, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(5 * 4 * 4, 3))
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 5, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(5 * 4 * 4, 3)
+    )
     x, y = torch.randn(8, 2, 6, 6), torch.randint(0, 3, (8,))
     z = model[0](x)
     (d,) = torch.autograd.grad(F.cross_entropy(model[3](torch.relu(z).flatten(1)), y), z)
@@ -173,8 +220,12 @@ def test_a_convolution_has_a_unit_per_channel(tmp_path: Path) -> None:
         row = run.row(0)
         assert (run.layer_facts[0].fan_in, run.layer_facts[0].units) == (18, 5)
         assert row["preactivation_mean_square"][0] == pytest.approx(np.mean(rows**2), rel=1e-5)
-        assert row["activation_sample_variance"][0] == pytest.approx(np.maximum(rows, 0).var(axis=0).mean(), rel=1e-5)
-        assert row["error_signal_rms"][0] == pytest.approx(8 * float(d.pow(2).mean().sqrt()), rel=1e-5)
+        assert row["activation_sample_variance"][0] == pytest.approx(
+            np.maximum(rows, 0).var(axis=0).mean(), rel=1e-5
+        )
+        assert row["error_signal_rms"][0] == pytest.approx(
+            8 * float(d.pow(2).mean().sqrt()), rel=1e-5
+        )
         assert row["gradient_l2"][0] == pytest.approx(float(model[0].weight.grad.norm()), rel=1e-5)
 
 
@@ -184,7 +235,11 @@ def test_a_residual_sum_is_part_of_a(tmp_path: Path) -> None:
     class Residual(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.first, self.second, self.head = torch.nn.Linear(6, 6), torch.nn.Linear(6, 6), torch.nn.Linear(6, 3)
+            self.first, self.second, self.head = (
+                torch.nn.Linear(6, 6),
+                torch.nn.Linear(6, 6),
+                torch.nn.Linear(6, 3),
+            )
 
         def forward(self, x: Any) -> Any:
             x = torch.relu(self.first(x))
@@ -208,7 +263,11 @@ def test_what_hooks_never_see_is_listed_and_never_0(tmp_path: Path) -> None:
     class Attends(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.inside, self.attention, self.unused = torch.nn.Linear(4, 8), torch.nn.MultiheadAttention(8, 2, batch_first=True), torch.nn.Linear(3, 3)
+            self.inside, self.attention, self.unused = (
+                torch.nn.Linear(4, 8),
+                torch.nn.MultiheadAttention(8, 2, batch_first=True),
+                torch.nn.Linear(3, 3),
+            )
             self.direct, self.head = torch.nn.Linear(8, 8), torch.nn.Linear(8, 3)
 
         def forward(self, x: Any) -> Any:
@@ -237,5 +296,7 @@ def test_a_recurrent_layer_has_output_and_gradient(tmp_path: Path) -> None:
     model, x, y = Reads(), torch.randn(7, 5, 4), torch.randint(0, 3, (7,))
     with one_row(model, lambda m: F.cross_entropy(m(x), y), tmp_path / "run.h5") as run:
         weights = [model.core.weight_ih_l0, model.core.weight_hh_l0]
-        assert run.row(0)["gradient_l2"][0] == pytest.approx(float(torch.cat([w.grad.flatten() for w in weights]).norm()), rel=1e-5)
+        assert run.row(0)["gradient_l2"][0] == pytest.approx(
+            float(torch.cat([w.grad.flatten() for w in weights]).norm()), rel=1e-5
+        )
         assert run.row(0).is_recorded("preactivation_mean")

@@ -1,4 +1,6 @@
-"""The PyTorch recorder: rows are dlprobe's own numbers or absent with a reason, and the training is bit for bit the same."""
+"""The PyTorch recorder: rows are dlprobe's own numbers or absent with a reason, and the
+training is bit for bit the same.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import recorded_torch
-from recorded_torch import RATE, TOLERANCE, F, Loop, Net, differences, own_rows, recorded, torch, weights_of
+from recorded_torch import (
+    RATE,
+    TOLERANCE,
+    F,
+    Loop,
+    Net,
+    differences,
+    own_rows,
+    recorded,
+    torch,
+    weights_of,
+)
 
-LOOPS = [  # each value of the matrix, and the pairs that go together badly; the whole matrix is `python -m tests.frameworks recorders`
+# each value of the matrix, and the pairs that go together badly; the whole matrix is `python -m
+# tests.frameworks recorders`
+LOOPS = [
     Loop(),
     Loop(accumulate=4, clip=True),
     Loop(precision="scaler", clip=True),
@@ -25,9 +40,13 @@ LOOPS = [  # each value of the matrix, and the pairs that go together badly; the
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=str)
-def test_a_recorded_loop_has_dlprobes_own_numbers_and_the_weights_of_an_unrecorded_one(loop: Loop, tmp_path: Path) -> None:
+def test_a_recorded_loop_has_dlprobes_own_numbers_and_the_weights_of_an_unrecorded_one(
+    loop: Loop, tmp_path: Path
+) -> None:
     trained = recorded_torch.train(loop, tmp_path / "run.h5")
-    for one, other in zip(trained.parameters, recorded_torch.train(loop, None).parameters, strict=True):
+    for one, other in zip(
+        trained.parameters, recorded_torch.train(loop, None).parameters, strict=True
+    ):
         assert torch.equal(one, other)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         found = differences(run, own_rows(trained, loop))
@@ -37,7 +56,9 @@ def test_a_recorded_loop_has_dlprobes_own_numbers_and_the_weights_of_an_unrecord
         assert run.facts.notes is None
 
 
-def test_under_autocast_rows_are_dlprobes_numbers_to_the_rounding_of_bfloat16(tmp_path: Path) -> None:
+def test_under_autocast_rows_are_dlprobes_numbers_to_the_rounding_of_bfloat16(
+    tmp_path: Path,
+) -> None:
     """Eight bits: 0.4 % an operation; gradients of random labels cancel to a third."""
     trained = recorded_torch.train(Loop(precision="bf16"), tmp_path / "run.h5")
     with recorded_torch.opened(tmp_path / "run.h5") as run:
@@ -92,7 +113,9 @@ class Reordered(Net):
         self._modules = dict(reversed(self._modules.items()))
 
 
-@pytest.mark.parametrize("kind", [InPlace, Functional, Checkpointed, Reordered], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [InPlace, Functional, Checkpointed, Reordered], ids=lambda kind: kind.__name__
+)
 def test_however_the_net_is_written_the_rows_are_the_same(kind: Any, tmp_path: Path) -> None:
     torch.manual_seed(1)
     trained = recorded(kind(), tmp_path / "run.h5")
@@ -101,7 +124,11 @@ def test_however_the_net_is_written_the_rows_are_the_same(kind: Any, tmp_path: P
         assert {name: apart for name, apart in found.items() if not apart < TOLERANCE} == {}
         assert [layer.name for layer in run.layer_facts] == ["encoder.0", "encoder.2", "head"]
         assert [layer.activation for layer in run.layer_facts] == ["relu", "relu", "softmax"]
-        assert (run.facts.loss, run.facts.optimizer, run.facts.batch_size) == ("cross_entropy", "sgd", 32)
+        assert (run.facts.loss, run.facts.optimizer, run.facts.batch_size) == (
+            "cross_entropy",
+            "sgd",
+            32,
+        )
 
 
 def test_reentrant_checkpoints_are_recorded_when_they_are_computed_again(tmp_path: Path) -> None:
@@ -140,7 +167,10 @@ def test_evaluations_inside_the_loop_do_not_count(tmp_path: Path) -> None:
 def test_two_optimizers_make_one_step(tmp_path: Path) -> None:
     torch.manual_seed(3)
     model = Net()
-    pair = [torch.optim.SGD(model.encoder.parameters(), lr=RATE), torch.optim.SGD(model.head.parameters(), lr=RATE)]
+    pair = [
+        torch.optim.SGD(model.encoder.parameters(), lr=RATE),
+        torch.optim.SGD(model.head.parameters(), lr=RATE),
+    ]
 
     def step(model: Any, last: Any, x: Any, y: Any, rec: Any) -> None:
         loss = F.cross_entropy(model(x), y)
@@ -156,7 +186,9 @@ def test_two_optimizers_make_one_step(tmp_path: Path) -> None:
         assert max(differences(run, own_rows(trained, Loop())).values()) < TOLERANCE
 
 
-def test_with_lbfgs_a_row_is_of_the_first_closure_for_it_describes_the_net_before_the_update(tmp_path: Path) -> None:
+def test_with_lbfgs_a_row_is_of_the_first_closure_for_it_describes_the_net_before_the_update(
+    tmp_path: Path,
+) -> None:
     torch.manual_seed(4)
     model = Net()
     optimizer = torch.optim.LBFGS(model.parameters(), lr=RATE, max_iter=5)
@@ -175,7 +207,10 @@ def test_with_lbfgs_a_row_is_of_the_first_closure_for_it_describes_the_net_befor
 
     trained = recorded(model, tmp_path / "run.h5", step, optimizer=optimizer)
     expected = own_rows(trained, Loop())
-    moved = [[np.linalg.norm(b[2 * k] - a[2 * k]) / np.linalg.norm(a[2 * k]) for k in range(3)] for a, b in zip(trained.before, after, strict=True)]
+    moved = [
+        [np.linalg.norm(b[2 * k] - a[2 * k]) / np.linalg.norm(a[2 * k]) for k in range(3)]
+        for a, b in zip(trained.before, after, strict=True)
+    ]
     expected["update_ratio"] = np.array(moved, np.float32)
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         assert max(differences(run, expected).values()) < TOLERANCE
@@ -185,15 +220,29 @@ def test_a_frozen_layer_has_its_forward_numbers_and_a_note(tmp_path: Path) -> No
     torch.manual_seed(5)
     model = Net()
     model.encoder[0].requires_grad_(False)
-    trained = recorded(model, tmp_path / "run.h5", optimizer=torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE))
+    trained = recorded(
+        model,
+        tmp_path / "run.h5",
+        optimizer=torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE),
+    )
     expected = own_rows(trained, Loop())
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         assert run.facts.notes == ("encoder.0: frozen, so it has no gradient and no update",)
-        for name in ("preactivation_variance", "activation_mean", "dead_fraction", "weight_l2", "bias_rms"):
-            np.testing.assert_allclose(run.statistic(name), expected[name], rtol=TOLERANCE, err_msg=name)
+        for name in (
+            "preactivation_variance",
+            "activation_mean",
+            "dead_fraction",
+            "weight_l2",
+            "bias_rms",
+        ):
+            np.testing.assert_allclose(
+                run.statistic(name), expected[name], rtol=TOLERANCE, err_msg=name
+            )
         for name in ("gradient_l2", "error_signal_rms", "update_ratio", "gradient_sample_rms"):
             assert np.isnan(run.statistic(name)[:, 0]).all(), name
-            np.testing.assert_allclose(run.statistic(name)[:, 1:], expected[name][:, 1:], rtol=TOLERANCE, err_msg=name)
+            np.testing.assert_allclose(
+                run.statistic(name)[:, 1:], expected[name][:, 1:], rtol=TOLERANCE, err_msg=name
+            )
 
 
 def test_skipping_zero_grad_to_none_or_zero_makes_no_difference(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from dlprobe.render.document import Density
 
 
 def of(shares: list[list[float]], **more: float) -> Density:
-    return Density(shares, list(range(0, 10 * len(shares), 10)), more.get("low", 0.0), more.get("high", 3.0))
+    return Density(
+        shares, list(range(0, 10 * len(shares), 10)), more.get("low", 0.0), more.get("high", 3.0)
+    )
 
 
 def test_values_stand_upwards_and_time_goes_to_the_right() -> None:
@@ -27,7 +29,9 @@ def test_what_is_not_empty_is_never_blank() -> None:
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("count", [1, 3, 20, 500])
 def test_it_keeps_to_the_width(count: int, width: int) -> None:
-    picture = density.draw(of([[0.5, 0.5]] * count, low=-1.23456e-7, high=2e9), width, density.SHADES)
+    picture = density.draw(
+        of([[0.5, 0.5]] * count, low=-1.23456e-7, high=2e9), width, density.SHADES
+    )
     assert all(picture.margin + 2 + len(text) <= width for _, text in picture.rows)
     assert len(picture.steps) + picture.margin + 2 <= width + 6
     assert picture.steps.startswith("0")

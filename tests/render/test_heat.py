@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from dlprobe.render.document import HeatCell
-from dlprobe.render.heat import HIGH_COLOR, LOW_COLOR, MIDDLE_COLOR, MISSING_COLOR, cell_texts, ink, legend, shade
+from dlprobe.render.heat import (
+    HIGH_COLOR,
+    LOW_COLOR,
+    MIDDLE_COLOR,
+    MISSING_COLOR,
+    cell_texts,
+    ink,
+    legend,
+    shade,
+)
 
 
 def test_the_scale_is_neutral_at_zero_and_clipped_at_its_ends() -> None:
@@ -16,7 +25,9 @@ def test_the_scale_is_neutral_at_zero_and_clipped_at_its_ends() -> None:
 
 
 def test_ink_is_readable_on_every_shade() -> None:
-    """Contrast of at least 4.5 : 1 (WCAG 2 level AA), with its relative luminance and a gamma of 2.2."""
+    """Contrast of at least 4.5 : 1 (WCAG 2 level AA), with its relative luminance and a gamma
+    of 2.2.
+    """
 
     def luminance(color: tuple[int, int, int]) -> float:
         red, green, blue = ((part / 255) ** 2.2 for part in color)
@@ -37,5 +48,11 @@ def test_numbers_stand_under_each_other_with_mark_and_accuracy_behind() -> None:
         [HeatCell(-0.01, "level", beside="97")],
     ]
     marks = {"level": "✓", "vanishing": "▼", "exploding": "▲", "diverged": "✗"}
-    assert [row[0] for row in cell_texts(column, marks)] == [" -5.7 ▼  10", "+12.0 ▲ 100", "      ✗", "    -", "  0.0 ✓  97"]
+    assert [row[0] for row in cell_texts(column, marks)] == [
+        " -5.7 ▼  10",
+        "+12.0 ▲ 100",
+        "      ✗",
+        "    -",
+        "  0.0 ✓  97",
+    ]
     assert legend((row[0].verdict for row in column[:2]), marks) == "▼ vanishing  ▲ exploding"

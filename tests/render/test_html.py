@@ -1,4 +1,6 @@
-"""Pages: nothing of a document becomes markup, the policy admits the page's own style and script alone, and a map's data are what it was given."""
+"""Pages: nothing of a document becomes markup, the policy admits the page's own style and
+script alone, and a map's data are what it was given.
+"""
 
 from __future__ import annotations
 
@@ -55,14 +57,20 @@ def every_block() -> doc.Document:
         doc.Markdown(NASTY),
         doc.Bullets([NASTY]),
         doc.Facts([(NASTY, NASTY)]),
-        doc.Table([doc.Column(NASTY, NASTY)], [[doc.Toned(NASTY, "bad")], [doc.Heights([1, 2])]], NASTY),
+        doc.Table(
+            [doc.Column(NASTY, NASTY)], [[doc.Toned(NASTY, "bad")], [doc.Heights([1, 2])]], NASTY
+        ),
         doc.Bars([NASTY], [1], [NASTY], NASTY),
-        doc.HeatTable([NASTY], [NASTY], [[doc.HeatCell(1.0, NASTY)]], NASTY, stub=NASTY, caption=NASTY),
+        doc.HeatTable(
+            [NASTY], [NASTY], [[doc.HeatCell(1.0, NASTY)]], NASTY, stub=NASTY, caption=NASTY
+        ),
         doc.Chart([doc.Series(NASTY, [0, 1], [1, 2])], "step", NASTY, caption=NASTY),
         doc.Density([[1.0]], [0], 0, 1, "step", NASTY, NASTY),
         doc.StepMap([0], [NASTY], [doc.LayerValues(NASTY, [[1.0]], NASTY)], NASTY),
         doc.Profile([doc.LayerSeries(NASTY, [1.0], NASTY)], [NASTY], caption=NASTY),
-        doc.Strips([doc.StripGroup(NASTY, [doc.Strip(NASTY, [1.0], [2.0], NASTY)])], [NASTY], NASTY),
+        doc.Strips(
+            [doc.StripGroup(NASTY, [doc.Strip(NASTY, [1.0], [2.0], NASTY)])], [NASTY], NASTY
+        ),
         doc.Image("a.svg", NASTY),
         doc.Verdict(NASTY, "bad"),
         doc.Choices([doc.Choice(NASTY, NASTY, NASTY)]),
@@ -76,18 +84,40 @@ def test_no_text_of_a_document_becomes_markup() -> None:
     page = html.page(every_block())
     found = Parsed(page)
     assert [tag for tag, _ in found.tags].count("script") == 3
-    assert {"img", "iframe", "object", "embed", "base", "form", "link"}.isdisjoint(tag for tag, _ in found.tags)
-    assert [(tag, key) for tag, attributes in found.tags for key in attributes if key.startswith("on") or key == "style"] == []
-    assert {value for _, attributes in found.tags for key, value in attributes.items() if key in ("href", "src") and not str(value).startswith("#")} == set()
+    assert {"img", "iframe", "object", "embed", "base", "form", "link"}.isdisjoint(
+        tag for tag, _ in found.tags
+    )
+    assert [
+        (tag, key)
+        for tag, attributes in found.tags
+        for key in attributes
+        if key.startswith("on") or key == "style"
+    ] == []
+    assert {
+        value
+        for _, attributes in found.tags
+        for key, value in attributes.items()
+        if key in ("href", "src") and not str(value).startswith("#")
+    } == set()
     assert json.loads(found.raw["script"][1])["note"] == NASTY
     assert found.text.count("<script>alert(1)</script>") >= 17
 
 
 def test_the_policy_names_the_hashes_of_the_style_and_script_that_are_there() -> None:
     found = Parsed(html.page(every_block()))
-    policy = next(str(attributes["content"]) for tag, attributes in found.tags if attributes.get("http-equiv") == "Content-Security-Policy")
-    hashes = {kind: f"'sha256-{base64.b64encode(hashlib.sha256(found.raw[kind][-1].encode()).digest()).decode()}'" for kind in found.raw}
-    assert policy == f"default-src 'none'; style-src {hashes['style']}; script-src {hashes['script']}; base-uri 'none'; form-action 'none'"
+    policy = next(
+        str(attributes["content"])
+        for tag, attributes in found.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    hashes = {
+        kind: f"'sha256-{base64.b64encode(hashlib.sha256(found.raw[kind][-1].encode()).digest()).decode()}'"  # noqa: E501
+        for kind in found.raw
+    }
+    assert policy == (
+        f"default-src 'none'; style-src {hashes['style']}; script-src {hashes['script']}; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def test_every_picture_is_an_image_with_a_name_and_ids_are_there_once() -> None:
@@ -101,24 +131,39 @@ def test_every_picture_is_an_image_with_a_name_and_ids_are_there_once() -> None:
 
 
 def test_a_first_cell_that_is_called_as_a_heading_leads_there() -> None:
-    document = doc.Document("", [doc.Table([doc.Column("run")], [["seed_1"], ["seed_2"]]), doc.Heading("seed_1", 2)])
+    document = doc.Document(
+        "", [doc.Table([doc.Column("run")], [["seed_1"], ["seed_2"]]), doc.Heading("seed_1", 2)]
+    )
     found = Parsed(html.page(document))
     (link,) = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
     assert link == f"#{next(attributes['id'] for tag, attributes in found.tags if tag == 'h3')}"
 
 
-@pytest.mark.parametrize("values", [[[1e-12, 1.0], [1e-3, 0.0]], [[-2.0, 5.0], [math.nan, 1.5]], [[3.0, 3.0], [math.inf, 3.0]]])
-def test_codes_of_a_map_are_its_values_to_a_four_thousandth_of_the_scale(values: list[list[float]]) -> None:
-    (found,) = map_data(doc.StepMap([0, 64], ["a", "b"], [doc.LayerValues("x", values)]))["quantities"]
+@pytest.mark.parametrize(
+    "values",
+    [[[1e-12, 1.0], [1e-3, 0.0]], [[-2.0, 5.0], [math.nan, 1.5]], [[3.0, 3.0], [math.inf, 3.0]]],
+)
+def test_codes_of_a_map_are_its_values_to_a_four_thousandth_of_the_scale(
+    values: list[list[float]],
+) -> None:
+    (found,) = map_data(doc.StepMap([0, 64], ["a", "b"], [doc.LayerValues("x", values)]))[
+        "quantities"
+    ]
     nearly = 0.0 if found["log"] else (found["high"] - found["low"]) / 4000
     for index, value in enumerate(value for column in values for value in column):
-        assert decoded(found, index) == (pytest.approx(value, rel=0.01, abs=nearly) if math.isfinite(value) else None)
+        assert decoded(found, index) == (
+            pytest.approx(value, rel=0.01, abs=nearly) if math.isfinite(value) else None
+        )
 
 
 def decoded(quantity: dict[str, Any], index: int) -> float | None:
-    """The value of a code, as the page's script reads it: big-endian digits to base 64 of RFC 4648 §5 in another order, "-" before "_"."""
+    """The value of a code, as the page's script reads it: big-endian digits to base 64 of RFC
+    4648 §5 in another order, "-" before "_".
+    """
     digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    code = digits.index(quantity["codes"][2 * index]) * 64 + digits.index(quantity["codes"][2 * index + 1])
+    code = digits.index(quantity["codes"][2 * index]) * 64 + digits.index(
+        quantity["codes"][2 * index + 1]
+    )
     if code < 2:
         return None if code == 0 else 0.0
     place = quantity["low"] + (code - 2) / 4093 * (quantity["high"] - quantity["low"])

@@ -1,4 +1,6 @@
-"""Reports of runs: what they leave out, how they name things, and that what they print can be typed."""
+"""Reports of runs: what they leave out, how they name things, and that what they print can be
+typed.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,15 @@ def moment(step: int, verdict: Any) -> StepProfile:
         ("exploding", "diverged", "exploding"),
     ],
 )
-def test_verdict_is_that_of_the_first_step_unless_that_was_unbroken(first: str, last: str, overall: str) -> None:
-    assert run.overall(RunProfile(("hidden_1", "hidden_2"), moment(0, first), moment(9, last), None)).verdict == overall
+def test_verdict_is_that_of_the_first_step_unless_that_was_unbroken(
+    first: str, last: str, overall: str
+) -> None:
+    assert (
+        run.overall(
+            RunProfile(("hidden_1", "hidden_2"), moment(0, first), moment(9, last), None)
+        ).verdict
+        == overall
+    )
 
 
 def test_run_of_a_single_recorded_step_is_judged_once() -> None:
@@ -46,8 +55,18 @@ def test_run_of_a_single_recorded_step_is_judged_once() -> None:
 
 def stub(task: str = "classification", **final: float) -> Any:
     """A run of 6 training and 2 validation samples without a test part."""
-    evaluations = {"step": np.array([0, 4]), "train_loss": np.array([2.0, 1.0]), "val_loss": np.array([3.0, 1.5])}
-    data = {"task": task, "name": "stub", "train_indices": np.arange(6), "val_indices": np.arange(2), "test_indices": np.arange(0)}
+    evaluations = {
+        "step": np.array([0, 4]),
+        "train_loss": np.array([2.0, 1.0]),
+        "val_loss": np.array([3.0, 1.5]),
+    }
+    data = {
+        "task": task,
+        "name": "stub",
+        "train_indices": np.arange(6),
+        "val_indices": np.arange(2),
+        "test_indices": np.arange(0),
+    }
     return SimpleNamespace(data=data, final=final, evaluations=evaluations)
 
 
@@ -65,7 +84,13 @@ def test_results_of_a_run_without_end_are_of_its_last_evaluation_and_say_so() ->
 
 def test_regression_reports_its_own_measures() -> None:
     table = run.results_table(stub("regression", train_loss=0.5, train_r2=0.9))
-    assert [column.name for column in table.columns] == ["part", "samples", "loss", "error (RMS)", "R²"]
+    assert [column.name for column in table.columns] == [
+        "part",
+        "samples",
+        "loss",
+        "error (RMS)",
+        "R²",
+    ]
 
 
 def test_loss_is_drawn_on_a_log_scale_where_it_falls_far() -> None:
@@ -81,14 +106,26 @@ def test_loss_is_drawn_on_a_log_scale_where_it_falls_far() -> None:
 
 
 def test_shown_configuration_is_toml() -> None:
-    config = {"data": {"data": 'spirals(noise="x")', "stratify": True, "split": [60, 20, 20]}, "model": {"layers": [], "norm": "none", "lr": 1e-05}}
+    config = {
+        "data": {"data": 'spirals(noise="x")', "stratify": True, "split": [60, 20, 20]},
+        "model": {"layers": [], "norm": "none", "lr": 1e-05},
+    }
     assert tomllib.loads("\n".join(inspect_run.toml_lines(config))) == config
 
 
 def test_layer_without_norm_or_bias_shows_none() -> None:
-    columns = {"name": ("hidden_1",), "fan_in": [3], "units": [4], "activation": ("relu",), "initializer": ("he_normal",), "bias_initializer": ("",)}
+    columns = {
+        "name": ("hidden_1",),
+        "fan_in": [3],
+        "units": [4],
+        "activation": ("relu",),
+        "initializer": ("he_normal",),
+        "bias_initializer": ("",),
+    }
     columns |= {"normalization": ("none",), "norm_position": ("",), "parameter_count": [12]}
-    unrecorded: Any = SimpleNamespace(path="run.h5", layers=columns, layer_facts=layer_facts(columns), steps=())
+    unrecorded: Any = SimpleNamespace(
+        path="run.h5", layers=columns, layer_facts=layer_facts(columns), steps=()
+    )
     document = inspect_run.layers(unrecorded, "run.h5", [math.nan])
     table = document.blocks[0]
     assert isinstance(table, Table)
@@ -102,4 +139,9 @@ def test_every_verdict_and_every_status_has_its_tone() -> None:
 
 
 def test_only_a_run_that_learned_well_is_green() -> None:
-    assert [name for tones in (STATE_TONES, VERDICT_TONES, STATUS_TONES) for name, tone in tones.items() if tone == "good"] == ["learned well"]
+    assert [
+        name
+        for tones in (STATE_TONES, VERDICT_TONES, STATUS_TONES)
+        for name, tone in tones.items()
+        if tone == "good"
+    ] == ["learned well"]

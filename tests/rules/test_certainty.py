@@ -12,12 +12,25 @@ from dlprobe.rules.outcome import Finding
 
 
 def looks(*each: tuple[int, str, bool], losses: tuple[float, ...] = ()) -> list[Seen]:
-    """Looks from (last step, codes of its errors, whether the run has not learned), and the loss at each."""
-    found = [Seen(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed) for step, codes, failed in each]
-    return [replace(seen, loss=loss) for seen, loss in zip(found, losses or [math.nan] * len(found), strict=True)]
+    """Looks from (last step, codes of its errors, whether the run has not learned), and the
+    loss at each.
+    """
+    found = [
+        Seen(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed)
+        for step, codes, failed in each
+    ]
+    return [
+        replace(seen, loss=loss)
+        for seen, loss in zip(found, losses or [math.nan] * len(found), strict=True)
+    ]
 
 
-STOOD = ((99, "G001", True), (249, "G001 L001", True), (349, "G001 L001", True), (499, "L001 G001", True))
+STOOD = (
+    (99, "G001", True),
+    (249, "G001 L001", True),
+    (349, "G001 L001", True),
+    (499, "L001 G001", True),
+)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +51,9 @@ STOOD = ((99, "G001", True), (249, "G001 L001", True), (349, "G001 L001", True),
         (((10, "G001 N001", True),), 1000, "N001"),
     ],
 )
-def test_an_error_is_certain_once_the_run_had_time_to_disprove_it(seen: tuple[tuple[int, str, bool], ...], planned: int | None, code: str | None) -> None:
+def test_an_error_is_certain_once_the_run_had_time_to_disprove_it(
+    seen: tuple[tuple[int, str, bool], ...], planned: int | None, code: str | None
+) -> None:
     found = certain(looks(*seen), planned)
     assert (found and found.code) == code
 
@@ -54,5 +69,7 @@ def test_an_error_is_certain_once_the_run_had_time_to_disprove_it(seen: tuple[tu
         ((-2.0, -1.0, -1.0, -1.02), False),
     ],
 )
-def test_nothing_is_certain_of_a_run_whose_loss_falls(losses: tuple[float, ...], is_certain: bool) -> None:
+def test_nothing_is_certain_of_a_run_whose_loss_falls(
+    losses: tuple[float, ...], is_certain: bool
+) -> None:
     assert (certain(looks(*STOOD, losses=losses), 1000) is not None) == is_certain

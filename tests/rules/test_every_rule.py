@@ -1,4 +1,6 @@
-"""Every rule fires where it should with the number that follows from its definition, is silent where it should be, and says why it could not look."""
+"""Every rule fires where it should with the number that follows from its definition, is silent
+where it should be, and says why it could not look.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,18 @@ TEN: dict[str, Any] = {"val_class_counts": [100] * 10, "val_indices": np.arange(
 VAL = {"val_indices": np.arange(1000), "test_indices": np.arange(0)}
 
 
-def numbers(loss: tuple[float, ...], r2: tuple[float, ...], val_r2: tuple[float, ...] | None = None) -> dict[str, Any]:
+def numbers(
+    loss: tuple[float, ...], r2: tuple[float, ...], val_r2: tuple[float, ...] | None = None
+) -> dict[str, Any]:
     """Evaluations of a regression."""
-    return {"train_loss": loss, "val_loss": loss, "train_error": loss, "val_error": loss, "train_r2": r2, "val_r2": val_r2 or r2}
+    return {
+        "train_loss": loss,
+        "val_loss": loss,
+        "train_error": loss,
+        "val_error": loss,
+        "train_r2": r2,
+        "val_r2": val_r2 or r2,
+    }
 
 
 def losses(*train: float, error: float = 0.89) -> dict[str, Any]:
@@ -44,20 +55,36 @@ def weights(alike: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def percentiles(step: float) -> dict[str, Any]:
     """Ten looks at preactivations of spread 1 whose median moves by `step` each time."""
-    table = step * np.arange(10.0)[:, None, None] + np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) + np.zeros((10, 4, 5))
+    table = (
+        step * np.arange(10.0)[:, None, None]
+        + np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+        + np.zeros((10, 4, 5))
+    )
     where = "histograms/preactivation"
     counts, edges = np.ones((10, 4, 2), "u4"), np.zeros((10, 4, 3))
-    return {f"{where}/counts": counts, f"{where}/edges": edges, f"{where}/percentiles": table, f"{where}/nonfinite": np.zeros((10, 4), "i8")}
+    return {
+        f"{where}/counts": counts,
+        f"{where}/edges": edges,
+        f"{where}/percentiles": table,
+        f"{where}/nonfinite": np.zeros((10, 4), "i8"),
+    }
 
 
-SCALED = {"feature_min": np.zeros(2), "feature_max": np.ones(2), "scaler_shift": np.zeros(2), "scaler_scale": np.ones(2)}
+SCALED = {
+    "feature_min": np.zeros(2),
+    "feature_max": np.ones(2),
+    "scaler_shift": np.zeros(2),
+    "scaler_scale": np.ones(2),
+}
 SGD = {"config": {"training": {"optimizer": "sgd"}}}
 TABLE = np.diag([90, 80, 0]) + np.array([[0, 0, 0], [0, 0, 0], [10, 0, 0]])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """How a rule is made to fire (with which number and threshold), to pass, and to be unable to look (with which word in the reason)."""
+    """How a rule is made to fire (with which number and threshold), to pass, and to be unable
+    to look (with which word in the reason).
+    """
 
     fires: Callable[[], Run]
     measured: float
@@ -139,7 +166,9 @@ STORIES = {
     ),
     # ½ log10 (1e-6/1) of the between-sample variance
     "A003": Story(
-        fires=run({"activation_sample_variance": [1, 1e-3, 1e-6, 1], "activation_mean": 10.0}, **ILL),
+        fires=run(
+            {"activation_sample_variance": [1, 1e-3, 1e-6, 1], "activation_mean": 10.0}, **ILL
+        ),
         measured=-3.0,
         threshold=-1.0,
         passes=run(**ILL),
@@ -172,7 +201,9 @@ STORIES = {
         because="2 hidden",
     ),
     "A007": Story(
-        fires=run(norm="batch", scalars={"batch_loss": 1.0}, evaluations=losses(2.3, 4.0, 4.0, 4.0)),
+        fires=run(
+            norm="batch", scalars={"batch_loss": 1.0}, evaluations=losses(2.3, 4.0, 4.0, 4.0)
+        ),
         measured=4.0,
         threshold=1.5,
         passes=run(norm="batch", scalars={"batch_loss": 2.3}, **ILL),
@@ -243,8 +274,22 @@ STORIES = {
         blind=run(instruments={"instruments/sharpness": np.full(10, 5000.0)}, **ILL),
         because="adam",
     ),
-    "L001": Story(fires=run(**ILL), measured=1 - 0.89 / 0.9, threshold=0.1, passes=run(), blind=run(steps=20, **ILL), because="too short to tell"),
-    "L002": Story(fires=run(evaluations=losses(2.0, 9.0, 8.0)), measured=4.5, threshold=2.0, passes=run(**ILL), blind=run(**UNTOLD), because="never evaluated"),
+    "L001": Story(
+        fires=run(**ILL),
+        measured=1 - 0.89 / 0.9,
+        threshold=0.1,
+        passes=run(),
+        blind=run(steps=20, **ILL),
+        because="too short to tell",
+    ),
+    "L002": Story(
+        fires=run(evaluations=losses(2.0, 9.0, 8.0)),
+        measured=4.5,
+        threshold=2.0,
+        passes=run(**ILL),
+        blind=run(**UNTOLD),
+        because="never evaluated",
+    ),
     # changes of 1 between 1 and 2 around a mean of 1.5
     "L003": Story(
         fires=run(evaluations=losses(2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1)),
@@ -291,18 +336,34 @@ STORIES = {
         severity="warning",
     ),
     "L008": Story(
-        fires=run(data={"train_floor": 0.0}, evaluations={"train_loss": (0.7, 0.4, 0.35, 0.35, 0.35), "train_error": (0.9, 0.3, 0.225, 0.225, 0.225)}),
+        fires=run(
+            data={"train_floor": 0.0},
+            evaluations={
+                "train_loss": (0.7, 0.4, 0.35, 0.35, 0.35),
+                "train_error": (0.9, 0.3, 0.225, 0.225, 0.225),
+            },
+        ),
         measured=0.75,
         threshold=0.9,
-        passes=run(data={"train_floor": 0.2}, evaluations={"train_loss": (0.7, 0.4, 0.35, 0.35, 0.35), "train_error": (0.9, 0.3, 0.225, 0.225, 0.225)}),
+        passes=run(
+            data={"train_floor": 0.2},
+            evaluations={
+                "train_loss": (0.7, 0.4, 0.35, 0.35, 0.35),
+                "train_error": (0.9, 0.3, 0.225, 0.225, 0.225),
+            },
+        ),
         blind=run(**ILL),
         because="do not repeat",
     ),
     "L009": Story(
-        fires=run(evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.18, 0.81)}),
+        fires=run(
+            evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.18, 0.81)}
+        ),
         measured=0.1,
         threshold=0.4,
-        passes=run(evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.81, 0.81)}),  # one evaluation is luck
+        passes=run(
+            evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.81, 0.81)}
+        ),  # one evaluation is luck
         blind=run(**UNTOLD),
         because="never evaluated",
     ),
@@ -333,14 +394,21 @@ STORIES = {
     ),
     # 64·100 + 100·100 + 100·100 + 100·10 weights over 2·100 + 64
     "B006": Story(
-        fires=run(data={**REGRESSION, "train_indices": np.arange(100)}, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
+        fires=run(
+            data={**REGRESSION, "train_indices": np.arange(100)},
+            evaluations=numbers((2.0, 1.0), (0.0, 0.3)),
+        ),
         measured=27400 / 264,
         threshold=1.0,
-        passes=run(data={**REGRESSION, "train_indices": np.arange(20000)}, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
+        passes=run(
+            data={**REGRESSION, "train_indices": np.arange(20000)},
+            evaluations=numbers((2.0, 1.0), (0.0, 0.3)),
+        ),
         blind=run(data=REGRESSION, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
         because="which samples",
     ),
-    # a tenth of Adam's usual rate; three layers of 100, batches of 32, a constant rate and ReLU are no brakes
+    # a tenth of Adam's usual rate; three layers of 100, batches of 32, a constant rate and ReLU are
+    # no brakes
     "L013": Story(
         fires=run(**ILL, config={"training": {"lr": 1e-4}}),
         measured=10.0,
@@ -360,20 +428,36 @@ STORIES = {
     ),
     # as many deviations from 0 as its mean has
     "D006": Story(
-        fires=run(data={**REGRESSION, "target_mean": [1000.0], "target_std": [2.0]}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))),
+        fires=run(
+            data={**REGRESSION, "target_mean": [1000.0], "target_std": [2.0]},
+            evaluations=numbers((2.0, 1.0), (0.0, 0.05)),
+        ),
         measured=500.0,
         threshold=10.0,
-        passes=run(data={**REGRESSION, "target_mean": [1.0], "target_std": [2.0]}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))),
+        passes=run(
+            data={**REGRESSION, "target_mean": [1.0], "target_std": [2.0]},
+            evaluations=numbers((2.0, 1.0), (0.0, 0.05)),
+        ),
         blind=run(**ILL),
         because="classes",
     ),
-    "B001": Story(fires=run(**ILL), measured=89.0, threshold=10.0, passes=run(), blind=run(steps=20, **ILL), because="too short to tell", severity="warning"),
+    "B001": Story(
+        fires=run(**ILL),
+        measured=89.0,
+        threshold=10.0,
+        passes=run(),
+        blind=run(steps=20, **ILL),
+        because="too short to tell",
+        severity="warning",
+    ),
     "B002": Story(
         fires=run(evaluations={**LEARNED, "val_error": (0.9, 0.25)}, data=VAL),
         measured=25.0,
         threshold=10.0,
         passes=run(evaluations={**LEARNED, "val_error": (0.9, 0.01)}, data=VAL),
-        blind=run(evaluations={name: series for name, series in LEARNED.items() if "val" not in name}),
+        blind=run(
+            evaluations={name: series for name, series in LEARNED.items() if "val" not in name}
+        ),
         because="no validation",
         severity="warning",
     ),
@@ -404,10 +488,16 @@ STORIES = {
         severity="warning",
     ),
     "D002": Story(
-        fires=run(data={"train_class_counts": [900, 800, 10], "class_names": list("abc")}, final={"val_confusion": TABLE}),
+        fires=run(
+            data={"train_class_counts": [900, 800, 10], "class_names": list("abc")},
+            final={"val_confusion": TABLE},
+        ),
         measured=0.0,
         threshold=0.5,
-        passes=run(data={"train_class_counts": [900, 800, 500], "class_names": list("abc")}, final={"val_confusion": TABLE}),
+        passes=run(
+            data={"train_class_counts": [900, 800, 500], "class_names": list("abc")},
+            final={"val_confusion": TABLE},
+        ),
         blind=run(data={"train_class_counts": [900, 800, 10], "class_names": list("abc")}),
         because="confusion",
     ),
@@ -430,10 +520,22 @@ STORIES = {
     ),
     # shares .5, .5 against .9, .1
     "D005": Story(
-        fires=run(data={"class_names": ["a", "b"], "train_class_counts": [500, 500], "val_class_counts": [90, 10]}),
+        fires=run(
+            data={
+                "class_names": ["a", "b"],
+                "train_class_counts": [500, 500],
+                "val_class_counts": [90, 10],
+            }
+        ),
         measured=0.4,
         threshold=0.1,
-        passes=run(data={"class_names": ["a", "b"], "train_class_counts": [500, 500], "val_class_counts": [52, 48]}),
+        passes=run(
+            data={
+                "class_names": ["a", "b"],
+                "train_class_counts": [500, 500],
+                "val_class_counts": [52, 48],
+            }
+        ),
         blind=run(data=REGRESSION, evaluations=numbers((2.0, 1.0), (0.0, 0.5))),
         because="no classes",
     ),
@@ -452,7 +554,9 @@ BASELINES = "R"  # judged against other runs: their own tests
 
 
 def test_every_rule_has_its_story() -> None:
-    assert set(STORIES) | ELSEWHERE == {code for code in all_rules() if not code.startswith(BASELINES)}
+    assert set(STORIES) | ELSEWHERE == {
+        code for code in all_rules() if not code.startswith(BASELINES)
+    }
 
 
 @pytest.mark.parametrize("code", STORIES)
@@ -490,34 +594,73 @@ def test_remedies_change_the_configuration_and_it_still_reads(code: str) -> None
 
 @pytest.mark.parametrize(
     ("code", "threshold", "value"),
-    [("G003", "spread", 1e5), ("A001", "share", 0.9), ("A005", "drift", 4.0), ("W003", "ratio", 1.0), ("W004", "distance", 1e-5), ("L001", "skill", 0.01)],
+    [
+        ("G003", "spread", 1e5),
+        ("A001", "share", 0.9),
+        ("A005", "drift", 4.0),
+        ("W003", "ratio", 1.0),
+        ("W004", "distance", 1e-5),
+        ("L001", "skill", 0.01),
+    ],
 )
-def test_a_threshold_that_is_set_is_the_one_that_is_used(code: str, threshold: str, value: float) -> None:
+def test_a_threshold_that_is_set_is_the_one_that_is_used(
+    code: str, threshold: str, value: float
+) -> None:
     assert outcome(code, STORIES[code].fires(), **{threshold: value}) == Passed()
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "measured"), [("norm_mean_mismatch", [0.1, 3.0, 0.2, NAN], 3.0), ("norm_variance_ratio", [1.0, 0.1, 2.0, NAN], 10.0)]
+    ("name", "values", "measured"),
+    [
+        ("norm_mean_mismatch", [0.1, 3.0, 0.2, NAN], 3.0),
+        ("norm_variance_ratio", [1.0, 0.1, 2.0, NAN], 10.0),
+    ],
 )
-def test_a007_names_the_layer_whose_running_statistics_are_off(name: str, values: list[float], measured: float) -> None:
-    said = outcome("A007", made(norm="batch", scalars={"batch_loss": 2.3}, layer_evaluations={name: [values, values]}, evaluations=FAILED))
+def test_a007_names_the_layer_whose_running_statistics_are_off(
+    name: str, values: list[float], measured: float
+) -> None:
+    said = outcome(
+        "A007",
+        made(
+            norm="batch",
+            scalars={"batch_loss": 2.3},
+            layer_evaluations={name: [values, values]},
+            evaluations=FAILED,
+        ),
+    )
     assert isinstance(said, Fired)
-    assert (said.findings[0].layers, said.findings[0].measured) == (("hidden_2",), pytest.approx(measured))
+    assert (said.findings[0].layers, said.findings[0].measured) == (
+        ("hidden_2",),
+        pytest.approx(measured),
+    )
 
 
 def test_b004_sees_a_penalty_that_left_no_weights_to_weigh() -> None:
-    """140 against a data loss of 2 at the start, next to nothing at the end; a mild penalty that shrinks as much is none."""
+    """140 against a data loss of 2 at the start, next to nothing at the end; a mild penalty
+    that shrinks as much is none.
+    """
     falling = {"batch_loss": 2.0, "penalty": np.geomspace(140.0, 0.14, 400)}
     found = finding("B004", made(scalars=falling, **ILL))
     assert (found.measured, found.threshold) == (pytest.approx(70.0), 1.0)
     assert "pulled the weights down" in found.evidence
-    assert isinstance(outcome("B004", made(scalars={**falling, "penalty": np.geomspace(1.4, 0.0014, 400)}, **ILL)), Passed)
+    assert isinstance(
+        outcome(
+            "B004", made(scalars={**falling, "penalty": np.geomspace(1.4, 0.0014, 400)}, **ILL)
+        ),
+        Passed,
+    )
 
 
 def test_a003_tells_a_variance_that_has_fallen_to_nothing() -> None:
-    gone = {"activation_variance": [1.0, 1.0, 1.0, 1.0], "activation_sample_variance": [0.25, 0.1, 0.0, 1.0]}
+    gone = {
+        "activation_variance": [1.0, 1.0, 1.0, 1.0],
+        "activation_sample_variance": [0.25, 0.1, 0.0, 1.0],
+    }
     evidence = finding("A003", made(gone, **ILL)).evidence
-    assert "has fallen to 0 (below the smallest number of float32), from 0.25 in hidden_1; so in 9 of 9 recorded steps looked at" in evidence
+    assert (
+        "has fallen to 0 (below the smallest number of float32), from 0.25 in hidden_1; so in "
+        "9 of 9 recorded steps looked at"
+    ) in evidence
 
 
 def test_a001_does_not_call_a_net_of_nan_dead() -> None:
@@ -532,6 +675,11 @@ def test_w002_takes_every_usual_initializer(init: float) -> None:
 
 
 def test_a_run_that_was_evaluated_in_its_first_steps_only_is_judged() -> None:
-    """Its last evaluation lies before the steps at which a rise would be the whole training's: there is none to look at."""
-    early = made(evaluations={"train_loss": (2.3, 1.2), "train_error": (0.9, 0.5)}, final={"steps_done": 100_000})
+    """Its last evaluation lies before the steps at which a rise would be the whole training's:
+    there is none to look at.
+    """
+    early = made(
+        evaluations={"train_loss": (2.3, 1.2), "train_error": (0.9, 0.5)},
+        final={"steps_done": 100_000},
+    )
     assert isinstance(outcome("L002", early), Passed)

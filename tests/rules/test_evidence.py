@@ -1,4 +1,6 @@
-"""The shared view of a run: short statistics whole, long ones by their levels, single rows without the others."""
+"""The shared view of a run: short statistics whole, long ones by their levels, single rows
+without the others.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,15 @@ STEPS = 10_000
 
 @pytest.fixture
 def long(monkeypatch: pytest.MonkeyPatch) -> Evidence:
-    """A run that counts as long; weight_rms is its step number in every layer, nonfinite_forward is 1 from step 5,000 on in hidden_2."""
+    """A run that counts as long; weight_rms is its step number in every layer,
+    nonfinite_forward is 1 from step 5,000 on in hidden_2.
+    """
     monkeypatch.setattr(module, "WHOLE", 2000)
     rows = np.arange(STEPS, dtype=float)[:, None]
     late = np.where(rows >= 5000, [0, 1, 0, 0], 0)
-    return Evidence(made({"weight_rms": rows, "nonfinite_forward": late}, steps=STEPS, evaluations=FAILED))
+    return Evidence(
+        made({"weight_rms": rows, "nonfinite_forward": late}, steps=STEPS, evaluations=FAILED)
+    )
 
 
 def test_a_long_statistic_comes_in_bins_with_their_mean_and_extremes(long: Evidence) -> None:
@@ -44,12 +50,18 @@ def test_rows_count_from_either_end(long: Evidence) -> None:
 
 def test_long_and_short_reading_say_the_same() -> None:
     rows = np.linspace(1e-6, 1e-3, STEPS)[:, None] * np.array([1.0, 1.0, 1.0, 1e4])
-    run = made({"update_ratio": rows, "error_signal_rms": [1e-6, 1e-4, 1e-2, 1.0]}, steps=STEPS, evaluations=FAILED)
+    run = made(
+        {"update_ratio": rows, "error_signal_rms": [1e-6, 1e-4, 1e-2, 1.0]},
+        steps=STEPS,
+        evaluations=FAILED,
+    )
     short = judge(run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "WHOLE", 2000)
         long = judge(run)
-    assert [finding.code for finding in short.findings] == [finding.code for finding in long.findings]
+    assert [finding.code for finding in short.findings] == [
+        finding.code for finding in long.findings
+    ]
     assert short.passed == long.passed
     for one, other in zip(short.findings, long.findings, strict=True):
         assert one.measured == pytest.approx(other.measured, rel=0.01, nan_ok=True)

@@ -1,4 +1,6 @@
-"""Runs without parameters: units that are copies of each other are told from their activations, and other nets are not."""
+"""Runs without parameters: units that are copies of each other are told from their activations,
+and other nets are not.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,17 @@ def constant(value: float) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize(
     ("fill", "activation", "fires"),
-    [(constant(0.01), "tanh", True), (constant(0.0), "relu", True), (lambda model: None, "tanh", False), (lambda model: None, "sigmoid", False)],
+    [
+        (constant(0.01), "tanh", True),
+        (constant(0.0), "relu", True),
+        (lambda model: None, "tanh", False),
+        (lambda model: None, "sigmoid", False),
+    ],
     ids=["constant", "zeros", "drawn", "drawn, sigmoid"],
 )
-def test_copies_are_told_from_the_means_of_units(fill: Callable[[Any], None], activation: str, fires: bool, tmp_path: Path) -> None:
+def test_copies_are_told_from_the_means_of_units(
+    fill: Callable[[Any], None], activation: str, fires: bool, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     model = Net(activation)
     fill(model)

@@ -1,4 +1,6 @@
-"""A depth profile is a measurement: what was ill at first and healed is said with its step, and accuses no run that learned."""
+"""A depth profile is a measurement: what was ill at first and healed is said with its step, and
+accuses no run that learned.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ STEPS, HEALS = 400, 120
 
 
 def signal(ill: int) -> Any:
-    """An error signal of hidden_1 … hidden_3 and the output that falls by 10⁻⁶ towards the input for so many steps, and is level from then on."""
+    """An error signal of hidden_1 … hidden_3 and the output that falls by 10⁻⁶ towards the
+    input for so many steps, and is level from then on.
+    """
     table = np.full((STEPS, 4), 0.1)
     table[:ill, :3] = [1e-7, 1e-4, 1e-1]
     return table

@@ -9,20 +9,41 @@ import pytest
 import rule_runs
 
 from dlprobe.errors import ConfigError
-from dlprobe.rules import Finding, Fired, Judgement, NotEvaluated, Passed, Remedy, Selection, all_rules, judge, read_settings
+from dlprobe.rules import (
+    Finding,
+    Fired,
+    Judgement,
+    NotEvaluated,
+    Passed,
+    Remedy,
+    Selection,
+    all_rules,
+    judge,
+    read_settings,
+)
 from dlprobe.rules.judging import collected, matching
 from dlprobe.rules.outcome import worst
 
 
 def test_every_chosen_rule_has_exactly_one_outcome() -> None:
     judgement = judge(rule_runs.made())
-    told = [*{each.code for each in judgement.findings}, *judgement.passed, *judgement.not_evaluated]
+    told = [
+        *{each.code for each in judgement.findings},
+        *judgement.passed,
+        *judgement.not_evaluated,
+    ]
     assert sorted(told) == sorted(code for code, rule in all_rules().items() if not rule.on_request)
 
 
 def test_a_selection_takes_codes_prefixes_and_names_and_ignore_goes_last() -> None:
-    assert [rule.code for rule in Selection(("N",)).rules] == [code for code in all_rules() if code.startswith("N")]
-    assert [rule.code for rule in Selection(("N001",)).rules] == [rule.code for rule in Selection(("non-finite",)).rules] == ["N001"]
+    assert [rule.code for rule in Selection(("N",)).rules] == [
+        code for code in all_rules() if code.startswith("N")
+    ]
+    assert (
+        [rule.code for rule in Selection(("N001",)).rules]
+        == [rule.code for rule in Selection(("non-finite",)).rules]
+        == ["N001"]
+    )
     assert "N001" not in [rule.code for rule in Selection(("N",), ("n001",)).rules]
     assert matching("n0") == matching("N00")
 
@@ -34,10 +55,25 @@ def test_what_no_rule_answers_to_is_refused(text: str) -> None:
 
 
 def test_settings_are_typed_and_checked() -> None:
-    assert read_settings(["N001.shown=2"]) == read_settings({"non-finite": {"shown": 2}}) == {"N001": {"shown": 2}}
+    assert (
+        read_settings(["N001.shown=2"])
+        == read_settings({"non-finite": {"shown": 2}})
+        == {"N001": {"shown": 2}}
+    )
 
 
-@pytest.mark.parametrize("text", ["N001.shown=none", "N001.shown=0", "N001.layers=2", "N001=2", "N001.shown", "Q001.shown=2", ".shown=2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N001.shown=none",
+        "N001.shown=0",
+        "N001.layers=2",
+        "N001=2",
+        "N001.shown",
+        "Q001.shown=2",
+        ".shown=2",
+    ],
+)
 def test_wrong_settings_are_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_settings([text])
@@ -48,9 +84,22 @@ def test_findings_come_by_severity_then_code() -> None:
     def one(code: str, severity: str) -> Fired:
         return Fired((Finding(1.0, 2.0, "", code=code, severity=severity),))  # type: ignore[arg-type]
 
-    judgement = collected({"A": one("A", "info"), "B": one("B", "error"), "C": Passed(), "D": NotEvaluated("why"), "E": one("E", "error")})
+    judgement = collected(
+        {
+            "A": one("A", "info"),
+            "B": one("B", "error"),
+            "C": Passed(),
+            "D": NotEvaluated("why"),
+            "E": one("E", "error"),
+        }
+    )
     assert [each.code for each in judgement.findings] == ["B", "E", "A"]
-    assert (judgement.passed, judgement.not_evaluated, judgement.worst, judgement.evaluated) == (("C",), {"D": "why"}, "error", 4)
+    assert (judgement.passed, judgement.not_evaluated, judgement.worst, judgement.evaluated) == (
+        ("C",),
+        {"D": "why"},
+        "error",
+        4,
+    )
 
 
 def test_a_judgement_of_nothing_has_evaluated_nothing() -> None:
@@ -59,7 +108,17 @@ def test_a_judgement_of_nothing_has_evaluated_nothing() -> None:
 
 
 def test_json_keys_are_the_documented_ones_and_what_is_not_finite_is_null() -> None:
-    finding = Finding(float("inf"), 0.0, "said", ("output",), (3,), (Remedy({"training.lr": "0.1"}, "why"),), "N001", "non-finite", "error")
+    finding = Finding(
+        float("inf"),
+        0.0,
+        "said",
+        ("output",),
+        (3,),
+        (Remedy({"training.lr": "0.1"}, "why"),),
+        "N001",
+        "non-finite",
+        "error",
+    )
     assert Judgement((finding,), ("L001",), {"G001": "why"}, {"L001": "so far"}).to_json() == {
         "findings": [
             {
@@ -81,6 +140,11 @@ def test_json_keys_are_the_documented_ones_and_what_is_not_finite_is_null() -> N
 
 
 def test_judging_imports_no_compiler() -> None:
-    script = "import sys; from dlprobe.rules import judge, all_rules; all_rules(); print([n for n in ('numba', 'h5py', 'scipy') if n in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        "import sys; from dlprobe.rules import judge, all_rules; all_rules(); print([n for n in "
+        "('numba', 'h5py', 'scipy') if n in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "[]"

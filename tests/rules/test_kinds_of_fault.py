@@ -1,4 +1,6 @@
-"""Kinds of fault that were once judged wrongly, each by its numbers alone; the trained cases are in tests/detection/reported."""
+"""Kinds of fault that were once judged wrongly, each by its numbers alone; the trained cases
+are in tests/detection/reported.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,22 @@ from rule_runs import FAILED, LEARNED, finding, made, outcome, reason
 from dlprobe.rules import Passed
 from dlprobe.runs import Run
 
-UNIT = {"scaler_shift": np.zeros(64), "scaler_scale": np.ones(64), "feature_min": np.zeros(64), "feature_max": np.ones(64)}
+UNIT = {
+    "scaler_shift": np.zeros(64),
+    "scaler_scale": np.ones(64),
+    "feature_min": np.zeros(64),
+    "feature_max": np.ones(64),
+}
 TEN: dict[str, Any] = {"val_class_counts": [100] * 10, "val_indices": np.arange(1000)}
 REGRESSION = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
-R2 = {"train_loss": (9.0, 8.0), "val_loss": (9.0, 8.0), "train_error": (3.0, 3.0), "val_error": (3.0, 3.0), "train_r2": (0.0, 0.0), "val_r2": (0.0, 0.0)}
+R2 = {
+    "train_loss": (9.0, 8.0),
+    "val_loss": (9.0, 8.0),
+    "train_error": (3.0, 3.0),
+    "val_error": (3.0, 3.0),
+    "train_r2": (0.0, 0.0),
+    "val_r2": (0.0, 0.0),
+}
 
 
 def features(deviations: list[float], mean: float = 0.0) -> dict[str, Any]:
@@ -26,7 +40,9 @@ def test_one_faint_pixel_is_no_fault_of_scale() -> None:
     faint = [5.0] * 63 + [5.0 / 2250]
     assert outcome("D001", made(data=features(faint), evaluations=FAILED)) == Passed()
     one_in_four = [5.0, 5.0, 5.0, 5.0 / 2250]
-    assert finding("D001", made(data=features(one_in_four), evaluations=FAILED)).measured == pytest.approx(2250.0)
+    assert finding(
+        "D001", made(data=features(one_in_four), evaluations=FAILED)
+    ).measured == pytest.approx(2250.0)
 
 
 def test_the_size_of_inputs_is_their_root_mean_square() -> None:
@@ -36,10 +52,23 @@ def test_the_size_of_inputs_is_their_root_mean_square() -> None:
 
 
 def table(distinct: int, possible: float, rows: int, known: int) -> Run:
-    """A data set of so many rows, a fifth of them in the validation part, of which so many are in training too."""
+    """A data set of so many rows, a fifth of them in the validation part, of which so many are
+    in training too.
+    """
     train, val = int(0.6 * rows), int(0.2 * rows)
-    parts = {"train_indices": np.arange(train), "val_indices": np.arange(train, train + val), "test_indices": np.arange(train + val, rows)}
-    return made(data={**parts, "duplicates_train_val": known, "distinct_rows": distinct, "possible_rows": possible})
+    parts = {
+        "train_indices": np.arange(train),
+        "val_indices": np.arange(train, train + val),
+        "test_indices": np.arange(train + val, rows),
+    }
+    return made(
+        data={
+            **parts,
+            "duplicates_train_val": known,
+            "distinct_rows": distinct,
+            "possible_rows": possible,
+        }
+    )
 
 
 def test_tables_of_few_possible_rows_share_them_by_nature_and_copies_do_not() -> None:
@@ -48,9 +77,16 @@ def test_tables_of_few_possible_rows_share_them_by_nature_and_copies_do_not() ->
     assert finding("D003", table(100, 1e16, 500, known=97)).severity == "error"
 
 
-@pytest.mark.parametrize(("mean", "deviation", "measured"), [(150.0, 77.0, 168.6), (1000.0, 1.0, 1000.0), (0.0, 1e-5, 1e-5)])
+@pytest.mark.parametrize(
+    ("mean", "deviation", "measured"),
+    [(150.0, 77.0, 168.6), (1000.0, 1.0, 1000.0), (0.0, 1e-5, 1e-5)],
+)
 def test_targets_out_of_scale_are_named(mean: float, deviation: float, measured: float) -> None:
-    run = made(data={**REGRESSION, "target_mean": [mean], "target_std": [deviation]}, evaluations=R2, config={"data": {"target_scaling": "none"}})
+    run = made(
+        data={**REGRESSION, "target_mean": [mean], "target_std": [deviation]},
+        evaluations=R2,
+        config={"data": {"target_scaling": "none"}},
+    )
     found = finding("D006", run)
     assert (found.measured, found.severity) == (pytest.approx(measured, rel=1e-3), "warning")
     assert dict(found.remedies[0].patch) == {"data.target_scaling": "auto"}
@@ -58,12 +94,26 @@ def test_targets_out_of_scale_are_named(mean: float, deviation: float, measured:
 
 @pytest.mark.parametrize(("mean", "deviation"), [(0.0, 0.5), (4.5, 1.1), (2.0, 2.0), (-0.3, 0.2)])
 def test_targets_of_about_unit_size_are_not(mean: float, deviation: float) -> None:
-    assert outcome("D006", made(data={**REGRESSION, "target_mean": [mean], "target_std": [deviation]}, evaluations=R2)) == Passed()
+    assert (
+        outcome(
+            "D006",
+            made(
+                data={**REGRESSION, "target_mean": [mean], "target_std": [deviation]},
+                evaluations=R2,
+            ),
+        )
+        == Passed()
+    )
 
 
 def test_learning_by_heart_is_not_slow_learning() -> None:
     falling = tuple(np.linspace(2.3, 1.0, 9))
-    slow = {"train_loss": falling, "val_loss": falling, "train_error": (0.9,) * 9, "val_error": (0.9,) * 9}
+    slow = {
+        "train_loss": falling,
+        "val_loss": falling,
+        "train_error": (0.9,) * 9,
+        "val_error": (0.9,) * 9,
+    }
     assert finding("L004", made(evaluations=slow)).measured == pytest.approx(1.0)
     assert outcome("L004", made(evaluations={**slow, "val_loss": falling[::-1]})) == Passed()
 
@@ -82,7 +132,9 @@ def test_learning_by_heart_is_not_slow_learning() -> None:
         ("mse", "log_softmax", True),  # never above 0
     ],
 )
-def test_every_pair_of_loss_and_output_is_compared_by_what_they_say_of_themselves(loss: str, output: str, fires: bool) -> None:
+def test_every_pair_of_loss_and_output_is_compared_by_what_they_say_of_themselves(
+    loss: str, output: str, fires: bool
+) -> None:
     run = made(output_activation=output, config={"training": {"loss": loss}}, evaluations=FAILED)
     assert (outcome("L006", run) != Passed()) is fires
 
@@ -95,22 +147,61 @@ def test_every_pair_of_loss_and_output_is_compared_by_what_they_say_of_themselve
         ({"max_norm": 0.02}, {"training.max_norm": "none"}),
     ],
 )
-def test_whatever_leaves_no_weights_is_what_is_undone(training: dict[str, Any], patch: dict[str, str]) -> None:
+def test_whatever_leaves_no_weights_is_what_is_undone(
+    training: dict[str, Any], patch: dict[str, str]
+) -> None:
     shrinking = np.linspace(1.0, 0.01, 400)[:, None]
-    found = finding("B004", made({"weight_l2": shrinking}, config={"training": training}, evaluations=FAILED, scalars={"learning_rate": 0.01}))
+    found = finding(
+        "B004",
+        made(
+            {"weight_l2": shrinking},
+            config={"training": training},
+            evaluations=FAILED,
+            scalars={"learning_rate": 0.01},
+        ),
+    )
     assert (found.measured, found.threshold) == (pytest.approx(0.01), 0.2)
     assert [dict(each.patch) for each in found.remedies] == [patch]
     assert outcome("B004", made({"weight_l2": shrinking}, evaluations=FAILED)) == Passed()
-    mild = {"training": {"optimizer": "adamw(weight_decay=0.01)"}}  # leaves e^−0.04 of the weights by itself
-    assert outcome("B004", made({"weight_l2": shrinking}, config=mild, evaluations=FAILED, scalars={"learning_rate": 0.01})) == Passed()
+    mild = {
+        "training": {"optimizer": "adamw(weight_decay=0.01)"}
+    }  # leaves e^−0.04 of the weights by itself
+    assert (
+        outcome(
+            "B004",
+            made(
+                {"weight_l2": shrinking},
+                config=mild,
+                evaluations=FAILED,
+                scalars={"learning_rate": 0.01},
+            ),
+        )
+        == Passed()
+    )
 
 
 def test_a_training_loss_above_that_of_validation_is_what_dropout_does() -> None:
-    half = {"train_loss": (2.3, 0.4), "val_loss": (2.3, 0.4), "train_error": (0.9, 0.2), "val_error": (0.9, 0.2)}
+    half = {
+        "train_loss": (2.3, 0.4),
+        "val_loss": (2.3, 0.4),
+        "train_error": (0.9, 0.2),
+        "val_error": (0.9, 0.2),
+    }
     dropped = {"config": {"model": {"dropout": 0.5}}, "scalars": {"batch_loss": 1.2}}
-    assert outcome("B004", made(evaluations={**half, "train_error": (0.9, 0.25), "val_error": (0.9, 0.35)}, **dropped)) == Passed()
+    assert (
+        outcome(
+            "B004",
+            made(
+                evaluations={**half, "train_error": (0.9, 0.25), "val_error": (0.9, 0.35)},
+                **dropped,
+            ),
+        )
+        == Passed()
+    )
     most = {**dropped, "config": {"model": {"dropout": 0.9}}, "units": 32}
-    assert finding("B004", made(evaluations=FAILED, **most)).measured == pytest.approx(3.2)  # units of 32
+    assert finding("B004", made(evaluations=FAILED, **most)).measured == pytest.approx(
+        3.2
+    )  # units of 32
 
 
 def test_replaced_labels_are_no_bias() -> None:
@@ -122,10 +213,19 @@ def test_replaced_labels_are_no_bias() -> None:
 
 
 @pytest.mark.parametrize(("batch", "noise"), [(2, 2**0.5), (4, (2 / 3) ** 0.5), (8, None)])
-def test_batch_statistics_of_a_few_samples_are_named_for_themselves(batch: int, noise: float | None) -> None:
-    run = made(norm="batch", scalars={"batch_loss": 2.3}, evaluations=FAILED, config={"training": {"batch_size": batch}})
+def test_batch_statistics_of_a_few_samples_are_named_for_themselves(
+    batch: int, noise: float | None
+) -> None:
+    run = made(
+        norm="batch",
+        scalars={"batch_loss": 2.3},
+        evaluations=FAILED,
+        config={"training": {"batch_size": batch}},
+    )
     said = outcome("A007", run)
-    assert said == Passed() if noise is None else finding("A007", run).measured == pytest.approx(noise)
+    assert (
+        said == Passed() if noise is None else finding("A007", run).measured == pytest.approx(noise)
+    )
 
 
 def test_a_run_is_judged_by_its_end() -> None:
@@ -142,22 +242,49 @@ def test_a_net_that_learned_its_samples_only_is_told_what_chance_gives() -> None
     found = finding("B005", made(evaluations=memorised, data=TEN))
     assert (found.severity, found.code) == ("error", "B005")
     assert "1000 new samples" in found.evidence
-    assert reason("B005", made(evaluations={name: values for name, values in memorised.items() if "val" not in name}, data=TEN))
+    assert reason(
+        "B005",
+        made(
+            evaluations={name: values for name, values in memorised.items() if "val" not in name},
+            data=TEN,
+        ),
+    )
 
 
 def test_the_output_of_a_bounded_activation_and_targets_out_of_its_range_get_one_cure() -> None:
     run = made(
         output_activation="sigmoid",
-        data={**REGRESSION, "target_mean": [1000.0], "target_std": [1.0], "val_indices": np.arange(50)},
-        predictions={"val_targets": np.linspace(998.0, 1002.0, 50), "val_outputs": np.ones((50, 1), "f4")},
+        data={
+            **REGRESSION,
+            "target_mean": [1000.0],
+            "target_std": [1.0],
+            "val_indices": np.arange(50),
+        },
+        predictions={
+            "val_targets": np.linspace(998.0, 1002.0, 50),
+            "val_outputs": np.ones((50, 1), "f4"),
+        },
         evaluations=R2,
         config={"model": {"output_activation": "sigmoid"}, "data": {"target_scaling": "none"}},
     )
-    assert dict(finding("L006", run).remedies[0].patch) == {"model.output_activation": "auto", "data.target_scaling": "auto"}
+    assert dict(finding("L006", run).remedies[0].patch) == {
+        "model.output_activation": "auto",
+        "data.target_scaling": "auto",
+    }
 
 
 def test_a_stop_is_judged_by_the_evaluations_before_the_best_parameters_were_put_back() -> None:
-    falling = {"train_loss": (2.3, 1.8, 1.4), "val_loss": (2.3, 1.9, 1.5), "train_error": (0.9, 0.8, 0.7), "val_error": (0.9, 0.8, 0.7)}
+    falling = {
+        "train_loss": (2.3, 1.8, 1.4),
+        "val_loss": (2.3, 1.9, 1.5),
+        "train_error": (0.9, 0.8, 0.7),
+        "val_error": (0.9, 0.8, 0.7),
+    }
     back = {"stopped_step": 400, "train_loss": 1.8, "val_loss": 1.9}
-    assert finding("L012", made(evaluations=falling, final=back)).measured == pytest.approx(1 - 1.4 / 1.8)
-    assert outcome("L012", made(evaluations={**falling, "val_loss": (2.3, 1.5, 1.9)}, final=back)) == Passed()
+    assert finding("L012", made(evaluations=falling, final=back)).measured == pytest.approx(
+        1 - 1.4 / 1.8
+    )
+    assert (
+        outcome("L012", made(evaluations={**falling, "val_loss": (2.3, 1.5, 1.9)}, final=back))
+        == Passed()
+    )

@@ -41,8 +41,12 @@ def test_a_code_of_another_form_is_not_registered(code: str) -> None:
 
 
 @each_rule
-def test_the_lesson_has_every_heading_once_in_order_and_says_something_under_each(rule: Rule) -> None:
-    assert re.findall(rf"^({'|'.join(HEADINGS)}):", rule.lesson, flags=re.MULTILINE) == list(HEADINGS)
+def test_the_lesson_has_every_heading_once_in_order_and_says_something_under_each(
+    rule: Rule,
+) -> None:
+    assert re.findall(rf"^({'|'.join(HEADINGS)}):", rule.lesson, flags=re.MULTILINE) == list(
+        HEADINGS
+    )
     assert all(len(text.split()) >= 8 for text in rule.sections.values()), rule.sections
     assert len(rule.summary) < 120
 
@@ -68,12 +72,18 @@ def test_thresholds_say_what_they_are_and_where_their_default_comes_from(rule: R
 
 @each_rule
 def test_needs_are_names_of_the_run_file(rule: Rule) -> None:
-    known = {name for line in layout.data_sets().values() for name in (line.name, line.path)} | {"status", "config"}
+    known = {name for line in layout.data_sets().values() for name in (line.name, line.path)} | {
+        "status",
+        "config",
+    }
     assert rule.needs
     assert set(rule.needs) <= known
 
 
 @each_rule
 def test_thresholds_can_be_set_by_name(rule: Rule) -> None:
-    spec = parse_spec("rule", {"name": rule.name, **{threshold.name: threshold.default for threshold in rule.parameters}})
+    spec = parse_spec(
+        "rule",
+        {"name": rule.name, **{threshold.name: threshold.default for threshold in rule.parameters}},
+    )
     assert spec.parameters == {threshold.name: threshold.default for threshold in rule.parameters}

@@ -1,4 +1,6 @@
-"""M001: bounds are read as they are meant, held against the final numbers, and told where they make no sense."""
+"""M001: bounds are read as they are meant, held against the final numbers, and told where they
+make no sense.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ VALUES = {"val_error": 54.0, "val_r2": 0.42, "val_loss": 0.6}
 
 
 def said(bounds: str, final: dict[str, float] = FINAL, **data: Any) -> Any:
-    return rule_runs.outcome("M001", rule_runs.made(final=final, data={**DATA, **data}), bounds=bounds)
+    return rule_runs.outcome(
+        "M001", rule_runs.made(final=final, data={**DATA, **data}), bounds=bounds
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,15 +45,26 @@ def test_a_bound_is_kept_or_broken(bounds: str, held: bool) -> None:
 
 
 def test_the_finding_says_the_number_its_interval_and_the_bound() -> None:
-    """15 of 300 by Wilson at 95 %: (.05 + z²/600 ± z √(.05·.95/300 + z²/360000))/(1 + z²/300), z = 1.95996: .0305 to .0808."""
+    """15 of 300 by Wilson at 95 %: (.05 + z²/600 ± z √(.05·.95/300 + z²/360000))/(1 + z²/300),
+    z = 1.95996: .0305 to .0808.
+    """
     (found,) = said("val_error<=3.125%").findings
-    assert found.evidence == "val_error is 5 % (15 of 300, 95 % interval 3.05 to 8.08 %), the gate asks for val_error <= 3.125 %"
+    assert found.evidence == (
+        "val_error is 5 % (15 of 300, 95 % interval 3.05 to 8.08 %), the gate asks for "
+        "val_error <= 3.125 %"
+    )
     assert (found.measured, found.threshold, found.severity) == (0.05, 0.03125, "error")
-    assert said("val_error<=6%").note == "val_error is 5 % (15 of 300, 95 % interval 3.05 to 8.08 %), within val_error <= 6 %"
+    assert (
+        said("val_error<=6%").note
+        == "val_error is 5 % (15 of 300, 95 % interval 3.05 to 8.08 %), within val_error <= 6 %"
+    )
 
 
 def test_each_broken_bound_is_a_finding_also_beside_one_that_cannot_be_held() -> None:
-    assert [each.measured for each in said("val_loss<.1, r2>.5, test_error<=5%").findings] == [0.2, 0.1]
+    assert [each.measured for each in said("val_loss<.1, r2>.5, test_error<=5%").findings] == [
+        0.2,
+        0.1,
+    ]
 
 
 def test_a_run_that_diverged_keeps_no_bound() -> None:
@@ -66,7 +81,9 @@ def test_a_run_that_diverged_keeps_no_bound() -> None:
         ("", FINAL, "classification", "--gate"),
     ],
 )
-def test_what_cannot_be_held_is_not_evaluated(bounds: str, final: dict[str, float], task: str, reason: str) -> None:
+def test_what_cannot_be_held_is_not_evaluated(
+    bounds: str, final: dict[str, float], task: str, reason: str
+) -> None:
     found = said(bounds, final, task=task)
     assert isinstance(found, NotEvaluated)
     assert reason in found.reason

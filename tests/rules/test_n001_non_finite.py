@@ -19,11 +19,18 @@ def _counts(*places: tuple[int, int]) -> np.ndarray:
 
 def test_the_first_layer_of_the_forward_pass_is_named() -> None:
     said = finding("N001", made({"nonfinite_forward": _counts((17, 1), (17, 2), (17, 3))}))
-    assert (said.layers, said.steps, said.measured) == (("hidden_2", "hidden_3", "output"), (17,), 7.0)
+    assert (said.layers, said.steps, said.measured) == (
+        ("hidden_2", "hidden_3", "output"),
+        (17,),
+        7.0,
+    )
 
 
 def test_backwards_it_is_the_layer_nearest_the_output() -> None:
-    assert finding("N001", made({"nonfinite_backward": _counts((9, 0), (9, 1))})).layers == ("hidden_2", "hidden_1")
+    assert finding("N001", made({"nonfinite_backward": _counts((9, 0), (9, 1))})).layers == (
+        "hidden_2",
+        "hidden_1",
+    )
 
 
 def test_an_infinite_loss_is_enough() -> None:

@@ -1,4 +1,6 @@
-"""One direction of a run: by the larger part of its validation loss, and B001 and B002 advise nothing that goes the other way."""
+"""One direction of a run: by the larger part of its validation loss, and B001 and B002 advise
+nothing that goes the other way.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,20 @@ VALUES = Seen("regression", 0.2, 0.6)
 @pytest.mark.parametrize(
     ("seen", "way"),
     [
-        (CLASSES, "more data or regularization"),  # a quarter of the validation loss is there in training
-        (replace(CLASSES, train_loss=0.3), "cannot be told"),  # three quarters, but a small error that may be the best
+        (
+            CLASSES,
+            "more data or regularization",
+        ),  # a quarter of the validation loss is there in training
+        (
+            replace(CLASSES, train_loss=0.3),
+            "cannot be told",
+        ),  # three quarters, but a small error that may be the best
         (replace(CLASSES, train_loss=0.3, late_fall=0.5), "more capacity"),  # …and still falling
         (replace(CLASSES, train=0.15, val=0.2, train_loss=0.3), "more capacity"),
-        (replace(CLASSES, train=0.15, val=0.2, train_loss=0.3, val_rise=1.2), "more data or regularization"),
+        (
+            replace(CLASSES, train=0.15, val=0.2, train_loss=0.3, val_rise=1.2),
+            "more data or regularization",
+        ),
         (replace(CLASSES, train_loss=0.18), "cannot be told"),
         (replace(CLASSES, narrowest=2), "more capacity"),
         (replace(CLASSES, train=0.01, val=0.02), "fine"),
@@ -46,7 +57,9 @@ def test_the_first_reason_that_holds_decides(seen: Seen, way: str) -> None:
 def remedies_of(run: object) -> dict[str, tuple[str, ...]]:
     said = {code: all_rules()[code].apply(Evidence(run)) for code in ("B001", "B002")}  # type: ignore[arg-type]
     return {
-        code: tuple(key for each in found.findings for remedy in each.remedies for key in remedy.patch)
+        code: tuple(
+            key for each in found.findings for remedy in each.remedies for key in remedy.patch
+        )
         for code, found in said.items()
         if isinstance(found, Fired)
     }
@@ -62,8 +75,16 @@ def test_the_healthy_sample_is_advised_one_thing() -> None:
 
 
 @pytest.mark.parametrize("train_loss", [0.05, 0.3, 0.45, 0.6, 1.2])
-@pytest.mark.parametrize(("train", "val"), [(0.03, 0.07), (0.03, 0.2), (0.15, 0.2), (0.2, 0.35), (0.45, 0.6), (0.6, 0.75)])
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [(0.03, 0.07), (0.03, 0.2), (0.15, 0.2), (0.2, 0.35), (0.45, 0.6), (0.6, 0.75)],
+)
 def test_never_do_both_advise(train: float, val: float, train_loss: float) -> None:
-    ends = {"train_loss": (2.3, train_loss), "val_loss": (2.3, 1.0), "train_error": (0.9, train), "val_error": (0.9, val)}
+    ends = {
+        "train_loss": (2.3, train_loss),
+        "val_loss": (2.3, 1.0),
+        "train_error": (0.9, train),
+        "val_error": (0.9, val),
+    }
     found = remedies_of(rule_runs.made(evaluations=ends))
     assert sum(bool(keys) for keys in found.values()) <= 1

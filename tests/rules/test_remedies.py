@@ -1,4 +1,6 @@
-"""Remedies are made from the run: another configuration is another sentence, doses start from what it has, and nothing is advised against itself."""
+"""Remedies are made from the run: another configuration is another sentence, doses start from
+what it has, and nothing is advised against itself.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,13 @@ from dlprobe.rules.outcome import Finding
 from dlprobe.rules.remedies import REMEDIES, remedies
 from dlprobe.runs import Run
 
-REGRESSION = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "target_mean": [300.0], "target_std": [2.0]}
+REGRESSION = {
+    "task": "regression",
+    "class_names": [],
+    "train_class_counts": np.zeros(0, "i8"),
+    "target_mean": [300.0],
+    "target_std": [2.0],
+}
 VALIDATED = {**FAILED, "val_loss": (2.3, 2.4)}
 FALLING = {"train_loss": (2.3, 2.2, 2.1), "train_error": (0.9, 0.9, 0.89)}
 WANDERING = {"scalars": {"learning_rate": np.repeat([0.001, 1.0], 200)}}
@@ -37,10 +45,21 @@ def data(**options: Any) -> dict[str, Any]:
     return {"config": {"data": options}}
 
 
-RAW = {"feature_mean": [0.0, 0.0], "feature_std": [500.0, 900.0], "scaler_shift": [0.0, 0.0], "scaler_scale": [1.0, 1.0], "feature_names": ["a", "b"]}
-BOTH_OFF: dict[str, Any] = {"data": {**REGRESSION, **RAW}, "config": {"data": {"scaling": "none", "target_scaling": "none"}}}
+RAW = {
+    "feature_mean": [0.0, 0.0],
+    "feature_std": [500.0, 900.0],
+    "scaler_shift": [0.0, 0.0],
+    "scaler_scale": [1.0, 1.0],
+    "feature_names": ["a", "b"],
+}
+BOTH_OFF: dict[str, Any] = {
+    "data": {**REGRESSION, **RAW},
+    "config": {"data": {"scaling": "none", "target_scaling": "none"}},
+}
 
-PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that differ in what the remedy is about
+PAIRS: dict[
+    str, tuple[dict[str, Any], dict[str, Any]]
+] = {  # two runs that differ in what the remedy is about
     "lower_rate": (training(lr=0.1), training(lr=0.2)),
     "raise_rate": (training(lr=1e-5), training(lr=1e-6)),
     "usual_rate": (training(lr=1e-5), training(lr=1e-6)),
@@ -48,22 +67,46 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that dif
     "full_rate": (training(schedule="cosine"), training(schedule="exponential")),
     "no_dropout": (model(dropout=0.3), model(dropout=0.4)),
     "usual_optimizer": (training(optimizer="sgd"), training(optimizer="rmsprop")),
-    "longer": ({"evaluations": FALLING, **training(epochs=20)}, {"evaluations": FALLING, **training(epochs=30)}),
+    "longer": (
+        {"evaluations": FALLING, **training(epochs=20)},
+        {"evaluations": FALLING, **training(epochs=30)},
+    ),
     "larger_batch": (training(batch_size=4), training(batch_size=8)),
-    "constant_schedule": ({**WANDERING, **training(schedule="cosine")}, {**WANDERING, **training(schedule="one_cycle(max_lr=1.0)")}),
+    "constant_schedule": (
+        {**WANDERING, **training(schedule="cosine")},
+        {**WANDERING, **training(schedule="one_cycle(max_lr=1.0)")},
+    ),
     "decaying_rate": (training(lr=0.01), training(lr=0.02)),
     "warmup": (training(lr=0.01), training(lr=0.02)),
     "clip": (training(), training(clip_global_norm=0.5)),
-    "early_stopping": ({"evaluations": VALIDATED}, {"evaluations": {**VALIDATED, "val_loss": (2.3, 1.9)}}),
-    "no_early_stopping": (training(early_stopping="yes"), training(early_stopping="early_stopping(patience=1)")),
-    "patient_stopping": (training(early_stopping="yes"), training(early_stopping="early_stopping(patience=20)")),
+    "early_stopping": (
+        {"evaluations": VALIDATED},
+        {"evaluations": {**VALIDATED, "val_loss": (2.3, 1.9)}},
+    ),
+    "no_early_stopping": (
+        training(early_stopping="yes"),
+        training(early_stopping="early_stopping(patience=1)"),
+    ),
+    "patient_stopping": (
+        training(early_stopping="yes"),
+        training(early_stopping="early_stopping(patience=20)"),
+    ),
     "dropout": (model(dropout=0.0), model(dropout=0.2)),
     "weight_penalty": (training(l2=0.0), training(optimizer="adamw")),
     "no_penalty": (training(l1=0.01), training(max_norm=0.1)),
-    "ridge": ({"data": {"train_indices": np.arange(640)}}, {"data": {"train_indices": np.arange(6400)}}),
-    "class_weights": ({"data": {"train_class_counts": [100] * 9 + [10]}}, {"data": {"train_class_counts": [100] * 9 + [20]}}),
+    "ridge": (
+        {"data": {"train_indices": np.arange(640)}},
+        {"data": {"train_indices": np.arange(6400)}},
+    ),
+    "class_weights": (
+        {"data": {"train_class_counts": [100] * 9 + [10]}},
+        {"data": {"train_class_counts": [100] * 9 + [20]}},
+    ),
     "another_start": (training(seed=1), training(seed=2)),
-    "double": ({"config": {"training": {"dtype": "float32"}}}, {"config": {"training": {"dtype": "float32"}}}),
+    "double": (
+        {"config": {"training": {"dtype": "float32"}}},
+        {"config": {"training": {"dtype": "float32"}}},
+    ),
     "smaller_net": (model(layers="64,64"), model(layers="32,32")),
     "larger_net": (model(layers="2"), model(layers="4,4")),
     "shallower": (model(layers="32x5"), model(layers="32x6")),
@@ -77,11 +120,20 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that dif
     "no_norm": (model(norm="batch"), model(norm="layer")),
     "residual": (model(layers="32x3"), model(layers="32x4")),
     "scaling": (data(scaling="none"), data(scaling="minmax")),
-    "no_residual": (model(layers="32x3", residual="identity"), model(layers="32x4", residual="identity")),
+    "no_residual": (
+        model(layers="32x3", residual="identity"),
+        model(layers="32x4", residual="identity"),
+    ),
     "both_scales": (BOTH_OFF, {**BOTH_OFF, "data": {**BOTH_OFF["data"], "target_std": [9.0]}}),
-    "target_scaling": ({"data": REGRESSION, **data(target_scaling="none")}, {"data": {**REGRESSION, "target_std": [9.0]}, **data(target_scaling="none")}),
+    "target_scaling": (
+        {"data": REGRESSION, **data(target_scaling="none")},
+        {"data": {**REGRESSION, "target_std": [9.0]}, **data(target_scaling="none")},
+    ),
     "outputs": (model(output_activation="relu"), model(output_activation="linear")),
-    "stratify": ({**data(stratify="no"), "data": {"train_class_counts": [9] * 10}}, {**data(stratify="no"), "data": {"train_class_counts": [8] * 10}}),
+    "stratify": (
+        {**data(stratify="no"), "data": {"train_class_counts": [9] * 10}},
+        {**data(stratify="no"), "data": {"train_class_counts": [8] * 10}},
+    ),
 }
 
 
@@ -94,15 +146,27 @@ def test_every_remedy_has_its_pair() -> None:
     assert set(PAIRS) == set(REMEDIES)
 
 
-@pytest.mark.parametrize("name", [name for name in REMEDIES if name != "double"])  # there is one precision that is not double
+@pytest.mark.parametrize(
+    "name", [name for name in REMEDIES if name != "double"]
+)  # there is one precision that is not double
 def test_another_configuration_is_another_sentence(name: str) -> None:
-    first, second = (said(name, made(**{"evaluations": FAILED, **options})) for options in PAIRS[name])
+    first, second = (
+        said(name, made(**{"evaluations": FAILED, **options})) for options in PAIRS[name]
+    )
     assert first != second
 
 
-@given(rate=st.floats(1e-6, 10.0), batch=st.integers(1, 64), epochs=st.integers(1, 500), width=st.integers(4, 300))
+@given(
+    rate=st.floats(1e-6, 10.0),
+    batch=st.integers(1, 64),
+    epochs=st.integers(1, 500),
+    width=st.integers(4, 300),
+)
 def test_sentences_quote_what_the_run_has(rate: float, batch: int, epochs: int, width: int) -> None:
-    config = {"training": {"lr": rate, "batch_size": batch, "epochs": epochs, "optimizer": "sgd"}, "model": {"layers": f"{width},{width}"}}
+    config = {
+        "training": {"lr": rate, "batch_size": batch, "epochs": epochs, "optimizer": "sgd"},
+        "model": {"layers": f"{width},{width}"},
+    }
     run = made(steps=110, evaluations=FALLING, config=config)
     for name, quoted in (
         ("lower_rate", f"{rate:g}"),
@@ -114,10 +178,19 @@ def test_sentences_quote_what_the_run_has(rate: float, batch: int, epochs: int, 
         assert quoted in said(name, run)
 
 
-@given(dropout=st.floats(0.0, 0.95), l2=st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 1.0]), decay=st.sampled_from([0.0, 1e-4, 0.01, 1.0]))
-def test_a_dose_is_never_weaker_than_what_the_run_has(dropout: float, l2: float, decay: float) -> None:
+@given(
+    dropout=st.floats(0.0, 0.95),
+    l2=st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 1.0]),
+    decay=st.sampled_from([0.0, 1e-4, 0.01, 1.0]),
+)
+def test_a_dose_is_never_weaker_than_what_the_run_has(
+    dropout: float, l2: float, decay: float
+) -> None:
     optimizer = f"adamw(weight_decay={decay})"
-    run = made(config={"model": {"dropout": dropout}, "training": {"l2": l2, "optimizer": optimizer}}, scalars={"penalty": 3.0 * l2})
+    run = made(
+        config={"model": {"dropout": dropout}, "training": {"l2": l2, "optimizer": optimizer}},
+        scalars={"penalty": 3.0 * l2},
+    )
     before = from_mapping(run.config)
     for remedy in remedies(Evidence(run), "dropout", "weight_penalty"):
         after = with_values(before, remedy.patch)
@@ -131,24 +204,48 @@ def test_a_dose_is_never_weaker_than_what_the_run_has(dropout: float, l2: float,
     [
         ({"model": {"dropout": 0.5}}, "dropout", None),
         ({"model": {"dropout": 0.2}}, "dropout", {"model.dropout": "0.4"}),
-        ({"training": {"l2": 0.01}}, "weight_penalty", None),  # its penalty of 1 is half of the loss
-        ({"training": {"optimizer": "adamw"}}, "weight_penalty", {"training.optimizer": "adamw(weight_decay=0.1)"}),
-        ({"training": {"optimizer": "sgd(weight_decay=2)"}}, "no_penalty", {"training.optimizer": "sgd"}),
+        (
+            {"training": {"l2": 0.01}},
+            "weight_penalty",
+            None,
+        ),  # its penalty of 1 is half of the loss
+        (
+            {"training": {"optimizer": "adamw"}},
+            "weight_penalty",
+            {"training.optimizer": "adamw(weight_decay=0.1)"},
+        ),
+        (
+            {"training": {"optimizer": "sgd(weight_decay=2)"}},
+            "no_penalty",
+            {"training.optimizer": "sgd"},
+        ),
         ({"training": {"max_norm": 0.02}}, "no_penalty", {"training.max_norm": "none"}),
-        ({"training": {"lr": 20.0, "optimizer": "momentum"}}, "lower_rate", {"training.lr": "0.01"}),
+        (
+            {"training": {"lr": 20.0, "optimizer": "momentum"}},
+            "lower_rate",
+            {"training.lr": "0.01"},
+        ),
         ({"training": {"lr": 0.003}}, "lower_rate", {"training.lr": "0.0003"}),
         ({"training": {"early_stopping": "early_stopping(patience=3)"}}, "early_stopping", None),
         ({"training": {"batch_size": 2}}, "batch_norm", None),
     ],
 )
 def test_doses(options: dict[str, Any], name: str, patch: dict[str, str] | None) -> None:
-    found = remedies(Evidence(made(config=options, evaluations=VALIDATED, scalars={"penalty": 1.0})), name)
+    found = remedies(
+        Evidence(made(config=options, evaluations=VALIDATED, scalars={"penalty": 1.0})), name
+    )
     assert [each.patch for each in found] == ([] if patch is None else [patch])
 
 
 def test_a_rate_is_raised_as_far_as_the_weights_should_have_gone() -> None:
-    """Adam at 1e-7 moved weights by 1e-3 of their norm: 2,000 times that is a rate which learns, to one digit; its usual rate is 1e-3."""
-    run = made(config={"training": {"lr": 1e-7}}, evaluations=FAILED, layer_evaluations={"weight_distance": [[0.0] * 4, [1e-3] * 4]})
+    """Adam at 1e-7 moved weights by 1e-3 of their norm: 2,000 times that is a rate which
+    learns, to one digit; its usual rate is 1e-3.
+    """
+    run = made(
+        config={"training": {"lr": 1e-7}},
+        evaluations=FAILED,
+        layer_evaluations={"weight_distance": [[0.0] * 4, [1e-3] * 4]},
+    )
     assert remedies(Evidence(run), "raise_rate")[0].patch == {"training.lr": "0.0002"}
 
 
@@ -160,11 +257,20 @@ def test_no_remedy_trades_one_unwise_combination_for_another() -> None:
 
 
 def found(code: str, *patches: dict[str, str], severity: Any = "warning") -> Finding:
-    return Finding(1.0, 1.0, "evidence", remedies=tuple(Remedy(patch, "why") for patch in patches), code=code, severity=severity)
+    return Finding(
+        1.0,
+        1.0,
+        "evidence",
+        remedies=tuple(Remedy(patch, "why") for patch in patches),
+        code=code,
+        severity=severity,
+    )
 
 
 def left(run: Run, *findings: Finding) -> list[dict[str, str]]:
-    return [dict(remedy.patch) for each in agreed(findings, Evidence(run)) for remedy in each.remedies]
+    return [
+        dict(remedy.patch) for each in agreed(findings, Evidence(run)) for remedy in each.remedies
+    ]
 
 
 def test_steps_that_were_seen_to_be_too_long_are_not_made_longer() -> None:
@@ -175,14 +281,20 @@ def test_steps_that_were_seen_to_be_too_long_are_not_made_longer() -> None:
 
 
 def test_a_net_that_fits_its_samples_gets_no_more_room() -> None:
-    more, less, drop = {"model.layers": "400,400"}, {"model.layers": "25,25"}, {"model.dropout": "0.3"}
+    more, less, drop = (
+        {"model.layers": "400,400"},
+        {"model.layers": "25,25"},
+        {"model.dropout": "0.3"},
+    )
     findings = (found("B001", more), found("B002", drop, less))
     assert left(made(evaluations=LEARNED), *findings) == [drop, less]
     assert left(made(evaluations=FAILED), *findings) == [more]
 
 
 def test_pulls_are_read_from_the_configuration() -> None:
-    config: RunConfig = from_mapping({"training": {"optimizer": "adam", "lr": 0.01}, "model": {"layers": "8,8", "dropout": 0.5}})
+    config: RunConfig = from_mapping(
+        {"training": {"optimizer": "adam", "lr": 0.01}, "model": {"layers": "8,8", "dropout": 0.5}}
+    )
     expected = {
         ("training.lr", "0.001"): {"rate": -1},
         ("training.optimizer", "sgd"): {},
@@ -198,5 +310,9 @@ def test_pulls_are_read_from_the_configuration() -> None:
 
 def test_a_rule_that_is_right_about_the_bias_parameters_undoes_them_alone() -> None:
     dead = {"dead_fraction": [[0.9] * 4, [0.9] * 4]}
-    run = made(layer_evaluations=dead, evaluations=FAILED, config={"model": {"bias_init": "constant(value=-20)"}})
+    run = made(
+        layer_evaluations=dead,
+        evaluations=FAILED,
+        config={"model": {"bias_init": "constant(value=-20)"}},
+    )
     assert finding("A001", run).remedies[0].patch == {"model.bias_init": "auto"}

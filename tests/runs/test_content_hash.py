@@ -1,4 +1,6 @@
-"""The content hash: the same for the same recorded numbers, however they were written; another for any other number."""
+"""The content hash: the same for the same recorded numbers, however they were written; another
+for any other number.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,20 @@ def test_the_hash_does_not_depend_on_blocks_journal_or_packing(tmp_path: Path) -
     hashes = set()
     for number, block in enumerate((1, 7, 64, 700)):
         run = dlprobe.open_run(synthetic_runs.write(tmp_path / f"{number}.h5", block=block).pack())
-        hashes |= {run.content_sha256, run.computed_content_sha256(), _in_memory(synthetic_runs.write(None, block=block)).content_sha256}
+        hashes |= {
+            run.content_sha256,
+            run.computed_content_sha256(),
+            _in_memory(synthetic_runs.write(None, block=block)).content_sha256,
+        }
     assert len(hashes) == 1
 
 
 @pytest.mark.parametrize("other", [{"threads": 2}, {"output": "/home/a/b.h5"}])
 def test_thread_count_and_paths_are_no_content(other: dict[str, object]) -> None:
-    assert _in_memory(synthetic_runs.write(None, **other)).content_sha256 == _in_memory(synthetic_runs.write(None)).content_sha256
+    assert (
+        _in_memory(synthetic_runs.write(None, **other)).content_sha256
+        == _in_memory(synthetic_runs.write(None)).content_sha256
+    )
 
 
 def test_a_data_file_counts_by_its_contents_not_its_path() -> None:
@@ -40,7 +49,9 @@ def test_a_data_file_counts_by_its_contents_not_its_path() -> None:
     for path in ("/home/a/table.csv", "b/table.csv", "table.csv"):
         description = synthetic_runs.description()
         description.config["data"]["data"] = path
-        description = replace(description, data={**description.data, "source": path, "notes": [f"read from {path}"]})
+        description = replace(
+            description, data={**description.data, "source": path, "notes": [f"read from {path}"]}
+        )
         hashes.add(_in_memory(RunWriter.create(None, description)).content_sha256)
     assert len(hashes) == 1
     description.config["data"]["data"] = "gaussian(samples=9)"
@@ -49,20 +60,28 @@ def test_a_data_file_counts_by_its_contents_not_its_path() -> None:
 
 @pytest.mark.parametrize("change", [{"steps": 699}, {"dtype": "float64"}, {"seed": 2}])
 def test_another_run_has_another_hash(change: dict[str, object]) -> None:
-    assert _in_memory(synthetic_runs.write(None, **change)).content_sha256 != _in_memory(synthetic_runs.write(None)).content_sha256  # type: ignore[arg-type]
+    assert (
+        _in_memory(synthetic_runs.write(None, **change)).content_sha256
+        != _in_memory(synthetic_runs.write(None)).content_sha256
+    )  # type: ignore[arg-type]
 
 
 def test_environment_and_timing_are_no_content() -> None:
     hashes = set()
     for python, seconds in (("3.11", 0.1), ("4.0", 9.0)):
-        writer = RunWriter.create(None, replace(synthetic_runs.description(), environment={"python": python}))
+        writer = RunWriter.create(
+            None, replace(synthetic_runs.description(), environment={"python": python})
+        )
         writer.rows(0, np.arange(3), *synthetic_runs.rows_of(np.arange(3)), seconds)
         hashes.add(_in_memory(writer).content_sha256)
     assert len(hashes) == 1
 
 
 def test_parameters_have_a_hash_that_recording_does_not_change() -> None:
-    every, seldom = RunWriter.create(None, synthetic_runs.description()), RunWriter.create(None, synthetic_runs.description())
+    every, seldom = (
+        RunWriter.create(None, synthetic_runs.description()),
+        RunWriter.create(None, synthetic_runs.description()),
+    )
     synthetic_runs.write_rows(every, 0, 50, 10)
     for writer in (every, seldom):
         synthetic_runs.finish(writer, 50)

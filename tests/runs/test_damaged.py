@@ -1,4 +1,6 @@
-"""Damaged, cut, foreign and newer files: one clear line, or numbers that are right; never a wrong number, a crash or a wait."""
+"""Damaged, cut, foreign and newer files: one clear line, or numbers that are right; never a
+wrong number, a crash or a wait.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def copy(packed: Path, tmp_path: Path) -> Path:
         (frames.encode(FrameType.CONFIG, 0, {"schema": "other"}, {}), "is not a run file"),
     ],
 )
-def test_a_file_that_is_no_run_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_run_is_one_clear_line(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     (tmp_path / "run.h5").write_bytes(content)
     assert message in _message(tmp_path / "run.h5")
 
@@ -99,15 +103,23 @@ def test_a_newer_format_asks_for_an_upgrade(copy: Path, tmp_path: Path) -> None:
     with h5py.File(copy, "r+") as file:
         file.attrs["schema_version"] = np.array([layout.SCHEMA_VERSION[0] + 1, 0])
     newer, mine = layout.SCHEMA_VERSION[0] + 1, layout.SCHEMA_VERSION[0]
-    assert f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe" in _message(copy)
+    assert (
+        f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe"
+        in _message(copy)
+    )
     meta = {"schema": layout.SCHEMA, "schema_version": [newer, 3], "statistics": [], "scalars": []}
     (tmp_path / "j.h5.journal").write_bytes(frames.encode(FrameType.CONFIG, 0, meta, {}))
-    assert f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe" in _message(tmp_path / "j.h5")
+    assert (
+        f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe"
+        in _message(tmp_path / "j.h5")
+    )
 
 
 def test_a_newer_minor_format_with_unknown_groups_is_read(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
-        file.attrs["schema_version"] = np.array([layout.SCHEMA_VERSION[0], layout.SCHEMA_VERSION[1] + 1])
+        file.attrs["schema_version"] = np.array(
+            [layout.SCHEMA_VERSION[0], layout.SCHEMA_VERSION[1] + 1]
+        )
         file["stats/of_tomorrow"] = np.zeros((400, 3))
         file["tomorrow/value"] = 1
     run = dlprobe.open_run(copy)
@@ -148,8 +160,14 @@ def _set(name: str, value: object) -> Callable[[h5py.File], None]:
         (lambda file: file.__delitem__("environment"), "it has no json"),
         (_set("config", np.bytes_(b"[" * 5000)), "a JSON text in it cannot be read"),
         (_set("config", np.bytes_(b"[]")), "is not an object"),
-        (_set("config", np.bytes_(b'{"data": {}, "training": null}')), "training of its configuration is no table"),
-        (_set("config", np.bytes_(rb'{"data": {"data": "\ud800"}}')), "a JSON text in it cannot be read"),
+        (
+            _set("config", np.bytes_(b'{"data": {}, "training": null}')),
+            "training of its configuration is no table",
+        ),
+        (
+            _set("config", np.bytes_(rb'{"data": {"data": "\ud800"}}')),
+            "a JSON text in it cannot be read",
+        ),
         (_set("config", 5), "attribute config is not a text"),
         (_set("config", "variable length"), "neither integer, float nor fixed-length text"),
         (_set("status", np.bytes_(b"great")), "its status is 'great'"),
@@ -158,7 +176,9 @@ def _set(name: str, value: object) -> Callable[[h5py.File], None]:
         (_set("schema_version", np.array([1.0, 0.0])), "its format version cannot be read"),
     ],
 )
-def test_contents_that_do_not_fit_the_table_are_one_clear_line(copy: Path, change: Callable[[h5py.File], None], message: str) -> None:
+def test_contents_that_do_not_fit_the_table_are_one_clear_line(
+    copy: Path, change: Callable[[h5py.File], None], message: str
+) -> None:
     with h5py.File(copy, "r+") as file:
         change(file)
     with pytest.raises(RunFileError) as error:
@@ -176,7 +196,9 @@ def test_contents_that_do_not_fit_the_table_are_one_clear_line(copy: Path, chang
         ("stats/step", np.arange(-5, 395), "its steps do not rise from 0 on"),
     ],
 )
-def test_sizes_and_steps_that_no_run_has_are_one_clear_line(copy: Path, path: str, value: object, message: str) -> None:
+def test_sizes_and_steps_that_no_run_has_are_one_clear_line(
+    copy: Path, path: str, value: object, message: str
+) -> None:
     with h5py.File(copy, "r+") as file:
         file[path][:] = value
     run = dlprobe.open_run(copy)
@@ -191,11 +213,16 @@ def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path
     content = bytearray(journal_path(path).read_bytes())
     content[len(content) // 2] ^= 1
     journal_path(path).write_bytes(content)
-    with pytest.warns(DlprobeWarning, match=r"is damaged at byte \d+ of \d+: what follows is not read"):
+    with pytest.warns(
+        DlprobeWarning, match=r"is damaged at byte \d+ of \d+: what follows is not read"
+    ):
         run = dlprobe.open_run(path)
     assert run.status == "interrupted"
     assert 0 < len(run.steps) < 700
-    np.testing.assert_array_equal(run.statistic("gradient_rms"), synthetic_runs.rows_of(run.steps)[0][:, :, run.statistics.index("gradient_rms")])
+    np.testing.assert_array_equal(
+        run.statistic("gradient_rms"),
+        synthetic_runs.rows_of(run.steps)[0][:, :, run.statistics.index("gradient_rms")],
+    )
     with pytest.raises(RunFileError, match="is not packed, so that nothing is lost"):
         pack_journal(path)
     assert journal_path(path).read_bytes() == content
@@ -205,26 +232,55 @@ def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path
     ("arrays", "message"),
     [
         ({"step": np.arange(2)}, "has no array 'statistics'"),
-        ({"step": np.arange(2), "statistics": np.zeros((2, 9, 25), "f4"), "scalars": SCALARS_OF_TWO}, "wrong shape"),
         (
-            {"step": np.arange(2), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"), "scalars": SCALARS_OF_TWO},
+            {
+                "step": np.arange(2),
+                "statistics": np.zeros((2, 9, 25), "f4"),
+                "scalars": SCALARS_OF_TWO,
+            },
             "wrong shape",
         ),
         (
-            {"step": np.array([5, 5]), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": SCALARS_OF_TWO},
+            {
+                "step": np.arange(2),
+                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"),
+                "scalars": SCALARS_OF_TWO,
+            },
+            "wrong shape",
+        ),
+        (
+            {
+                "step": np.array([5, 5]),
+                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"),
+                "scalars": SCALARS_OF_TWO,
+            },
             "do not rise",
         ),
         (
-            {"step": np.array(5), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": SCALARS_OF_TWO},
+            {
+                "step": np.array(5),
+                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"),
+                "scalars": SCALARS_OF_TWO,
+            },
             "wrong shape",
         ),
     ],
 )
-def test_whole_frames_with_wrong_rows_are_one_clear_line(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+def test_whole_frames_with_wrong_rows_are_one_clear_line(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
     path = tmp_path / "run.h5"
     RunWriter.create(path, synthetic_runs.description()).close()
     with journal_path(path).open("ab") as file:
-        file.write(frames.encode(FrameType.ROWS, 0, {}, arrays, link=frames.scan(MemorySource(journal_path(path).read_bytes())).tail.link))
+        file.write(
+            frames.encode(
+                FrameType.ROWS,
+                0,
+                {},
+                arrays,
+                link=frames.scan(MemorySource(journal_path(path).read_bytes())).tail.link,
+            )
+        )
     assert message in _message(path)
 
 
@@ -241,15 +297,24 @@ def mutated_journal_is_a_prefix(path: Path) -> bool:
         warnings.simplefilter("ignore", DlprobeWarning)
         run = dlprobe.open_run(path)
     statistics, scalars = synthetic_runs.rows_of(np.arange(len(run.steps)))
-    same = [np.array_equal(run.statistic(name), statistics[:, :, n], equal_nan=True) for n, name in enumerate(run.statistics)]
+    same = [
+        np.array_equal(run.statistic(name), statistics[:, :, n], equal_nan=True)
+        for n, name in enumerate(run.statistics)
+    ]
     same += [np.array_equal(run.scalar(name), scalars[:, n]) for n, name in enumerate(run.scalars)]
-    return all(same) and np.array_equal(run.initial_parameters, synthetic_runs.description().initial_parameters)
+    return all(same) and np.array_equal(
+        run.initial_parameters, synthetic_runs.description().initial_parameters
+    )
 
 
 def test_mutated_journals_give_an_exact_prefix_or_one_clear_line(tmp_path: Path) -> None:
     writer = synthetic_runs.write(tmp_path / "run.h5", 300, block=40)
     writer.close()
-    content, chance, path = journal_path(tmp_path / "run.h5").read_bytes(), random.Random(3), tmp_path / "mutated.h5.journal"
+    content, chance, path = (
+        journal_path(tmp_path / "run.h5").read_bytes(),
+        random.Random(3),
+        tmp_path / "mutated.h5.journal",
+    )
     refused = []
     for _ in range(MUTATIONS):
         path.write_bytes(mutated(content, chance))
@@ -261,17 +326,25 @@ def test_mutated_journals_give_an_exact_prefix_or_one_clear_line(tmp_path: Path)
     assert not any("\n" in message for message in refused)
 
 
-def test_mutated_files_give_no_signal_no_wait_and_no_wrong_number(packed: Path, tmp_path: Path) -> None:
-    """How many are refused is chance: a change may fall where nothing is stored, and the file is then read as it was written."""
+def test_mutated_files_give_no_signal_no_wait_and_no_wrong_number(
+    packed: Path, tmp_path: Path
+) -> None:
+    """How many are refused is chance: a change may fall where nothing is stored, and the file
+    is then read as it was written.
+    """
     command = mutated_runs.command(packed, tmp_path, MUTATIONS, seed=7)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment(), check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=environment(), check=False
+    )
     assert done.returncode == 0, done.stderr
     counts = mutated_runs.Counts.from_text(done.stdout)
     assert (counts.right + counts.refused, counts.wrong) == (MUTATIONS, 0)
 
 
 def test_a_flipped_bit_in_any_stored_number_is_refused(packed: Path, tmp_path: Path) -> None:
-    """One bit of each piece on disk of every data set that is stored in pieces: every statistic. Smaller ones lie in checksummed headers."""
+    """One bit of each piece on disk of every data set that is stored in pieces: every
+    statistic. Smaller ones lie in checksummed headers.
+    """
     content, chance = packed.read_bytes(), random.Random(11)
     original = mutated_runs.everything(packed)
     silent, pieces = [], stored_pieces(packed)

@@ -19,7 +19,9 @@ def followed(path: Path) -> FollowedRun:
     return found
 
 
-def written(path: Path, most: int, monkeypatch: pytest.MonkeyPatch, steps: int = 1200) -> tuple[FollowedRun, RunWriter]:
+def written(
+    path: Path, most: int, monkeypatch: pytest.MonkeyPatch, steps: int = 1200
+) -> tuple[FollowedRun, RunWriter]:
     """A run that was followed at every 100th step; `most` rows are kept of it."""
     monkeypatch.setattr(following, "_MOST", most)
     writer = RunWriter.create(path, synthetic_runs.description())
@@ -35,7 +37,9 @@ def written(path: Path, most: int, monkeypatch: pytest.MonkeyPatch, steps: int =
 
 
 @pytest.mark.parametrize("most", [5000, 500, 60])
-def test_it_is_the_run_recorded_less_often_and_every_byte_is_read_once(most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_run_recorded_less_often_and_every_byte_is_read_once(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, writer = written(tmp_path / "run.h5", most, monkeypatch)
     run, whole = found.run, open_single(tmp_path / "run.h5")
     stride = int(run.steps[1])
@@ -49,7 +53,9 @@ def test_it_is_the_run_recorded_less_often_and_every_byte_is_read_once(most: int
     writer.close()
 
 
-def test_a_run_that_goes_on_from_an_earlier_step_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_goes_on_from_an_earlier_step_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And a frame that a killed writer tore is replaced under the reader."""
     path = tmp_path / "run.h5"
     found, writer = written(path, 5000, monkeypatch, steps=300)
@@ -70,7 +76,9 @@ def test_a_run_that_goes_on_from_an_earlier_step_is_followed(tmp_path: Path, mon
     assert (found.has_ended, found.run.status, found.last_step) == (True, "finished", 199)
 
 
-def test_a_dead_writer_is_told_from_a_damaged_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_writer_is_told_from_a_damaged_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run.h5"
     found, writer = written(path, 5000, monkeypatch, steps=300)
     writer.close()
@@ -93,7 +101,9 @@ def test_each_run_of_a_study_is_given_once(tmp_path: Path) -> None:
             synthetic_runs.write_rows(run, 0, 10 + seed, 5)
             run.end("finished", {})
             writer.run(f"seed_{seed}", run.bytes(), {"seed": seed})
-            seen += [(ended.id, ended.coordinates, len(ended.run.steps)) for ended in found.new_runs()]
+            seen += [
+                (ended.id, ended.coordinates, len(ended.run.steps)) for ended in found.new_runs()
+            ]
         assert seen == [(f"seed_{seed}", {"seed": seed}, 10 + seed) for seed in range(3)]
         assert (list(found.new_runs()), found.has_ended) == ([], False)
         writer.end()

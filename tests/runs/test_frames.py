@@ -20,13 +20,23 @@ each_format = pytest.mark.parametrize("is_chain", [False, True])
 def _small_journal(is_chain: bool = False) -> tuple[bytes, list[int]]:
     """Four frames, as a chain or as format 1.0 has them, and the offset after each."""
     records = [
-        Record(FrameType.CONFIG, 0, {"config": {"seed": 3}}, {"layers/name": np.array([b"output"])}),
-        Record(FrameType.ROWS, 0, {}, {"step": np.arange(2), "statistics": np.ones((2, 1, 2), "f4")}),
-        Record(FrameType.ROWS, 2, {}, {"step": np.arange(2, 4), "statistics": np.ones((2, 1, 2), "f4")}),
+        Record(
+            FrameType.CONFIG, 0, {"config": {"seed": 3}}, {"layers/name": np.array([b"output"])}
+        ),
+        Record(
+            FrameType.ROWS, 0, {}, {"step": np.arange(2), "statistics": np.ones((2, 1, 2), "f4")}
+        ),
+        Record(
+            FrameType.ROWS, 2, {}, {"step": np.arange(2, 4), "statistics": np.ones((2, 1, 2), "f4")}
+        ),
         Record(FrameType.END, 4, {"status": "finished"}, {}),
     ]
-    written = [frames.encode(each.type, each.first_step, each.meta, each.arrays) for each in records]
-    return frames.journal_of(records) if is_chain else b"".join(written), [sum(map(len, written[: n + 1])) for n in range(len(written))]
+    written = [
+        frames.encode(each.type, each.first_step, each.meta, each.arrays) for each in records
+    ]
+    return frames.journal_of(records) if is_chain else b"".join(written), [
+        sum(map(len, written[: n + 1])) for n in range(len(written))
+    ]
 
 
 def _forged(text: bytes, tail: bytes = b"") -> MemorySource:
@@ -49,20 +59,32 @@ def test_a_payload_reads_back_with_its_dtypes_and_shapes() -> None:
     source = MemorySource(frames.encode(FrameType.ROWS, 5, {"seconds": float("inf")}, arrays))
     (frame,) = frames.scan(source).frames
     payload = frames.Payload(source, frame)
-    assert (frame.type, frame.first_step, payload.meta) == (FrameType.ROWS, 5, {"seconds": float("inf")})
+    assert (frame.type, frame.first_step, payload.meta) == (
+        FrameType.ROWS,
+        5,
+        {"seconds": float("inf")},
+    )
     for name, array in arrays.items():
         assert payload.array(name).shape == array.shape
-        assert payload.array(name).dtype.newbyteorder("=") == (array.dtype.newbyteorder("=") if name != "g" else np.dtype("S1"))
+        assert payload.array(name).dtype.newbyteorder("=") == (
+            array.dtype.newbyteorder("=") if name != "g" else np.dtype("S1")
+        )
         np.testing.assert_array_equal(payload.array(name), array)
 
 
 @each_format
-def test_a_journal_cut_at_any_byte_keeps_every_whole_frame_and_reports_no_damage(is_chain: bool) -> None:
+def test_a_journal_cut_at_any_byte_keeps_every_whole_frame_and_reports_no_damage(
+    is_chain: bool,
+) -> None:
     journal, ends = _small_journal(is_chain)
     for size in range(len(journal) + 1):
         found = frames.scan(MemorySource(journal[:size]))
         whole = [end for end in ends if end <= size]
-        assert (len(found.frames), found.end, found.torn) == (len(whole), whole[-1] if whole else 0, size - (whole[-1] if whole else 0))
+        assert (len(found.frames), found.end, found.torn) == (
+            len(whole),
+            whole[-1] if whole else 0,
+            size - (whole[-1] if whole else 0),
+        )
         assert found.damage is None
 
 
@@ -76,7 +98,8 @@ def test_a_flip_of_any_bit_keeps_the_frames_before_it_and_is_reported(is_chain: 
             found = frames.scan(MemorySource(bytes(broken)))
             assert len(found.frames) == sum(end <= at for end in ends)
             in_last = at >= ends[-2]
-            # a longer length in the last frame is what a torn frame looks like, and loses nothing that was whole
+            # a longer length in the last frame is what a torn frame looks like, and loses nothing
+            # that was whole
             torn_lookalike = in_last and 8 <= at - ends[-2] < 16
             assert found.damage is not None or torn_lookalike, (at, bit)
 
@@ -132,14 +155,18 @@ def test_a_file_full_of_headers_does_not_hang() -> None:
         [[f"a{n}", "<f8", [0]] for n in range(5000)],
     ],
 )
-def test_arrays_that_do_not_fit_their_frame_are_refused_before_memory_is_taken(listing: object) -> None:
+def test_arrays_that_do_not_fit_their_frame_are_refused_before_memory_is_taken(
+    listing: object,
+) -> None:
     text = json.dumps({"meta": {}, "arrays": listing}).encode()
     source = _forged(text, bytes(-(8 + len(text)) % 8 + 16))
     with pytest.raises(RunFileError, match="do not fit the frame"):
         frames.Payload(source, frames.scan(source).frames[0])
 
 
-@pytest.mark.parametrize("text", [b"[" * 100_000, b"{", b"[]", b"\xff\xfe", b'{"a": ' + b"9" * 5000 + b"}", b""])
+@pytest.mark.parametrize(
+    "text", [b"[" * 100_000, b"{", b"[]", b"\xff\xfe", b'{"a": ' + b"9" * 5000 + b"}", b""]
+)
 def test_a_json_text_that_is_none_is_one_clear_line(text: bytes) -> None:
     source = _forged(text)
     with pytest.raises(RunFileError, match="JSON text") as caught:

@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from killed_runs import assert_packs_to_the_whole_run, assert_synthetic_prefix, kill_packing, kill_writing, opened
+from killed_runs import (
+    assert_packs_to_the_whole_run,
+    assert_synthetic_prefix,
+    kill_packing,
+    kill_writing,
+    opened,
+)
 
 import dlprobe
 from dlprobe.runs import pack_journal

@@ -59,15 +59,43 @@ def _same(left: object, right: object) -> None:
         assert left == right
 
 
-@pytest.mark.parametrize("what", ["evaluations", "evaluation_layers", "final", "data", "predictions", "timing", "checkpoints", "instruments"])
-def test_every_group_is_the_same_in_journal_and_packed_file(both: tuple[Run, Run], what: str) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        "evaluations",
+        "evaluation_layers",
+        "final",
+        "data",
+        "predictions",
+        "timing",
+        "checkpoints",
+        "instruments",
+    ],
+)
+def test_every_group_is_the_same_in_journal_and_packed_file(
+    both: tuple[Run, Run], what: str
+) -> None:
     journal, packed = both
     assert getattr(journal, what)
     _same(getattr(journal, what), getattr(packed, what))
 
 
-@pytest.mark.parametrize("what", ["status", "config", "environment", "schema_version", "statistics", "scalars", "content_sha256", "parameters_sha256"])
-def test_every_fact_is_the_same_in_journal_and_packed_file(both: tuple[Run, Run], what: str) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        "status",
+        "config",
+        "environment",
+        "schema_version",
+        "statistics",
+        "scalars",
+        "content_sha256",
+        "parameters_sha256",
+    ],
+)
+def test_every_fact_is_the_same_in_journal_and_packed_file(
+    both: tuple[Run, Run], what: str
+) -> None:
     journal, packed = both
     _same(getattr(journal, what), getattr(packed, what))
 
@@ -89,12 +117,23 @@ def test_instruments_are_the_written_ones(both: tuple[Run, Run]) -> None:
         for path, value in synthetic_runs.measured_at(0).items():
             found = run.contents.read(path)
             assert found.shape == (len(steps), *value.shape)
-            np.testing.assert_allclose(found, np.array([synthetic_runs.measured_at(step)[path] for step in steps]), rtol=1e-6)
+            np.testing.assert_allclose(
+                found,
+                np.array([synthetic_runs.measured_at(step)[path] for step in steps]),
+                rtol=1e-6,
+            )
         histograms, tracked = run.histograms("gradient"), run.tracked
         assert tracked is not None
-        assert histograms.steps.tolist() == tracked.steps.tolist() == run.instruments["step"].tolist() == steps
+        assert (
+            histograms.steps.tolist()
+            == tracked.steps.tolist()
+            == run.instruments["step"].tolist()
+            == steps
+        )
         assert (tracked.layers.tolist(), tracked.units.tolist()) == ([0, 2], [1, 0])
-        np.testing.assert_array_equal(histograms.counts, run.contents.read("histograms/gradient/counts"))
+        np.testing.assert_array_equal(
+            histograms.counts, run.contents.read("histograms/gradient/counts")
+        )
         with pytest.raises(ConfigError, match="did you mean 'weight'"):
             run.histograms("weights")
 
@@ -113,7 +152,10 @@ def test_measurements_of_different_shapes_are_damage(tmp_path: Path) -> None:
         for step, bins in ((0, 4), (5, 3)):
             counts = np.zeros((synthetic_runs.LAYERS, bins))
             writer.instruments(step, {"histograms/weight/counts": counts})
-    with dlprobe.open_run(tmp_path / "a.h5") as run, pytest.raises(RunFileError, match="differ in shape"):
+    with (
+        dlprobe.open_run(tmp_path / "a.h5") as run,
+        pytest.raises(RunFileError, match="differ in shape"),
+    ):
         run.contents.read("histograms/weight/counts")
 
 
@@ -122,7 +164,9 @@ def test_measurements_after_a_resume_are_void() -> None:
         for step in (0, 5, 10):
             writer.instruments(step, synthetic_runs.measured_at(step))
         before = writer.bytes()
-        data = before + chained(Record(FrameType.RESUME, 5, {}, {}), scan(MemorySource(before)).tail)
+        data = before + chained(
+            Record(FrameType.RESUME, 5, {}, {}), scan(MemorySource(before)).tail
+        )
     found = JournalContents(MemorySource(data))
     assert found.read("histograms/step").tolist() == found.read("tracked/step").tolist() == [0]
 
@@ -141,7 +185,9 @@ def test_what_was_described_comes_back(both: tuple[Run, Run], dtype: str) -> Non
         assert run.config == description.config
         assert run.environment == description.environment
         np.testing.assert_array_equal(run.initial_parameters, description.initial_parameters)
-        np.testing.assert_array_equal(run.final_parameters, synthetic_runs.parameters_at(STEPS, dtype))
+        np.testing.assert_array_equal(
+            run.final_parameters, synthetic_runs.parameters_at(STEPS, dtype)
+        )
         assert run.initial_parameters.dtype == np.dtype(dtype)
 
 
@@ -160,11 +206,18 @@ def test_a_run_without_any_step_is_a_run(tmp_path: Path) -> None:
         run = dlprobe.open_run(writer.pack())
     assert run.status == "interrupted"
     assert run.statistic("gradient_rms").shape == (0, 3)
-    assert (run.final, run.final_parameters, run.parameters_sha256, run.evaluations["step"].tolist()) == ({}, None, "", [])
+    assert (
+        run.final,
+        run.final_parameters,
+        run.parameters_sha256,
+        run.evaluations["step"].tolist(),
+    ) == ({}, None, "", [])
     assert run.level("gradient_rms", 64).mean.shape == (0, 3)
 
 
-def test_names_have_hyphens_or_underscores_and_unknown_ones_a_suggestion(both: tuple[Run, Run]) -> None:
+def test_names_have_hyphens_or_underscores_and_unknown_ones_a_suggestion(
+    both: tuple[Run, Run],
+) -> None:
     run = both[1]
     np.testing.assert_array_equal(run.statistic("gradient-rms"), run.statistic("gradient_rms"))
     with pytest.raises(ConfigError, match="did you mean 'gradient_rms'"):
@@ -173,13 +226,20 @@ def test_names_have_hyphens_or_underscores_and_unknown_ones_a_suggestion(both: t
         run.scalar("batch_los")
 
 
-def test_every_data_set_in_the_file_is_a_scale_or_in_the_table_with_its_unit_and_meaning(both: tuple[Run, Run]) -> None:
+def test_every_data_set_in_the_file_is_a_scale_or_in_the_table_with_its_unit_and_meaning(
+    both: tuple[Run, Run],
+) -> None:
     found: list[str] = []
     with h5py.File(both[1].path) as file:
-        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None
+        )
         scales = {name for name in found if name not in layout.data_sets()}
         assert all(h5py.h5ds.is_scale(file[name].id) for name in scales)
-        assert scales == {*(named := labels(both[1].contents.shapes())).copies, *named.dimensions} | {name for name in scales if name.startswith("levels/")}
+        assert scales == {
+            *(named := labels(both[1].contents.shapes())).copies,
+            *named.dimensions,
+        } | {name for name in scales if name.startswith("levels/")}
         for name in sorted(set(found) - scales):
             line = layout.data_sets()[name]
             assert file[name].attrs["units"].decode() == line.units
@@ -188,14 +248,32 @@ def test_every_data_set_in_the_file_is_a_scale_or_in_the_table_with_its_unit_and
             assert h5py.check_vlen_dtype(file[name].dtype) is None
             assert file[name].chunks is None or file[name].fletcher32
         page = (ROOT / "dlprobe" / "guide" / "run-file.md").read_text(encoding="utf-8")
-        assert {name.decode() if isinstance(name, bytes) else name for name in file.attrs} == set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M))
-    assert {name.partition("/")[0] for name in found} >= {"layers", "stats", "scalars", "timing", "evaluations", "final", "data", "predictions", "levels"}
+        assert {name.decode() if isinstance(name, bytes) else name for name in file.attrs} == set(
+            re.findall(r"^\| `(\w+)` \|", page, flags=re.M)
+        )
+    assert {name.partition("/")[0] for name in found} >= {
+        "layers",
+        "stats",
+        "scalars",
+        "timing",
+        "evaluations",
+        "final",
+        "data",
+        "predictions",
+        "levels",
+    }
 
 
 def test_axes_of_statistics_and_evaluations_are_named(both: tuple[Run, Run]) -> None:
     with h5py.File(both[1].path) as file:
-        assert [dim[0].name for dim in file["stats/gradient_rms"].dims] == ["/stats/step", "/stats/layer"]
-        assert [dim[0].name for dim in file["evaluations/dead_fraction"].dims] == ["/evaluations/step", "/evaluations/layer"]
+        assert [dim[0].name for dim in file["stats/gradient_rms"].dims] == [
+            "/stats/step",
+            "/stats/layer",
+        ]
+        assert [dim[0].name for dim in file["evaluations/dead_fraction"].dims] == [
+            "/evaluations/step",
+            "/evaluations/layer",
+        ]
         assert file["scalars/batch_loss"].dims[0][0].name == "/scalars/step"
 
 

@@ -19,7 +19,9 @@ SLICES = [(0, 1), (0, 700), (63, 65), (100, 300), (-1, 700), (-5, -2), (5, 5), (
 @pytest.mark.parametrize(("start", "stop"), SLICES)
 def test_rows_of_a_journal_are_those_of_the_whole(start: int, stop: int) -> None:
     run = Run(JournalContents(MemorySource(synthetic_runs.write(None).bytes())))
-    np.testing.assert_array_equal(run.statistic_rows("weight_rms", start, stop), run.statistic("weight_rms")[start:stop])
+    np.testing.assert_array_equal(
+        run.statistic_rows("weight_rms", start, stop), run.statistic("weight_rms")[start:stop]
+    )
 
 
 def test_rows_of_a_packed_file_are_those_of_the_whole(tmp_path: Path) -> None:
@@ -27,4 +29,6 @@ def test_rows_of_a_packed_file_are_those_of_the_whole(tmp_path: Path) -> None:
         assert isinstance(run, Run)
         whole = run.statistic("weight_rms")
         for start, stop in SLICES:
-            np.testing.assert_array_equal(run.statistic_rows("weight_rms", start, stop), whole[start:stop])
+            np.testing.assert_array_equal(
+                run.statistic_rows("weight_rms", start, stop), whole[start:stop]
+            )

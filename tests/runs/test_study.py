@@ -16,10 +16,17 @@ from dlprobe.runs import Run, Study, StudyWriter, pack_journal
 from dlprobe.runs.journal import journal_path
 
 DESCRIPTION = {"experiment": "gradients", "axes": {"depth": [10, 5], "seed": [0, 1]}}
-TABLE = {"depth": [10, 5], "loss": [0.5, None], "verdict": ["vanishing", None], "count": np.array([1, 2])}
+TABLE = {
+    "depth": [10, 5],
+    "loss": [0.5, None],
+    "verdict": ["vanishing", None],
+    "count": np.array([1, 2]),
+}
 
 
-def _write(path: Path, ids: tuple[str, ...] = ("depth_10", "depth_5"), end: bool = True) -> StudyWriter:
+def _write(
+    path: Path, ids: tuple[str, ...] = ("depth_10", "depth_5"), end: bool = True
+) -> StudyWriter:
     writer = StudyWriter.create(path, DESCRIPTION)
     for id in ids:
         depth = int(id.removeprefix("depth_"))
@@ -43,7 +50,11 @@ def test_a_study_reads_back_from_journal_and_packed_file(tmp_path: Path, pack: b
     writer.close()
     with _open(tmp_path / "study.h5") as study:
         assert list(study.runs) == ["depth_5", "depth_10"]
-        assert (study.status, study.axes, study.description) == ("finished", DESCRIPTION["axes"], DESCRIPTION)
+        assert (study.status, study.axes, study.description) == (
+            "finished",
+            DESCRIPTION["axes"],
+            DESCRIPTION,
+        )
         assert study.coordinates == {"depth_5": {"depth": 5}, "depth_10": {"depth": 10}}
         assert study.table["depth"].tolist() == [10, 5]
         assert study.table["count"].dtype == np.int64
@@ -64,7 +75,10 @@ def test_runs_of_a_study_have_the_hash_of_the_same_run_alone(tmp_path: Path) -> 
 
 
 def test_the_packed_study_does_not_show_in_which_order_runs_finished(tmp_path: Path) -> None:
-    paths = [_write(tmp_path / name, ids).pack() for name, ids in (("a.h5", ("depth_10", "depth_5")), ("b.h5", ("depth_5", "depth_10")))]
+    paths = [
+        _write(tmp_path / name, ids).pack()
+        for name, ids in (("a.h5", ("depth_10", "depth_5")), ("b.h5", ("depth_5", "depth_10")))
+    ]
     studies = [_open(path) for path in paths]
     assert studies[0].content_sha256 == studies[1].content_sha256
     with h5py.File(paths[0]) as file:
@@ -74,7 +88,18 @@ def test_the_packed_study_does_not_show_in_which_order_runs_finished(tmp_path: P
 def test_each_run_in_the_file_has_the_layout_of_a_run(tmp_path: Path) -> None:
     with h5py.File(_write(tmp_path / "study.h5").pack()) as file:
         run = file["runs/depth_5"]
-        assert {"layers", "stats", "scalars", "evaluations", "final", "data", "predictions", "checkpoints", "initial", "environment"} <= set(run)
+        assert {
+            "layers",
+            "stats",
+            "scalars",
+            "evaluations",
+            "final",
+            "data",
+            "predictions",
+            "checkpoints",
+            "initial",
+            "environment",
+        } <= set(run)
         assert run["stats/gradient_rms"].dims[0][0].name == "/runs/depth_5/stats/step"
         assert run.attrs["status"] == b"finished"
         assert file["study/run_id"][:].tolist() == [b"depth_5", b"depth_10"]
@@ -87,7 +112,12 @@ def test_a_study_that_died_keeps_its_finished_runs(tmp_path: Path) -> None:
     content = journal_path(path).read_bytes()
     journal_path(path).write_bytes(content[:-100])  # the second run's frame is torn
     study = _open(path)
-    assert (study.status, list(study.runs), study.table, study.damage) == ("interrupted", ["depth_10"], {}, None)
+    assert (study.status, list(study.runs), study.table, study.damage) == (
+        "interrupted",
+        ["depth_10"],
+        {},
+        None,
+    )
     packed = _open(pack_journal(path))
     assert (packed.status, list(packed.runs), packed.table) == ("interrupted", ["depth_10"], {})
 
@@ -107,7 +137,13 @@ def test_damage_in_the_middle_of_a_study_is_reported(tmp_path: Path) -> None:
 def test_several_threads_may_hand_in_runs(tmp_path: Path) -> None:
     writer = StudyWriter.create(tmp_path / "study.h5", DESCRIPTION)
     threads = [
-        threading.Thread(target=lambda n=n: [writer.run(f"{n}-{k}", synthetic_runs.write(None, 20, seed=n).bytes()) for k in range(5)]) for n in range(4)
+        threading.Thread(
+            target=lambda n=n: [
+                writer.run(f"{n}-{k}", synthetic_runs.write(None, 20, seed=n).bytes())
+                for k in range(5)
+            ]
+        )
+        for n in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -136,7 +172,10 @@ def test_files_are_packed_and_read_in_several_threads_at_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize("id", ["", "../a", "a/b", ".hidden", "a b", "ü", "x" * 129, "a\n"])
 def test_ids_are_plain_names(tmp_path: Path, id: str) -> None:
-    with StudyWriter.create(tmp_path / "study.h5", {}) as writer, pytest.raises(ValueError, match="run id"):
+    with (
+        StudyWriter.create(tmp_path / "study.h5", {}) as writer,
+        pytest.raises(ValueError, match="run id"),
+    ):
         writer.run(id, b"")
 
 
@@ -151,5 +190,8 @@ def test_an_id_is_taken_once_and_tables_have_equal_columns(tmp_path: Path) -> No
 
 
 def test_a_second_study_on_the_same_path_is_refused(tmp_path: Path) -> None:
-    with _write(tmp_path / "study.h5"), pytest.raises(RunFileError, match="is being written by process"):
+    with (
+        _write(tmp_path / "study.h5"),
+        pytest.raises(RunFileError, match="is being written by process"),
+    ):
         StudyWriter.create(tmp_path / "study.h5", {}, force=True)

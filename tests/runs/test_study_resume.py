@@ -1,4 +1,6 @@
-"""Studies go on: what had ended stays, whatever state the file was in, and the end is the same as without a break."""
+"""Studies go on: what had ended stays, whatever state the file was in, and the end is the same
+as without a break.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def begin(path: Path, ids: tuple[str, ...] = FIRST) -> StudyWriter:
 
 
 def go_on(path: Path) -> Study:
-    with StudyWriter.resume(path, {"experiment": "letters", "axes": {"name": [*FIRST, *LAST]}}) as writer:
+    with StudyWriter.resume(
+        path, {"experiment": "letters", "axes": {"name": [*FIRST, *LAST]}}
+    ) as writer:
         assert writer.ids == set(FIRST)
         add(writer, LAST)
         writer.end({"n": [4]})
@@ -45,7 +49,9 @@ def whole(path: Path) -> Study:
 
 
 @pytest.mark.parametrize("state", ["killed", "torn", "ended", "packed", "packed beside a leftover"])
-def test_study_goes_on_from_every_state_and_ends_as_without_a_break(tmp_path: Path, state: str) -> None:
+def test_study_goes_on_from_every_state_and_ends_as_without_a_break(
+    tmp_path: Path, state: str
+) -> None:
     path = tmp_path / "study.h5"
     writer = begin(path)
     if state not in ("killed", "torn"):
@@ -98,5 +104,8 @@ def test_only_a_dead_study_goes_on(tmp_path: Path) -> None:
     single = synthetic_runs.write(tmp_path / "run.h5", 30).pack()
     with pytest.raises(RunFileError, match="is a single run"):
         StudyWriter.resume(single, {})
-    with begin(tmp_path / "study.h5"), pytest.raises(RunFileError, match="is being written by process"):
+    with (
+        begin(tmp_path / "study.h5"),
+        pytest.raises(RunFileError, match="is being written by process"),
+    ):
         StudyWriter.resume(tmp_path / "study.h5", {})

@@ -22,7 +22,9 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
-def test_a_failure_at_any_call_leaves_the_old_content_and_nothing_else(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_at_any_call_leaves_the_old_content_and_nothing_else(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
 
@@ -55,7 +57,9 @@ def test_a_kill_at_any_call_leaves_the_old_content_or_the_new(call: str, tmp_pat
     assert path.read_text() == "old"
 
 
-def test_new_files_follow_the_umask_and_existing_ones_keep_their_permissions(tmp_path: Path) -> None:
+def test_new_files_follow_the_umask_and_existing_ones_keep_their_permissions(
+    tmp_path: Path,
+) -> None:
     before = os.umask(0o026)
     try:
         write_whole(tmp_path / "new.txt", "a\nb\r\n")
@@ -68,7 +72,9 @@ def test_new_files_follow_the_umask_and_existing_ones_keep_their_permissions(tmp
     assert stat.S_IMODE((tmp_path / "new.txt").stat().st_mode) == 0o604
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_written_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     monkeypatch.setattr(os, "access", lambda *_: False)  # what the superuser never sees
@@ -78,12 +84,26 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "arguments", [["new", "--force", "-o", "old.toml"], ["check", "run.h5", "--write-baseline", "known.json"], ["check", "run.h5", "--force", "-o", "old.txt"]]
+    "arguments",
+    [
+        ["new", "--force", "-o", "old.toml"],
+        ["check", "run.h5", "--write-baseline", "known.json"],
+        ["check", "run.h5", "--force", "-o", "old.txt"],
+    ],
 )
-def test_a_full_disk_is_one_line_that_names_the_file_and_keeps_the_old_one(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_line_that_names_the_file_and_keeps_the_old_one(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert dlprobe("train", "--data", "wine", "--layers", "5", "--epochs", "1", "-o", "run.h5").code == 0
-    for each in (["new", "-o", "old.toml"], ["check", "run.h5", "--write-baseline", "known.json"], ["check", "run.h5", "-o", "old.txt"]):
+    assert (
+        dlprobe("train", "--data", "wine", "--layers", "5", "--epochs", "1", "-o", "run.h5").code
+        == 0
+    )
+    for each in (
+        ["new", "-o", "old.toml"],
+        ["check", "run.h5", "--write-baseline", "known.json"],
+        ["check", "run.h5", "-o", "old.txt"],
+    ):
         assert dlprobe(*each).code in (0, 1)
     before = {each: (tmp_path / each).read_bytes() for each in names(tmp_path)}
 
@@ -93,5 +113,8 @@ def test_a_full_disk_is_one_line_that_names_the_file_and_keeps_the_old_one(argum
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         outcome = dlprobe(*arguments)
-    assert (outcome.code, outcome.errors) == (2, [f"error: {arguments[-1]} cannot be written: No space left on device: give another place"])
+    assert (outcome.code, outcome.errors) == (
+        2,
+        [f"error: {arguments[-1]} cannot be written: No space left on device: give another place"],
+    )
     assert {each: (tmp_path / each).read_bytes() for each in names(tmp_path)} == before

@@ -1,4 +1,6 @@
-"""Writing: nobody's run is overwritten, nothing is lost on a full disk or Ctrl-C, and rows leave in time."""
+"""Writing: nobody's run is overwritten, nothing is lost on a full disk or Ctrl-C, and rows
+leave in time.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,10 @@ def test_a_reader_never_stands_in_a_writers_way(tmp_path: Path) -> None:
 def test_an_existing_run_is_overwritten_only_by_force(tmp_path: Path) -> None:
     path = synthetic_runs.write(tmp_path / "run.h5", 10).pack()
     before = path.read_bytes()
-    with pytest.raises(RunFileError, match="exists already: choose another name with -o, or overwrite it with --force"):
+    with pytest.raises(
+        RunFileError,
+        match="exists already: choose another name with -o, or overwrite it with --force",
+    ):
         RunWriter.create(path, synthetic_runs.description())
     assert path.read_bytes() == before
     assert len(dlprobe.open_run(synthetic_runs.write(path, 20, force=True).pack()).steps) == 20
@@ -78,11 +83,16 @@ def test_the_journal_of_a_dead_run_is_kept_without_force_and_can_be_packed(tmp_p
         RunWriter.create(path, synthetic_runs.description())
     assert pack_journal(path) == path
     assert sorted(item.name for item in tmp_path.iterdir()) == ["run.h5"]
-    assert (dlprobe.open_run(path).status, len(dlprobe.open_run(path).steps)) == ("interrupted", 100)
+    assert (dlprobe.open_run(path).status, len(dlprobe.open_run(path).steps)) == (
+        "interrupted",
+        100,
+    )
     RunWriter.create(path, synthetic_runs.description(), force=True).close()
 
 
-def test_a_journal_left_between_rename_and_delete_is_dropped_by_packing_again(tmp_path: Path) -> None:
+def test_a_journal_left_between_rename_and_delete_is_dropped_by_packing_again(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "run.h5"
     writer = synthetic_runs.write(path, 30)
     left = journal.journal_path(path).read_bytes()
@@ -105,7 +115,9 @@ def test_packing_does_not_replace_another_run(tmp_path: Path) -> None:
 
 
 def _full_after(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """os.write that takes `room` bytes, the last of them torn from a larger write, and then reports a full disk."""
+    """os.write that takes `room` bytes, the last of them torn from a larger write, and then
+    reports a full disk.
+    """
     real, left = os.write, [room]
 
     def write(descriptor: int, data: bytes) -> int:
@@ -118,7 +130,9 @@ def _full_after(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(os, "write", write)
 
 
-def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run.h5"
     writer = RunWriter.create(path, synthetic_runs.description())
     synthetic_runs.write_rows(writer, 0, 50, 10)
@@ -127,7 +141,10 @@ def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(tmp_path: Pat
         _full_after(patch, 100)
         with pytest.raises(RunFileError) as error:
             synthetic_runs.evaluate(writer, 50)
-        assert "No space left on device. Everything recorded before is kept: make room" in _one_line(error)
+        assert (
+            "No space left on device. Everything recorded before is kept: make room"
+            in _one_line(error)
+        )
     assert len(dlprobe.open_run(path).steps) == 50
     synthetic_runs.write_rows(writer, 50, 70, 10)
     synthetic_runs.finish(writer, 70)
@@ -135,25 +152,39 @@ def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(tmp_path: Pat
 
 
 @pytest.mark.parametrize("make", [RunWriter.create, StudyWriter.create])
-def test_a_disk_that_is_full_at_once_keeps_nothing_and_does_not_say_so(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_at_once_keeps_nothing_and_does_not_say_so(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     description = synthetic_runs.description() if make == RunWriter.create else {}
     with monkeypatch.context() as patch:
         _full_after(patch, 100)
         with pytest.raises(RunFileError) as error:
             make(tmp_path / "run.h5", description)
-    assert _one_line(error).endswith("No space left on device. Nothing had been recorded: make room and begin again")
+    assert _one_line(error).endswith(
+        "No space left on device. Nothing had been recorded: make room and begin again"
+    )
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("write", [lambda writer: synthetic_runs.evaluate(writer, 0), lambda writer: writer.end("failed")])
-def test_a_disk_that_is_full_before_the_first_row_keeps_nothing_and_does_not_say_so(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RunWriter.create(tmp_path / "run.h5", synthetic_runs.description()) as writer, monkeypatch.context() as patch:
+@pytest.mark.parametrize(
+    "write",
+    [lambda writer: synthetic_runs.evaluate(writer, 0), lambda writer: writer.end("failed")],
+)
+def test_a_disk_that_is_full_before_the_first_row_keeps_nothing_and_does_not_say_so(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        RunWriter.create(tmp_path / "run.h5", synthetic_runs.description()) as writer,
+        monkeypatch.context() as patch,
+    ):
         _full_after(patch, 0)
         with pytest.raises(RunFileError, match="Nothing had been recorded"):
             write(writer)
 
 
-def test_a_study_that_is_resumed_before_its_first_run_has_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_is_resumed_before_its_first_run_has_nothing_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     StudyWriter.create(tmp_path / "study.h5", {}).close()
     StudyWriter.resume(tmp_path / "study.h5", {}).close()
     with monkeypatch.context() as patch:
@@ -170,12 +201,20 @@ def test_what_helps_depends_on_the_error(tmp_path: Path, monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refuse)
-        with pytest.raises(RunFileError, match=r"Permission denied\. The journal .* stays and holds all that was recorded: put that right, then"):
+        with pytest.raises(
+            RunFileError,
+            match=(
+                r"Permission denied\. The journal .* stays and holds all that was recorded: put "
+                r"that right, then"
+            ),
+        ):
             writer.pack()
     assert [item.name for item in tmp_path.iterdir()] == ["run.h5.journal"]
 
 
-def test_what_appears_under_the_name_while_a_run_is_packed_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_appears_under_the_name_while_a_run_is_packed_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = synthetic_runs.write(tmp_path / "run.h5", 700)
     taken = pack_run._LevelWriter.take
 
@@ -192,12 +231,24 @@ def test_what_appears_under_the_name_while_a_run_is_packed_is_not_replaced(tmp_p
 
 
 @pytest.mark.parametrize("hostile", ["link", "text", "folder"])
-def test_packing_neither_follows_nor_removes_what_it_did_not_leave(hostile: str, tmp_path: Path) -> None:
+def test_packing_neither_follows_nor_removes_what_it_did_not_leave(
+    hostile: str, tmp_path: Path
+) -> None:
     writer = synthetic_runs.write(tmp_path / "run.h5", 30)
     (tmp_path / "mine.txt").write_text("mine")
     temporary = tmp_path / "run.h5.tmp"
-    {"link": lambda: temporary.symlink_to("mine.txt"), "text": lambda: temporary.write_text("mine"), "folder": temporary.mkdir}[hostile]()
-    with pytest.raises(RunFileError, match=r"run\.h5\.tmp stands where .*run\.h5 is packed, and no packing left it: move it away"):
+    {
+        "link": lambda: temporary.symlink_to("mine.txt"),
+        "text": lambda: temporary.write_text("mine"),
+        "folder": temporary.mkdir,
+    }[hostile]()
+    with pytest.raises(
+        RunFileError,
+        match=(
+            r"run\.h5\.tmp stands where .*run\.h5 is packed, and no packing left it: move "
+            r"it away"
+        ),
+    ):
         writer.pack()
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert os.path.lexists(temporary)
@@ -213,7 +264,9 @@ def test_what_a_killed_packing_left_goes_with_the_next_one(left: bytes, tmp_path
 
 
 @pytest.mark.parametrize("room", [0, 5000, 60_000])
-def test_a_full_disk_while_packing_leaves_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_a_full_disk_while_packing_leaves_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
     path = tmp_path / "run.h5"
     writer = synthetic_runs.write(path, 700)
     with monkeypatch.context() as patch:
@@ -239,15 +292,29 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    command = [sys.executable, "-c", program, str(tmp_path / "run.h5"), str(Path(synthetic_runs.__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(dlprobe.__file__).parent.parent)
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(tmp_path / "run.h5"),
+        str(Path(synthetic_runs.__file__).parent),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(dlprobe.__file__).parent.parent,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("RunFileError")
     assert "File too large" in done.stdout
     assert len(dlprobe.open_run(tmp_path / "run.h5").steps) == 700
 
 
-def test_ctrl_c_in_the_middle_of_a_frame_neither_loses_nor_repeats_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_the_middle_of_a_frame_neither_loses_nor_repeats_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run.h5"
     writer = RunWriter.create(path, synthetic_runs.description())
     writer.rows(0, np.arange(20), *synthetic_runs.rows_of(np.arange(20)), 0.1)
@@ -267,7 +334,9 @@ def test_ctrl_c_in_the_middle_of_a_frame_neither_loses_nor_repeats_rows(tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
-def test_ctrl_c_while_packing_leaves_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_packing_leaves_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "run.h5"
     writer = synthetic_runs.write(path, 700)
     before = signal.getsignal(signal.SIGINT)
@@ -281,11 +350,17 @@ def test_ctrl_c_while_packing_leaves_the_journal(tmp_path: Path, monkeypatch: py
 
 
 def _frame_types(writer: RunWriter, path: Path) -> list[int]:
-    return [frame.type for frame in scan(MemorySource(journal.journal_path(path).read_bytes())).frames]
+    return [
+        frame.type for frame in scan(MemorySource(journal.journal_path(path).read_bytes())).frames
+    ]
 
 
-def test_rows_leave_within_a_quarter_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call every 60 ms: a row's frame leaves after 240 ms, since the next call at 300 ms would be too late."""
+def test_rows_leave_within_a_quarter_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call every 60 ms: a row's frame leaves after 240 ms, since the next call at 300 ms
+    would be too late.
+    """
     clock = [100.0]
     monkeypatch.setattr(run_writer.time, "monotonic", lambda: clock[0])
     path = tmp_path / "run.h5"
@@ -323,8 +398,14 @@ def test_the_buffers_of_the_caller_may_be_used_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda w: w.rows(0, np.arange(2), *synthetic_runs.rows_of(np.arange(3)), 0.1), "rows of shapes"),
-        (lambda w: w.rows(0, np.array([3, 3]), *synthetic_runs.rows_of(np.arange(2)), 0.1), "steps must rise"),
+        (
+            lambda w: w.rows(0, np.arange(2), *synthetic_runs.rows_of(np.arange(3)), 0.1),
+            "rows of shapes",
+        ),
+        (
+            lambda w: w.rows(0, np.array([3, 3]), *synthetic_runs.rows_of(np.arange(2)), 0.1),
+            "steps must rise",
+        ),
         (lambda w: w.evaluation(0, {"trian_loss": 1.0}), "did you mean 'train_loss'"),
         (lambda w: w.evaluation(0, {}, {"dead_fraction": np.ones((2, 2))}), "dimensions"),
         (lambda w: w.checkpoint(0, np.zeros(3)), "have shape"),
@@ -348,7 +429,9 @@ def test_a_wrong_description_leaves_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [RunWriter.create, StudyWriter.create])
-def test_folders_and_what_is_no_file_are_never_replaced(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_and_what_is_no_file_are_never_replaced(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--force` means runs: a pipe stands here for the devices that the superuser could unlink."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -375,7 +458,9 @@ def test_folders_on_the_way_are_made_and_places_that_cannot_be_are_one_line(tmp_
     assert "cannot be made" in _one_line(error)
 
 
-def test_without_file_locks_writing_works_and_a_running_journal_looks_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_file_locks_writing_works_and_a_running_journal_looks_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal, "fcntl", None)
     with RunWriter.create(tmp_path / "a.h5", synthetic_runs.description()) as writer:
         assert dlprobe.open_run(tmp_path / "a.h5").status == "interrupted"

@@ -1,4 +1,6 @@
-"""Early stopping: series of evaluations with the stops that Keras's documented rule gives, and a net that overfits."""
+"""Early stopping: series of evaluations with the stops that Keras's documented rule gives, and
+a net that overfits.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from dlprobe.training.early_stopping import EarlyStopping
 
 SERIES = [5.0, 4.0, 4.5, 3.9, 3.95, 3.89, 4.2, 4.1, 4.0, 3.0]
 
-# series, patience, min_delta, higher is better -> evaluation at which it stops (None: never), evaluation of the best
+# series, patience, min_delta, higher is better -> evaluation at which it stops (None: never),
+# evaluation of the best
 WORKED = [
     (SERIES, 1, 0.0, False, 2, 1),  # 4.5 is no better than 4
     (SERIES, 2, 0.0, False, 7, 5),  # 4.2 and 4.1 after 3.89
@@ -29,12 +32,21 @@ WORKED = [
     ([-x for x in SERIES], 2, 0.0, True, 7, 5),
     ([1.0, 1.0, 1.0], 2, 0.0, False, 2, 0),  # equal is not better
     ([1.0, math.nan, 0.5, math.nan, math.nan], 2, 0.0, False, 4, 2),
-    ([math.nan, 2.0, 1.0, 1.5], 3, 0.0, False, None, 2),  # Keras would take the NaN for the best and never replace it
+    (
+        [math.nan, 2.0, 1.0, 1.5],
+        3,
+        0.0,
+        False,
+        None,
+        2,
+    ),  # Keras would take the NaN for the best and never replace it
 ]
 
 
 @pytest.mark.parametrize(("series", "patience", "min_delta", "higher", "stop", "best"), WORKED)
-def test_stops_where_the_rule_says(series: list[float], patience: int, min_delta: float, higher: bool, stop: int | None, best: int) -> None:
+def test_stops_where_the_rule_says(
+    series: list[float], patience: int, min_delta: float, higher: bool, stop: int | None, best: int
+) -> None:
     one = EarlyStopping("val_loss", higher, patience, min_delta, restore_best=True)
     stopped = None
     for step, value in enumerate(series):
@@ -48,9 +60,18 @@ def test_stops_where_the_rule_says(series: list[float], patience: int, min_delta
 
 def session(**options: str) -> trainer.Session:
     """40 noisy samples, far too many parameters: the validation loss turns within a few epochs."""
-    given = {"data": "gaussian(samples=80, features=8, classes=2)", "layers": "40", "split": "50,25,25", "epochs": "60", "lr": "0.01", **options}
+    given = {
+        "data": "gaussian(samples=80, features=8, classes=2)",
+        "layers": "40",
+        "split": "50,25,25",
+        "epochs": "60",
+        "lr": "0.01",
+        **options,
+    }
     config = from_options(None, given)
-    return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
+    return trainer.start(
+        config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)
+    )
 
 
 def trained(**options: str) -> tuple[trainer.Session, Snapshots]:
@@ -61,11 +82,18 @@ def trained(**options: str) -> tuple[trainer.Session, Snapshots]:
 
 def test_an_overfitting_net_stops_early_and_ends_with_its_best_parameters() -> None:
     one, kept = trained(early_stopping="early_stopping(patience=4)", norm="batch")
-    losses = [entry["val_loss"] for entry in kept.evaluations[1:]]  # the first one is before the first update
+    losses = [
+        entry["val_loss"] for entry in kept.evaluations[1:]
+    ]  # the first one is before the first update
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 4
     assert kept.final["best_step"] == (best + 1) * one.per_epoch
-    assert kept.final["stopped_step"] == kept.final["steps_done"] == one.step == len(losses) * one.per_epoch
+    assert (
+        kept.final["stopped_step"]
+        == kept.final["steps_done"]
+        == one.step
+        == len(losses) * one.per_epoch
+    )
     assert kept.final["val_loss"] == kept.final["best_value"] == losses[best] < losses[-1]
     assert kept.final["stop_reason"] == "early stopping: val_loss did not improve in 4 evaluations"
     assert kept.status == "finished"
@@ -89,7 +117,9 @@ def test_a_budget_that_ends_first_ends_with_the_best_parameters_too() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_block_length_does_not_change_where_it_stops(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_length_does_not_change_where_it_stops(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected, _ = trained(early_stopping="yes", batch_size="7", epochs="30")
     monkeypatch.setattr(trainer, "_next_size", lambda *_: size)
     found, _ = trained(early_stopping="yes", batch_size="7", epochs="30")
@@ -130,6 +160,13 @@ def test_what_cannot_stop_is_refused_in_one_line(options: dict[str, str], words:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("typed", "written"), [("yes", '"early_stopping"'), ("no", '"none"'), ("early_stopping(patience=3)", '"early_stopping(patience=3)"')])
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("yes", '"early_stopping"'),
+        ("no", '"none"'),
+        ("early_stopping(patience=3)", '"early_stopping(patience=3)"'),
+    ],
+)
 def test_yes_and_no_are_ways_of_saying_it(typed: str, written: str) -> None:
     assert f"early_stopping = {written}" in to_toml(from_options(None, {"early_stopping": typed}))

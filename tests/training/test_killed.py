@@ -1,4 +1,6 @@
-"""`dlprobe train` killed while it trains: what is left reads back, and is an exact prefix of the uninterrupted run."""
+"""`dlprobe train` killed while it trains: what is left reads back, and is an exact prefix of
+the uninterrupted run.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ def test_histogram_and_percentiles_are_those_of_numpy(kind: str, size: int, dtyp
         expected = np.histogram_bin_edges(values.astype("f8"), bins=BINS)
         np.testing.assert_allclose(found.edges, expected, rtol=0, atol=1e-6 * np.abs(values).max())
     assert found.counts.sum() == size
-    np.testing.assert_allclose(found.percentiles, np.percentile(values.astype("f8"), PERCENTS), rtol=1e-6)
+    np.testing.assert_allclose(
+        found.percentiles, np.percentile(values.astype("f8"), PERCENTS), rtol=1e-6
+    )
     np.testing.assert_array_equal(found.percentiles, measuring.percentiles(values))
     assert found.edges.dtype == found.percentiles.dtype == np.dtype(dtype)
 
@@ -41,7 +43,12 @@ def test_histogram_and_percentiles_are_those_of_numpy(kind: str, size: int, dtyp
 def test_non_finite_values_are_counted_apart() -> None:
     values = np.array([np.nan, 1.0, np.inf, 3.0, -np.inf, 2.0, np.nan])
     found = measuring.distribution(values)
-    assert (found.nonfinite, found.counts.sum(), found.edges[0], found.edges[-1]) == (4, 3, 1.0, 3.0)
+    assert (found.nonfinite, found.counts.sum(), found.edges[0], found.edges[-1]) == (
+        4,
+        3,
+        1.0,
+        3.0,
+    )
     assert found.percentiles[2] == 2.0
 
 
@@ -67,13 +74,25 @@ def test_edges_rise_and_every_value_has_a_bin(values: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(1, 1), (64, 100), (100, 10), (300, 200), (200, 700), (784, 300)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (64, 100), (100, 10), (300, 200), (200, 700), (784, 300)]
+)
 def test_spectral_norm_is_the_largest_singular_value(shape: tuple[int, int], dtype: str) -> None:
     matrix = np.random.default_rng(1).normal(size=shape).astype(dtype)
-    assert measuring.spectral_norm(matrix) == pytest.approx(np.linalg.svd(matrix.astype("f8"), compute_uv=False)[0], rel=1e-6)
+    assert measuring.spectral_norm(matrix) == pytest.approx(
+        np.linalg.svd(matrix.astype("f8"), compute_uv=False)[0], rel=1e-6
+    )
 
 
-@pytest.mark.parametrize("values", [np.ones(200), np.linspace(1, 2, 200), np.r_[2.0, 2.0, 2.0 - 1e-4, np.ones(197)], np.r_[1e-20, np.zeros(199)]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ones(200),
+        np.linspace(1, 2, 200),
+        np.r_[2.0, 2.0, 2.0 - 1e-4, np.ones(197)],
+        np.r_[1e-20, np.zeros(199)],
+    ],
+)
 def test_spectral_norm_of_matrices_with_known_singular_values(values: np.ndarray) -> None:
     rng = np.random.default_rng(2)
     left, right = (np.linalg.qr(rng.normal(size=(200, 200)))[0] for _ in range(2))
@@ -90,14 +109,20 @@ def test_spectral_norm_of_extremes() -> None:
 
 def test_the_largest_eigenvalue_is_not_the_one_of_largest_size() -> None:
     matrix = np.diag([-9.0, 1.0, 4.0])
-    assert measuring.largest_eigenvalue(lambda v: matrix @ v, np.ones(3), tolerance=1e-9, most=50) == pytest.approx(4.0)
+    assert measuring.largest_eigenvalue(
+        lambda v: matrix @ v, np.ones(3), tolerance=1e-9, most=50
+    ) == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("shape", [(30, 8), (8, 30)])
-def test_effective_rank_is_the_participation_ratio_of_the_covariance(shape: tuple[int, int]) -> None:
+def test_effective_rank_is_the_participation_ratio_of_the_covariance(
+    shape: tuple[int, int],
+) -> None:
     activations = np.random.default_rng(3).normal(size=shape) * np.linspace(0.1, 3, shape[1])
     values = np.linalg.eigvalsh(np.cov(activations.T))
-    assert measuring.effective_rank(activations) == pytest.approx(values.sum() ** 2 / np.square(values).sum())
+    assert measuring.effective_rank(activations) == pytest.approx(
+        values.sum() ** 2 / np.square(values).sum()
+    )
 
 
 def test_effective_rank_counts_directions() -> None:
@@ -111,14 +136,22 @@ def test_effective_rank_counts_directions() -> None:
 
 def test_mean_cosine_over_pairs() -> None:
     rows = np.random.default_rng(4).normal(size=(6, 5))
-    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for i, a in enumerate(rows) for b in rows[:i]]
+    cosines = [
+        a @ b / np.linalg.norm(a) / np.linalg.norm(b) for i, a in enumerate(rows) for b in rows[:i]
+    ]
     assert measuring.mean_cosine(rows) == pytest.approx(np.mean(cosines))
-    assert measuring.mean_cosine(np.vstack([rows, np.zeros((2, 5))])) == pytest.approx(np.mean(cosines))
+    assert measuring.mean_cosine(np.vstack([rows, np.zeros((2, 5))])) == pytest.approx(
+        np.mean(cosines)
+    )
     assert math.isnan(measuring.mean_cosine(rows[:1]))
     assert math.isnan(measuring.mean_cosine(np.array([[np.nan], [1.0]])))
 
 
 def test_spread_of_singular_values_leaves_zeros_out_and_counts_them() -> None:
     found = measuring.spread(np.array([[2.0, 0.0, -np.inf], [3.0, 1.0, 2.0]]))
-    assert found == {"log_mean": 1.5, "log_variance": pytest.approx((1 + 2 / 3) / 2), "zero_fraction": pytest.approx(1 / 6)}
+    assert found == {
+        "log_mean": 1.5,
+        "log_variance": pytest.approx((1 + 2 / 3) / 2),
+        "zero_fraction": pytest.approx(1 / 6),
+    }
     assert np.isnan(list(measuring.spread(np.full((2, 2), np.nan)).values())).all()

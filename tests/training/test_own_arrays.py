@@ -1,4 +1,6 @@
-"""init = file(path=…): the user's own arrays become the initial parameters, and everything that is wrong with a file is one clear line."""
+"""init = file(path=…): the user's own arrays become the initial parameters, and everything that
+is wrong with a file is one clear line.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,25 @@ from dlprobe.errors import DlprobeError
 from dlprobe.training import trainer
 
 NET = {"data": "gaussian(samples=20, features=4, classes=3)", "layers": "5", "steps": "1"}
-SHAPES = {"hidden_1_weights": (4, 5), "hidden_1_bias": (5,), "output_weights": (5, 3), "output_bias": (3,)}
+SHAPES = {
+    "hidden_1_weights": (4, 5),
+    "hidden_1_bias": (5,),
+    "output_weights": (5, 3),
+    "output_bias": (3,),
+}
 
 
 def arrays(**changed: Any) -> dict[str, Any]:
     """What a file for NET holds; a value of None leaves an array out."""
     rng = np.random.default_rng(0)
-    return {name: values for name, values in {**{name: rng.standard_normal(shape) for name, shape in SHAPES.items()}, **changed}.items() if values is not None}
+    return {
+        name: values
+        for name, values in {
+            **{name: rng.standard_normal(shape) for name, shape in SHAPES.items()},
+            **changed,
+        }.items()
+        if values is not None
+    }
 
 
 def saved(folder: Path, **changed: Any) -> Path:
@@ -30,7 +44,9 @@ def saved(folder: Path, **changed: Any) -> Path:
 
 
 def session(config: Any) -> trainer.Session:
-    return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
+    return trainer.start(
+        config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)
+    )
 
 
 def started(path: Path | str, key: str = "init", **options: str) -> trainer.Session:
@@ -57,30 +73,55 @@ def test_as_bias_init_only_biases_are_taken(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.network.biases(1), arrays()["output_bias"], rtol=1e-6)
 
 
-def test_the_recorded_configuration_repeats_the_run_and_notices_another_file(tmp_path: Path) -> None:
+def test_the_recorded_configuration_repeats_the_run_and_notices_another_file(
+    tmp_path: Path,
+) -> None:
     path = saved(tmp_path)
     one = started(path)
     recorded = from_mapping(to_mapping(one.config))
     np.testing.assert_array_equal(session(recorded).network.parameters, one.network.parameters)
     saved(tmp_path, output_bias=np.zeros(3))
-    with pytest.raises(DlprobeError, match=r"my weights.npz.*the file has changed since the configuration was recorded"):
+    with pytest.raises(
+        DlprobeError,
+        match=r"my weights.npz.*the file has changed since the configuration was recorded",
+    ):
         session(recorded)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"hidden_1_weights": np.zeros((4, 6))}, r"hidden_1_weights has shape \(4, 6\), expected \(4, 5\)$"),
-        ({"hidden_1_weights": np.zeros((5, 4))}, r"shape \(5, 4\), expected \(4, 5\) \(its transpose fits"),
+        (
+            {"hidden_1_weights": np.zeros((4, 6))},
+            r"hidden_1_weights has shape \(4, 6\), expected \(4, 5\)$",
+        ),
+        (
+            {"hidden_1_weights": np.zeros((5, 4))},
+            r"shape \(5, 4\), expected \(4, 5\) \(its transpose fits",
+        ),
         ({"output_bias": np.zeros((3, 1))}, r"output_bias has shape \(3, 1\), expected \(3,\)"),
-        ({"output_weights": None}, r"holds no array output_weights, expected one of shape \(5, 3\)"),
-        ({"hiden_2_weights": np.zeros((4, 5))}, r"holds 'hiden_2_weights', which this net has no place for: expected hidden_1_weights"),
+        (
+            {"output_weights": None},
+            r"holds no array output_weights, expected one of shape \(5, 3\)",
+        ),
+        (
+            {"hiden_2_weights": np.zeros((4, 5))},
+            r"holds 'hiden_2_weights', which this net has no place for: expected hidden_1_weights",
+        ),
         ({"output_bias": np.array([0, np.nan, 0])}, "output_bias holds NaN or infinity"),
-        ({"output_bias": np.array(["a", "b", "c"])}, "output_bias holds <U1, expected real numbers"),
-        ({"output_bias": np.array([{}, 1, 2], dtype=object)}, "holds Python objects, which only a pickle can store and dlprobe never loads"),
+        (
+            {"output_bias": np.array(["a", "b", "c"])},
+            "output_bias holds <U1, expected real numbers",
+        ),
+        (
+            {"output_bias": np.array([{}, 1, 2], dtype=object)},
+            "holds Python objects, which only a pickle can store and dlprobe never loads",
+        ),
     ],
 )
-def test_arrays_that_do_not_fit_are_one_clear_line(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_arrays_that_do_not_fit_are_one_clear_line(
+    changed: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(DlprobeError, match=message) as caught:
         started(saved(tmp_path, **changed))
     assert "my weights.npz" in str(caught.value)
@@ -103,5 +144,7 @@ def test_files_that_are_none_are_one_clear_line(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DlprobeError, match=message):
             started(path)
-    with pytest.raises(DlprobeError, match=r"no file is named: write init = file\(path=weights.npz\)"):
+    with pytest.raises(
+        DlprobeError, match=r"no file is named: write init = file\(path=weights.npz\)"
+    ):
         session(from_options(None, {**NET, "init": "file"}))

@@ -30,12 +30,19 @@ class Kept(Snapshots):
         self.effective_rates.append(layer_values["effective_rate"])
 
 
-def trained(monkeypatch: pytest.MonkeyPatch | None = None, block: int = 0, **options: str) -> tuple[trainer.Session, Kept, Any]:
-    """(session, what was kept, scalars (steps, scalar)) of a run, in blocks of `block` steps if given."""
+def trained(
+    monkeypatch: pytest.MonkeyPatch | None = None, block: int = 0, **options: str
+) -> tuple[trainer.Session, Kept, Any]:
+    """(session, what was kept, scalars (steps, scalar)) of a run, in blocks of `block` steps if
+    given.
+    """
     config = from_options(None, {**TINY, **options})
     if monkeypatch is not None:
         monkeypatch.setattr(trainer, "_next_size", lambda *_: block)
-    session, kept = trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)), Kept()
+    session, kept = (
+        trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)),
+        Kept(),
+    )
     trainer.run(session, kept)
     return session, kept, np.concatenate(kept.scalars)
 
@@ -43,7 +50,9 @@ def trained(monkeypatch: pytest.MonkeyPatch | None = None, block: int = 0, **opt
 def test_the_rate_of_every_step_is_recorded() -> None:
     """36 training samples in batches of 10: four steps per epoch; 10^(−t/r) by epochs."""
     _, _, scalars = trained(schedule="exponential(tenfold=2)", lr="0.1")
-    np.testing.assert_allclose(scalars[:, RATE], np.repeat(0.1 * 10 ** (-np.arange(4) / 2), 4), rtol=1e-14)
+    np.testing.assert_allclose(
+        scalars[:, RATE], np.repeat(0.1 * 10 ** (-np.arange(4) / 2), 4), rtol=1e-14
+    )
     np.testing.assert_array_equal(scalars[:, MOMENTUM], 0.9)
 
 
@@ -61,17 +70,31 @@ def test_an_optimizer_without_momentum_has_its_rate_cycled_alone() -> None:
     assert scalars[:, RATE].max() == pytest.approx(0.01, rel=0.05)
 
 
-@pytest.mark.parametrize("schedule", ["one_cycle(max_lr=0.01)", "performance(patience=0, factor=0.5)", "cosine(period=3, multiply=2)"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "one_cycle(max_lr=0.01)",
+        "performance(patience=0, factor=0.5)",
+        "cosine(period=3, multiply=2)",
+    ],
+)
 def test_where_blocks_begin_changes_no_bit(schedule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [trained(monkeypatch, block, schedule=schedule, optimizer="nadam", warmup="5") for block in (1, 3, 100)]
+    runs = [
+        trained(monkeypatch, block, schedule=schedule, optimizer="nadam", warmup="5")
+        for block in (1, 3, 100)
+    ]
     for session, _, scalars in runs[1:]:
         np.testing.assert_array_equal(scalars, runs[0][2])
         np.testing.assert_array_equal(session.network.parameters, runs[0][0].network.parameters)
 
 
 def test_performance_looks_at_evaluations_after_updates() -> None:
-    """A rate so small that nothing improves by 1e-4 of the loss: halved after each evaluation but the first that counts."""
-    _, _, scalars = trained(schedule="performance(patience=0, factor=0.5)", lr="1e-7", optimizer="sgd")
+    """A rate so small that nothing improves by 1e-4 of the loss: halved after each evaluation
+    but the first that counts.
+    """
+    _, _, scalars = trained(
+        schedule="performance(patience=0, factor=0.5)", lr="1e-7", optimizer="sgd"
+    )
     np.testing.assert_allclose(scalars[::4, RATE], [1e-7, 1e-7, 5e-8, 2.5e-8], rtol=1e-12)
 
 

@@ -1,4 +1,6 @@
-"""A run that was stopped anywhere and is gone on with has, bit for bit, the content of the run that was never stopped."""
+"""A run that was stopped anywhere and is gone on with has, bit for bit, the content of the run
+that was never stopped.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ def _left(path: Path, journal: bytes) -> Path:
 def test_what_a_kill_leaves_goes_on_to_the_same_content(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     options = draw(chance)
-    journal, whole = whole_journal(tmp_path / "whole.h5", options), content_of(tmp_path / "whole.h5")
+    journal, whole = (
+        whole_journal(tmp_path / "whole.h5", options),
+        content_of(tmp_path / "whole.h5"),
+    )
     ends = ends_of_frames(journal)
     for number, cut in enumerate((chance.choice(ends), chance.randrange(ends[0], len(journal)))):
         path = _left(tmp_path / f"{number}.h5", journal[:cut])
@@ -87,7 +92,9 @@ def test_stopped_again_and_again(tmp_path: Path, journal: bytes) -> None:
         ("packed", {"schedule": "exponential", "warmup": "20"}),
     ],
 )
-def test_a_finished_run_that_is_made_longer_is_the_long_run(kept: str, more: dict[str, str], tmp_path: Path) -> None:
+def test_a_finished_run_that_is_made_longer_is_the_long_run(
+    kept: str, more: dict[str, str], tmp_path: Path
+) -> None:
     """The long run is the one that the file's configuration makes at once."""
     path = tmp_path / "a.h5"
     whole_journal(path, TINY | more)
@@ -97,11 +104,16 @@ def test_a_finished_run_that_is_made_longer_is_the_long_run(kept: str, more: dic
     with package.open_run(path) as run:
         assert (run.final["epochs_done"], run.status) == (9, "finished")
         (tmp_path / "long.toml").write_text(to_toml(run.configuration))
-    assert dlprobe("train", str(tmp_path / "long.toml"), "--quiet", "-o", str(tmp_path / "b.h5")).code == 0
+    assert (
+        dlprobe("train", str(tmp_path / "long.toml"), "--quiet", "-o", str(tmp_path / "b.h5")).code
+        == 0
+    )
     assert content_of(path) == content_of(tmp_path / "b.h5")
 
 
-def test_a_crash_between_unpacking_and_the_first_new_step_leaves_the_file(tmp_path: Path, journal: bytes) -> None:
+def test_a_crash_between_unpacking_and_the_first_new_step_leaves_the_file(
+    tmp_path: Path, journal: bytes
+) -> None:
     path = _left(tmp_path / "a.h5", journal)
     pack_journal(path)
     whole = path.read_bytes()
@@ -133,19 +145,26 @@ def test_states_are_kept_out_of_the_content(tmp_path: Path, journal: bytes) -> N
         (["--track-unit", "hidden_1:0"], "track_unit = none in it"),
     ],
 )
-def test_what_does_not_fit_the_run_is_refused(asked: list[str], message: str, tmp_path: Path) -> None:
+def test_what_does_not_fit_the_run_is_refused(
+    asked: list[str], message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.h5"
     assert dlprobe("train", *arguments(TINY), "--quiet", "-o", str(path)).code == 0
     before = path.read_bytes()
     outcome = dlprobe("train", "--resume", str(path), *asked)
     assert (outcome.code, len(outcome.errors), path.read_bytes()) == (2, 1, before)
-    assert message.replace("60", str(package.open_run(path).final["steps_done"])) in outcome.errors[0]
+    assert (
+        message.replace("60", str(package.open_run(path).final["steps_done"])) in outcome.errors[0]
+    )
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "polynomial"])
 def test_a_schedule_over_the_whole_run_cannot_become_longer(schedule: str, tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
-    assert dlprobe("train", *arguments(TINY), "--schedule", schedule, "--quiet", "-o", str(path)).code == 0
+    assert (
+        dlprobe("train", *arguments(TINY), "--schedule", schedule, "--quiet", "-o", str(path)).code
+        == 0
+    )
     outcome = dlprobe("train", "--resume", str(path), "--epochs", "9")
     assert (outcome.code, len(outcome.errors)) == (2, 1)
     assert f"schedule = {schedule} spreads its rates over the" in outcome.errors[0]
@@ -165,7 +184,10 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 
 def test_ended_by_early_stopping_or_diverged_cannot_become_longer(tmp_path: Path) -> None:
     for options, message in (
-        ({"early_stopping": "early_stopping(patience=0)", "lr": "0"}, "was ended by early stopping"),
+        (
+            {"early_stopping": "early_stopping(patience=0)", "lr": "0"},
+            "was ended by early stopping",
+        ),
         ({"optimizer": "sgd", "lr": "1e30"}, "diverged at step"),
     ):
         path = tmp_path / f"{len(options)}{options['lr']}.h5"

@@ -1,4 +1,6 @@
-"""The scalars of a step, each by its name against softmax regression done by hand in NumPy: whatever order the engine and the file keep them in."""
+"""The scalars of a step, each by its name against softmax regression done by hand in NumPy:
+whatever order the engine and the file keep them in.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,33 @@ OPTIONS = (
         "--dtype",
         "float64",
     ),
-    *("--optimizer", f"momentum(momentum={MOMENTUM})", "--lr", str(RATE), "--schedule", "exponential(tenfold=4, unit=step)", "--l2", str(LAMBDA)),
-    *("--clip-global-norm", str(BOUND), "--batch-size", "full", "--steps", str(STEPS), "--evaluate-every", "never"),
+    *(
+        "--optimizer",
+        f"momentum(momentum={MOMENTUM})",
+        "--lr",
+        str(RATE),
+        "--schedule",
+        "exponential(tenfold=4, unit=step)",
+        "--l2",
+        str(LAMBDA),
+    ),
+    *(
+        "--clip-global-norm",
+        str(BOUND),
+        "--batch-size",
+        "full",
+        "--steps",
+        str(STEPS),
+        "--evaluate-every",
+        "never",
+    ),
 )
 
 
 def by_hand(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
-    """Every scalar of every step: loss = mean cross-entropy of softmax(xW + b), penalty = λ Σ w², heavy ball, the gradient shrunk to the bound's norm."""
+    """Every scalar of every step: loss = mean cross-entropy of softmax(xW + b), penalty = λ Σ
+    w², heavy ball, the gradient shrunk to the bound's norm.
+    """
     w, b = np.full((FEATURES, CLASSES), START), np.zeros(CLASSES)
     velocity_w, velocity_b = np.zeros_like(w), np.zeros_like(b)
     found: dict[str, list[float]] = {name: [] for name in layout.SCALARS}
@@ -60,7 +82,10 @@ def by_hand(x: np.ndarray, y: np.ndarray) -> dict[str, list[float]]:
         }
         for name, value in numbers.items():
             found[name].append(float(value))
-        velocity_w, velocity_b = MOMENTUM * velocity_w + scale * gradient_w, MOMENTUM * velocity_b + scale * gradient_b
+        velocity_w, velocity_b = (
+            MOMENTUM * velocity_w + scale * gradient_w,
+            MOMENTUM * velocity_b + scale * gradient_b,
+        )
         w, b = w - rate * velocity_w, b - rate * velocity_b
     return found
 
@@ -72,7 +97,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Scalars:
     draw = np.random.default_rng(3)
     x, y = draw.standard_normal((SAMPLES, FEATURES)), np.arange(SAMPLES) % CLASSES
     np.savez(folder / "data.npz", X=x, y=y)
-    assert main(["train", "--data", str(folder / "data.npz"), "--quiet", *OPTIONS, "-o", str(folder / "run.h5")]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--data",
+                str(folder / "data.npz"),
+                "--quiet",
+                *OPTIONS,
+                "-o",
+                str(folder / "run.h5"),
+            ]
+        )
+        == 0
+    )
     with dlprobe.open_run(folder / "run.h5") as run:
         return {name: run.scalar(name) for name in run.scalars}, by_hand(x, y)
 
@@ -80,7 +118,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Scalars:
 def test_every_scalar_of_the_file_is_known_by_hand(trained: Scalars) -> None:
     stored, expected = trained
     assert set(stored) == set(expected) == set(layout.SCALARS)
-    assert len(np.unique(np.array(list(expected.values())).round(6), axis=0)) == len(expected), "two could be mistaken for each other"
+    assert len(np.unique(np.array(list(expected.values())).round(6), axis=0)) == len(expected), (
+        "two could be mistaken for each other"
+    )
 
 
 @pytest.mark.parametrize("name", layout.SCALARS)
@@ -97,4 +137,6 @@ def test_clipping_acts_in_some_steps_and_not_in_others(trained: Scalars) -> None
 def test_the_first_loss_is_ln_of_the_classes(trained: Scalars) -> None:
     """Equal weights give every class the same probability."""
     assert trained[0]["batch_loss"][0] == pytest.approx(math.log(CLASSES), rel=1e-12)
-    assert trained[0]["penalty"][0] == pytest.approx(LAMBDA * START**2 * FEATURES * CLASSES, rel=1e-12)
+    assert trained[0]["penalty"][0] == pytest.approx(
+        LAMBDA * START**2 * FEATURES * CLASSES, rel=1e-12
+    )

@@ -1,4 +1,6 @@
-"""The Hessian's largest eigenvalue, against PyTorch's exact Hessian in float64 and against a case worked by hand."""
+"""The Hessian's largest eigenvalue, against PyTorch's exact Hessian in float64 and against a
+case worked by hand.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,31 @@ SAMPLES = 30
 
 
 def session(**options: str) -> trainer.Session:
-    config = from_options(None, {"data": "wine", "layers": "4", "activation": "tanh", "batch_size": "16", "epochs": "2", **options})
-    return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
+    config = from_options(
+        None,
+        {
+            "data": "wine",
+            "layers": "4",
+            "activation": "tanh",
+            "batch_size": "16",
+            "epochs": "2",
+            **options,
+        },
+    )
+    return trainer.start(
+        config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)
+    )
 
 
 def sharpness_of(one: trainer.Session) -> Sharpness:
-    return Sharpness(one.model, one.data.inputs["train"][:SAMPLES], one.targets["train"][:SAMPLES], None, 0, one.config.training.dtype)
+    return Sharpness(
+        one.model,
+        one.data.inputs["train"][:SAMPLES],
+        one.targets["train"][:SAMPLES],
+        None,
+        0,
+        one.config.training.dtype,
+    )
 
 
 def exact(one: trainer.Session, parameters: np.ndarray) -> float:
@@ -30,7 +51,9 @@ def exact(one: trainer.Session, parameters: np.ndarray) -> float:
 
     def loss(flat: object) -> object:
         hidden = torch.tanh(x @ flat[:52].reshape(13, 4) + flat[52:56])
-        return torch.nn.functional.cross_entropy(hidden @ flat[56:68].reshape(4, 3) + flat[68:71], classes)
+        return torch.nn.functional.cross_entropy(
+            hidden @ flat[56:68].reshape(4, 3) + flat[68:71], classes
+        )
 
     hessian = torch.autograd.functional.hessian(loss, torch.tensor(parameters.astype("f8")))
     return float(torch.linalg.eigvalsh(hessian)[-1])
@@ -38,22 +61,32 @@ def exact(one: trainer.Session, parameters: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-5), ("float32", 1e-2)])
 @pytest.mark.parametrize("steps", [0, 40])
-def test_it_is_the_largest_eigenvalue_of_the_exact_hessian(dtype: str, tolerance: float, steps: int) -> None:
+def test_it_is_the_largest_eigenvalue_of_the_exact_hessian(
+    dtype: str, tolerance: float, steps: int
+) -> None:
     one = session(dtype=dtype, optimizer="sgd", lr="0.1")
     if steps:
         one.network.train(one.data.inputs["train"], one.targets["train"], 0, np.full(steps, 0.1))
-    assert sharpness_of(one).largest_eigenvalue(one.network.parameters) == pytest.approx(exact(one, one.network.parameters), rel=tolerance)
+    assert sharpness_of(one).largest_eigenvalue(one.network.parameters) == pytest.approx(
+        exact(one, one.network.parameters), rel=tolerance
+    )
 
 
 def test_of_least_squares_it_is_that_of_the_inputs_second_moments() -> None:
-    """L = mean over samples of (xw + b − y)²: the Hessian is 2 E x̃x̃ᵀ wherever the parameters are, x̃ the input with a 1 for the bias."""
+    """L = mean over samples of (xw + b − y)²: the Hessian is 2 E x̃x̃ᵀ wherever the parameters
+    are, x̃ the input with a 1 for the bias.
+    """
     one = session(data="diabetes", layers="", dtype="float64")
     x = one.data.inputs["train"][:SAMPLES]
     wide = np.column_stack([x, np.ones(len(x))])
     expected = np.linalg.eigvalsh(2 * wide.T @ wide / len(x))[-1]
-    assert sharpness_of(one).largest_eigenvalue(one.network.parameters) == pytest.approx(expected, rel=1e-7)
+    assert sharpness_of(one).largest_eigenvalue(one.network.parameters) == pytest.approx(
+        expected, rel=1e-7
+    )
 
 
 def test_parameters_that_are_not_finite_have_none() -> None:
     one = session()
-    assert np.isnan(sharpness_of(one).largest_eigenvalue(np.full_like(one.network.parameters, np.nan)))
+    assert np.isnan(
+        sharpness_of(one).largest_eigenvalue(np.full_like(one.network.parameters, np.nan))
+    )

@@ -1,4 +1,6 @@
-"""The loop around the engine: what is recorded, when it ends, and that nothing in it changes what is computed."""
+"""The loop around the engine: what is recorded, when it ends, and that nothing in it changes
+what is computed.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,15 @@ SMALL = {"layers": "12,8", "epochs": "2", "data": "wine"}
 
 
 def session(**options: str) -> trainer.Session:
-    config = from_options(None, {**SMALL, **options} if "steps" not in options else {**{k: v for k, v in SMALL.items() if k != "epochs"}, **options})
-    return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
+    config = from_options(
+        None,
+        {**SMALL, **options}
+        if "steps" not in options
+        else {**{k: v for k, v in SMALL.items() if k != "epochs"}, **options},
+    )
+    return trainer.start(
+        config, prepare(load(config.data, 0), config.data, 0, config.training.dtype)
+    )
 
 
 class Log(Recorder):
@@ -36,7 +45,9 @@ class Log(Recorder):
         self.checkpoints: list[int] = []
         self.ends: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
 
-    def rows(self, first_step: int, steps: Any, statistics: Any, scalars: Any, seconds: float) -> None:
+    def rows(
+        self, first_step: int, steps: Any, statistics: Any, scalars: Any, seconds: float
+    ) -> None:
         self.steps += steps.tolist()
         self.statistics += list(statistics.copy())
         self.scalars += list(scalars.copy())
@@ -65,16 +76,22 @@ def test_every_step_is_recorded_once_and_evaluated_every_epoch() -> None:
     assert [status for status, _, _ in log.ends] == ["finished"]
 
 
-@pytest.mark.parametrize("options", [{"record_every": "7"}, {"evaluate_every": "never"}, {"checkpoint_every": "3"}])
+@pytest.mark.parametrize(
+    "options", [{"record_every": "7"}, {"evaluate_every": "never"}, {"checkpoint_every": "3"}]
+)
 def test_what_is_recorded_does_not_change_the_weights(options: dict[str, str]) -> None:
     plain, _ = run()
     other, log = run(**options)
     np.testing.assert_array_equal(plain.network.parameters, other.network.parameters)
-    assert log.steps == [step for step in range(plain.steps) if step % int(options.get("record_every", 1)) == 0]
+    assert log.steps == [
+        step for step in range(plain.steps) if step % int(options.get("record_every", 1)) == 0
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_block_length_does_not_change_the_record(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_length_does_not_change_the_record(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, expected = run(layers="6")
     monkeypatch.setattr(trainer, "_next_size", lambda *_: size)
     _, found = run(layers="6")
@@ -89,7 +106,9 @@ def test_a_stop_ends_the_run_as_interrupted_with_its_prefix() -> None:
     trainer.run(one, log, stop=stop, progress=lambda told: stop.ask() if told.step >= 20 else None)
     assert log.ends[0][0] == "interrupted"
     assert 20 <= len(log.steps) < 400
-    np.testing.assert_array_equal(np.array(log.statistics), np.array(whole.statistics)[: len(log.steps)])
+    np.testing.assert_array_equal(
+        np.array(log.statistics), np.array(whole.statistics)[: len(log.steps)]
+    )
 
 
 def test_non_finite_numbers_end_the_run_and_their_step_is_kept() -> None:
@@ -124,18 +143,28 @@ def test_regression_reports_root_mean_square_error_and_r2() -> None:
     final = log.ends[0][1]
     outputs = one.network.evaluate(one.data.inputs["val"], one.targets["val"]).outputs
     targets = one.data.targets["val"]
-    assert final["val_error"] == pytest.approx(float(np.sqrt(np.mean((outputs - targets) ** 2))), rel=1e-5)
+    assert final["val_error"] == pytest.approx(
+        float(np.sqrt(np.mean((outputs - targets) ** 2))), rel=1e-5
+    )
     assert "val_confusion" not in final
 
 
 def test_every_metric_of_the_task_is_evaluated_and_has_its_place_in_the_file() -> None:
-    """One number per part and evaluation, those per class as arrays, all by names of the layout table."""
+    """One number per part and evaluation, those per class as arrays, all by names of the layout
+    table.
+    """
     for data, task in (("wine", "classification"), ("diabetes", "regression")):
         one = session(data=data)
         found = trainer.evaluate_part(one, "val")
-        suited = {f"val_{name}" for name, record in registry.records("metric").items() if task in record.tasks and not record.per_target}
+        suited = {
+            f"val_{name}"
+            for name, record in registry.records("metric").items()
+            if task in record.tasks and not record.per_target
+        }
         assert {*found.values, *found.per_column} == {"val_loss", *suited}
-        assert {*found.values, *found.per_column} <= {*layout.names("evaluations")} & {*layout.names("final")}
+        assert {*found.values, *found.per_column} <= {*layout.names("evaluations")} & {
+            *layout.names("final")
+        }
         assert all(values.shape == (3,) for values in found.per_column.values())
 
 
@@ -177,10 +206,16 @@ def test_the_stored_scaler_makes_the_trained_inputs_from_the_raw_ones() -> None:
     one = session()
     stored = describe.describe_data(one.data)
     raw = load(one.config.data, 0).inputs[stored["train_indices"]]
-    np.testing.assert_allclose((raw - stored["scaler_shift"]) * stored["scaler_scale"], one.data.inputs["train"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        (raw - stored["scaler_shift"]) * stored["scaler_scale"],
+        one.data.inputs["train"],
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
-# --- batch norm in training and evaluation -------------------------------------------------------------------------------------------------------------------
+# --- batch norm in training and evaluation
+# --------------------------------------------------------------------------------------------------
 
 
 class Evaluations(Log):
@@ -218,7 +253,9 @@ def test_norm_inference_by_the_training_part_changes_evaluations_not_training() 
     running, log = evaluated()
     by_data, other = evaluated(norm_inference="train-set")
     np.testing.assert_array_equal(running.network.parameters, by_data.network.parameters)
-    assert all(a["train_loss"] != b["train_loss"] for a, b in zip(log.values, other.values, strict=True))
+    assert all(
+        a["train_loss"] != b["train_loss"] for a, b in zip(log.values, other.values, strict=True)
+    )
     assert log.ends[0][1]["test_loss"] != other.ends[0][1]["test_loss"]
 
 

@@ -1,4 +1,6 @@
-"""Decompositions along an axis (a capacity or learning curve): the sweet spot, double descent, what dominates, and what to do about it."""
+"""Decompositions along an axis (a capacity or learning curve): the sweet spot, double descent,
+what dominates, and what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,25 @@ Zone = Literal["underfitting", "good fit", "overfitting", "more data helps", "cu
 DOMINATES = 1.0 / 3.0  # share of the reducible loss from which a part counts as high
 SMALL = 0.015  # of an error rate: the textbook's 1.5 points
 ROUNDING = 1e-12
-FEW, WIDE = 10, 2.0  # replicas below which an interval may say nothing: it holds so many times the loss, and little of it
+# replicas below which an interval may say nothing: it holds so many times the loss, and little of
+# it
+FEW, WIDE = (
+    10,
+    2.0,
+)
 CAPACITY = ("width", "depth", "layers", "epochs", "steps")
 RESTRAINT = ("l1", "l2", "dropout")
-COUNTED = ("width", "depth", "layers", "epochs", "steps", "batch_size", "train_size")  # axes whose values end at 1
-# what lowers a part; the axes that do it, and which way along them: what was tried beyond the best value is not advised again
+COUNTED = (
+    "width",
+    "depth",
+    "layers",
+    "epochs",
+    "steps",
+    "batch_size",
+    "train_size",
+)  # axes whose values end at 1
+# what lowers a part; the axes that do it, and which way along them: what was tried beyond the best
+# value is not advised again
 CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
     "bias": {
         "a bigger net": (("width", "depth", "layers"), 1),
@@ -39,8 +55,9 @@ CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
 
 @dataclass(frozen=True)
 class Point:
-    """The decomposition at one value of the axis (None where there is no axis); `lost`: replicas that diverged and are left out; training: the mean loss of
-    the replicas on their own training samples, NaN where it is not known.
+    """The decomposition at one value of the axis (None where there is no axis); `lost`: replicas
+    that diverged and are left out; training: the mean loss of the replicas on their own training
+    samples, NaN where it is not known.
     """
 
     at: str | float | None
@@ -56,17 +73,26 @@ def sweet_spot(points: Sequence[Point]) -> Point:
 
 
 def as_good(points: Sequence[Point]) -> list[Point]:
-    """The other points whose interval of the expected loss overlaps that of the best one: not told apart from it."""
+    """The other points whose interval of the expected loss overlaps that of the best one: not
+    told apart from it.
+    """
     best = sweet_spot(points)
     end = best.found.intervals["expected_loss"][1]
-    return [point for point in points if point is not best and point.found.intervals["expected_loss"][0] <= end]
+    return [
+        point
+        for point in points
+        if point is not best and point.found.intervals["expected_loss"][0] <= end
+    ]
 
 
 def double_descent(points: Sequence[Point]) -> Point | None:
-    """The top between two descents: a point whose loss is clearly above that of one before it and of one behind it; the highest of such. None without.
+    """The top between two descents: a point whose loss is clearly above that of one before it and
+    of one behind it; the highest of such. None without.
 
-    Clearly: by more than chance makes of any of the pairs of points with a probability of 5 % (Bonferroni). Points of an axis without order have no top, nor
-    has one where the nets do not fit their own samples: the peak stands where they begin to (Belkin et al. 2019; Nakkiran et al. 2020).
+    Clearly: by more than chance makes of any of the pairs of points with a probability of 5 %
+        (Bonferroni). Points of an axis without order have no top, nor has one where the nets do not
+        fit their own samples: the peak stands where they begin to (Belkin et al. 2019; Nakkiran et
+        al. 2020).
     """
     if any(not isinstance(point.at, int | float) for point in points):
         return None
@@ -75,37 +101,60 @@ def double_descent(points: Sequence[Point]) -> Point | None:
 
     def below(other: Point, top: Point) -> bool:
         low, high = top.found, other.found
-        down, up = low.expected_loss - low.intervals["expected_loss"][0], high.intervals["expected_loss"][1] - high.expected_loss
+        down, up = (
+            low.expected_loss - low.intervals["expected_loss"][0],
+            high.intervals["expected_loss"][1] - high.expected_loss,
+        )
         return low.expected_loss - high.expected_loss > limit * math.hypot(down, up)
 
-    fitted = [top.training < DOMINATES * top.found.expected_loss or math.isnan(top.training) for top in along]
+    fitted = [
+        top.training < DOMINATES * top.found.expected_loss or math.isnan(top.training)
+        for top in along
+    ]
     tops = [
-        top for k, top in enumerate(along) if fitted[k] and any(below(each, top) for each in along[:k]) and any(below(each, top) for each in along[k + 1 :])
+        top
+        for k, top in enumerate(along)
+        if fitted[k]
+        and any(below(each, top) for each in along[:k])
+        and any(below(each, top) for each in along[k + 1 :])
     ]
     return max(tops, key=lambda point: point.found.expected_loss, default=None)
 
 
 def levels(found: Decomposition) -> dict[str, Level]:
-    """Which part is high: a third and more of the loss that is not noise (and of error rates more than 1.5 points).
+    """Which part is high: a third and more of the loss that is not noise (and of error rates more
+    than 1.5 points).
 
-    Unknown where the interval of a few replicas holds both little and far more than all of the loss.
+    Unknown where the interval of a few replicas holds both little and far more than all of the
+    loss.
     """
     limit, whole = _limit(found), found.expected_loss - found.noise
 
     def level(part: float, interval: tuple[float, float]) -> Level:
-        if found.replicas < FEW and limit > 0 and interval[0] < limit and interval[1] >= WIDE * whole:
+        if (
+            found.replicas < FEW
+            and limit > 0
+            and interval[0] < limit
+            and interval[1] >= WIDE * whole
+        ):
             return "unknown"
         return "high" if limit > 0 and part >= limit else "low"
 
-    return {"bias": level(found.bias, found.intervals["bias"]), "variance": level(found.net_variance, found.intervals["net_variance"])}
+    return {
+        "bias": level(found.bias, found.intervals["bias"]),
+        "variance": level(found.net_variance, found.intervals["net_variance"]),
+    }
 
 
 def zones(points: Sequence[Point], axis: str | None) -> list[Zone | None]:
-    """Where each point lies in the textbook's picture of E_train and E_val; None along axes that are neither capacity nor regularization nor data.
+    """Where each point lies in the textbook's picture of E_train and E_val; None along axes that
+    are neither capacity nor regularization nor data.
 
-    Over capacity (or its opposite, regularization): good fit is what is not told apart from the smallest expected loss and what lies between such points;
-    with less capacity it is underfitting, with more overfitting. Over the size of the training set: more data helps while the gap between expected and
-    training loss is a third or more of the expected loss; after that the two curves have met.
+    Over capacity (or its opposite, regularization): good fit is what is not told apart from the
+    smallest expected loss and what lies between such points; with less capacity it is underfitting,
+    with more overfitting. Over the size of the training set: more data helps while the gap between
+    expected and training loss is a third or more of the expected loss; after that the two curves
+    have met.
     """
     if axis is None or any(not isinstance(point.at, int | float) for point in points):
         return [None] * len(points)
@@ -136,12 +185,21 @@ def _limit(found: Decomposition) -> float:
 def advice(points: Sequence[Point], axis: str | None) -> list[str]:
     """What to do next, with the numbers behind it."""
     best = sweet_spot(points)
-    said = [*_sweet(points, axis, best), *_trend(points, axis)] if axis is not None and len(points) > 1 else []
-    said += _parts(best.found, {part: _open(known, points, axis, best) for part, known in CURES.items()})
+    said = (
+        [*_sweet(points, axis, best), *_trend(points, axis)]
+        if axis is not None and len(points) > 1
+        else []
+    )
+    said += _parts(
+        best.found, {part: _open(known, points, axis, best) for part, known in CURES.items()}
+    )
     said += [*_unsettled(best.found), *_origin(best.sources)]
     top = double_descent(points)
     if top is not None:
-        said.append(f"double descent: the loss peaks at {axis} = {top.at} ({top.found.expected_loss:.4g}) and falls again behind it")
+        said.append(
+            f"double descent: the loss peaks at {axis} = {top.at} "
+            f"({top.found.expected_loss:.4g}) and falls again behind it"
+        )
     return said
 
 
@@ -150,11 +208,30 @@ def _unsettled(found: Decomposition) -> list[str]:
     limit = _limit(found)
     ends = {"bias": found.intervals["bias"], "variance": found.intervals["net_variance"]}
     unknown = [name for name, level in levels(found).items() if level == "unknown"]
-    parts = [f"{name} ({low:.3g} … {high:.3g})" for name, (low, high) in ends.items() if low < limit <= high and name not in unknown]
-    said = [f"{found.replicas} replicas do not tell the {' and the '.join(unknown)}: give more of them (--replicas 20)"] if unknown else []
+    parts = [
+        f"{name} ({low:.3g} … {high:.3g})"
+        for name, (low, high) in ends.items()
+        if low < limit <= high and name not in unknown
+    ]
+    said = (
+        [
+            (
+                f"{found.replicas} replicas do not tell the {' and the '.join(unknown)}: give "
+                "more of them (--replicas 20)"
+            )
+        ]
+        if unknown
+        else []
+    )
     if not parts or limit <= 0.0:
         return said
-    return [*said, f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high from {limit:.3g} on: more of them settle it"]
+    return [
+        *said,
+        (
+            f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high "
+            f"from {limit:.3g} on: more of them settle it"
+        ),
+    ]
 
 
 def _origin(sources: Sources | None) -> list[str]:
@@ -162,20 +239,36 @@ def _origin(sources: Sources | None) -> list[str]:
         return []
     seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"
     if sources.seed > sources.training_data:
-        return [f"most variance comes from seeds ({seed}), not from training data ({data}): average over seeds"]
-    return [f"most variance comes from training data ({data}), not from seeds ({seed}): more data helps more than averaging over seeds"]
+        return [
+            (
+                f"most variance comes from seeds ({seed}), not from training data ({data}): "
+                "average over seeds"
+            )
+        ]
+    return [
+        (
+            f"most variance comes from training data ({data}), not from seeds ({seed}): more data "
+            "helps more than averaging over seeds"
+        )
+    ]
 
 
 def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
     """Where the loss is smallest, what is as good, and whether the values tried end there."""
     line = f"sweet spot: {axis} = {best.at}, expected loss {best.found.expected_loss:.4g}"
     alike = [f"{point.at}" for point in as_good(points)]
-    said = [f"{line}; not told apart from it by these replicas: {', '.join(alike)}" if alike else line]
+    said = [
+        f"{line}; not told apart from it by these replicas: {', '.join(alike)}" if alike else line
+    ]
     values = [point.at for point in points if isinstance(point.at, int | float)]
     if len(values) < len(points) or best.at not in (low := min(values), high := max(values)):
         return said
     if axis == "train_size":
-        return [*said, "the loss is smallest with the most data: more of it may well help further"] if best.at == high else said
+        return (
+            [*said, "the loss is smallest with the most data: more of it may well help further"]
+            if best.at == high
+            else said
+        )
     if best.at == high or low > (1 if axis in COUNTED else 0):
         end, further = ("largest", "larger") if best.at == high else ("smallest", "smaller")
         said.append(f"{best.at} is the {end} of the values tried: try {further} ones")
@@ -186,23 +279,42 @@ def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
     """How both parts run along the axis."""
     if any(not isinstance(point.at, int | float) for point in points):
         return []
-    first, last = min(points, key=lambda point: point.at or 0), max(points, key=lambda point: point.at or 0)
+    first, last = (
+        min(points, key=lambda point: point.at or 0),
+        max(points, key=lambda point: point.at or 0),
+    )
     bias = f"bias goes from {_brief(first.found.bias)} to {_brief(last.found.bias)}"
-    variance = f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
-    return [f"from {axis} = {first.at} to {last.at}, {bias}, {'net ' if last.found.loss == 'zero-one' else ''}{variance}"]
+    variance = (
+        f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
+    )
+    return [
+        (
+            f"from {axis} = {first.at} to {last.at}, {bias}, "
+            f"{'net ' if last.found.loss == 'zero-one' else ''}{variance}"
+        )
+    ]
 
 
 def _brief(value: float) -> str:
     return f"{0.0 if abs(value) < ROUNDING else value:.3g}"
 
 
-def _open(known: Mapping[str, tuple[tuple[str, ...], int]], points: Sequence[Point], axis: str | None, best: Point) -> str:
+def _open(
+    known: Mapping[str, tuple[tuple[str, ...], int]],
+    points: Sequence[Point],
+    axis: str | None,
+    best: Point,
+) -> str:
     """The cures that the points do not show to be none."""
     values = [point.at for point in points if isinstance(point.at, int | float)]
 
     def tried(axes: tuple[str, ...], way: int) -> bool:
         at = best.at
-        return axis in axes and isinstance(at, int | float) and (any(way * value > way * at for value in values) or (way < 0 and at == 0))
+        return (
+            axis in axes
+            and isinstance(at, int | float)
+            and (any(way * value > way * at for value in values) or (way < 0 and at == 0))
+        )
 
     return ", ".join(cure for cure, (axes, way) in known.items() if not tried(axes, way))
 
@@ -211,15 +323,28 @@ def _parts(found: Decomposition, cures: Mapping[str, str]) -> list[str]:
     """Which part the loss is made of, and what lowers it."""
     said, high, reducible = [], levels(found), found.expected_loss - found.noise
     if high["bias"] == "high":
-        share = f"bias is {found.bias:.3g} of {reducible:.3g} reducible loss ({min(100 * found.bias / reducible, 100):.0f} %)"
+        share = (
+            f"bias is {found.bias:.3g} of {reducible:.3g} reducible loss "
+            f"({min(100 * found.bias / reducible, 100):.0f} %)"
+        )
         how = " (--noise-variance estimate)" if found.loss == "squared" else ""
-        noise = "" if found.noise_known else f"; noise counts as bias where it is not known{how}, and no learner gets below it"
+        noise = (
+            ""
+            if found.noise_known
+            else f"; noise counts as bias where it is not known{how}, and no learner gets below it"
+        )
         said.append(f"{share}: {cures['bias']}; averaging nets will not help{noise}")
     if high["variance"] == "high":
-        share = f"variance is {found.net_variance:.3g} of {reducible:.3g} reducible loss ({min(100 * found.net_variance / reducible, 100):.0f} %)"
+        share = (
+            f"variance is {found.net_variance:.3g} of {reducible:.3g} reducible loss "
+            f"({min(100 * found.net_variance / reducible, 100):.0f} %)"
+        )
         said.append(f"{share}: {cures['variance']}")
     if found.noise > 0.5 * found.expected_loss:
-        said.append(f"noise is {100 * found.noise / found.expected_loss:.0f} % of the expected loss: no learner gets below it")
+        said.append(
+            f"noise is {100 * found.noise / found.expected_loss:.0f} % of the expected loss: "
+            "no learner gets below it"
+        )
     if set(high.values()) == {"low"}:
         said.append(f"neither part stands out in an expected loss of {found.expected_loss:.4g}")
     return said

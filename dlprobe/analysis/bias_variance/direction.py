@@ -1,10 +1,13 @@
-"""The one direction in which a run is worth changing: more capacity (or longer training), or more data (or regularization).
+"""The one direction in which a run is worth changing: more capacity (or longer training), or more
+data (or regularization).
 
-Both cures at once contradict each other, and the two gaps of the textbook do not say which is the stronger one where nobody
-knows the reachable error. The losses do better than the errors: a training error of 0 hides how sure the net is. What the
-validation loss owes to the training loss would go with more capacity, the rest with more data.
+Both cures at once contradict each other, and the two gaps of the textbook do not say which is the
+stronger one where nobody knows the reachable error. The losses do better than the errors: a
+training error of 0 hides how sure the net is. What the validation loss owes to the training loss
+would go with more capacity, the rest with more data.
 
-The shares were found on 320 drawn runs and confirmed on others: `python -m tests.campaigns bias_directions`.
+The shares were found on 320 drawn runs and confirmed on others: `python -m tests.campaigns
+bias_directions`.
 """
 
 from __future__ import annotations
@@ -23,12 +26,18 @@ from dlprobe.runs import Run
 Way: TypeAlias = Literal["more capacity", "more data or regularization", "fine", "cannot be told"]
 
 TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
-MOSTLY = 0.5  # share of the validation loss that the training loss is, from which on the net does not fit what it has
+# share of the validation loss that the training loss is, from which on the net does not fit what it
+# has
+MOSTLY = 0.5
 HARDLY = 0.4  # …and up to which it fits its training part far better than new samples
 SMALL = 0.1  # training error that may be the best that the data allow…
 STANDING = 0.2  # …where so little of the training loss went in the second half of training
-UNEXPLAINED = 0.5  # 1 − R² on the training part beyond which noise in the targets is not the likely cause
-LEARNED = 0.7  # training over validation 1 − R² up to which a regression has learned its own samples
+UNEXPLAINED = (
+    0.5  # 1 − R² on the training part beyond which noise in the targets is not the likely cause
+)
+LEARNED = (
+    0.7  # training over validation 1 − R² up to which a regression has learned its own samples
+)
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,11 @@ class Direction:
 class Seen:
     """What decides. train, val: errors at the end, shares of wrong classes or 1 − R².
 
-    train_loss, val_loss: at the end; val_rise: the last validation loss over its smallest; late_fall:
-    share of the training loss at half of the updates that was gone at the end. narrowest: units of the
-    narrowest hidden layer, 0 where there is none; classes: how many. reference: the error that is known
-    to be reachable, None where nobody said; noise: share of the training labels that were replaced.
+    train_loss, val_loss: at the end; val_rise: the last validation loss over its smallest;
+        late_fall: share of the training loss at half of the updates that was gone at the end.
+        narrowest: units of the narrowest hidden layer, 0 where there is none; classes: how many.
+        reference: the error that is known to be reachable, None where nobody said; noise: share of
+        the training labels that were replaced.
     """
 
     task: str
@@ -65,21 +75,41 @@ class Seen:
 def direction(seen: Seen) -> Direction:
     """The one direction of a run: the first of these that holds.
 
-    Without a validation part it cannot be told. Fine: both gaps are within 1.5 points, the reference being 0 where none is known. A hidden layer narrower
-    than there are classes is a bottleneck: more capacity. A validation loss that has risen by a tenth from its best: more data or regularization. So is it
-    where the reference says that nothing is missing on the training part. Then the larger part of the validation loss decides.
+    Without a validation part it cannot be told. Fine: both gaps are within 1.5 points, the
+    reference being 0 where none is known. A hidden layer narrower than there are classes is a
+    bottleneck: more capacity. A validation loss that has risen by a tenth from its best: more data
+    or regularization. So is it where the reference says that nothing is missing on the training
+    part. Then the larger part of the validation loss decides.
     """
     if not (math.isfinite(seen.train) and math.isfinite(seen.val)):
         return Direction("cannot be told", "there is no validation error beside the training error")
     lowest = max(seen.reference or 0.0, seen.noise if seen.task != "regression" else 0.0)
     if seen.train - lowest <= THRESHOLD and seen.val - max(seen.train, lowest) <= THRESHOLD:
-        return Direction("fine", f"neither error is more than {100 * THRESHOLD:.1f} points above what can be reached")
+        return Direction(
+            "fine",
+            f"neither error is more than {100 * THRESHOLD:.1f} points above what can be reached",
+        )
     if seen.task != "regression" and 0 < seen.narrowest < seen.classes:
-        return Direction("more capacity", f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are classes, {seen.classes}")
+        return Direction(
+            "more capacity",
+            (
+                f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are "
+                f"classes, {seen.classes}"
+            ),
+        )
     if seen.val_rise >= TURNED:
-        return Direction("more data or regularization", f"the validation loss ends at {_times(seen.val_rise)} its smallest")
+        return Direction(
+            "more data or regularization",
+            f"the validation loss ends at {_times(seen.val_rise)} its smallest",
+        )
     if (seen.reference is not None or seen.noise) and seen.train - lowest <= THRESHOLD:
-        return Direction("more data or regularization", f"the training error, {_percent(seen.train)}, is where the reference is, {_percent(lowest)}")
+        return Direction(
+            "more data or regularization",
+            (
+                f"the training error, {_percent(seen.train)}, is where the reference is, "
+                f"{_percent(lowest)}"
+            ),
+        )
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
 
@@ -87,29 +117,55 @@ def _by_loss(seen: Seen) -> Direction:
     if not (seen.val_loss > 0 and math.isfinite(seen.train_loss)):
         return Direction("cannot be told", "there is no validation loss beside the training loss")
     share = seen.train_loss / seen.val_loss
-    told = f"the training loss, {seen.train_loss:.3g}, is {_percent(share)} of the validation loss, {seen.val_loss:.3g}"
+    told = (
+        f"the training loss, {seen.train_loss:.3g}, is {_percent(share)} of the validation loss, "
+        f"{seen.val_loss:.3g}"
+    )
     if share >= MOSTLY and seen.train <= 2 * THRESHOLD:
-        return Direction("cannot be told", f"the training error, {_percent(seen.train)}, is small, and {told}")
+        return Direction(
+            "cannot be told", f"the training error, {_percent(seen.train)}, is small, and {told}"
+        )
     if share >= MOSTLY and seen.train < SMALL and not seen.late_fall >= STANDING:
-        return Direction("cannot be told", f"a training error of {_percent(seen.train)} that hardly falls any more may be the best that these data allow")
+        return Direction(
+            "cannot be told",
+            (
+                f"a training error of {_percent(seen.train)} that hardly falls any more may be "
+                "the best that these data allow"
+            ),
+        )
     if share >= MOSTLY:
-        return Direction("more capacity", f"{told}: most of what is missing is missing on the training part too")
+        return Direction(
+            "more capacity", f"{told}: most of what is missing is missing on the training part too"
+        )
     if share <= HARDLY:
-        return Direction("more data or regularization", f"{told}: most of what is missing is missing on new samples only")
+        return Direction(
+            "more data or regularization",
+            f"{told}: most of what is missing is missing on new samples only",
+        )
     return Direction("cannot be told", f"{told}: either part may be the larger one")
 
 
 def _by_regression(seen: Seen) -> Direction:
-    left = f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the validation part"
+    left = (
+        f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the "
+        "validation part"
+    )
     if seen.train > UNEXPLAINED:
-        return Direction("more capacity", f"{left}: most of the targets' variance is left over in the training part")
+        return Direction(
+            "more capacity",
+            f"{left}: most of the targets' variance is left over in the training part",
+        )
     if seen.train <= LEARNED * seen.val:
-        return Direction("more data or regularization", f"{left}: most of what is missing is missing on new samples only")
+        return Direction(
+            "more data or regularization",
+            f"{left}: most of what is missing is missing on new samples only",
+        )
     return Direction("cannot be told", f"{left}: noise in the targets would look the same")
 
 
 def direction_of(run: Run, reference: float | None = None) -> Direction:
-    """The direction of a run at its end. reference: the error that is known to be reachable, a share of wrong classes or of the variance (1 − R²).
+    """The direction of a run at its end. reference: the error that is known to be reachable, a
+    share of wrong classes or of the variance (1 − R²).
 
     Raises RunFileError where the file is damaged.
     """
@@ -122,7 +178,11 @@ def direction_of(run: Run, reference: float | None = None) -> Direction:
 def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen:
     """What decides, read from a run."""
     regression, config = learned.task == "regression", run.configuration
-    errors = (1.0 - learned.skill, 1.0 - learned.val_skill) if regression else (learned.error, learned.val_error)
+    errors = (
+        (1.0 - learned.skill, 1.0 - learned.val_skill)
+        if regression
+        else (learned.error, learned.val_error)
+    )
     train, val = (float(each[-1]) for each in errors)
     if regression and reference is None and learned.ceiling < 1.0:
         reference = 1.0 - learned.ceiling
@@ -144,7 +204,9 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
 
 
 def late_fall(learned: Learning) -> float:
-    """Share of the training loss at half of the updates that was gone at the end; NaN where it cannot be told."""
+    """Share of the training loss at half of the updates that was gone at the end; NaN where it
+    cannot be told.
+    """
     if len(learned.steps) < 3:
         return math.nan
     middle = float(learned.loss[int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))])

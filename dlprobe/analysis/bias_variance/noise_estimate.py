@@ -1,9 +1,12 @@
-"""The variance of the noise in targets nobody knows it of, from samples whose inputs are neighbours: the gamma test.
+"""The variance of the noise in targets nobody knows it of, from samples whose inputs are
+neighbours: the gamma test.
 
-Evans & Jones 2002, A proof of the Gamma test, Proceedings of the Royal Society A 458, 2759-2799. Half the mean squared difference of the targets of k-th
-neighbours is the noise variance plus what the function itself does over their distance, which goes to 0 with the squared distance. A straight line through
-both for k = 1 … 10 meets distance 0 at the noise variance. It holds for a smooth function and neighbours that are near: with few samples in many features,
-what bends between neighbours counts as noise too, and the estimate is an upper bound rather.
+Evans & Jones 2002, A proof of the Gamma test, Proceedings of the Royal Society A 458, 2759-2799.
+Half the mean squared difference of the targets of k-th neighbours is the noise variance plus what
+the function itself does over their distance, which goes to 0 with the squared distance. A straight
+line through both for k = 1 … 10 meets distance 0 at the noise variance. It holds for a smooth
+function and neighbours that are near: with few samples in many features, what bends between
+neighbours counts as noise too, and the estimate is an upper bound rather.
 """
 
 from __future__ import annotations
@@ -24,30 +27,45 @@ BLOCK = 256
 
 
 def noise_variance(inputs: Any, targets: Any) -> float:
-    """The estimate, of one output (mean over outputs). inputs: (n, features) on comparable scales; targets: (n,) or (n, outputs).
+    """The estimate, of one output (mean over outputs). inputs: (n, features) on comparable scales;
+    targets: (n,) or (n, outputs).
 
-    Raises DataError for fewer than 50 samples, and for inputs and targets that do not belong together.
+    Raises DataError for fewer than 50 samples, and for inputs and targets that do not belong
+    together.
 
     >>> x = np.linspace(0.0, 1.0, 201)
     >>> abs(noise_variance(x[:, None], 3.0 * x)) < 1e-3
     True
     """
     if any(np.asarray(array).dtype.kind not in "biuf" for array in (inputs, targets)):
-        raise DataError("inputs or targets are not numbers: the noise cannot be estimated from them")
+        raise DataError(
+            "inputs or targets are not numbers: the noise cannot be estimated from them"
+        )
     x, y = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
     if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y):
-        raise DataError(f"inputs have shape {x.shape}, targets {y.shape}: expected inputs (samples, features) and targets (samples) of the same samples")
+        raise DataError(
+            f"inputs have shape {x.shape}, targets {y.shape}: expected inputs (samples, "
+            "features) and targets (samples) of the same samples"
+        )
     if len(x) < LEAST:
-        raise DataError(f"{len(x)} samples are too few to estimate the noise from neighbours, {LEAST} are needed: give its variance as a number")
+        raise DataError(
+            f"{len(x)} samples are too few to estimate the noise from neighbours, {LEAST} are "
+            "needed: give its variance as a number"
+        )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise DataError("inputs or targets hold NaN or infinite numbers: the noise cannot be estimated from them")
+        raise DataError(
+            "inputs or targets hold NaN or infinite numbers: the noise cannot be estimated "
+            "from them"
+        )
     rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST)).round().astype(np.int64))
     distances, differences = neighbours(x[rows], y[rows].reshape(len(rows), -1))
     return max(float(at_distance_zero(distances, differences)), 0.0)
 
 
 def neighbours(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """To the k-th neighbour, (NEIGHBOURS,) each: the mean squared distance, and the mean of half the squared difference of targets."""
+    """To the k-th neighbour, (NEIGHBOURS,) each: the mean squared distance, and the mean of
+    half the squared difference of targets.
+    """
     x = x - x.mean(axis=0)
     squares = (x**2).sum(axis=1)
     distances, differences = np.zeros(NEIGHBOURS), np.zeros(NEIGHBOURS)

@@ -1,4 +1,6 @@
-"""The interval of a squared bias: tests of every candidate against the length of the replicas' mean error, inverted."""
+"""The interval of a squared bias: tests of every candidate against the length of the replicas'
+mean error, inverted.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ PRECISION = 1e-5  # of a tail's probability
 
 @lru_cache(maxsize=1)
 def evenly() -> Floats:
-    """Points that fill the unit cube of four dimensions evenly, (4, DRAWS): multiples of the powers of the root of x⁵ = x + 1, modulo 1."""
+    """Points that fill the unit cube of four dimensions evenly, (4, DRAWS): multiples of the
+    powers of the root of x⁵ = x + 1, modulo 1.
+    """
     steps = 1.1673039782614187 ** -np.arange(1.0, 5.0)
     points: Floats = (0.37 + steps[:, None] * np.arange(1, DRAWS + 1)) % 1.0
     return points
@@ -37,9 +41,11 @@ def _gamma(points: Floats, shape: Floats | float) -> Floats:
 
 @dataclass(frozen=True)
 class Noncentral:
-    """The squared length of the mean error of `count` near-normal replicas, and what is known of their covariance Σ: enough to test any squared bias.
+    """The squared length of the mean error of `count` near-normal replicas, and what is known of
+    their covariance Σ: enough to test any squared bias.
 
-    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean, along_twice: mᵀΣm and mᵀΣ²m for the mean error m.
+    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean, along_twice:
+        mᵀΣm and mᵀΣ²m for the mean error m.
     freedom: degrees of freedom with which tr Σ² is known.
     """
 
@@ -64,28 +70,42 @@ class Noncentral:
 
     @cached_property
     def along_bias(self) -> float:
-        """Variance of the replicas along the true mean error: as found, drawn as far as it is uncertain towards that along the estimated
-        mean error, and an eighth of the way on to that of the larger directions: learners that shrink err most where they vary least, others need not.
+        """Variance of the replicas along the true mean error: as found, drawn as far as it is
+        uncertain towards that along the estimated mean error, and an eighth of the way on to that
+        of the larger directions: learners that shrink err most where they vary least, others need
+        not.
 
         The variance of the eigenvalues says how far directions can differ at all.
         """
-        found, typical = max(self.bias, 0.0), (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0
+        found, typical = (
+            max(self.bias, 0.0),
+            (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0,
+        )
         differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
-        doubt = 2.0 * self.along_mean**2 / (self.count - 1) + 2.0 * self.squares / self.count**2 * typical**2
+        doubt = (
+            2.0 * self.along_mean**2 / (self.count - 1)
+            + 2.0 * self.squares / self.count**2 * typical**2
+        )
         value = (self.linear * found * differ + typical * doubt) / (found**2 * differ + doubt)
         return min(value, math.sqrt(self.squares))
 
     @cached_property
     def slope(self) -> float:
-        """How much μᵀΣμ is found too small where the squared bias is by 1: μᵀΣ²μ/μᵀΣμ, the regression of the one estimate's error on the other's."""
+        """How much μᵀΣμ is found too small where the squared bias is by 1: μᵀΣ²μ/μᵀΣμ, the
+        regression of the one estimate's error on the other's.
+        """
         if not self.linear > 0.0:
             return self.along_bias
         freedom = self.count - 1
-        twice = (self.along_twice - self.along_mean * self.variance / freedom) / (1.0 + 1.0 / freedom) - self.cubes / self.count
+        twice = (self.along_twice - self.along_mean * self.variance / freedom) / (
+            1.0 + 1.0 / freedom
+        ) - self.cubes / self.count
         return min(max(twice / self.linear, self.along_bias), math.sqrt(self.squares))
 
     def along(self, candidate: float) -> float:
-        """Variance of the replicas along the true mean error, were the candidate its squared length."""
+        """Variance of the replicas along the true mean error, were the candidate its squared
+        length.
+        """
         found = max(self.bias, 0.0)
         if candidate <= found:
             return self.along_bias
@@ -93,7 +113,9 @@ class Noncentral:
 
     @cached_property
     def _across(self) -> Floats:
-        """Draws of what the other directions add to the length, their scale and number as uncertain as they are."""
+        """Draws of what the other directions add to the length, their scale and number as
+        uncertain as they are.
+        """
         rest, squares = self.variance - self.along_bias, self.squares - self.along_bias**2
         if rest <= 1e-9 * self.variance or squares <= 1e-6 * self.squares:
             return np.full(DRAWS, max(rest, 0.0) / self.count)
@@ -101,29 +123,43 @@ class Noncentral:
         block, directions = squares**2 / cubes, squares**3 / cubes**2
         _, number, made, scale = evenly()
         doubt = _gamma(number, min(self.freedom, 1e6) / 2.0)
-        drawn = _gamma(made, np.maximum(directions * doubt, 1e-3) / 2.0) / _gamma(scale, directions * (self.count - 1) / 2.0)
+        drawn = _gamma(made, np.maximum(directions * doubt, 1e-3) / 2.0) / _gamma(
+            scale, directions * (self.count - 1) / 2.0
+        )
         return np.asarray((rest - block + block * drawn) / self.count, np.float64)
 
     @cached_property
     def _scale(self) -> Floats:
         """Draws of the variance along the bias, of the mean of the replicas."""
-        return np.asarray(self.along_bias / _gamma(evenly()[0], (self.count - 1) / 2.0) / self.count, np.float64)
+        return np.asarray(
+            self.along_bias / _gamma(evenly()[0], (self.count - 1) / 2.0) / self.count, np.float64
+        )
 
     def exceeding(self, candidate: float) -> float:
-        """The probability of a length as large as the one found, were the candidate the squared bias; for candidates below 0 the law of 0 moved there."""
+        """The probability of a length as large as the one found, were the candidate the squared
+        bias; for candidates below 0 the law of 0 moved there.
+        """
         left = self.length - self._across - min(candidate, 0.0)
         scale = self._scale * (self.along(max(candidate, 0.0)) / self.along_bias)
         reach, shift = np.sqrt(np.maximum(left, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
-        return float(np.mean(np.where(left > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0)))
+        return float(
+            np.mean(np.where(left > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0))
+        )
 
     def interval(self) -> Interval:
         """The candidates that neither tail rejects: both of 2.5 %."""
-        step = math.sqrt(2.0 * self.squares / self.count**2 + 4.0 * self.length * self.along_bias / self.count)
-        return _root(self.exceeding, TAIL, self.length, step), _root(self.exceeding, 1.0 - TAIL, self.length, step)
+        step = math.sqrt(
+            2.0 * self.squares / self.count**2 + 4.0 * self.length * self.along_bias / self.count
+        )
+        return _root(self.exceeding, TAIL, self.length, step), _root(
+            self.exceeding, 1.0 - TAIL, self.length, step
+        )
 
 
 def _root(rising: Callable[[float], float], level: float, start: float, step: float) -> float:
-    """Where a rising function passes a level: steps that grow until it is between two of them, then the false position (Illinois rule)."""
+    """Where a rising function passes a level: steps that grow until it is between two of them,
+    then the false position (Illinois rule).
+    """
     low = high = start
     below = above = rising(start) - level
     farthest = 1e9 * step

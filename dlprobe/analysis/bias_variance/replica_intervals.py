@@ -1,10 +1,14 @@
-"""Intervals for averages over replicas and for what is quadratic in them: squared bias and variance.
+"""Intervals for averages over replicas and for what is quadratic in them: squared bias and
+variance.
 
-Replicas, not samples, are the units: predictions of one replica may depend on each other in any way. Where replicas look normal the intervals are
-those of normal theory, right from a handful of replicas on; the more they deviate from it, beyond what chance explains, the more the ends of a studentized
-bootstrap over replicas count. Nothing is random: the same predictions give the same ends.
+Replicas, not samples, are the units: predictions of one replica may depend on each other in any
+way. Where replicas look normal the intervals are those of normal theory, right from a handful of
+replicas on; the more they deviate from it, beyond what chance explains, the more the ends of a
+studentized bootstrap over replicas count. Nothing is random: the same predictions give the same
+ends.
 
-Out of reach: fewer than some 25 replicas of a law with heavy tails (their few numbers do not show the tails), and discrete laws of one or two samples.
+Out of reach: fewer than some 25 replicas of a law with heavy tails (their few numbers do not show
+the tails), and discrete laws of one or two samples.
 """
 
 from __future__ import annotations
@@ -20,7 +24,13 @@ from scipy.special import gammaincinv
 
 from dlprobe.analysis.bias_variance import replica_bootstrap
 from dlprobe.analysis.bias_variance.replica_bias import Noncentral
-from dlprobe.analysis.bias_variance.replica_laws import TAIL, Spectrum, shifted_gamma, student, widening
+from dlprobe.analysis.bias_variance.replica_laws import (
+    TAIL,
+    Spectrum,
+    shifted_gamma,
+    student,
+    widening,
+)
 from dlprobe.analysis.proportions import NORMAL_95
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -32,10 +42,13 @@ TOLERATED = 1.0  # squared standard errors of a deviation from the normal law th
 
 @dataclass(frozen=True)
 class Gram:
-    """Squared bias and variance of K replicas from the inner products of their errors, (K, K): all that intervals need.
+    """Squared bias and variance of K replicas from the inner products of their errors, (K, K): all
+    that intervals need.
 
-    With errors r_k (flat, scaled so that ‖r_k‖² is the mean square), loss = mean r_k·r_k, plug-in bias ‖mean r‖², unbiased variance
-    Σ‖r_k − mean r‖²/(K − 1), unbiased bias ‖mean r‖² − variance/K. The unbiased two add up to the loss too.
+    With errors r_k (flat, scaled so that ‖r_k‖² is the mean square), loss = mean r_k·r_k, plug-in
+    bias ‖mean r‖², unbiased variance
+    Σ‖r_k − mean r‖²/(K − 1), unbiased bias ‖mean r‖² − variance/K. The unbiased two add up to the
+    loss too.
     """
 
     products: Floats
@@ -80,14 +93,29 @@ class Gram:
         return self.loss - self.variance
 
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of `loss`, `bias`, `variance`. That of the bias may reach below 0, as its estimate may; it holds a bias of 0 in 95 % too."""
+        """95 % intervals of `loss`, `bias`, `variance`. That of the bias may reach below 0, as
+        its estimate may; it holds a bias of 0 in 95 % too.
+        """
         if not self.variance > 1e-13 * self.loss:
-            return {name: (value, value) for name, value in (("loss", self.loss), ("bias", self.bias), ("variance", max(self.variance, 0.0)))}
+            return {
+                name: (value, value)
+                for name, value in (
+                    ("loss", self.loss),
+                    ("bias", self.bias),
+                    ("variance", max(self.variance, 0.0)),
+                )
+            }
         spectrum = Spectrum.of(self.centred)
         bias = self._noncentral(spectrum)
         low, high = spectrum.interval()
-        usual = {"loss": self._loss(spectrum, bias), "variance": (self.variance * low, self.variance * high)}
-        share = max(excess(np.diag(self.centred), self.variance, spectrum), skewness(self.centred, self.variance, spectrum))
+        usual = {
+            "loss": self._loss(spectrum, bias),
+            "variance": (self.variance * low, self.variance * high),
+        }
+        share = max(
+            excess(np.diag(self.centred), self.variance, spectrum),
+            skewness(self.centred, self.variance, spectrum),
+        )
         if share > 0.0:
             resampled = self._resampled()
             usual = {name: mixed(ends, resampled[name], share) for name, ends in usual.items()}
@@ -98,13 +126,30 @@ class Gram:
         along = float(np.sum((self.toward - self.plug_in_bias) ** 2)) / (self.count - 1)
         away = self.toward - self.plug_in_bias
         twice = float(away @ self.centred @ away) / (self.count - 1) ** 2
-        return Noncentral(self.count, self.plug_in_bias, self.variance, squares, spectrum.third * self.variance**3, along, spectrum.freedom, twice)
+        return Noncentral(
+            self.count,
+            self.plug_in_bias,
+            self.variance,
+            squares,
+            spectrum.third * self.variance**3,
+            along,
+            spectrum.freedom,
+            twice,
+        )
 
     def _loss(self, spectrum: Spectrum, bias: Noncentral) -> Interval:
-        """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant 24 μᵀΣ²μ + 8 tr Σ³."""
+        """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant
+        24 μᵀΣ²μ + 8 tr Σ³.
+        """
         linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
-        variance, cumulant = linear + squares, 24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes
-        found, squared = 4.0 * bias.along_mean / variance, squares / variance  # what is estimated, its noise not yet taken out
+        variance, cumulant = (
+            linear + squares,
+            24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes,
+        )
+        found, squared = (
+            4.0 * bias.along_mean / variance,
+            squares / variance,
+        )  # what is estimated, its noise not yet taken out
         uncertainty = found**2 / (self.count - 1) + squared**2 / spectrum.freedom
         shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
         return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)
@@ -114,22 +159,36 @@ class Gram:
         own, away = np.diag(self.products), np.diag(self.centred)
         factor = self.count / (self.count - 1) ** 1.5
         return {
-            "loss": replica_bootstrap.of_positive_mean(own, self.loss, float(own.std(ddof=1)) / math.sqrt(self.count)),
-            "variance": replica_bootstrap.of_positive_mean(away, self.variance, factor * float(away.std())),
+            "loss": replica_bootstrap.of_positive_mean(
+                own, self.loss, float(own.std(ddof=1)) / math.sqrt(self.count)
+            ),
+            "variance": replica_bootstrap.of_positive_mean(
+                away, self.variance, factor * float(away.std())
+            ),
         }
 
 
 def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
-    return (1.0 - share) * usual[0] + share * resampled[0], (1.0 - share) * usual[1] + share * resampled[1]
+    return (1.0 - share) * usual[0] + share * resampled[0], (1.0 - share) * usual[
+        1
+    ] + share * resampled[1]
 
 
 def beyond_chance(square: float, count: int) -> float:
-    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James & Stein 1961), less where resampling few replicas says little."""
-    return max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2) if square > 0.0 else 0.0
+    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James &
+    Stein 1961), less where resampling few replicas says little.
+    """
+    return (
+        max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2)
+        if square > 0.0
+        else 0.0
+    )
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary more or less than normal ones would."""
+    """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary
+    more or less than normal ones would.
+    """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:
         return 0.0
@@ -139,19 +198,24 @@ def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
 
 
 def skewness(centred: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970) over what normal replicas would show."""
+    """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970)
+    over what normal replicas would show.
+    """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:
         return 0.0
     shown = float(np.mean(centred**3)) * (count / (count - 1)) ** 3
-    return beyond_chance(shown * count / (variance**3 * (1.0 + 3.0 * spectrum.second + 2.0 * spectrum.third)), count)
+    return beyond_chance(
+        shown * count / (variance**3 * (1.0 + 3.0 * spectrum.second + 2.0 * spectrum.third)), count
+    )
 
 
 def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval:
     """95 % interval of a variance that is a mean divergence from the main prediction.
 
-    pseudo: (K,), its jackknife pseudo-values, whose mean is the estimate. spreads: (K,), each replica's divergence. centred: (K, K), the inner products that
-    are twice the divergences where these are quadratic: they say in how many directions replicas vary.
+    pseudo: (K,), its jackknife pseudo-values, whose mean is the estimate. spreads: (K,), each
+        replica's divergence. centred: (K, K), the inner products that are twice the divergences
+        where these are quadratic: they say in how many directions replicas vary.
     """
     estimate, count = float(pseudo.mean()), len(pseudo)
     deviation = float(pseudo.std(ddof=1)) / math.sqrt(count)
@@ -160,23 +224,33 @@ def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval
     spectrum = Spectrum.of(centred)
     low, high = spectrum.interval()
     share, usual = excess(spreads, estimate, spectrum), (estimate * low, estimate * high)
-    return mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share) if share > 0.0 else usual
+    return (
+        mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share)
+        if share > 0.0
+        else usual
+    )
 
 
 @dataclass(frozen=True)
 class NoiseInTargets:
-    """Known normal noise in the targets, the same at all samples: its mean square differs from the `level` subtracted as that of `terms` numbers does."""
+    """Known normal noise in the targets, the same at all samples: its mean square differs from
+    the `level` subtracted as that of `terms` numbers does.
+    """
 
     level: float
     samples: int
     terms: int
 
     def around(self, interval: Interval, value: float, bias: float) -> Interval:
-        """The interval of an estimate with this noise counted: half widths of independent parts add up in squares (Zou & Donner 2008).
+        """The interval of an estimate with this noise counted: half widths of independent parts add
+        up in squares (Zou & Donner 2008).
 
-        The product of noise and mean error grows with the bias: at the upper end it is that of the bias there.
+        The product of noise and mean error grows with the bias: at the upper end it is that of the
+        bias there.
         """
-        fewest, most = 2.0 * gammaincinv(self.terms / 2.0, np.array([TAIL, 1.0 - TAIL])) / self.terms
+        fewest, most = (
+            2.0 * gammaincinv(self.terms / 2.0, np.array([TAIL, 1.0 - TAIL])) / self.terms
+        )
         below = self._half(value - interval[0], most - 1.0, bias)
         above = self._half(interval[1] - value, 1.0 - fewest, bias)
         for _ in range(ROUNDS):

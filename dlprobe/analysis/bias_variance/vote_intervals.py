@@ -1,10 +1,13 @@
 """Intervals of Domingos's bias, variance and net variance, from the classes that replicas name.
 
-Bias and variance jump where the mode changes: no resampling of the same votes shows how often it would. Every sample's part is read from a table that corrects
-for it (`vote_tables`); samples may depend on each other, for one replica names the classes of all.
+Bias and variance jump where the mode changes: no resampling of the same votes shows how often it
+would. Every sample's part is read from a table that corrects for it (`vote_tables`); samples may
+depend on each other, for one replica names the classes of all.
 
-Out of reach: a share of samples so close to a tie that the replicas cannot tell (their bias stays open, and for five replicas "close" is far), and
-bias or variance of one or two samples, which are too discrete for 95 %. Where every sample is clear the bias is known and the interval always holds it.
+Out of reach: a share of samples so close to a tie that the replicas cannot tell (their bias stays
+open, and for five replicas "close" is far), and bias or variance of one or two samples, which are
+too discrete for 95 %. Where every sample is clear the bias is known and the interval always holds
+it.
 """
 
 from __future__ import annotations
@@ -30,14 +33,18 @@ PAIRED = 1000  # samples nearest to a tie whose pairs are looked at
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, what each replica pushes it by, (K,), so that the sum of squares is the first part of its variance, and the rest of that."""
+    """A value, what each replica pushes it by, (K,), so that the sum of squares is the first
+    part of its variance, and the rest of that.
+    """
 
     value: float
     pushes: Floats
     rest: float
 
     def ends(self, pushes: Floats | None = None) -> Interval:
-        """Deviation and Student's point, of the value or of something else that the replicas push by so much."""
+        """Deviation and Student's point, of the value or of something else that the replicas
+        push by so much.
+        """
         first = float(np.sum((self.pushes if pushes is None else pushes) ** 2))
         total = first + self.rest
         if not total > 0.0:
@@ -47,7 +54,9 @@ class Estimate:
 
 
 def vote_intervals(hits: Floats, truth: Indices) -> dict[str, Interval]:
-    """95 % intervals of `bias`, `variance` and `net_variance` from hits (K, n, classes), 1 for the class named, and the true classes (n,)."""
+    """95 % intervals of `bias`, `variance` and `net_variance` from hits (K, n, classes), 1 for
+    the class named, and the true classes (n,).
+    """
     count, samples = hits.shape[:2]
     at, shares = np.arange(samples), hits.mean(axis=0)
     wrong = 1.0 - hits[:, at, truth]
@@ -55,21 +64,41 @@ def vote_intervals(hits: Floats, truth: Indices) -> dict[str, Interval]:
     others = shares.copy()
     others[at, truth] = -1.0
     first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T
-    bias = _estimate("bias", hits, truth, others.argmax(axis=1), table(count, _weight("bias", independent**2 / 4.0), "bias"))
-    variance = _estimate("variance", hits, first, second, table(count, _weight("variance", 8.0 * independent), "variance"))
+    bias = _estimate(
+        "bias",
+        hits,
+        truth,
+        others.argmax(axis=1),
+        table(count, _weight("bias", independent**2 / 4.0), "bias"),
+    )
+    variance = _estimate(
+        "variance",
+        hits,
+        first,
+        second,
+        table(count, _weight("variance", 8.0 * independent), "variance"),
+    )
     deviation, point = bias.ends()
     low, high = _holding_a_share(_within(bias.value, deviation, point, 0.0), samples)
     found = {"bias": (low, high), "variance": _score(variance.value, *variance.ends())}
     if low == high or deviation * point * samples < 0.5:  # the bias is certain
-        certain, (least, most) = round(bias.value * samples) / samples, share_of_mean(wrong.mean(axis=1))
+        certain, (least, most) = (
+            round(bias.value * samples) / samples,
+            share_of_mean(wrong.mean(axis=1)),
+        )
         return {**found, "net_variance": (least - certain, most - certain)}
     loss = float(wrong.mean())
     losses = (wrong.mean(axis=1) - loss) / math.sqrt(count * (count - 1))
-    return {**found, "net_variance": _within(loss - bias.value, *bias.ends(losses - bias.pushes), -1.0)}
+    return {
+        **found,
+        "net_variance": _within(loss - bias.value, *bias.ends(losses - bias.pushes), -1.0),
+    }
 
 
 def _holding_a_share(interval: Interval, samples: int) -> Interval:
-    """A bias is a whole number of samples: ends that have none between them are moved to the nearest."""
+    """A bias is a whole number of samples: ends that have none between them are moved to the
+    nearest.
+    """
     nearest = round(sum(interval) / 2.0 * samples) / samples
     holds = math.floor(interval[1] * samples + 1e-9) >= math.ceil(interval[0] * samples - 1e-9)
     return interval if holds else (min(interval[0], nearest), max(interval[1], nearest))
@@ -85,13 +114,17 @@ def _independent(wrong: Floats) -> float:
 
 def _weight(part: Part, wanted: float) -> float:
     """Within limits, in steps of √2, so that tables are met again."""
-    return float(2.0 ** (round(2.0 * math.log2(min(max(wanted, LEAST_WEIGHT[part]), MOST_WEIGHT))) / 2.0))
+    return float(
+        2.0 ** (round(2.0 * math.log2(min(max(wanted, LEAST_WEIGHT[part]), MOST_WEIGHT))) / 2.0)
+    )
 
 
 def _estimate(part: Part, hits: Floats, first: Indices, second: Indices, read: Table) -> Estimate:
-    """From the votes for two classes of every sample: the true one and its rival, or the two with most votes.
+    """From the votes for two classes of every sample: the true one and its rival, or the two with
+    most votes.
 
-    With votes p, p' of the two, sum s, the count is read at the share that has the same margin in standard deviations: (p − p')/√s. Then
+    With votes p, p' of the two, sum s, the count is read at the share that has the same margin in
+    standard deviations: (p − p')/√s. Then
     1 − max(p, p') = 1 − s/2 − √s (½ − m).
     """
     count, at = len(hits), np.arange(hits.shape[1])
@@ -100,39 +133,61 @@ def _estimate(part: Part, hits: Floats, first: Indices, second: Indices, read: T
     both = upper + lower
     root, margin = np.sqrt(both), (upper - lower) / np.sqrt(both)
     rates = np.clip((1.0 - margin) / 2.0, 0.0, 1.0)
-    moves = -0.5 * ((1.0 / root - margin / (2.0 * both)) * (one - upper) - (1.0 / root + margin / (2.0 * both)) * (two - lower))
+    moves = -0.5 * (
+        (1.0 / root - margin / (2.0 * both)) * (one - upper)
+        - (1.0 / root + margin / (2.0 * both)) * (two - lower)
+    )
     units = moves / np.sqrt(np.maximum(np.sum(moves**2, axis=0), 1e-300))
     scale = root if part == "variance" else np.ones_like(root)
-    values, terms = read.read(read.values, rates), [scale * read.read(term, rates) for term in read.terms]
+    values, terms = (
+        read.read(read.values, rates),
+        [scale * read.read(term, rates) for term in read.terms],
+    )
     pushes = units * terms[0] * math.sqrt(count / (count - 1))
     if part == "variance":
         edge = 0.5 - values
-        pushes = pushes - (0.5 + edge / (2.0 * root)) * ((one - upper) + (two - lower)) / math.sqrt(count * (count - 1))
+        pushes = pushes - (0.5 + edge / (2.0 * root)) * ((one - upper) + (two - lower)) / math.sqrt(
+            count * (count - 1)
+        )
         values = 1.0 - both / 2.0 - root * edge
-    spare = np.maximum(scale**2 * read.read(read.variance, rates) - sum(term**2 for term in terms), 0.0)
+    spare = np.maximum(
+        scale**2 * read.read(read.variance, rates) - sum(term**2 for term in terms), 0.0
+    )
     rest = float(np.sum(spare)) / len(at) ** 2 + max(_higher(units, terms[1:]), 0.0) / len(at) ** 2
     return Estimate(float(values.mean()), pushes.mean(axis=1), rest)
 
 
 def _higher(units: Floats, terms: list[Floats]) -> float:
-    """Σ over pairs of samples of the second and third terms' covariances, less what correlations of independent samples come to over so few replicas."""
+    """Σ over pairs of samples of the second and third terms' covariances, less what
+    correlations of independent samples come to over so few replicas.
+    """
     if not terms:
         return 0.0
     size = np.sum(np.square(terms), axis=0)
     near = np.argsort(-size, kind="stable")[:PAIRED] if len(size) > PAIRED else np.arange(len(size))
-    count, correlations, skews = len(units), units[:, near].T @ units[:, near], np.sum(units[:, near] ** 3, axis=0)
+    count, correlations, skews = (
+        len(units),
+        units[:, near].T @ units[:, near],
+        np.sum(units[:, near] ** 3, axis=0),
+    )
     np.fill_diagonal(correlations, 0.0)
     squares, second = correlations * correlations, terms[0][near]
-    found = float(second @ squares @ second) - (float(second.sum()) ** 2 - float(second @ second)) / (count - 1)
+    found = float(second @ squares @ second) - (
+        float(second.sum()) ** 2 - float(second @ second)
+    ) / (count - 1)
     if len(terms) > 1:
         third = terms[1][near]
-        chance = (float(third @ skews) ** 2 - float(np.sum((third * skews) ** 2))) / ((count - 1) * (count - 2))
+        chance = (float(third @ skews) ** 2 - float(np.sum((third * skews) ** 2))) / (
+            (count - 1) * (count - 2)
+        )
         found += float(third @ (squares * correlations) @ third) - chance
     return found + float(np.sum(size))
 
 
 def _within(value: float, deviation: float, point: float, least: float) -> Interval:
-    return min(max(value - point * deviation, least), 1.0), min(max(value + point * deviation, least), 1.0)
+    return min(max(value - point * deviation, least), 1.0), min(
+        max(value + point * deviation, least), 1.0
+    )
 
 
 def _score(value: float, deviation: float, point: float) -> Interval:
@@ -141,5 +196,9 @@ def _score(value: float, deviation: float, point: float) -> Interval:
         return _within(value, deviation, point, 0.0)
     trials, square = value * (1.0 - value) / deviation**2, point**2
     centre = (value + square / (2.0 * trials)) / (1.0 + square / trials)
-    half = point * math.sqrt(value * (1.0 - value) / trials + square / (4.0 * trials**2)) / (1.0 + square / trials)
+    half = (
+        point
+        * math.sqrt(value * (1.0 - value) / trials + square / (4.0 * trials**2))
+        / (1.0 + square / trials)
+    )
     return max(centre - half, 0.0), min(centre + half, 1.0)

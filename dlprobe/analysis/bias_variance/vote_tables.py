@@ -1,9 +1,12 @@
-"""What a count of votes says of a point's modal error and of its minority share, corrected for the noise of the count.
+"""What a count of votes says of a point's modal error and of its minority share, corrected for the
+noise of the count.
 
-Of K replicas, j err at a sample where each errs with probability q. The sample adds m(q) = 1 where q > ½ to the bias and m(q) = min(q, 1 − q) to the
-variance. Both have an edge at the tie, so m(j/K) is biased near it: modes of few votes switch. Of the functions a(j) that replace it, this is the one for which
-weight · bias² + variance is least on average over q: the more samples are averaged, the more the bias counts (linear functionals of mixing laws; cf. Cai & Low
-2011, Ann. Stat. 39:1012, Efron 2016, Biometrika 103:1).
+Of K replicas, j err at a sample where each errs with probability q. The sample adds m(q) = 1 where
+q > ½ to the bias and m(q) = min(q, 1 − q) to the variance. Both have an edge at the tie, so m(j/K)
+is biased near it: modes of few votes switch. Of the functions a(j) that replace it, this is the one
+for which weight · bias² + variance is least on average over q: the more samples are averaged, the
+more the bias counts (linear functionals of mixing laws; cf. Cai & Low 2011, Ann. Stat. 39:1012,
+Efron 2016, Biometrika 103:1).
 """
 
 from __future__ import annotations
@@ -34,8 +37,10 @@ RIDGE = 1e-12
 
 @dataclass(frozen=True)
 class Table:
-    """By the number of erring votes, 0 to K: `values` a(j); `variance` of a; `terms`: of its expansion into products over replicas (Hoeffding 1948), in
-    standard deviations: the k-th term of two samples has the covariance (product of both entries) · (correlation of the votes)^k."""
+    """By the number of erring votes, 0 to K: `values` a(j); `variance` of a; `terms`: of its
+    expansion into products over replicas (Hoeffding 1948), in standard deviations: the k-th term of
+    two samples has the covariance (product of both entries) · (correlation of the votes)^k.
+    """
 
     values: Floats
     variance: Floats
@@ -58,7 +63,9 @@ def table(count: int, weight: float, part: Part) -> Table:
     together, alone = weighted.T @ chances, np.diag(weighted.sum(axis=0) + RIDGE)
 
     def fitted(wanted: Floats, sharpness: float) -> Floats:
-        return np.asarray(np.linalg.solve((sharpness - 1.0) * together + alone, sharpness * (weighted.T @ wanted)))
+        return np.asarray(
+            np.linalg.solve((sharpness - 1.0) * together + alone, sharpness * (weighted.T @ wanted))
+        )
 
     values = fitted(PARTS[part](rates), weight)
     variance = fitted(chances @ values**2 - (chances @ values) ** 2, SHARPNESS)
@@ -70,13 +77,20 @@ def _binomial(count: int, rates: Floats) -> Floats:
     """Chances of 0 to `count` votes, (rates, count + 1)."""
     votes = np.arange(count + 1)
     ways = gammaln(count + 1) - gammaln(votes + 1) - gammaln(count - votes + 1)
-    return np.asarray(np.exp(ways + votes * np.log(rates)[:, None] + (count - votes) * np.log1p(-rates)[:, None]))
+    return np.asarray(
+        np.exp(ways + votes * np.log(rates)[:, None] + (count - votes) * np.log1p(-rates)[:, None])
+    )
 
 
 def _expansion(values: Floats, rates: Floats) -> list[Floats]:
-    """Standard deviation of the k-th Krawtchouk term of values(j), j binomial, with its sign: √(K over k) (q(1−q))^{k/2} E Δᵏ values, for k = 1, 2, …"""
+    """Standard deviation of the k-th Krawtchouk term of values(j), j binomial, with its sign:
+    √(K over k) (q(1−q))^{k/2} E Δᵏ values, for k = 1, 2, …
+    """
     count, found, change = len(values) - 1, [], values
     for order in range(1, min(TERMS, count) + 1):
         change = np.diff(change)
-        found.append((_binomial(count - order, rates) @ change) * np.sqrt(math.comb(count, order) * (rates * (1.0 - rates)) ** order))
+        found.append(
+            (_binomial(count - order, rates) @ change)
+            * np.sqrt(math.comb(count, order) * (rates * (1.0 - rates)) ** order)
+        )
     return found

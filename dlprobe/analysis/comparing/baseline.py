@@ -18,21 +18,45 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)  # smaller is better
-PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
+METRICS = tuple(
+    f"{part}_{what}" for what in ("loss", "error") for part in PARTS
+)  # smaller is better
+PROFILES = (
+    "activation_variance",
+    "error_signal_rms",
+    "gradient_rms",
+    "weight_rms",
+    "update_ratio",
+    "flat_fraction",
+    "active_fraction",
+)
 FEWEST = 3  # runs whose spread can be told
-POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal
+POWERS = {
+    "activation_variance": 2,
+    "error_signal_rms": 1,
+    "gradient_rms": 2,
+}  # how chance enters: a gradient is a signal times an error signal
 LAYER_FACTS = ("name", "units", "activation", "normalization")
-LAST_SHARE, LAST_ROWS = 10, 256  # the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too much
-ROUNDING = float(np.finfo(np.float32).eps)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+# the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too
+# much
+LAST_SHARE, LAST_ROWS = (
+    10,
+    256,
+)
+ROUNDING = float(
+    np.finfo(np.float32).eps
+)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
+    """What is compared of one run. configuration: as text, without seeds. layers: what the net is
+    made of. data: fingerprint and the seed of the split.
 
-    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
-    seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses then have another unit.
+    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric
+        what it cannot be told from 0 below, see `floor_of`.
+    seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses
+        then have another unit.
     weights: how many each layer has, empty where that is not known.
     """
 
@@ -57,7 +81,11 @@ class Numbers:
         """Wrong samples, and of how many, where the metric is a share of wrong classes."""
         part, _, what = metric.partition("_")
         samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
-        return (round(value * samples), samples) if what == "error" and self.classification and samples and 0.0 <= value <= 1.0 else None
+        return (
+            (round(value * samples), samples)
+            if what == "error" and self.classification and samples and 0.0 <= value <= 1.0
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -74,14 +102,20 @@ class Comparison:
 
     @property
     def spread_known(self) -> bool:
-        """Whether the baseline tells how far its seeds differ, or nothing of that enters: every new run has one of the same seed and split beside it."""
+        """Whether the baseline tells how far its seeds differ, or nothing of that enters: every
+        new run has one of the same seed and split beside it.
+        """
         seeds = {(run.seed, run.data_seed) for run in self.old}
-        return len(self.old) >= FEWEST or all((run.seed, run.data_seed) in seeds for run in self.new)
+        return len(self.old) >= FEWEST or all(
+            (run.seed, run.data_seed) in seeds for run in self.new
+        )
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A profile that left its band in some layers. layers: worst first; measured: how far out, as a factor of the band's edge or a difference to it."""
+    """A profile that left its band in some layers. layers: worst first; measured: how far out,
+    as a factor of the band's edge or a difference to it.
+    """
 
     statistic: str
     when: str
@@ -94,12 +128,20 @@ class Drift:
 
 def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
     """Read what is compared of a run. Raises RunFileError where the file is damaged."""
-    columns = {name: [str(getattr(layer, name)) for layer in run.layer_facts] for name in LAYER_FACTS}
-    metrics = {name: float(run.final[name]) for name in METRICS if name in run.final and not _absent(run, name)}
+    columns = {
+        name: [str(getattr(layer, name)) for layer in run.layer_facts] for name in LAYER_FACTS
+    }
+    metrics = {
+        name: float(run.final[name])
+        for name in METRICS
+        if name in run.final and not _absent(run, name)
+    }
     layers = tuple(zip(*columns.values(), strict=True))
     names = tuple(str(name) for name in run.layers.names)
     units = tuple(layer.units for layer in run.layer_facts if layer.units is not None)
-    sizes = tuple(layer.fan_in * layer.fan_out for layer in run.layer_facts if layer.fan_in and layer.fan_out)
+    sizes = tuple(
+        layer.fan_in * layer.fan_out for layer in run.layer_facts if layer.fan_in and layer.fan_out
+    )
     return Numbers(
         path,
         configuration,
@@ -121,7 +163,9 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
 
 
 def _floors(run: Run) -> dict[str, float]:
-    """By metric: half a wrong sample; of losses and regression errors, what rounding in float32 is of the first evaluation."""
+    """By metric: half a wrong sample; of losses and regression errors, what rounding in float32
+    is of the first evaluation.
+    """
     found = {}
     for part, what in (name.split("_") for name in METRICS):
         samples = _samples(run).get(part, 0)
@@ -129,12 +173,15 @@ def _floors(run: Run) -> dict[str, float]:
             found[f"{part}_{what}"] = 0.5 / samples if samples else 0.0
         else:
             first = run.evaluations.get(f"train_{what}", np.empty(0))[:1]
-            found[f"{part}_{what}"] = ROUNDING * float(first[0]) if len(first) and np.isfinite(first[0]) else 0.0
+            found[f"{part}_{what}"] = (
+                ROUNDING * float(first[0]) if len(first) and np.isfinite(first[0]) else 0.0
+            )
     return found
 
 
 def floor_of(runs: Sequence[Numbers], metric: str) -> float:
-    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and regression errors, the rounding of their first value.
+    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and
+    regression errors, the rounding of their first value.
 
     No quotient is taken of less.
     """
@@ -143,12 +190,16 @@ def floor_of(runs: Sequence[Numbers], metric: str) -> float:
 
 def _data_seed(run: Run) -> str:
     """The seed that the split derives from, as text: `data_seed`, or the run's seed."""
-    return json.dumps(run.facts.seed if run.configuration is None else run.configuration.resolved_data_seed)
+    return json.dumps(
+        run.facts.seed if run.configuration is None else run.configuration.resolved_data_seed
+    )
 
 
 def _samples(run: Run) -> dict[str, int]:
     """Samples of each part."""
-    return {part: len(run.data[f"{part}_indices"]) for part in PARTS if f"{part}_indices" in run.data}
+    return {
+        part: len(run.data[f"{part}_indices"]) for part in PARTS if f"{part}_indices" in run.data
+    }
 
 
 def _absent(run: Run, name: str) -> bool:
@@ -165,7 +216,9 @@ def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
     for name in PROFILES:
         if name in run.statistics:
             found[name, "start"] = run.statistic_rows(name, 0, 1)[0].astype(np.float64)
-            found[name, "end"] = np.median(run.statistic_rows(name, rows - last, rows).astype(np.float64), axis=0)
+            found[name, "end"] = np.median(
+                run.statistic_rows(name, rows - last, rows).astype(np.float64), axis=0
+            )
     return found
 
 
@@ -177,7 +230,11 @@ def common_metrics(comparison: Comparison) -> tuple[str, ...]:
 def shared_metrics(runs: Sequence[Numbers]) -> tuple[str, ...]:
     """Metrics that all of the runs have in one unit; losses only where all scale targets alike."""
     alike = len({run.targets_scaled for run in runs}) <= 1
-    return tuple(name for name in METRICS if all(name in run.metrics for run in runs) and (alike or not name.endswith("_loss")))
+    return tuple(
+        name
+        for name in METRICS
+        if all(name in run.metrics for run in runs) and (alike or not name.endswith("_loss"))
+    )
 
 
 def lost_metrics(comparison: Comparison) -> tuple[str, ...]:
@@ -192,12 +249,15 @@ def common_profiles(comparison: Comparison) -> set[tuple[str, str]]:
 
 
 def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
-    """Whether a profile left the band of the baseline: from its smallest number divided by the tolerance to its largest times it, in each layer.
+    """Whether a profile left the band of the baseline: from its smallest number divided by the
+    tolerance to its largest times it, in each layer.
 
-    The tolerance is widened by what random weights of these sizes move by themselves: see `chance` (signals, gradients) and `least_tolerance` (a few weights,
-    shares of a few units). It counts twice, for either side, where the baseline is a run or two with other seeds: how far seeds differ is not known then.
-    Shares (`…_fraction`) have a band of ± the tolerance instead. Several new runs are represented by their median. None where it did not, or where
-    nothing finite is there on one of the sides.
+    The tolerance is widened by what random weights of these sizes move by themselves: see `chance`
+    (signals, gradients) and `least_tolerance` (a few weights, shares of a few units). It counts
+    twice, for either side, where the baseline is a run or two with other seeds: how far seeds
+    differ is not known then. Shares (`…_fraction`) have a band of ± the tolerance instead. Several
+    new runs are represented by their median. None where it did not, or where nothing finite is
+    there on one of the sides.
     """
     new, old = (_stack(runs, (statistic, when)) for runs in (comparison.new, comparison.old))
     if new is None or old is None:
@@ -213,24 +273,37 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
         value, low, high = (np.maximum(each, floor) for each in (value, low, high))
     low, high = (low - room, high + room) if share else (low / room, high * room)
     with np.errstate(all="ignore"):
-        outside = np.maximum(value - high, low - value) if share else np.maximum(value / high, low / value)
+        outside = (
+            np.maximum(value - high, low - value)
+            if share
+            else np.maximum(value / high, low / value)
+        )
     bad = np.flatnonzero(outside > (0.0 if share else 1.0))
     if not len(bad):
         return None
     worst = bad[np.argsort(-outside[bad], kind="stable")]
     first = worst[0]
     names = tuple(comparison.new[0].names[index] for index in worst)
-    return Drift(statistic, when, names, float(value[first]), float(low[first]), float(high[first]), float(outside[first]))
+    return Drift(
+        statistic,
+        when,
+        names,
+        float(value[first]),
+        float(low[first]),
+        float(high[first]),
+        float(outside[first]),
+    )
 
 
 def least_tolerance(statistic: str, run: Numbers) -> Floats | float:
-    """(layer,): what two random nets differ in by themselves, to three standard deviations of the difference. The RMS of n normal weights varies by a share of
-    1/√(2n); the share of n units by 1/(2√n) at most, each unit counting as on or off.
+    """(layer,): what two random nets differ in by themselves, to three standard deviations of the
+    difference. The RMS of n normal weights varies by a share of 1/√(2n); the share of n units by
+    1/(2√n) at most, each unit counting as on or off.
 
     >>> bare = Numbers("", "", (), (), "", "", {}, {}, units=(1, 100), weights=(16, 1000))
     >>> least_tolerance("weight_rms", bare).round(2).tolist(), least_tolerance("active_fraction", bare).round(2).tolist()
     ([2.12, 1.1], [2.12, 0.21])
-    """
+    """  # noqa: E501
     if statistic == "weight_rms" and run.weights:
         return np.exp(3 / np.sqrt(np.array(run.weights, dtype=np.float64)))
     if statistic.endswith("_fraction") and run.units:
@@ -239,8 +312,9 @@ def least_tolerance(statistic: str, run: Numbers) -> Floats | float:
 
 
 def chance(units: Sequence[int]) -> float:
-    """The factor by which RMS signals of two random nets of these widths differ at most, but for one pair in hundreds: 10^(2 s), with s the standard
-    deviation over nets between vanishing and exploding (`theory.log10_deviation`).
+    """The factor by which RMS signals of two random nets of these widths differ at most, but for
+    one pair in hundreds: 10^(2 s), with s the standard deviation over nets between vanishing and
+    exploding (`theory.log10_deviation`).
 
     >>> [round(chance([width] * 11), 1) for width in (50, 100, 1000)]
     [2.7, 2.0, 1.3]
@@ -249,7 +323,9 @@ def chance(units: Sequence[int]) -> float:
 
 
 def _profile_floor(comparison: Comparison, statistic: str, when: str) -> Floats | float:
-    """(layer,): below which a magnitude cannot be told from 0: the rounding of what the layer had at the start, or the smallest normal float32."""
+    """(layer,): below which a magnitude cannot be told from 0: the rounding of what the layer
+    had at the start, or the smallest normal float32.
+    """
     tiny = float(np.finfo(np.float32).tiny)
     start = _stack(comparison.old, (statistic, "start")) if when == "end" else None
     if start is None:
@@ -266,7 +342,9 @@ def _stack(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats | None:
 
 
 def structure_differences(comparison: Comparison) -> list[str]:
-    """What makes the runs other experiments than those of the baseline, in words: layers, data, configuration."""
+    """What makes the runs other experiments than those of the baseline, in words: layers, data,
+    configuration.
+    """
     found = []
     for words, of in _ASPECTS:
         new, old = ({of(run) for run in runs} for runs in (comparison.new, comparison.old))
@@ -291,25 +369,36 @@ def same_layers(comparison: Comparison) -> bool:
 def _data_differs(comparison: Comparison) -> bool:
     """Other data for the same seed of the split: with another seed the parts differ anyway."""
     known = {run.data_seed: run.fingerprint for run in comparison.old}
-    return any(known.get(run.data_seed, run.fingerprint) != run.fingerprint for run in comparison.new)
+    return any(
+        known.get(run.data_seed, run.fingerprint) != run.fingerprint for run in comparison.new
+    )
 
 
 def configuration_changes(new: str, old: str) -> list[str]:
     """The keys in which two configurations differ, `training.lr: 0.001 → 0.01`."""
     ours, theirs = flat(json.loads(new)), flat(json.loads(old))
     missing = object()
-    keys = [key for key in dict.fromkeys([*theirs, *ours]) if ours.get(key, missing) != theirs.get(key, missing)]
+    keys = [
+        key
+        for key in dict.fromkeys([*theirs, *ours])
+        if ours.get(key, missing) != theirs.get(key, missing)
+    ]
     return [f"{key}: {_shown(theirs, key)} → {_shown(ours, key)}" for key in keys]
 
 
 def put_back(new: str, old: str) -> dict[str, str]:
-    """What sets a configuration back to another one: `table.key` to its value as it is typed. Empty where that is more than values of keys.
+    """What sets a configuration back to another one: `table.key` to its value as it is typed. Empty
+    where that is more than values of keys.
 
     >>> put_back('{"training": {"lr": 0.01}}', '{"training": {"lr": "auto"}}'), put_back('{"a": {"b": 1}}', '{}')
     ({'training.lr': 'auto'}, {})
-    """
+    """  # noqa: E501
     ours, theirs = flat(json.loads(new)), flat(json.loads(old))
-    changed = [key for key in {**theirs, **ours} if key not in ours or key not in theirs or ours[key] != theirs[key]]
+    changed = [
+        key
+        for key in {**theirs, **ours}
+        if key not in ours or key not in theirs or ours[key] != theirs[key]
+    ]
     typed = all(isinstance(theirs.get(key), str | int | float) for key in changed)
     return {key: _shown(theirs, key) for key in changed} if typed else {}
 
@@ -327,4 +416,8 @@ def flat(tables: Any, prefix: str = "") -> dict[str, Any]:
     """
     if not isinstance(tables, dict):
         return {prefix: tables}
-    return {key: value for name, inner in tables.items() for key, value in flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}
+    return {
+        key: value
+        for name, inner in tables.items()
+        for key, value in flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
+    }

@@ -10,9 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Change:
-    """How a metric changed. factor: new over old, with low and high (NaN where there is no interval); old, new: medians; how: by what it was judged;
-    p: how likely chance brings as much; matters: whether it is larger by the factor that was asked for; old_words, new_words: the two as people read them;
-    floor: what cannot be told from 0 below, so that no factor says it; power: works out and says what the test would have found, "" where nobody knows;
+    """How a metric changed. factor: new over old, with low and high (NaN where there is no
+    interval); old, new: medians; how: by what it was judged;
+    p: how likely chance brings as much; matters: whether it is larger by the factor that was asked
+        for; old_words, new_words: the two as people read them;
+    floor: what cannot be told from 0 below, so that no factor says it; power: works out and says
+        what the test would have found, "" where nobody knows;
     worse: whether it fires.
     """
 
@@ -33,9 +36,16 @@ class Change:
 
     @property
     def words(self) -> str:
-        """From what to what, and how many times that is where the old number is one that can be multiplied."""
-        told = f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to {self.new_words or f'{self.new:.4g}'}"
+        """From what to what, and how many times that is where the old number is one that can be
+        multiplied.
+        """
+        told = (
+            f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to "
+            f"{self.new_words or f'{self.new:.4g}'}"
+        )
         if not (self.old > self.floor and np.isfinite(self.new)):
             return told
-        interval = f" (95 % interval {self.low:.3g} to {self.high:.3g})" if np.isfinite(self.high) else ""
+        interval = (
+            f" (95 % interval {self.low:.3g} to {self.high:.3g})" if np.isfinite(self.high) else ""
+        )
         return f"{told}, {self.factor:.3g} times{interval}"

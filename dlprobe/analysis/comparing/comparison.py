@@ -1,4 +1,6 @@
-"""Values of an option beside each other, the same seeds for each: results with intervals, paired tests, ranking, and what the seeds could have found."""
+"""Values of an option beside each other, the same seeds for each: results with intervals,
+paired tests, ranking, and what the seeds could have found.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,15 @@ LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotien
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps` (evaluation,): after how many updates each was.
+    """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps`
+    (evaluation,): after how many updates each was.
 
-    final: results at the end. first, last: verdict on the profile of the first and last recorded step ("" where none was recorded); first_flow, last_flow:
-    the quantities behind it. factors: what the error signal's way is made of before training. chance: by metric what the best constant answer has, as far
-    as it is known. step_seconds: of the fastest block of steps, which other programs disturbed least. dead, saturated: share of the hidden units at the
-    end, NaN where not known. state: whether it learned, as `learning.state` says.
+    final: results at the end. first, last: verdict on the profile of the first and last recorded
+        step ("" where none was recorded); first_flow, last_flow: the quantities behind it. factors:
+        what the error signal's way is made of before training. chance: by metric what the best
+        constant answer has, as far as it is known. step_seconds: of the fastest block of steps,
+        which other programs disturbed least. dead, saturated: share of the hidden units at the end,
+        NaN where not known. state: whether it learned, as `learning.state` says.
     """
 
     seed: int
@@ -75,10 +80,16 @@ class Outcome:
     def first_of(self, metric: str) -> float:
         """The evaluation before the first update; infinite where there is none."""
         curve = self.curves.get(metric, np.empty(0))
-        return float(curve[0]) if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0]) else math.inf
+        return (
+            float(curve[0])
+            if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0])
+            else math.inf
+        )
 
     def reached(self, metric: str, target: float) -> float:
-        """Updates after which an evaluation was at or below the target first; infinite where none was."""
+        """Updates after which an evaluation was at or below the target first; infinite where
+        none was.
+        """
         with np.errstate(invalid="ignore"):
             found = np.flatnonzero(self.curves.get(metric, np.empty(0)) <= target)
         return float(self.steps[found[0]]) if len(found) else math.inf
@@ -88,7 +99,11 @@ def outcome(seed: int, run: Run) -> Outcome:
     """Read a run. Raises RunFileError where the file is damaged."""
     rows = (0, len(run.steps) - 1) if len(run.steps) else ()
     moments = [run_profile.step_profile(run, row, run_profile.activations_of(run)) for row in rows]
-    numbers = {name: float(value) for name, value in run.final.items() if isinstance(value, int | float | np.number)}
+    numbers = {
+        name: float(value)
+        for name, value in run.final.items()
+        if isinstance(value, int | float | np.number)
+    }
     evaluations = dict(run.evaluations)
     seconds, known = run.timing.get("step_seconds", np.empty(0)), learned.learning(run)
     return Outcome(
@@ -114,7 +129,12 @@ def outcome(seed: int, run: Run) -> Outcome:
 
 def _chance(known: learned.Learning) -> dict[str, float]:
     """What the best constant answer has, by the metrics that may rank."""
-    found = {"train_loss": known.guessing_loss, "val_loss": known.val_guessing_loss, "train_error": known.guessing, "val_error": known.guessing}
+    found = {
+        "train_loss": known.guessing_loss,
+        "val_loss": known.val_guessing_loss,
+        "train_error": known.guessing,
+        "val_error": known.guessing,
+    }
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -128,7 +148,9 @@ def _hidden_mean(run: Run, shares: Floats) -> float:
 
 @dataclass(frozen=True)
 class Health:
-    """Verdicts of several seeds at one moment: how many of each, the most frequent (ties to the worse), and the medians of the quantities behind them."""
+    """Verdicts of several seeds at one moment: how many of each, the most frequent (ties to the
+    worse), and the medians of the quantities behind them.
+    """
 
     counts: Mapping[str, int]
     verdict: str
@@ -137,7 +159,9 @@ class Health:
 
 @dataclass(frozen=True)
 class ValueResult:
-    """One value with all its seeds. metrics: by "final_…" and "best_…" the median over seeds with its interval. standing: see `rank`."""
+    """One value with all its seeds. metrics: by "final_…" and "best_…" the median over seeds
+    with its interval. standing: see `rank`.
+    """
 
     label: str
     outcomes: tuple[Outcome, ...]
@@ -159,16 +183,28 @@ class ValueResult:
 
     @property
     def step_seconds(self) -> float:
-        return float(np.median([each.step_seconds for each in self.outcomes])) if self.outcomes else math.nan
+        return (
+            float(np.median([each.step_seconds for each in self.outcomes]))
+            if self.outcomes
+            else math.nan
+        )
 
     @property
     def because(self) -> str:
-        """What one layer does to the error signal before training, in words; empty where that is not known."""
+        """What one layer does to the error signal before training, in words; empty where that
+        is not known.
+        """
         return median_factors([each.factors for each in self.outcomes if each.factors is not None])
 
     def first(self, metric: str) -> float:
-        """The metric before the first update, median over seeds; infinite where it was not evaluated."""
-        return middle_of([each.first_of(metric) for each in self.outcomes]) if self.outcomes else math.inf
+        """The metric before the first update, median over seeds; infinite where it was not
+        evaluated.
+        """
+        return (
+            middle_of([each.first_of(metric) for each in self.outcomes])
+            if self.outcomes
+            else math.inf
+        )
 
     def middle(self, name: str) -> float:
         """The median over seeds of `dead` or `saturated`; NaN where no seed has it."""
@@ -178,7 +214,8 @@ class ValueResult:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two values compared seed by seed. effect: factor (`ratio`) or difference of a against b, below 1 or 0 where a is the better one.
+    """Two values compared seed by seed. effect: factor (`ratio`) or difference of a against b,
+    below 1 or 0 where a is the better one.
 
     identical: whether no seed differs at all.
     """
@@ -198,13 +235,18 @@ class Pair:
 
     def turned(self) -> Pair:
         """b against a."""
-        low, value, high = ((1 / each if each else math.inf) if self.ratio else -each for each in (self.effect.high, self.effect.value, self.effect.low))
+        low, value, high = (
+            (1 / each if each else math.inf) if self.ratio else -each
+            for each in (self.effect.high, self.effect.value, self.effect.low)
+        )
         return replace(self, a=self.b, b=self.a, effect=Interval(value, low, high))
 
 
 @dataclass(frozen=True)
 class Power:
-    """What could be found. spread: middle standard deviation of paired differences (of logarithms for losses); detectable: what is found in 4 of 5 cases."""
+    """What could be found. spread: middle standard deviation of paired differences (of
+    logarithms for losses); detectable: what is found in 4 of 5 cases.
+    """
 
     seeds: int
     comparisons: int
@@ -216,7 +258,9 @@ class Power:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All values, best first; all pairs. by: the metric that ranks; ratio: whether effects are factors; target: of steps_to_target."""
+    """All values, best first; all pairs. by: the metric that ranks; ratio: whether effects are
+    factors; target: of steps_to_target.
+    """
 
     by: str
     ratio: bool
@@ -228,7 +272,15 @@ class Comparison:
     @property
     def chance(self) -> float:
         """What the best constant answer has of the metric that ranks; NaN where it is not known."""
-        return min((each.chance[self.by] for value in self.values for each in value.outcomes if self.by in each.chance), default=math.nan)
+        return min(
+            (
+                each.chance[self.by]
+                for value in self.values
+                for each in value.outcomes
+                if self.by in each.chance
+            ),
+            default=math.nan,
+        )
 
     @property
     def too_few_seeds(self) -> bool:
@@ -237,34 +289,57 @@ class Comparison:
 
     @property
     def differs_in_time(self) -> bool:
-        """Whether a step of one value takes longer in every seed than one of another value in any."""
-        spans = [[each.step_seconds for each in value.outcomes] for value in self.values if len(value.outcomes) > 1]
+        """Whether a step of one value takes longer in every seed than one of another value in
+        any.
+        """
+        spans = [
+            [each.step_seconds for each in value.outcomes]
+            for value in self.values
+            if len(value.outcomes) > 1
+        ]
         return bool(spans) and max(map(min, spans)) > min(map(max, spans))
 
 
-def compare(outcomes: Mapping[str, Sequence[Outcome]], by: str, target: float | None = None) -> Comparison:
-    """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. target: None is what the median seed of every value that learns reaches.
+def compare(
+    outcomes: Mapping[str, Sequence[Outcome]], by: str, target: float | None = None
+) -> Comparison:
+    """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. target: None
+    is what the median seed of every value that learns reaches.
 
-    Only seeds that both values of a pair have are paired. Raises ValueError where no value has a run.
+    Only seeds that both values of a pair have are paired. Raises ValueError where no value has a
+    run.
     """
-    found = {label: tuple(sorted(runs, key=lambda run: run.seed)) for label, runs in outcomes.items() if runs}
+    found = {
+        label: tuple(sorted(runs, key=lambda run: run.seed))
+        for label, runs in outcomes.items()
+        if runs
+    }
     if not found:
         raise ValueError("nothing to compare: expected a run of one value at least")
     aimed = common_target(found, by) if target is None else target
     ratio = is_ratio(by, [run for runs in found.values() for run in runs])
     pairs = compare_pairs({label: scores(runs, by, ratio) for label, runs in found.items()}, ratio)
     values = rank([summarize(label, runs, by, aimed) for label, runs in found.items()], pairs, by)
-    return Comparison(by, ratio, aimed, tuple(values), pairs, power_of(found, by, ratio, len(pairs)))
+    return Comparison(
+        by, ratio, aimed, tuple(values), pairs, power_of(found, by, ratio, len(pairs))
+    )
 
 
 def is_ratio(by: str, runs: Sequence[Outcome]) -> bool:
-    """Losses are compared as factors, shares of wrong answers as differences; the error of a regression is no share."""
-    return not (by.endswith("_error") and any(name.endswith("_accuracy") for run in runs for name in run.final))
+    """Losses are compared as factors, shares of wrong answers as differences; the error of a
+    regression is no share.
+    """
+    return not (
+        by.endswith("_error")
+        and any(name.endswith("_accuracy") for run in runs for name in run.final)
+    )
 
 
 @dataclass(frozen=True)
 class Margin:
-    """The values of one axis of several, each averaged over all values of the others: median over seeds, and all pairs."""
+    """The values of one axis of several, each averaged over all values of the others: median
+    over seeds, and all pairs.
+    """
 
     values: Mapping[str, Interval]
     pairs: tuple[Pair, ...]
@@ -280,29 +355,51 @@ def _too_few_seeds(pairs: Sequence[Pair]) -> bool:
 
 
 def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -> Margin | None:
-    """`cells`: by value of the axis the runs of each cell that has it. Only seeds that all cells have are averaged; None where there is none."""
+    """`cells`: by value of the axis the runs of each cell that has it. Only seeds that all
+    cells have are averaged; None where there is none.
+    """
     runs = [run for value in cells.values() for cell in value for run in cell]
     ratio = is_ratio(by, runs)
     scored = {label: [scores(cell, by, ratio) for cell in value] for label, value in cells.items()}
     shared = sorted(set.intersection(*(set(cell) for value in scored.values() for cell in value)))
     if not shared:
         return None
-    averages = {label: {seed: float(np.mean([cell[seed] for cell in value])) for seed in shared} for label, value in scored.items()}
-    shown = {label: [math.exp(min(each, 700.0)) if ratio else each for each in value.values()] for label, value in averages.items()}
-    return Margin({label: paired.median_interval(each) for label, each in shown.items()}, compare_pairs(averages, ratio))
+    averages = {
+        label: {seed: float(np.mean([cell[seed] for cell in value])) for seed in shared}
+        for label, value in scored.items()
+    }
+    shown = {
+        label: [math.exp(min(each, 700.0)) if ratio else each for each in value.values()]
+        for label, value in averages.items()
+    }
+    return Margin(
+        {label: paired.median_interval(each) for label, each in shown.items()},
+        compare_pairs(averages, ratio),
+    )
 
 
 def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
     """The worst of the values' medians of the best evaluation, so that most seeds reach it.
 
-    Values that learn nothing are passed over where others do: what all have before the first update is no target. Nor is what guessing has, or more: NaN
-    where no value gets below that.
+    Values that learn nothing are passed over where others do: what all have before the first update
+    is no target. Nor is what guessing has, or more: NaN where no value gets below that.
     """
-    medians = {label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()}
-    chance = min((run.chance.get(by, math.inf) for runs in outcomes.values() for run in runs), default=math.inf)
+    medians = {
+        label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()
+    }
+    chance = min(
+        (run.chance.get(by, math.inf) for runs in outcomes.values() for run in runs),
+        default=math.inf,
+    )
     below = {label: best for label, best in medians.items() if best < chance}
-    learned = [best for label, best in below.items() if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])]
-    return max((each for each in learned or below.values() if math.isfinite(each)), default=math.nan)
+    learned = [
+        best
+        for label, best in below.items()
+        if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])
+    ]
+    return max(
+        (each for each in learned or below.values() if math.isfinite(each)), default=math.nan
+    )
 
 
 def middle_of(values: Sequence[float]) -> float:
@@ -312,10 +409,21 @@ def middle_of(values: Sequence[float]) -> float:
 
 def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> ValueResult:
     """One value's own numbers."""
-    names = [name for name in dict.fromkeys(name for run in runs for name in (*run.final, by)) if name.partition("_")[2] in ("loss", "error")] or [by]
+    names = [
+        name
+        for name in dict.fromkeys(name for run in runs for name in (*run.final, by))
+        if name.partition("_")[2] in ("loss", "error")
+    ] or [by]
     names = list(dict.fromkeys([*names, by]))
-    metrics = {f"final_{name}": paired.median_interval([run.last_of(name) for run in runs]) for name in names}
-    metrics |= {f"best_{name}": paired.median_interval([run.best_of(name) for run in runs]) for name in names if any(name in run.curves for run in runs)}
+    metrics = {
+        f"final_{name}": paired.median_interval([run.last_of(name) for run in runs])
+        for name in names
+    }
+    metrics |= {
+        f"best_{name}": paired.median_interval([run.best_of(name) for run in runs])
+        for name in names
+        if any(name in run.curves for run in runs)
+    }
     steps = [run.reached(by, target) for run in runs]
     lost = sum(run.diverged for run in runs)
     return ValueResult(
@@ -339,10 +447,14 @@ def health(verdicts: Sequence[str], flows: Sequence[Flow]) -> Health:
 
 
 def scores(runs: Sequence[Outcome], by: str, ratio: bool) -> dict[int, float]:
-    """By seed what is subtracted: logarithms of losses, shares as they are. A run that diverged has the worst there is."""
+    """By seed what is subtracted: logarithms of losses, shares as they are. A run that diverged
+    has the worst there is.
+    """
     values = {run.seed: run.last_of(by) for run in runs}
     if ratio:
-        return {seed: math.log(min(max(value, SMALLEST), LARGEST)) for seed, value in values.items()}
+        return {
+            seed: math.log(min(max(value, SMALLEST), LARGEST)) for seed, value in values.items()
+        }
     return {seed: min(value, 1.0) for seed, value in values.items()}
 
 
@@ -358,7 +470,16 @@ def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tup
     raw = [paired.signed_rank_p(each) for each in found]
     corrected = paired.holm(raw)
     return tuple(
-        Pair(a, b, effect_of(each, ratio), ratio, p, adjusted, len(each), bool(len(each)) and not each.any())
+        Pair(
+            a,
+            b,
+            effect_of(each, ratio),
+            ratio,
+            p,
+            adjusted,
+            len(each),
+            bool(len(each)) and not each.any(),
+        )
         for (a, b), each, p, adjusted in zip(labels, found, raw, corrected, strict=True)
     )
 
@@ -368,11 +489,18 @@ def effect_of(found: Floats, ratio: bool) -> Interval:
     middle = paired.centre(found)
     if not ratio:
         return middle
-    return Interval(*(math.exp(min(each, 700.0)) if not math.isnan(each) else math.nan for each in (middle.value, middle.low, middle.high)))
+    return Interval(
+        *(
+            math.exp(min(each, 700.0)) if not math.isnan(each) else math.nan
+            for each in (middle.value, middle.low, middle.high)
+        )
+    )
 
 
 def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[ValueResult]:
-    """The values, smallest median first. standing: "best", "not distinguishable" from the best, "worse" than it, or "too few seeds to tell"."""
+    """The values, smallest median first. standing: "best", "not distinguishable" from the best,
+    "worse" than it, or "too few seeds to tell".
+    """
     ordered = sorted(values, key=lambda value: value.metrics[f"final_{by}"].value)
     apart = {frozenset((pair.a, pair.b)) for pair in pairs if pair.different}
     seeds = {frozenset((pair.a, pair.b)): pair.seeds for pair in pairs}
@@ -380,27 +508,49 @@ def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[
     for place, value in enumerate(ordered, start=1):
         both = frozenset((ordered[0].label, value.label))
         reachable = paired.least_p(seeds.get(both, 0)) * len(pairs) <= LEVEL
-        standing = "worse" if both in apart else "not distinguishable" if reachable else "too few seeds to tell"
+        standing = (
+            "worse"
+            if both in apart
+            else "not distinguishable"
+            if reachable
+            else "too few seeds to tell"
+        )
         found.append(replace(value, rank=place, standing="best" if place == 1 else standing))
     return found
 
 
-def power_of(outcomes: Mapping[str, Sequence[Outcome]], by: str, ratio: bool, comparisons: int) -> Power:
-    """What these seeds can find, given how much pairs scatter here; pairs with a diverged run say nothing of that."""
+def power_of(
+    outcomes: Mapping[str, Sequence[Outcome]], by: str, ratio: bool, comparisons: int
+) -> Power:
+    """What these seeds can find, given how much pairs scatter here; pairs with a diverged run
+    say nothing of that.
+    """
     seeds = min(len(runs) for runs in outcomes.values())
-    finite = {label: scores([run for run in runs if math.isfinite(run.last_of(by))], by, ratio) for label, runs in outcomes.items()}
+    finite = {
+        label: scores([run for run in runs if math.isfinite(run.last_of(by))], by, ratio)
+        for label, runs in outcomes.items()
+    }
     found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
     spreads = [float(each.std(ddof=1)) for each in found if len(each) > 1]
-    spread, needed = (float(np.median(spreads)) if spreads else math.nan), paired.seeds_needed(comparisons)
+    spread, needed = (
+        (float(np.median(spreads)) if spreads else math.nan),
+        paired.seeds_needed(comparisons),
+    )
     if math.isnan(spread):
         return Power(seeds, comparisons, spread, math.nan, needed, None)
     least = paired.detectable(spread, seeds, comparisons)
-    half = paired.seeds_for(least / 2, spread, comparisons) if math.isfinite(least) and spread > 0 else None
+    half = (
+        paired.seeds_for(least / 2, spread, comparisons)
+        if math.isfinite(least) and spread > 0
+        else None
+    )
     return Power(seeds, comparisons, spread, least, needed, half)
 
 
 def curve(runs: Sequence[Outcome], metric: str) -> tuple[Floats, Floats]:
-    """(steps, median over seeds) of an evaluated number, at the steps that most seeds have; a diverged run's missing evaluations are infinite."""
+    """(steps, median over seeds) of an evaluated number, at the steps that most seeds have; a
+    diverged run's missing evaluations are infinite.
+    """
     steps = max((run.steps for run in runs), key=len, default=np.empty(0))
     table = np.full((len(runs), len(steps)), np.inf)
     for row, run in enumerate(runs):

@@ -1,10 +1,14 @@
-"""Whether losses and errors got worse than those of a baseline: which test each of them gets, and one verdict over all of them.
+"""Whether losses and errors got worse than those of a baseline: which test each of them gets, and
+one verdict over all of them.
 
-The tests of one comparison see the same runs, and several rows of the same samples, so their p values depend on each other in a way nobody knows. Holm's
-correction holds whatever it is: the chance that runs of the same law cause any alarm stays at the level, and with one metric it costs nothing. (The exact
-law of the smallest p by relabelling runs is sharper where metrics agree, but two single runs have no labels to exchange.)
+The tests of one comparison see the same runs, and several rows of the same samples, so their p
+values depend on each other in a way nobody knows. Holm's correction holds whatever it is: the
+chance that runs of the same law cause any alarm stays at the level, and with one metric it costs
+nothing. (The exact law of the smallest p by relabelling runs is sharper where metrics agree, but
+two single runs have no labels to exchange.)
 
-Sources: Holm 1979, Scand. J. Stat. 6:65; Mann & Whitney 1947; prediction interval: Hahn 1969, Technometrics 11:515, on logarithms.
+Sources: Holm 1979, Scand. J. Stat. 6:65; Mann & Whitney 1947; prediction interval: Hahn 1969,
+    Technometrics 11:515, on logarithms.
 """
 
 from __future__ import annotations
@@ -22,23 +26,36 @@ from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.analysis.comparing.paired import holm
 
 
-def changes(comparison: Comparison, metrics: Sequence[str], factor: float, level: float) -> list[Change]:
-    """How each metric changed that can be compared, with the verdict over all of them together: see `decided`."""
+def changes(
+    comparison: Comparison, metrics: Sequence[str], factor: float, level: float
+) -> list[Change]:
+    """How each metric changed that can be compared, with the verdict over all of them together:
+    see `decided`.
+    """
     share = level / max(len(metrics), 1)
     found = [_change(comparison, metric, metrics, factor, share) for metric in metrics]
     return decided([each for each in found if each is not None], level)
 
 
 def decided(found: Sequence[Change], level: float) -> list[Change]:
-    """The changes, worse where chance is ruled out at the level for all of them together (Holm) *and* the factor is reached."""
+    """The changes, worse where chance is ruled out at the level for all of them together (Holm)
+    *and* the factor is reached.
+    """
     corrected = holm([each.p for each in found])
-    return [replace(each, worse=each.matters and p <= level) for each, p in zip(found, corrected, strict=True)]
+    return [
+        replace(each, worse=each.matters and p <= level)
+        for each, p in zip(found, corrected, strict=True)
+    ]
 
 
-def _change(comparison: Comparison, metric: str, metrics: Sequence[str], factor: float, share: float) -> Change | None:
-    """How a metric changed, by the strongest test that the runs allow; None where there is none. share: of the level, where all metrics get the same.
+def _change(
+    comparison: Comparison, metric: str, metrics: Sequence[str], factor: float, share: float
+) -> Change | None:
+    """How a metric changed, by the strongest test that the runs allow; None where there is none.
+    share: of the level, where all metrics get the same.
 
-    A new run beside its twin is compared with that, however many others there are: what both share cannot be the luck of a seed.
+    A new run beside its twin is compared with that, however many others there are: what both share
+    cannot be the luck of a seed.
     """
     new, old = len(comparison.new), len(comparison.old)
     ranked = new > 1 and rank_test.least_p(new, old) <= share
@@ -48,7 +65,9 @@ def _change(comparison: Comparison, metric: str, metrics: Sequence[str], factor:
         return ranked_change(comparison, metric, factor, share)
     if old >= FEWEST:
         return spread_change(comparison, metric, factor, share)
-    if metric == "train_error" and any(other.endswith("_error") for other in metrics if other != metric):
+    if metric == "train_error" and any(
+        other.endswith("_error") for other in metrics if other != metric
+    ):
         return None
     return single_runs.two_sample_change(comparison, metric, factor, share)
 
@@ -56,13 +75,17 @@ def _change(comparison: Comparison, metric: str, metrics: Sequence[str], factor:
 def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -> str:
     """Why losses of so few runs cannot be compared, and how many runs are needed, in a sentence."""
     count = rank_test.needed(level / max(len(metrics), 1))
-    needed = f"at least {FEWEST} runs in the baseline are needed, or {count} against {count} for a rank test"
+    needed = (
+        f"at least {FEWEST} runs in the baseline are needed, or {count} against {count} for a "
+        "rank test"
+    )
     return f"{comparison.sizes} say nothing of how far seeds differ: {needed}"
 
 
 def ranked_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
-    """Several runs on both sides: a one-sided rank test, and the factor within reach of the interval. A change that is surely smaller than the factor is not
-    reported, however sure it is that there is one.
+    """Several runs on both sides: a one-sided rank test, and the factor within reach of the
+    interval. A change that is surely smaller than the factor is not reported, however sure it is
+    that there is one.
     """
     new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
     floor = floor_of((*comparison.new, *comparison.old), metric)
@@ -73,33 +96,90 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
     how = f"rank test p = {p:.2g}"
 
     def fires(times: float) -> bool:
-        return times >= factor and rank_test.p_larger([times * value for value in new], old) <= share
+        return (
+            times >= factor and rank_test.p_larger([times * value for value in new], old) <= share
+        )
 
-    return Change(metric, before, after, found, low, high, how, p, found > 1.0 and high >= factor, "", told, floor, partial(power.from_times, metric, fires))
+    return Change(
+        metric,
+        before,
+        after,
+        found,
+        low,
+        high,
+        how,
+        p,
+        found > 1.0 and high >= factor,
+        "",
+        told,
+        floor,
+        partial(power.from_times, metric, fires),
+    )
 
 
 def spread_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
-    """The best new run beside several of the baseline: beyond their spread, and more wrong samples than theirs explain."""
-    new, old = single_runs.by_size(comparison.new, metric)[0], [run.metrics[metric] for run in comparison.old]
+    """The best new run beside several of the baseline: beyond their spread, and more wrong
+    samples than theirs explain.
+    """
+    new, old = (
+        single_runs.by_size(comparison.new, metric)[0],
+        [run.metrics[metric] for run in comparison.old],
+    )
     floor = floor_of((new, *comparison.old), metric)
     counts = [run.errors(metric) for run in (new, *comparison.old)]
     known = [each for each in counts if each is not None]
     counted = len(known) == len(counts)
     found = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
     typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
-    before, after = float(np.median(rank_test.nan_last(old))), float(rank_test.nan_last([new.metrics[metric]])[0])
-    p, how = found.p, f"a further run like those of the baseline stays below {found.limit * typical:.3g}, but for a chance of {share:.2g}"
+    before, after = (
+        float(np.median(rank_test.nan_last(old))),
+        float(rank_test.nan_last([new.metrics[metric]])[0]),
+    )
+    p, how = (
+        found.p,
+        (
+            f"a further run like those of the baseline stays below {found.limit * typical:.3g}, "
+            f"but for a chance of {share:.2g}"
+        ),
+    )
     seen = partial(power.from_times, metric, lambda times: times >= max(factor, found.limit))
     if counted:
         (errors, samples), *others = known
         wrong, of = (sum(each) for each in zip(*others, strict=True))
         fisher = p_more_errors(errors, samples, wrong, of)
-        p, how = max(p, fisher), f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact test p = {fisher:.2g}"
+        p, how = (
+            max(p, fisher),
+            (
+                f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact "
+                f"test p = {fisher:.2g}"
+            ),
+        )
         usual = round(samples * wrong / of)
 
         def fires(count: int) -> bool:
-            return count / samples >= found.limit * typical and p_more_errors(count, samples, wrong, of) <= share
+            return (
+                count / samples >= found.limit * typical
+                and p_more_errors(count, samples, wrong, of) <= share
+            )
 
         seen = partial(power.of_counts, metric, samples, usual, fires)
-    told = f"{after:.4g} (the best of {comparison.sizes})" if len(comparison.new) > 1 else f"{after:.4g} (median of {len(old)} against it)"
-    return Change(metric, before, after, found.factor, found.low, found.high, how, p, found.factor > 1.0 and found.high >= factor, "", told, floor, seen)
+    told = (
+        f"{after:.4g} (the best of {comparison.sizes})"
+        if len(comparison.new) > 1
+        else f"{after:.4g} (median of {len(old)} against it)"
+    )
+    return Change(
+        metric,
+        before,
+        after,
+        found.factor,
+        found.low,
+        found.high,
+        how,
+        p,
+        found.factor > 1.0 and found.high >= factor,
+        "",
+        told,
+        floor,
+        seen,
+    )

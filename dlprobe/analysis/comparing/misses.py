@@ -1,4 +1,6 @@
-"""What a run got wrong, sample by sample: its stored predictions of the parts that it did not train on."""
+"""What a run got wrong, sample by sample: its stored predictions of the parts that it did not
+train on.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Misses:
-    """The samples of one part. rows: int64 (sample,), rows of the data set, in the order of the file; sizes: float64 (sample,), how far off each is:
+    """The samples of one part. rows: int64 (sample,), rows of the data set, in the order of the
+    file; sizes: float64 (sample,), how far off each is:
 
-    classes: 1 for a wrong one, 0 for a right one; regression: the Euclidean norm of output minus target, infinite where it is not a number.
+    classes: 1 for a wrong one, 0 for a right one; regression: the Euclidean norm of output minus
+        target, infinite where it is not a number.
     """
 
     rows: npt.NDArray[Any]
@@ -29,14 +33,22 @@ class Misses:
 
 
 def misses_of(run: Run) -> dict[str, Misses]:
-    """By part, where the file holds predictions, targets and rows of it. Raises RunFileError where the file is damaged."""
+    """By part, where the file holds predictions, targets and rows of it. Raises RunFileError
+    where the file is damaged.
+    """
     return {part: found for part in PARTS if (found := _misses(run, part)) is not None}
 
 
 def _misses(run: Run, part: str) -> Misses | None:
     outputs, targets = (run.predictions.get(f"{part}_{what}") for what in ("outputs", "targets"))
     rows = run.data.get(f"{part}_indices")
-    if outputs is None or targets is None or rows is None or outputs.ndim != 2 or not 0 < len(rows) == len(outputs) == len(targets):
+    if (
+        outputs is None
+        or targets is None
+        or rows is None
+        or outputs.ndim != 2
+        or not 0 < len(rows) == len(outputs) == len(targets)
+    ):
         return None
     if run.data.get("task") == "classification":
         threshold = threshold_of(run)
@@ -53,6 +65,12 @@ def threshold_of(run: Run) -> float | None:
     """Above which a single output means the second class; None where nobody knows the loss."""
     loss = run.facts.loss
     try:
-        return None if loss is None else float(parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold)
+        return (
+            None
+            if loss is None
+            else float(
+                parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold
+            )
+        )
     except ConfigError:  # a loss that this dlprobe does not have
         return None

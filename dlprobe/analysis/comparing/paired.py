@@ -1,10 +1,13 @@
-"""Two values of an option, the same seeds: the exact signed-rank test, the effect with its interval, and what a number of seeds can find.
+"""Two values of an option, the same seeds: the exact signed-rank test, the effect with its
+interval, and what a number of seeds can find.
 
-Sources: Wilcoxon 1945, Biometrics Bull. 1:80; exact law with ties by the shift algorithm: Streitberg & Röhmel 1986, Stat. Softw. Newsl. 12:10; Hodges & Lehmann
-1963, Ann. Math. Stat. 34:598; Holm 1979, Scand. J. Stat. 6:65; bootstrap: Efron & Tibshirani 1993, ch. 13.
+Sources: Wilcoxon 1945, Biometrics Bull. 1:80; exact law with ties by the shift algorithm:
+    Streitberg & Röhmel 1986, Stat. Softw. Newsl. 12:10; Hodges & Lehmann 1963, Ann. Math. Stat.
+    34:598; Holm 1979, Scand. J. Stat. 6:65; bootstrap: Efron & Tibshirani 1993, ch. 13.
 
-Why this test: where two values do the same, swapping them within a seed changes nothing, so every pattern of signs is equally likely, whatever law the losses
-follow; and a run that diverged is the largest rank, not an infinite mean.
+Why this test: where two values do the same, swapping them within a seed changes nothing, so every
+pattern of signs is equally likely, whatever law the losses follow; and a run that diverged is the
+largest rank, not an infinite mean.
 """
 
 from __future__ import annotations
@@ -22,14 +25,17 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 LEVEL = 0.05
 POWER = 0.8
-LEAST_SEEDS = 12  # find 10 % in four of five cases where single runs vary by 6 %, among three values too
+LEAST_SEEDS = (
+    12  # find 10 % in four of five cases where single runs vary by 6 %, among three values too
+)
 EXACT = 60  # seeds up to which the law is counted out
 RESAMPLES = 2000
 EFFICIENCY = 3 / math.pi  # of the signed-rank test beside the t test on normal differences
 
 
 def signed_rank_p(differences: Sequence[float] | Floats) -> float:
-    """Two-sided p of the hypothesis that the paired differences (seeds,) are symmetric around 0. Zeros are left out, infinite ones are the largest ranks.
+    """Two-sided p of the hypothesis that the paired differences (seeds,) are symmetric around 0.
+    Zeros are left out, infinite ones are the largest ranks.
 
     >>> signed_rank_p([1, 2, 3, 4, 5, 6])  # 2 of the 2**6 patterns of signs are as extreme
     0.03125
@@ -41,7 +47,8 @@ def signed_rank_p(differences: Sequence[float] | Floats) -> float:
 
 
 def p_larger(differences: Sequence[float] | Floats, exact: int = EXACT) -> float:
-    """One-sided p of the same hypothesis: small where the differences are above 0; the law is counted out for up to `exact` of them.
+    """One-sided p of the same hypothesis: small where the differences are above 0; the law is
+    counted out for up to `exact` of them.
 
     >>> p_larger([1, 2, 3, 4, 5, 6])  # 1 of the 2**6 patterns
     0.015625
@@ -71,7 +78,9 @@ def _upper_tail(doubled: npt.NDArray[np.int64], positive: int, exact: int) -> fl
 
 @cache
 def sign_law(ranks: tuple[int, ...]) -> Floats:
-    """(sum + 1,): the probability of each sum of those ranks whose sign is +, all patterns of signs being equally likely."""
+    """(sum + 1,): the probability of each sum of those ranks whose sign is +, all patterns of
+    signs being equally likely.
+    """
     law = np.ones(1)
     for rank in ranks:
         longer = np.zeros(len(law) + rank)
@@ -91,7 +100,8 @@ def least_p(seeds: int) -> float:
 
 
 def seeds_needed(comparisons: int, level: float = LEVEL) -> int:
-    """The smallest number of seeds with which one of these comparisons can be called different at all.
+    """The smallest number of seeds with which one of these comparisons can be called different at
+    all.
 
     >>> seeds_needed(1), seeds_needed(3), seeds_needed(36)
     (6, 7, 11)
@@ -123,7 +133,9 @@ class Interval:
 
 
 def centre(differences: Sequence[float] | Floats, level: float = LEVEL) -> Interval:
-    """The middle of paired differences (seeds,), the median of all means of two (Hodges & Lehmann), with the interval that belongs to the signed-rank test."""
+    """The middle of paired differences (seeds,), the median of all means of two (Hodges &
+    Lehmann), with the interval that belongs to the signed-rank test.
+    """
     found = np.asarray(differences, dtype=np.float64)
     count = len(found)
     first, second = np.triu_indices(count)
@@ -131,7 +143,10 @@ def centre(differences: Sequence[float] | Floats, level: float = LEVEL) -> Inter
     middle = float(np.median(means)) if count else math.nan
     below = np.cumsum(sign_law(tuple(range(1, count + 1)))) if count <= EXACT else np.zeros(0)
     if count > EXACT:
-        cut = round(count * (count + 1) / 4 - 1.959964 * math.sqrt(count * (count + 1) * (2 * count + 1) / 24))
+        cut = round(
+            count * (count + 1) / 4
+            - 1.959964 * math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+        )
     else:
         cut = int(np.sum(2 * below <= level))
     if cut < 1:
@@ -140,7 +155,9 @@ def centre(differences: Sequence[float] | Floats, level: float = LEVEL) -> Inter
 
 
 def median_interval(values: Sequence[float] | Floats) -> Interval:
-    """Median over seeds and its bootstrap percentile interval of 95 %. NaN counts as infinite; NaN ends for fewer than three seeds."""
+    """Median over seeds and its bootstrap percentile interval of 95 %. NaN counts as infinite;
+    NaN ends for fewer than three seeds.
+    """
     found = np.asarray(values, dtype=np.float64)
     found = np.where(np.isnan(found), np.inf, found)
     if not len(found):
@@ -153,7 +170,9 @@ def median_interval(values: Sequence[float] | Floats) -> Interval:
 
 
 def _medians(table: Floats) -> Floats:
-    """(n,): the median of each row; np.median takes the mean of inf and inf as it should, but warns."""
+    """(n,): the median of each row; np.median takes the mean of inf and inf as it should, but
+    warns.
+    """
     ordered = np.sort(table, axis=1)
     count = table.shape[1]
     lower, upper = ordered[:, (count - 1) // 2], ordered[:, count // 2]
@@ -161,26 +180,39 @@ def _medians(table: Floats) -> Floats:
 
 
 def detectable(spread: float, seeds: int, comparisons: int) -> float:
-    """The difference that is found in four of five cases where paired differences have this standard deviation; infinite where nothing can be found.
+    """The difference that is found in four of five cases where paired differences have this
+    standard deviation; infinite where nothing can be found.
 
     At the level that Holm's correction starts with; normal differences.
     """
-    return _detectable_by_spread(seeds, max(comparisons, 1)) * spread if least_p(seeds) <= LEVEL / max(comparisons, 1) else math.inf
+    return (
+        _detectable_by_spread(seeds, max(comparisons, 1)) * spread
+        if least_p(seeds) <= LEVEL / max(comparisons, 1)
+        else math.inf
+    )
 
 
 @cache
 def _detectable_by_spread(seeds: int, comparisons: int) -> float:
-    """The difference in standard deviations, by bisection on 4,000 simulated studies of few seeds; of many, by the test's efficiency."""
+    """The difference in standard deviations, by bisection on 4,000 simulated studies of few
+    seeds; of many, by the test's efficiency.
+    """
     if seeds > EXACT:
         from scipy.special import ndtri
 
-        return float(ndtri(1 - LEVEL / comparisons / 2) + ndtri(POWER)) / math.sqrt(EFFICIENCY * seeds)
-    critical = int(np.sum(2 * np.cumsum(sign_law(tuple(range(1, seeds + 1)))) <= LEVEL / comparisons)) - 1
+        return float(ndtri(1 - LEVEL / comparisons / 2) + ndtri(POWER)) / math.sqrt(
+            EFFICIENCY * seeds
+        )
+    critical = (
+        int(np.sum(2 * np.cumsum(sign_law(tuple(range(1, seeds + 1)))) <= LEVEL / comparisons)) - 1
+    )
     noise = np.random.default_rng(0).standard_normal((4000, seeds))
     low, high = 0.0, 20.0
     for _ in range(20):
         middle = (low + high) / 2
-        low, high = (low, middle) if _share_found(noise + middle, critical) >= POWER else (middle, high)
+        low, high = (
+            (low, middle) if _share_found(noise + middle, critical) >= POWER else (middle, high)
+        )
     return high
 
 
@@ -192,11 +224,17 @@ def _share_found(differences: Floats, critical: int) -> float:
 
 
 def seeds_for(difference: float, spread: float, comparisons: int) -> int | None:
-    """The smallest number of seeds that finds a difference in four of five cases; None above 1000."""
+    """The smallest number of seeds that finds a difference in four of five cases; None above
+    1000.
+    """
     low, high = seeds_needed(comparisons), 1000
     if not detectable(spread, high, comparisons) <= difference:
         return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if detectable(spread, middle, comparisons) <= difference else (middle + 1, high)
+        low, high = (
+            (low, middle)
+            if detectable(spread, middle, comparisons) <= difference
+            else (middle + 1, high)
+        )
     return low

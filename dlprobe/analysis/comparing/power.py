@@ -1,7 +1,9 @@
 """What a comparison would have found, in words: so that an empty list is not taken for a proof.
 
-A count of errors that rises to three times what it was comes out as a binomial number around that; the chance that the test fires on it is summed exactly.
-Of other numbers the sentence says from how many times on they are seen, everything else being as it is.
+A count of errors that rises to three times what it was comes out as a binomial number around that;
+the chance that the test fires on it is summed exactly.
+Of other numbers the sentence says from how many times on they are seen, everything else being as it
+is.
 """
 
 from __future__ import annotations
@@ -14,13 +16,17 @@ STEPS = 40  # halvings of the interval, on logarithms: far below what is printed
 
 
 def of_counts(metric: str, samples: int, usual: int, fires: Callable[[int], bool]) -> str:
-    """How often a rise from the usual number of errors to RISE times as many is found. fires: whether so many errors would be an alarm; more always are.
+    """How often a rise from the usual number of errors to RISE times as many is found. fires:
+    whether so many errors would be an alarm; more always are.
 
     >>> of_counts("val_error", 36, 3, lambda count: count >= 10)
     'with these 36 val rows a rise from 3 to 9 errors is found in 41 % of cases'
     """
     risen = min(samples, RISE * max(usual, 1))
-    rise = f"a rise from {usual:,} to {risen:,} errors is found in {chance(samples, risen, fires)} of cases"
+    rise = (
+        f"a rise from {usual:,} to {risen:,} errors is found in {chance(samples, risen, fires)} "
+        "of cases"
+    )
     return f"with these {samples:,} {metric.partition('_')[0]} rows {rise}"
 
 
@@ -31,7 +37,9 @@ def chance(samples: int, expected: int, fires: Callable[[int], bool]) -> str:
 
 
 def smallest(samples: int, fires: Callable[[int], bool]) -> int | None:
-    """The smallest number of errors that is an alarm; None where even all are not. By halving: p falls as errors rise."""
+    """The smallest number of errors that is an alarm; None where even all are not. By halving:
+    p falls as errors rise.
+    """
     if not fires(samples):
         return None
     low, high = -1, samples
@@ -49,11 +57,18 @@ def at_least(count: int, of: int, share: float) -> float:
     """
     from scipy.special import betainc
 
-    return 1.0 if count <= 0 else float(betainc(count, of - count + 1, share)) if share < 1 else float(count <= of)
+    return (
+        1.0
+        if count <= 0
+        else float(betainc(count, of - count + 1, share))
+        if share < 1
+        else float(count <= of)
+    )
 
 
 def from_times(metric: str, fires: Callable[[float], bool]) -> str:
-    """From how many times as large on a metric is seen. fires: whether so many times would be an alarm; more always are.
+    """From how many times as large on a metric is seen. fires: whether so many times would be an
+    alarm; more always are.
 
     >>> from_times("val_loss", lambda times: times >= 1.5)
     'val_loss is seen to rise from 1.5 times on'

@@ -1,7 +1,8 @@
-"""The Mann–Whitney rank-sum test, exact for few runs with ties too, and the factor between two groups with its interval.
+"""The Mann–Whitney rank-sum test, exact for few runs with ties too, and the factor between two
+groups with its interval.
 
-Sources: Mann & Whitney 1947, Ann. Math. Stat. 18:50; exact law with ties: Streitberg & Röhmel 1986, Stat. Softw. Newsl. 12:10 (shift algorithm);
-Hodges & Lehmann 1963, Ann. Math. Stat. 34:598.
+Sources: Mann & Whitney 1947, Ann. Math. Stat. 18:50; exact law with ties: Streitberg & Röhmel 1986,
+    Stat. Softw. Newsl. 12:10 (shift algorithm); Hodges & Lehmann 1963, Ann. Math. Stat. 34:598.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ SMALLEST = 1e-12  # stands for zero: below what a loss or an error share of a ru
 
 
 def p_larger(new: Sequence[float], old: Sequence[float]) -> float:
-    """One-sided p of the rank sum of `new` under the hypothesis that all come from one law: small where `new` is larger. NaN counts as the largest.
+    """One-sided p of the rank sum of `new` under the hypothesis that all come from one law: small
+    where `new` is larger. NaN counts as the largest.
 
     Raises ValueError where a group is empty.
 
@@ -54,7 +56,9 @@ def needed(level: float) -> int:
 
 
 def nan_last(values: Sequence[float]) -> Floats:
-    """The values, a NaN as the largest there can be: a run that diverged ranks behind all others."""
+    """The values, a NaN as the largest there can be: a run that diverged ranks behind all
+    others.
+    """
     array = np.asarray(values, dtype=np.float64)
     return np.where(np.isnan(array), np.inf, array)
 
@@ -77,21 +81,36 @@ def _ways(doubled: npt.NDArray[np.int64], size: int) -> Floats:
 
 
 def _normal_p(doubled: npt.NDArray[np.int64], size: int) -> float:
-    """The normal approximation, with the variance of the ranks as they are (ties included) and a correction for continuity."""
+    """The normal approximation, with the variance of the ranks as they are (ties included) and
+    a correction for continuity.
+    """
     ranks = doubled / 2
     total, count = ranks[:size].sum(), len(ranks)
     spread = math.sqrt(size * (count - size) / (count - 1) * ranks.var())
-    return 1.0 if spread == 0 else 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
+    return (
+        1.0
+        if spread == 0
+        else 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
+    )
 
 
-def factor_between(new: Sequence[float], old: Sequence[float], floor: float = SMALLEST) -> tuple[float, float, float]:
-    """(factor, low, high): median of all quotients new/old (Hodges & Lehmann on logarithms) with its distribution-free interval of about 95 %.
+def factor_between(
+    new: Sequence[float], old: Sequence[float], floor: float = SMALLEST
+) -> tuple[float, float, float]:
+    """(factor, low, high): median of all quotients new/old (Hodges & Lehmann on logarithms) with
+    its distribution-free interval of about 95 %.
 
-    With few runs the interval spans all quotients. What is below `floor`, which cannot be told from 0, stands as `floor`; infinities as 1e300.
+    With few runs the interval spans all quotients. What is below `floor`, which cannot be told from
+    0, stands as `floor`; infinities as 1e300.
     """
     differences = np.sort(np.subtract.outer(_logs(new, floor), _logs(old, floor)).ravel())
     runs, others = len(new), len(old)
-    cut = max(0, math.floor(runs * others / 2 - NORMAL_95 * math.sqrt(runs * others * (runs + others + 1) / 12)))
+    cut = max(
+        0,
+        math.floor(
+            runs * others / 2 - NORMAL_95 * math.sqrt(runs * others * (runs + others + 1) / 12)
+        ),
+    )
     low, high = differences[cut], differences[-1 - cut]
     return _exp(float(np.median(differences))), _exp(float(low)), _exp(float(high))
 
@@ -106,8 +125,9 @@ def _exp(exponent: float) -> float:
 
 
 class Further(NamedTuple):
-    """One further run beside several. factor: of their geometric mean, low and high its two-sided 95 % interval; limit: the factor up to which a further run
-    like them comes, but for a chance of the level; p: how likely one comes as far.
+    """One further run beside several. factor: of their geometric mean, low and high its two-sided
+    95 % interval; limit: the factor up to which a further run like them comes, but for a chance of
+    the level; p: how likely one comes as far.
     """
 
     factor: float
@@ -117,11 +137,14 @@ class Further(NamedTuple):
     p: float
 
 
-def factor_of_one(new: float, old: Sequence[float], level: float, floor: float = SMALLEST, rounded: bool = True) -> Further:
-    """One run against the spread of several, by the prediction interval of a further one: logarithms are taken as normal (Student's t).
+def factor_of_one(
+    new: float, old: Sequence[float], level: float, floor: float = SMALLEST, rounded: bool = True
+) -> Further:
+    """One run against the spread of several, by the prediction interval of a further one:
+    logarithms are taken as normal (Student's t).
 
-    What is below `floor` stands as `floor`; `rounded` numbers near it vary by as much as it is, whatever their spread. Raises ValueError for fewer than two
-    others.
+    What is below `floor` stands as `floor`; `rounded` numbers near it vary by as much as it is,
+    whatever their spread. Raises ValueError for fewer than two others.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -134,5 +157,11 @@ def factor_of_one(new: float, old: Sequence[float], level: float, floor: float =
     factor = float(_logs([new], floor)[0] - logs.mean())
     half = float(stdtrit(count - 1, 0.975)) * spread
     limit = _exp(float(stdtrit(count - 1, 1 - level)) * spread)
-    p = float(stdtr(count - 1, -factor / spread)) if spread else 0.5 if factor == 0 else float(factor < 0)
+    p = (
+        float(stdtr(count - 1, -factor / spread))
+        if spread
+        else 0.5
+        if factor == 0
+        else float(factor < 0)
+    )
     return Further(_exp(factor), _exp(factor - half), _exp(factor + half), limit, p)

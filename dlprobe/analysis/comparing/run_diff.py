@@ -1,4 +1,6 @@
-"""Two sides, each one run or the repetitions of one configuration: how configuration, metrics and profiles differ."""
+"""Two sides, each one run or the repetitions of one configuration: how configuration, metrics
+and profiles differ.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ MOMENTS = ("start", "end")
 
 @dataclass(frozen=True)
 class MetricDiff:
-    """One metric on both sides. a, b: medians; a_interval, b_interval: 95 %, of the samples for one run (errors) and over the seeds for several;
-    factor: b over a with its interval where there are seeds, None where one of them cannot be told from 0; changed: None where one run each cannot tell.
+    """One metric on both sides. a, b: medians; a_interval, b_interval: 95 %, of the samples for one
+    run (errors) and over the seeds for several;
+    factor: b over a with its interval where there are seeds, None where one of them cannot be told
+        from 0; changed: None where one run each cannot tell.
     """
 
     metric: str
@@ -72,7 +76,9 @@ def _apart(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool
 
 
 def _interval(name: str, runs: Sequence[Numbers]) -> tuple[float, float] | None:
-    """Of one run: Wilson's interval of an error share, by the samples of its part. Of several: smallest to largest. None where there is none to tell."""
+    """Of one run: Wilson's interval of an error share, by the samples of its part. Of several:
+    smallest to largest. None where there is none to tell.
+    """
     values = [run.metrics[name] for run in runs]
     if len(values) > 1:
         return (min(values), max(values))
@@ -87,7 +93,10 @@ def profile_diffs(a: Sequence[Numbers], b: Sequence[Numbers]) -> list[ProfileDif
     """The profiles that all runs of both sides have."""
     keys = [(name, moment) for name in PROFILES for moment in MOMENTS]
     shared = [key for key in keys if all(key in run.profiles for run in (*a, *b))]
-    return [ProfileDiff(*key, a[0].names, b[0].names, _median(a, key), _median(b, key)) for key in shared]
+    return [
+        ProfileDiff(*key, a[0].names, b[0].names, _median(a, key), _median(b, key))
+        for key in shared
+    ]
 
 
 def _median(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats:
@@ -96,10 +105,15 @@ def _median(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats:
 
 
 def configuration_diffs(a: Any, b: Any) -> list[tuple[str, Any, Any]]:
-    """(key, a, b) of every value in which two configurations differ; None where a side does not have the key.
+    """(key, a, b) of every value in which two configurations differ; None where a side does not
+    have the key.
 
     >>> configuration_diffs({"training": {"lr": 0.1, "seed": 0}}, {"training": {"lr": 0.2, "seed": 0}})
     [('training.lr', 0.1, 0.2)]
-    """
+    """  # noqa: E501
     ours, theirs = flat(a), flat(b)
-    return [(key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
+    return [
+        (key, ours.get(key), theirs.get(key))
+        for key in dict.fromkeys([*ours, *theirs])
+        if ours.get(key) != theirs.get(key)
+    ]

@@ -1,8 +1,11 @@
-"""Choosing a learning rate: reading the loss of a range test, and choosing among runs at constant rates that it placed.
+"""Choosing a learning rate: reading the loss of a range test, and choosing among runs at constant
+rates that it placed.
 
-The range test (Smith 2017, Cyclical learning rates for training neural networks) raises the rate at every step of one short run. It says where the loss begins
-to fall and where training breaks down. The rate whose run ends with the smallest loss lies below the break by a factor of 1 to 200, and how far depends on data
-and length of the run: no rule that sees the test alone came near it. So the test places candidates, and whole runs decide between them.
+The range test (Smith 2017, Cyclical learning rates for training neural networks) raises the rate at
+every step of one short run. It says where the loss begins to fall and where training breaks down.
+The rate whose run ends with the smallest loss lies below the break by a factor of 1 to 200, and how
+far depends on data and length of the run: no rule that sees the test alone came near it. So the
+test places candidates, and whole runs decide between them.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ BROKEN = 4.0  # times the smallest smoothed loss: training has broken down
 FALLEN = 0.95  # of the mean loss of the first tenth of the steps: the loss has begun to fall
 PER_DECADE = 4  # candidates are 10^(k/4): 1, 1.78, 3.16, 5.62, 10, …
 CANDIDATES = 10  # two and a half decades
-GUESS = 0.05  # the best rate was between 1 and 1/500 of the breaking one on five data sets with two optimizers, at the median 1/20
-LEARNED = 1e-3  # of the loss at the start: the training part is learned, and which of two such losses is smaller is luck
+# the best rate was between 1 and 1/500 of the breaking one on five data sets with two optimizers,
+# at the median 1/20
+GUESS = 0.05
+# of the loss at the start: the training part is learned, and which of two such losses is smaller is
+# luck
+LEARNED = 1e-3
 LOWEST, HIGHEST = 1e-8, 1e3  # candidates stay between
 
 
@@ -37,7 +44,9 @@ def smoothed_losses(losses: npt.ArrayLike, decay: float = DECAY) -> Numbers:
 
 
 def broken_at(losses: npt.ArrayLike) -> int | None:
-    """The first step whose smoothed loss is not finite or BROKEN times the best so far; None where there is none."""
+    """The first step whose smoothed loss is not finite or BROKEN times the best so far; None
+    where there is none.
+    """
     smooth = smoothed_losses(losses)
     best = math.inf
     for step, loss in enumerate(smooth.tolist()):
@@ -49,7 +58,9 @@ def broken_at(losses: npt.ArrayLike) -> int | None:
 
 @dataclass(frozen=True)
 class RangeTest:
-    """Rates, batch losses and smoothed losses, all (step,), and the rates at which the loss begins to fall, is smallest, breaks down (NaN: it never does)."""
+    """Rates, batch losses and smoothed losses, all (step,), and the rates at which the loss
+    begins to fall, is smallest, breaks down (NaN: it never does).
+    """
 
     rates: Numbers
     losses: Numbers
@@ -72,13 +83,20 @@ def read_range_test(rates: npt.ArrayLike, losses: npt.ArrayLike) -> RangeTest:
         return RangeTest(rate, loss, smooth, math.nan, math.nan, breaks)
     lowest = int(np.argmin(sound))
     start = float(np.mean(loss[: max(1, len(loss) // 10)]))
-    high = np.flatnonzero(sound[: lowest + 1] >= FALLEN * start)  # the fall is the last one before the smallest loss
-    falls = float(rate[high[-1] + 1 if len(high) else 0]) if sound[lowest] < FALLEN * start else math.nan
+    high = np.flatnonzero(
+        sound[: lowest + 1] >= FALLEN * start
+    )  # the fall is the last one before the smallest loss
+    falls = (
+        float(rate[high[-1] + 1 if len(high) else 0])
+        if sound[lowest] < FALLEN * start
+        else math.nan
+    )
     return RangeTest(rate, loss, smooth, falls, float(rate[lowest]), breaks)
 
 
 def lattice(first: int, count: int) -> tuple[float, ...]:
-    """The rates 10^(k/PER_DECADE) of `count` neighbouring k, to three digits, so that what is printed is what was tried.
+    """The rates 10^(k/PER_DECADE) of `count` neighbouring k, to three digits, so that what is
+    printed is what was tried.
 
     >>> lattice(-12, 5)
     (0.001, 0.00178, 0.00316, 0.00562, 0.01)
@@ -92,7 +110,9 @@ def place(rate: float) -> int:
 
 
 def candidates(test: RangeTest) -> tuple[float, ...]:
-    """Rates that are worth a run: from the one that breaks training (the last one where none did) CANDIDATES steps of the lattice down."""
+    """Rates that are worth a run: from the one that breaks training (the last one where none
+    did) CANDIDATES steps of the lattice down.
+    """
     top = test.breaks if math.isfinite(test.breaks) else float(test.rates[-1])
     return lattice(place(top) - CANDIDATES + 1, CANDIDATES)
 
@@ -107,19 +127,25 @@ class Trial:
     val_loss: float
 
     def loss(self, by: str) -> float:
-        """The loss that is compared, `by` train_loss or val_loss; infinite for a run that broke down."""
+        """The loss that is compared, `by` train_loss or val_loss; infinite for a run that broke
+        down.
+        """
         value = self.train_loss if by == "train_loss" else self.val_loss
         return value if self.status == "finished" and math.isfinite(value) else math.inf
 
 
 def best_trial(trials: Sequence[Trial], by: str) -> Trial | None:
-    """The run with the smallest final loss, the smaller rate among equals; None where all broke down."""
+    """The run with the smallest final loss, the smaller rate among equals; None where all broke
+    down.
+    """
     sound = [trial for trial in trials if math.isfinite(trial.loss(by))]
     return min(sound, key=lambda trial: (trial.loss(by), trial.rate), default=None)
 
 
 def beyond(trials: Sequence[Trial], by: str) -> tuple[float, ...]:
-    """More candidates where the best stands at an end of the field, or all broke down: the next decade on that side, within LOWEST to HIGHEST."""
+    """More candidates where the best stands at an end of the field, or all broke down: the next
+    decade on that side, within LOWEST to HIGHEST.
+    """
     rates, best = sorted(trial.rate for trial in trials), best_trial(trials, by)
     if best is None or best.rate == rates[0]:
         more = lattice(place(rates[0]) - PER_DECADE, PER_DECADE)
@@ -134,9 +160,14 @@ def reason(trials: Sequence[Trial], best: Trial, by: str) -> str:
     """Why this rate, in a sentence."""
     below = max((t for t in trials if t.rate < best.rate), key=lambda t: t.rate, default=None)
     above = min((t for t in trials if t.rate > best.rate), key=lambda t: t.rate, default=None)
-    sides = [f"{_ended(trial, by)} at {trial.rate:g}" for trial in (below, above) if trial is not None]
+    sides = [
+        f"{_ended(trial, by)} at {trial.rate:g}" for trial in (below, above) if trial is not None
+    ]
     what = {"train_loss": "training loss", "val_loss": "validation loss"}[by]
-    return f"of {counted(len(trials), 'run')} of the whole length it ends with the smallest {what}, {best.loss(by):.3g}; " + " and ".join(sides)
+    return (
+        f"of {counted(len(trials), 'run')} of the whole length it ends with the smallest "
+        f"{what}, {best.loss(by):.3g}; "
+    ) + " and ".join(sides)
 
 
 def _ended(trial: Trial, by: str) -> str:
@@ -144,13 +175,25 @@ def _ended(trial: Trial, by: str) -> str:
 
 
 def learned(trials: Sequence[Trial], test: RangeTest) -> tuple[Trial, ...]:
-    """The runs that ended with a training loss below LEARNED of the loss that the range test began with."""
+    """The runs that ended with a training loss below LEARNED of the loss that the range test
+    began with.
+    """
     start = float(np.mean(test.losses[: max(1, len(test.losses) // 10)]))
     return tuple(trial for trial in trials if trial.loss("train_loss") < LEARNED * start)
 
 
 def quick_rate(test: RangeTest) -> tuple[float, str]:
-    """A rate from the range test alone, and why: GUESS of the one that breaks training, or of the one with the smallest loss where nothing broke."""
+    """A rate from the range test alone, and why: GUESS of the one that breaks training, or of
+    the one with the smallest loss where nothing broke.
+    """
     broke = math.isfinite(test.breaks)
-    end, what = (test.breaks, "training breaks down") if broke else (test.lowest, "the loss was smallest")
-    return float(f"{GUESS * end:.2g}"), f"{GUESS:g} times {end:.2g}, where {what}; a rough guess that may be off by a factor of ten, as no run was made with it"
+    end, what = (
+        (test.breaks, "training breaks down") if broke else (test.lowest, "the loss was smallest")
+    )
+    return (
+        float(f"{GUESS * end:.2g}"),
+        (
+            f"{GUESS:g} times {end:.2g}, where {what}; a rough guess that may be off by a factor "
+            "of ten, as no run was made with it"
+        ),
+    )

@@ -1,5 +1,5 @@
-"""What could be reached: the error and loss of the best constant answer, and what is known of the best
-there is.
+"""What could be reached: the error and loss of the best constant answer, and what is known of the
+best there is.
 
 Known are rows that repeat (equal inputs with different targets bound every net, and equal rows
 without noise reach 0), noise in the labels that was asked for, and what an affine change of a net's
@@ -34,7 +34,9 @@ def chance_error(counts: Any) -> float:
 
 
 def guessing_loss(run: Run, part: str) -> float:
-    """The loss of answering every sample of a part by the class shares; NaN where the loss has no such answer in closed form, or classes are not known."""
+    """The loss of answering every sample of a part by the class shares; NaN where the loss has
+    no such answer in closed form, or classes are not known.
+    """
     counts, text = np.asarray(run.data.get(f"{part}_class_counts", ()), np.float64), run.facts.loss
     if len(counts) < 2 or not counts.sum() > 0 or text is None:
         return math.nan
@@ -50,7 +52,8 @@ def guessing_loss(run: Run, part: str) -> float:
 
 
 def target_variance(error: Floats, r2: Floats) -> float:
-    """The variance of the targets, error²/(1 − R²) of the first evaluation that tells it; NaN where none does.
+    """The variance of the targets, error²/(1 − R²) of the first evaluation that tells it; NaN where
+    none does.
 
     >>> target_variance(np.array([2.0]), np.array([0.75]))
     16.0
@@ -68,19 +71,27 @@ def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Fl
 
 
 def label_noise_ceiling(run: Run, guessing: float) -> float:
-    """The skill on the training part of a net that does not learn its wrong labels by heart: 1 where no noise was asked for.
+    """The skill on the training part of a net that does not learn its wrong labels by heart: 1
+    where no noise was asked for.
 
-    guessing: error (class shares) or root mean square of the best constant answer on the training part.
+    guessing: error (class shares) or root mean square of the best constant answer on the training
+        part.
     """
     data = run.data
     if "label_noise_std" in data and guessing > 0.0:
         return max(1.0 - float(np.square(data["label_noise_std"]).mean()) / guessing**2, LEAST)
     wrong, samples = len(data.get("noisy_labels", ())), len(data.get("train_indices", ()))
-    return max(1.0 - wrong / samples / guessing, LEAST) if wrong and samples and guessing > 0.0 else 1.0
+    return (
+        max(1.0 - wrong / samples / guessing, LEAST)
+        if wrong and samples and guessing > 0.0
+        else 1.0
+    )
 
 
 def floor_ceiling(run: Run, part: str, guessing: float) -> float:
-    """The skill that rows which repeat allow on a part; NaN where they do not repeat: then nothing is known from them."""
+    """The skill that rows which repeat allow on a part; NaN where they do not repeat: then
+    nothing is known from them.
+    """
     floor = run.data.get(f"{part}_floor")
     if floor is None or not guessing > 0.0:
         return math.nan
@@ -98,9 +109,13 @@ def correctable(run: Run) -> float:
     if run.data.get("task") != "regression":
         return math.nan
     for part in ("val", "test"):
-        outputs, targets = (run.predictions.get(f"{part}_{what}") for what in ("outputs", "targets"))
+        outputs, targets = (
+            run.predictions.get(f"{part}_{what}") for what in ("outputs", "targets")
+        )
         if outputs is not None and targets is not None and len(outputs):
-            return _correctable(outputs.astype(np.float64), targets.astype(np.float64).reshape(len(targets), -1))
+            return _correctable(
+                outputs.astype(np.float64), targets.astype(np.float64).reshape(len(targets), -1)
+            )
     return math.nan
 
 
@@ -110,9 +125,14 @@ def _correctable(outputs: Floats, targets: Floats) -> float:
         return math.nan
     centred, wanted = outputs - outputs.mean(axis=0), targets - targets.mean(axis=0)
     power = np.square(centred).sum(axis=0)
-    slope = np.divide((centred * wanted).sum(axis=0), power, out=np.zeros_like(power), where=power > 0.0)
+    slope = np.divide(
+        (centred * wanted).sum(axis=0), power, out=np.zeros_like(power), where=power > 0.0
+    )
     scale = np.square(wanted).mean(axis=0)
-    now, then = np.square(outputs - targets).mean(axis=0), np.square(wanted - slope * centred).sum(axis=0) / (rows - 2)
+    now, then = (
+        np.square(outputs - targets).mean(axis=0),
+        np.square(wanted - slope * centred).sum(axis=0) / (rows - 2),
+    )
     usable = scale > 0.0
     if not usable.any():
         return math.nan

@@ -1,4 +1,6 @@
-"""A measured run beside what theory predicts of it: by how many standard deviations each layer is off, and where the band is left."""
+"""A measured run beside what theory predicts of it: by how many standard deviations each layer
+is off, and where the band is left.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,19 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
-NEEDED = ("preactivation_mean_square", "error_signal_rms")  # an activation variance that is not defined (a batch of one) is said to be missing
+NEEDED = (
+    "preactivation_mean_square",
+    "error_signal_rms",
+)  # an activation variance that is not defined (a batch of one) is said to be missing
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations of the finite-width law.
+    """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations
+    of the finite-width law.
 
-    A deviation is NaN where it is not defined or nothing was recorded (E a² of a batch of one), infinite where what was measured is not finite.
+    A deviation is NaN where it is not defined or nothing was recorded (E a² of a batch of one),
+    infinite where what was measured is not finite.
     """
 
     step: int
@@ -52,7 +59,9 @@ class Measured:
 
     @property
     def left_at(self) -> list[tuple[str, str, float]]:
-        """Where each quantity leaves its band first on its way: activations from the input, error signals from the output."""
+        """Where each quantity leaves its band first on its way: activations from the input,
+        error signals from the output.
+        """
         found = []
         for quantity in QUANTITIES:
             here = [each for each in self.outside if each[0] == quantity]
@@ -61,18 +70,27 @@ class Measured:
 
 
 def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 0) -> Measured:
-    """Compare a recorded row. Raises ConfigError where nothing was recorded or the run has another number of hidden layers."""
+    """Compare a recorded row. Raises ConfigError where nothing was recorded or the run has
+    another number of hidden layers.
+    """
     names = tuple(run.layers.names[index] for index in run.hidden_layers)
     if not len(run.steps):
-        raise ConfigError("the run of --against has no recorded step: train at least one (--steps 1 --lr 0 records the state at initialization)")
+        raise ConfigError(
+            "the run of --against has no recorded step: train at least one (--steps 1 --lr 0 "
+            "records the state at initialization)"
+        )
     if len(names) != len(units):
         raise ConfigError(
-            f"the run of --against has {len(names)} hidden layers, the configuration {len(units)}: leave out CONFIG and options to take the run's own"
+            f"the run of --against has {len(names)} hidden layers, the configuration "
+            f"{len(units)}: leave out CONFIG and options to take the run's own"
         )
 
     missing = [name for name in NEEDED if not run.is_recorded(name)]
     if missing:
-        raise ConfigError(f"the run of --against did not record {', '.join(missing)}: there is nothing to compare theory with")
+        raise ConfigError(
+            f"the run of --against did not record {', '.join(missing)}: there is nothing to "
+            "compare theory with"
+        )
     column = run.row(row).hidden
     with np.errstate(all="ignore"):
         square = column["activation_variance"] + column["activation_mean"] ** 2
@@ -82,13 +100,23 @@ def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 
     lost = (~np.isfinite(column["preactivation_mean_square"]), ~np.isfinite(signal))
     for quantity, where in zip(QUANTITIES, lost, strict=True):
         found[quantity][where & prediction.applicable] = math.inf
-    return Measured(int(run.steps[row]), names, column["preactivation_mean_square"], square, column["activation_variance"], relative, found)
+    return Measured(
+        int(run.steps[row]),
+        names,
+        column["preactivation_mean_square"],
+        square,
+        column["activation_variance"],
+        relative,
+        found,
+    )
 
 
 def batch_mean_square(run: Run, net: InitialNet) -> float:
-    """The mean square of the first batch's inputs, from hidden_1's preactivations and the run's own weights; `net`'s where it cannot be told.
+    """The mean square of the first batch's inputs, from hidden_1's preactivations and the run's own
+    weights; `net`'s where it cannot be told.
 
-    A batch is a sample: where features have heavy tails its mean square is off that of all data by more than the widest layers fluctuate.
+    A batch is a sample: where features have heavy tails its mean square is off that of all data by
+    more than the widest layers fluctuate.
     """
     if not len(run.steps) or not run.hidden_layers or "input" in run.layers.names or not net.units:
         return net.input_mean_square
@@ -96,20 +124,35 @@ def batch_mean_square(run: Run, net: InitialNet) -> float:
     first, fan_in = run.row(0).hidden, run.layer_facts[run.hidden_layers[0]].fan_in
     if fan_in is None:
         return net.input_mean_square
-    q, rms, biases = (first[name][0] for name in ("preactivation_mean_square", "weight_rms", "bias_rms"))
+    q, rms, biases = (
+        first[name][0] for name in ("preactivation_mean_square", "weight_rms", "bias_rms")
+    )
     weight = fan_in * (net.weight_variance[0] if net.transformed else rms**2) / random.weight_keep
     with np.errstate(all="ignore"):
-        found = float((q - np.nan_to_num(biases) ** 2) / weight - random.input_noise) * random.input_keep
+        found = (
+            float((q - np.nan_to_num(biases) ** 2) / weight - random.input_noise)
+            * random.input_keep
+        )
     return found if 0.0 < found < math.inf else net.input_mean_square
 
 
 def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:
-    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law; the mean of the first is shifted by −½ of its variance."""
+    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law; the mean of the
+    first is shifted by −½ of its variance.
+    """
     if not prediction.applicable:
         return np.full(len(square), math.nan), np.full(len(square), math.nan)
-    forward, backward = np.array(prediction.log_activation_variance), np.array(prediction.log_error_variance)
+    forward, backward = (
+        np.array(prediction.log_activation_variance),
+        np.array(prediction.log_error_variance),
+    )
     with np.errstate(all="ignore"):
         ahead = np.log(square / np.array(prediction.activation_mean_square)) + forward / 2
-        back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(prediction.log_error_shift)
-        found = [off / np.sqrt(np.where(variance > 0, variance, math.nan)) for off, variance in ((ahead, forward), (back, backward))]
+        back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(
+            prediction.log_error_shift
+        )
+        found = [
+            off / np.sqrt(np.where(variance > 0, variance, math.nan))
+            for off, variance in ((ahead, forward), (back, backward))
+        ]
     return found[0], found[1]

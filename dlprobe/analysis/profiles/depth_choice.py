@@ -1,4 +1,6 @@
-"""What to use at a depth, of the nets that a grid trained there: as good as the best within the noise of seeds, then the plainest, then the cheapest."""
+"""What to use at a depth, of the nets that a grid trained there: as good as the best within the
+noise of seeds, then the plainest, then the cheapest.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ ERRORS = 2.0  # standard errors of the difference of two means that chance expla
 class Candidate:
     """A net of one depth over seeds.
 
-    label: as the grid calls it. scores: (seed,), accuracy on new samples or R², −∞ of a seed that diverged. skills: (seed,), share of what could be
-    learned of the training part. extras: parts that the plainest net does not have (a norm, a residual connection). cost: operations per sample, in any unit.
+    label: as the grid calls it. scores: (seed,), accuracy on new samples or R², −∞ of a seed that
+        diverged. skills: (seed,), share of what could be learned of the training part. extras:
+        parts that the plainest net does not have (a norm, a residual connection). cost: operations
+        per sample, in any unit.
     """
 
     label: str
@@ -32,7 +36,10 @@ class Candidate:
     @property
     def learned(self) -> int:
         """How many seeds learned at least half of what there was."""
-        return sum(skill >= LEARNED and math.isfinite(score) for skill, score in zip(self.skills, self.scores, strict=True))
+        return sum(
+            skill >= LEARNED and math.isfinite(score)
+            for skill, score in zip(self.skills, self.scores, strict=True)
+        )
 
     @property
     def sure(self) -> bool:
@@ -48,7 +55,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class DepthChoice:
-    """use: the candidate to take, None where no one learned in every seed; best: the one with the largest score; beaten: labels of those that fail there."""
+    """use: the candidate to take, None where no one learned in every seed; best: the one with
+    the largest score; beaten: labels of those that fail there.
+    """
 
     depth: int
     use: Candidate | None
@@ -61,17 +70,19 @@ class DepthChoice:
 
         >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
         >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence
-        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more than seeds differ; sigmoid does not learn in every seed'
-        """
+        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more
+        than seeds differ; sigmoid does not learn in every seed'
+        """  # noqa: E501
         return told([self])[0]
 
 
 def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
     """What to use of some candidates of one depth. Raises ValueError without one.
 
-    Only what learned in every seed is advised: deep nets that die in one seed of three are no advice. Of these, the ones whose score is within ERRORS
-    standard errors of the difference (and at least FLOOR) of the best are alike; of those the one with the fewest extras, then the least cost, then the
-    larger score.
+    Only what learned in every seed is advised: deep nets that die in one seed of three are no
+    advice. Of these, the ones whose score is within ERRORS standard errors of the difference (and
+    at least FLOOR) of the best are alike; of those the one with the fewest extras, then the least
+    cost, then the larger score.
     """
     if not candidates:
         raise ValueError(f"expected a candidate for {counted(depth, 'layer')}")
@@ -84,8 +95,14 @@ def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
 
 
 def noise(first: Candidate, second: Candidate) -> float:
-    """A difference of scores that chance explains: ERRORS standard errors, the spread over seeds taken of both together; FLOOR where that is less."""
-    spreads = [stdev(each.scores) for each in (first, second) if len(each.scores) > 1 and all(map(math.isfinite, each.scores))]
+    """A difference of scores that chance explains: ERRORS standard errors, the spread over
+    seeds taken of both together; FLOOR where that is less.
+    """
+    spreads = [
+        stdev(each.scores)
+        for each in (first, second)
+        if len(each.scores) > 1 and all(map(math.isfinite, each.scores))
+    ]
     if not spreads:
         return FLOOR
     pooled = math.sqrt(sum(spread**2 for spread in spreads) / len(spreads))
@@ -93,25 +110,49 @@ def noise(first: Candidate, second: Candidate) -> float:
 
 
 def told(choices: Sequence[DepthChoice]) -> list[str]:
-    """A sentence for each stretch of depths with one and the same advice, in the order of depths."""
+    """A sentence for each stretch of depths with one and the same advice, in the order of
+    depths.
+    """
     ordered = sorted(choices, key=lambda each: each.depth)
-    return [_sentence(list(same)) for _, same in groupby(ordered, key=lambda each: None if each.use is None else each.use.label)]
+    return [
+        _sentence(list(same))
+        for _, same in groupby(
+            ordered, key=lambda each: None if each.use is None else each.use.label
+        )
+    ]
 
 
 def _sentence(same: Sequence[DepthChoice]) -> str:
-    where = f"at {_listed([str(each.depth) for each in same])} layer{'' if same[-1].depth == 1 else 's'}"
+    where = (
+        f"at {_listed([str(each.depth) for each in same])} "
+        f"layer{'' if same[-1].depth == 1 else 's'}"
+    )
     use = same[-1].use
     if use is None:
         closest = max((each.best for each in same), key=lambda each: each.learned)
-        return f"{where} nothing of this learned in every seed: the closest is {closest.label}, {closest.learned} of {len(closest.scores)}"
+        return (
+            f"{where} nothing of this learned in every seed: the closest is {closest.label}, "
+            f"{closest.learned} of {len(closest.scores)}"
+        )
     scores = [f"{100 * each.use.score:.0f}" for each in same if each.use is not None]
-    said = f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of {counted(len(use.scores), 'seed')} learned)"
-    rivals = {each.best.label: each.best.score for each in same if each.use is not None and each.best.label != each.use.label}
+    said = (
+        f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of "
+        f"{counted(len(use.scores), 'seed')} learned)"
+    )
+    rivals = {
+        each.best.label: each.best.score
+        for each in same
+        if each.use is not None and each.best.label != each.use.label
+    }
     if rivals:
         label, score = max(rivals.items(), key=lambda pair: pair[1])
         said += f"; {label} has {100 * score:.0f} %, no more than seeds differ"
     failing = list(dict.fromkeys(label for each in same for label in each.failing))
-    return said + (f"; {_listed(failing)} {'does' if len(failing) == 1 else 'do'} not learn in every seed" if failing else "")
+    return said + (
+        f"; {_listed(failing)} {'does' if len(failing) == 1 else 'do'} not learn in every seed"
+        if failing
+        else ""
+    )
 
 
 def _listed(texts: Sequence[str], most: int = 4) -> str:

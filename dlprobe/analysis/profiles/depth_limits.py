@@ -1,6 +1,8 @@
-"""How deep a net can be: where theory says that the error signal leaves its band, where training is said to end, and where it did.
+"""How deep a net can be: where theory says that the error signal leaves its band, where training is
+said to end, and where it did.
 
-Source of the estimate 6 ξ_c: Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, "Deep Information Propagation", §5 (ξ_c: depth scale of the correlation).
+Source of the estimate 6 ξ_c: Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, "Deep Information
+Propagation", §5 (ξ_c: depth scale of the correlation).
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ LEARNED = 0.5  # skill from which a net counts as trained: half-way from guessin
 
 @dataclass(frozen=True)
 class TrainableDepth:
-    """theory: 6 ξ_c, infinite at a critical point, NaN where not derived. measured: greatest depth up to which every net of the grid was trained (0: none);
-    fails_at: the least that was not, None where all were."""
+    """theory: 6 ξ_c, infinite at a critical point, NaN where not derived. measured: greatest depth
+    up to which every net of the grid was trained (0: none);
+    fails_at: the least that was not, None where all were.
+    """
 
     theory: float
     xi_c: float
@@ -33,7 +37,9 @@ class TrainableDepth:
 
 
 def trainable_depth(net: InitialNet, skills: Mapping[int, float]) -> TrainableDepth:
-    """`net`: the deepest of the row. `skills`: by depth the median over seeds of the share of what could be learned."""
+    """`net`: the deepest of the row. `skills`: by depth the median over seeds of the share of
+    what could be learned.
+    """
     xi = correlation_depth(net)
     failed = [depth for depth, skill in skills.items() if not skill >= LEARNED]
     fails_at = min(failed, default=None)
@@ -42,18 +48,24 @@ def trainable_depth(net: InitialNet, skills: Mapping[int, float]) -> TrainableDe
 
 
 def correlation_depth(net: InitialNet) -> float:
-    """ξ_c of the last hidden layer, in layers; NaN where theory does not apply or it is not derived (batch norm, residual sums)."""
+    """ξ_c of the last hidden layer, in layers; NaN where theory does not apply or it is not
+    derived (batch norm, residual sums).
+    """
     if not net.units or not mean_field.predict(net).applicable:
         return math.nan
-    with np.errstate(over="ignore", invalid="ignore"):  # a signal that grows without bound has moments beyond every float
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a signal that grows without bound has moments beyond every float
         found = phase_of(net).xi_c
     return math.inf if found >= CRITICAL else found
 
 
 def breaking_depth(net: InitialNet) -> int | None:
-    """The least depth at which theory's profile leaves the band of `profiles.classify`, of a net at least as deep; None where it never does or says nothing.
+    """The least depth at which theory's profile leaves the band of `profiles.classify`, of a net at
+    least as deep; None where it never does or says nothing.
 
-    Where the net is so deep that it overflows, the deepest half, quarter … of it that theory can treat is looked at.
+    Where the net is so deep that it overflows, the deepest half, quarter … of it that theory can
+    treat is looked at.
     """
     prediction = mean_field.predict(net)
     while not prediction.applicable and len(net.units) > 1:
@@ -62,8 +74,14 @@ def breaking_depth(net: InitialNet) -> int | None:
     if not prediction.applicable:
         return None
     with np.errstate(divide="ignore"):
-        ratios = np.concatenate([[0.0], np.cumsum(0.5 * np.log10(np.asarray(prediction.backward_factors)))])
-    variances = np.nan_to_num(np.asarray(prediction.kappas), nan=mean_field.USUAL_KAPPA) / np.asarray(net.units)
+        ratios = np.concatenate(
+            [[0.0], np.cumsum(0.5 * np.log10(np.asarray(prediction.backward_factors)))]
+        )
+    variances = np.nan_to_num(
+        np.asarray(prediction.kappas), nan=mean_field.USUAL_KAPPA
+    ) / np.asarray(net.units)
     deviations = np.sqrt(np.concatenate([[0.0], np.cumsum(variances)[:-1]])) / (2 * math.log(10))
-    outside = np.flatnonzero(np.abs(ratios) > np.maximum(depth_profiles.DECADES, mean_field.DEVIATIONS * deviations))
+    outside = np.flatnonzero(
+        np.abs(ratios) > np.maximum(depth_profiles.DECADES, mean_field.DEVIATIONS * deviations)
+    )
     return int(outside[0]) + 1 if len(outside) else None

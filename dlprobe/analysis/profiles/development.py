@@ -1,4 +1,6 @@
-"""How the error signal's way through the layers changes as training goes on: does what was broken heal, does what was healthy break, and when."""
+"""How the error signal's way through the layers changes as training goes on: does what was
+broken heal, does what was healthy break, and when.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ LASTING = 2  # stretches that a change must last
 
 @dataclass(frozen=True)
 class Course:
-    """log10 RMS δ_1/RMS δ_n of one seed over training: steps (points,), ratios (points,), medians of stretches of steps; NaN where not finite."""
+    """log10 RMS δ_1/RMS δ_n of one seed over training: steps (points,), ratios (points,),
+    medians of stretches of steps; NaN where not finite.
+    """
 
     steps: Floats
     ratios: Floats
@@ -26,7 +30,9 @@ class Course:
 
 @dataclass(frozen=True)
 class Event:
-    """In how many seeds something happened, and the median of the steps at which it did; NaN where it did in none."""
+    """In how many seeds something happened, and the median of the steps at which it did; NaN
+    where it did in none.
+    """
 
     seeds: int
     step: float
@@ -34,7 +40,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Development:
-    """Medians over seeds at each stretch, (points,). healed: from outside the band to within; relapsed: from within to outside."""
+    """Medians over seeds at each stretch, (points,). healed: from outside the band to within;
+    relapsed: from within to outside.
+    """
 
     steps: Floats
     ratios: Floats
@@ -43,13 +51,21 @@ class Development:
 
 
 def course(steps: npt.ArrayLike, first: npt.ArrayLike, last: npt.ArrayLike) -> Course:
-    """From the error signals of hidden_1 and hidden_n at every recorded step, each (step,). The first step stands alone: it is the initialization."""
+    """From the error signals of hidden_1 and hidden_n at every recorded step, each (step,). The
+    first step stands alone: it is the initialization.
+    """
     when, low, high = (np.asarray(each, dtype=np.float64) for each in (steps, first, last))
     with np.errstate(all="ignore"):
         ratios = np.log10(low) - np.log10(high)
-    groups = [np.arange(1)[: len(when)], *np.array_split(np.arange(1, len(when)), min(POINTS, max(len(when) - 1, 1)))]
+    groups = [
+        np.arange(1)[: len(when)],
+        *np.array_split(np.arange(1, len(when)), min(POINTS, max(len(when) - 1, 1))),
+    ]
     groups = [rows for rows in groups if len(rows)]
-    return Course(np.array([when[rows[0]] for rows in groups]), np.array([_middle(ratios[rows]) for rows in groups]))
+    return Course(
+        np.array([when[rows[0]] for rows in groups]),
+        np.array([_middle(ratios[rows]) for rows in groups]),
+    )
 
 
 def _middle(values: Floats) -> float:
@@ -59,7 +75,9 @@ def _middle(values: Floats) -> float:
 
 
 def changes(found: Course, band: float) -> tuple[float, float]:
-    """(step at which it first came within the band to stay for a while, step at which it first left it for a while); NaN for what did not happen."""
+    """(step at which it first came within the band to stay for a while, step at which it first
+    left it for a while); NaN for what did not happen.
+    """
     within = np.abs(found.ratios) <= band  # NaN is outside
     healed = relapsed = math.nan
     state = bool(len(within)) and bool(within[0])
@@ -80,14 +98,20 @@ def _lasts(within: npt.NDArray[np.bool_], index: int) -> bool:
 
 
 def develop(courses: Sequence[Course], band: float) -> Development:
-    """All seeds together, on the longest one's stretches: a seed that diverged counts where it has been."""
-    longest = max(courses, key=lambda each: len(each.steps), default=Course(np.empty(0), np.empty(0)))
+    """All seeds together, on the longest one's stretches: a seed that diverged counts where it
+    has been.
+    """
+    longest = max(
+        courses, key=lambda each: len(each.steps), default=Course(np.empty(0), np.empty(0))
+    )
     table = np.full((len(courses), len(longest.steps)), np.nan)
     for row, each in enumerate(courses):
         table[row, : len(each.ratios)] = each.ratios
     found = np.array([changes(each, band) for each in courses]).reshape(-1, 2)
     healed, relapsed = (_event(found[:, column]) for column in range(2))
-    return Development(longest.steps, np.array([_middle(column) for column in table.T]), healed, relapsed)
+    return Development(
+        longest.steps, np.array([_middle(column) for column in table.T]), healed, relapsed
+    )
 
 
 def _event(steps: Floats) -> Event:

@@ -1,4 +1,6 @@
-"""Histograms with edges of their own, brought onto one grid, so that they can be drawn side by side."""
+"""Histograms with edges of their own, brought onto one grid, so that they can be drawn side by
+side.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-ROOM = 0.5  # of the distance from the lowest to the highest percentile: how far the picture goes beyond them
+# of the distance from the lowest to the highest percentile: how far the picture goes beyond them
+ROOM = 0.5
 
 
 @dataclass(frozen=True)
 class Densities:
-    """shares (time, row) of the values in rows of equal height from low to high; what lies outside counts to the last row on its side."""
+    """shares (time, row) of the values in rows of equal height from low to high; what lies
+    outside counts to the last row on its side.
+    """
 
     shares: npt.NDArray[np.float64]
     low: float
@@ -22,10 +27,11 @@ class Densities:
 
 
 def densities(counts: Array, edges: Array, percentiles: Array, rows: int) -> Densities | None:
-    """One layer's histograms counts (time, bin), edges (time, bin + 1) and percentiles (time, p) on a common grid; None without finite values.
+    """One layer's histograms counts (time, bin), edges (time, bin + 1) and percentiles (time, p) on
+    a common grid; None without finite values.
 
-    A bin's values are taken as spread evenly over it. The grid goes from the lowest to the highest percentile and a bit beyond, so that a few far values
-    do not hide the rest.
+    A bin's values are taken as spread evenly over it. The grid goes from the lowest to the highest
+    percentile and a bit beyond, so that a few far values do not hide the rest.
     """
     known = np.isfinite(edges).all(axis=1) & np.isfinite(percentiles).all(axis=1)
     if not known.any():

@@ -17,7 +17,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Flow:
-    """activation_variance, error_signal_rms: (n,) of the hidden layers, nearest the input first; gradient_rms: (n + 1,), the output layer's last.
+    """activation_variance, error_signal_rms: (n,) of the hidden layers, nearest the input first;
+    gradient_rms: (n + 1,), the output layer's last.
 
     NaN where it was not recorded.
     """
@@ -38,7 +39,8 @@ def flow_of(row: StepRow) -> Flow:
 
 
 def median_flow(flows: Sequence[Flow]) -> Flow:
-    """The median over seeds, layer by layer; seeds without record, or of another depth than most, are left out.
+    """The median over seeds, layer by layer; seeds without record, or of another depth than most,
+    are left out.
 
     >>> one, two = (Flow(np.full(1, v), np.full(2, v), np.full(1, v)) for v in (1.0, 100.0))
     >>> median_flow([one, two, NOTHING]).gradient_rms.tolist()
@@ -49,4 +51,6 @@ def median_flow(flows: Sequence[Flow]) -> Flow:
         return NOTHING
     usual = max(set(sizes), key=sizes.count)
     known = [flow for flow in flows if len(flow.gradient_rms) == usual]
-    return Flow(*(seed_medians([getattr(flow, field.name) for flow in known]) for field in fields(Flow)))
+    return Flow(
+        *(seed_medians([getattr(flow, field.name) for flow in known]) for field in fields(Flow))
+    )

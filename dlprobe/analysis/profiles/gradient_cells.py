@@ -1,4 +1,6 @@
-"""What the vanishing/exploding-gradient experiment concludes from the seeds of one cell: profiles at initialization and after training, beside theory."""
+"""What the vanishing/exploding-gradient experiment concludes from the seeds of one cell:
+profiles at initialization and after training, beside theory.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ EMPTY = Course(np.empty(0), np.empty(0))
 class SeedResult:
     """One run of a cell. `first` and `last`: the first and last recorded step; None if none.
 
-    `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are of the end of training; NaN where unknown.
-    `skill`: share of what could be learned on the training part, 0 for guessing the largest class (or the mean), 1 for no error. `course`: how the ratio ran.
+    `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are
+    of the end of training; NaN where unknown.
+    `skill`: share of what could be learned on the training part, 0 for guessing the largest class
+        (or the mean), 1 for no error. `course`: how the ratio ran.
     """
 
     seed: int
@@ -46,8 +50,8 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class Moment:
-    """The profiles of a cell at one moment; arrays are medians over seeds per hidden layer, factors (hidden − 1,) of mean squares. because: the factors of one
-    layer in words.
+    """The profiles of a cell at one moment; arrays are medians over seeds per hidden layer, factors
+    (hidden − 1,) of mean squares. because: the factors of one layer in words.
     """
 
     log10_error_signal_ratio: SeedRange
@@ -65,7 +69,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class CellResult:
-    """A cell's verdict (at initialization, or what training came to where that says more), with the profiles behind it and theory's prediction."""
+    """A cell's verdict (at initialization, or what training came to where that says more), with
+    the profiles behind it and theory's prediction.
+    """
 
     seeds: tuple[int, ...]
     initial: Moment
@@ -83,7 +89,9 @@ class CellResult:
 def summarize(results: Sequence[SeedResult], net: mean_field.InitialNet) -> CellResult:
     """Judge one cell from its seeds. `net` is what theory sees of it."""
     prediction = mean_field.predict(net)
-    initial = moment([(r.first, r.diverged if r.diverged_at_start else "") for r in results], net, prediction)
+    initial = moment(
+        [(r.first, r.diverged if r.diverged_at_start else "") for r in results], net, prediction
+    )
     final = moment([(r.last, r.diverged) for r in results], net, prediction)
     verdict, reason = conclude(initial.verdict, results)
     return CellResult(
@@ -102,21 +110,41 @@ def summarize(results: Sequence[SeedResult], net: mean_field.InitialNet) -> Cell
 
 
 def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
-    """The cell's verdict is that of initialization, where the cause lies; a net that starts unbroken and ends non-finite in most seeds is diverged."""
+    """The cell's verdict is that of initialization, where the cause lies; a net that starts
+    unbroken and ends non-finite in most seeds is diverged.
+    """
     lost = [r for r in results if r.diverged and not r.diverged_at_start]
-    note = f"{len(lost)} of {counted(len(results), 'run')} became non-finite while training, first at {lost[0].diverged}" if lost else ""
+    note = (
+        (
+            f"{len(lost)} of {counted(len(results), 'run')} became non-finite while training, "
+            f"first at {lost[0].diverged}"
+        )
+        if lost
+        else ""
+    )
     if initial.verdict not in depth_profiles.BROKEN and 2 * len(lost) > len(results):
         return "diverged", note
     return initial.verdict, "; ".join(filter(None, (initial.reason, note)))
 
 
-def moment(seeds: Sequence[tuple[StepRow | None, str]], net: mean_field.InitialNet, prediction: mean_field.Prediction) -> Moment:
-    """Profiles, factors and verdict over seeds at one moment; each seed gives its row (or None) and where it diverged."""
+def moment(
+    seeds: Sequence[tuple[StepRow | None, str]],
+    net: mean_field.InitialNet,
+    prediction: mean_field.Prediction,
+) -> Moment:
+    """Profiles, factors and verdict over seeds at one moment; each seed gives its row (or None)
+    and where it diverged.
+    """
     hidden = len(net.units)
     tables = [StepRow.blank(hidden + 1) if row is None else row for row, _ in seeds]
-    judged = [judge(table, where, net, prediction) for table, (_, where) in zip(tables, seeds, strict=True)]
+    judged = [
+        judge(table, where, net, prediction)
+        for table, (_, where) in zip(tables, seeds, strict=True)
+    ]
     parts = [each.decomposition for each in judged]
-    ratios = depth_profiles.seed_range([depth_profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables])
+    ratios = depth_profiles.seed_range(
+        [depth_profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables]
+    )
     decay, depth = mean_field.per_layer(ratios.median, max(hidden - 1, 0))
     return Moment(
         ratios,
@@ -133,8 +161,12 @@ def moment(seeds: Sequence[tuple[StepRow | None, str]], net: mean_field.InitialN
     )
 
 
-def judge(row: StepRow, diverged: str, net: mean_field.InitialNet, prediction: mean_field.Prediction) -> RowVerdict:
-    """One seed's verdict, with κ of the predicted preactivations where theory applies and of the measured ones elsewhere."""
+def judge(
+    row: StepRow, diverged: str, net: mean_field.InitialNet, prediction: mean_field.Prediction
+) -> RowVerdict:
+    """One seed's verdict, with κ of the predicted preactivations where theory applies and of
+    the measured ones elsewhere.
+    """
     return judge_row(
         row,
         net.units,

@@ -1,4 +1,6 @@
-"""The verdict on one recorded step: every command judges a profile of error signals through `judge_row`, and names a divergence through `where_diverged`."""
+"""The verdict on one recorded step: every command judges a profile of error signals through
+`judge_row`, and names a divergence through `where_diverged`.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,10 @@ def judge_row(
     """Judge the hidden layers of one recorded step.
 
     * units: (n,) widths of the hidden layers
-    * activations: (n,) of the hidden layers; None where they are not known, so that the usual κ is assumed
-    * norm_before: whether a normalization stands before the activation, which leaves the preactivation's mean square at 1
+    * activations: (n,) of the hidden layers; None where they are not known, so that the usual κ is
+      assumed
+    * norm_before: whether a normalization stands before the activation, which leaves the
+      preactivation's mean square at 1
     * kappas: (n,) predicted κ of each layer; None: κ at the measured mean squares
     * diverged: where the run became non-finite, see `where_diverged`; empty where it did not
     * names: (n,) of the hidden layers; None: hidden_1 … hidden_n
@@ -53,7 +57,9 @@ def judge_row(
     )
     if kappas is None:
         squares = np.ones(len(units)) if norm_before else hidden["preactivation_mean_square"]
-        kappas = None if activations is None else mean_field.kappas_at(activations, squares.tolist())
+        kappas = (
+            None if activations is None else mean_field.kappas_at(activations, squares.tolist())
+        )
     with np.errstate(over="ignore"):  # huge activations of a net that diverges
         mean_square = hidden["activation_variance"] + hidden["activation_mean"] ** 2
     verdict = classify(
@@ -73,17 +79,19 @@ def judge_row(
 def nonfinite_layers(counts: npt.ArrayLike, side: str) -> npt.NDArray[np.int64]:
     """Indices of the layers with non-finite elements, the one in which they began first.
 
-    counts: (layer,) elements that are not finite, NaN where they were not counted. side: `forward`, a pass that runs towards the output, or `backward`.
+    counts: (layer,) elements that are not finite, NaN where they were not counted. side: `forward`,
+        a pass that runs towards the output, or `backward`.
 
     >>> nonfinite_layers([0, 2, 5], "forward").tolist(), nonfinite_layers([3, 2, 0], "backward").tolist()
     ([1, 2], [1, 0])
-    """
+    """  # noqa: E501
     touched = np.flatnonzero(np.nan_to_num(np.asarray(counts, np.float64)) > 0)
     return touched if side == "forward" else touched[::-1]
 
 
 def where_diverged(row: StepRow | None, names: Sequence[str]) -> str:
-    """Step and layer of the first non-finite number of a run that diverged, `step 12, forward in hidden_3`.
+    """Step and layer of the first non-finite number of a run that diverged, `step 12, forward in
+    hidden_3`.
 
     row: the last recorded step, None where none was. names: (layer,), the output layer included.
     """

@@ -1,4 +1,6 @@
-"""The depth profiles and verdicts of one run, at its first and its last recorded step, with theory beside the first."""
+"""The depth profiles and verdicts of one run, at its first and its last recorded step, with
+theory beside the first.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,16 @@ from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
 LEAST_KAPPA = 2.0  # of a linear activation; all others have more
-FEWEST_UNITS = 16  # of layers whose width is not known: nets that narrow fluctuate so much that no wider one is accused by chance
+# of layers whose width is not known: nets that narrow fluctuate so much that no wider one is
+# accused by chance
+FEWEST_UNITS = 16
 
 
 @dataclass(frozen=True)
 class StepProfile:
-    """One recorded step; `step` is counted from 0 and describes the net before its update. factors: what the error signal's way is made of."""
+    """One recorded step; `step` is counted from 0 and describes the net before its update.
+    factors: what the error signal's way is made of.
+    """
 
     step: int
     flow: Flow
@@ -35,9 +41,11 @@ class StepProfile:
 
 @dataclass(frozen=True)
 class RunProfile:
-    """A run's hidden layers, its first and last recorded step (the same one where only one was recorded), and what theory says of the first.
+    """A run's hidden layers, its first and last recorded step (the same one where only one was
+    recorded), and what theory says of the first.
 
-    `theory` is None where the file names parts that this dlprobe does not have, or does not say enough.
+    `theory` is None where the file names parts that this dlprobe does not have, or does not say
+    enough.
     """
 
     layers: tuple[str, ...]
@@ -47,24 +55,34 @@ class RunProfile:
 
 
 def run_profile(run: Run) -> RunProfile | None:
-    """The profiles of a run; None where no step or no error signal was recorded. Raises RunFileError where the file is damaged."""
+    """The profiles of a run; None where no step or no error signal was recorded. Raises
+    RunFileError where the file is damaged.
+    """
     if not _has_steps(run):
         return None
-    specs, names = activations_of(run), tuple(run.layers.names[index] for index in run.hidden_layers)
+    specs, names = (
+        activations_of(run),
+        tuple(run.layers.names[index] for index in run.hidden_layers),
+    )
     first, last = (step_profile(run, row, specs) for row in (0, -1))
     return RunProfile(names, first, last, predicted(run, specs))
 
 
 def verdict_names(run: Run) -> tuple[str, str] | None:
-    """The verdicts of `run_profile` alone, without the numbers that take long: what theory says, and κ of every layer where no κ could change the verdict.
+    """The verdicts of `run_profile` alone, without the numbers that take long: what theory says,
+    and κ of every layer where no κ could change the verdict.
 
-    The band grows with κ, and κ = 3 E φ'⁴/(E φ'²)² − 1 is 2 or more (Jensen): what is level within the band of κ = 2 is level.
+    The band grows with κ, and κ = 3 E φ'⁴/(E φ'²)² − 1 is 2 or more (Jensen): what is level within
+    the band of κ = 2 is level.
     """
     if not _has_steps(run):
         return None
     specs = activations_of(run)
     quick = {row: step_profile(run, row, specs, LEAST_KAPPA).verdict.verdict for row in (0, -1)}
-    first, last = (step_profile(run, row, specs).verdict.verdict if verdict in BROKEN else verdict for row, verdict in quick.items())
+    first, last = (
+        step_profile(run, row, specs).verdict.verdict if verdict in BROKEN else verdict
+        for row, verdict in quick.items()
+    )
     return first, last
 
 
@@ -73,13 +91,21 @@ def _has_steps(run: Run) -> bool:
 
 
 def can_be_judged(run: Run, index: int) -> bool:
-    """Whether a row has an error signal; the last one of a run that diverged may have none, and that is its verdict."""
+    """Whether a row has an error signal; the last one of a run that diverged may have none, and
+    that is its verdict.
+    """
     row = run.row(index)
-    return row.is_recorded("error_signal_rms") or (run.status == "diverged" and row.step == run.steps[-1])
+    return row.is_recorded("error_signal_rms") or (
+        run.status == "diverged" and row.step == run.steps[-1]
+    )
 
 
-def step_profile(run: Run, index: int, activations: Sequence[Spec] | None, kappa: float | None = None) -> StepProfile:
-    """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed. kappa: that of all layers, in place of the measured ones."""
+def step_profile(
+    run: Run, index: int, activations: Sequence[Spec] | None, kappa: float | None = None
+) -> StepProfile:
+    """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed.
+    kappa: that of all layers, in place of the measured ones.
+    """
     row = run.row(index)
     layers = [run.layer_facts[each] for each in run.hidden_layers]
     units = widths(layers)
@@ -94,38 +120,64 @@ def step_profile(run: Run, index: int, activations: Sequence[Spec] | None, kappa
         names=[layer.name for layer in layers],
     )
     verdict = judged.verdict
-    if len(layers) > 1 and verdict.verdict != "diverged" and any(layer.units is None for layer in layers):
-        verdict = replace(verdict, reason=f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how wide they are)")
+    if (
+        len(layers) > 1
+        and verdict.verdict != "diverged"
+        and any(layer.units is None for layer in layers)
+    ):
+        verdict = replace(
+            verdict,
+            reason=(
+                f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how "
+                "wide they are)"
+            ),
+        )
     return StepProfile(row.step, flow_of(row), verdict, judged.decomposition)
 
 
 def widths(layers: Sequence[LayerFacts]) -> list[int]:
-    """Units of each layer; where they are not known FEWEST_UNITS, whose band is wider than that of any wider net."""
+    """Units of each layer; where they are not known FEWEST_UNITS, whose band is wider than that
+    of any wider net.
+    """
     return [FEWEST_UNITS if layer.units is None else layer.units for layer in layers]
 
 
 def activations_of(run: Run) -> list[Spec] | None:
-    """The activations of the hidden layers; None where the file names one that this dlprobe does not have, or does not say."""
+    """The activations of the hidden layers; None where the file names one that is not
+    known here, or does not say.
+    """
     try:
-        return [parse_spec("activation", run.layer_facts[index].activation or "") for index in run.hidden_layers]
+        return [
+            parse_spec("activation", run.layer_facts[index].activation or "")
+            for index in run.hidden_layers
+        ]
     except ConfigError:  # written by a dlprobe that knows more, or by a program that says less
         return None
 
 
 def predicted(run: Run, activations: Sequence[Spec] | None) -> mean_field.Prediction | None:
-    """What theory says of the run's net before its first step, from the layer table and the measured input mean square."""
+    """What theory says of the run's net before its first step, from the layer table and the
+    measured input mean square.
+    """
     net = initial_net(run, activations)
     return None if net is None else mean_field.predict(net)
 
 
 def initial_net(run: Run, activations: Sequence[Spec] | None) -> mean_field.InitialNet | None:
-    """The run's net before its first step; None where the file does not say enough, names parts that this dlprobe does not have, or has no hidden layer."""
+    """The run's net before its first step; None where the file does not say enough, names parts
+    that this dlprobe does not have, or has no hidden layer.
+    """
     layers, config = [run.layer_facts[index] for index in run.hidden_layers], run.configuration
     if not layers or activations is None or config is None:
         return None
     first = layers[0]
     units = [layer.units for layer in layers if layer.units is not None]
-    if first.fan_in is None or first.initializer is None or first.bias_initializer is None or len(units) < len(layers):
+    if (
+        first.fan_in is None
+        or first.initializer is None
+        or first.bias_initializer is None
+        or len(units) < len(layers)
+    ):
         return None
     norm, biases, init = first.normalization, first.bias_initializer, first.initializer
     try:
@@ -137,7 +189,9 @@ def initial_net(run: Run, activations: Sequence[Spec] | None) -> mean_field.Init
             _input_mean_square(run),
             bias=bool(biases),
             bias_initializer=None if biases in ("", init) else parse_spec("initializer", biases),
-            normalization=None if norm in ("none", None) else parse_spec("normalization", norm).name,
+            normalization=None
+            if norm in ("none", None)
+            else parse_spec("normalization", norm).name,
             position=first.norm_position or "before",
             residual=_residuals(layers),
             perturbations=mean_field.Perturbations.of(config.model),
@@ -148,8 +202,13 @@ def initial_net(run: Run, activations: Sequence[Spec] | None) -> mean_field.Init
 
 
 def _residuals(layers: Sequence[LayerFacts]) -> list[Spec | None]:
-    """The residual connections of some layers. Raises ConfigError for one that this dlprobe does not know."""
-    return [None if layer.residual in ("none", None) else parse_spec("residual", layer.residual) for layer in layers]
+    """The residual connections of some layers. Raises ConfigError for one that is not
+    known here.
+    """
+    return [
+        None if layer.residual in ("none", None) else parse_spec("residual", layer.residual)
+        for layer in layers
+    ]
 
 
 def _input_mean_square(run: Run) -> float:

@@ -1,4 +1,6 @@
-"""Every recorded statistic as layers by stretches of steps, few enough to be drawn; a long run is read from its summary levels."""
+"""Every recorded statistic as layers by stretches of steps, few enough to be drawn; a long run
+is read from its summary levels.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ from dlprobe.runs import Run
 COLUMNS = 256  # of a map
 LARGEST = 200_000  # numbers of all maps together, so that a page of many layers stays below 1 MB
 FEWEST = 32  # columns, however many layers there are
-READ = 4096  # rows or bins of one statistic that are read at most, unless the coarsest level has more
+READ = (
+    4096  # rows or bins of one statistic that are read at most, unless the coarsest level has more
+)
 
 
 @dataclass(frozen=True)
 class StepMaps:
-    """steps: int64 (column,), the first recorded step of each stretch; values by statistic: float64 (column, layer), means, NaN where there are none."""
+    """steps: int64 (column,), the first recorded step of each stretch; values by statistic:
+    float64 (column, layer), means, NaN where there are none.
+    """
 
     steps: npt.NDArray[np.int64]
     layers: tuple[str, ...]
@@ -28,8 +34,12 @@ class StepMaps:
 
 
 def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
-    """The maps of these statistics, or of all that were recorded; None where there is no step. Raises RunFileError where the file is damaged."""
-    chosen = run.statistics if names is None else tuple(name for name in names if name in run.statistics)
+    """The maps of these statistics, or of all that were recorded; None where there is no step.
+    Raises RunFileError where the file is damaged.
+    """
+    chosen = (
+        run.statistics if names is None else tuple(name for name in names if name in run.statistics)
+    )
     rows, layers = len(run.steps), run.layers.names
     if not rows or not chosen:
         return None
@@ -37,16 +47,21 @@ def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
     factor = next((each for each in (1, *LEVEL_FACTORS) if rows <= READ * each), LEVEL_FACTORS[-1])
     starts = run.steps[::factor]
     every = -(-len(starts) // columns)
-    found = {name: _means(run.statistic(name) if factor == 1 else run.level(name, factor).mean, every) for name in chosen}
+    found = {
+        name: _means(run.statistic(name) if factor == 1 else run.level(name, factor).mean, every)
+        for name in chosen
+    }
     return StepMaps(starts[::every], layers, found)
 
 
 def _means(values: npt.NDArray[Any], every: int) -> npt.NDArray[np.float64]:
-    """Means over `every` neighbouring rows (row, layer) → (column, layer), NaN left out; a stretch with an infinite value is infinite."""
+    """Means over `every` neighbouring rows (row, layer) → (column, layer), NaN left out; a
+    stretch with an infinite value is infinite.
+    """
     starts = np.arange(0, len(values), every)
     known = ~np.isnan(values)
     with np.errstate(all="ignore"):
-        means: npt.NDArray[np.float64] = np.add.reduceat(np.where(known, values, 0).astype(np.float64), starts) / np.add.reduceat(
-            known.astype(np.float64), starts
-        )
+        means: npt.NDArray[np.float64] = np.add.reduceat(
+            np.where(known, values, 0).astype(np.float64), starts
+        ) / np.add.reduceat(known.astype(np.float64), starts)
     return means

@@ -1,11 +1,16 @@
-"""How far one net of finite width strays from the two recursions: variances over random nets, to first order in 1/width, of a single input's norms.
+"""How far one net of finite width strays from the two recursions: variances over random nets, to
+first order in 1/width, of a single input's norms.
 
-Every layer adds noise of its own (averages over N units instead of all) and hands on what came in. A layer that got a larger signal answers with another
-mean square and with other slopes, so the error signal strays twice: by its own noise, and because the preactivations it meets are off. Where slopes and
-signal grow together (GELU, SiLU, Mish with He's weights) the second is the larger by far; where they oppose each other (tanh) they partly cancel.
+Every layer adds noise of its own (averages over N units instead of all) and hands on what came in.
+A layer that got a larger signal answers with another mean square and with other slopes, so the
+error signal strays twice: by its own noise, and because the preactivations it meets are off. Where
+slopes and signal grow together (GELU, SiLU, Mish with He's weights) the second is the larger by
+far; where they oppose each other (tanh) they partly cancel.
 
-The state behind a layer is (δm/√s, δs/s), m = E a and s = E a², of which the variance P is carried forward; for the error signal the sensitivities to
-that state are carried backward. Source: the Gaussian fluctuations of Hanin & Nica 2020 and Roberts, Yaida & Hanin 2022, written for mean squares.
+The state behind a layer is (δm/√s, δs/s), m = E a and s = E a², of which the variance P is carried
+forward; for the error signal the sensitivities to that state are carried backward. Source: the
+Gaussian fluctuations of Hanin & Nica 2020 and Roberts, Yaida & Hanin 2022, written for mean
+squares.
 """
 
 from __future__ import annotations
@@ -30,9 +35,11 @@ USUAL_KURTOSIS = 3.0  # E a⁴/(E a²)² of what is not known better
 
 @dataclass(frozen=True)
 class Spread:
-    """Per hidden layer (n,): variance of ln E a_l²; variance of ln δ_l²/δ_n² and how much its mean lies above that of infinitely wide layers.
+    """Per hidden layer (n,): variance of ln E a_l²; variance of ln δ_l²/δ_n² and how much its mean
+    lies above that of infinitely wide layers.
 
-    rough_from: the first layer (1 for hidden_1) from which fluctuations are too large, and grow, for first order; 0: none.
+    rough_from: the first layer (1 for hidden_1) from which fluctuations are too large, and grow,
+        for first order; 0: none.
     """
 
     activation: tuple[float, ...]
@@ -43,9 +50,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class _Own:
-    """What a layer makes of z, before a residual sum: E y and E y², how they move with ln q, and one unit's noise.
+    """What a layer makes of z, before a residual sum: E y and E y², how they move with ln q, and
+    one unit's noise.
 
-    covariance: of y and y². slope_noise: of ln slope beyond κ; with: its covariance with y and y². slope_move: d ln slope/d ln q.
+    covariance: of y and y². slope_noise: of ln slope beyond κ; with: its covariance with y and y².
+        slope_move: d ln slope/d ln q.
     """
 
     signal: Signal
@@ -58,7 +67,9 @@ class _Own:
 
 @dataclass(frozen=True)
 class _Response:
-    """One layer: state ← carry·state + push·δln q + noise, δln q = gain·(δm/√s, δs/s + mask noise). share: of dL/da² that goes through the layer."""
+    """One layer: state ← carry·state + push·δln q + noise, δln q = gain·(δm/√s, δs/s + mask
+    noise). share: of dL/da² that goes through the layer.
+    """
 
     units: int
     gain: Floats
@@ -75,25 +86,36 @@ class _Response:
 
 
 def spread(net: InitialNet, layers: Sequence[Layer]) -> Spread:
-    """The fluctuations of a net that theory treats; where a moment left what a float holds, the part of each layer's own noise only."""
+    """The fluctuations of a net that theory treats; where a moment left what a float holds, the
+    part of each layer's own noise only.
+    """
     with np.errstate(all="ignore"):
         layers = [_lenient(layer) for layer in layers]
         responses = _responses(net, layers)
         states = _forward(responses, net.features)
         full, plain = _backward(responses, states), _own_noise(responses)
         extra = coherent_shares(net, layers)
-    variance = [(value if math.isfinite(value) and value >= 0.0 else usual) for value, usual in zip(full, plain, strict=True)]
+    variance = [
+        (value if math.isfinite(value) and value >= 0.0 else usual)
+        for value, usual in zip(full, plain, strict=True)
+    ]
     added = [_of_log(share) for share in extra]
     return Spread(
-        activation=tuple(0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]),  # what rounding leaves of a saturated net
+        activation=tuple(
+            0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]
+        ),  # what rounding leaves of a saturated net
         error_signal=tuple(value + more for value, (_, more) in zip(variance, added, strict=True)),
-        error_signal_shift=tuple(more - value / 2.0 for value, (more, _) in zip(plain, added, strict=True)),
+        error_signal_shift=tuple(
+            more - value / 2.0 for value, (more, _) in zip(plain, added, strict=True)
+        ),
         rough_from=_rough_from(responses, states[1:]),
     )
 
 
 def _lenient(layer: Layer) -> Layer:
-    """The same numbers as NumPy's, of which powers overflow to infinity and quotients by 0 are no errors."""
+    """The same numbers as NumPy's, of which powers overflow to infinity and quotients by 0 are
+    no errors.
+    """
     return replace(
         layer,
         q=np.float64(layer.q),
@@ -103,17 +125,26 @@ def _lenient(layer: Layer) -> Layer:
 
 
 def _rough_from(responses: Sequence[_Response], states: Sequence[Matrix]) -> int:
-    """Where ln E a² has a variance above 1 that is more than twice what the layers add: q moves, and what moves with it is curved."""
+    """Where ln E a² has a variance above 1 that is more than twice what the layers add: q
+    moves, and what moves with it is curved.
+    """
     added = np.cumsum([each.noise[1, 1] / each.units for each in responses])
-    rough = [index for index, state in enumerate(states) if state[1, 1] > max(LARGE, 2.0 * added[index])]
+    rough = [
+        index for index, state in enumerate(states) if state[1, 1] > max(LARGE, 2.0 * added[index])
+    ]
     return rough[0] + 1 if rough else 0
 
 
 def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
     random = net.perturbations
-    slopes = [layer.slope * (1.0 if scale is None else scale**2) for layer, scale in zip(layers, net.scales, strict=True)]
+    slopes = [
+        layer.slope * (1.0 if scale is None else scale**2)
+        for layer, scale in zip(layers, net.scales, strict=True)
+    ]
     found, source, kurtosis = [], Signal(0.0, net.input_mean_square), USUAL_KURTOSIS
-    for index, (layer, scale, passed) in enumerate(zip(layers, net.scales, propagation.through(net, slopes), strict=True)):
+    for index, (layer, scale, passed) in enumerate(
+        zip(layers, net.scales, propagation.through(net, slopes), strict=True)
+    ):
         keep = random.keep if index else random.input_keep
         weight = net.fan_in[index] * net.weight_variance[index] / random.weight_keep
         # of δm only weights that sum to 0 know: E a² − (E a)² reaches them
@@ -140,21 +171,36 @@ def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
             )
         )
         source = layer.signal
-        kurtosis = layer.inside.value_kappa + 1.0 if scale is None and net.normalization is None else USUAL_KURTOSIS
+        kurtosis = (
+            layer.inside.value_kappa + 1.0
+            if scale is None and net.normalization is None
+            else USUAL_KURTOSIS
+        )
     return found
 
 
 def _own(net: InitialNet, layer: Layer) -> _Own:
     at = layer.inside
-    covariance = np.array([[at.variance, at.third - at.mean * at.mean_square], [0.0, at.fourth - at.mean_square**2]])
+    covariance = np.array(
+        [[at.variance, at.third - at.mean * at.mean_square], [0.0, at.fourth - at.mean_square**2]]
+    )
     covariance[1, 0] = covariance[0, 1]
-    slope_with = np.array([at.value_slopes / at.slope_mean_square - at.mean, at.square_slopes / at.slope_mean_square - at.mean_square])
+    slope_with = np.array(
+        [
+            at.value_slopes / at.slope_mean_square - at.mean,
+            at.square_slopes / at.slope_mean_square - at.mean_square,
+        ]
+    )
     if net.normalization is None:
         moves = (at.mean_growth, at.mean_square_growth * at.q)
-        return _Own(Signal(at.mean, at.mean_square), moves, covariance, 0.0, slope_with, at.slope_growth)
+        return _Own(
+            Signal(at.mean, at.mean_square), moves, covariance, 0.0, slope_with, at.slope_growth
+        )
     if net.position == "after":
         return _behind(at, net.normalization)
-    if net.normalization == "batch":  # each unit by its own variance over the batch: nothing of q is left
+    if (
+        net.normalization == "batch"
+    ):  # each unit by its own variance over the batch: nothing of q is left
         return _Own(Signal(at.mean, at.mean_square), (0.0, 0.0), covariance, 0.0, slope_with, 0.0)
     held = _held(at, net.normalization != "rms")
     for each in held:
@@ -165,9 +211,15 @@ def _own(net: InitialNet, layer: Layer) -> _Own:
 
 
 def _held(at: Moments, centred: bool) -> list[Floats]:
-    """Projections of (φ, φ², ln φ'²) on what a norm over units before the activation holds fixed: Σ z²/√2, and Σ z where it centres."""
-    square = np.array([2.0 * at.mean_growth, 2.0 * at.mean_square_growth, 2.0 * at.slope_growth]) / math.sqrt(2.0)
-    return [square, np.array([at.value_lean, at.square_lean, at.slope_lean])] if centred else [square]
+    """Projections of (φ, φ², ln φ'²) on what a norm over units before the activation holds
+    fixed: Σ z²/√2, and Σ z where it centres.
+    """
+    square = np.array(
+        [2.0 * at.mean_growth, 2.0 * at.mean_square_growth, 2.0 * at.slope_growth]
+    ) / math.sqrt(2.0)
+    return (
+        [square, np.array([at.value_lean, at.square_lean, at.slope_lean])] if centred else [square]
+    )
 
 
 def _behind(at: Moments, name: str) -> _Own:
@@ -180,31 +232,64 @@ def _behind(at: Moments, name: str) -> _Own:
         covariance = np.array([[1.0 - signal.mean**2, 0.0], [0.0, 0.0]])
     else:
         divided, moves = at.variance, grows - 2.0 * at.mean * at.mean_growth
-        central = at.fourth - 4.0 * at.mean * at.third + 6.0 * at.mean**2 * at.mean_square - 3.0 * at.mean**4
+        central = (
+            at.fourth
+            - 4.0 * at.mean * at.third
+            + 6.0 * at.mean**2 * at.mean_square
+            - 3.0 * at.mean**4
+        )
         noise = central / divided**2 - 1.0
-        mixed = (at.square_slopes - 2.0 * at.mean * at.value_slopes) / at.slope_mean_square / divided + at.mean**2 / divided - 1.0
+        mixed = (
+            (at.square_slopes - 2.0 * at.mean * at.value_slopes) / at.slope_mean_square / divided
+            + at.mean**2 / divided
+            - 1.0
+        )
         signal, covariance = Signal(0.0, 1.0), np.zeros((2, 2))
     if name == "batch":
         noise = mixed = 0.0
-    return _Own(signal, (0.0, 0.0), covariance, noise - 2.0 * mixed, np.zeros(2), at.slope_growth - moves / divided)
+    return _Own(
+        signal,
+        (0.0, 0.0),
+        covariance,
+        noise - 2.0 * mixed,
+        np.zeros(2),
+        at.slope_growth - moves / divided,
+    )
 
 
-def _stream(own: _Own, source: Signal, after: float, scale: float | None) -> tuple[Matrix, Floats, Matrix, Floats]:
-    """carry, push, noise of the state behind the layer, and the noise's covariance with that of the slopes; `after`: E a²."""
+def _stream(
+    own: _Own, source: Signal, after: float, scale: float | None
+) -> tuple[Matrix, Floats, Matrix, Floats]:
+    """carry, push, noise of the state behind the layer, and the noise's covariance with that of
+    the slopes; `after`: E a².
+    """
     units = np.array([math.sqrt(after), after])
     if scale is None:
-        return np.zeros((2, 2)), np.array(own.moves) / units, own.covariance / np.outer(units, units), own.slope_with / units
+        return (
+            np.zeros((2, 2)),
+            np.array(own.moves) / units,
+            own.covariance / np.outer(units, units),
+            own.slope_with / units,
+        )
     before = np.array([math.sqrt(source.mean_square), source.mean_square])
     carry = np.array([[1.0, 0.0], [2.0 * scale * own.signal.mean, 1.0]]) * before / units[:, None]
-    # (α y, 2 α a·y + α² y²) of a unit, of y and y²; a·y adds noise of its own, a having E a² − (E a)² left
+    # (α y, 2 α a·y + α² y²) of a unit, of y and y²; a·y adds noise of its own, a having E a² − (E
+    # a)² left
     mix = np.array([[scale, 0.0], [2.0 * scale * source.mean, scale**2]])
     noise = mix @ own.covariance @ mix.T
     noise[1, 1] += 4.0 * scale**2 * source.variance * own.signal.variance
-    return carry, mix @ np.array(own.moves) / units, noise / np.outer(units, units), mix @ own.slope_with / units
+    return (
+        carry,
+        mix @ np.array(own.moves) / units,
+        noise / np.outer(units, units),
+        mix @ own.slope_with / units,
+    )
 
 
 def _forward(responses: Sequence[_Response], features: int) -> list[Matrix]:
-    """P of the input, whose mean strays by 1/features and whose mean square is known, and behind every layer."""
+    """P of the input, whose mean strays by 1/features and whose mean square is known, and
+    behind every layer.
+    """
     found = [np.diag([1.0 / features, 0.0])]
     for each in responses:
         whole = each.carry + np.outer(each.push, each.gain)
@@ -214,7 +299,9 @@ def _forward(responses: Sequence[_Response], features: int) -> list[Matrix]:
 
 
 def _own_noise(responses: Sequence[_Response]) -> list[float]:
-    """Variance of ln δ_l²/δ_n² by each layer's own noise: slopes at l, the steps above it, less (or, at a residual sum, more) the slopes at n."""
+    """Variance of ln δ_l²/δ_n² by each layer's own noise: slopes at l, the steps above it, less
+    (or, at a residual sum, more) the slopes at n.
+    """
     last, found = responses[-1], [0.0]
     steps = (last.step + last.own if last.share < 1.0 else 0.0) / last.units
     for each in reversed(responses[:-1]):
@@ -224,33 +311,48 @@ def _own_noise(responses: Sequence[_Response]) -> list[float]:
 
 
 def _backward(responses: Sequence[_Response], states: Sequence[Matrix]) -> list[float]:
-    """The whole variance of ln δ_l²/δ_n²: with λ, what it changes by per state of a layer below, all noises at l and above, and P below l."""
+    """The whole variance of ln δ_l²/δ_n²: with λ, what it changes by per state of a layer
+    below, all noises at l and above, and P below l.
+    """
     last = responses[-1]
     follow, above = _pass(last, np.zeros(2), last.slope_move * (last.share - 1.0), last.share - 1.0)
     found, plain = [0.0], _own_noise(responses)
     for index in range(len(responses) - 2, -1, -1):
         here = responses[index]
         sensitivity, extra = _pass(here, follow, here.slope_move, 1.0)
-        found.insert(0, plain[index] + above + extra + float(sensitivity @ states[index] @ sensitivity))
+        found.insert(
+            0, plain[index] + above + extra + float(sensitivity @ states[index] @ sensitivity)
+        )
         follow, extra = _pass(here, follow, here.slope_move * here.share, here.share)
         above += extra
     return found
 
 
-def _pass(here: _Response, follow: Floats, slope_move: float, weight: float) -> tuple[Floats, float]:
-    """From the sensitivity to the state behind a layer to that of the state before it, and what the layer's noises add. weight: of its slopes' noise."""
+def _pass(
+    here: _Response, follow: Floats, slope_move: float, weight: float
+) -> tuple[Floats, float]:
+    """From the sensitivity to the state behind a layer to that of the state before it, and what
+    the layer's noises add. weight: of its slopes' noise.
+    """
     pulled = slope_move + float(follow @ here.push)
-    noises = float(follow @ here.noise @ follow) + 2.0 * weight * float(follow @ here.slope_with) + weight**2 * here.slope_noise
+    noises = (
+        float(follow @ here.noise @ follow)
+        + 2.0 * weight * float(follow @ here.slope_with)
+        + weight**2 * here.slope_noise
+    )
     masks = (pulled * float(here.gain[1])) ** 2 * here.mask
     return here.carry.T @ follow + pulled * here.gain, noises / here.units + masks
 
 
 def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:
-    """Per layer what E δ_l²/E δ_n² gains in a residual net of finite width, as a share of itself; 0 elsewhere.
+    """Per layer what E δ_l²/E δ_n² gains in a residual net of finite width, as a share of itself; 0
+    elsewhere.
 
-    Weights have mean zero, but given what they make of a they have not: E[W_ji f(z_i)] = Var(W)·a_j·E f'(z_i) (Stein). Each layer so adds to D = dL/da a
-    multiple of a/N, of S = Σ D_i and T = Σ a_i D_i. That is 1/N of D; but S and T keep or grow while E D² relative to E a² falls (in a homogeneous net T
-    is the same at every layer, by Euler), and in a deep ReLU stream they overtake the rest. Followed here: d = E D² and K = E (S, T)(S, T)ᵀ/N.
+    Weights have mean zero, but given what they make of a they have not: E[W_ji f(z_i)] =
+    Var(W)·a_j·E f'(z_i) (Stein). Each layer so adds to D = dL/da a multiple of a/N, of S = Σ D_i
+    and T = Σ a_i D_i. That is 1/N of D; but S and T keep or grow while E D² relative to E a² falls
+    (in a homogeneous net T is the same at every layer, by Euler), and in a deep ReLU stream they
+    overtake the rest. Followed here: d = E D² and K = E (S, T)(S, T)ᵀ/N.
     """
     if net.normalization is not None or any(scale is None for scale in net.scales[1:]):
         return [0.0] * len(layers)
@@ -261,28 +363,45 @@ def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:
         source, gain = layers[index - 1].signal, _gain(net, layers, index)
         back, pull = _drift(net, layers, index)
         ahead = np.array([source.mean, source.mean_square])
-        added = float(source.mean_square * pull @ sums @ pull + 2.0 * back[1] @ sums @ pull) / net.units[index]
+        added = (
+            float(source.mean_square * pull @ sums @ pull + 2.0 * back[1] @ sums @ pull)
+            / net.units[index]
+        )
         step = back + np.outer(ahead, pull)
-        sums = step @ sums @ step.T + gain * whole * np.array([[1.0, source.mean], [source.mean, source.mean_square]])
+        sums = step @ sums @ step.T + gain * whole * np.array(
+            [[1.0, source.mean], [source.mean, source.mean_square]]
+        )
         whole, rest = whole * (1.0 + gain) + added, rest * (1.0 + gain)
-        found.insert(0, max(whole / rest - 1.0, 0.0) if math.isfinite(whole) and rest > 0.0 else 0.0)
+        found.insert(
+            0, max(whole / rest - 1.0, 0.0) if math.isfinite(whole) and rest > 0.0 else 0.0
+        )
     return found
 
 
 def _gain(net: InitialNet, layers: Sequence[Layer], index: int) -> float:
     """What goes through a layer, as a share of E D² above it."""
-    return (net.scales[index] or 0.0) ** 2 * _effective(net, index) * layers[index].inside.slope_mean_square
+    return (
+        (net.scales[index] or 0.0) ** 2
+        * _effective(net, index)
+        * layers[index].inside.slope_mean_square
+    )
 
 
 def _effective(net: InitialNet, index: int) -> float:
     """σ_w², dropout and drop-connect included."""
-    return net.fan_in[index] * net.weight_variance[index] / (net.perturbations.weight_keep * net.perturbations.keep)
+    return (
+        net.fan_in[index]
+        * net.weight_variance[index]
+        / (net.perturbations.weight_keep * net.perturbations.keep)
+    )
 
 
 def _drift(net: InitialNet, layers: Sequence[Layer], index: int) -> tuple[Matrix, Floats]:
-    """(S, a·D) of the layer's input a with the D above it, linear in the (S, T) above; and the p, θ of what is added to D: a·(p S + θ T)/N.
+    """(S, a·D) of the layer's input a with the D above it, linear in the (S, T) above; and the p, θ
+    of what is added to D: a·(p S + θ T)/N.
 
-    D_i goes with z_i as far as it goes with a_i + α φ(z_i), whose share of T − m S is taken off on the way to a·D and answers in the second term of θ.
+    D_i goes with z_i as far as it goes with a_i + α φ(z_i), whose share of T − m S is taken off on
+    the way to a·D and answers in the second term of θ.
     """
     at, scale, above = layers[index].inside, net.scales[index] or 0.0, layers[index].signal
     weight = scale * _effective(net, index)

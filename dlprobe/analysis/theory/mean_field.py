@@ -1,9 +1,11 @@
-"""What mean-field theory predicts of a net at initialization, without training it (Poole et al. 2016; Schoenholz et al. 2017).
+"""What mean-field theory predicts of a net at initialization, without training it (Poole et al.
+2016; Schoenholz et al. 2017).
 
-Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1}) · E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n
-the units of a layer and δ the derivative of a sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and
-unstructured inputs. What normalization (batch: Yang et al. 2019), residual sums (Yang & Schoenholz 2017), dropout and noise do to both recursions stands in
-`propagation`.
+Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1})
+· E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n the units of a layer and δ the derivative of a
+sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and
+unstructured inputs. What normalization (batch: Yang et al. 2019), residual sums (Yang & Schoenholz
+2017), dropout and noise do to both recursions stands in `propagation`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ USUAL_KAPPA = 5.0  # ReLU's, the largest of the common activations where they do
 
 @dataclass(frozen=True)
 class Band:
-    """A predicted number with the band in which one net of finite width falls (mean shift ± 4 standard deviations)."""
+    """A predicted number with the band in which one net of finite width falls (mean shift ± 4
+    standard deviations).
+    """
 
     value: float
     low: float
@@ -37,19 +41,24 @@ class Band:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What theory says of the hidden layers at initialization; tuples have one entry per hidden layer, hidden_1 first; NaN where not applicable.
+    """What theory says of the hidden layers at initialization; tuples have one entry per hidden
+    layer, hidden_1 first; NaN where not applicable.
 
-    preactivation_mean_square: q of z as recorded, before a norm that stands before the activation. activation_mean_square, activation_variance: of a,
-    after a norm that stands after the activation; pooled over samples and units.
-    error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l = E δ_l²/E δ_{l+1}².
+    preactivation_mean_square: q of z as recorded, before a norm that stands before the activation.
+        activation_mean_square, activation_variance: of a, after a norm that stands after the
+        activation; pooled over samples and units.
+    error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l
+        = E δ_l²/E δ_{l+1}².
     kappas: (n,), relative variance that one unit of the layer adds to the squared error signal.
-    log_activation_variance: (n,), variance of ln E a² over random nets of these widths, for a single input; log_error_variance: (n,), that of
-    ln δ_l²/δ_n², and log_error_shift: (n,), how far its mean lies above the infinite-width value. See `fluctuations`.
-    log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards
-    the input.
-    e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not
-    change.
-    reason: why theory does not apply, empty where it does. assumptions: sentences to print beside the numbers.
+    log_activation_variance: (n,), variance of ln E a² over random nets of these widths, for a
+        single input; log_error_variance: (n,), that of ln δ_l²/δ_n², and log_error_shift: (n,), how
+        far its mean lies above the infinite-width value. See `fluctuations`.
+    log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor:
+        its geometric mean per layer, of the RMS, towards the input.
+    e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is
+        of the mean square); infinite where it does not change.
+    reason: why theory does not apply, empty where it does. assumptions: sentences to print beside
+        the numbers.
     """
 
     preactivation_mean_square: tuple[float, ...]
@@ -70,21 +79,39 @@ class Prediction:
 
     def error_signal_bands(self) -> list[Band]:
         """RMS δ_l/RMS δ_n of every layer with its finite-width band; (1, 1, 1) for the last."""
-        logs = [math.log10(value) if value > 0.0 else -math.inf for value in self.error_signal_rms_relative]
-        bands = [finite_width_band(*each) for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)]
-        return [Band(value, _power10(band.low), _power10(band.high)) for value, band in zip(self.error_signal_rms_relative, bands, strict=True)]
+        logs = [
+            math.log10(value) if value > 0.0 else -math.inf
+            for value in self.error_signal_rms_relative
+        ]
+        bands = [
+            finite_width_band(*each)
+            for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
+        ]
+        return [
+            Band(value, _power10(band.low), _power10(band.high))
+            for value, band in zip(self.error_signal_rms_relative, bands, strict=True)
+        ]
 
     def activation_bands(self) -> list[Band]:
         """E a² of every layer with its finite-width band."""
         found = []
-        for value, variance in zip(self.activation_mean_square, self.log_activation_variance, strict=True):
+        for value, variance in zip(
+            self.activation_mean_square, self.log_activation_variance, strict=True
+        ):
             spread = DEVIATIONS * math.sqrt(variance)
-            found.append(Band(value, value * math.exp(-variance / 2.0 - spread), value * math.exp(-variance / 2.0 + spread)))
+            found.append(
+                Band(
+                    value,
+                    value * math.exp(-variance / 2.0 - spread),
+                    value * math.exp(-variance / 2.0 + spread),
+                )
+            )
         return found
 
 
 def predict(net: InitialNet) -> Prediction:
-    """Propagate variance forward and the error signal backward through `net`; never raises for a net that theory cannot treat, says why instead.
+    """Propagate variance forward and the error signal backward through `net`; never raises for a
+    net that theory cannot treat, says why instead.
 
     One hidden layer has ratio 0: it is compared with itself.
     """
@@ -104,10 +131,14 @@ def predict(net: InitialNet) -> Prediction:
         preactivation_mean_square=tuple(layer.q for layer in layers),
         activation_mean_square=tuple(layer.signal.mean_square for layer in layers),
         activation_variance=tuple(layer.signal.variance for layer in layers),
-        error_signal_rms_relative=tuple(_power10(math.fsum(logs[index:])) for index in range(len(layers))),
+        error_signal_rms_relative=tuple(
+            _power10(math.fsum(logs[index:])) for index in range(len(layers))
+        ),
         backward_factors=tuple(factors),
         kappas=propagation.step_kappas(net, layers),
-        log10_error_signal_ratio=finite_width_band(ratio, found.error_signal[0], found.error_signal_shift[0]),
+        log10_error_signal_ratio=finite_width_band(
+            ratio, found.error_signal[0], found.error_signal_shift[0]
+        ),
         decay_factor=decay,
         e_folding_depth=depth,
         applicable=True,
@@ -119,30 +150,47 @@ def predict(net: InitialNet) -> Prediction:
 
 
 def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
-    """The band of log10 RMS δ_l/RMS δ_n around its infinite-width value `ratio`, from variance and mean shift of ln δ_l²/δ_n², which is nearly normal.
+    """The band of log10 RMS δ_l/RMS δ_n around its infinite-width value `ratio`, from variance and
+    mean shift of ln δ_l²/δ_n², which is nearly normal.
 
-    This is the law of a single input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
+    This is the law of a single input; a batch of independent inputs averages and fluctuates less,
+    so the band is a conservative one.
     """
-    middle, spread_of = shift / (2.0 * math.log(10.0)), DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0))
+    middle, spread_of = (
+        shift / (2.0 * math.log(10.0)),
+        DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0)),
+    )
     return Band(ratio, ratio + middle - spread_of, ratio + middle + spread_of)
 
 
 def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
-    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets: √(Σ κ_l/N_l)/(2 ln 10), l = 1 … n − 1; a κ of NaN counts as ReLU's 5."""
-    terms = [(USUAL_KAPPA if math.isnan(kappa) else kappa) / width for kappa, width in zip(kappas, units, strict=True)]
+    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets: √(Σ κ_l/N_l)/(2 ln 10), l =
+    1 … n − 1; a κ of NaN counts as ReLU's 5.
+    """
+    terms = [
+        (USUAL_KAPPA if math.isnan(kappa) else kappa) / width
+        for kappa, width in zip(kappas, units, strict=True)
+    ]
     return math.sqrt(math.fsum(terms[:-1])) / (2.0 * math.log(10.0))
 
 
-def kappas_at(activations: Sequence[Spec], preactivation_mean_squares: Sequence[float]) -> tuple[float, ...]:
-    """κ of each layer at a measured q (with a norm before the activation give 1); NaN where the activation is row-wise or q is missing."""
+def kappas_at(
+    activations: Sequence[Spec], preactivation_mean_squares: Sequence[float]
+) -> tuple[float, ...]:
+    """κ of each layer at a measured q (with a norm before the activation give 1); NaN where the
+    activation is row-wise or q is missing.
+    """
     return tuple(
-        moments(spec, q).kappa if isinstance(spec.record, Activation) and math.isfinite(q) else math.nan
+        moments(spec, q).kappa
+        if isinstance(spec.record, Activation) and math.isfinite(q)
+        else math.nan
         for spec, q in zip(activations, preactivation_mean_squares, strict=True)
     )
 
 
 def per_layer(log10_ratio: float, steps: int) -> tuple[float, float]:
-    """Decay factor of the RMS per layer towards the input and the depth over which it changes by e, from log10 RMS δ_1/RMS δ_n.
+    """Decay factor of the RMS per layer towards the input and the depth over which it changes by e,
+    from log10 RMS δ_1/RMS δ_n.
 
     steps: n − 1. (1, ∞) where there are no steps; depth 0 for an infinite ratio, NaN for NaN.
 
@@ -168,15 +216,27 @@ def _obstacle(net: InitialNet) -> str:
     if rowwise:
         return f"{rowwise[0]} mixes the units of a row, so it has no slope of its own"
     if any(math.isnan(variance) for variance in net.weight_variance):
-        return "no formula tells the variance of these initial weights, so it is known only when measured"
+        return (
+            "no formula tells the variance of these initial weights, so it is known only when "
+            "measured"
+        )
     if any(variance <= 0.0 for variance in net.weight_variance):
         return "weights without variance are not random: theory needs independent zero-mean weights"
     if any(math.isnan(variance) for variance in net.bias_variance):
-        return "bias parameters that are all equal shift every preactivation: theory needs them random around zero, or zero"
+        return (
+            "bias parameters that are all equal shift every preactivation: theory needs them "
+            "random around zero, or zero"
+        )
     if not (math.isfinite(net.input_mean_square) and net.input_mean_square > 0.0):
-        return f"the mean square of the inputs is {net.input_mean_square:g}: theory needs inputs that are finite and not all zero"
+        return (
+            f"the mean square of the inputs is {net.input_mean_square:g}: theory needs inputs "
+            "that are finite and not all zero"
+        )
     if any(scale == 0.0 for scale in net.scales):
-        return "a residual connection with factor 0: layers inside get no error signal at the first step, only their factors move"
+        return (
+            "a residual connection with factor 0: layers inside get no error signal at the first "
+            "step, only their factors move"
+        )
     return _normalization_obstacle(net)
 
 
@@ -184,32 +244,51 @@ def _normalization_obstacle(net: InitialNet) -> str:
     if net.normalization not in (None, "batch", "layer", "group", "rms"):
         return f"no prediction is derived for normalization {net.normalization}"
     if net.normalization == "batch" and net.position == "after" and any(net.bias_variance):
-        return "behind the activation, batch norm of units with random bias parameters: each has another variance, no prediction is derived"
+        return (
+            "behind the activation, batch norm of units with random bias parameters: each has "
+            "another variance, no prediction is derived"
+        )
     return ""
 
 
 def _stuck(layers: list[propagation.Layer]) -> str:
-    """Where the recursion left what floating-point numbers can hold, or the activation's slope is zero."""
+    """Where the recursion left what floating-point numbers can hold, or the activation's slope
+    is zero.
+    """
     for index, layer in enumerate(layers, start=1):
         if not layer.q <= LARGEST_Q or math.isnan(layer.inside.mean_square):
             return f"the preactivations of hidden_{index} overflow"
         if math.isnan(layer.shrink) or not layer.inside.slope_mean_square > 0.0:
-            return f"nothing passes hidden_{index}: its preactivations have mean square {layer.q:.2g}"
+            return (
+                f"nothing passes hidden_{index}: its preactivations have mean square {layer.q:.2g}"
+            )
     return ""
 
 
 def _assumptions(net: InitialNet, rough_from: int) -> tuple[str, ...]:
     found = [
         "layers are wide and weights independent with zero mean",
-        f"inputs enter by their mean square {net.input_mean_square:.3g} only: correlated or constant features move the first layers",
-        "low and high are four standard deviations of one input's finite-width law; a batch of independent inputs fluctuates less",
+        (
+            f"inputs enter by their mean square {net.input_mean_square:.3g} only: correlated or "
+            "constant features move the first layers"
+        ),
+        (
+            "low and high are four standard deviations of one input's finite-width law; a batch "
+            "of independent inputs fluctuates less"
+        ),
     ]
     if net.normalization == "batch":
         found.append("the batch is large, and the layers are wider than the batch")
     if any(scale is not None for scale in net.scales):
-        found.append("residual layers: what goes through a layer and around it are uncorrelated but for 1/width, which low and high count: it grows with depth")
+        found.append(
+            "residual layers: what goes through a layer and around it are uncorrelated but "
+            "for 1/width, which low and high count: it grows with depth"
+        )
     if rough_from:
-        found.append(f"from hidden_{rough_from} on a small difference of q grows from layer to layer: a single net may differ by more than low and high say")
+        found.append(
+            f"from hidden_{rough_from} on a small difference of q grows from layer to layer: "
+            "a single net may differ by more than low and high say"
+        )
     return tuple(found)
 
 
@@ -217,4 +296,20 @@ def _not_applicable(depth: int, reason: str) -> Prediction:
     nothing = (math.nan,) * depth
     band = Band(math.nan, math.nan, math.nan)
     why = f"not applicable: {reason}"
-    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, why, (), nothing, nothing, nothing)
+    return Prediction(
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        nothing[1:],
+        nothing,
+        band,
+        math.nan,
+        math.nan,
+        False,
+        why,
+        (),
+        nothing,
+        nothing,
+        nothing,
+    )

@@ -1,4 +1,6 @@
-"""Where a net lies in the phase diagram of signal propagation: what its last hidden layer would do if it were repeated without end."""
+"""Where a net lies in the phase diagram of signal propagation: what its last hidden layer would
+do if it were repeated without end.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ import math
 from dataclasses import dataclass
 
 from dlprobe.analysis.theory import propagation
-from dlprobe.analysis.theory.fixed_points import CorrelationMap, Critical, critical_sigma_w, depth_scale, fixed_point, jumps_of
+from dlprobe.analysis.theory.fixed_points import (
+    CorrelationMap,
+    Critical,
+    critical_sigma_w,
+    depth_scale,
+    fixed_point,
+    jumps_of,
+)
 from dlprobe.analysis.theory.gaussian import moments
 from dlprobe.analysis.theory.initial_net import InitialNet
 from dlprobe.registry import Spec
@@ -18,10 +27,13 @@ DEEP = 200  # layers after which a net with a norm has long settled
 
 @dataclass(frozen=True)
 class Phase:
-    """A layer's fixed point and depth scales (counted in layers; infinite at a critical point, NaN where not defined, negative ξ_∇ where E δ² grows).
+    """A layer's fixed point and depth scales (counted in layers; infinite at a critical point, NaN
+    where not defined, negative ξ_∇ where E δ² grows).
 
-    sigma_w = √(fan_in·Var W), sigma_b = √E b². q_map: (q, q of the next layer) pairs; c_map: (c, c of the next layer) at q*, empty where not derived.
-    critical: the edge of chaos for this σ_b, None where there is none or it is not derived. note: what the numbers leave out.
+    sigma_w = √(fan_in·Var W), sigma_b = √E b². q_map: (q, q of the next layer) pairs; c_map: (c, c
+    of the next layer) at q*, empty where not derived.
+    critical: the edge of chaos for this σ_b, None where there is none or it is not derived. note:
+        what the numbers leave out.
     """
 
     sigma_w: float
@@ -42,7 +54,13 @@ class Phase:
         """ordered (error signals vanish), chaotic (they explode), critical, or unknown."""
         if math.isnan(self.chi_1):
             return "unknown"
-        return "critical" if abs(self.chi_1 - 1.0) < 1e-6 else "ordered" if self.chi_1 < 1.0 else "chaotic"
+        return (
+            "critical"
+            if abs(self.chi_1 - 1.0) < 1e-6
+            else "ordered"
+            if self.chi_1 < 1.0
+            else "chaotic"
+        )
 
 
 def phase_of(net: InitialNet) -> Phase:
@@ -56,18 +74,35 @@ def phase_of(net: InitialNet) -> Phase:
 
 def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     random = net.perturbations
-    sigma_w, sigma_b = math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise)
-    found = fixed_point(spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep)
-    correlation = CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
+    sigma_w, sigma_b = (
+        math.sqrt(weight / random.weight_keep),
+        math.sqrt(bias + weight * random.noise),
+    )
+    found = fixed_point(
+        spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep
+    )
+    correlation = (
+        CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
+    )
     notes = []
     if random.noise > 0.0:
-        notes.append("noise of each layer counts as a bias of its variance, one for all inputs: c* is an upper bound")
+        notes.append(
+            "noise of each layer counts as a bias of its variance, one for all inputs: c* is "
+            "an upper bound"
+        )
     if found.q == 0.0:
-        notes.append("the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0")
+        notes.append(
+            "the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0"
+        )
     if found.q == math.inf:
-        notes.append("the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there")
+        notes.append(
+            "the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there"
+        )
     if jumps_of(spec):
-        notes.append(f"{spec.name} jumps, which gradients do not see: χ_1 and error signals leave the jumps out, ξ_q, c* and ξ_c count them")
+        notes.append(
+            f"{spec.name} jumps, which gradients do not see: χ_1 and error signals leave the "
+            "jumps out, ξ_q, c* and ξ_c count them"
+        )
     return Phase(
         sigma_w=sigma_w,
         sigma_b=sigma_b,
@@ -84,9 +119,13 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     )
 
 
-def q_map(spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0) -> tuple[tuple[float, float], ...]:
+def q_map(
+    spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0
+) -> tuple[tuple[float, float], ...]:
     """Pairs of q and the q of the next layer."""
-    return tuple((q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS)
+    return tuple(
+        (q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS
+    )
 
 
 def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Critical | None:
@@ -96,7 +135,9 @@ def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Crit
 
 
 def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
-    """A norm, a residual sum or weights that sum to 0: the last layer is repeated until its factor has settled."""
+    """A norm, a residual sum or weights that sum to 0: the last layer is repeated until its
+    factor has settled.
+    """
     last = InitialNet(
         features=net.units[-1],
         input_mean_square=1.0,
@@ -114,35 +155,106 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
     chi = propagation.backward_factors(last, layers)[-1]
     sigma_w, sigma_b, q = math.sqrt(weight), math.sqrt(bias), layers[-1].q
     if net.scales[-1] is not None:
-        note = "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per layer, deep in the net; correlations of inputs are not derived"
-        return Phase(sigma_w, sigma_b, math.inf, chi, math.nan, math.nan, math.nan, depth_scale(chi), (), (), None, note)
+        note = (
+            "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per "
+            "layer, deep in the net; correlations of inputs are not derived"
+        )
+        return Phase(
+            sigma_w,
+            sigma_b,
+            math.inf,
+            chi,
+            math.nan,
+            math.nan,
+            math.nan,
+            depth_scale(chi),
+            (),
+            (),
+            None,
+            note,
+        )
     if net.normalization is None:
-        note = "weights that sum to 0 let only what differs between inputs through: q* is of its variance; correlations of inputs are not derived"
-        scale = depth_scale(weight * _variance_growth(layers[-1])) if 0.0 < q < math.inf else math.nan
-        return Phase(sigma_w, sigma_b, q, chi, math.nan, scale, math.nan, depth_scale(chi), (), (), None, note)
+        note = (
+            "weights that sum to 0 let only what differs between inputs through: q* is of its "
+            "variance; correlations of inputs are not derived"
+        )
+        scale = (
+            depth_scale(weight * _variance_growth(layers[-1])) if 0.0 < q < math.inf else math.nan
+        )
+        return Phase(
+            sigma_w,
+            sigma_b,
+            q,
+            chi,
+            math.nan,
+            scale,
+            math.nan,
+            depth_scale(chi),
+            (),
+            (),
+            None,
+            note,
+        )
     note = f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
     after = () if net.position == "after" else tuple((each, q) for each in Q_POINTS)
     correlation = _normalized_map(net, layers[-1], sigma_w, sigma_b)
     if correlation is None:
         note = f"{note}; correlations of inputs are not derived"
-        return Phase(sigma_w, sigma_b, q, chi, math.nan, 0.0, math.nan, depth_scale(chi), after, (), None, note)
+        return Phase(
+            sigma_w,
+            sigma_b,
+            q,
+            chi,
+            math.nan,
+            0.0,
+            math.nan,
+            depth_scale(chi),
+            after,
+            (),
+            None,
+            note,
+        )
     c = correlation.stable(net.perturbations.keep)
     pairs = tuple((each, correlation(each)) for each in C_POINTS)
-    return Phase(sigma_w, sigma_b, q, chi, c, 0.0, depth_scale(correlation.slope(c)), depth_scale(chi), after, pairs, None, note)
+    return Phase(
+        sigma_w,
+        sigma_b,
+        q,
+        chi,
+        c,
+        0.0,
+        depth_scale(correlation.slope(c)),
+        depth_scale(chi),
+        after,
+        pairs,
+        None,
+        note,
+    )
 
 
 def _variance_growth(layer: propagation.Layer) -> float:
     """d Var φ/dq."""
-    return layer.inside.mean_square_growth - 2.0 * layer.inside.mean * layer.inside.mean_growth / layer.q
+    return (
+        layer.inside.mean_square_growth
+        - 2.0 * layer.inside.mean * layer.inside.mean_growth / layer.q
+    )
 
 
-def _normalized_map(net: InitialNet, layer: propagation.Layer, sigma_w: float, sigma_b: float) -> CorrelationMap | None:
-    """The correlation map with a norm over units: before φ its arguments have variance 1, behind it φ² is divided by its mean (rms) or variance.
+def _normalized_map(
+    net: InitialNet, layer: propagation.Layer, sigma_w: float, sigma_b: float
+) -> CorrelationMap | None:
+    """The correlation map with a norm over units: before φ its arguments have variance 1, behind it
+    φ² is divided by its mean (rms) or variance.
 
     None for batch norm, which mixes the inputs whose correlation is asked for.
     """
     if net.normalization == "batch" or not 0.0 < layer.q < math.inf:
         return None
-    before, centred = net.position == "before", net.centred or (net.position == "after" and net.normalization != "rms")
+    before, centred = (
+        net.position == "before",
+        net.centred or (net.position == "after" and net.normalization != "rms"),
+    )
     scale = 1.0 if before else math.sqrt(layer.shrink)
-    return CorrelationMap(net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred)
+    return CorrelationMap(
+        net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred
+    )

@@ -1,4 +1,6 @@
-"""The application: subcommands found by walking the folder, loaded when they are called, run so that every end has its exit code."""
+"""The application: subcommands found by walking the folder, loaded when they are called, run so
+that every end has its exit code.
+"""
 
 from __future__ import annotations
 
@@ -36,24 +38,35 @@ def load(name: str) -> Command:
     return made(name, module.command, module.__doc__, module)
 
 
-def made(name: str, function: Callable[..., Any], text: str | None = None, module: Any = None) -> Command:
+def made(
+    name: str, function: Callable[..., Any], text: str | None = None, module: Any = None
+) -> Command:
     """A subcommand of a function, with what its module says of it."""
     app = typer.Typer(add_completion=False)
     settings = {"help_option_names": ["-h", "--help"]}
     app.command(name, cls=Command, help=text, context_settings=settings)(
-        declare(function, getattr(module, "SCHEMA", ""), getattr(module, "DRAWS", False), getattr(module, "FORMAT", "table"))
+        declare(
+            function,
+            getattr(module, "SCHEMA", ""),
+            getattr(module, "DRAWS", False),
+            getattr(module, "FORMAT", "table"),
+        )
     )
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
-    command.greedy, command.short = getattr(module, "GREEDY", ()), getattr(module, "SHORT", "").split()
+    command.greedy, command.short = (
+        getattr(module, "GREEDY", ()),
+        getattr(module, "SHORT", "").split(),
+    )
     return command
 
 
 class Command(TyperCommand):
-    """A subcommand; it prints its help as all results are printed, and its name stands in every complaint about its options.
+    """A subcommand; it prints its help as all results are printed, and its name stands in every
+    complaint about its options.
 
-    greedy: options that take every value up to the next option, as a shell expands `--against old/*.h5`. short: options that -h shows. brief: whether
-    -h asks, and not --help.
+    greedy: options that take every value up to the next option, as a shell expands `--against
+        old/*.h5`. short: options that -h shows. brief: whether -h asks, and not --help.
     """
 
     greedy: Sequence[str] = ()
@@ -135,14 +148,21 @@ def _print_version(wanted: bool) -> None:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="print the version and end", is_eager=True, callback=_print_version)] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="print the version and end", is_eager=True, callback=_print_version
+        ),
+    ] = False,
 ) -> None:
     """The options of `dlprobe` itself."""
 
 
 def application() -> TyperGroup:
     """The whole command line."""
-    app = typer.Typer(cls=Group, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
+    app = typer.Typer(
+        cls=Group, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     app.callback()(_root)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
@@ -172,7 +192,11 @@ def run(argv: Sequence[str] | None = None) -> int:
 def early_screen(arguments: Sequence[str]) -> Screen:
     """What can be known before the arguments are read, for help and for errors while reading."""
     given = set(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    return Screen(quiet="--quiet" in given, color=False if "--no-color" in given else None, debug="--debug" in given)
+    return Screen(
+        quiet="--quiet" in given,
+        color=False if "--no-color" in given else None,
+        debug="--debug" in given,
+    )
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -185,7 +209,9 @@ def _invoke(arguments: list[str]) -> int:
 
 @contextmanager
 def _streams() -> Iterator[None]:
-    """Streams that the caller closed become ones that lead nowhere; a result is written whole or with an error. The caller gets its own stream back, open."""
+    """Streams that the caller closed become ones that lead nowhere; a result is written whole
+    or with an error. The caller gets its own stream back, open.
+    """
     given = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.stdout = ours = _buffered(given)
@@ -206,11 +232,15 @@ def _hand_back(ours: io.TextIOWrapper) -> None:
 
 
 def _buffered(stream: TextIO) -> TextIO:
-    """The stream with a buffer: under PYTHONUNBUFFERED text goes straight to the file, and what a full disk takes only in part is lost without an error."""
+    """The stream with a buffer: under PYTHONUNBUFFERED text goes straight to the file, and what
+    a full disk takes only in part is lost without an error.
+    """
     raw = getattr(stream, "buffer", None)
     if not isinstance(raw, io.RawIOBase):
         return stream
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    )
 
 
 def _flush_or_abandon() -> None:
@@ -224,8 +254,19 @@ def _flush_or_abandon() -> None:
 def _warnings_on(screen: Screen) -> Iterator[None]:
     """Every warning is one line on stderr."""
 
-    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
-        screen.warn(str(message) if issubclass(category, DlprobeWarning) else f"{category.__name__}: {message}")
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: Any = None,
+        line: str | None = None,
+    ) -> None:
+        screen.warn(
+            str(message)
+            if issubclass(category, DlprobeWarning)
+            else f"{category.__name__}: {message}"
+        )
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", DlprobeWarning)

@@ -1,10 +1,13 @@
-"""The subcommands there are: found by walking the folder and read without being imported, so that `dlprobe --help` stays fast.
+"""The subcommands there are: found by walking the folder and read without being imported, so that
+`dlprobe --help` stays fast.
 
 Beside its docstring and `command`, the file of a subcommand may hold, as plain values:
 
-LISTED   its group in the listing and its place there, e.g. `("Run", 1)`; a command without is listed last.
+LISTED   its group in the listing and its place there, e.g. `("Run", 1)`; a command without is
+    listed last.
 SHORT    the options that `-h` shows, e.g. `"--data --layers"`; without, the first ones.
-ALIASES  other names, each with the options that it stands for, e.g. `{"summary": ("--dry-run",)}`; they work and are not listed.
+ALIASES  other names, each with the options that it stands for, e.g. `{"summary": ("--dry-run",)}`;
+    they work and are not listed.
 GREEDY   options that take every value up to the next option.
 SCHEMA   the name of the record that it prints, where formats are made for it.
 """
@@ -26,7 +29,9 @@ GROUPS = ("Run", "Read", "Fix and guard", "Predict", "Learn", "also")
 
 @dataclass(frozen=True)
 class Entry:
-    """What a subcommand's file says of it. text: the docstring; place: its group and its place there."""
+    """What a subcommand's file says of it. text: the docstring; place: its group and its place
+    there.
+    """
 
     text: str
     place: tuple[str, float] = (GROUPS[-1], float("inf"))
@@ -41,12 +46,18 @@ class Entry:
 @cache
 def names() -> tuple[str, ...]:
     """Every subcommand, as typed: each module and each package of the folder is one, but `base`."""
-    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if module.name != "base")
+    return tuple(
+        module.name.replace("_", "-")
+        for module in pkgutil.iter_modules([str(FOLDER)])
+        if module.name != "base"
+    )
 
 
 def listing() -> dict[str, list[str]]:
     """The subcommands by group, both in the order in which they are listed."""
-    ordered = sorted(names(), key=lambda name: (GROUPS.index(entry(name).place[0]), entry(name).place[1], name))
+    ordered = sorted(
+        names(), key=lambda name: (GROUPS.index(entry(name).place[0]), entry(name).place[1], name)
+    )
     return {group: [name for name in ordered if entry(name).place[0] == group] for group in GROUPS}
 
 
@@ -58,12 +69,17 @@ def entry(name: str) -> Entry:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assigned = [(node.targets[0], node.value) for node in tree.body if isinstance(node, ast.Assign)]
     values = {target.id: value for target, value in assigned if isinstance(target, ast.Name)}
-    chosen = {key: ast.literal_eval(values[constant]) for key, constant in (("place", "LISTED"), ("aliases", "ALIASES")) if constant in values}
+    chosen = {
+        key: ast.literal_eval(values[constant])
+        for key, constant in (("place", "LISTED"), ("aliases", "ALIASES"))
+        if constant in values
+    }
     return Entry(ast.get_docstring(tree) or "", **chosen)
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:
-    """A command line in which the first word is a subcommand or an option: other names, `help` and `version` are replaced by what they stand for.
+    """A command line in which the first word is a subcommand or an option: other names, `help` and
+    `version` are replaced by what they stand for.
 
     >>> spelled_out(["help", "train"]), spelled_out(["version"])
     (['train', '--help'], ['--version'])
@@ -76,5 +92,9 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
     if first == "help":
         others.sort(key=lambda word: word.startswith("-"))  # `help --no-color train`
         return [*spelled_out(others), "--help"]
-    standing = ([name, *entry(name).aliases[first], *others] for name in names() if first in entry(name).aliases)
+    standing = (
+        [name, *entry(name).aliases[first], *others]
+        for name in names()
+        if first in entry(name).aliases
+    )
     return next(standing, [first, *others])

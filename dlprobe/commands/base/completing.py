@@ -1,4 +1,6 @@
-"""Completing run files for the shell: files, folders to go into, and the runs of a study behind `#`."""
+"""Completing run files for the shell: files, folders to go into, and the runs of a study behind
+`#`.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,16 @@ def _complete(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
         entries = sorted(Path(f"{folder}{slash}" or ".").iterdir())
     except OSError:
         return []
-    shown = [each for each in entries if each.name.startswith(name) and (name.startswith(".") or not each.name.startswith("."))]
-    return [f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}" for each in shown if each.is_dir() or each.name.endswith(suffixes)]
+    shown = [
+        each
+        for each in entries
+        if each.name.startswith(name) and (name.startswith(".") or not each.name.startswith("."))
+    ]
+    return [
+        f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
+        for each in shown
+        if each.is_dir() or each.name.endswith(suffixes)
+    ]
 
 
 def _ids(path: Path) -> list[str]:

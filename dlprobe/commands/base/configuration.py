@@ -1,4 +1,6 @@
-"""The configuration on the command line: its options, made from the fields' own definitions, and reading one from TOML, a run file and options."""
+"""The configuration on the command line: its options, made from the fields' own definitions,
+and reading one from TOML, a run file and options.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,15 @@ METAVARS = {
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = ("layers", "activation", "split", "track_unit", "target", "columns", "drop")  # repeated, these options are one list
+LISTS = (
+    "layers",
+    "activation",
+    "split",
+    "track_unit",
+    "target",
+    "columns",
+    "drop",
+)  # repeated, these options are one list
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[
@@ -50,38 +60,73 @@ ConfigFile = Annotated[
 
 
 def configuration_options(
-    exclude: Collection[str] = (), lists: Collection[str] = LISTS, defaults: Mapping[str, str] = MappingProxyType({}), belongs: str = ""
+    exclude: Collection[str] = (),
+    lists: Collection[str] = LISTS,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+    belongs: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: give a command all configuration options but `exclude`; it gets them as `options`, texts by key, None for what was not given.
+    """Decorator: give a command all configuration options but `exclude`; it gets them as `options`,
+    texts by key, None for what was not given.
 
-    An option in `lists` that is repeated arrives as one text with commas, ready for `config.split_list`. `defaults`: by key, what the help says of a
-    command that has its own. `belongs`: what the command does with them, where it does other things too; said in the groups of its help.
+    An option in `lists` that is repeated arrives as one text with commas, ready for
+    `config.split_list`. `defaults`: by key, what the help says of a command that has its own.
+    `belongs`: what the command does with them, where it does other things too; said in the groups
+    of its help.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        chosen = [replace(field, default=defaults.get(field.key, field.default)) for field in fields() if field.key not in exclude]
-        own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "options"]
+        chosen = [
+            replace(field, default=defaults.get(field.key, field.default))
+            for field in fields()
+            if field.key not in exclude
+        ]
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.name != "options"
+        ]
 
         def command(**values: Any) -> Any:
             texts = {field.key: _text(values.pop(field.key)) for field in chosen}
             return function(**values, options=texts)
 
-        return with_signature(command, [*own, *(option(each.key, configuration_option(each, each.key in lists, belongs=belongs), None) for each in chosen)])
+        return with_signature(
+            command,
+            [
+                *own,
+                *(
+                    option(
+                        each.key,
+                        configuration_option(each, each.key in lists, belongs=belongs),
+                        None,
+                    )
+                    for each in chosen
+                ),
+            ],
+        )
 
     return decorate
 
 
-def configuration_option(field: OptionField, repeated: bool = False, help: str | None = None, belongs: str = "") -> Any:
-    """The annotation of a parameter that is this configuration option; `repeated` collects a list of texts; `help` replaces the field's own."""
+def configuration_option(
+    field: OptionField, repeated: bool = False, help: str | None = None, belongs: str = ""
+) -> Any:
+    """The annotation of a parameter that is this configuration option; `repeated` collects a
+    list of texts; `help` replaces the field's own.
+    """
     declaration = typer.Option(
         field.option,
         metavar=_metavar(field),
         help=help or help_of(field),
         show_default=False,
         autocompletion=_completion(field),
-        rich_help_panel=f"{belongs}: {PANELS[field.table].lower()}" if belongs else PANELS[field.table],
+        rich_help_panel=f"{belongs}: {PANELS[field.table].lower()}"
+        if belongs
+        else PANELS[field.table],
     )
-    return Annotated[list[str] | None, declaration] if repeated else Annotated[str | None, declaration]
+    return (
+        Annotated[list[str] | None, declaration] if repeated else Annotated[str | None, declaration]
+    )
 
 
 def help_of(field: OptionField) -> str:
@@ -111,17 +156,26 @@ def _completion(field: OptionField) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         from dlprobe import registry
 
-        known = field.choices or (*(registry.records(field.kind) if field.kind else ()), *field.words)
+        known = field.choices or (
+            *(registry.records(field.kind) if field.kind else ()),
+            *field.words,
+        )
         return [name for name in known if name.startswith(incomplete)]
 
     return complete
 
 
-def read_configuration(file: Path | None, options: Mapping[str, str | None], screen: Screen | None, asked: Collection[str] = ()) -> RunConfig:
-    """The configuration of a TOML or run file (None: the defaults) with the options on top. Raises ConfigError or RunFileError.
+def read_configuration(
+    file: Path | None,
+    options: Mapping[str, str | None],
+    screen: Screen | None,
+    asked: Collection[str] = (),
+) -> RunConfig:
+    """The configuration of a TOML or run file (None: the defaults) with the options on top. Raises
+    ConfigError or RunFileError.
 
-    screen: where the files that `file` names are told of; None for a command that opens none of them. asked: keys that the command itself sets, by options
-    of its own.
+    screen: where the files that `file` names are told of; None for a command that opens none of
+        them. asked: keys that the command itself sets, by options of its own.
     """
     from dlprobe.config import from_options, from_toml
 
@@ -131,7 +185,9 @@ def read_configuration(file: Path | None, options: Mapping[str, str | None], scr
     weights = None if stored else _state_dict(file, screen)
     if not stored and weights is None:
         _refuse_data(file)
-    config = from_options(_stored_configuration(file) if stored else weights or from_toml(file), options)
+    config = from_options(
+        _stored_configuration(file) if stored else weights or from_toml(file), options
+    )
     if screen is not None:
         given = {key for key, value in options.items() if value is not None}
         tell_of_named_files(file, [config], screen, own=not stored, asked={*given, *asked})
@@ -139,26 +195,39 @@ def read_configuration(file: Path | None, options: Mapping[str, str | None], scr
 
 
 def _state_dict(file: Path, screen: Screen | None) -> RunConfig | None:
-    """The configuration of a PyTorch state_dict as .npz; None of any other file. Raises ConfigError where it is no chain of Linear layers."""
+    """The configuration of a PyTorch state_dict as .npz; None of any other file. Raises
+    ConfigError where it is no chain of Linear layers.
+    """
     if file.suffix.lower() != ".npz":
         return None
     from dlprobe.training.state_dict import configuration
 
     config = configuration(file)
     if config is not None and screen is not None:
-        screen.note(f"{file}: {len(config.model.layers) + 1} Linear layers; a state_dict does not say activations: --activation, --norm")
+        screen.note(
+            f"{file}: {len(config.model.layers) + 1} Linear layers; a state_dict does not say "
+            "activations: --activation, --norm"
+        )
     return config
 
 
 def _refuse_data(file: Path) -> None:
-    """Data in the place of a configuration, as many a tool takes them. Raises ConfigError with the option that they belong to."""
+    """Data in the place of a configuration, as many a tool takes them. Raises ConfigError with
+    the option that they belong to.
+    """
     from dlprobe.data.file_format import format_of
     from dlprobe.data.loading import is_set
 
     if is_set(str(file)) and not file.exists():
-        raise ConfigError(f"{file}: there is no such configuration; the data set of that name is chosen with --data {file}")
+        raise ConfigError(
+            f"{file}: there is no such configuration; the data set of that name is chosen "
+            f"with --data {file}"
+        )
     if (kind := format_of(file)) is not None:
-        raise ConfigError(f"{file}: expected a TOML configuration or a run file; {kind.name} data are given with --data {file}")
+        raise ConfigError(
+            f"{file}: expected a TOML configuration or a run file; {kind.name} data are given "
+            f"with --data {file}"
+        )
 
 
 def is_run_file(path: Path) -> bool:

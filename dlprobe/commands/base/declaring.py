@@ -1,4 +1,6 @@
-"""From a subcommand's function to what typer reads: the options that all commands share are added, and arrive as one `screen`."""
+"""From a subcommand's function to what typer reads: the options that all commands share are
+added, and arrive as one `screen`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ LISTED = 3  # formats that fit into the metavar
 
 
 def format_option(schema: str = "", default: str = "table") -> Any:
-    """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
+    """The annotation of --format for a command that prints this record: the formats that print
+    every record, and those made for it.
+    """
     names = tuple(formats_for(schema))
     short = len(names) <= LISTED
 
@@ -28,7 +32,9 @@ def format_option(schema: str = "", default: str = "table") -> Any:
         if name in names:
             return name
         if getattr(context.get_parameter_source("format"), "name", "") == "DEFAULT":
-            if any(name == other.typed for other in registry.records("output_format").values()):  # one for another command, set for all of a session
+            if any(
+                name == other.typed for other in registry.records("output_format").values()
+            ):  # one for another command, set for all of a session
                 return default
             raise typer.BadParameter(f"{FORMAT}: {unknown('format', name, names)}")
         raise typer.BadParameter(unknown("format", name, names))
@@ -38,32 +44,73 @@ def format_option(schema: str = "", default: str = "table") -> Any:
         typer.Option(
             "--format",
             metavar="|".join(names) if short else "FORMAT",
-            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: {FORMAT}, else {default}]",
+            help=(
+                f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: "
+                f"{FORMAT}, else {default}]"
+            ),
             show_default=False,
             callback=known,
-            autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
+            autocompletion=lambda incomplete: [
+                name for name in names if name.startswith(incomplete)
+            ],
             rich_help_panel=COMMON,
         ),
     ]
 
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", envvar=QUIET, help=f"no progress, notes or warnings on stderr; so does {QUIET}=1", rich_help_panel=COMMON)
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        envvar=QUIET,
+        help=f"no progress, notes or warnings on stderr; so does {QUIET}=1",
+        rich_help_panel=COMMON,
+    ),
 ]
-NoColor = Annotated[bool, typer.Option("--no-color", help="no colour, as with NO_COLOR; FORCE_COLOR colours pipes too", rich_help_panel=COMMON)]
-Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
+NoColor = Annotated[
+    bool,
+    typer.Option(
+        "--no-color",
+        help="no colour, as with NO_COLOR; FORCE_COLOR colours pipes too",
+        rich_help_panel=COMMON,
+    ),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)
+]
 
-Details = Annotated[bool, typer.Option("--details", help="everything there is to say, not the first screen alone", rich_help_panel=COMMON)]
+Details = Annotated[
+    bool,
+    typer.Option(
+        "--details",
+        help="everything there is to say, not the first screen alone",
+        rich_help_panel=COMMON,
+    ),
+]
 
-SHARED = {"details": (Details, False), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
+SHARED = {
+    "details": (Details, False),
+    "quiet": (Quiet, False),
+    "no_color": (NoColor, False),
+    "debug": (Debug, False),
+}
 
 
-def declare(function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table") -> Callable[..., Any]:
-    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints.
+def declare(
+    function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table"
+) -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`;
+    `schema` names the record that it prints.
 
-    draws: whether its results have pictures, which its options write to files; format: the one that is used unasked.
+    draws: whether its results have pictures, which its options write to files; format: the one that
+        is used unasked.
     """
-    own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
+    own = [
+        parameter
+        for parameter in inspect.signature(function, eval_str=True).parameters.values()
+        if parameter.name != "screen"
+    ]
 
     shared = {"format": (format_option(schema, format), os.environ.get(FORMAT) or format), **SHARED}
     drawn = figure_options(own) if draws else {}
@@ -71,17 +118,35 @@ def declare(function: Callable[..., Any], schema: str = "", draws: bool = False,
     def command(**values: Any) -> Any:
         format, details, quiet, no_color, debug = (values.pop(name) for name in shared)
         figure = take_figure(values) if draws else None
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details, figure=figure))
+        return function(
+            **values,
+            screen=Screen(
+                format, quiet, False if no_color else None, debug, details=details, figure=figure
+            ),
+        )
 
-    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in {**drawn, **shared}.items())])
+    return with_signature(
+        command,
+        [
+            *own,
+            *(
+                option(name, annotation, default)
+                for name, (annotation, default) in {**drawn, **shared}.items()
+            ),
+        ],
+    )
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """One keyword parameter that typer turns into an option."""
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
 
 
-def with_signature(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+def with_signature(
+    function: Callable[..., Any], parameters: list[inspect.Parameter]
+) -> Callable[..., Any]:
     """`function` as if it had been written with these parameters."""
     ordered = sorted(parameters, key=lambda parameter: parameter.kind)
     function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]

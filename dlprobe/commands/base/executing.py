@@ -1,4 +1,6 @@
-"""Where the runs of a study execute, and the file that keeps them: the options that commands with studies share arrive as one `Execution`."""
+"""Where the runs of a study execute, and the file that keeps them: the options that commands
+with studies share arrive as one `Execution`.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,9 @@ EXECUTORS = ("threads", "dask")
 class Execution:
     """How the runs of a study are made and kept.
 
-    workers: runs side by side, None for as many as there are processors. output: the study file to begin, over another one with `force`; resume: the one to
-    go on with. cluster: where runs execute in place of threads of this process. target: `output` once it is claimed.
+    workers: runs side by side, None for as many as there are processors. output: the study file to
+        begin, over another one with `force`; resume: the one to go on with. cluster: where runs
+        execute in place of threads of this process. target: `output` once it is claimed.
     """
 
     workers: int | None = None
@@ -43,8 +46,14 @@ class Execution:
     target: Target | None = None
 
     def claimed(self, inputs: Iterable[Input]) -> Execution:
-        """The same with the right to write `output`, which is asked for before anything long runs. Raises ConfigError where it must not be replaced."""
-        return self if self.output is None else replace(self, target=claim(self.output, RUN, inputs, force=self.force))
+        """The same with the right to write `output`, which is asked for before anything long
+        runs. Raises ConfigError where it must not be replaced.
+        """
+        return (
+            self
+            if self.output is None
+            else replace(self, target=claim(self.output, RUN, inputs, force=self.force))
+        )
 
     @property
     def threads(self) -> int:
@@ -60,7 +69,8 @@ class Execution:
 
     @contextmanager
     def study(self, describe: Callable[[], Mapping[str, Any]]) -> Iterator[StudyWriter | None]:
-        """The writer of `file` while the block runs; `describe` gives what the file says of the study.
+        """The writer of `file` while the block runs; `describe` gives what the file says of the
+        study.
 
         A study whose block ends early stays a journal, which --resume goes on with.
         """
@@ -69,7 +79,11 @@ class Execution:
         if self.file is None:
             yield None
             return
-        with StudyWriter.resume(self.resume, describe()) if self.resume else self._begun(describe()) as writer:
+        with (
+            StudyWriter.resume(self.resume, describe())
+            if self.resume
+            else self._begun(describe()) as writer
+        ):
             yield writer
 
     def _begun(self, description: Mapping[str, Any]) -> StudyWriter:
@@ -81,7 +95,9 @@ class Execution:
 
 
 def settled(path: Path, screen: Screen) -> Path:
-    """The file of a study that lacks nothing; packs what a killed packing left unpacked, and clears its remains away. Raises RunFileError."""
+    """The file of a study that lacks nothing; packs what a killed packing left unpacked, and
+    clears its remains away. Raises RunFileError.
+    """
     from dlprobe.runs import pack_journal
     from dlprobe.runs.journal import SUFFIX, journal_path
 
@@ -95,29 +111,66 @@ def settled(path: Path, screen: Screen) -> Path:
 def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
     """--workers of a command that makes `runs`, in this group of its help."""
     said = f"{runs} side by side [default: DLPROBE_WORKERS, else all processors]; changes no number"
-    return typer.Option("--workers", "--threads", metavar="N", min=1, envvar="DLPROBE_WORKERS", help=said, rich_help_panel=panel)
+    return typer.Option(
+        "--workers",
+        "--threads",
+        metavar="N",
+        min=1,
+        envvar="DLPROBE_WORKERS",
+        help=said,
+        rich_help_panel=panel,
+    )
 
 
 def execution_options(
-    panel: str, run: str = "run", more: str = "with --seeds, more seeds", cluster_panel: str = "Execution"
+    panel: str,
+    run: str = "run",
+    more: str = "with --seeds, more seeds",
+    cluster_panel: str = "Execution",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: give a command the options of a study, in this group of its help; it gets them as `execution`.
+    """Decorator: give a command the options of a study, in this group of its help; it gets them as
+    `execution`.
 
-    run: what one run is called. more: what --resume can add to the study. cluster_panel: the group of what is about a cluster.
+    run: what one run is called. more: what --resume can add to the study. cluster_panel: the group
+        of what is about a cluster.
     """
     executor = typer.Option(
-        "--executor", metavar="|".join(EXECUTORS), help="where runs execute [default: threads]", callback=one_of(EXECUTORS), rich_help_panel=cluster_panel
+        "--executor",
+        metavar="|".join(EXECUTORS),
+        help="where runs execute [default: threads]",
+        callback=one_of(EXECUTORS),
+        rich_help_panel=cluster_panel,
     )
-    scheduler = typer.Option("--scheduler", metavar="ADDRESS", help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786", rich_help_panel=cluster_panel)
+    scheduler = typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786",
+        rich_help_panel=cluster_panel,
+    )
     runs_per_task = typer.Option(
-        "--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=cluster_panel
+        "--runs-per-task",
+        metavar="N",
+        min=1,
+        help="runs that a Dask worker gets at a time [default: 1]",
+        rich_help_panel=cluster_panel,
     )
-    kept = typer.Option("-o", "--output", metavar="FILE", help=f"study file that keeps every {run}", rich_help_panel=panel)
-    resumed = typer.Option("--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel)
+    kept = typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help=f"study file that keeps every {run}",
+        rich_help_panel=panel,
+    )
+    resumed = typer.Option(
+        "--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel
+    )
     offered = {
         "workers": (Annotated[int | None, workers_option(f"{run}s", panel)], None),
         "output": (Annotated[Path | None, kept], None),
-        "force": (Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)], False),
+        "force": (
+            Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)],
+            False,
+        ),
         "resume": (Annotated[Path | None, resumed], None),
         "executor": (Annotated[str, executor], "threads"),
         "scheduler": (Annotated[str | None, scheduler], None),
@@ -125,25 +178,45 @@ def execution_options(
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "execution"]
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.name != "execution"
+        ]
 
         def command(**values: Any) -> Any:
             workers, output, force, resume, *cluster = (values.pop(name) for name in offered)
-            return function(**values, execution=Execution(workers, output, force, resume, cluster_of(*cluster)))
+            return function(
+                **values, execution=Execution(workers, output, force, resume, cluster_of(*cluster))
+            )
 
-        return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in offered.items())])
+        return with_signature(
+            command,
+            [
+                *own,
+                *(
+                    option(name, annotation, default)
+                    for name, (annotation, default) in offered.items()
+                ),
+            ],
+        )
 
     return decorate
 
 
 def cluster_of(executor: str, scheduler: str | None, runs_per_task: int) -> DaskCluster | None:
-    """The cluster that the options name; None for threads. Raises ConfigError where they contradict each other, or Dask is not installed."""
+    """The cluster that the options name; None for threads. Raises ConfigError where they
+    contradict each other, or Dask is not installed.
+    """
     if executor == "threads":
         if scheduler is not None:
             raise ConfigError("--scheduler is for --executor dask: give both or neither")
         return None
     if scheduler is None:
-        raise ConfigError("--executor dask needs --scheduler ADDRESS, which `dask scheduler` prints when it starts, e.g. tcp://10.0.0.1:8786")
+        raise ConfigError(
+            "--executor dask needs --scheduler ADDRESS, which `dask scheduler` prints when it "
+            "starts, e.g. tcp://10.0.0.1:8786"
+        )
     from dlprobe.executors.dask_cluster import DaskCluster, imported
 
     imported()

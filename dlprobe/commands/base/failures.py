@@ -17,14 +17,17 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, ExitCode
 from dlprobe.registry import nearest
 
-# typer carries its own copy of click, older versions the real one: both are reached through what typer makes public
+# typer carries its own copy of click, older versions the real one: both are reached through what
+# typer makes public
 PLAIN_WORDS = (
     (r"Input should be greater than or equal to (\S+)", r"expected a number >= \1"),
     (r"Input should be less than or equal to (\S+)", r"expected a number <= \1"),
     (r"Input should be a valid integer.*", "expected a whole number"),
     (r"Input should be a valid number.*", "expected a number"),
 )
-UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+UsageError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError"
+)
 
 
 def report(error: BaseException, screen: Screen) -> int:
@@ -63,10 +66,16 @@ def _message(error: BaseException) -> str:
     if isinstance(error, UsageError):
         return _usage(error)
     if isinstance(error, MemoryError):
-        return f"out of memory{f': {error}' if str(error) else ''}: take a smaller net, batch or data set"
+        return (
+            f"out of memory{f': {error}' if str(error) else ''}: take a smaller net, batch or "
+            "data set"
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}"
-    return f"internal error, {type(error).__name__}: {error}: this is a fault of dlprobe; --debug shows where"
+    return (
+        f"internal error, {type(error).__name__}: {error}: this is a fault of dlprobe; --debug "
+        "shows where"
+    )
 
 
 def _usage(error: Any) -> str:
@@ -75,7 +84,11 @@ def _usage(error: Any) -> str:
     command = context.command_path if context is not None else "dlprobe"
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and option:
-        known = [name for parameter in context.command.get_params(context) for name in parameter.opts] if context is not None else []
+        known = (
+            [name for parameter in context.command.get_params(context) for name in parameter.opts]
+            if context is not None
+            else []
+        )
         message = f"{command} has no option {option!r}: {_meant(option, known)}"
     else:
         text = _plain(error.format_message().rstrip("."))
@@ -84,12 +97,22 @@ def _usage(error: Any) -> str:
 
 
 def _meant(option: str, known: Sequence[str]) -> str:
-    """`did you mean '--lr'? ` for an option that other tools call --learning-rate, or that is mistyped: compared without the dashes all options share."""
+    """`did you mean '--lr'? ` for an option that other tools call --learning-rate, or that is
+    mistyped: compared without the dashes all options share.
+    """
     from dlprobe.config.problems import option_name
     from dlprobe.config.records import other_keys
 
-    elsewhere = {option_name(other)[2:]: option_name(key)[2:] for other, key in other_keys().items() if option_name(key) in known}
-    close = nearest(option.lstrip("-").replace("_", "-").lower(), [name.lstrip("-") for name in known], elsewhere)
+    elsewhere = {
+        option_name(other)[2:]: option_name(key)[2:]
+        for other, key in other_keys().items()
+        if option_name(key) in known
+    }
+    close = nearest(
+        option.lstrip("-").replace("_", "-").lower(),
+        [name.lstrip("-") for name in known],
+        elsewhere,
+    )
     return f"did you mean '--{close[0]}'? " if close else ""
 
 

@@ -1,4 +1,6 @@
-"""Pictures as files: the options that every command has that draws, declared once, and what is written of a result."""
+"""Pictures as files: the options that every command has that draws, declared once, and what is
+written of a result.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,52 @@ SMALLEST, LARGEST = 200, 4000  # pixels
 LARGEST_SCALE = 10.0
 
 File = Annotated[
-    Path | None, typer.Option("--figure", metavar="FILE", help="write the pictures to FILE.svg, .png, .pdf or .json (Vega-Lite)", rich_help_panel=PANEL)
+    Path | None,
+    typer.Option(
+        "--figure",
+        metavar="FILE",
+        help="write the pictures to FILE.svg, .png, .pdf or .json (Vega-Lite)",
+        rich_help_panel=PANEL,
+    ),
 ]
-Only = Annotated[str | None, typer.Option("--only", metavar="NAME,NAME", help="these pictures alone; a wrong name lists them", rich_help_panel=PANEL)]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        "--only",
+        metavar="NAME,NAME",
+        help="these pictures alone; a wrong name lists them",
+        rich_help_panel=PANEL,
+    ),
+]
 Scale = Annotated[
-    float | None, typer.Option("--scale", metavar="X", min=0.1, max=LARGEST_SCALE, help="enlarge the picture, PNG too [default: 1]", rich_help_panel=PANEL)
+    float | None,
+    typer.Option(
+        "--scale",
+        metavar="X",
+        min=0.1,
+        max=LARGEST_SCALE,
+        help="enlarge the picture, PNG too [default: 1]",
+        rich_help_panel=PANEL,
+    ),
 ]
 Theme = Annotated[
-    str | None, typer.Option("--theme", metavar="|".join(THEMES), help="colours [default: light]", callback=one_of(THEMES), rich_help_panel=PANEL)
+    str | None,
+    typer.Option(
+        "--theme",
+        metavar="|".join(THEMES),
+        help="colours [default: light]",
+        callback=one_of(THEMES),
+        rich_help_panel=PANEL,
+    ),
 ]
 WIDTHS = ("--figure-width", "--width")  # the short one where a command has no --width of its own
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What is to be written of a result's pictures. width: of each plot, pixels; only: the name of the single one that is wanted."""
+    """What is to be written of a result's pictures. width: of each plot, pixels; only: the name
+    of the single one that is wanted.
+    """
 
     target: Target
     only: str | None = None
@@ -46,7 +79,9 @@ class Figure:
     theme: str = THEMES[0]
 
     def write(self, document: Document) -> None:
-        """Write the pictures below each other. Raises ConfigError where there is none, or none of that name."""
+        """Write the pictures below each other. Raises ConfigError where there is none, or none
+        of that name.
+        """
         from dlprobe.commands.base.writing import write_bytes
         from dlprobe.render import vega
         from dlprobe.render.vega.files import content
@@ -54,7 +89,10 @@ class Figure:
 
         theme = THEMES[self.theme]
         chosen = vega.picked(vega.pictures(document, theme, self.width), self.only)
-        write_bytes(self.target, content(vega.specification(chosen, theme), suffix_of(self.target.path), self.scale))
+        write_bytes(
+            self.target,
+            content(vega.specification(chosen, theme), suffix_of(self.target.path), self.scale),
+        )
 
     @property
     def path(self) -> Path:
@@ -63,18 +101,25 @@ class Figure:
 
 
 def suffix_of(path: Path) -> str:
-    """The format that a file's name asks for, without its dot. Raises ConfigError for another one."""
+    """The format that a file's name asks for, without its dot. Raises ConfigError for another
+    one.
+    """
     from dlprobe.registry import unknown
     from dlprobe.render.vega.files import SUFFIXES
 
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in SUFFIXES:
-        raise ConfigError(f"--figure {path}: the ending says what is written; {unknown('ending', suffix or path.name, SUFFIXES)}")
+        raise ConfigError(
+            f"--figure {path}: the ending says what is written; "
+            f"{unknown('ending', suffix or path.name, SUFFIXES)}"
+        )
     return suffix
 
 
 def figure_of(path: Path | None, force: bool, **chosen: Any) -> Figure | None:
-    """What the options ask for, checked before anything long runs. Raises ConfigError, or MissingExtraError without the extra `figures`."""
+    """What the options ask for, checked before anything long runs. Raises ConfigError, or
+    MissingExtraError without the extra `figures`.
+    """
     from dlprobe.commands.base.file_kinds import PICTURES
     from dlprobe.commands.base.writing import claim
     from dlprobe.render.vega.files import renderer
@@ -82,7 +127,10 @@ def figure_of(path: Path | None, force: bool, **chosen: Any) -> Figure | None:
     given = {name: value for name, value in chosen.items() if value is not None}
     if path is None:
         if given:
-            raise ConfigError(f"--{' and --'.join(given)} {'is' if len(given) == 1 else 'are'} for a picture: give --figure FILE too")
+            raise ConfigError(
+                f"--{' and --'.join(given)} {'is' if len(given) == 1 else 'are'} for a "
+                "picture: give --figure FILE too"
+            )
         return None
     suffix = suffix_of(path)
     target = claim(path, PICTURES[suffix], force=force, option="--figure")
@@ -92,7 +140,9 @@ def figure_of(path: Path | None, force: bool, **chosen: Any) -> Figure | None:
 
 
 def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
-    """Name, annotation and default of the options, for a command with these parameters of its own."""
+    """Name, annotation and default of the options, for a command with these parameters of its
+    own.
+    """
     taken = {option for parameter in own for option in _options(parameter.annotation)}
     width = typer.Option(
         *(name for name in WIDTHS if name not in taken),
@@ -102,7 +152,11 @@ def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
         help=f"of each plot, before --scale [default: {WIDTH}]",
         rich_help_panel=PANEL,
     )
-    options: dict[str, tuple[Any, Any]] = {"figure": (File, None), "only": (Only, None), "figure_scale": (Scale, None)}
+    options: dict[str, tuple[Any, Any]] = {
+        "figure": (File, None),
+        "only": (Only, None),
+        "figure_scale": (Scale, None),
+    }
     options |= {"figure_width": (Annotated[int | None, width], None), "figure_theme": (Theme, None)}
     return options if "--force" in taken else {**options, "figure_force": (Force, False)}
 
@@ -110,11 +164,19 @@ def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
 def _options(annotation: Any) -> list[str]:
     """The names in an annotation; typer keeps the first one as the default."""
     found = getattr(annotation, "__metadata__", ())
-    return [name for each in found for name in (getattr(each, "default", None), *(getattr(each, "param_decls", None) or ())) if isinstance(name, str)]
+    return [
+        name
+        for each in found
+        for name in (getattr(each, "default", None), *(getattr(each, "param_decls", None) or ()))
+        if isinstance(name, str)
+    ]
 
 
 def take_figure(values: dict[str, Any]) -> Figure | None:
     """Take the options out of a command's values. Raises as `figure_of`."""
-    path, only, scale, width, theme = (values.pop(name) for name in ("figure", "only", "figure_scale", "figure_width", "figure_theme"))
+    path, only, scale, width, theme = (
+        values.pop(name)
+        for name in ("figure", "only", "figure_scale", "figure_width", "figure_theme")
+    )
     force = values.pop("figure_force", values.get("force", False))
     return figure_of(path, bool(force), only=only, scale=scale, width=width, theme=theme)

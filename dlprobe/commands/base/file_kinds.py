@@ -15,17 +15,45 @@ RUN = "a run file"
 CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
-RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
-PICTURES = {"svg": "an SVG picture", "png": "a PNG picture", "pdf": "a PDF", "json": "a Vega-Lite picture"}  # by what their names end in
+RESULT, LINES, SARIF, JUNIT, TEXT = (
+    "a result as JSON",
+    "findings as JSON lines",
+    "a SARIF log",
+    "a JUnit report",
+    "a text",
+)
+PICTURES = {
+    "svg": "an SVG picture",
+    "png": "a PNG picture",
+    "pdf": "a PDF",
+    "json": "a Vega-Lite picture",
+}  # by what their names end in
 REPORT = "a report of dlprobe"
-OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
+OF_FORMAT = {
+    "html": REPORT,
+    "json": RESULT,
+    "json-lines": LINES,
+    "json_lines": LINES,
+    "sarif": SARIF,
+    "junit": JUNIT,
+}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
-UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
+UNREADABLE = {
+    ".toml": CONFIGURATION,
+    ".json": RESULT,
+    ".jsonl": LINES,
+    ".sarif": SARIF,
+    ".xml": JUNIT,
+    ".csv": "a table of data",
+    ".tsv": "a table of data",
+}
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
 
 
 def kind_of(path: Path) -> str | None:
-    """What a regular file is, in words with their article; None for an empty one, which nobody misses. Raises OSError."""
+    """What a regular file is, in words with their article; None for an empty one, which nobody
+    misses. Raises OSError.
+    """
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if not content:
@@ -39,7 +67,11 @@ def kind_of(path: Path) -> str | None:
 
         return kinds.PARQUET if _is_exported(columns(path)) else "a Parquet table"
     if content.startswith(b"PK\x03\x04"):
-        return kinds.NPZ if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT else "a NumPy archive"
+        return (
+            kinds.NPZ
+            if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT
+            else "a NumPy archive"
+        )
     if b"brain.Event:" in content[:64]:
         return kinds.EVENTS
     if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
@@ -52,7 +84,12 @@ def kind_of(path: Path) -> str | None:
         text = "\0"
     if "\0" in text or len(content) > LARGEST:
         return "a file that dlprobe does not write"
-    return _kind_of_json(text) or _kind_of_xml(text) or _kind_of_toml(text) or UNREADABLE.get(path.suffix.lower(), TEXT)
+    return (
+        _kind_of_json(text)
+        or _kind_of_xml(text)
+        or _kind_of_toml(text)
+        or UNREADABLE.get(path.suffix.lower(), TEXT)
+    )
 
 
 def _kind_of_hdf5(path: Path) -> str:
@@ -66,7 +103,13 @@ def _kind_of_hdf5(path: Path) -> str:
         return "an HDF5 file that cannot be read as a run"
     try:
         schema = file.text("/", "schema")
-        return RUN if schema in (SCHEMA, STUDY_SCHEMA) else kinds.NETCDF if schema == kinds.SCHEMA else "an HDF5 file but no run"
+        return (
+            RUN
+            if schema in (SCHEMA, STUDY_SCHEMA)
+            else kinds.NETCDF
+            if schema == kinds.SCHEMA
+            else "an HDF5 file but no run"
+        )
     except RunFileError:
         return "an HDF5 file but no run"
     finally:
@@ -87,7 +130,10 @@ def _kind_of_json(text: str) -> str | None:
         if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
             return kind
     names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
-    return next((kind for word, kind in names.items() if word in str(found.get("$schema", ""))), "a JSON file")
+    return next(
+        (kind for word, kind in names.items() if word in str(found.get("$schema", ""))),
+        "a JSON file",
+    )
 
 
 def _end_of(path: Path, size: int) -> bytes:
@@ -97,12 +143,18 @@ def _end_of(path: Path, size: int) -> bytes:
 
 
 def _is_exported(columns: list[str]) -> bool:
-    """Whether columns are those of `dlprobe export`: axes, then names of its own; or the results of a study's runs."""
+    """Whether columns are those of `dlprobe export`: axes, then names of its own; or the
+    results of a study's runs.
+    """
     from dlprobe.record import layout
 
     axes = [name for name in columns if name in ("run", "step", "layer")]
     names = {path.rpartition("/")[2] for path in layout.data_sets()}
-    return columns[:2] == ["run", "status"] or (columns[: len(axes)] == axes != [] and set(columns) <= names | set(axes) and len(columns) > len(axes))
+    return columns[:2] == ["run", "status"] or (
+        columns[: len(axes)] == axes != []
+        and set(columns) <= names | set(axes)
+        and len(columns) > len(axes)
+    )
 
 
 def _json(text: str) -> Any:
@@ -135,7 +187,9 @@ def _kind_of_toml(text: str) -> str | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, through links of both kinds; of files that are not there, one place."""
+    """Whether two paths are one file, through links of both kinds; of files that are not there,
+    one place.
+    """
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):

@@ -1,4 +1,6 @@
-"""The trials that lie beside a run, in RUN.proof.json: what is to be believed of them, and keeping more."""
+"""The trials that lie beside a run, in RUN.proof.json: what is to be believed of them, and
+keeping more.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,28 @@ def kept_file(path: Path, run: Run, screen: Screen) -> ProofFile | None:
     return kept
 
 
-def refuse_changed_data(path: Path, config: RunConfig, fingerprint: str, sets: PreparedSets) -> None:
+def refuse_changed_data(
+    path: Path, config: RunConfig, fingerprint: str, sets: PreparedSets
+) -> None:
     """Raise ConfigError where a run was trained on other data than there are now."""
     data = sets.of(config)
     if data.fingerprint != fingerprint:
-        raise ConfigError(f"{data.name} has changed since {path} was trained, so nothing that is trained now says why: bring the old data back, or train again")
+        raise ConfigError(
+            f"{data.name} has changed since {path} was trained, so nothing that is trained "
+            "now says why: bring the old data back, or train again"
+        )
 
 
-def keep_more(path: Path, content_sha256: str, kept: ProofFile | None, trials: Mapping[str, KeptTrial], screen: Screen) -> Path | None:
-    """Keep trials beside a run, with those and the proof that are there; None, and a warning, where that cannot be."""
+def keep_more(
+    path: Path,
+    content_sha256: str,
+    kept: ProofFile | None,
+    trials: Mapping[str, KeptTrial],
+    screen: Screen,
+) -> Path | None:
+    """Keep trials beside a run, with those and the proof that are there; None, and a warning,
+    where that cannot be.
+    """
     from dlprobe.experiments.proof_file import ProofFile, proof_path
 
     file = ProofFile(content_sha256) if kept is None else kept

@@ -1,4 +1,6 @@
-"""Files that a file names. A run or study may be a stranger's: what it has dlprobe open is said first, and asked for where it lies elsewhere."""
+"""Files that a file names. A run or study may be a stranger's: what it has dlprobe open is said
+first, and asked for where it lies elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 AllowFile = Annotated[
     list[Path] | None,
     typer.Option(
-        "--allow-file", metavar="FILE", help="open FILE although a run or study that lies elsewhere names it", show_default=False, rich_help_panel=COMMON
+        "--allow-file",
+        metavar="FILE",
+        help="open FILE although a run or study that lies elsewhere names it",
+        show_default=False,
+        rich_help_panel=COMMON,
     ),
 ]
 
@@ -38,23 +44,37 @@ def allow_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_signature(command, [*own, option("allow_file", AllowFile, None)])
 
 
-def tell_of_named_files(source: Path, configs: Iterable[RunConfig], screen: Screen, *, own: bool = False, asked: Collection[str] = ()) -> None:
-    """Say, quiet or not, which files the configurations that `source` holds have dlprobe open, before any is opened.
+def tell_of_named_files(
+    source: Path,
+    configs: Iterable[RunConfig],
+    screen: Screen,
+    *,
+    own: bool = False,
+    asked: Collection[str] = (),
+) -> None:
+    """Say, quiet or not, which files the configurations that `source` holds have dlprobe open,
+    before any is opened.
 
-    Files in or below the folder of `source` or the working folder are what one expects of it. Any other one is refused unless --allow-file names it; of a
-    source that is the user's `own` text it is only said. asked: keys whose values the user gave. Raises ConfigError.
+    Files in or below the folder of `source` or the working folder are what one expects of it. Any
+    other one is refused unless --allow-file names it; of a source that is the user's `own` text it
+    is only said. asked: keys whose values the user gave. Raises ConfigError.
     """
     from dlprobe.config.named_files import files_elsewhere, named_files, real
 
     configs = list(configs)
     elsewhere = files_elsewhere(source, configs)
-    for file in dict.fromkeys(file for config in configs for file in named_files(config) if file.key not in asked):
+    for file in dict.fromkeys(
+        file for config in configs for file in named_files(config) if file.key not in asked
+    ):
         near = file not in elsewhere
         if own and near:
             continue
         if not (own or near or real(file.path) in map(real, screen.allowed)):
             raise ConfigError(_refusal(source, file))
-        screen.announce(f"{source} names {_what(file)}, which is opened{'' if near else '; it lies outside its folder and the working folder'}")
+        screen.announce(
+            f"{source} names {_what(file)}, which is "
+            f"opened{'' if near else '; it lies outside its folder and the working folder'}"
+        )
 
 
 def _what(file: NamedFile) -> str:
@@ -67,4 +87,7 @@ def _what(file: NamedFile) -> str:
 
 def _refusal(source: Path, file: NamedFile) -> str:
     typed = shlex.quote(str(file.path))
-    return f"{source} names {_what(file)}, which lies outside its folder and the working folder: to have it opened, type --allow-file {typed}"
+    return (
+        f"{source} names {_what(file)}, which lies outside its folder and the working folder: to "
+        f"have it opened, type --allow-file {typed}"
+    )

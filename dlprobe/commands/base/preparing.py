@@ -1,4 +1,6 @@
-"""What is said before anything trains: notes of the data, what is unwise in a configuration, that kernels are compiled."""
+"""What is said before anything trains: notes of the data, what is unwise in a configuration,
+that kernels are compiled.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +20,39 @@ if TYPE_CHECKING:
     from dlprobe.data.columns import Table
 
 
-LARGE_FILE, LARGE_PACKED = 2**23, 2**20  # bytes of a file, or of a packed one, that may take more than a second to read
+LARGE_FILE, LARGE_PACKED = (
+    2**23,
+    2**20,
+)  # bytes of a file, or of a packed one, that may take more than a second to read
 
 
 def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
-    """Load, split and scale the data; what was inferred and what is unwise in the configuration is said. Raises ConfigError or DataError."""
+    """Load, split and scale the data; what was inferred and what is unwise in the configuration
+    is said. Raises ConfigError or DataError.
+    """
     from dlprobe.data import load, prepare
 
     tell_of_unwise(configuration, screen)
     seed = configuration.training.seed
     with reading(configuration, screen) as told:
-        data = prepare(load(configuration.data, seed, told), configuration.data, seed, configuration.training.dtype, told)
+        data = prepare(
+            load(configuration.data, seed, told),
+            configuration.data,
+            seed,
+            configuration.training.dtype,
+            told,
+        )
     for note in data.notes:
         screen.note(f"{data.name}: {note}")
     return data
 
 
-def prepare_with_source(configuration: RunConfig, screen: Screen) -> tuple[PreparedData, Dataset, Table | Arrays | None]:
-    """As `prepare_data`, with what it was made from, which takes memory; notes are left to the caller."""
+def prepare_with_source(
+    configuration: RunConfig, screen: Screen
+) -> tuple[PreparedData, Dataset, Table | Arrays | None]:
+    """As `prepare_data`, with what it was made from, which takes memory; notes are left to the
+    caller.
+    """
     from dlprobe.data import prepare
     from dlprobe.data.loading import load_with_source
 
@@ -43,7 +60,11 @@ def prepare_with_source(configuration: RunConfig, screen: Screen) -> tuple[Prepa
     seed = configuration.training.seed
     with reading(configuration, screen) as told:
         dataset, source = load_with_source(configuration.data, seed, told)
-        return prepare(dataset, configuration.data, seed, configuration.training.dtype, told), dataset, source
+        return (
+            prepare(dataset, configuration.data, seed, configuration.training.dtype, told),
+            dataset,
+            source,
+        )
 
 
 def tell_of_unwise(configuration: RunConfig, screen: Screen) -> None:
@@ -55,10 +76,16 @@ def tell_of_unwise(configuration: RunConfig, screen: Screen) -> None:
 
 @contextmanager
 def reading(configuration: RunConfig, screen: Screen) -> Iterator[Report | None]:
-    """While a large file is read: a progress line where it is read piece by piece, else a note before; how long it took where that was over a second."""
+    """While a large file is read: a progress line where it is read piece by piece, else a note
+    before; how long it took where that was over a second.
+    """
     path = configuration.data.path
     size = size_of(path)
-    if path is None or size < (LARGE_PACKED if path.name.lower().endswith((".gz", ".npz", ".parquet", ".pq")) else LARGE_FILE):
+    if path is None or size < (
+        LARGE_PACKED
+        if path.name.lower().endswith((".gz", ".npz", ".parquet", ".pq"))
+        else LARGE_FILE
+    ):
         yield None
         return
     screen.note(f"reading {path.name} ({size / 2**20:,.0f} MiB) …")
@@ -78,12 +105,17 @@ def size_of(path: Path | None) -> int:
 
 
 def tell_of_scaled_targets(configuration: RunConfig, data: PreparedData, screen: Screen) -> None:
-    """Say what losses are of, for commands that show them without the run's own report. Raises ConfigError."""
+    """Say what losses are of, for commands that show them without the run's own report. Raises
+    ConfigError.
+    """
     from dlprobe.training.model import resolve
 
     kind = resolve(configuration, data).target_scaling.kind
     if kind != "none":
-        screen.note(f"{data.name}: target_scaling = {kind}: losses are of scaled targets, errors and metrics in the targets' own units")
+        screen.note(
+            f"{data.name}: target_scaling = {kind}: losses are of scaled targets, errors and "
+            "metrics in the targets' own units"
+        )
 
 
 def tell_of_compiling(screen: Screen) -> None:

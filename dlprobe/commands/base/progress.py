@@ -1,4 +1,6 @@
-"""How far something is, on stderr: a line that moves on a terminal, now and then a line of its own where stderr goes into a pipe or file."""
+"""How far something is, on stderr: a line that moves on a terminal, now and then a line of its
+own where stderr goes into a pipe or file.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-HEARTBEATS = (10.0, 20.0, 30.0)  # seconds between the first lines into a pipe; the last of them between all that follow
+HEARTBEATS = (
+    10.0,
+    20.0,
+    30.0,
+)  # seconds between the first lines into a pipe; the last of them between all that follow
 
 
 class Report(Protocol):
@@ -23,7 +29,9 @@ class Report(Protocol):
 
 
 class State:
-    """What was told last, as a text. What had been done before the first report counts to no pace."""
+    """What was told last, as a text. What had been done before the first report counts to no
+    pace.
+    """
 
     def __init__(self, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._unit, self._clock, self._began = unit, clock, clock()
@@ -52,14 +60,23 @@ class State:
         pace = done / max(since, 1e-9)
         left = f"{_duration((self._total - self._done) / pace)} left" if pace > 0 else ""
         count = f"{self._done:,} of {self._total:,} {self._unit}"
-        return " · ".join(filter(None, [count, self._numbers, f"{_pace(pace)} {self._unit}/s" if pace > 0 else "", left]))
+        return " · ".join(
+            filter(
+                None,
+                [count, self._numbers, f"{_pace(pace)} {self._unit}/s" if pace > 0 else "", left],
+            )
+        )
 
 
 @contextlib.contextmanager
 def progress_line(what: str, unit: str, color: bool) -> Iterator[Report]:
     """A bar and the state; the line disappears at the end."""
     console = Console(file=sys.stderr, no_color=not color, force_terminal=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), TextColumn("{task.fields[told]}", markup=False))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[told]}", markup=False),
+    )
     state = State(unit)
     with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(what, total=None, told="")
@@ -72,8 +89,12 @@ def progress_line(what: str, unit: str, color: bool) -> Iterator[Report]:
 
 
 @contextlib.contextmanager
-def heartbeat(what: str, unit: str, say: Callable[[str], None], waits: Iterable[float] = HEARTBEATS) -> Iterator[Report]:
-    """A line after each of these seconds, and again and again after the last of them, so that who reads a log sees that something happens and how far it is."""
+def heartbeat(
+    what: str, unit: str, say: Callable[[str], None], waits: Iterable[float] = HEARTBEATS
+) -> Iterator[Report]:
+    """A line after each of these seconds, and again and again after the last of them, so that
+    who reads a log sees that something happens and how far it is.
+    """
     state, ended = State(unit), threading.Event()
     *first, last = waits
 

@@ -25,9 +25,11 @@ COMMON = "Common options"  # the group that --help puts the options of all comma
 
 @dataclass(frozen=True)
 class Screen:
-    """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
+    """The choices that all commands share. format: an output format's name. color: False switches
+    it off, None asks each stream.
 
-    allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
+    allowed: files that are opened although what names them lies elsewhere, for commands that open
+        any. details: more than the first screen.
     figure: what is written of a result's pictures.
     """
 
@@ -58,15 +60,21 @@ class Screen:
         return OF_FORMAT.get(self.format, TEXT)
 
     def write(self, document: Document, target: Target | None) -> None:
-        """Write a result to a file, or print it where there is none. Raises ConfigError where the file must not be replaced or cannot be written."""
+        """Write a result to a file, or print it where there is none. Raises ConfigError where
+        the file must not be replaced or cannot be written.
+        """
         if target is None:
             return self.show(document)
         from dlprobe import registry
         from dlprobe.commands.base.writing import write_text
 
         content = io.BytesIO()
-        with io.TextIOWrapper(content, encoding="utf-8", newline="\n", write_through=True) as stream:
-            registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
+        with io.TextIOWrapper(
+            content, encoding="utf-8", newline="\n", write_through=True
+        ) as stream:
+            registry.get("output_format", self.format).render(
+                document.shown(self.details), stream, color=False
+            )
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
         return self._draw(document)
@@ -88,7 +96,9 @@ class Screen:
             say(f"{self._label('warning:', '1;33')} {one_line(text)}")
 
     def interrupted(self, text: str) -> ExitCode:
-        """Say, quiet or not, that the command was interrupted and what that leaves; its exit code."""
+        """Say, quiet or not, that the command was interrupted and what that leaves; its exit
+        code.
+        """
         say(f"{self._label('warning:', '1;33')} {one_line('interrupted' + text)}")
         return ExitCode.INTERRUPTED
 
@@ -102,13 +112,19 @@ class Screen:
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "steps") -> Iterator[Report | None]:
-        """A progress line on stderr while the block runs, where stderr is no terminal a line now and then. None where nobody looks: quiet."""
+        """A progress line on stderr while the block runs, where stderr is no terminal a line
+        now and then. None where nobody looks: quiet.
+        """
         if self.quiet:
             yield None
             return
         from dlprobe.commands.base.progress import heartbeat, progress_line
 
-        with progress_line(what, unit, self._colored) if sys.stderr.isatty() else heartbeat(what, unit, self.note) as report:
+        with (
+            progress_line(what, unit, self._colored)
+            if sys.stderr.isatty()
+            else heartbeat(what, unit, self.note) as report
+        ):
             yield report
 
     @property
@@ -127,6 +143,8 @@ def one_line(text: str) -> str:
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
-    """Print a line on stderr; a stderr that nobody reads, or that cannot be written, is no reason to fail."""
+    """Print a line on stderr; a stderr that nobody reads, or that cannot be written, is no
+    reason to fail.
+    """
     with contextlib.suppress(OSError, ValueError):
         print(line, file=stream or sys.stderr, flush=True)

@@ -1,6 +1,8 @@
-"""The one driver of experiments: begins, goes on with, interrupts, keeps and shows each of them in the same way.
+"""The one driver of experiments: begins, goes on with, interrupts, keeps and shows each of them in
+the same way.
 
-A command reads its options into an experiment, and says how its result is shown; all between is here.
+A command reads its options into an experiment, and says how its result is shown; all between is
+here.
 """
 
 from __future__ import annotations
@@ -25,13 +27,21 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Experiment[Any, Any]")
 S = TypeVar("S", bound="ResumableExperiment[Any, Any]")
-Keep: TypeAlias = Callable[[Mapping[str, Any], bool], str]  # what was read of each run, whether all ended; gives what to say of where it is kept
-Show: TypeAlias = "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
+Keep: TypeAlias = Callable[
+    [Mapping[str, Any], bool], str
+]  # what was read of each run, whether all ended; gives what to say of where it is kept
+Show: TypeAlias = (
+    "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
+)
 
 
 @contextmanager
-def training(doing: str, unit: str, execution: Execution, screen: Screen, writer: StudyWriter | None = None) -> Iterator[Means]:
-    """What experiments train with while the block runs: the first Ctrl-C asks it to stop, a progress line tells how far it is."""
+def training(
+    doing: str, unit: str, execution: Execution, screen: Screen, writer: StudyWriter | None = None
+) -> Iterator[Means]:
+    """What experiments train with while the block runs: the first Ctrl-C asks it to stop, a
+    progress line tells how far it is.
+    """
     from dlprobe.experiments.experiment import Means
     from dlprobe.training.stopping import on_signals
 
@@ -41,9 +51,15 @@ def training(doing: str, unit: str, execution: Execution, screen: Screen, writer
 
 
 def carry_out(
-    experiment: E, execution: Execution, screen: Screen, show: Show[E], finished: Mapping[str, Any] | None = None, keep: Keep | None = None
+    experiment: E,
+    execution: Execution,
+    screen: Screen,
+    show: Show[E],
+    finished: Mapping[str, Any] | None = None,
+    keep: Keep | None = None,
 ) -> ExitCode:
-    """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is stopped stays a journal, which --resume goes on with.
+    """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is
+    stopped stays a journal, which --resume goes on with.
 
     keep: for an experiment without a study file.
     """
@@ -58,23 +74,42 @@ def carry_out(
                 writer.pack()
         except KeyboardInterrupt:
             if writer is not None and writer.ids:
-                screen.announce(f"the {experiment.unit} that had ended are kept: {way_on(experiment, execution.file)}")
+                screen.announce(
+                    f"the {experiment.unit} that had ended are kept: "
+                    f"{way_on(experiment, execution.file)}"
+                )
             raise
     if result is not None:
         show(experiment, result, execution, screen)
     if ended.complete:
         return ExitCode.DONE
-    return screen.interrupted(what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file) + kept)
+    return screen.interrupted(
+        what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file)
+        + kept
+    )
 
 
-def what_is_left(experiment: Experiment[Any, Any], found: Mapping[str, Any], kept: bool, result: object, file: Path | None) -> str:
+def what_is_left(
+    experiment: Experiment[Any, Any],
+    found: Mapping[str, Any],
+    kept: bool,
+    result: object,
+    file: Path | None,
+) -> str:
     """What to say of an experiment that was stopped. kept: whether its study file holds any run."""
     from dlprobe.experiments.experiment import PlannedExperiment, ResumableExperiment
 
     said = " before a run had ended"
     if found or kept:
-        count = f"{len(found)} of {len(experiment.plan(found))} " if isinstance(experiment, PlannedExperiment) else ""
-        said = f": {'nothing follows yet from' if result is None else 'the result is of'} the {count}{experiment.unit} that had ended"
+        count = (
+            f"{len(found)} of {len(experiment.plan(found))} "
+            if isinstance(experiment, PlannedExperiment)
+            else ""
+        )
+        said = (
+            f": {'nothing follows yet from' if result is None else 'the result is of'} the "
+            f"{count}{experiment.unit} that had ended"
+        )
     if file is not None and (kept or isinstance(experiment, ResumableExperiment)):
         said += f"; {'they are kept, ' if kept else ''}{way_on(experiment, file)}"
     return said
@@ -85,11 +120,24 @@ def way_on(experiment: Experiment[Any, Any], file: Path | None) -> str:
     from dlprobe.experiments.experiment import ResumableExperiment
 
     resumable = isinstance(experiment, ResumableExperiment)
-    return f"go on with dlprobe {experiment.name} --resume {file}" if resumable else f"look at them with dlprobe inspect {file}"
+    return (
+        f"go on with dlprobe {experiment.name} --resume {file}"
+        if resumable
+        else f"look at them with dlprobe inspect {file}"
+    )
 
 
-def go_on(kind: type[S], count: int | None, execution: Execution, screen: Screen, show: Show[S], option: str = "--seeds") -> ExitCode:
-    """Train what the study `execution.resume` lacks, into the same file; one that lacks nothing is shown. count: what `option` asks for in all."""
+def go_on(
+    kind: type[S],
+    count: int | None,
+    execution: Execution,
+    screen: Screen,
+    show: Show[S],
+    option: str = "--seeds",
+) -> ExitCode:
+    """Train what the study `execution.resume` lacks, into the same file; one that lacks nothing
+    is shown. count: what `option` asks for in all.
+    """
     from dlprobe.config import warnings_for
 
     path = execution.resume
@@ -99,7 +147,9 @@ def go_on(kind: type[S], count: int | None, execution: Execution, screen: Screen
             screen.warn(warning)
         had = experiment.repetitions
         if count is not None and count < had:
-            raise ConfigError(f"{option} {count}: the study has {had} already: expected as many or more")
+            raise ConfigError(
+                f"{option} {count}: the study has {had} already: expected as many or more"
+            )
         experiment = experiment if count is None else experiment.repeated(count)
         finished = experiment.finished(study)
         wanted = len(experiment.plan(finished))
@@ -108,19 +158,37 @@ def go_on(kind: type[S], count: int | None, execution: Execution, screen: Screen
         screen.note(f"{path} has {len(finished)} of {wanted} {experiment.unit}")
     if lacks:
         return carry_out(experiment, execution, screen, show, finished)
-    screen.note(f"{path} has all {wanted} {experiment.unit}: nothing to train; {option} N adds more")
-    show(experiment, experiment.conclude(finished, True), replace(execution, resume=settled(path, screen)), screen)
+    screen.note(
+        f"{path} has all {wanted} {experiment.unit}: nothing to train; {option} N adds more"
+    )
+    show(
+        experiment,
+        experiment.conclude(finished, True),
+        replace(execution, resume=settled(path, screen)),
+        screen,
+    )
     return ExitCode.DONE
 
 
-def show_saved(kind: type[S], path: Path, screen: Screen, show: Show[S], change: Callable[[S, Mapping[str, Any]], S] | None = None) -> ExitCode:
-    """What a study holds, without training. change: what is asked otherwise of the experiment, whose runs are read already."""
+def show_saved(
+    kind: type[S],
+    path: Path,
+    screen: Screen,
+    show: Show[S],
+    change: Callable[[S, Mapping[str, Any]], S] | None = None,
+) -> ExitCode:
+    """What a study holds, without training. change: what is asked otherwise of the experiment,
+    whose runs are read already.
+    """
     with open_experiment(kind, path, screen) as (experiment, study):
         found = experiment.finished(study, same_data=False)
         experiment = experiment if change is None else change(experiment, found)
         result = experiment.conclude(found, len(found) == len(experiment.plan(found)))
     if result is None:
-        raise ConfigError(f"{path}: too few runs had ended to show a result yet: go on with dlprobe {kind.name} --resume {path}")
+        raise ConfigError(
+            f"{path}: too few runs had ended to show a result yet: go on with dlprobe "
+            f"{kind.name} --resume {path}"
+        )
     show(experiment, result, Execution(resume=path), screen)
     return ExitCode.DONE
 
@@ -137,7 +205,9 @@ def is_study(path: Path) -> bool:
 
 @contextmanager
 def open_experiment(kind: type[S], path: Path, screen: Screen) -> Iterator[tuple[S, Any]]:
-    """(experiment, study) of a study file; the files that it names are told of before any is opened. Raises ConfigError or RunFileError."""
+    """(experiment, study) of a study file; the files that it names are told of before any is
+    opened. Raises ConfigError or RunFileError.
+    """
     from dlprobe.experiments.study import open_study
 
     with reading(path), open_study(path, kind.name) as study:

@@ -20,4 +20,8 @@ def free_file(name: str) -> str:
     """The name of a file that is not there yet: `study.h5`, else `study-2.h5`, …"""
     stem, suffix = os.path.splitext(name)
     names = (name if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
-    return next(each for each in names if not os.path.lexists(each) and not os.path.lexists(f"{each}.journal"))
+    return next(
+        each
+        for each in names
+        if not os.path.lexists(each) and not os.path.lexists(f"{each}.journal")
+    )

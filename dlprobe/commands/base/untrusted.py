@@ -1,4 +1,6 @@
-"""Reading what a stranger made: --untrusted reads in a process of its own, which ends at its limits; --max-declared lets a large file pass the guard."""
+"""Reading what a stranger made: --untrusted reads in a process of its own, which ends at its
+limits; --max-declared lets a large file pass the guard.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,31 @@ MEMORY = 4 * GIB  # bytes of addresses, most of which libraries ask for and neve
 CPU_SECONDS, SECONDS = 120, 300.0
 CHILD = (
     "import resource, sys; "
-    f"[resource.setrlimit(kind, (most, most)) for kind, most in ((resource.RLIMIT_AS, {MEMORY}), (resource.RLIMIT_CPU, {CPU_SECONDS}), "
+    "[resource.setrlimit(kind, (most, most)) for kind, most in ((resource.RLIMIT_AS, "
+    f"{MEMORY}), (resource.RLIMIT_CPU, {CPU_SECONDS}), "
     "(resource.RLIMIT_CORE, 0))]; "
     "from dlprobe.commands import main; sys.exit(main())"
 )
 
 Untrusted = Annotated[
     bool,
-    typer.Option("--untrusted", help="read in a process of its own, with limits of memory and time, for a file of a stranger", rich_help_panel=COMMON),
+    typer.Option(
+        "--untrusted",
+        help=(
+            "read in a process of its own, with limits of memory and time, for a file of a stranger"
+        ),
+        rich_help_panel=COMMON,
+    ),
 ]
 MaxDeclared = Annotated[
     float | None,
-    typer.Option("--max-declared", metavar="GIB", help="what one file may declare to hold [default: 8]", show_default=False, rich_help_panel=COMMON),
+    typer.Option(
+        "--max-declared",
+        metavar="GIB",
+        help="what one file may declare to hold [default: 8]",
+        show_default=False,
+        rich_help_panel=COMMON,
+    ),
 ]
 
 
@@ -47,12 +62,17 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         with _allowed(max_declared):
             return function(**values)
 
-    return with_signature(command, [*own, option("untrusted", Untrusted, False), option("max_declared", MaxDeclared, None)])
+    return with_signature(
+        command,
+        [*own, option("untrusted", Untrusted, False), option("max_declared", MaxDeclared, None)],
+    )
 
 
 @contextlib.contextmanager
 def _allowed(gib: float | None) -> Iterator[None]:
-    """While the block runs, one file may declare so much. Raises ConfigError for what is no size."""
+    """While the block runs, one file may declare so much. Raises ConfigError for what is no
+    size.
+    """
     if gib is None:
         yield
         return
@@ -68,16 +88,23 @@ def _allowed(gib: float | None) -> Iterator[None]:
 
 
 def _apart() -> int:
-    """The same command in a process of its own, whose exit code is ours. Raises RunFileError where it reached a limit or crashed, ConfigError where there are
-    no limits."""
+    """The same command in a process of its own, whose exit code is ours. Raises RunFileError where
+    it reached a limit or crashed, ConfigError where there are no limits.
+    """
     try:
         import resource  # noqa: F401
     except ImportError:  # Windows
-        raise ConfigError("--untrusted needs limits that this system does not have: leave it out") from None
+        raise ConfigError(
+            "--untrusted needs limits that this system does not have: leave it out"
+        ) from None
     typed = list(TYPED.get())
     if "--follow" in typed:
-        raise ConfigError("--untrusted reads to its end and --follow waits for more: leave one of them out")
-    child = subprocess.Popen([sys.executable, "-c", CHILD, *(text for text in typed if text != "--untrusted")])
+        raise ConfigError(
+            "--untrusted reads to its end and --follow waits for more: leave one of them out"
+        )
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *(text for text in typed if text != "--untrusted")]
+    )
     try:
         code = child.wait(SECONDS)
     except subprocess.TimeoutExpired:
@@ -90,7 +117,12 @@ def _apart() -> int:
             child.kill()
             child.wait()
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise RunFileError(f"reading took more than {CPU_SECONDS} s of processor time or {SECONDS:.0f} s, and was ended: the file is damaged or hostile")
+        raise RunFileError(
+            f"reading took more than {CPU_SECONDS} s of processor time or {SECONDS:.0f} s, "
+            "and was ended: the file is damaged or hostile"
+        )
     if code < 0:
-        raise RunFileError(f"reading crashed ({signal.Signals(-code).name}): the file is damaged or hostile")
+        raise RunFileError(
+            f"reading crashed ({signal.Signals(-code).name}): the file is damaged or hostile"
+        )
     return code

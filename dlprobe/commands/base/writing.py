@@ -1,6 +1,8 @@
-"""Every file that a command writes: what it may replace is decided here, before anything long runs, and texts are written whole.
+"""Every file that a command writes: what it may replace is decided here, before anything long runs,
+and texts are written whole.
 
-Nothing takes the place of a file that the command reads, of what is no regular file, or of a file of another kind, whether forced or not.
+Nothing takes the place of a file that the command reads, of what is no regular file, or of a file
+of another kind, whether forced or not.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """A file that a command may write; `claim` makes it. kind: of what is written, a word of `file_kinds`; option: how the user names another one."""
+    """A file that a command may write; `claim` makes it. kind: of what is written, a word of
+    `file_kinds`; option: how the user names another one.
+    """
 
     path: Path
     kind: str
@@ -40,27 +44,41 @@ class Target:
     option: str = "-o"
 
     def check(self) -> None:
-        """Raise ConfigError unless writing replaces nothing, or an earlier file of the same kind that may be overwritten."""
+        """Raise ConfigError unless writing replaces nothing, or an earlier file of the same
+        kind that may be overwritten.
+        """
         try:
             self._refuse_inputs()
             self._refuse_what_is_there()
             self._refuse_place()
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-            raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; {self._another}") from None
+            raise ConfigError(
+                f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; "
+                f"{self._another}"
+            ) from None
 
     def check_place(self) -> None:
-        """Raise ConfigError unless the folder, or the nearest one above it that exists, takes files."""
+        """Raise ConfigError unless the folder, or the nearest one above it that exists, takes
+        files.
+        """
         try:
             self._refuse_place()
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; choose another place with {self.option}") from None
+            raise ConfigError(
+                f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; "
+                f"choose another place with {self.option}"
+            ) from None
 
     @property
     def _another(self) -> str:
         return f"choose another name with {self.option}"
 
     def _refuse_inputs(self) -> None:
-        written = [self.path, journal_path(self.path), packing_path(self.path)] if self.kind == RUN and self.path.name else [self.path]
+        written = (
+            [self.path, journal_path(self.path), packing_path(self.path)]
+            if self.kind == RUN and self.path.name
+            else [self.path]
+        )
         for words, path in self.inputs:
             read = [path, journal_path(path)] if path.name else [path]
             if any(same_file(one, other) for one in written for other in read):
@@ -68,32 +86,53 @@ class Target:
 
     def _refuse_what_is_there(self) -> None:
         if self.kind != RUN and self.path.name and os.path.lexists(journal_path(self.path)):
-            raise ConfigError(f"{self.path} is the place of the run that {journal_path(self.path)} becomes: {self._another}")
+            raise ConfigError(
+                f"{self.path} is the place of the run that {journal_path(self.path)} becomes: "
+                f"{self._another}"
+            )
         if not os.path.lexists(self.path):
             return
         if self.path.is_dir():
-            raise ConfigError(f"{self.path} is a folder: give a file in it with {self.option}, e.g. {self.option} {self.path / 'NAME'}")
+            raise ConfigError(
+                f"{self.path} is a folder: give a file in it with {self.option}, e.g. "
+                f"{self.option} {self.path / 'NAME'}"
+            )
         if not self.path.exists():
             raise ConfigError(f"{self.path} is a link to nothing: {self._another}")
         if not stat.S_ISREG(self.path.stat().st_mode):
-            raise ConfigError(f"{self.path} is not a regular file, and no file takes its place: {self._another}")
+            raise ConfigError(
+                f"{self.path} is not a regular file, and no file takes its place: {self._another}"
+            )
         found = kind_of(self.path)
         if found not in (None, self.kind):
-            raise ConfigError(f"{self.path} is {found}, and {self.kind} would take its place: {self._another}, or remove it yourself")
+            raise ConfigError(
+                f"{self.path} is {found}, and {self.kind} would take its place: "
+                f"{self._another}, or remove it yourself"
+            )
         if not self.force:
-            raise ConfigError(f"{self.path} exists already: {self._another}, or overwrite it with --force")
+            raise ConfigError(
+                f"{self.path} exists already: {self._another}, or overwrite it with --force"
+            )
 
     def _refuse_place(self) -> None:
         """The folder, or the nearest one above it that exists, must take files."""
-        folder = next(each for each in (self.path.absolute().parent, *self.path.absolute().parents) if os.path.lexists(each))
+        folder = next(
+            each
+            for each in (self.path.absolute().parent, *self.path.absolute().parents)
+            if os.path.lexists(each)
+        )
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, f"{os.strerror(errno.EACCES)} in {folder}")
 
 
-def claim(path: Path, kind: str, inputs: Iterable[Input] = (), *, force: bool = False, option: str = "-o") -> Target:
-    """The file that is going to be written. Raises ConfigError, one line with what to type, where it must not be."""
+def claim(
+    path: Path, kind: str, inputs: Iterable[Input] = (), *, force: bool = False, option: str = "-o"
+) -> Target:
+    """The file that is going to be written. Raises ConfigError, one line with what to type,
+    where it must not be.
+    """
     target = Target(path, kind, tuple(inputs), force, option)
     target.check()
     return target
@@ -114,7 +153,9 @@ def write_bytes(target: Target, content: bytes) -> None:
 
 
 def write_by(target: Target, write: Callable[[Path], None]) -> None:
-    """As `write_text`, by a function that makes a new file. Raises ConfigError that names the file, and what the function raises."""
+    """As `write_text`, by a function that makes a new file. Raises ConfigError that names the
+    file, and what the function raises.
+    """
     target.check()
     try:
         with replaced(target.path) as temporary:
@@ -124,7 +165,9 @@ def write_by(target: Target, write: Callable[[Path], None]) -> None:
 
 
 def _unwritten(target: Target, error: OSError) -> ConfigError:
-    return ConfigError(f"{target.path} cannot be written: {error.strerror or error}: give another place")
+    return ConfigError(
+        f"{target.path} cannot be written: {error.strerror or error}: give another place"
+    )
 
 
 def inputs_of(*configs: RunConfig) -> list[Input]:
@@ -133,7 +176,9 @@ def inputs_of(*configs: RunConfig) -> list[Input]:
 
     found = dict.fromkeys(file for config in configs for file in named_files(config))
     words = {"data": "the data file that is trained on"}
-    return [Input(words.get(file.key, f"the file that {file.key} names"), file.path) for file in found]
+    return [
+        Input(words.get(file.key, f"the file that {file.key} names"), file.path) for file in found
+    ]
 
 
 def read_as(words: str, *paths: Path | None) -> list[Input]:

@@ -1,18 +1,22 @@
 """Find out whether a learner suffers from bias or from variance.
 
-Four ways, whose options stand in groups of their own. The textbook reading of a run file, and of bare error rates (--human-error, --train-error,
---val-error). The decomposition of given predictions (--predictions FILE.npz). And the decomposition by retraining: --replicas K nets on training sets of
-their own, with --over along an axis, which draws capacity and learning curves. The parts add up to the expected loss exactly; -o keeps the replicas, and a
-saved study is decomposed again without training.
+Four ways, whose options stand in groups of their own. The textbook reading of a run file, and of
+bare error rates (--human-error, --train-error, --val-error). The decomposition of given predictions
+(--predictions FILE.npz). And the decomposition by retraining: --replicas K nets on training sets of
+their own, with --over along an axis, which draws capacity and learning curves. The parts add up to
+the expected loss exactly; -o keeps the replicas, and a saved study is decomposed again without
+training.
 
 Examples:
   dlprobe bias-variance --human-error 1% --train-error 8% --val-error 10%
   dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
   dlprobe bias-variance runs/digits-1.h5 --reference runs/digits-1.h5
-  dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
+  dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample
+      fresh -o study.h5
   dlprobe bias-variance study.h5
   dlprobe bias-variance --resume study.h5 --replicas 12
-  dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over width=1,4,16
+  dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over
+      width=1,4,16
 """
 
 from __future__ import annotations
@@ -21,7 +25,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
+from dlprobe.commands.base.configuration import (
+    configuration_options,
+    is_run_file,
+    read_configuration,
+)
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
@@ -59,7 +67,8 @@ if TYPE_CHECKING:
 
 LISTED = ("Run", 4)
 SHORT = (
-    "--human-error --train-error --val-error --reference --predictions --replicas --vary --resample --over --values --data --layers --epochs --output --resume"
+    "--human-error --train-error --val-error --reference --predictions --replicas --vary "
+    "--resample --over --values --data --layers --epochs --output --resume"
 )
 
 
@@ -68,7 +77,10 @@ GREEDY = ("--reference",)  # takes all that follows
 
 
 @allow_file_option
-@configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS), belongs="Retraining")
+@configuration_options(
+    exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS),
+    belongs="Retraining",
+)
 @execution_options(RETRAINING, "replica", "with --replicas, more of them", "Retraining: execution")
 def command(
     source: Source = None,
@@ -96,23 +108,49 @@ def command(
     """One of the four ways."""
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
     bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
-    loss, noise = checked("--loss", loss, ("squared", "zero-one", "cross-entropy")), noise_of(noise_variance)
+    loss, noise = (
+        checked("--loss", loss, ("squared", "zero-one", "cross-entropy")),
+        noise_of(noise_variance),
+    )
     given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
-    training: dict[str, object] = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
-    training |= {"--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": vary, "--seeds": seeds, "-o": execution.output}
-    retraining = {**training, "--workers": execution.workers, "--force": execution.force or None, "--executor": execution.cluster}
+    training: dict[str, object] = {
+        f"--{name.replace('_', '-')}": text for name, text in options.items()
+    }
+    training |= {
+        "--training-loss": training_loss,
+        "--values": values,
+        "--resample": resample,
+        "--vary": vary,
+        "--seeds": seeds,
+        "-o": execution.output,
+    }
+    retraining = {
+        **training,
+        "--workers": execution.workers,
+        "--force": execution.force or None,
+        "--executor": execution.cluster,
+    }
     retrain = {"--replicas": replicas, "--over": over}
     measured = {"--reference": reference or None}
     if execution.resume is not None:
-        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **measured, **given, **training, "--over": over})
+        refuse(
+            "--resume, which goes on with the study as it is",
+            {"RUN": source, **bare, **measured, **given, **training, "--over": over},
+        )
         from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 
         return go_on(BiasVarianceExperiment, replicas, execution, screen, show, "--replicas")
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
-        refuse("the reading of bare error rates", {"RUN": source, **measured, **given, **retrain, **retraining})
+        refuse(
+            "the reading of bare error rates",
+            {"RUN": source, **measured, **given, **retrain, **retraining},
+        )
         return read_numbers(errors, train_samples or 0, val_samples or 0, screen)
     if predictions is not None:
-        refuse("the decomposition of given predictions", {"RUN": source, **bare, **measured, **retrain, **retraining})
+        refuse(
+            "the decomposition of given predictions",
+            {"RUN": source, **bare, **measured, **retrain, **retraining},
+        )
         point, facts = decomposed(predictions, loss, noise)
         return show_points([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
@@ -121,17 +159,28 @@ def command(
     if reference:
         raise ConfigError("--reference belongs to the reading of a run: name a RUN")
     if human_error is not None:
-        raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
+        raise ConfigError(
+            "--human-error belongs to the reading of a run or of error rates: name a RUN, or "
+            f"give all three, e.g. {EXAMPLE}"
+        )
     if over is None:
         refuse("retraining at one point: they are values of --over AXIS", {"--values": values})
     if vary == "seed":
-        refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
+        refuse(
+            "--vary seed, in which all replicas learn the same training part",
+            {"--resample": resample},
+        )
     base = read_configuration(source, {**options, "loss": training_loss}, screen)
-    execution = execution.claimed([*read_as("the configuration that is read", source), *inputs_of(base)])
+    execution = execution.claimed(
+        [*read_as("the configuration that is read", source), *inputs_of(base)]
+    )
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment
     from dlprobe.experiments.replica_points import Request
 
-    vary, resample = checked("--vary", vary, ("data", "seed", "both")), checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
+    vary, resample = (
+        checked("--vary", vary, ("data", "seed", "both")),
+        checked("--resample", resample, ("disjoint", "bootstrap", "fresh")),
+    )
     asked: dict[str, Any] = {
         "replicas": replicas,
         "vary": vary,
@@ -149,10 +198,14 @@ def command(
 
 
 def refuse(way: str, given: Mapping[str, object]) -> None:
-    """Raise ConfigError for what was given and has no part in the way chosen: it would be passed over in silence."""
+    """Raise ConfigError for what was given and has no part in the way chosen: it would be
+    passed over in silence.
+    """
     stray = [name for name, value in given.items() if value is not None]
     if stray:
-        raise ConfigError(f"{', '.join(stray)}: no part of {way}; leave {'it' if len(stray) == 1 else 'them'} out")
+        raise ConfigError(
+            f"{', '.join(stray)}: no part of {way}; leave {'it' if len(stray) == 1 else 'them'} out"
+        )
 
 
 def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | None:
@@ -165,30 +218,67 @@ def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | No
     return plain
 
 
-def show(experiment: BiasVarianceExperiment, result: Decomposed, execution: Execution, screen: Screen) -> None:
+def show(
+    experiment: BiasVarianceExperiment, result: Decomposed, execution: Execution, screen: Screen
+) -> None:
     """The decomposition, and which values are left out of it."""
     design, study = result.design, execution.file
     show_points(result.points, design.axis, design.facts, str(study) if study else None, screen)
     for value in design.values:
         if value not in [point.at for point in result.points]:
-            screen.warn(f"{design.axis} = {value} is left out: fewer than two of its replicas ended with finite outputs")
+            screen.warn(
+                f"{design.axis} = {value} is left out: fewer than two of its replicas ended "
+                "with finite outputs"
+            )
 
 
-def show_points(points: Sequence[Point], axis: str | None, facts: Mapping[str, Any], study: str | None, screen: Screen) -> ExitCode:
+def show_points(
+    points: Sequence[Point],
+    axis: str | None,
+    facts: Mapping[str, Any],
+    study: str | None,
+    screen: Screen,
+) -> ExitCode:
     """Print decompositions with what follows from them."""
-    from dlprobe.analysis.bias_variance.curve import advice, double_descent, levels, sweet_spot, zones
+    from dlprobe.analysis.bias_variance.curve import (
+        advice,
+        double_descent,
+        levels,
+        sweet_spot,
+        zones,
+    )
     from dlprobe.reports.bias_variance import document
 
     if not points:
-        raise DataError("fewer than two replicas ended with finite outputs, so there is nothing to decompose: lower --lr, see dlprobe lr-find")
+        raise DataError(
+            "fewer than two replicas ended with finite outputs, so there is nothing to "
+            "decompose: lower --lr, see dlprobe lr-find"
+        )
     best, top = sweet_spot(points), double_descent(points)
     if axis is not None and len(points) > 1:
         facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
-    screen.show(document(points, levels(best.found), advice(points, axis), axis, facts, study, zones(points, axis)))
+    screen.show(
+        document(
+            points,
+            levels(best.found),
+            advice(points, axis),
+            axis,
+            facts,
+            study,
+            zones(points, axis),
+        )
+    )
     return ExitCode.DONE
 
 
-def read_file(path: Path, human: str | None, loss: str | None, noise: float | str | None, screen: Screen, others: Sequence[Path] = ()) -> ExitCode:
+def read_file(
+    path: Path,
+    human: str | None,
+    loss: str | None,
+    noise: float | str | None,
+    screen: Screen,
+    others: Sequence[Path] = (),
+) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
@@ -198,11 +288,27 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
         if isinstance(found, Study):
             refuse(
                 "decomposing a study again",
-                {"--human-error": human, "--reference": others or None, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None},
+                {
+                    "--human-error": human,
+                    "--reference": others or None,
+                    f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None,
+                },
             )
             again = from_study(found, loss, noise if isinstance(noise, float) else None)
             return show_points(again.points, again.design.axis, again.design.facts, None, screen)
-        refuse("the reading of a run (--replicas K decomposes, by retraining)", {"--loss": loss, "--noise-variance": noise})
+        refuse(
+            "the reading of a run (--replicas K decomposes, by retraining)",
+            {"--loss": loss, "--noise-variance": noise},
+        )
         if human is not None and others:
-            raise ConfigError("--human-error states what can be reached, --reference measures it: expected one of the two")
-        return read_run(found, str(path), None if human is None else share("--human-error", human), screen, others)
+            raise ConfigError(
+                "--human-error states what can be reached, --reference measures it: expected "
+                "one of the two"
+            )
+        return read_run(
+            found,
+            str(path),
+            None if human is None else share("--human-error", human),
+            screen,
+            others,
+        )

@@ -1,4 +1,6 @@
-"""What --predictions and --noise-variance give: predictions from elsewhere, decomposed, and the variance of the noise in targets."""
+"""What --predictions and --noise-variance give: predictions from elsewhere, decomposed, and the
+variance of the noise in targets.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
 ESTIMATE = "estimate"
 
 
-def decomposed(path: Path, loss: str | None, noise: float | str | None) -> tuple[Point, dict[str, Any]]:
-    """The decomposition of the predictions in an .npz file, and what is to be said of them. Raises DataError, one line, for what does not fit."""
+def decomposed(
+    path: Path, loss: str | None, noise: float | str | None
+) -> tuple[Point, dict[str, Any]]:
+    """The decomposition of the predictions in an .npz file, and what is to be said of them.
+    Raises DataError, one line, for what does not fit.
+    """
     from dlprobe.analysis.bias_variance.curve import Point
     from dlprobe.analysis.bias_variance.loss_parts import decompose
     from dlprobe.data.npz_archive import read_arrays
@@ -24,15 +30,23 @@ def decomposed(path: Path, loss: str | None, noise: float | str | None) -> tuple
     arrays = read_arrays(path)
     missing = [name for name in ("predictions", "targets") if name not in arrays]
     if missing:
-        wanted = "predictions (replicas, samples) or (replicas, samples, classes) and targets (samples)"
-        raise DataError(f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with np.savez(path, predictions=…, targets=…)")
+        wanted = (
+            "predictions (replicas, samples) or (replicas, samples, classes) and targets (samples)"
+        )
+        raise DataError(
+            f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with "
+            "np.savez(path, predictions=…, targets=…)"
+        )
     loss = loss or loss_of(arrays["predictions"], arrays["targets"])
     known: Any = arrays.get("noise") if noise is None and loss == "squared" else noise
     facts: dict[str, Any] = {"predictions": str(path)}
     try:
         if noise == ESTIMATE and loss == "squared":
             if "inputs" not in arrays:
-                raise DataError("--noise-variance estimate needs the samples' inputs: save inputs (samples, features) beside predictions and targets")
+                raise DataError(
+                    "--noise-variance estimate needs the samples' inputs: save inputs "
+                    "(samples, features) beside predictions and targets"
+                )
             from dlprobe.experiments.bias_variance import estimated_noise
 
             known, facts["noise_estimate"] = estimated_noise(arrays["inputs"], arrays["targets"])
@@ -44,7 +58,9 @@ def decomposed(path: Path, loss: str | None, noise: float | str | None) -> tuple
 
 def loss_of(predictions: Any, targets: Any) -> str:
     """The loss where none is asked for: classes predicted by index or by scores, else numbers."""
-    classes = targets.dtype.kind in "bui" and (predictions.dtype.kind in "bui" or predictions.ndim == 3)
+    classes = targets.dtype.kind in "bui" and (
+        predictions.dtype.kind in "bui" or predictions.ndim == 3
+    )
     return "zero-one" if classes else "squared"
 
 
@@ -54,5 +70,8 @@ def noise_of(text: str | None) -> float | str | None:
         return text and ESTIMATE
     value = read_number(text)
     if not 0.0 <= value < math.inf:
-        raise ConfigError(f"--noise-variance {text.strip()}: expected a variance, a number of 0 or more, or {ESTIMATE}")
+        raise ConfigError(
+            f"--noise-variance {text.strip()}: expected a variance, a number of 0 or more, or "
+            f"{ESTIMATE}"
+        )
     return value

@@ -51,7 +51,10 @@ if TYPE_CHECKING:
     from dlprobe.rules.files import Criteria, JudgedRun
 
 LISTED = ("Fix and guard", 1)
-SHORT = "--select --ignore --set --fail-on --advise --prove --against --baseline --write-baseline --gate --counts --exit-zero --output"
+SHORT = (
+    "--select --ignore --set --fail-on --advise --prove --against --baseline --write-baseline "
+    "--gate --counts --exit-zero --output"
+)
 
 CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
@@ -60,15 +63,38 @@ RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)", autocompletion=complete_configurations
+        metavar="RUN",
+        help="run or study files, their journals, folders of them, or configurations (.toml)",
+        autocompletion=complete_configurations,
     ),
 ]
-Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
-Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="CODES",
+        help="judge by these rules only: codes or prefixes",
+        rich_help_panel=RULES,
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES),
+]
+Extend = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES
+    ),
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="CODE.NAME=X", help="set a threshold (dlprobe explain CODE lists them), or CODE.severity", rich_help_panel=RULES),
+    typer.Option(
+        "--set",
+        metavar="CODE.NAME=X",
+        help="set a threshold (dlprobe explain CODE lists them), or CODE.severity",
+        rich_help_panel=RULES,
+    ),
 ]
 FailOn = Annotated[
     str | None,
@@ -80,28 +106,95 @@ FailOn = Annotated[
         rich_help_panel=RESULT,
     ),
 ]
-ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
-Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
-Advise = Annotated[bool, typer.Option("--advise", help="lay the runs beside the practical guidelines too; never changes the exit code", rich_help_panel=RESULT)]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
+ExitZero = Annotated[
+    bool,
+    typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT),
+]
+Counts = Annotated[
+    bool,
+    typer.Option(
+        "--counts",
+        help="how often each rule fired, in place of the findings",
+        rich_help_panel=RESULT,
+    ),
+]
+Advise = Annotated[
+    bool,
+    typer.Option(
+        "--advise",
+        help="lay the runs beside the practical guidelines too; never changes the exit code",
+        rich_help_panel=RESULT,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the result to FILE in place of stdout",
+        rich_help_panel=RESULT,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
-Baseline = Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="known findings: only new ones count", rich_help_panel=BASELINE)]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="known findings: only new ones count",
+        rich_help_panel=BASELINE,
+    ),
+]
 Against = Annotated[
     list[Path] | None,
     typer.Option(
-        "--against", metavar="RUN…", help="runs to compare numbers with, up to the next option; seeds are compared as groups", rich_help_panel=BASELINE
+        "--against",
+        metavar="RUN…",
+        help="runs to compare numbers with, up to the next option; seeds are compared as groups",
+        rich_help_panel=BASELINE,
     ),
 ]
 Gate = Annotated[
     list[str] | None,
-    typer.Option("--gate", metavar="BOUND", help="a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it", rich_help_panel=BASELINE),
+    typer.Option(
+        "--gate",
+        metavar="BOUND",
+        help="a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it",
+        rich_help_panel=BASELINE,
+    ),
 ]
-Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
+Write = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-baseline",
+        metavar="FILE",
+        help="write the findings as known, and exit with 0",
+        rich_help_panel=BASELINE,
+    ),
+]
 Prove = Annotated[
     bool,
-    typer.Option("--prove", help="train the net with only the top cause undone, and with a sham of equal cost; kept as RUN.proof.json", rich_help_panel=PROOF),
+    typer.Option(
+        "--prove",
+        help=(
+            "train the net with only the top cause undone, and with a sham of equal cost; kept as "
+            "RUN.proof.json"
+        ),
+        rich_help_panel=PROOF,
+    ),
 ]
-Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=100, help="with --prove: seeds of each [default: 5]", rich_help_panel=PROOF)]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=100,
+        help="with --prove: seeds of each [default: 5]",
+        rich_help_panel=PROOF,
+    ),
+]
 
 
 @allow_file_option
@@ -133,13 +226,22 @@ def command(
     from dlprobe.rules.files import COMPARING, run_files
 
     if screen.details and counts:
-        raise ConfigError("--counts shows no single run, --details shows every finding of each: expected one of the two")
+        raise ConfigError(
+            "--counts shows no single run, --details shows every finding of each: expected "
+            "one of the two"
+        )
     if advise and counts:
-        raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
+        raise ConfigError(
+            "--counts shows no single run, --advise goes through them one by one: expected "
+            "one of the two"
+        )
     if seeds is not None and not prove:
         raise ConfigError("--seeds is for --prove: give both or neither")
     if prove and counts:
-        raise ConfigError("--counts shows no single run, --prove goes through them one by one: expected one of the two")
+        raise ConfigError(
+            "--counts shows no single run, --prove goes through them one by one: expected one "
+            "of the two"
+        )
     project = project_file()
     here = {
         "select": select,
@@ -150,26 +252,60 @@ def command(
         "against": against,
         "gate": gate,
     }
-    settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
-    chosen = replace(read_criteria(project, select, ignore, extend_select, set, gate), advise=advise)
+    settings = settings_told(
+        project,
+        [key for key, value in here.items() if value],
+        [text.partition("=")[0].strip() for text in set or ()],
+        screen,
+    )
+    chosen = replace(
+        read_criteria(project, select, ignore, extend_select, set, gate), advise=advise
+    )
     fails_on = _fails_on(fail_on, project)
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
     if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
-        raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
+        raise ConfigError(
+            "--against compares by the rules R001, R002 …, and none of them is selected: add "
+            "--extend-select R"
+        )
     old = against or [Path(path) for path in project.texts("against")]
     files, old = run_files(runs), run_files(old)
     _refuse_untrained(files, bool(against), prove)
-    inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
+    inputs = [
+        *read_as("a run that is judged", *files),
+        *read_as("a run that is compared with", *old),
+        *read_as("the findings baseline", known),
+    ]
     inputs += read_as("the file of the project's options", project.path)
-    learned = None if write_baseline is None else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
-    target = None if output is None else claim(output, screen.kind, [*inputs, *read_as("what --write-baseline writes", write_baseline)], force=force)
+    learned = (
+        None
+        if write_baseline is None
+        else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
+    )
+    target = (
+        None
+        if output is None
+        else claim(
+            output,
+            screen.kind,
+            [*inputs, *read_as("what --write-baseline writes", write_baseline)],
+            force=force,
+        )
+    )
     proving = claimed(files, inputs) if prove else {}
     judged = judge_all(files, chosen, known, old, screen)
     proofs = proved(judged, proving, seeds, screen) if prove else kept_proofs(judged, screen)
-    code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
+    code = exit_code(
+        judged,
+        fails_on,
+        exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None,
+    )
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.found), target)
+    screen.write(
+        _document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.found),
+        target,
+    )
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
 
 
@@ -177,13 +313,23 @@ def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None
     """Configurations where only runs will do. Raises ConfigError."""
     untrained = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
     if against and len(untrained) == len(files):
-        raise ConfigError(f"--against compares the numbers of runs, and {untrained[0]} is a configuration: train it first")
+        raise ConfigError(
+            f"--against compares the numbers of runs, and {untrained[0]} is a configuration: "
+            "train it first"
+        )
     if prove and untrained:
-        raise ConfigError(f"--prove trains the net of a run again, and {untrained[0]} is a configuration: train it first")
+        raise ConfigError(
+            f"--prove trains the net of a run again, and {untrained[0]} is a configuration: "
+            "train it first"
+        )
 
 
-def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any, gate: Any = None) -> Criteria:
-    """Project file and command line: lists on the command line replace those of the file, --extend-select and --set add to them."""
+def read_criteria(
+    project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any, gate: Any = None
+) -> Criteria:
+    """Project file and command line: lists on the command line replace those of the file,
+    --extend-select and --set add to them.
+    """
     from dlprobe.rules.files import criteria
     from dlprobe.rules.gate import codes, settings_from, settings_of
 
@@ -192,11 +338,18 @@ def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, s
     tables = settings_of(project.options.get("set", {}))
     for code, table in settings_from(settings or ()).items():
         tables.setdefault(code, {}).update(table)
-    return criteria([*chosen, *added] if chosen else [], codes(ignore) or project.texts("ignore"), tables, gate or project.texts("gate"))
+    return criteria(
+        [*chosen, *added] if chosen else [],
+        codes(ignore) or project.texts("ignore"),
+        tables,
+        gate or project.texts("gate"),
+    )
 
 
 def _fails_on(given: str | None, project: ProjectFile) -> tuple[str, ...]:
-    """The severities that fail: the command line's word, else the project file's, else the default."""
+    """The severities that fail: the command line's word, else the project file's, else the
+    default.
+    """
     from dlprobe.rules.gate import severities
 
     try:
@@ -209,7 +362,9 @@ def _path(text: Any) -> Path | None:
     return None if text is None else Path(text)
 
 
-def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
+def judge_all(
+    files: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen
+) -> list[JudgedRun]:
     """Every run judged, what stands in the way said on stderr, known findings left out."""
     from dlprobe.commands.check.configurations import judged_configurations
     from dlprobe.rules.against import judged_against
@@ -220,7 +375,9 @@ def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: 
     judged = []
     configurations = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
     trained = [path for path in files if path not in configurations]
-    runs = judged_against(trained, chosen, old) if old and trained else judged_files(trained, chosen)
+    runs = (
+        judged_against(trained, chosen, old) if old and trained else judged_files(trained, chosen)
+    )
     for each in chain(runs, judged_configurations(configurations, chosen, screen)):
         tell_of(each, screen)
         judged.append(each if accepted is None else accepted.without_known(each))
@@ -235,16 +392,22 @@ def tell_of(judged: JudgedRun, screen: Screen) -> None:
     if judged.unreadable:
         screen.error(judged.unreadable)
     elif not judged.evaluated:
-        reasons = "; ".join(f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3])
+        reasons = "; ".join(
+            f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3]
+        )
         screen.error(f"{judged.path}: {checked_run(judged).blind}: {reasons}")
     elif judged.not_compared:
-        reasons = "; ".join(f"{code}: {judged.judgement.not_evaluated[code]}" for code in judged.not_compared)
+        reasons = "; ".join(
+            f"{code}: {judged.judgement.not_evaluated[code]}" for code in judged.not_compared
+        )
         with_what = " and the ".join(dict.fromkeys(map(compared_with, judged.not_compared)))
         screen.error(f"{judged.path}: not compared with the {with_what}: {reasons}")
 
 
 def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:
-    """2 where a run could not be judged or not be compared, else 1 where a finding is as severe as asked."""
+    """2 where a run could not be judged or not be compared, else 1 where a finding is as severe
+    as asked.
+    """
     if any(each.unreadable or not each.evaluated or each.not_compared for each in judged):
         return ExitCode.FAILED
     from dlprobe.rules.gate import failing
@@ -259,7 +422,10 @@ def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
     findings = findings_of(judged, target.path.parent)
     write_text(target, baseline_text(findings))
     count = len(findings)
-    screen.note(f"{target.path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
+    screen.note(
+        f"{target.path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} "
+        f"run{'' if len(judged) == 1 else 's'} known from now on"
+    )
 
 
 def _document(

@@ -1,4 +1,6 @@
-"""Configurations among what `check` is given: judged before they are trained, by the first step of ten initialization seeds; nothing is written."""
+"""Configurations among what `check` is given: judged before they are trained, by the first step
+of ten initialization seeds; nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,12 @@ if TYPE_CHECKING:
     from dlprobe.rules.files import Criteria, JudgedRun
 
 
-def judged_configurations(paths: Sequence[Path], criteria: Criteria, screen: Screen) -> Iterator[JudgedRun]:
-    """Every configuration in order; one that cannot be read or is impossible comes as a run whose rules were not evaluated."""
+def judged_configurations(
+    paths: Sequence[Path], criteria: Criteria, screen: Screen
+) -> Iterator[JudgedRun]:
+    """Every configuration in order; one that cannot be read or is impossible comes as a run
+    whose rules were not evaluated.
+    """
     from dlprobe.commands.base.preparing import tell_of_compiling
     from dlprobe.rules.files import unjudged
 
@@ -34,7 +40,12 @@ def _judged(path: Path, criteria: Criteria, screen: Screen) -> JudgedRun:
     from dlprobe.training.prepared_sets import PreparedSets
 
     configuration = read_configuration(path, {}, screen)
-    return judged_configuration(str(path), configuration, criteria, PreparedSets((configuration, prepare_data(configuration, screen))))
+    return judged_configuration(
+        str(path),
+        configuration,
+        criteria,
+        PreparedSets((configuration, prepare_data(configuration, screen))),
+    )
 
 
 def _named(path: Path, message: str) -> str:

@@ -1,7 +1,9 @@
-"""Options that a project keeps in a file: `[tool.dlprobe]` of `pyproject.toml`, or `dlprobe.toml`; the command line wins.
+"""Options that a project keeps in a file: `[tool.dlprobe]` of `pyproject.toml`, or `dlprobe.toml`;
+the command line wins.
 
-They can make a check pass, so only the user's own project has a say: the folders from the working folder up to that of the repository (the one with
-`.git` or `.hg`), the working folder alone where there is none, and never a file or folder that belongs to somebody else.
+They can make a check pass, so only the user's own project has a say: the folders from the working
+folder up to that of the repository (the one with `.git` or `.hg`), the working folder alone where
+there is none, and never a file or folder that belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -39,14 +41,19 @@ KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
 PATHS = ("baseline", "against")
 DEFAULTS = {"fail-on": FAIL_ON_DEFAULT}
 REPOSITORY = (".git", ".hg")
-FILES: tuple[tuple[str, tuple[str, ...]], ...] = (("dlprobe.toml", ()), ("pyproject.toml", ("tool", "dlprobe")))
+FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("dlprobe.toml", ()),
+    ("pyproject.toml", ("tool", "dlprobe")),
+)
 
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """The options of a project file by key; paths are relative to its folder. `path` None: there is none.
+    """The options of a project file by key; paths are relative to its folder. `path` None: there is
+    none.
 
-    root: the folder of the whole project. refused: why a file that was found has no say, in a sentence; empty where there is none.
+    root: the folder of the whole project. refused: why a file that was found has no say, in a
+        sentence; empty where there is none.
     """
 
     path: Path | None
@@ -60,9 +67,18 @@ class ProjectFile:
 
 
 def project_file(start: Path | None = None) -> ProjectFile:
-    """The nearest file from `start` (the working folder) up to the repository's. Raises ConfigError for unknown keys, wrong types and what is no TOML."""
+    """The nearest file from `start` (the working folder) up to the repository's. Raises
+    ConfigError for unknown keys, wrong types and what is no TOML.
+    """
     here = (start or Path.cwd()).resolve()
-    root = next((folder for folder in (here, *here.parents) if any(os.path.lexists(folder / mark) for mark in REPOSITORY)), here)
+    root = next(
+        (
+            folder
+            for folder in (here, *here.parents)
+            if any(os.path.lexists(folder / mark) for mark in REPOSITORY)
+        ),
+        here,
+    )
     for folder in (here, *here.parents):
         distrust = _distrust_of_folder(folder, here)
         for name, inside in FILES:
@@ -71,7 +87,15 @@ def project_file(start: Path | None = None) -> ProjectFile:
                 continue
             if reason := distrust or _distrust_of_file(path, root):
                 if _has_settings(path, inside):
-                    return ProjectFile(None, {}, root, f"{shown(path)} is not used: {reason}; give its options on the command line, or make it your own")
+                    return ProjectFile(
+                        None,
+                        {},
+                        root,
+                        (
+                            f"{shown(path)} is not used: {reason}; give its options on the "
+                            "command line, or make it your own"
+                        ),
+                    )
             elif (table := _table(path, inside)) is not None:
                 return ProjectFile(path, _checked(table, path, ".".join(inside)), root)
         if folder == root or distrust:
@@ -89,11 +113,17 @@ def _distrust_of_folder(folder: Path, here: Path) -> str:
     state = folder.stat()
     if not _is_ours(state):
         return "its folder belongs to another user"
-    return "everybody can write to its folder" if folder != here and state.st_mode & stat.S_IWOTH else ""
+    return (
+        "everybody can write to its folder"
+        if folder != here and state.st_mode & stat.S_IWOTH
+        else ""
+    )
 
 
 def _distrust_of_file(path: Path, root: Path) -> str:
-    """Why a file in a folder of ours is somebody else's, itself or what it links to; empty where it is not."""
+    """Why a file in a folder of ours is somebody else's, itself or what it links to; empty
+    where it is not.
+    """
     if not (_is_ours(path.lstat()) and _is_ours(path.stat())):
         return "it belongs to another user"
     return "" if path.resolve().is_relative_to(root) else f"it leads out of {shown(root)}"
@@ -105,7 +135,9 @@ def _is_ours(state: os.stat_result) -> bool:
 
 
 def _has_settings(path: Path, inside: tuple[str, ...]) -> bool:
-    """Whether a file that is not trusted would have a say; one that cannot be read as TOML would only where it is made for this."""
+    """Whether a file that is not trusted would have a say; one that cannot be read as TOML
+    would only where it is made for this.
+    """
     with suppress(ConfigError):
         return _table(path, inside) is not None
     return not inside
@@ -131,28 +163,44 @@ def _checked(table: Any, path: Path, where: str) -> dict[str, Any]:
         if name not in KEYS:
             raise ConfigError(f"{place}: {unknown('key', key[:60], KEYS)}")
         kind, words = KEYS[name]
-        if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
+        if not isinstance(value, kind) or (
+            isinstance(value, list) and not all(isinstance(each, str) for each in value)
+        ):
             raise ConfigError(f"{place}: {name} = {str(value)[:60]}: expected {words}")
         checked[name] = _relative(value, path.parent) if name in PATHS else value
     return checked
 
 
 def in_effect(project: ProjectFile, given: Collection[str]) -> dict[str, Any]:
-    """The options that change something: those without the keys that the command line gives, and without what is so anyway.
+    """The options that change something: those without the keys that the command line gives, and
+    without what is so anyway.
 
-    Raises ConfigError for a file outside the project and the working folder: one that a project names has to be given by hand.
+    Raises ConfigError for a file outside the project and the working folder: one that a project
+    names has to be given by hand.
     """
-    chosen = {key: value for key, value in project.options.items() if key not in given and value and value != DEFAULTS.get(key)}
+    chosen = {
+        key: value
+        for key, value in project.options.items()
+        if key not in given and value and value != DEFAULTS.get(key)
+    }
     for key in PATHS:
         for each in [chosen[key]] if isinstance(chosen.get(key), str) else chosen.get(key, ()):
-            if project.path is not None and not any(lies_in(Path(each), folder) for folder in (project.root, Path.cwd())):
-                where = f"{shown(project.path)} names {key} = {each}, which lies outside the project and the working folder"
+            if project.path is not None and not any(
+                lies_in(Path(each), folder) for folder in (project.root, Path.cwd())
+            ):
+                where = (
+                    f"{shown(project.path)} names {key} = {each}, which lies outside the project "
+                    "and the working folder"
+                )
                 raise ConfigError(f"{where}: to have it read, type --{key} {shlex.quote(each)}")
     return chosen
 
 
-def settings_told(project: ProjectFile, given: Collection[str], thresholds: Iterable[str], screen: Screen) -> ProjectSettings | None:
-    """Say, quiet or not, what a project file changes, or why one has no say; the same for the result, None where nothing is changed. Raises ConfigError.
+def settings_told(
+    project: ProjectFile, given: Collection[str], thresholds: Iterable[str], screen: Screen
+) -> ProjectSettings | None:
+    """Say, quiet or not, what a project file changes, or why one has no say; the same for the
+    result, None where nothing is changed. Raises ConfigError.
 
     given: the keys that the command line gives; thresholds: those that it sets, as "CODE.name".
     """
@@ -163,10 +211,22 @@ def settings_told(project: ProjectFile, given: Collection[str], thresholds: Iter
         from dlprobe.rules.gate import settings_of
 
         tables = settings_of(changed["set"])
-        own = {f"{code}.{name}": value for code, table in tables.items() for name, value in table.items()}
-        changed["set"] = {name: value for name, value in own.items() if name not in {each.replace("-", "_") for each in thresholds}}
+        own = {
+            f"{code}.{name}": value
+            for code, table in tables.items()
+            for name, value in table.items()
+        }
+        changed["set"] = {
+            name: value
+            for name, value in own.items()
+            if name not in {each.replace("-", "_") for each in thresholds}
+        }
         changed = {key: value for key, value in changed.items() if key != "set" or value}
-    changed |= {key: [shown(each) for each in changed[key]] if key == "against" else shown(changed[key]) for key in PATHS if key in changed}
+    changed |= {
+        key: [shown(each) for each in changed[key]] if key == "against" else shown(changed[key])
+        for key in PATHS
+        if key in changed
+    }
     if project.path is None or not changed:
         return None
     settings = ProjectSettings(shown(project.path), changed)
@@ -175,4 +235,6 @@ def settings_told(project: ProjectFile, given: Collection[str], thresholds: Iter
 
 
 def _relative(value: Any, folder: Path) -> Any:
-    return [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
+    return (
+        [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
+    )

@@ -1,4 +1,6 @@
-"""`check --prove`: train the net with the cause undone and with a sham, keep what came of it beside the run, and show what is kept."""
+"""`check --prove`: train the net with the cause undone and with a sham, keep what came of it
+beside the run, and show what is kept.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +47,22 @@ class Proofs:
 
 
 def claimed(files: Sequence[Path], inputs: Sequence[Input]) -> dict[str, Target]:
-    """The proof files that are going to be written, by the path of their run. Raises ConfigError, before anything is trained, where one must not be."""
+    """The proof files that are going to be written, by the path of their run. Raises
+    ConfigError, before anything is trained, where one must not be.
+    """
     from dlprobe.commands.base.study_driver import is_study
     from dlprobe.experiments.proof_file import proof_path
 
     targets = {}
     for each in files:
         if _readable_study(each, is_study):
-            raise ConfigError(f"{each} is a study: --prove trains the net of a single run again; give a file that dlprobe train wrote")
-        targets[str(each)] = claim(proof_path(each), PROOF, inputs, force=True, option="another name of the run")
+            raise ConfigError(
+                f"{each} is a study: --prove trains the net of a single run again; give a "
+                "file that dlprobe train wrote"
+            )
+        targets[str(each)] = claim(
+            proof_path(each), PROOF, inputs, force=True, option="another name of the run"
+        )
     return targets
 
 
@@ -73,7 +82,13 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
     proofs = Proofs()
     for each in judged:
         path = Path(each.path)
-        if each.unreadable or each.group or each.start is not None or "#" in each.path or not proof_path(path).is_file():
+        if (
+            each.unreadable
+            or each.group
+            or each.start is not None
+            or "#" in each.path
+            or not proof_path(path).is_file()
+        ):
             continue
         with reading(path), open_single(path) as run:
             kept = kept_file(path, run, screen)
@@ -82,7 +97,9 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
     return proofs
 
 
-def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: int | None, screen: Screen) -> Proofs:
+def proved(
+    judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: int | None, screen: Screen
+) -> Proofs:
     """Prove the cause of every run that has one; a stop ends it and keeps what had been trained."""
     proofs = Proofs()
     for each in judged:
@@ -94,7 +111,9 @@ def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: in
     return proofs
 
 
-def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen) -> tuple[Proof | None, str]:
+def _proved(
+    judged: JudgedRun, target: Target, seeds: int | None, screen: Screen
+) -> tuple[Proof | None, str]:
     """The proof of one run, and what to say where it was stopped."""
     from dlprobe.experiments.proof import known_trials
     from dlprobe.experiments.proof_file import ProofFile
@@ -105,39 +124,72 @@ def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen
     path = Path(judged.path)
     with reading(path), open_single(path) as run:
         config, hash = run.required_configuration(), run.content_sha256
-        causes, missing = causes_of(judged.diagnosis or diagnose(run, judged.judgement, judged.path))
+        causes, missing = causes_of(
+            judged.diagnosis or diagnose(run, judged.judgement, judged.path)
+        )
         fingerprint, kept = str(run.data.get("fingerprint", "")), kept_file(path, run, screen)
     if not causes:
         screen.announce(f"{path}: nothing to prove: {missing}")
         return None, ""
     tell_of_named_files(path, [config], screen)
     claim(target.path, PROOF, inputs_of(config), force=True)
-    trials = {key: each if each.arm == "sham" else replace(each, arm="change") for key, each in kept.trials.items()} if kept is not None else {}
+    trials = (
+        {
+            key: each if each.arm == "sham" else replace(each, arm="change")
+            for key, each in kept.trials.items()
+        }
+        if kept is not None
+        else {}
+    )
     file = ProofFile(hash, trials)
     for number, cause in enumerate(causes, 1):
         experiment = _experiment(path, config, cause, seeds, fingerprint)
-        ended = _trained(experiment, known_trials(experiment.plan({}), file.trials), screen, f" ({number} of up to {len(causes)})" if len(causes) > 1 else "")
+        ended = _trained(
+            experiment,
+            known_trials(experiment.plan({}), file.trials),
+            screen,
+            f" ({number} of up to {len(causes)})" if len(causes) > 1 else "",
+        )
         file = _with_step(file, experiment, ended.found)
         if ended.found:
             write_text(target, file.text())
-        proof = file.proof() if experiment.conclude(ended.found, ended.complete) is not None else None
+        proof = (
+            file.proof() if experiment.conclude(ended.found, ended.complete) is not None else None
+        )
         if not ended.complete:
-            count = f"{len(ended.found)} of {len(experiment.plan(ended.found))} trainings of the proof of {path} had ended"
-            return proof, f": {count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"
+            count = (
+                f"{len(ended.found)} of {len(experiment.plan(ended.found))} trainings of the "
+                f"proof of {path} had ended"
+            )
+            return (
+                proof,
+                (
+                    ": "
+                    f"{count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"  # noqa: E501
+                ),
+            )
         if proof is not None and proof.verdict == "proved":
             break
     return proof, ""
 
 
-def _with_step(file: ProofFile, experiment: ProofExperiment, found: Mapping[str, Trial]) -> ProofFile:
-    """The file with what a step trained; the step that it ended with before is an earlier one now."""
+def _with_step(
+    file: ProofFile, experiment: ProofExperiment, found: Mapping[str, Trial]
+) -> ProofFile:
+    """The file with what a step trained; the step that it ended with before is an earlier one
+    now.
+    """
     from dlprobe.experiments.proof import kept_trials
     from dlprobe.experiments.proof_file import Step
 
     before, earlier = dict(file.trials), file.earlier
     if file.cause is not None:
         at = len(earlier)
-        before = {key: replace(each, arm="earlier", restart=at) if each.arm == "undone" else each for key, each in before.items() if each.arm != "defaults"}
+        before = {
+            key: replace(each, arm="earlier", restart=at) if each.arm == "undone" else each
+            for key, each in before.items()
+            if each.arm != "defaults"
+        }
         earlier = (*earlier, Step(file.cause, file.change, file.restarts))
     trials = {**before, **kept_trials(experiment.plan(found), found)}
     return replace(
@@ -151,7 +203,9 @@ def _with_step(file: ProofFile, experiment: ProofExperiment, found: Mapping[str,
     )
 
 
-def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int | None, fingerprint: str) -> ProofExperiment:
+def _experiment(
+    path: Path, config: RunConfig, cause: Cause, seeds: int | None, fingerprint: str
+) -> ProofExperiment:
     """Raises ConfigError where the data are not those of the run."""
     from dlprobe.experiments.proof import SEEDS, ProofExperiment
     from dlprobe.experiments.trials import judged_trial_of
@@ -170,13 +224,20 @@ def causes_of(diagnosis: Diagnosis) -> tuple[list[Cause], str]:
     found = diagnosis.cause
     if found is None:
         return [], f"it {diagnosis.state.name}, and no finding names a cause"
-    return causes_to_prove(diagnosis), f"{found.name} ({found.code}) names no change that would undo it alone"
+    return causes_to_prove(
+        diagnosis
+    ), f"{found.name} ({found.code}) names no change that would undo it alone"
 
 
-def _trained(experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen, step: str) -> StudyResult[Trial]:
+def _trained(
+    experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen, step: str
+) -> StudyResult[Trial]:
     count = sum(each.id not in finished for each in experiment.plan({}))
     execution = Execution()
     if count:
-        screen.note(f"proving {experiment.cause.sentence}{step}: {count} trainings like this one, {min(execution.threads, count)} side by side")
+        screen.note(
+            f"proving {experiment.cause.sentence}{step}: {count} trainings like this one, "
+            f"{min(execution.threads, count)} side by side"
+        )
     with training(experiment.doing, experiment.unit, execution, screen) as means:
         return experiment.train(means, finished)

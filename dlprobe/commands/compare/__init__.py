@@ -1,9 +1,11 @@
 """Compare values of an option: is one better, or was it the seed?
 
-AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
-target-scaling, train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every
-combination. Every value gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of
-AXIS is shown again.
+AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule,
+learning-rate, batch-size, depth, width, residual, clipping, scaling, target-scaling, train-size, or
+any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B
+AXIS=C,D compares every combination. Every value gets the same seeds, data and split; differences
+are tested seed by seed and corrected for their number. A saved study in place of AXIS is shown
+again.
 
 Examples:
   dlprobe compare init he_normal glorot_normal --data wine --epochs 5
@@ -47,13 +49,31 @@ if TYPE_CHECKING:
     from dlprobe.training.prepared_sets import PreparedSets
 
 LISTED = ("Run", 3)
-SHORT = "--config --data --layers --activation --init --optimizer --lr --epochs --seeds --by --tune-lr --equal-parameters --vary-data --output --resume"
+SHORT = (
+    "--config --data --layers --activation --init --optimizer --lr --epochs --seeds --by "
+    "--tune-lr --equal-parameters --vary-data --output --resume"
+)
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Comparison"
 EQUAL = ("samples", "updates", "seconds")
 
-What = Annotated[list[str] | None, typer.Argument(metavar="AXIS [VALUES…]", help="what is compared; or a study to show again", show_default=False)]
-ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="TOML or run file with what all values share", rich_help_panel=PANEL)]
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="AXIS [VALUES…]",
+        help="what is compared; or a study to show again",
+        show_default=False,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="CONFIG",
+        help="TOML or run file with what all values share",
+        rich_help_panel=PANEL,
+    ),
+]
 Seeds = Annotated[
     int | None,
     typer.Option(
@@ -66,21 +86,53 @@ Seeds = Annotated[
     ),
 ]
 By = Annotated[
-    str | None, typer.Option("--by", metavar="METRIC", help="what ranks: val_loss, val_error, train_loss … [default: val_loss]", rich_help_panel=PANEL)
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="METRIC",
+        help="what ranks: val_loss, val_error, train_loss … [default: val_loss]",
+        rich_help_panel=PANEL,
+    ),
 ]
 Reach = Annotated[
     float | None,
-    typer.Option("--reach", metavar="X", help="target of `steps to target` [default: what every value that learns reaches]", rich_help_panel=PANEL),
+    typer.Option(
+        "--reach",
+        metavar="X",
+        help="target of `steps to target` [default: what every value that learns reaches]",
+        rich_help_panel=PANEL,
+    ),
 ]
-TuneLr = Annotated[bool, typer.Option("--tune-lr", help="first try five rates per value on other seeds, and take the best", rich_help_panel=PANEL)]
+TuneLr = Annotated[
+    bool,
+    typer.Option(
+        "--tune-lr",
+        help="first try five rates per value on other seeds, and take the best",
+        rich_help_panel=PANEL,
+    ),
+]
 Equal = Annotated[
     str,
-    typer.Option("--equal", metavar="|".join(EQUAL), help="what every value gets as much of [default: samples]", callback=one_of(EQUAL), rich_help_panel=PANEL),
+    typer.Option(
+        "--equal",
+        metavar="|".join(EQUAL),
+        help="what every value gets as much of [default: samples]",
+        callback=one_of(EQUAL),
+        rich_help_panel=PANEL,
+    ),
 ]
 EqualParameters = Annotated[
-    bool, typer.Option("--equal-parameters", help="depths in widths, or widths in depths, of the same number of weights", rich_help_panel=PANEL)
+    bool,
+    typer.Option(
+        "--equal-parameters",
+        help="depths in widths, or widths in depths, of the same number of weights",
+        rich_help_panel=PANEL,
+    ),
 ]
-VaryData = Annotated[bool, typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL)]
+VaryData = Annotated[
+    bool,
+    typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL),
+]
 
 
 @allow_file_option
@@ -102,19 +154,36 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
-    words, given = list(what or ()), sorted(key for key, value in options.items() if value is not None)
+    words, given = (
+        list(what or ()),
+        sorted(key for key, value in options.items() if value is not None),
+    )
     changed = given or config or tune_lr or equal != "samples" or equal_parameters or vary_data
     if execution.resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
-        refuse(changed or by or reach is not None or execution.output, "--resume goes on with the study as it is", "give --seeds and --workers only")
+        refuse(
+            changed or by or reach is not None or execution.output,
+            "--resume goes on with the study as it is",
+            "give --seeds and --workers only",
+        )
         from dlprobe.experiments.compare import CompareExperiment
 
         return go_on(CompareExperiment, seeds, execution, screen, show)
     if len(words) == 1 and names_file(words[0]):
-        refuse(changed or execution.output or seeds, f"{words[0]} is shown as it is", "give --by and --reach only, or --resume it for more seeds")
+        refuse(
+            changed or execution.output or seeds,
+            f"{words[0]} is shown as it is",
+            "give --by and --reach only, or --resume it for more seeds",
+        )
         from dlprobe.experiments.compare import CompareExperiment
 
-        return show_saved(CompareExperiment, Path(words[0]), screen, show, partial(asked_otherwise, by=by, target=reach))
+        return show_saved(
+            CompareExperiment,
+            Path(words[0]),
+            screen,
+            show,
+            partial(asked_otherwise, by=by, target=reach),
+        )
     axes = read_axes(words)
     refuse_overwritten(axes, given)
     from dlprobe.experiments import compare
@@ -126,13 +195,25 @@ def command(
     if experiment.by.endswith("_loss"):
         tell_of_scaled_targets(base, sets.of(base), screen)
     execution = execution.claimed([*inputs, *inputs_of(base, *experiment.configs)])
-    experiment = replace(experiment, target=reach, equal=equal, equal_parameters=equal_parameters, vary_data=vary_data)
+    experiment = replace(
+        experiment,
+        target=reach,
+        equal=equal,
+        equal_parameters=equal_parameters,
+        vary_data=vary_data,
+    )
     if equal_parameters:
-        experiment = replace(experiment, cells=tuple(compare.with_equal_parameters(experiment.cells, base, sets)))
+        experiment = replace(
+            experiment, cells=tuple(compare.with_equal_parameters(experiment.cells, base, sets))
+        )
     if equal != "samples":
         tell_of_compiling(screen)
-    experiment = replace(experiment, cells=tuple(compare.with_equal_budget(experiment.cells, base, equal, sets)))
-    return carry_out(tuned(experiment, execution, screen) if tune_lr else experiment, execution, screen, show)
+    experiment = replace(
+        experiment, cells=tuple(compare.with_equal_budget(experiment.cells, base, equal, sets))
+    )
+    return carry_out(
+        tuned(experiment, execution, screen) if tune_lr else experiment, execution, screen, show
+    )
 
 
 def refuse(unwanted: object, why: str, instead: str) -> None:
@@ -143,11 +224,17 @@ def refuse(unwanted: object, why: str, instead: str) -> None:
 
 def names_file(word: str) -> bool:
     """Whether a word names a file in place of an axis."""
-    return word.endswith((".h5", ".h5.journal")) or (Path(word).is_file() and not word.endswith(".toml"))
+    return word.endswith((".h5", ".h5.journal")) or (
+        Path(word).is_file() and not word.endswith(".toml")
+    )
 
 
-def prepare(config: Path | None, options: Mapping[str, str | None], screen: Screen) -> tuple[RunConfig, PreparedSets]:
-    """What all values share, and the data; notes and warnings are said. Instruments are off: nobody asks for them here."""
+def prepare(
+    config: Path | None, options: Mapping[str, str | None], screen: Screen
+) -> tuple[RunConfig, PreparedSets]:
+    """What all values share, and the data; notes and warnings are said. Instruments are off:
+    nobody asks for them here.
+    """
     from dlprobe.config import with_values, without_instruments
 
     base = without_instruments(read_configuration(config, options, screen))
@@ -159,11 +246,15 @@ def prepare(config: Path | None, options: Mapping[str, str | None], screen: Scre
 
 
 def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -> CompareExperiment:
-    """Every cell with its own rate. Raises ConfigError where rates are compared or fixed, KeyboardInterrupt after a stop: half a choice is none."""
+    """Every cell with its own rate. Raises ConfigError where rates are compared or fixed,
+    KeyboardInterrupt after a stop: half a choice is none.
+    """
     from dlprobe.experiments import compare
 
     if "learning_rate" in experiment.axes:
-        raise ConfigError("--tune-lr chooses the rate, and the rate is what is compared: leave one out")
+        raise ConfigError(
+            "--tune-lr chooses the rate, and the rate is what is compared: leave one out"
+        )
     if any(cell.config.training.schedule.parameters.get("max_lr") for cell in experiment.cells):
         raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
     with training("tuning rates", "runs", execution, screen) as means:
@@ -173,7 +264,9 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
     return replace(experiment, cells=tuple(cells))
 
 
-def show(experiment: CompareExperiment, result: Compared, execution: Execution, screen: Screen) -> None:
+def show(
+    experiment: CompareExperiment, result: Compared, execution: Execution, screen: Screen
+) -> None:
     """The result with its curves."""
     from dlprobe.analysis.comparing.comparison import curve
     from dlprobe.reports.compare import caveat, document
@@ -185,14 +278,34 @@ def show(experiment: CompareExperiment, result: Compared, execution: Execution, 
     more = again("--seeds", str(result.all.power.needed))
     names = list(dict.fromkeys(cell.config.data.data for cell in experiment.cells))
     called = names[0] if len(names) == 1 else "compared"
-    screen.show(document(result, data_name=called, curves=plain, study=str(study) if study else None, keep=keep, more=more))
+    screen.show(
+        document(
+            result,
+            data_name=called,
+            curves=plain,
+            study=str(study) if study else None,
+            keep=keep,
+            more=more,
+        )
+    )
     if (said := caveat(result)) and screen.format != "table":
         screen.warn(said)
 
 
-def asked_otherwise(experiment: CompareExperiment, found: Mapping[str, Outcome], by: str | None, target: float | None) -> CompareExperiment:
-    """The same by another metric or target where one is given. Raises ConfigError for a metric that the runs do not have."""
-    experiment = replace(experiment, by=tidied(by) if by else experiment.by, target=target if target is not None else experiment.target)
+def asked_otherwise(
+    experiment: CompareExperiment,
+    found: Mapping[str, Outcome],
+    by: str | None,
+    target: float | None,
+) -> CompareExperiment:
+    """The same by another metric or target where one is given. Raises ConfigError for a metric
+    that the runs do not have.
+    """
+    experiment = replace(
+        experiment,
+        by=tidied(by) if by else experiment.by,
+        target=target if target is not None else experiment.target,
+    )
     known = {name for outcome in found.values() for name in outcome.curves}
     if known and experiment.by not in known:
         from dlprobe.registry import unknown

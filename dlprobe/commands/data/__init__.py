@@ -1,8 +1,9 @@
 """Look at data: what would be trained on, and what leaks.
 
-Columns with their kind, range, gaps and a small histogram; the target and how it is spread; what leaks (rows in two parts, a column that numbers the rows,
-one that gives the target away); what the rules about data say, before anything is trained; and the line that trains on it. DATA is a file, the name of a
-set, or a TOML configuration. Options are those of train.
+Columns with their kind, range, gaps and a small histogram; the target and how it is spread; what
+leaks (rows in two parts, a column that numbers the rows, one that gives the target away); what the
+rules about data say, before anything is trained; and the line that trains on it. DATA is a file,
+the name of a set, or a TOML configuration. Options are those of train.
 
 Examples:
   dlprobe data wine
@@ -29,9 +30,19 @@ LISTED = ("Predict", 2)
 SHORT = "--target --columns --drop --split --group-column --missing --sep --task --scaling"
 DRAWS = True  # its results have pictures, which --figure writes to files
 OTHERS = ("target_scaling", "seed", "dtype")  # what else decides what is prepared
-LEFT_OUT = ("data", *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS))
+LEFT_OUT = (
+    "data",
+    *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS),
+)
 
-What = Annotated[str | None, typer.Argument(metavar="DATA", help="data file, name of a data set, or TOML configuration [default: digits]", show_default=False)]
+What = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="data file, name of a data set, or TOML configuration [default: digits]",
+        show_default=False,
+    ),
+]
 
 
 @allow_file_option
@@ -52,8 +63,12 @@ def command(data: What = None, *, options: dict[str, str | None], screen: Screen
     prepared, dataset, source = prepare_with_source(configuration, screen)
     found = survey(prepared, dataset, source, configuration.data)
     scaler = fitted(resolve(configuration, prepared).target_scaling, prepared)
-    judgement = judge_data(configuration, describe_data(prepared) | describe_targets(prepared, scaler))
-    screen.show(document(found, judgement, train_line(configuration, toml, options), details=screen.details))
+    judgement = judge_data(
+        configuration, describe_data(prepared) | describe_targets(prepared, scaler)
+    )
+    screen.show(
+        document(found, judgement, train_line(configuration, toml, options), details=screen.details)
+    )
 
 
 def train_line(configuration: RunConfig, toml: Path | None, options: dict[str, str | None]) -> str:

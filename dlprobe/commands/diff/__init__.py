@@ -25,22 +25,49 @@ from dlprobe.errors import ExitCode
 
 LISTED = ("Read", 2)
 DRAWS = True  # its results have pictures, which --figure writes to files
-First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before", autocompletion=complete_runs)]
-Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)]
-FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout")]
+First = Annotated[
+    Path, typer.Argument(metavar="A", help="run or study file before", autocompletion=complete_runs)
+]
+Second = Annotated[
+    Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)
+]
+FailOnChange = Annotated[
+    bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout"
+    ),
+]
 
 
 @reading_options
-def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: Output = None, force: Force = False, *, screen: Screen) -> ExitCode:
+def command(
+    a: First,
+    b: Second,
+    fail_on_change: FailOnChange = False,
+    output: Output = None,
+    force: Force = False,
+    *,
+    screen: Screen,
+) -> ExitCode:
     """Read both, compare, show."""
     from dlprobe.commands.diff.diffing import pairs, read_sides
     from dlprobe.reports.diff import diff_document
     from dlprobe.rules.files import Criteria
 
-    target = None if output is None else claim(output, screen.kind, read_as("a run that is compared", a, b), force=force)
+    target = (
+        None
+        if output is None
+        else claim(output, screen.kind, read_as("a run that is compared", a, b), force=force)
+    )
     criteria = Criteria()
     found = list(pairs(read_sides(a, criteria), read_sides(b, criteria)))
-    code = ExitCode.FINDINGS if fail_on_change and any(pair.changed for pair in found) else ExitCode.DONE
+    code = (
+        ExitCode.FINDINGS
+        if fail_on_change and any(pair.changed for pair in found)
+        else ExitCode.DONE
+    )
     screen.write(diff_document(str(a), str(b), found, int(code)), target)
     return code

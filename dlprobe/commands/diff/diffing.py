@@ -36,13 +36,21 @@ def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
             configuration = configuration_of(run)
             judgement = criteria.judge(run)
             numbers = numbers_of(run, where, configuration)
-            side = Side(numbers, judgement, diagnose(run, judgement, where), whole_configuration(run), run.content_sha256)
+            side = Side(
+                numbers,
+                judgement,
+                diagnose(run, judgement, where),
+                whole_configuration(run),
+                run.content_sha256,
+            )
             found.setdefault(configuration, []).append(side)
     return found
 
 
 def pairs(a: dict[str, list[Side]], b: dict[str, list[Side]]) -> Iterator[PairDiff]:
-    """What belongs together: the same configuration, or the only one of each file; what the other side does not have stands alone."""
+    """What belongs together: the same configuration, or the only one of each file; what the
+    other side does not have stands alone.
+    """
     if len(a) == len(b) == 1:
         yield pair(next(iter(a.values())), next(iter(b.values())))
         return
@@ -56,16 +64,32 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
     if not a or not b:
         one = (a or b)[0]
-        return PairDiff(_named(one), len(a), len(b), False, [], [], [], [], False, False, *_diagnoses(a, b))
+        return PairDiff(
+            _named(one), len(a), len(b), False, [], [], [], [], False, False, *_diagnoses(a, b)
+        )
     ours, theirs = ([side.numbers for side in sides] for sides in (a, b))
-    configuration = run_diff.configuration_diffs(a[0].config, b[0].config) if len(a) == len(b) == 1 else []
+    configuration = (
+        run_diff.configuration_diffs(a[0].config, b[0].config) if len(a) == len(b) == 1 else []
+    )
     if len(a) * len(b) > 1 and ours[0].configuration != theirs[0].configuration:
         configuration = run_diff.configuration_diffs(_bare(a[0]), _bare(b[0]))
     same = sorted(side.content for side in a) == sorted(side.content for side in b)
     metrics, profiles = run_diff.metric_diffs(ours, theirs), run_diff.profile_diffs(ours, theirs)
     shares = all(side.classification for side in (*ours, *theirs))
     other_data = len(a) == len(b) == 1 and ours[0].fingerprint != theirs[0].fingerprint
-    return PairDiff(_named(a[0]), len(a), len(b), same, configuration, metrics, profiles, verdict_diffs(a, b), other_data, shares, *_diagnoses(a, b))
+    return PairDiff(
+        _named(a[0]),
+        len(a),
+        len(b),
+        same,
+        configuration,
+        metrics,
+        profiles,
+        verdict_diffs(a, b),
+        other_data,
+        shares,
+        *_diagnoses(a, b),
+    )
 
 
 def _diagnoses(*sides: Sequence[Side]) -> list[list[Diagnosis]]:
@@ -88,7 +112,17 @@ def verdict_diffs(a: Sequence[Side], b: Sequence[Side]) -> list[VerdictDiff]:
     for code, rule in all_rules().items():
         ours, theirs = (_fired(sides, code) for sides in (a, b))
         if ours[0] or theirs[0]:
-            found.append(VerdictDiff(code, rule.title, rule.severity, ours, theirs, _evidence(a, code), _evidence(b, code)))
+            found.append(
+                VerdictDiff(
+                    code,
+                    rule.title,
+                    rule.severity,
+                    ours,
+                    theirs,
+                    _evidence(a, code),
+                    _evidence(b, code),
+                )
+            )
     return found
 
 
@@ -99,4 +133,12 @@ def _fired(sides: Sequence[Side], code: str) -> tuple[int, int]:
 
 
 def _evidence(sides: Sequence[Side], code: str) -> str:
-    return next((finding.evidence for side in sides for finding in side.judgement.findings if finding.code == code), "")
+    return next(
+        (
+            finding.evidence
+            for side in sides
+            for finding in side.judgement.findings
+            if finding.code == code
+        ),
+        "",
+    )

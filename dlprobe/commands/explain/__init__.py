@@ -1,10 +1,10 @@
 """Explain a word, rule, option or page of the manual.
 
-Without a name, the topics: words, the manual's pages, and what is registered. A word has a picture, a
-formula and where dlprobe shows it. With the name of a kind,
-what there is of it. Formula, parameters, source, use and traps of a thing come from its own record;
-an activation is plotted too, with its mean-field numbers. Parameters can be filled in. Where
-several kinds have a name, kind:name says which is meant; a page goes first.
+Without a name, the topics: words, the manual's pages, and what is registered. A word has a picture,
+a formula and where dlprobe shows it. With the name of a kind, what there is of it. Formula,
+parameters, source, use and traps of a thing come from its own record; an activation is plotted too,
+with its mean-field numbers. Parameters can be filled in. Where several kinds have a name, kind:name
+says which is meant; a page goes first.
 
 Examples:
   dlprobe explain
@@ -44,11 +44,20 @@ DRAWS = True  # its results have pictures, which --figure writes to files
 
 Name = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]", help="a name with parameters or without, kind:name, or a kind; without it, all topics", autocompletion=complete_name),
+    typer.Argument(
+        metavar="[NAME]",
+        help="a name with parameters or without, kind:name, or a kind; without it, all topics",
+        autocompletion=complete_name,
+    ),
 ]
 
 
-Example = Annotated[bool, typer.Option("--example", help="a small example worked by hand, of a loss, the error, or a normalization")]
+Example = Annotated[
+    bool,
+    typer.Option(
+        "--example", help="a small example worked by hand, of a loss, the error, or a normalization"
+    ),
+]
 
 
 def command(name: Name = None, example: Example = False, *, screen: Screen) -> None:
@@ -72,7 +81,11 @@ def command(name: Name = None, example: Example = False, *, screen: Screen) -> N
     else:
         own = {PAGE: guide.page, CONCEPT: concept, SCHEMA: guide.schema, "rule": lesson}
         shown = own.get(thing.kind)
-        screen.show(shown(thing.record) if shown else explanation(thing, _activation_numbers(thing), worked_example(thing) is not None))
+        screen.show(
+            shown(thing.record)
+            if shown
+            else explanation(thing, _activation_numbers(thing), worked_example(thing) is not None)
+        )
 
 
 def _example(thing: Spec | str | None) -> Document:
@@ -83,7 +96,9 @@ def _example(thing: Spec | str | None) -> Document:
     found = worked_example(thing) if isinstance(thing, Spec) else None
     if found is None or not isinstance(thing, Spec):
         what = f"{thing} has no worked example" if thing else "--example needs a name"
-        raise ConfigError(f"{what}: those are of {', '.join(f'{kind}:{name}' for kind, name in EXAMPLES)}")
+        raise ConfigError(
+            f"{what}: those are of {', '.join(f'{kind}:{name}' for kind, name in EXAMPLES)}"
+        )
     return report.worked_example(thing, found)
 
 
@@ -100,5 +115,13 @@ def _activation_numbers(thing: Spec) -> ActivationNumbers | None:
     from dlprobe.reports.explanation import ActivationNumbers
 
     points = np.linspace(-4.0, 4.0, 161)
-    values, slopes = tabulate(thing.record, tuple(float(value) for value in thing.parameters.values()), points)
-    return ActivationNumbers(points.tolist(), values.tolist(), slopes.tolist(), moments(thing, 1.0), critical_sigma_w(thing))
+    values, slopes = tabulate(
+        thing.record, tuple(float(value) for value in thing.parameters.values()), points
+    )
+    return ActivationNumbers(
+        points.tolist(),
+        values.tolist(),
+        slopes.tolist(),
+        moments(thing, 1.0),
+        critical_sigma_w(thing),
+    )

@@ -16,7 +16,9 @@ SHOWN = "see dlprobe explain"
 
 
 def find_kind(text: str) -> str:
-    """The kind that `text` means, in singular or plural, with `_` or `-`. Raises ConfigError with a suggestion and the list."""
+    """The kind that `text` means, in singular or plural, with `_` or `-`. Raises ConfigError
+    with a suggestion and the list.
+    """
     kind = _kind(text)
     if kind is None:
         raise ConfigError(registry.unknown("kind", text, registry.kinds(), SHOWN))
@@ -24,7 +26,8 @@ def find_kind(text: str) -> str:
 
 
 def find_thing(text: str) -> Spec | str:
-    """The record that `name`, `name(key=value, …)` or `kind:name` means, with its parameters filled in, or the kind of that name.
+    """The record that `name`, `name(key=value, …)` or `kind:name` means, with its parameters filled
+    in, or the kind of that name.
 
     A page of the manual or a concept goes first, a key of the configuration last; a name that other
     tools use will do where no record has it. Raises ConfigError for an unknown name, and for one
@@ -38,11 +41,21 @@ def find_thing(text: str) -> Spec | str:
     homes = next(({kind: homes[kind]} for kind in FIRST if kind in homes), homes)
     if not bracket and not set(homes) & set(FIRST) and (meant := _kind(plain)) is not None:
         return meant
-    homes = {kind: own for kind, own in homes.items() if kind not in LAST} or homes or _homes_elsewhere(plain)
+    homes = (
+        {kind: own for kind, own in homes.items() if kind not in LAST}
+        or homes
+        or _homes_elsewhere(plain)
+    )
     if not homes:
         word = plain.strip()[:60]
-        command = f"; dlprobe help {word} shows the command" if _typed(word).replace("_", "-") in names() else ""
-        raise ConfigError(registry.unknown("name", word, _all_names(), SHOWN, _other_names()) + command)
+        command = (
+            f"; dlprobe help {word} shows the command"
+            if _typed(word).replace("_", "-") in names()
+            else ""
+        )
+        raise ConfigError(
+            registry.unknown("name", word, _all_names(), SHOWN, _other_names()) + command
+        )
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{own}" for kind, own in homes.items())
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")
@@ -57,7 +70,14 @@ def _typed(text: str) -> str:
 
 def _kind(text: str) -> str | None:
     plain = _typed(text)
-    return next((kind for kind in registry.kinds() if plain in (kind, f"{kind}s", kind.removesuffix("s") + "es")), None)
+    return next(
+        (
+            kind
+            for kind in registry.kinds()
+            if plain in (kind, f"{kind}s", kind.removesuffix("s") + "es")
+        ),
+        None,
+    )
 
 
 def _spec(kind: str, text: str) -> Spec:
@@ -69,22 +89,32 @@ def _spec(kind: str, text: str) -> Spec:
 
 
 def _own_name(kind: str, name: str) -> str | None:
-    """The record's name in its own spelling; a rule answers to its code too, a concept to all that it is called."""
+    """The record's name in its own spelling; a rule answers to its code too, a concept to all
+    that it is called.
+    """
     plain = _typed(name)
     for known, record in registry.records(kind).items():
-        if plain in (tidied(known), tidied(getattr(record, "code", known))) or (kind == CONCEPT and plain in record.also_called):
+        if plain in (tidied(known), tidied(getattr(record, "code", known))) or (
+            kind == CONCEPT and plain in record.also_called
+        ):
             return known
     return None
 
 
 def _homes_elsewhere(name: str) -> dict[str, str]:
-    """By kind, the record that other tools call so. What a command prints is not meant by the name of the command."""
+    """By kind, the record that other tools call so. What a command prints is not meant by the
+    name of the command.
+    """
     others = {kind: registry.other_names(kind) for kind in registry.kinds() if kind != SCHEMA}
     return {kind: shelf[_typed(name)] for kind, shelf in others.items() if _typed(name) in shelf}
 
 
 def _other_names() -> dict[str, str]:
-    return {other: name for kind in registry.kinds() for other, name in registry.other_names(kind).items()}
+    return {
+        other: name
+        for kind in registry.kinds()
+        for other, name in registry.other_names(kind).items()
+    }
 
 
 def _all_names() -> list[str]:
@@ -95,5 +125,9 @@ def complete_name(incomplete: str) -> list[Any]:
     """Kinds, and names with their summary, for the shell; of kinds whose import is cheap."""
     light = [kind for kind in registry.kinds() if kind not in ("data", "file_format")]
     named = [(kind, "") for kind in registry.kinds()]
-    named += [(getattr(record, "code", name), record.summary) for kind in light for name, record in registry.records(kind).items()]
+    named += [
+        (getattr(record, "code", name), record.summary)
+        for kind in light
+        for name, record in registry.records(kind).items()
+    ]
     return [(name, summary) for name, summary in named if name.startswith(incomplete)]

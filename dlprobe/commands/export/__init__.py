@@ -1,13 +1,15 @@
 """Write a run or study as CSV, Parquet, npz, netCDF, TensorBoard.
 
 The ending of FILE says which format. Without further options: every recorded statistic at every
-recorded step. Of a study, the runs stand below each other with a column `run`, in .npz and .nc under
+recorded step. Of a study, the runs stand below each other with a column `run`, in .npz and .nc
+under
 RUN/NAME; --what results gives one row per run. Texts are made safe to print, and in CSV none is a
 formula.
 
 Examples:
   dlprobe export runs/digits-1.h5 -o statistics.csv
-  dlprobe export runs/digits-1.h5 --statistic error_signal_rms,gradient_rms --layers hidden_1 --steps 0:500 -o signal.parquet
+  dlprobe export runs/digits-1.h5 --statistic error_signal_rms,gradient_rms --layers hidden_1
+      --steps 0:500 -o signal.parquet
   dlprobe export runs/digits-1.h5 --what scalars -o scalars.npz
   dlprobe export runs/digits-1.h5 --what evaluations -o evaluations.nc
   dlprobe export runs/digits-1.h5 --parameters -o weights.npz
@@ -33,14 +35,63 @@ LISTED = ("also", 1)
 RESULTS = "results"
 WHAT = ("statistics", "scalars", "evaluations", "evaluation_layers", RESULTS)
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write: .csv, .parquet, .npz, .nc or .tfevents")]
-What = Annotated[str | None, typer.Option("--what", metavar="KIND", help=f"{' | '.join(WHAT)} [default: statistics]", callback=one_of(WHAT))]
-Statistic = Annotated[list[str] | None, typer.Option("--statistic", metavar="NAME,NAME", help="these of them only", autocompletion=complete_statistic)]
-Layers = Annotated[list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only")]
-Steps = Annotated[str | None, typer.Option("--steps", metavar="FIRST:LAST", help="these steps only; FIRST:LAST:N every Nth of the recorded ones")]
-Ids = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="runs of a study; * stands for anything; may be repeated [default: all]")]
-Parameters = Annotated[bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")]
+RunFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="run or study file, its journal, or STUDY#RUN",
+        autocompletion=complete_runs,
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="file to write: .csv, .parquet, .npz, .nc or .tfevents",
+    ),
+]
+What = Annotated[
+    str | None,
+    typer.Option(
+        "--what",
+        metavar="KIND",
+        help=f"{' | '.join(WHAT)} [default: statistics]",
+        callback=one_of(WHAT),
+    ),
+]
+Statistic = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--statistic",
+        metavar="NAME,NAME",
+        help="these of them only",
+        autocompletion=complete_statistic,
+    ),
+]
+Layers = Annotated[
+    list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only")
+]
+Steps = Annotated[
+    str | None,
+    typer.Option(
+        "--steps",
+        metavar="FIRST:LAST",
+        help="these steps only; FIRST:LAST:N every Nth of the recorded ones",
+    ),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run",
+        metavar="ID",
+        help="runs of a study; * stands for anything; may be repeated [default: all]",
+    ),
+]
+Parameters = Annotated[
+    bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")
+]
 
 
 @reading_options
@@ -67,17 +118,43 @@ def command(
 
     format = format_of(output)
     if parameters and (format.name != "npz" or what or statistic or layers or steps):
-        raise ConfigError("--parameters writes all parameters to a file that ends in .npz: leave the other options out, and say -o NAME.npz")
+        raise ConfigError(
+            "--parameters writes all parameters to a file that ends in .npz: leave the other "
+            "options out, and say -o NAME.npz"
+        )
     wanted = asked(what, statistic, layers, steps)
-    target = claim(output, format.kind, read_as("the file that is exported", Path(run_of_study(run)[0])), force=force)
+    target = claim(
+        output,
+        format.kind,
+        read_as("the file that is exported", Path(run_of_study(run)[0])),
+        force=force,
+    )
     with reading(run), open_exported(run, id) as found:
         if parameters:
             arrays = parameters_of(found)
             write_by(target, lambda path: npz.write_arrays(path, arrays))
-            screen.show(document(str(run), str(output), "parameters", list(arrays), sum(array.size for array in arrays.values()), []))
+            screen.show(
+                document(
+                    str(run),
+                    str(output),
+                    "parameters",
+                    list(arrays),
+                    sum(array.size for array in arrays.values()),
+                    [],
+                )
+            )
             return
         chosen = parts(found, wanted)
         write_by(target, lambda path: format.write(path, chosen))
         names = list(dict.fromkeys(name for part in chosen for name in part.dtypes))
         numbers = sum(len(part.dtypes) * part.size for part in chosen)
-        screen.show(document(str(run), str(output), what or WHAT[0], names, numbers, [part.id for part in chosen if part.id]))
+        screen.show(
+            document(
+                str(run),
+                str(output),
+                what or WHAT[0],
+                names,
+                numbers,
+                [part.id for part in chosen if part.id],
+            )
+        )

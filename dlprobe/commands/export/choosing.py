@@ -22,7 +22,8 @@ from dlprobe.registry import tidied, unknown
 from dlprobe.runs import Run, Study, open_run
 
 RESULTS = "results"
-# What a layer has of the flat parameters: name, the column that says where it begins, and the columns whose sizes, multiplied, are its shape.
+# What a layer has of the flat parameters: name, the column that says where it begins, and the
+# columns whose sizes, multiplied, are its shape.
 BLOCKS = (
     ("weight", "weight_offset", ("fan_in", "fan_out")),
     ("bias", "bias_offset", ("fan_out",)),
@@ -31,15 +32,26 @@ BLOCKS = (
 )
 
 
-def asked(what: str | None, names: Sequence[str] | None, layers: Sequence[str] | None, steps: str | None) -> Wanted | None:
-    """The choice; None for the results of a study. Raises ConfigError for what does not go together."""
+def asked(
+    what: str | None, names: Sequence[str] | None, layers: Sequence[str] | None, steps: str | None
+) -> Wanted | None:
+    """The choice; None for the results of a study. Raises ConfigError for what does not go
+    together.
+    """
     if what == RESULTS:
         if names or layers or steps:
-            raise ConfigError("--what results gives the final results of every run: leave --statistic, --layers and --steps out")
+            raise ConfigError(
+                "--what results gives the final results of every run: leave --statistic, "
+                "--layers and --steps out"
+            )
         return None
     several, every = _every(steps)
     chosen = selection(None, several, layers or ())
-    wanted = Wanted(names=tuple(map(tidied, _listed(names))), layers=chosen.layers, steps=Steps(chosen.first, chosen.last, every))
+    wanted = Wanted(
+        names=tuple(map(tidied, _listed(names))),
+        layers=chosen.layers,
+        steps=Steps(chosen.first, chosen.last, every),
+    )
     return wanted if what is None else replace(wanted, what=what)  # type: ignore[arg-type]
 
 
@@ -59,7 +71,9 @@ def _listed(texts: Sequence[str] | None) -> list[str]:
 
 @contextlib.contextmanager
 def open_exported(path: Path, ids: Sequence[str] | None) -> Iterator[Run | dict[str, Run] | Study]:
-    """The run; the chosen runs of a study by id; the study where all of it is asked for. Raises ConfigError or RunFileError."""
+    """The run; the chosen runs of a study by id; the study where all of it is asked for. Raises
+    ConfigError or RunFileError.
+    """
     with open_run(path) as found:
         if isinstance(found, Run) or ids is None:
             if ids is not None:
@@ -68,15 +82,23 @@ def open_exported(path: Path, ids: Sequence[str] | None) -> Iterator[Run | dict[
             return
         for id in ids:
             if not any(fnmatchcase(each, id) for each in found.runs):
-                raise ConfigError(unknown("run", id, found.runs, f"those that dlprobe inspect {path} shows"))
-        yield {each: found.runs.open(each) for each in found.runs if any(fnmatchcase(each, id) for id in ids)}
+                raise ConfigError(
+                    unknown("run", id, found.runs, f"those that dlprobe inspect {path} shows")
+                )
+        yield {
+            each: found.runs.open(each)
+            for each in found.runs
+            if any(fnmatchcase(each, id) for id in ids)
+        }
 
 
 def parts(found: Run | Mapping[str, Run] | Study, wanted: Wanted | None) -> list[Part]:
     """What is written of what was opened. Raises ConfigError for a choice that it does not have."""
     if wanted is None:
         if not isinstance(found, Study):
-            raise ConfigError("--what results gives one row per run of a study: give a study, and no --run")
+            raise ConfigError(
+                "--what results gives one row per run of a study: give a study, and no --run"
+            )
         return [_results(found)]
     if isinstance(found, Run):
         return [part_of(found, wanted)]
@@ -93,25 +115,43 @@ def _results(study: Study) -> Part:
     arrays = {name: _safe(array) for name, array in columns.arrays.items()}
     labels = {"run": _safe(columns.labels["run"])}
     bounds = [(0, len(labels["run"]))] if len(labels["run"]) else []
-    return Part("", ("run",), labels, {name: array.dtype for name, array in arrays.items()}, bounds, lambda name, start, stop: arrays[name][start:stop])
+    return Part(
+        "",
+        ("run",),
+        labels,
+        {name: array.dtype for name, array in arrays.items()},
+        bounds,
+        lambda name, start, stop: arrays[name][start:stop],
+    )
 
 
 def _safe(array: NDArray[Any]) -> NDArray[Any]:
-    return np.array([printable(text) for text in array.tolist()], np.str_) if array.dtype.kind == "U" else array
+    return (
+        np.array([printable(text) for text in array.tolist()], np.str_)
+        if array.dtype.kind == "U"
+        else array
+    )
 
 
 def parameters_of(found: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[Any]]:
-    """The last parameters: `parameters` flat, and by layer LAYER/weight (fan_in, fan_out), LAYER/bias … Raises ConfigError or RunFileError."""
+    """The last parameters: `parameters` flat, and by layer LAYER/weight (fan_in, fan_out),
+    LAYER/bias … Raises ConfigError or RunFileError.
+    """
     if not isinstance(found, Run):
         raise ConfigError("--parameters is for one run: name it STUDY#ID")
     flat = found.final_parameters
     if flat is None:
-        raise RunFileError(f"{found.contents.name} holds no parameters: they were not recorded, or it has no checkpoint yet")
+        raise RunFileError(
+            f"{found.contents.name} holds no parameters: they were not recorded, or it has no "
+            "checkpoint yet"
+        )
     arrays = {"parameters": flat, "step": found.checkpoints["step"][-1:]}
     for index, layer in enumerate(found.layers.names):
         for name, offset, sizes in BLOCKS:
             start = int(found.layers[offset][index]) if offset in found.layers else -1
             shape = tuple(int(found.layers[size][index]) for size in sizes) if start >= 0 else ()
             if start >= 0 and min(shape) > 0:
-                arrays[f"{printable(layer)}/{name}"] = flat[start : start + int(np.prod(shape))].reshape(shape)
+                arrays[f"{printable(layer)}/{name}"] = flat[
+                    start : start + int(np.prod(shape))
+                ].reshape(shape)
     return arrays

@@ -9,9 +9,12 @@ again.
 Examples:
   dlprobe gradients
   dlprobe gradients --depth 10,20 --activation relu --init glorot_normal,he_normal
-  dlprobe gradients --depth 20 --width 64,256 --activation sigmoid --init "normal(std=1)" --steps 1 --lr 0
-  dlprobe gradients --data wine --depth 4 --activation relu --norm none,batch,layer --epochs 5 -o study.h5
-  dlprobe gradients --depth 20 --activation relu --init glorot_normal --residual none,identity --axis "bias=yes,no" --epochs 2
+  dlprobe gradients --depth 20 --width 64,256 --activation sigmoid --init "normal(std=1)" --steps 1
+      --lr 0
+  dlprobe gradients --data wine --depth 4 --activation relu --norm none,batch,layer --epochs 5 -o
+      study.h5
+  dlprobe gradients --depth 20 --activation relu --init glorot_normal --residual none,identity
+      --axis "bias=yes,no" --epochs 2
   dlprobe gradients --find-depth --activation relu,tanh --init glorot_normal,he_normal
   dlprobe gradients --resume study.h5 --seeds 5
   dlprobe gradients study.h5
@@ -26,7 +29,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import LARGEST_SEEDS
-from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.configuration import (
+    ConfigFile,
+    configuration_options,
+    read_configuration,
+)
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
@@ -45,19 +52,57 @@ if TYPE_CHECKING:
     from dlprobe.training.trainer import PreparedData
 
 LISTED = ("Run", 2)
-SHORT = "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs --optimizer --lr --find-depth --output --resume"
+SHORT = (
+    "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs "
+    "--optimizer --lr --find-depth --output --resume"
+)
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
-Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]
-Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", help="units of each hidden layer [default: 100]", rich_help_panel=GRID)]
+Depth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID
+    ),
+]
+Width = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--width",
+        metavar="N,N,…",
+        help="units of each hidden layer [default: 100]",
+        rich_help_panel=GRID,
+    ),
+]
 Seeds = Annotated[
-    int | None, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each cell, from --seed upwards [default: 3]", rich_help_panel=GRID)
+    int | None,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=LARGEST_SEEDS,
+        help="runs of each cell, from --seed upwards [default: 3]",
+        rich_help_panel=GRID,
+    ),
 ]
 Others = Annotated[
-    list[str] | None, typer.Option("--axis", metavar="KEY=V,V,…", help="a further axis: any key of the configuration; repeatable", rich_help_panel=GRID)
+    list[str] | None,
+    typer.Option(
+        "--axis",
+        metavar="KEY=V,V,…",
+        help="a further axis: any key of the configuration; repeatable",
+        rich_help_panel=GRID,
+    ),
 ]
 FindDepth = Annotated[
-    bool, typer.Option("--find-depth", help="search the depth at which each row breaks before training, up to --depth [default: 1024]", rich_help_panel=GRID)
+    bool,
+    typer.Option(
+        "--find-depth",
+        help=(
+            "search the depth at which each row breaks before training, up to --depth "
+            "[default: 1024]"
+        ),
+        rich_help_panel=GRID,
+    ),
 ]
 
 
@@ -90,24 +135,47 @@ def command(
     changed = execution.output or find_depth or depth or width or others or given
     if execution.resume is not None:
         if config or changed:
-            raise ConfigError("--resume goes on with the study as it is: give --seeds and --workers only")
+            raise ConfigError(
+                "--resume goes on with the study as it is: give --seeds and --workers only"
+            )
         from dlprobe.experiments.gradients import GradientExperiment
 
         return go_on(GradientExperiment, seeds, execution, screen, show)
     if config is not None and is_study(config):
         if changed or seeds:
-            raise ConfigError(f"{config} is shown as it is: leave all other options out, or --resume it for more seeds")
+            raise ConfigError(
+                f"{config} is shown as it is: leave all other options out, or --resume it for "
+                "more seeds"
+            )
         from dlprobe.experiments.gradients import GradientExperiment
 
         return show_saved(GradientExperiment, config, screen, show)
     axes = read_axes(depth, width, others, options)
     base = read_base(config, options, screen, given)
     axes = axes if config is None else axes_of(base, axes)
-    return begin(base, axes, seeds, find_depth, execution.claimed(read_as("the configuration that is read", config)), given, screen)
+    return begin(
+        base,
+        axes,
+        seeds,
+        find_depth,
+        execution.claimed(read_as("the configuration that is read", config)),
+        given,
+        screen,
+    )
 
 
-def begin(base: RunConfig, axes: Axes, seeds: int | None, find_depth: bool, execution: Execution, given: Collection[str], screen: Screen) -> ExitCode:
-    """Train the grid, or search the depths of its rows. given: keys of the options, for what is said of a wrong value."""
+def begin(
+    base: RunConfig,
+    axes: Axes,
+    seeds: int | None,
+    find_depth: bool,
+    execution: Execution,
+    given: Collection[str],
+    screen: Screen,
+) -> ExitCode:
+    """Train the grid, or search the depths of its rows. given: keys of the options, for what is
+    said of a wrong value.
+    """
     from dlprobe.experiments import gradients
     from dlprobe.experiments.find_depth import DEEPEST, DepthSearch
     from dlprobe.training.prepared_sets import PreparedSets
@@ -124,11 +192,23 @@ def begin(base: RunConfig, axes: Axes, seeds: int | None, find_depth: bool, exec
     tell_of_scaled_targets(base, data, screen)
     numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
     if find_depth:
-        return carry_out(DepthSearch(rows, numbers, data, max(axes.depths) if axes.depths else DEEPEST), execution, screen, show_depths)
-    return carry_out(gradients.GradientExperiment(cells, numbers, PreparedSets((base, data))), execution, screen, show)
+        return carry_out(
+            DepthSearch(rows, numbers, data, max(axes.depths) if axes.depths else DEEPEST),
+            execution,
+            screen,
+            show_depths,
+        )
+    return carry_out(
+        gradients.GradientExperiment(cells, numbers, PreparedSets((base, data))),
+        execution,
+        screen,
+        show,
+    )
 
 
-def show(experiment: GradientExperiment, result: GridResult, execution: Execution, screen: Screen) -> None:
+def show(
+    experiment: GradientExperiment, result: GridResult, execution: Execution, screen: Screen
+) -> None:
     """The picture."""
     from dlprobe.reports.gradients import document
 
@@ -136,25 +216,49 @@ def show(experiment: GradientExperiment, result: GridResult, execution: Executio
     data = experiment.sets.of(base)
     keep = again("-o", free_file("study.h5"))
     steps = base.training.steps or (base.training.epochs or 1) * steps_per_epoch(base, data)
-    screen.show(document(result, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None, keep=keep))
+    screen.show(
+        document(
+            result,
+            steps=steps,
+            data_name=data.name,
+            threads=execution.threads,
+            study=str(study) if study else None,
+            keep=keep,
+        )
+    )
 
 
-def show_depths(experiment: DepthSearch, result: list[BreakingDepth], execution: Execution, screen: Screen) -> None:
+def show_depths(
+    experiment: DepthSearch, result: list[BreakingDepth], execution: Execution, screen: Screen
+) -> None:
     """The depth at which each row breaks."""
     from dlprobe.reports.find_depth import document
 
-    screen.show(document(result, data_name=experiment.data.name, seeds=len(experiment.seeds), threads=execution.threads))
+    screen.show(
+        document(
+            result,
+            data_name=experiment.data.name,
+            seeds=len(experiment.seeds),
+            threads=execution.threads,
+        )
+    )
 
 
-def read_base(config: Path | None, options: dict[str, str | None], screen: Screen, given: Collection[str]) -> RunConfig:
-    """What all cells share; ten epochs and no evaluation on the way unless told otherwise. Raises ConfigError."""
+def read_base(
+    config: Path | None, options: dict[str, str | None], screen: Screen, given: Collection[str]
+) -> RunConfig:
+    """What all cells share; ten epochs and no evaluation on the way unless told otherwise.
+    Raises ConfigError.
+    """
     from dlprobe.config import with_values, without_instruments
     from dlprobe.experiments.gradients import DEFAULT_EPOCHS
 
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
     base = without_instruments(read_configuration(config, options, screen, given))
-    return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed})
+    return with_values(
+        base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed}
+    )
 
 
 def steps_per_epoch(base: RunConfig, data: PreparedData) -> int:

@@ -11,11 +11,25 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.experiments.gradients import Axes
 
-OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")  # these have options of their own
+OWN_AXES = (
+    "depth",
+    "width",
+    "layers",
+    "activation",
+    "init",
+    "norm",
+)  # these have options of their own
 
 
-def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, others: Sequence[str] | None, options: dict[str, str | None]) -> Axes:
-    """The grid's axes; activation, init, norm, residual and dropout are taken out of the configuration's options. Raises ConfigError."""
+def read_axes(
+    depth: Sequence[str] | None,
+    width: Sequence[str] | None,
+    others: Sequence[str] | None,
+    options: dict[str, str | None],
+) -> Axes:
+    """The grid's axes; activation, init, norm, residual and dropout are taken out of the
+    configuration's options. Raises ConfigError.
+    """
     from dlprobe.config import split_list
     from dlprobe.experiments.gradients import Axes
 
@@ -23,13 +37,24 @@ def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, others: 
         given = options.pop(key)
         return None if given is None else split_list(given)
 
-    further = {name: values for name in ("residual", "dropout") if (values := texts(name)) is not None}
+    further = {
+        name: values for name in ("residual", "dropout") if (values := texts(name)) is not None
+    }
     for text in others or ():
         name, values = read_axis(text)
         if name in further:
-            raise ConfigError(f"--axis {text!r}: {name} is given already: give all its values at once")
+            raise ConfigError(
+                f"--axis {text!r}: {name} is given already: give all its values at once"
+            )
         further[name] = values
-    return Axes(whole_numbers("depth", depth), whole_numbers("width", width), texts("activation"), texts("init"), texts("norm"), further)
+    return Axes(
+        whole_numbers("depth", depth),
+        whole_numbers("width", width),
+        texts("activation"),
+        texts("init"),
+        texts("norm"),
+        further,
+    )
 
 
 def read_axis(text: str) -> tuple[str, list[str]]:
@@ -47,7 +72,9 @@ def read_axis(text: str) -> tuple[str, list[str]]:
 
 
 def axes_of(base: RunConfig, axes: Axes) -> Axes:
-    """Where a file gives the configuration, its width, activation, initializer and norm stand for the axes that no option names."""
+    """Where a file gives the configuration, its width, activation, initializer and norm stand
+    for the axes that no option names.
+    """
     from dlprobe.experiments.gradients import Axes
 
     model = base.model
@@ -66,4 +93,8 @@ def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
     from dlprobe.experiments.axes import whole
 
     parts = None if given is None else [part.strip() for text in given for part in text.split(",")]
-    return None if parts is None else list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))
+    return (
+        None
+        if parts is None
+        else list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))
+    )

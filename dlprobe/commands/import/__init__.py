@@ -1,7 +1,9 @@
 """Make a run file of a log that another program has written.
 
-Hugging Face's trainer_state.json, CSV and JSON lines (Keras and Lightning write such): steps or epochs, losses, learning rate, gradient norm, accuracies.
-Rules about losses and the norm of the gradient then judge it; those that need layers say that they cannot. To record layers too, see dlprobe explain pytorch.
+Hugging Face's trainer_state.json, CSV and JSON lines (Keras and Lightning write such): steps or
+epochs, losses, learning rate, gradient norm, accuracies. Rules about losses and the norm of the
+gradient then judge it; those that need layers say that they cannot. To record layers too, see
+dlprobe explain pytorch.
 
 Examples:
   dlprobe import trainer_state.json -o run.h5
@@ -23,13 +25,31 @@ from dlprobe.errors import ConfigError
 
 LISTED = ("also", 2)
 
-LogFile = Annotated[Path, typer.Argument(metavar="LOG", help="trainer_state.json, CSV or JSON lines")]
-Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="the run file to write")]
+LogFile = Annotated[
+    Path, typer.Argument(metavar="LOG", help="trainer_state.json, CSV or JSON lines")
+]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="FILE", help="the run file to write")
+]
 Force = Annotated[bool, typer.Option("--force", help="overwrite the run file")]
-StepsPerEpoch = Annotated[int | None, typer.Option("--steps-per-epoch", metavar="N", help="updates in an epoch, where the log counts epochs only")]
+StepsPerEpoch = Annotated[
+    int | None,
+    typer.Option(
+        "--steps-per-epoch",
+        metavar="N",
+        help="updates in an epoch, where the log counts epochs only",
+    ),
+]
 
 
-def command(log: LogFile, output: Output = Path("imported.h5"), force: Force = False, steps_per_epoch: StepsPerEpoch = None, *, screen: Screen) -> None:
+def command(
+    log: LogFile,
+    output: Output = Path("imported.h5"),
+    force: Force = False,
+    steps_per_epoch: StepsPerEpoch = None,
+    *,
+    screen: Screen,
+) -> None:
     """Read, write, show."""
     from dlprobe.recorders.imported import write_log
     from dlprobe.recorders.logs import read_log
@@ -40,4 +60,8 @@ def command(log: LogFile, output: Output = Path("imported.h5"), force: Force = F
     target = claim(output, RUN, read_as("the log that is read", log), force=force)
     found = read_log(log, steps_per_epoch)
     write_log(found, log, target.path, force)
-    screen.show(document(str(target.path), found.kind, sorted(found.rows), sorted(found.evaluations), found.notes))
+    screen.show(
+        document(
+            str(target.path), found.kind, sorted(found.rows), sorted(found.evaluations), found.notes
+        )
+    )

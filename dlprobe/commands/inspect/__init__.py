@@ -1,8 +1,9 @@
 """Look into a saved run or study, also while it is written.
 
-Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic shows any recorded quantity: statistics, the scalars of
-each step, evaluations, instruments, histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians and ranges over
-the runs of a group; STUDY#RUN is one run of it.
+Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic
+shows any recorded quantity: statistics, the scalars of each step, evaluations, instruments,
+histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians
+and ranges over the runs of a group; STUDY#RUN is one run of it.
 
 Examples:
   dlprobe inspect runs/digits-1.h5
@@ -27,7 +28,13 @@ from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
-from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_statistic, distribution, find_quantity
+from dlprobe.commands.inspect.quantities import (
+    HISTOGRAM,
+    TRACKED,
+    complete_statistic,
+    distribution,
+    find_quantity,
+)
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, ExitCode
@@ -50,8 +57,20 @@ STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
 WHAT = ("preactivation", "activation", "weight", "gradient")
 STATISTIC, STUDY = "A recorded quantity", "Of a study"
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
-Show = Annotated[str | None, typer.Option("--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW))]
+RunFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="run or study file, its journal, or STUDY#RUN",
+        autocompletion=complete_runs,
+    ),
+]
+Show = Annotated[
+    str | None,
+    typer.Option(
+        "--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW)
+    ),
+]
 Statistic = Annotated[
     str | None,
     typer.Option(
@@ -63,30 +82,94 @@ Statistic = Annotated[
     ),
 ]
 Over = Annotated[
-    str | None, typer.Option("--over", metavar="|".join(OVER), help="how it is laid out [default: step]", callback=one_of(OVER), rich_help_panel=STATISTIC)
+    str | None,
+    typer.Option(
+        "--over",
+        metavar="|".join(OVER),
+        help="how it is laid out [default: step]",
+        callback=one_of(OVER),
+        rich_help_panel=STATISTIC,
+    ),
 ]
 At = Annotated[
-    str | None, typer.Option("--at", metavar="|".join((*ENDS, "STEP")), help="one recorded step, of a study through the layers", rich_help_panel=STATISTIC)
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="|".join((*ENDS, "STEP")),
+        help="one recorded step, of a study through the layers",
+        rich_help_panel=STATISTIC,
+    ),
 ]
-Steps = Annotated[str | None, typer.Option("--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC)]
-Layers = Annotated[list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC)]
-Extreme = Annotated[bool, typer.Option("--extreme", help="which run, layer and step hold the smallest and the largest value", rich_help_panel=STATISTIC)]
+Steps = Annotated[
+    str | None,
+    typer.Option(
+        "--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC
+    ),
+]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC
+    ),
+]
+Extreme = Annotated[
+    bool,
+    typer.Option(
+        "--extreme",
+        help="which run, layer and step hold the smallest and the largest value",
+        rich_help_panel=STATISTIC,
+    ),
+]
 By = Annotated[
-    list[str] | None, typer.Option("--by", metavar="AXIS,AXIS", help="axes that make groups [default: those on which the runs differ]", rich_help_panel=STUDY)
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="AXIS,AXIS",
+        help="axes that make groups [default: those on which the runs differ]",
+        rich_help_panel=STUDY,
+    ),
 ]
-Where = Annotated[list[str] | None, typer.Option("--where", metavar="AXIS=VALUE,VALUE", help="these runs only; repeatable", rich_help_panel=STUDY)]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="AXIS=VALUE,VALUE",
+        help="these runs only; repeatable",
+        rich_help_panel=STUDY,
+    ),
+]
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="|".join(ORDERS), help="order of the groups, by median [default: name]", callback=one_of(ORDERS), rich_help_panel=STUDY),
+    typer.Option(
+        "--sort",
+        metavar="|".join(ORDERS),
+        help="order of the groups, by median [default: name]",
+        callback=one_of(ORDERS),
+        rich_help_panel=STUDY,
+    ),
 ]
-Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True)]
-Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
+Id = Annotated[
+    str | None,
+    typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True),
+]
+Pack = Annotated[
+    bool,
+    typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first"),
+]
 Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
 UNTIL = ("error",)
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="|".join(UNTIL), help="with --follow: exit with 1 once an error is certain, else 0", callback=one_of(UNTIL))
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="|".join(UNTIL),
+        help="with --follow: exit with 1 once an error is certain, else 0",
+        callback=one_of(UNTIL),
+    ),
 ]
-Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]  # older names of --statistic WHAT_histogram and unit_percentiles
+Histograms = Annotated[
+    bool, typer.Option("--histograms", hidden=True)
+]  # older names of --statistic WHAT_histogram and unit_percentiles
 What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
 Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
 Track = Annotated[bool, typer.Option("--track", hidden=True)]
@@ -94,7 +177,9 @@ Track = Annotated[bool, typer.Option("--track", hidden=True)]
 
 @dataclass(frozen=True)
 class View:
-    """What is asked for; all empty: the overview. Raises ConfigError for what does not go together."""
+    """What is asked for; all empty: the overview. Raises ConfigError for what does not go
+    together.
+    """
 
     show: str | None = None
     statistic: str | None = None
@@ -111,16 +196,33 @@ class View:
         if self.statistic is None and (given := self._given):
             raise ConfigError(f"{given[0]} is about a recorded quantity: give --statistic NAME too")
         if self.extreme and (self.over or self.sort):
-            raise ConfigError(f"--extreme shows two values: leave {'--over' if self.over else '--sort'} out")
-        if self.statistic and distribution(self.statistic) and (given := [name for name in self._given if name not in ("--layers", "--steps")]):
-            raise ConfigError(f"{self.statistic} is a distribution at every step: leave {given[0]} out")
+            raise ConfigError(
+                f"--extreme shows two values: leave {'--over' if self.over else '--sort'} out"
+            )
+        if (
+            self.statistic
+            and distribution(self.statistic)
+            and (given := [name for name in self._given if name not in ("--layers", "--steps")])
+        ):
+            raise ConfigError(
+                f"{self.statistic} is a distribution at every step: leave {given[0]} out"
+            )
 
     @property
     def _given(self) -> list[str]:
         """The options that are about a quantity."""
         chosen, whole = self.selection, Selection()
-        given = {"--over": self.over, "--at": chosen.at, "--steps": (chosen.first, chosen.last) != (whole.first, whole.last), "--layers": chosen.layers}
-        return [name for name, value in {**given, "--extreme": self.extreme, **self.of_studies}.items() if value not in (None, (), False)]
+        given = {
+            "--over": self.over,
+            "--at": chosen.at,
+            "--steps": (chosen.first, chosen.last) != (whole.first, whole.last),
+            "--layers": chosen.layers,
+        }
+        return [
+            name
+            for name, value in {**given, "--extreme": self.extreme, **self.of_studies}.items()
+            if value not in (None, (), False)
+        ]
 
     @property
     def of_studies(self) -> dict[str, object]:
@@ -131,7 +233,13 @@ class View:
         """What a study is asked. Raises ConfigError for a condition that is none."""
         from dlprobe.commands.inspect.study_questions import Question
 
-        return Question(self.statistic or "", self.selection, conditions(self.where), self.by, self.sort or ORDERS[0])
+        return Question(
+            self.statistic or "",
+            self.selection,
+            conditions(self.where),
+            self.by,
+            self.sort or ORDERS[0],
+        )
 
 
 @reading_options
@@ -185,7 +293,10 @@ def _refuse_to_follow(follow: bool, until: str | None, views: bool) -> None:
     if until is not None and not follow:
         raise ConfigError("--until says when --follow ends: give --follow too")
     if follow and views:
-        raise ConfigError("--follow shows a whole run or study while it is written: leave the other options out, and look closer in a second terminal")
+        raise ConfigError(
+            "--follow shows a whole run or study while it is written: leave the other options "
+            "out, and look closer in a second terminal"
+        )
 
 
 def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
@@ -195,10 +306,16 @@ def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
 
     with reading(path):
         certain = follow(path, until, screen)
-    return None if certain is None else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
+    return (
+        None
+        if certain is None
+        else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
+    )
 
 
-def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer: str | None, track: bool) -> str | None:
+def _newer_name(
+    statistic: str | None, histograms: bool, what: str | None, layer: str | None, track: bool
+) -> str | None:
     """The quantity that older options mean. Raises ConfigError where they do not go together."""
     views = {"--statistic": statistic, "--histograms": histograms, "--track": track}
     given = [name for name, value in views.items() if value]
@@ -239,7 +356,9 @@ def _statistic(run: Run, path: str, view: View) -> Document:
 
     name, chosen = view.statistic or "", view.selection
     if (what := distribution(name)) is not None:
-        return _tracked(run, path, chosen) if what == TRACKED else _histograms(run, path, what, chosen)
+        return (
+            _tracked(run, path, chosen) if what == TRACKED else _histograms(run, path, what, chosen)
+        )
     quantity = find_quantity(run, name, path, chosen)
     chosen.refuse_unknown(quantity.all_layers)
     if quantity.empty and len(run.steps) and chosen != Selection():
@@ -249,8 +368,12 @@ def _statistic(run: Run, path: str, view: View) -> Document:
 
         return extreme_values_of_run(quantity)
     if view.over == "layer" and not quantity.layers:
-        raise ConfigError(f"{quantity.name} is one number per step, not one per layer: leave --over out")
-    if view.over == "layer" or (view.over is None and chosen.at is not None and len(quantity.layers) > 1):
+        raise ConfigError(
+            f"{quantity.name} is one number per step, not one per layer: leave --over out"
+        )
+    if view.over == "layer" or (
+        view.over is None and chosen.at is not None and len(quantity.layers) > 1
+    ):
         return over_layers(quantity)
     return over_steps(quantity, [smoothed(quantity.steps, column) for column in quantity.columns.T])
 
@@ -264,8 +387,13 @@ def _histograms(run: Run, path: str, what: str, chosen: Selection) -> Document:
     found = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
     shown = chosen.columns(names) if chosen.layers else distributions.drawn_layers(len(names))
     rows = distributions.ROWS if len(shown) == 1 else distributions.FEW_ROWS
-    pictures = [densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], rows) for index in shown]
-    return distributions.histograms(path, what, found, names, shown, pictures, asked=bool(chosen.layers))
+    pictures = [
+        densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], rows)
+        for index in shown
+    ]
+    return distributions.histograms(
+        path, what, found, names, shown, pictures, asked=bool(chosen.layers)
+    )
 
 
 def _tracked(run: Run, path: str, chosen: Selection) -> Document:
@@ -276,12 +404,23 @@ def _tracked(run: Run, path: str, chosen: Selection) -> Document:
 
     found = run.tracked
     if found is None:
-        again = f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
-        raise RunFileError(f"{path} tracks no units: {again if run.origin == OWN else 'they were not recorded'}")
+        again = (
+            f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
+        )
+        raise RunFileError(
+            f"{path} tracks no units: {again if run.origin == OWN else 'they were not recorded'}"
+        )
     chosen.refuse_unknown([run.layers.names[layer] for layer in found.layers])
-    units = [unit for unit, layer in enumerate(found.layers) if not chosen.layers or run.layers.names[layer] in chosen.layers]
+    units = [
+        unit
+        for unit, layer in enumerate(found.layers)
+        if not chosen.layers or run.layers.names[layer] in chosen.layers
+    ]
     found = found.part(chosen.rows(found.steps), units)
-    curves = [[smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T] for unit in range(len(found.units))]
+    curves = [
+        [smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T]
+        for unit in range(len(found.units))
+    ]
     return tracked(path, found, run.layers.names, curves)
 
 
@@ -294,12 +433,21 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
         from dlprobe.registry import unknown
 
         if id not in study.runs:
-            raise ConfigError(unknown("run", id, study.runs, f"those that dlprobe inspect {path} shows"))
+            raise ConfigError(
+                unknown("run", id, study.runs, f"those that dlprobe inspect {path} shows")
+            )
         return _run(study.runs[id], f"{path}#{id}", view)
     if view.show == "config":
         return inspect_study.description(study)
     if view.statistic is not None and distribution(view.statistic) is None:
-        return extreme_values(study, str(path), view.question()) if view.extreme else answer(study, str(path), view.question(), view.over)
+        return (
+            extreme_values(study, str(path), view.question())
+            if view.extreme
+            else answer(study, str(path), view.question(), view.over)
+        )
     if view.show or view.statistic:
-        raise ConfigError(f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
+        raise ConfigError(
+            f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: "
+            f"give {path}#ID; dlprobe inspect {path} lists them"
+        )
     return inspect_study.overview(study, [run_line(study, each) for each in study.runs])

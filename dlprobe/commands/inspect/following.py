@@ -1,4 +1,6 @@
-"""inspect --follow: a run or study is looked at while it is written, until it ends, its writer is gone or an error is certain."""
+"""inspect --follow: a run or study is looked at while it is written, until it ends, its writer
+is gone or an error is certain.
+"""
 
 from __future__ import annotations
 
@@ -42,23 +44,36 @@ class Certain:
 
 
 def follow(path: Path, until: bool, screen: Screen) -> Certain | None:
-    """Show it until it ends or its writer is gone (None), or, with `until`, an error is certain. A packed file has ended. Raises RunFileError."""
+    """Show it until it ends or its writer is gone (None), or, with `until`, an error is
+    certain. A packed file has ended. Raises RunFileError.
+    """
     from dlprobe.runs.following import FollowedRun
 
     followed = _begun(path, screen)
     if followed is None:
         return _in_ended(path) if until else None
     with shown(screen) as show:
-        looking = RunLooks(followed, str(path)) if isinstance(followed, FollowedRun) else StudyLooks(followed, str(path), until)
+        looking = (
+            RunLooks(followed, str(path))
+            if isinstance(followed, FollowedRun)
+            else StudyLooks(followed, str(path), until)
+        )
         certain = _watched(looking, until, show)
     if certain is None and not followed.has_ended:
-        screen.warn(f"{path}: whoever wrote it is gone and left no end: what was recorded is kept and shown; {_way_on(followed, path)}")
+        screen.warn(
+            f"{path}: whoever wrote it is gone and left no end: what was recorded is kept and "
+            f"shown; {_way_on(followed, path)}"
+        )
     return certain
 
 
-def _watched(looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]) -> Certain | None:
+def _watched(
+    looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
+) -> Certain | None:
     while True:
-        written = looking.followed.source.is_written  # before the look: what it wrote last is then in it
+        written = (
+            looking.followed.source.is_written
+        )  # before the look: what it wrote last is then in it
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
@@ -72,7 +87,9 @@ def _watched(looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look],
 
 
 def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
-    """The journal of a run or study, waited for where neither it nor the packed file is there; None for a packed one."""
+    """The journal of a run or study, waited for where neither it nor the packed file is there;
+    None for a packed one.
+    """
     from dlprobe.runs.following import follow, is_journal
     from dlprobe.runs.journal import journal_path
 
@@ -85,10 +102,14 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if found is not None:
                 return follow(found)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(found or path):  # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(
+                found or path
+            ):  # its first frame may still be on its way
                 raise
         if time.monotonic() > end:
-            raise RunFileError(f"{path} was not begun in {BEGIN:.0f} s: check the path, and begin the training")
+            raise RunFileError(
+                f"{path} was not begun in {BEGIN:.0f} s: check the path, and begin the training"
+            )
         if not told:
             screen.note(f"{path} is not there yet: waiting for it")
         told = True
@@ -101,7 +122,11 @@ def _way_on(followed: FollowedRun | FollowedStudy, path: Path) -> str:
     from dlprobe.runs.following import FollowedRun
 
     if isinstance(followed, FollowedRun):
-        return f"dlprobe train --resume {path} goes on" if followed.facts.origin == OWN else f"dlprobe inspect --pack {path} makes a run file of it"
+        return (
+            f"dlprobe train --resume {path} goes on"
+            if followed.facts.origin == OWN
+            else f"dlprobe inspect --pack {path} makes a run file of it"
+        )
     return f"dlprobe {followed.description.get('experiment', 'COMMAND')} --resume {path} goes on"
 
 
@@ -146,14 +171,20 @@ class RunLooks:
         judged = self._seen[-1].step if self._seen else 0
         loss, validation = _loss(run)
         layers, steps, profile = _profile(run)
-        return RunLook(self._path, pace, loss, validation, layers, steps, profile, self._diagnosis, judged)
+        return RunLook(
+            self._path, pace, loss, validation, layers, steps, profile, self._diagnosis, judged
+        )
 
     def certain(self, look: Look) -> Certain | None:
         """The error that stays."""
         from dlprobe.rules.certainty import certain
 
         assert self._diagnosis is not None, "it is judged at the first look"
-        finding = next(iter(self._seen[-1].errors), None) if self.followed.has_ended else certain(self._seen, self._planned)
+        finding = (
+            next(iter(self._seen[-1].errors), None)
+            if self.followed.has_ended
+            else certain(self._seen, self._planned)
+        )
         return None if finding is None else Certain(self._path, finding, self._diagnosis, look)
 
     def _judge(self, run: Run) -> None:
@@ -185,7 +216,12 @@ class StudyLooks:
             if self._until and self._certain is None:
                 self._certain = _error_of(ended.run, f"{self._path}#{ended.id}")
         done = self._states.total()
-        return StudyLook(self._path, Pace(done, planned_runs(self.followed), self._speed.at(done), "runs"), dict(self._states), list(self._last))
+        return StudyLook(
+            self._path,
+            Pace(done, planned_runs(self.followed), self._speed.at(done), "runs"),
+            dict(self._states),
+            list(self._last),
+        )
 
     def certain(self, look: Look) -> Certain | None:
         """The first error of a run that ended."""
@@ -197,8 +233,14 @@ def _in_ended(path: Path) -> Certain | None:
     from dlprobe.runs import Study, open_run
 
     with open_run(path) as found:
-        runs = ((f"{path}#{id}", found.runs.open(id)) for id in found.runs) if isinstance(found, Study) else iter([(str(path), found)])
-        return next((error for where, run in runs if (error := _error_of(run, where)) is not None), None)
+        runs = (
+            ((f"{path}#{id}", found.runs.open(id)) for id in found.runs)
+            if isinstance(found, Study)
+            else iter([(str(path), found)])
+        )
+        return next(
+            (error for where, run in runs if (error := _error_of(run, where)) is not None), None
+        )
 
 
 def _error_of(run: Run, where: str) -> Certain | None:
@@ -211,9 +253,15 @@ def _error_of(run: Run, where: str) -> Certain | None:
 
 
 def planned_runs(followed: FollowedStudy) -> int | None:
-    """As many as the study's description has cells and seeds, or values on its axes; None where it says neither."""
+    """As many as the study's description has cells and seeds, or values on its axes; None where
+    it says neither.
+    """
     axes, cells = followed.description.get("axes"), followed.description.get("cells")
-    sizes = {name: len(values) for name, values in axes.items() if isinstance(values, list)} if isinstance(axes, dict) else {}
+    sizes = (
+        {name: len(values) for name, values in axes.items() if isinstance(values, list)}
+        if isinstance(axes, dict)
+        else {}
+    )
     if isinstance(cells, list) and cells:
         return len(cells) * sizes.get("seed", 1)
     return math.prod(sizes.values()) or None if sizes else None
@@ -231,15 +279,27 @@ def _loss(run: Run) -> tuple[list[float], float | None]:
     from dlprobe.analysis.learning.loss_curve import smoothed
 
     validation = run.evaluations.get("val_loss", np.empty(0))
-    curve = smoothed(run.steps, run.scalar("batch_loss"), BARS).values.tolist() if len(run.steps) and run.is_recorded("batch_loss") else []
-    return curve, float(validation[-1]) if len(validation) and math.isfinite(validation[-1]) else None
+    curve = (
+        smoothed(run.steps, run.scalar("batch_loss"), BARS).values.tolist()
+        if len(run.steps) and run.is_recorded("batch_loss")
+        else []
+    )
+    return curve, float(validation[-1]) if len(validation) and math.isfinite(
+        validation[-1]
+    ) else None
 
 
 def _profile(run: Run) -> tuple[list[str], list[int], list[list[float]]]:
-    """Names of some hidden layers, some steps, and the RMS of the error signal there, (step, layer)."""
+    """Names of some hidden layers, some steps, and the RMS of the error signal there, (step,
+    layer).
+    """
     hidden = run.hidden_layers
     if len(hidden) < 2 or not len(run.steps) or not run.is_recorded("error_signal_rms"):
         return [], [], []
     signal, rows = run.statistic("error_signal_rms"), spread(len(run.steps), COLUMNS)
     chosen = [hidden[index] for index in spread(len(hidden), LAYERS)]
-    return [str(run.layers.names[index]) for index in chosen], run.steps[rows].tolist(), signal[rows][:, chosen].astype(float).tolist()
+    return (
+        [str(run.layers.names[index]) for index in chosen],
+        run.steps[rows].tolist(),
+        signal[rows][:, chosen].astype(float).tolist(),
+    )

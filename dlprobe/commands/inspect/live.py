@@ -1,4 +1,6 @@
-"""Drawing in place on a terminal, lines now and then elsewhere; and how often that may be, so that the training does not feel it."""
+"""Drawing in place on a terminal, lines now and then elsewhere; and how often that may be, so
+that the training does not feel it.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,15 @@ from dlprobe.reports.follow import Look
 
 PAUSE = 0.25  # seconds between two looks at least
 LINES = 10.0  # seconds between two lines at least, unless something else was found
-SHARE, IDLE_SHARE = 0.005, 0.2  # of one processor, for each thing that takes turns; where a processor is idle
+SHARE, IDLE_SHARE = (
+    0.005,
+    0.2,
+)  # of one processor, for each thing that takes turns; where a processor is idle
 
 
 class Turn:
-    """When something is due again: at once, then after a pause that lets it have no more than its share of a processor.
+    """When something is due again: at once, then after a pause that lets it have no more than its
+    share of a processor.
 
     What the first time costs, when modules are loaded, is not what it will cost.
     """
@@ -39,7 +45,9 @@ class Turn:
         began = time.process_time()
         yield
         cost, self._first = 0.0 if self._first else time.process_time() - began, False
-        self._due = time.monotonic() + max(self._least, cost / (IDLE_SHARE if processor_is_idle() else SHARE))
+        self._due = time.monotonic() + max(
+            self._least, cost / (IDLE_SHARE if processor_is_idle() else SHARE)
+        )
 
 
 def processor_is_idle() -> bool:
@@ -53,7 +61,9 @@ def processor_is_idle() -> bool:
 
 @contextlib.contextmanager
 def shown(screen: Screen) -> Iterator[Callable[[Look], None]]:
-    """What shows a look while the block runs. Where the result is a table, on stdout; else only what is found, on stderr."""
+    """What shows a look while the block runs. Where the result is a table, on stdout; else only
+    what is found, on stderr.
+    """
     if screen.format == "table" and sys.stdout.isatty():
         with _in_place(screen) as draw:
             yield draw
@@ -74,9 +84,18 @@ def _in_place(screen: Screen) -> Iterator[Callable[[Look], None]]:
     from dlprobe.render.terminal.stream import wants_color
 
     color = wants_color(sys.stdout) if screen.color is None else screen.color
-    console = Console(file=sys.stdout, force_terminal=True, no_color=not color, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=sys.stdout,
+        force_terminal=True,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     turn = Turn()
-    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+    with Live(
+        console=console, auto_refresh=False, transient=True, vertical_overflow="crop"
+    ) as live:
 
         def draw(look: Look) -> None:
             if not turn.is_due:
@@ -101,6 +120,8 @@ def _lines(screen: Screen) -> Callable[[Look], None]:
         if look.state == last and now - when < LINES:
             return
         last, when = look.state, now
-        print(one_line(follow.line(look)), file=stream, flush=True) if stream is sys.stdout else say(one_line(follow.line(look)))
+        print(
+            one_line(follow.line(look)), file=stream, flush=True
+        ) if stream is sys.stdout else say(one_line(follow.line(look)))
 
     return told

@@ -19,7 +19,9 @@ LARGEST_STEP = 2**62
 
 @dataclass(frozen=True)
 class Selection:
-    """at: `start`, `end` or a step; first, last: the steps between which rows are taken, both included; layers: names, none for all."""
+    """at: `start`, `end` or a step; first, last: the steps between which rows are taken, both
+    included; layers: names, none for all.
+    """
 
     at: str | int | None = None
     first: int = 0
@@ -27,10 +29,15 @@ class Selection:
     layers: tuple[str, ...] = ()
 
     def rows(self, steps: NDArray[Any]) -> slice:
-        """The rows of steps (row,) that are asked for; of a step that was not recorded the last one before it; none where it lies outside."""
+        """The rows of steps (row,) that are asked for; of a step that was not recorded the last
+        one before it; none where it lies outside.
+        """
         count = len(steps)
         if self.at is None:
-            return slice(int(np.searchsorted(steps, self.first)), int(np.searchsorted(steps, self.last, side="right")))
+            return slice(
+                int(np.searchsorted(steps, self.first)),
+                int(np.searchsorted(steps, self.last, side="right")),
+            )
         if not count:
             return slice(0, 0)
         if self.at in ENDS:
@@ -41,8 +48,14 @@ class Selection:
         return slice(row, row + 1) if row >= 0 and step <= int(steps[-1]) else slice(0, 0)
 
     def columns(self, names: Sequence[str]) -> list[int]:
-        """The columns that are asked for, all where none is named. Those that are not there are left out."""
-        return [names.index(name) for name in self.layers if name in names] if self.layers else list(range(len(names)))
+        """The columns that are asked for, all where none is named. Those that are not there are
+        left out.
+        """
+        return (
+            [names.index(name) for name in self.layers if name in names]
+            if self.layers
+            else list(range(len(names)))
+        )
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
         """Raise ConfigError for a layer that is not there."""
@@ -53,7 +66,11 @@ class Selection:
     @property
     def empty(self) -> str:
         """What is said where no row is left."""
-        return f"no step {self.at} was recorded" if self.at is not None else f"no step from {self.first} to {self.last} was recorded"
+        return (
+            f"no step {self.at} was recorded"
+            if self.at is not None
+            else f"no step from {self.first} to {self.last} was recorded"
+        )
 
 
 def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> Selection:
@@ -61,7 +78,12 @@ def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> Selec
     if at is not None and steps is not None:
         raise ConfigError("--at is one step, --steps several: give one of them")
     first, last = (0, LARGEST_STEP) if steps is None else _range(steps)
-    return Selection(None if at is None else _moment(at), first, last, tuple(name for text in layers for name in split_list(text)))
+    return Selection(
+        None if at is None else _moment(at),
+        first,
+        last,
+        tuple(name for text in layers for name in split_list(text)),
+    )
 
 
 def _moment(text: str) -> str | int:
@@ -76,7 +98,9 @@ def _moment(text: str) -> str | int:
 def _range(text: str) -> tuple[int, int]:
     first, colon, last = (piece.strip() for piece in text.partition(":"))
     if not colon or not all(piece.isdecimal() or not piece for piece in (first, last)):
-        raise ConfigError(f"--steps {text!r}: expected FIRST:LAST, each a step or empty, e.g. --steps 0:500")
+        raise ConfigError(
+            f"--steps {text!r}: expected FIRST:LAST, each a step or empty, e.g. --steps 0:500"
+        )
     low, high = int(first or 0), min(int(last or LARGEST_STEP), LARGEST_STEP)
     if low > high:
         raise ConfigError(f"--steps {text!r}: the first step lies behind the last")
@@ -84,11 +108,15 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def conditions(texts: Sequence[str]) -> dict[str, list[str]]:
-    """`depth=10,20` and `init=he_normal` by axis; an axis that is named twice has the values of both. Raises ConfigError."""
+    """`depth=10,20` and `init=he_normal` by axis; an axis that is named twice has the values of
+    both. Raises ConfigError.
+    """
     found: dict[str, list[str]] = {}
     for text in texts:
         axis, equals, values = text.partition("=")
         if not axis.strip() or not equals or not (wanted := split_list(values)):
-            raise ConfigError(f"--where {text!r}: expected AXIS=VALUE or AXIS=VALUE,VALUE, e.g. --where depth=20")
+            raise ConfigError(
+                f"--where {text!r}: expected AXIS=VALUE or AXIS=VALUE,VALUE, e.g. --where depth=20"
+            )
         found.setdefault(axis.strip(), []).extend(wanted)
     return found

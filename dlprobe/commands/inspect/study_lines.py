@@ -12,9 +12,13 @@ RESULTS = ("train_loss", "val_error")
 
 
 def run_line(study: Study, id: str) -> RunLine:
-    """The run's place on the axes, its status, results and verdicts. Raises RunFileError where the file is damaged."""
+    """The run's place on the axes, its status, results and verdicts. Raises RunFileError where
+    the file is damaged.
+    """
     run = study.runs.open(id)
     verdicts = verdict_names(run)
     numbers = {name: result(run, name) for name in RESULTS}
     shares = run.data.get("task") == "classification"
-    return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name)
+    return RunLine(
+        id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name
+    )

@@ -1,4 +1,6 @@
-"""`inspect STUDY --statistic NAME`: a quantity of the chosen runs, group by group; what is shown of a run is kept, the rest is read and let go."""
+"""`inspect STUDY --statistic NAME`: a quantity of the chosen runs, group by group; what is
+shown of a run is kept, the rest is read and let go.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import Selection
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import counted
-from dlprobe.reports.study_statistic import Asked, Extremes, GroupCurves, Place, curves, extremes, profiles
+from dlprobe.reports.study_statistic import (
+    Asked,
+    Extremes,
+    GroupCurves,
+    Place,
+    curves,
+    extremes,
+    profiles,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +37,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Question:
-    """A quantity by name, the part of it, and the runs: conditions by axis, axes that make groups (None: those on which the runs differ), order of groups."""
+    """A quantity by name, the part of it, and the runs: conditions by axis, axes that make
+    groups (None: those on which the runs differ), order of groups.
+    """
 
     statistic: str
     selection: Selection
@@ -50,42 +62,87 @@ class Answered(Generic[T]):
 
 
 def answer(study: Study, path: str, question: Question, over: str | None) -> Document:
-    """Medians and ranges by group, over the steps, or at one moment through the layers. Raises ConfigError or RunFileError."""
+    """Medians and ranges by group, over the steps, or at one moment through the layers. Raises
+    ConfigError or RunFileError.
+    """
     selection = question.selection
     if over == "step" and selection.at is not None:
         raise ConfigError("--over step shows all steps, --at one: give one of them")
     if over == "layer" and selection.at is None:
         selection = replace(selection, at="end")
     whole = bool(selection.layers) or selection.at is not None
-    found = _read(study, path, replace(question, selection=selection), (lambda quantity: quantity) if whole else _ends)
+    found = _read(
+        study,
+        path,
+        replace(question, selection=selection),
+        (lambda quantity: quantity) if whole else _ends,
+    )
     names = _layers(list(found.kept.values()), whole)
     if over == "layer" and names == [""]:
-        raise ConfigError(f"{found.asked.name} is one number per step, not one per layer: leave --over out")
+        raise ConfigError(
+            f"{found.asked.name} is one number per step, not one per layer: leave --over out"
+        )
     return (curves if selection.at is None else profiles)(
-        found.asked, [_summaries(group, found.of(group), names, selection) for group in found.groups], question.order
+        found.asked,
+        [_summaries(group, found.of(group), names, selection) for group in found.groups],
+        question.order,
     )
 
 
-def _summaries(group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: Selection) -> GroupCurves:
+def _summaries(
+    group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: Selection
+) -> GroupCurves:
     """What the runs of a group have in common, by layer."""
-    held = {name: [_column(each, name) for each in quantities if name in _names(each)] for name in names}
-    return GroupCurves(group, {name: over_runs(columns, aligned=selection.at is not None) for name, columns in held.items() if columns})
+    held = {
+        name: [_column(each, name) for each in quantities if name in _names(each)] for name in names
+    }
+    return GroupCurves(
+        group,
+        {
+            name: over_runs(columns, aligned=selection.at is not None)
+            for name, columns in held.items()
+            if columns
+        },
+    )
 
 
 def extreme_values(study: Study, path: str, question: Question) -> Document:
-    """Where the smallest and largest values are: of all chosen runs, or of each group where --by makes some."""
+    """Where the smallest and largest values are: of all chosen runs, or of each group where
+    --by makes some.
+    """
     found = _read(study, path, replace(question, by=question.by or ()), _extremes)
-    return extremes(found.asked, [_merged(group, {id: found.kept[id] for id in group.runs if id in found.kept}) for group in found.groups], True)
+    return extremes(
+        found.asked,
+        [
+            _merged(group, {id: found.kept[id] for id in group.runs if id in found.kept})
+            for group in found.groups
+        ],
+        True,
+    )
 
 
 def extreme_values_of_run(quantity: Quantity) -> Document:
     """The same of one run."""
-    asked = Asked(quantity.path, quantity.name, quantity.definition, quantity.group, (), {}, 1, 1, share=quantity.share)
+    asked = Asked(
+        quantity.path,
+        quantity.name,
+        quantity.definition,
+        quantity.group,
+        (),
+        {},
+        1,
+        1,
+        share=quantity.share,
+    )
     return extremes(asked, [_extremes(quantity)], False)
 
 
-def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity], T]) -> Answered[T]:
-    """What is kept of the chosen quantity of each chosen run. Raises the first error where no run holds it."""
+def _read(
+    study: Study, path: str, question: Question, keep: Callable[[Quantity], T]
+) -> Answered[T]:
+    """What is kept of the chosen quantity of each chosen run. Raises the first error where no
+    run holds it.
+    """
     if not study.runs:
         raise RunFileError(f"{path} is a study without a run: there is nothing to show")
     whole = Grid(study.axes, {id: study.coordinates.get(id, {}) for id in study.runs})
@@ -94,7 +151,9 @@ def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity]
     kept, layers, first, failure = dict[str, T](), dict[str, None](), None, None
     for id in grid.coordinates:
         try:
-            quantity = find_quantity(study.runs.open(id), question.statistic, f"{path}#{id}", selection)
+            quantity = find_quantity(
+                study.runs.open(id), question.statistic, f"{path}#{id}", selection
+            )
         except RunFileError as error:
             failure = failure or error
             continue
@@ -105,9 +164,24 @@ def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity]
         raise failure
     selection.refuse_unknown(list(layers))
     if first is None:
-        raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {counted(len(grid.coordinates), 'run')}")
+        raise ConfigError(
+            f"{path}: {selection.empty} of {question.statistic} in any of the "
+            f"{counted(len(grid.coordinates), 'run')}"
+        )
     chosen, lacking = len(grid.coordinates), len(grid.coordinates) - len(kept)
-    asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking, first.share)
+    asked = Asked(
+        path,
+        first.name,
+        first.definition,
+        first.group,
+        by,
+        grid.fixed,
+        chosen,
+        len(whole.coordinates),
+        selection.at,
+        lacking,
+        first.share,
+    )
     return Answered(asked, grid.by(by), kept)
 
 
@@ -118,13 +192,21 @@ def _names(quantity: Quantity) -> tuple[str, ...]:
 
 def _ends(quantity: Quantity) -> Quantity:
     """The first and the last hidden layer alone, which are shown where no layers are asked for."""
-    hidden = [index for index, name in enumerate(quantity.layers) if name.startswith("hidden_")] or list(range(len(quantity.layers)))
-    return quantity.columns_only(list(dict.fromkeys([hidden[0], hidden[-1]]))) if hidden else quantity
+    hidden = [
+        index for index, name in enumerate(quantity.layers) if name.startswith("hidden_")
+    ] or list(range(len(quantity.layers)))
+    return (
+        quantity.columns_only(list(dict.fromkeys([hidden[0], hidden[-1]]))) if hidden else quantity
+    )
 
 
 def _layers(quantities: Sequence[Quantity], whole: bool) -> list[str]:
-    """The columns that are shown: all, or first and last where all runs have the same, else the first."""
-    columns = sorted(dict.fromkeys(map(_names, quantities)), key=len, reverse=True)  # the deepest net says the order
+    """The columns that are shown: all, or first and last where all runs have the same, else the
+    first.
+    """
+    columns = sorted(
+        dict.fromkeys(map(_names, quantities)), key=len, reverse=True
+    )  # the deepest net says the order
     names = list(dict.fromkeys(name for each in columns for name in each))
     return names if whole or len(columns) == 1 else names[:1]
 
@@ -141,23 +223,52 @@ def _extremes(quantity: Quantity) -> Extremes:
     if finite.any():
         ends = [
             _place(quantity, *np.unravel_index(found, values.shape))
-            for found in (np.where(finite, values, np.inf).argmin(), np.where(finite, values, -np.inf).argmax())
+            for found in (
+                np.where(finite, values, np.inf).argmin(),
+                np.where(finite, values, -np.inf).argmax(),
+            )
         ]
-    return Extremes("", {}, ends[0], ends[1], _place(quantity, *infinite[0]) if len(infinite) else None, len(infinite))
+    return Extremes(
+        "",
+        {},
+        ends[0],
+        ends[1],
+        _place(quantity, *infinite[0]) if len(infinite) else None,
+        len(infinite),
+    )
 
 
 def _place(quantity: Quantity, row: Any, column: Any) -> Place:
-    return Place(float(quantity.columns[row, column]), "", quantity.layers[column] if quantity.layers else "", int(quantity.steps[row]))
+    return Place(
+        float(quantity.columns[row, column]),
+        "",
+        quantity.layers[column] if quantity.layers else "",
+        int(quantity.steps[row]),
+    )
 
 
 def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
     """Of all runs of a group; of equal values the first run's."""
     places = {
-        kind: [replace(place, run=id) for id, each in runs.items() if (place := getattr(each, kind)) is not None]
+        kind: [
+            replace(place, run=id)
+            for id, each in runs.items()
+            if (place := getattr(each, kind)) is not None
+        ]
         for kind in ("smallest", "largest", "infinite")
     }
-    smallest, largest = min(places["smallest"], key=_size, default=None), max(places["largest"], key=_size, default=None)
-    return Extremes(group.label, group.place, smallest, largest, next(iter(places["infinite"]), None), sum(each.infinite_count for each in runs.values()))
+    smallest, largest = (
+        min(places["smallest"], key=_size, default=None),
+        max(places["largest"], key=_size, default=None),
+    )
+    return Extremes(
+        group.label,
+        group.place,
+        smallest,
+        largest,
+        next(iter(places["infinite"]), None),
+        sum(each.infinite_count for each in runs.values()),
+    )
 
 
 def _size(place: Place) -> float:

@@ -29,10 +29,28 @@ LISTED = ("Read", 3)
 SCHEMA = "dlprobe-report/1"
 FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files
-FILES = {"html": "report.html", "markdown": "report.md"}  # what is written where no -o is given; other formats are printed
+FILES = {
+    "html": "report.html",
+    "markdown": "report.md",
+}  # what is written where no -o is given; other formats are printed
 
-File = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="the file to write [default: report.html, or report.md]")]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="run or study file, its journal, or STUDY#RUN",
+        autocompletion=complete_runs,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the file to write [default: report.html, or report.md]",
+    ),
+]
 
 
 @reading_options
@@ -45,9 +63,18 @@ def command(run: File, output: Output = None, force: Force = False, *, screen: S
     from dlprobe.runs import open_run
 
     path = output or (Path(FILES[screen.format]) if screen.format in FILES else None)
-    target = None if path is None else claim(path, screen.kind, read_as("the run that is told of", run), force=force)
+    target = (
+        None
+        if path is None
+        else claim(path, screen.kind, read_as("the run that is told of", run), force=force)
+    )
     if screen.format in FILES:
         renderer()  # says at once that it is missing
     with reading(run), open_run(run) as found:
         document = report_of(found, run, screen)
-        screen.write(document if screen.format != "markdown" or target is None else with_pictures(document, target), target)
+        screen.write(
+            document
+            if screen.format != "markdown" or target is None
+            else with_pictures(document, target),
+            target,
+        )

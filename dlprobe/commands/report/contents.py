@@ -1,4 +1,6 @@
-"""What a report is put together of: each part read once, by what the other commands read it with."""
+"""What a report is put together of: each part read once, by what the other commands read it
+with.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
-EXPERIMENTS = {  # name in the study -> (its command, its experiment): those whose answer can be given again without training
+# name in the study -> (its command, its experiment): those whose answer can be given again without
+# training
+EXPERIMENTS = {
     "gradients": ("gradients", "gradients.GradientExperiment"),
     "compare": ("compare", "compare.CompareExperiment"),
     "bias-variance": ("bias_variance", "bias_variance.BiasVarianceExperiment"),
@@ -37,7 +41,11 @@ def report_of(found: Run | Study, path: Path, screen: Screen) -> Document:
     from dlprobe.api.reporting import run_document
     from dlprobe.runs import Run
 
-    return run_document(found, str(path)) if isinstance(found, Run) else study_document(found, path, screen)
+    return (
+        run_document(found, str(path))
+        if isinstance(found, Run)
+        else study_document(found, path, screen)
+    )
 
 
 def study_document(study: Study, path: Path, screen: Screen) -> Document:
@@ -53,7 +61,13 @@ def study_document(study: Study, path: Path, screen: Screen) -> Document:
         run = study.runs.open(each)
         diagnoses.append(diagnose(run, judge(run), f"{path}#{each}"))
     overview = inspect_study.overview(study, [run_line(study, each) for each in study.runs])
-    return study_report(str(path), answers(study, path, screen), overview, worst_first(diagnoses), inspect_study.description(study))
+    return study_report(
+        str(path),
+        answers(study, path, screen),
+        overview,
+        worst_first(diagnoses),
+        inspect_study.description(study),
+    )
 
 
 def answers(study: Study, path: Path, screen: Screen) -> list[Document]:

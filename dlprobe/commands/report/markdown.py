@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 def with_pictures(document: Document, target: Target) -> Document:
-    """Write the pictures as NAME-PICTURE.svg beside the target, and put links to them in their places. Raises ConfigError where one must not be replaced."""
+    """Write the pictures as NAME-PICTURE.svg beside the target, and put links to them in their
+    places. Raises ConfigError where one must not be replaced.
+    """
     from dlprobe.commands.base.figure import WIDTH
     from dlprobe.commands.base.file_kinds import PICTURES
     from dlprobe.commands.base.writing import claim, write_bytes
@@ -26,8 +28,13 @@ def with_pictures(document: Document, target: Target) -> Document:
     for each in vega.pictures(document, theme, WIDTH):
         image = Image(f"{target.path.stem}-{each.name}.svg", each.title)
         images.setdefault(id(each.block), []).append(image)
-        file = claim(target.path.with_name(image.path), PICTURES["svg"], target.inputs, force=target.force)
+        file = claim(
+            target.path.with_name(image.path), PICTURES["svg"], target.inputs, force=target.force
+        )
         files.append((file, content(vega.specification([each], theme), "svg")))
     for file, drawn in files:
         write_bytes(file, drawn)
-    return replace(document, blocks=[shown for block in document.blocks for shown in images.get(id(block), [block])])
+    return replace(
+        document,
+        blocks=[shown for block in document.blocks for shown in images.get(id(block), [block])],
+    )

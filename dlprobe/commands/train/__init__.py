@@ -31,7 +31,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
-from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.configuration import (
+    ConfigFile,
+    configuration_options,
+    read_configuration,
+)
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
@@ -45,15 +49,45 @@ if TYPE_CHECKING:
 
 LISTED = ("Run", 1)
 ALIASES = {"summary": ("--dry-run",)}
-SHORT = "--data --target --layers --activation --init --norm --dropout --optimizer --lr --batch-size --epochs --seed --output --resume --dry-run"
+SHORT = (
+    "--data --target --layers --activation --init --norm --dropout --optimizer --lr --batch-size "
+    "--epochs --seed --output --resume --dry-run"
+)
 DRAWS = True  # its results have pictures, which --figure writes to files
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
-Resume = Annotated[
-    Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="run file to write [default: runs/<data>-<n>.h5, the next free n]",
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="RUN",
+        help=(
+            "go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
+            "finished one"
+        ),
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing"),
+]
 Like = Annotated[
-    Path | None, typer.Option("--like", metavar="RUN", help="train the nearest net to one that another program trained, on the data that its recorder kept")
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="RUN",
+        help=(
+            "train the nearest net to one that another program trained, on the data that its "
+            "recorder kept"
+        ),
+    ),
 ]
 
 
@@ -71,17 +105,28 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.train.recorded_run import FOLDER, file_stem, open_writer, prepare_session, warn_of_other_data
+    from dlprobe.commands.train.recorded_run import (
+        FOLDER,
+        file_stem,
+        open_writer,
+        prepare_session,
+        warn_of_other_data,
+    )
 
     if resume is not None:
         if dry_run:
-            raise ConfigError(f"--resume goes on with a run: to see what its net takes, type dlprobe train {resume} --dry-run")
+            raise ConfigError(
+                "--resume goes on with a run: to see what its net takes, type dlprobe train "
+                f"{resume} --dry-run"
+            )
         return _go_on(resume, config, output, options, screen)
     if like is not None:
         from dlprobe.commands.train.nearest_net import nearest
 
         if config is not None:
-            raise ConfigError(f"--like {like} is the configuration: leave {config} out, and put options on top")
+            raise ConfigError(
+                f"--like {like} is the configuration: leave {config} out, and put options on top"
+            )
         configuration = nearest(like, options, screen)
     else:
         configuration = read_configuration(config, options, screen)
@@ -93,17 +138,28 @@ def command(
         screen.show(counting.dry_run(configuration, screen))
         return ExitCode.DONE
     if target is None:
-        Target(FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN).check_place()  # before anything is read
+        Target(
+            FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN
+        ).check_place()  # before anything is read
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
     return _carry_out(session, open_writer(session, target), config, screen)
 
 
-def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[str, str | None], screen: Screen) -> ExitCode:
+def _go_on(
+    run: Path,
+    config: Path | None,
+    output: Path | None,
+    options: dict[str, str | None],
+    screen: Screen,
+) -> ExitCode:
     from dlprobe.commands.train.resumed_run import resumed
 
     if output is not None and output != run:
-        raise ConfigError(f"--resume goes on in {run} itself: leave -o {output} out, or copy {run} there and resume the copy")
+        raise ConfigError(
+            f"--resume goes on in {run} itself: leave -o {output} out, or copy {run} there "
+            "and resume the copy"
+        )
     begun = resumed(run, config, options, screen)
     if isinstance(begun, Path):
         screen.show(_document(begun, None))
@@ -111,7 +167,9 @@ def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[st
     return _carry_out(*begun, None, screen)
 
 
-def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, screen: Screen) -> ExitCode:
+def _carry_out(
+    session: Session, opened: RunWriter, repeated: Path | None, screen: Screen
+) -> ExitCode:
     from dlprobe.commands.train.recorded_run import packed, train
 
     with opened as writer:
@@ -119,8 +177,15 @@ def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, scree
         path = packed(writer, screen)
     screen.show(_document(path, repeated))
     if status == "interrupted":
-        recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
-        return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume {path} goes on with it")
+        recorded = (
+            f"what was recorded is in {path}"
+            if session.step
+            else f"{path} holds the net as it began, and no step"
+        )
+        return screen.interrupted(
+            f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume "
+            f"{path} goes on with it"
+        )
     return ExitCode.DONE
 
 

@@ -1,4 +1,6 @@
-"""What `train --dry-run` says: the parameters, memory and operations of a net that is not trained."""
+"""What `train --dry-run` says: the parameters, memory and operations of a net that is not
+trained.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def dry_run(configuration: RunConfig, screen: Screen) -> Document:
-    """The report of a configuration on its data, which are read. Raises ConfigError or DataError."""
+    """The report of a configuration on its data, which are read. Raises ConfigError or
+    DataError.
+    """
     from dlprobe.commands.base.preparing import prepare_data
     from dlprobe.reports.summary import summary_document
     from dlprobe.training.model import resolve
@@ -25,7 +29,9 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
             "activation": str(layer.activation),
             "initializer": str(layer.initializer) if layer.matrix else "none",
             "residual": str(layer.residual) if layer.residual else "none",
-            "norm": f"{layer.norm} {'after' if layer.norm_after else 'before'}" if layer.norm else "none",
+            "norm": f"{layer.norm} {'after' if layer.norm_after else 'before'}"
+            if layer.norm
+            else "none",
         }
         for layer in model.layers
     ]
@@ -37,7 +43,8 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
         "optimizer": str(configuration.training.optimizer),
         "batch": model.batch,
         "steps_per_epoch": steps_per_epoch,
-        "steps": configuration.training.steps or (configuration.training.epochs or 1) * steps_per_epoch,
+        "steps": configuration.training.steps
+        or (configuration.training.epochs or 1) * steps_per_epoch,
     }
     return summary_document(_size(configuration, model), made_of, context)
 
@@ -64,4 +71,11 @@ def _size(configuration: RunConfig, model: Model) -> ModelSize:
     ]
     training = configuration.training
     item = {"float32": 4, "float64": 8}[training.dtype]
-    return model_size(layers, model.batch, item, training.optimizer.record.states, len(registry.records("statistic")), len(SCALARS))
+    return model_size(
+        layers,
+        model.batch,
+        item,
+        training.optimizer.record.states,
+        len(registry.records("statistic")),
+        len(SCALARS),
+    )

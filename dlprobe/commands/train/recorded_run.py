@@ -1,4 +1,6 @@
-"""From a configuration to a packed run file, with everything said on the way: notes, warnings, progress, and what an early end leaves."""
+"""From a configuration to a packed run file, with everything said on the way: notes, warnings,
+progress, and what an early end leaves.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +41,17 @@ def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Sessi
         screen.warn(warning)
     if configuration.recording.record_every is None and session.record_every > 1:
         kept = -(-session.steps // session.record_every)
-        screen.note(f"every {session.record_every}th of {session.steps:,} steps is recorded, {kept:,} rows; --record-every 1 records all")
+        screen.note(
+            f"every {session.record_every}th of {session.steps:,} steps is recorded, {kept:,} "
+            "rows; --record-every 1 records all"
+        )
     return session
 
 
 def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) -> None:
-    """Say where a run file is to be repeated and the data file behind it has changed since: the same configuration would pass for the same run."""
+    """Say where a run file is to be repeated and the data file behind it has changed since: the
+    same configuration would pass for the same run.
+    """
     from dlprobe.commands.base.configuration import is_run_file
     from dlprobe.runs import open_single
 
@@ -53,13 +60,22 @@ def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) 
     with open_single(repeated) as run:
         before, fingerprint = run.required_configuration(), run.data.get("fingerprint")
     now = session.config
-    same = before.data == now.data and before.resolved_data_seed == now.resolved_data_seed and before.training.dtype == now.training.dtype
+    same = (
+        before.data == now.data
+        and before.resolved_data_seed == now.resolved_data_seed
+        and before.training.dtype == now.training.dtype
+    )
     if same and fingerprint != session.data.fingerprint:
-        screen.warn(f"{now.data.data} has changed since {repeated} was trained on it: this run does not repeat that one")
+        screen.warn(
+            f"{now.data.data} has changed since {repeated} was trained on it: this run does "
+            "not repeat that one"
+        )
 
 
 def open_writer(session: Session, target: Target | None) -> RunWriter:
-    """The writer of a run file: what was claimed, or the next free name for this data. Raises ConfigError or RunFileError where it must not be replaced."""
+    """The writer of a run file: what was claimed, or the next free name for this data. Raises
+    ConfigError or RunFileError where it must not be replaced.
+    """
     from dlprobe.runs import RunWriter
     from dlprobe.training.describe import describe
 
@@ -71,7 +87,9 @@ def open_writer(session: Session, target: Target | None) -> RunWriter:
 
 
 def _next_free(description: RunDescription, data: str) -> RunWriter:
-    """The writer of runs/<data>-<n>.h5 with the smallest n that is neither a run nor a journal; somebody else may take it meanwhile."""
+    """The writer of runs/<data>-<n>.h5 with the smallest n that is neither a run nor a journal;
+    somebody else may take it meanwhile.
+    """
     from dlprobe.runs import RunWriter
 
     for number in count(1):
@@ -102,7 +120,9 @@ def file_stem(data: str) -> str:
 
 
 def train(session: Session, writer: RunWriter, screen: Screen) -> str:
-    """Train to the end, the first Ctrl-C or the first non-finite number; the status. After any other end the journal is closed and packed too."""
+    """Train to the end, the first Ctrl-C or the first non-finite number; the status. After any
+    other end the journal is closed and packed too.
+    """
     try:
         return _trained(session, writer, screen)
     except BaseException as error:
@@ -125,14 +145,19 @@ def _trained(session: Session, writer: RunWriter, screen: Screen) -> str:
 
 
 def packed(writer: RunWriter, screen: Screen) -> Path:
-    """Turn the journal of a run that ended into its file; says what an interruption on the way leaves."""
+    """Turn the journal of a run that ended into its file; says what an interruption on the way
+    leaves.
+    """
     try:
         return writer.pack()
     except KeyboardInterrupt:
         if writer.packed:
             screen.warn(f"interrupted when the run was packed: it is in {writer.path}")
         else:
-            screen.warn(f"interrupted while packing: the whole run is in its journal; `dlprobe inspect --pack {writer.path}` makes the run file")
+            screen.warn(
+                "interrupted while packing: the whole run is in its journal; `dlprobe "
+                f"inspect --pack {writer.path}` makes the run file"
+            )
         raise
 
 
@@ -141,6 +166,13 @@ def _end_early(writer: RunWriter, session: Session, error: BaseException, screen
     interrupted = isinstance(error, KeyboardInterrupt)
     reason = "asked to stop at once" if interrupted else f"{type(error).__name__}: {error}"
     with contextlib.suppress(RunFileError, OSError, ValueError):
-        writer.end("interrupted" if interrupted else "failed", {"steps_done": session.step, "stopped_step": session.step, "stop_reason": reason})
+        writer.end(
+            "interrupted" if interrupted else "failed",
+            {"steps_done": session.step, "stopped_step": session.step, "stop_reason": reason},
+        )
         path = writer.pack()
-        screen.warn(f"the run ended early; what was recorded is in {path}" if session.step else f"the run ended before its first step; {path} holds no step")
+        screen.warn(
+            f"the run ended early; what was recorded is in {path}"
+            if session.step
+            else f"the run ended before its first step; {path} holds no step"
+        )

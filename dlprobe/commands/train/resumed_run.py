@@ -1,4 +1,6 @@
-"""Going on with a run that was killed, stopped, or is to be longer: what must be as it was is looked at before anything is written."""
+"""Going on with a run that was killed, stopped, or is to be longer: what must be as it was is
+looked at before anything is written.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,28 @@ if TYPE_CHECKING:
 LENGTHS = ("epochs", "steps")
 
 
-def resumed(path: Path, file: Path | None, options: Mapping[str, str | None], screen: Screen) -> tuple[Session, RunWriter] | Path:
-    """A session and a writer that go on with the run at `path`; the path of its file where it lacks nothing.
+def resumed(
+    path: Path, file: Path | None, options: Mapping[str, str | None], screen: Screen
+) -> tuple[Session, RunWriter] | Path:
+    """A session and a writer that go on with the run at `path`; the path of its file where it lacks
+    nothing.
 
-    file, options: a configuration that was given beside it, which must be the run's own but for its length. Raises ConfigError or RunFileError where the
-    run cannot be gone on with: the file stays as it was.
+    file, options: a configuration that was given beside it, which must be the run's own but for its
+        length. Raises ConfigError or RunFileError where the run cannot be gone on with: the file
+        stays as it was.
     """
     from dlprobe.runs import RunWriter, open_single, pack_journal
     from dlprobe.runs.journal import SUFFIX, journal_path
     from dlprobe.runs.opening import refuse_member
     from dlprobe.training.describe import describe
 
-    refuse_member(path, "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect {study} names what goes on with the study")
+    refuse_member(
+        path,
+        (
+            "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect "
+            "{study} names what goes on with the study"
+        ),
+    )
     packed = path.with_name(path.name.removesuffix(SUFFIX))
     if packed.is_file() and os.path.lexists(journal_path(packed)):
         pack_journal(packed)  # a crash left both; what it leaves is the file alone
@@ -43,12 +55,22 @@ def resumed(path: Path, file: Path | None, options: Mapping[str, str | None], sc
         refuse(run, asked != stored)
         if run.status != "finished" or asked != stored:
             session = _session(run, stored, asked, screen)
-            environment = {**run.environment, "resumed_at_steps": ", ".join(filter(None, [run.environment.get("resumed_at_steps"), str(session.step)]))}
-            writer = RunWriter.resume(run, replace(describe(session), environment=environment), session.step)
+            environment = {
+                **run.environment,
+                "resumed_at_steps": ", ".join(
+                    filter(None, [run.environment.get("resumed_at_steps"), str(session.step)])
+                ),
+            }
+            writer = RunWriter.resume(
+                run, replace(describe(session), environment=environment), session.step
+            )
             screen.note(f"{packed} goes on from step {session.step} of {session.steps}")
             return session, writer
         in_journal = run.path != packed
-    screen.note(f"{packed} has all its {_length(stored)}: nothing to train; --epochs N trains on, to N in all")
+    screen.note(
+        f"{packed} has all its {_length(stored)}: nothing to train; --epochs N trains on, to "
+        "N in all"
+    )
     return pack_journal(packed) if in_journal else packed
 
 
@@ -59,23 +81,46 @@ def refuse(run: Run, longer: bool) -> None:
 
     name, held = run.contents.name, run.contents.shapes()
     if run.status == "running":
-        raise RunFileError(f"{name} is being written by process {run.writer.get('pid', '?')} on {run.writer.get('host', '?')}: wait for it to end")
+        raise RunFileError(
+            f"{name} is being written by process {run.writer.get('pid', '?')} on "
+            f"{run.writer.get('host', '?')}: wait for it to end"
+        )
     if run.damage:
-        raise RunFileError(f"{run.damage}; it is not gone on with, so that nothing is lost: train it again with -o")
+        raise RunFileError(
+            f"{run.damage}; it is not gone on with, so that nothing is lost: train it again with -o"
+        )
     if run.status == "diverged":
-        raise ConfigError(f"{name} diverged at step {int(run.steps[-1])}, where going on would start: train a new run, e.g. with a smaller --lr and -o")
-    if any(f"stats/{name}" not in held for name in registry.records("statistic")) or any(f"scalars/{name}" not in held for name in SCALARS):
-        raise RunFileError(f"{name} was recorded by a dlprobe that knew fewer statistics, so its rows cannot go on: train it again with -o")
+        raise ConfigError(
+            f"{name} diverged at step {int(run.steps[-1])}, where going on would start: train "
+            "a new run, e.g. with a smaller --lr and -o"
+        )
+    if any(f"stats/{name}" not in held for name in registry.records("statistic")) or any(
+        f"scalars/{name}" not in held for name in SCALARS
+    ):
+        raise RunFileError(
+            f"{name} was recorded by a dlprobe that knew fewer statistics, so its rows cannot "
+            "go on: train it again with -o"
+        )
     if run.status != "finished" or not longer:
         return
     if "stopped_step" in run.final:
-        raise ConfigError(f"{name} was ended by early stopping at step {run.final['stopped_step']}: more epochs change nothing; train a new run with -o")
+        raise ConfigError(
+            f"{name} was ended by early stopping at step {run.final['stopped_step']}: more "
+            "epochs change nothing; train a new run with -o"
+        )
     if "counters" not in run.checkpoints:
-        raise RunFileError(f"{name} was written by an older dlprobe, which kept nothing that training could go on from: train it again with -o")
+        raise RunFileError(
+            f"{name} was written by an older dlprobe, which kept nothing that training could "
+            "go on from: train it again with -o"
+        )
 
 
-def _asked(run: Run, file: Path | None, options: Mapping[str, str | None], screen: Screen) -> RunConfig:
-    """The run's own configuration in the length that is asked for. Raises ConfigError where anything else differs."""
+def _asked(
+    run: Run, file: Path | None, options: Mapping[str, str | None], screen: Screen
+) -> RunConfig:
+    """The run's own configuration in the length that is asked for. Raises ConfigError where
+    anything else differs.
+    """
     from dlprobe.commands.base.configuration import read_configuration
     from dlprobe.config import from_options, to_mapping
     from dlprobe.training import own_arrays
@@ -83,14 +128,21 @@ def _asked(run: Run, file: Path | None, options: Mapping[str, str | None], scree
     stored, name = run.required_configuration(), run.contents.name
     given = {key for key, text in options.items() if text is not None}
     tell_of_named_files(run.path or Path(name), [stored], screen, asked=given)
-    asked = from_options(stored, options) if file is None else own_arrays.pinned(read_configuration(file, options, screen))
-    tables = {table: (values, to_mapping(stored)[table]) for table, values in to_mapping(asked).items()}
+    asked = (
+        from_options(stored, options)
+        if file is None
+        else own_arrays.pinned(read_configuration(file, options, screen))
+    )
+    tables = {
+        table: (values, to_mapping(stored)[table]) for table, values in to_mapping(asked).items()
+    }
     for table, (wanted, held) in tables.items():
         for key in wanted | held:
             if wanted.get(key) != held.get(key) and key not in (*LENGTHS, "threads"):
                 difference = f"{key} = {held.get(key)} in it, {wanted.get(key)} is asked for"
                 raise ConfigError(
-                    f"{name} goes on as it was configured, but for --epochs: {difference} ([{table}]); leave that out, or train a new run with -o"
+                    f"{name} goes on as it was configured, but for --epochs: {difference} "
+                    f"([{table}]); leave that out, or train a new run with -o"
                 )
     return asked
 
@@ -102,12 +154,18 @@ def _session(run: Run, stored: RunConfig, asked: RunConfig, screen: Screen) -> S
     name = run.contents.name
     data = prepare_data(stored, screen)
     if run.data.get("fingerprint") != data.fingerprint:
-        raise ConfigError(f"{data.name} has changed since {name} was trained on it: bring the old data back, or train a new run with -o")
+        raise ConfigError(
+            f"{data.name} has changed since {name} was trained on it: bring the old data "
+            "back, or train a new run with -o"
+        )
     _warn_of_other_versions(run, screen)
     session = start(resuming.lengthened(stored, asked, data, _steps_made(run)), data, screen)
     assert run.initial_parameters is not None, "a run of dlprobe has initial parameters"
     if session.initial.shape != run.initial_parameters.shape:
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its net has other parameters than its configuration says")
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: its net has other parameters "
+            "than its configuration says"
+        )
     session.initial[:] = run.initial_parameters
     if "counters" not in run.checkpoints:
         screen.note(f"{name} was stopped before it had kept anything to go on from: it begins anew")
@@ -116,7 +174,10 @@ def _session(run: Run, stored: RunConfig, asked: RunConfig, screen: Screen) -> S
     try:
         resuming.restore(session, run.checkpoints)
     except (KeyError, ValueError) as error:
-        raise RunFileError(f"{name} is damaged or was not written by dlprobe: what training goes on from does not fit its net ({error})") from None
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: what training goes on from "
+            f"does not fit its net ({error})"
+        ) from None
     return session
 
 
@@ -127,14 +188,23 @@ def _steps_made(run: Run) -> int:
 
 
 def _warn_of_other_versions(run: Run, screen: Screen) -> None:
-    """Say where this is not what the run was begun on: it goes on, but not bit for bit as it would have there."""
+    """Say where this is not what the run was begun on: it goes on, but not bit for bit as it
+    would have there.
+    """
     from dlprobe.training.describe import environment
 
     here = environment(run.required_configuration())
     watched = [key for key in here if key.startswith("version_") or key == "processor"]
-    changed = [f"{key.removeprefix('version_')} {run.environment[key]}" for key in watched if key in run.environment and run.environment[key] != here[key]]
+    changed = [
+        f"{key.removeprefix('version_')} {run.environment[key]}"
+        for key in watched
+        if key in run.environment and run.environment[key] != here[key]
+    ]
     if changed:
-        screen.warn(f"{run.contents.name} was begun with {', '.join(changed)}, which is another here: it may not go on bit for bit as it would have there")
+        screen.warn(
+            f"{run.contents.name} was begun with {', '.join(changed)}, which is another here: "
+            "it may not go on bit for bit as it would have there"
+        )
 
 
 def _length(config: RunConfig) -> str:
@@ -145,4 +215,8 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return counted(training.steps, "step") if training.steps else counted(training.epochs or 1, "epoch")
+    return (
+        counted(training.steps, "step")
+        if training.steps
+        else counted(training.epochs or 1, "epoch")
+    )

@@ -1,4 +1,6 @@
-"""CSV: comma-separated text, or semicolons, tabs, bars or blanks where most lines agree on them; plain or gzip."""
+"""CSV: comma-separated text, or semicolons, tabs, bars or blanks where most lines agree on
+them; plain or gzip.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""HDF5: data sets X (samples, features) and y (samples,) at the root, read by the guarded loader."""
+"""HDF5: data sets X (samples, features) and y (samples,) at the root, read by the guarded
+loader.
+"""
 
 from __future__ import annotations
 
@@ -39,21 +41,29 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
         message = in_one_line(error)
         if "neither integer, float nor fixed-length text" in message:
             message += "; save labels as np.array(labels, dtype='S'), truth values as whole numbers"
-        raise DataError(message if visible(path) in message else f"{visible(path)}: {message}") from None
+        raise DataError(
+            message if visible(path) in message else f"{visible(path)}: {message}"
+        ) from None
     if pairs:
-        return arrays_of_parts(path, {part: (arrays[x], arrays[y]) for part, (x, y) in pairs.items()}, pairs)
+        return arrays_of_parts(
+            path, {part: (arrays[x], arrays[y]) for part, (x, y) in pairs.items()}, pairs
+        )
     return Arrays(path, arrays[names[0]], arrays[names[1]], names)
 
 
 def _pairs(path: Path) -> dict[str, tuple[str, str]]:
-    """Names of the inputs and targets of each part: at the root, or where a run file holds what its recorder was given to keep."""
+    """Names of the inputs and targets of each part: at the root, or where a run file holds what
+    its recorder was given to keep.
+    """
     from dlprobe.hdf5 import there
 
     usual = list(usual_names())
     found = array_pairs(there(path, usual))
     if found:
         return found
-    kept = array_pairs([name.removeprefix(KEPT) for name in there(path, [KEPT + name for name in usual])])
+    kept = array_pairs(
+        [name.removeprefix(KEPT) for name in there(path, [KEPT + name for name in usual])]
+    )
     return {part: (KEPT + x, KEPT + y) for part, (x, y) in kept.items()}
 
 
@@ -94,11 +104,15 @@ class Hdf5Tiles:
         for slab in slabs(self.path, self.name):
             flat = slab.reshape(len(slab), -1)
             if flat.shape[1] != self.shape[1] or first + len(flat) > self.shape[0]:
-                raise problem(self.path, "was changed while it was read: try again when nothing writes it")
+                raise problem(
+                    self.path, "was changed while it was read: try again when nothing writes it"
+                )
             step = max(1, TILE // self.shape[1])
             for row in range(0, len(flat), step):
                 values = np.array(flat[row : row + step], np.float64, order="C")
-                yield Tile(slice(first + row, first + row + len(values)), slice(0, self.shape[1]), values)
+                yield Tile(
+                    slice(first + row, first + row + len(values)), slice(0, self.shape[1]), values
+                )
             first += len(flat)
 
 
@@ -106,7 +120,10 @@ register(
     "file_format",
     FileFormat(
         name="HDF5",
-        summary="data sets X (samples, features) and y (samples,), or y named by --target, or x_train, y_train, x_test, y_test",
+        summary=(
+            "data sets X (samples, features) and y (samples,), or y named by --target, or "
+            "x_train, y_train, x_test, y_test"
+        ),
         suffixes=(".h5", ".hdf5"),
         read=read_hdf5,
         signatures=(b"\x89HDF\r\n\x1a\n",),

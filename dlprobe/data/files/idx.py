@@ -33,7 +33,13 @@ class Readable(Protocol):
 def read_idx(path: Path, options: Options, like: Table | None = None) -> Arrays:
     images = read_array(path)
     if images.ndim < 2:
-        raise problem(path, f"holds an array of shape {images.shape}, expected (samples, …): give the images file, its labels file is found beside it")
+        raise problem(
+            path,
+            (
+                f"holds an array of shape {images.shape}, expected (samples, …): give the images "
+                "file, its labels file is found beside it"
+            ),
+        )
     labels_path = find_labels(path, options.target)
     return Arrays(path, images, read_array(labels_path), ("images", "labels"))
 
@@ -60,24 +66,39 @@ def read_stream(path: Path, stream: Readable, size: int, packed: bool) -> Array:
     shape, dtype = read_header(path, stream)
     declared = math.prod(shape) * dtype.itemsize
     if math.prod(shape) > LARGEST_ELEMENTS:
-        raise problem(path, f"declares an array of shape {shape}, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
+        raise problem(
+            path,
+            f"declares an array of shape {shape}, dlprobe takes up to {LARGEST_ELEMENTS} numbers",
+        )
     if declared > (size * LARGEST_RATIO + 2**20 if packed else size):
-        raise problem(path, f"declares {declared} bytes of data in a file of {size}: it was cut or damaged")
+        raise problem(
+            path, f"declares {declared} bytes of data in a file of {size}: it was cut or damaged"
+        )
     if packed:
         refuse_bomb(path, declared, size)
     data = stream.read(declared + 1)
     if len(data) != declared:
         found = "more" if len(data) > declared else str(len(data))
-        raise problem(path, f"declares {declared} bytes of data and holds {found}: it was cut or damaged")
+        raise problem(
+            path, f"declares {declared} bytes of data and holds {found}: it was cut or damaged"
+        )
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
 def read_header(path: Path, stream: Readable) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
-    """Shape and type: two zero bytes, a type code, the number of dimensions, then each length as a big-endian 32-bit number."""
+    """Shape and type: two zero bytes, a type code, the number of dimensions, then each length
+    as a big-endian 32-bit number.
+    """
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not head[3]:
         codes = ", ".join(f"{code:02x}" for code in TYPES)
-        raise problem(path, f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code ({codes}), the number of dimensions")
+        raise problem(
+            path,
+            (
+                f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code "
+                f"({codes}), the number of dimensions"
+            ),
+        )
     lengths = stream.read(4 * head[3])
     if len(lengths) < 4 * head[3]:
         raise problem(path, f"ends within its header of {head[3]} dimensions: it was cut")
@@ -85,7 +106,9 @@ def read_header(path: Path, stream: Readable) -> tuple[tuple[int, ...], np.dtype
 
 
 def find_labels(path: Path, target: str | None) -> Path:
-    """The labels file: `target` if given (a name beside the images), else the images' name with `images` → `labels`, `idx3` → `idx1`, packed or not."""
+    """The labels file: `target` if given (a name beside the images), else the images' name with
+    `images` → `labels`, `idx3` → `idx1`, packed or not.
+    """
     if target is not None:
         candidates = [path.parent / target]
     elif "images" not in path.name:
@@ -93,19 +116,31 @@ def find_labels(path: Path, target: str | None) -> Path:
     else:
         name = path.name.replace("images", "labels").replace("idx3", "idx1")
         bare = name.removesuffix(".gz")
-        candidates = [path.parent / other for other in dict.fromkeys((name, bare, f"{bare}.gz")) if other != path.name]
+        candidates = [
+            path.parent / other
+            for other in dict.fromkeys((name, bare, f"{bare}.gz"))
+            if other != path.name
+        ]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    tried = quoted_list([visible(candidate.name) for candidate in candidates]) or "no other name (images files are called …images-idx3-ubyte)"
-    raise problem(path, f"no labels file found beside it, tried {tried}: put it there, or name it with target")
+    tried = (
+        quoted_list([visible(candidate.name) for candidate in candidates])
+        or "no other name (images files are called …images-idx3-ubyte)"
+    )
+    raise problem(
+        path, f"no labels file found beside it, tried {tried}: put it there, or name it with target"
+    )
 
 
 register(
     "file_format",
     FileFormat(
         name="IDX",
-        summary="MNIST's images file, plain or gzip; the labels file is found beside it, or named by --target",
+        summary=(
+            "MNIST's images file, plain or gzip; the labels file is found beside it, or named by "
+            "--target"
+        ),
         suffixes=("-ubyte", "-ubyte.gz", ".idx3-ubyte", ".idx3-ubyte.gz", ".idx", ".idx.gz"),
         read=read_idx,
         signatures=(b"\0\0", GZIP),

@@ -24,9 +24,18 @@ def read_npy(path: Path, options: Options, like: Table | None = None) -> Table:
     with path.open("rb") as stream:
         array = read_stream(path, "", stream, path.stat().st_size)
     if array.ndim != 2:
-        raise problem(path, f"the array has shape {array.shape}, expected (samples, columns) with the target in the last column, or an .npz with X and y")
+        raise problem(
+            path,
+            (
+                f"the array has shape {array.shape}, expected (samples, columns) with the target "
+                "in the last column, or an .npz with X and y"
+            ),
+        )
     matrix, _ = as_matrix(path, array, "")
-    columns = tuple(Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j])) for j in range(matrix.shape[1]))
+    columns = tuple(
+        Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j]))
+        for j in range(matrix.shape[1])
+    )
     table, chosen = used_columns(Table(path, columns, lambda i: i + 1), options, like)
     return replace(table, notes=(*notes_on_sibling(path), *chosen))
 
@@ -36,22 +45,34 @@ def large_npy(path: Path, options: Options, beside: bool) -> LargeTable | None:
     with path.open("rb") as stream:
         shape, fortran, dtype = checked_header(path, "", stream, path.stat().st_size, LARGEST_TILED)
         start = stream.tell()
-    if len(shape) != 2 or fortran or dtype.kind not in NUMBERS or not is_large(path, shape[0], shape[1], beside):
+    if (
+        len(shape) != 2
+        or fortran
+        or dtype.kind not in NUMBERS
+        or not is_large(path, shape[0], shape[1], beside)
+    ):
         return None
     every = NpyTiles(path, start, shape, dtype, tuple(range(shape[1])))
 
     def load(numbers: Sequence[int]) -> list[Column]:
         tiles = [tile.values for tile in every.only(numbers)]
-        return [Column(f"x{number}", number, numbers=np.concatenate([values[:, k] for values in tiles])) for k, number in enumerate(numbers)]
+        return [
+            Column(f"x{number}", number, numbers=np.concatenate([values[:, k] for values in tiles]))
+            for k, number in enumerate(numbers)
+        ]
 
     names = [f"x{number}" for number in range(1, shape[1] + 1)]
     numbers = range(1, shape[1] + 1)
-    return LargeTable(path, names, shape[0], load, every.only, numbers, numbers, notes=notes_on_sibling(path))
+    return LargeTable(
+        path, names, shape[0], load, every.only, numbers, numbers, notes=notes_on_sibling(path)
+    )
 
 
 @dataclass(frozen=True)
 class NpyTiles:
-    """Some columns, by position, of a matrix `whole` that begins at byte `start` of a file, row by row."""
+    """Some columns, by position, of a matrix `whole` that begins at byte `start` of a file, row
+    by row.
+    """
 
     path: Path
     start: int
@@ -77,8 +98,15 @@ class NpyTiles:
             for first in range(0, rows, step):
                 piece = buffer[: min(step, rows - first)]
                 if filled(stream, piece.reshape(-1).view(np.uint8).data) < piece.nbytes:
-                    raise problem(self.path, "became shorter while it was read: try again when nothing writes it")
-                yield Tile(slice(first, first + len(piece)), slice(0, len(self.chosen)), np.array(piece[:, chosen], np.float64, order="C"))
+                    raise problem(
+                        self.path,
+                        "became shorter while it was read: try again when nothing writes it",
+                    )
+                yield Tile(
+                    slice(first, first + len(piece)),
+                    slice(0, len(self.chosen)),
+                    np.array(piece[:, chosen], np.float64, order="C"),
+                )
 
 
 def filled(stream: io.FileIO, view: memoryview) -> int:
@@ -90,12 +118,19 @@ def filled(stream: io.FileIO, view: memoryview) -> int:
 
 
 def notes_on_sibling(path: Path) -> tuple[str, ...]:
-    """Where y.npy lies beside X.npy, which is how some save a pair: how to make one file of both."""
+    """Where y.npy lies beside X.npy, which is how some save a pair: how to make one file of
+    both.
+    """
     other = path.with_name("y.npy")
     if path.stem not in ("X", "x") or not other.is_file():
         return ()
     joined = f"np.savez('data.npz', X=np.load('{path.name}'), y=np.load('y.npy'))"
-    return (f"y.npy beside it was not read and a column of {path.name} is the target; if the targets are there: {joined}",)
+    return (
+        (
+            f"y.npy beside it was not read and a column of {path.name} is the target; if the "
+            f"targets are there: {joined}"
+        ),
+    )
 
 
 register(

@@ -21,7 +21,14 @@ def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
     with ZipFile(path) as archive:
         found = array_names(archive)
         if options.target is None and (pairs := array_pairs(found)):
-            return arrays_of_parts(path, {part: (read_member(path, archive, x), read_member(path, archive, y)) for part, (x, y) in pairs.items()}, pairs)
+            return arrays_of_parts(
+                path,
+                {
+                    part: (read_member(path, archive, x), read_member(path, archive, y))
+                    for part, (x, y) in pairs.items()
+                },
+                pairs,
+            )
         inputs_name, targets_name = choose_arrays(path, found, options.target)
         inputs = read_member(path, archive, inputs_name)
         targets = read_member(path, archive, targets_name)
@@ -29,19 +36,34 @@ def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
 
 
 def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str, str]:
-    """Names of the inputs and the targets: X (or x) and y (or Y); `target` names another y, and then the only other array is X."""
+    """Names of the inputs and the targets: X (or x) and y (or Y); `target` names another y, and
+    then the only other array is X.
+    """
     ys = [target] if target is not None else ["y", "Y"]
     y = next((name for name in ys if name in found), None)
     others = [name for name in found if name != y]
-    x = next((name for name in ("X", "x") if name in others), others[0] if target is not None and len(others) == 1 else None)
+    x = next(
+        (name for name in ("X", "x") if name in others),
+        others[0] if target is not None and len(others) == 1 else None,
+    )
     if y is None:
         refuse_several(path, target)
     if x is None or y is None:
         listed = f"arrays {quoted_list(found)}" if found else "no arrays"
         wanted = quoted(target) if target is not None else "'y'"
-        guess = f": --target {next((n for n in found if n.lower() in LABELS), found[-1])}" if len(found) == 2 and target is None else ""
+        guess = (
+            f": --target {next((n for n in found if n.lower() in LABELS), found[-1])}"
+            if len(found) == 2 and target is None
+            else ""
+        )
         near = nearest(target, found) if target is not None and y is None else ""
-        raise problem(path, f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, y=…), or name the target array with target{guess}")
+        raise problem(
+            path,
+            (
+                f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, "
+                f"y=…), or name the target array with target{guess}"
+            ),
+        )
     return x, y
 
 
@@ -49,7 +71,10 @@ register(
     "file_format",
     FileFormat(
         name="NPZ",
-        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or x_train, y_train, x_test, y_test",
+        summary=(
+            "NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
+            "x_train, y_train, x_test, y_test"
+        ),
         suffixes=(".npz",),
         read=read_npz,
         signatures=(b"PK\x03\x04",),

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
     frame = whole_frame(path, scan, "Parquet")
-    return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
+    return table_of_frame(
+        path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like
+    )
 
 
 def large_parquet(path: Path, options: Options, beside: bool) -> LargeTable | None:
-    return large_frame(path, scan, beside, lambda frame: index_of_pandas(path, frame, options.target))
+    return large_frame(
+        path, scan, beside, lambda frame: index_of_pandas(path, frame, options.target)
+    )
 
 
 def scan(path: Path) -> polars.LazyFrame:
@@ -34,23 +38,41 @@ def scan(path: Path) -> polars.LazyFrame:
 
 
 def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> list[str]:
-    """Names of the columns that the file's metadata call a pandas index, without the target; none where fewer than two others would be left.
+    """Names of the columns that the file's metadata call a pandas index, without the target; none
+    where fewer than two others would be left.
 
-    Of the layout in https://pandas.pydata.org/docs/development/developer.html: "index_columns" has names, and records for ranges, which have no column.
+    Of the layout in https://pandas.pydata.org/docs/development/developer.html: "index_columns" has
+    names, and records for ranges, which have no column.
     """
     import polars
 
     try:
         told = json.loads(polars.read_parquet_metadata(path).get("pandas", "{}"))
-    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, ValueError, RecursionError):
+    except (
+        polars.exceptions.PolarsError,
+        polars.exceptions.PanicException,
+        ValueError,
+        RecursionError,
+    ):
         return []  # the table itself was read: what cannot be understood says nothing
     listed = told.get("index_columns") if isinstance(told, dict) else None
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
-    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)]
+    found = [
+        stub.name
+        for stub in stubs
+        if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)
+    ]
     return found if frame.width - len(found) >= 2 else []
 
 
 register(
     "file_format",
-    FileFormat(name="Parquet", summary="table with typed columns", suffixes=(".parquet", ".pq"), read=read_parquet, signatures=(b"PAR1",), large=large_parquet),
+    FileFormat(
+        name="Parquet",
+        summary="table with typed columns",
+        suffixes=(".parquet", ".pq"),
+        read=read_parquet,
+        signatures=(b"PAR1",),
+        large=large_parquet,
+    ),
 )

@@ -17,5 +17,11 @@ def read_tsv(path: Path, options: Options, like: Table | None = None) -> Table:
 
 register(
     "file_format",
-    FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab", ".tsv.gz", ".tab.gz"), read=read_tsv, text=True),
+    FileFormat(
+        name="TSV",
+        summary="text table separated by tabs, else as CSV",
+        suffixes=(".tsv", ".tab", ".tsv.gz", ".tab.gz"),
+        read=read_tsv,
+        text=True,
+    ),
 )

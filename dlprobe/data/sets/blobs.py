@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.data.named_sets import TRUTH, Draw, NamedSet, balanced, class_numbers, classes, features, samples, truth_generator
+from dlprobe.data.named_sets import (
+    TRUTH,
+    Draw,
+    NamedSet,
+    balanced,
+    class_numbers,
+    classes,
+    features,
+    samples,
+    truth_generator,
+)
 from dlprobe.registry import Parameter, register
 
 
-def blobs(rng: np.random.Generator, samples: int, classes: int, features: int, std: float, truth: int) -> Draw:
+def blobs(
+    rng: np.random.Generator, samples: int, classes: int, features: int, std: float, truth: int
+) -> Draw:
     centres = truth_generator(truth, "blobs").uniform(-10.0, 10.0, (classes, features))
     blob = balanced(rng, samples, classes)
-    return Draw(centres[blob] + std * rng.standard_normal((samples, features)), blob, class_numbers(classes))
+    return Draw(
+        centres[blob] + std * rng.standard_normal((samples, features)), blob, class_numbers(classes)
+    )
 
 
 register(

@@ -27,9 +27,13 @@ register(
         source="the two-circles problem as in scikit-learn's make_circles, with random angles",
         parameters=(
             samples(500),
-            Parameter("factor", 0.5, "radius of the inner circle", low=0.0, high=1.0, open_high=True),
+            Parameter(
+                "factor", 0.5, "radius of the inner circle", low=0.0, high=1.0, open_high=True
+            ),
             noise(0.1, "both coordinates"),
         ),
-        use="No linear model is better than chance: what a net without working hidden layers shows.",
+        use=(
+            "No linear model is better than chance: what a net without working hidden layers shows."
+        ),
     ),
 )

@@ -23,7 +23,9 @@ register(
         summary="two half circles of radius 1 that reach into each other",
         task="classification",
         make=moons,
-        formula="t ~ U(0, π); class 0: (cos t, sin t), class 1: (1 − cos t, 1/2 − sin t), plus noise",
+        formula=(
+            "t ~ U(0, π); class 0: (cos t, sin t), class 1: (1 − cos t, 1/2 − sin t), plus noise"
+        ),
         source="the two-moons problem as in scikit-learn's make_moons, with random angles",
         parameters=(samples(500), noise(0.2, "both coordinates")),
         use="A small problem with a curved boundary.",

@@ -21,10 +21,15 @@ register(
         task="regression",
         make=sine,
         formula="x ~ U(−1, 1); y = sin(π·cycles·x) + noise",
-        source="the textbook example of bias and variance: Bishop 2006, Pattern Recognition and Machine Learning, §3.2",
+        source=(
+            "the textbook example of bias and variance: Bishop 2006, Pattern Recognition and "
+            "Machine Learning, §3.2"
+        ),
         parameters=(
             samples(200),
-            Parameter("cycles", 1.0, "full waves over the range of the input", low=0.0, high=1000.0),
+            Parameter(
+                "cycles", 1.0, "full waves over the range of the input", low=0.0, high=1000.0
+            ),
             noise(0.3, "the target"),
         ),
         use="Exact bias and variance: the truth and the noise are known.",

@@ -32,6 +32,8 @@ register(
             noise(0.02, "both coordinates"),
         ),
         use="A boundary that a shallow or dead net cannot draw.",
-        traps="Neighbouring arms are 1/(arms·turns) apart: noise near a quarter of that mixes them.",
+        traps=(
+            "Neighbouring arms are 1/(arms·turns) apart: noise near a quarter of that mixes them."
+        ),
     ),
 )

@@ -31,12 +31,17 @@ batch_size = "full"
 [recording]
 evaluate_every = "never"
 """,
-    truth="No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh units suffice.",
+    truth=(
+        "No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh "
+        "units suffice."
+    ),
     expected="holds",
     own_data=True,
 )
 def xor_hidden_layer(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}})
+    runs = laboratory.run(
+        {"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}}
+    )
     error = medians(runs, "train_error")
     checks = [
         Check("training error without hidden layer", error["no hidden layer"], ">", 0.2),
@@ -61,30 +66,49 @@ lr = 0.01
 [recording]
 evaluate_every = "never"
 """,
-    truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way there is another.",
+    truth=(
+        "W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way "
+        "there is another."
+    ),
     expected="holds",
     tiny={"training.epochs": "20"},
 )
 def deep_linear(laboratory: Laboratory) -> Found:
     regression(laboratory)
     (run,) = laboratory.run({"linear": {}})["linear"][:1]
-    inputs, targets = run.session.data.inputs["train"].astype(float), run.session.targets["train"].astype(float)
+    inputs, targets = (
+        run.session.data.inputs["train"].astype(float),
+        run.session.targets["train"].astype(float),
+    )
     zero = run.outputs(np.zeros((1, inputs.shape[1])))
     outputs = run.outputs(inputs)
     matrix = np.linalg.multi_dot(run.weights())
     difference = float(np.abs(outputs - zero - inputs @ matrix).max() / np.abs(outputs).max())
     extended = np.column_stack([inputs, np.ones(len(inputs))])
-    best = float(np.square(extended @ np.linalg.lstsq(extended, targets, rcond=None)[0] - targets).sum(axis=1).mean())
+    best = float(
+        np.square(extended @ np.linalg.lstsq(extended, targets, rcond=None)[0] - targets)
+        .sum(axis=1)
+        .mean()
+    )
     checks = [
         Check("largest difference from one matrix, relative", difference, "<", 1e-4),
-        Check("training loss over that of least squares", run.final("train_loss") / best, ">", 0.9999),
+        Check(
+            "training loss over that of least squares", run.final("train_loss") / best, ">", 0.9999
+        ),
     ]
-    measured = {"difference": difference, "train_loss": run.final("train_loss"), "least_squares_loss": best}
+    measured = {
+        "difference": difference,
+        "train_loss": run.final("train_loss"),
+        "least_squares_loss": best,
+    }
     return Found(checks, measured, [table("what", "value", measured)])
 
 
 @recipe(
-    claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that one such layer does not.",
+    claim=(
+        "More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
+        "one such layer does not."
+    ),
     source="lecture demonstrations with 1 to 6 layers on two-dimensional data",
     base="""
 [data]
@@ -98,7 +122,10 @@ lr = 0.01
 [recording]
 evaluate_every = "never"
 """,
-    truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep net does not train.",
+    truth=(
+        "The number of linear pieces grows with depth; but so does the risk that a narrow deep "
+        "net does not train."
+    ),
     expected="holds",
     tiny={"training.epochs": "100"},
 )
@@ -107,14 +134,27 @@ def regions_by_depth(laboratory: Laboratory) -> Found:
     runs = laboratory.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
     error = medians(runs, "train_error")
     values = list(error.values())
-    checks = [Check("training error, one layer", values[0], ">", 0.15), Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05)]
-    line = Picture("lines", "training error by depth", series=[("training error", list(depths), values)], x_label="hidden layers")
+    checks = [
+        Check("training error, one layer", values[0], ">", 0.15),
+        Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05),
+    ]
+    line = Picture(
+        "lines",
+        "training error by depth",
+        series=[("training error", list(depths), values)],
+        x_label="hidden layers",
+    )
     return Found(checks, {"train_error": error}, [*region_pictures(runs), line])
 
 
 @recipe(
-    claim="Simple models have high bias and low variance, flexible ones low bias and high variance.",
-    source="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and the truth",
+    claim=(
+        "Simple models have high bias and low variance, flexible ones low bias and high variance."
+    ),
+    source=(
+        "Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
+        "the truth"
+    ),
     base="""
 [data]
 data = "sine(samples=20, noise=0.4)"
@@ -131,7 +171,10 @@ batch_size = "full"
 [recording]
 evaluate_every = "never"
 """,
-    truth="So it is here, where the noise is known and the sample small; wide nets trained by gradient descent can have less variance again.",
+    truth=(
+        "So it is here, where the noise is known and the sample small; wide nets trained by "
+        "gradient descent can have less variance again."
+    ),
     expected="holds",
     tiny={"training.steps": "1500"},
     own_data=True,
@@ -141,25 +184,50 @@ def fitted_curves(laboratory: Laboratory) -> Found:
     models = {"line": "none", "40 tanh": "40"}
     seeds = range(laboratory.seeds[0], laboratory.seeds[0] + replicas)
     one = replace(laboratory, seeds=laboratory.seeds[:1])
-    runs = one.run({f"{name} {k}": {"model.layers": layers, "data.data_seed": k} for name, layers in models.items() for k in seeds})
+    runs = one.run(
+        {
+            f"{name} {k}": {"model.layers": layers, "data.data_seed": k}
+            for name, layers in models.items()
+            for k in seeds
+        }
+    )
     grid = np.linspace(-0.9, 0.9, 46)[:, None]
     truth = np.sin(np.pi * grid[:, 0])
     bias, variance, pictures = {}, {}, []
     for name in models:
         fits = np.array([runs[f"{name} {k}"][0].outputs(grid)[:, 0] for k in seeds], float)
         mean = fits.mean(axis=0)
-        bias[name], variance[name] = float(np.square(mean - truth).mean()), float(fits.var(axis=0, ddof=1).mean())
-        pictures.append(curves(name, replicas, grid[:, 0], {"a fit": fits[0], "another": fits[1], "truth": truth, "mean": mean}))
+        bias[name], variance[name] = (
+            float(np.square(mean - truth).mean()),
+            float(fits.var(axis=0, ddof=1).mean()),
+        )
+        pictures.append(
+            curves(
+                name,
+                replicas,
+                grid[:, 0],
+                {"a fit": fits[0], "another": fits[1], "truth": truth, "mean": mean},
+            )
+        )
     checks = [
         Check("bias² of the line over that of 40 tanh", bias["line"] / bias["40 tanh"], ">", 1.5),
-        Check("variance of the line over that of 40 tanh", variance["line"] / variance["40 tanh"], "<", 0.8),
+        Check(
+            "variance of the line over that of 40 tanh",
+            variance["line"] / variance["40 tanh"],
+            "<",
+            0.8,
+        ),
     ]
     return Found(checks, {"bias": bias, "variance": variance, "replicas": replicas}, pictures)
 
 
 def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
     what = "a line" if name == "line" else f"{name} units"
-    return Picture("lines", f"fits of {what}: two of {replicas}, their mean and the truth", series=[(each, list(x), list(y)) for each, y in lines.items()])
+    return Picture(
+        "lines",
+        f"fits of {what}: two of {replicas}, their mean and the truth",
+        series=[(each, list(x), list(y)) for each, y in lines.items()],
+    )
 
 
 @recipe(
@@ -175,12 +243,18 @@ lr = 0.005
 [recording]
 evaluate_every = "never"
 """,
-    truth="It helps where the classes wind around each other; where they are round clouds depth buys nothing.",
+    truth=(
+        "It helps where the classes wind around each other; where they are round clouds depth "
+        "buys nothing."
+    ),
     expected="holds only when",
     tiny={"training.epochs": "60"},
 )
 def narrow_or_wide(laboratory: Laboratory) -> Found:
-    sets = {"spirals": "spirals(samples=600, turns=2.5, noise=0.02)", "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)"}
+    sets = {
+        "spirals": "spirals(samples=600, turns=2.5, noise=0.02)",
+        "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)",
+    }
     if laboratory.given:
         sets = {laboratory.base.data.data: laboratory.base.data.data}
     found = {name: laboratory.data(data=data) for name, data in sets.items()}
@@ -191,8 +265,19 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
         for shape, layers in (("deep", "16x4"), ("shallow", shallow[name]))
     }
     error = medians(laboratory.run(variants), "test_error")
-    checks = [Check("test error, deep − shallow", error[f"deep, {name}"] - error[f"shallow, {name}"], "<", -0.01, f"the data are {name}") for name in sets]
-    return Found(checks, {"test_error": error, "shallow_units": shallow}, [table("net", "test error", error)])
+    checks = [
+        Check(
+            "test error, deep − shallow",
+            error[f"deep, {name}"] - error[f"shallow, {name}"],
+            "<",
+            -0.01,
+            f"the data are {name}",
+        )
+        for name in sets
+    ]
+    return Found(
+        checks, {"test_error": error, "shallow_units": shallow}, [table("net", "test error", error)]
+    )
 
 
 def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
@@ -215,19 +300,39 @@ lr = 0.005
 [recording]
 evaluate_every = "never"
 """,
-    truth="Variance falls with the sample; what stays when the gap is closed is bias, which more data do not mend.",
+    truth=(
+        "Variance falls with the sample; what stays when the gap is closed is bias, which more "
+        "data do not mend."
+    ),
     expected="holds",
     tiny={"training.steps": "150", "model.layers": "16"},
 )
 def data_size(laboratory: Laboratory) -> Found:
     percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
-    runs = laboratory.run({f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents})
+    runs = laboratory.run(
+        {f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents}
+    )
     train, test = medians(runs, "train_error"), medians(runs, "test_error")
     few, many = f"{percents[0]} %", f"{percents[-1]} %"
     checks = [
         Check("test error, all − few samples", test[many] - test[few], "<", 0.0),
-        Check("gap of test and training error, all − few samples", test[many] - train[many] - test[few] + train[few], "<", 0.0),
+        Check(
+            "gap of test and training error, all − few samples",
+            test[many] - train[many] - test[few] + train[few],
+            "<",
+            0.0,
+        ),
     ]
-    series = [(name, list(map(float, percents)), list(each.values())) for name, each in (("training", train), ("test", test))]
-    picture = Picture("lines", "error by samples", series=series, x_label="% of the data to train on", y_label="error", log_x=True)
+    series = [
+        (name, list(map(float, percents)), list(each.values()))
+        for name, each in (("training", train), ("test", test))
+    ]
+    picture = Picture(
+        "lines",
+        "error by samples",
+        series=series,
+        x_label="% of the data to train on",
+        y_label="error",
+        log_x=True,
+    )
     return Found(checks, {"train_error": train, "test_error": test}, [picture])

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="A net does not train on inputs of very different scales.",
-    source="lecture slides on preprocessing; LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4.3",
+    source=(
+        "lecture slides on preprocessing; LeCun, Bottou, Orr & Müller 1998, Efficient "
+        "backprop, §4.3"
+    ),
     base="""
 [data]
 data = "wine"
@@ -26,15 +29,30 @@ epochs = 40
 [recording]
 evaluate_every = "never"
 """,
-    truth="The largest column sets the largest curvature, and with it the rate that training bears; a batch norm on the input does what scaling does.",
+    truth=(
+        "The largest column sets the largest curvature, and with it the rate that training bears; "
+        "a batch norm on the input does what scaling does."
+    ),
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "20"},
 )
 def unscaled_inputs(laboratory: Laboratory) -> Found:
-    cases = {"inputs go straight to the net": "none", "inputs are normalized inside it (input_norm = batch)": "batch"}
+    cases = {
+        "inputs go straight to the net": "none",
+        "inputs are normalized inside it (input_norm = batch)": "batch",
+    }
     scalings = ("standardize", "none")
-    runs = laboratory.run({f"{case}, {scaling}": {"model.input_norm": norm, "data.scaling": scaling} for case, norm in cases.items() for scaling in scalings})
+    runs = laboratory.run(
+        {
+            f"{case}, {scaling}": {"model.input_norm": norm, "data.scaling": scaling}
+            for case, norm in cases.items()
+            for scaling in scalings
+        }
+    )
     error = medians(runs, "train_error")
     quantity = "training error, unscaled − standardized"
-    checks = [Check(quantity, error[f"{case}, none"] - error[f"{case}, standardize"], ">", 0.1, case) for case in cases]
+    checks = [
+        Check(quantity, error[f"{case}, none"] - error[f"{case}, standardize"], ">", 0.1, case)
+        for case in cases
+    ]
     return Found(checks, {"train_error": error}, [table("inputs", "training error", error)])

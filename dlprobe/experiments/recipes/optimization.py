@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="Adam reaches a lower training loss than gradient descent in as many steps.",
-    source="optimizer comparisons on slides, run at default rates; against them: Choi et al. 2019, On empirical comparisons of optimizers",
+    source=(
+        "optimizer comparisons on slides, run at default rates; against them: Choi et al. 2019, "
+        "On empirical comparisons of optimizers"
+    ),
     base=digits("64,64", 10),
-    truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth of what it bears here. Search it alone, and sgd wins; "
-    "search both, and Adam has the lower training loss again, which shows little in the validation error.",
+    truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth "
+    "of what it bears here. Search it alone, and sgd wins; "
+    "search both, and Adam has the lower training loss again, which shows little in the "
+    "validation error.",
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "10"},
 )
@@ -31,22 +36,35 @@ def optimizer_race(laboratory: Laboratory) -> Found:
         "adam": laboratory.size((0.001, 0.003, 0.01, 0.03), (0.003, 0.01)),
         "sgd": laboratory.size((0.03, 0.1, 0.3, 1.0), (0.1, 0.3)),
     }
-    usual: dict[str, dict[str, Any]] = {name: {"training.optimizer": name} for name in ("adam", "rmsprop", "momentum", "sgd")}
+    usual: dict[str, dict[str, Any]] = {
+        name: {"training.optimizer": name} for name in ("adam", "rmsprop", "momentum", "sgd")
+    }
     tuned: dict[str, dict[str, Any]] = {
-        f"{name} at {rate:g}": {"training.optimizer": name, "training.lr": rate} for name, rates in searched.items() for rate in rates
+        f"{name} at {rate:g}": {"training.optimizer": name, "training.lr": rate}
+        for name, rates in searched.items()
+        for rate in rates
     }
     runs = laboratory.run(usual | tuned)
     loss, error = medians(runs, "train_loss"), medians(runs, "val_error")
-    best = {name: min((each for each in tuned if each.startswith(name)), key=loss.__getitem__) for name in searched}
+    best = {
+        name: min((each for each in tuned if each.startswith(name)), key=loss.__getitem__)
+        for name in searched
+    }
     cases = {
         "each runs at its usual rate": ("adam", "sgd"),
         "the rate of sgd alone is searched": ("adam", best["sgd"]),
         "both rates are searched": (best["adam"], best["sgd"]),
     }
-    checks = [Check("training loss of adam over that of sgd", loss[adam] / loss[sgd], "<", 0.9, when) for when, (adam, sgd) in cases.items()]
+    checks = [
+        Check("training loss of adam over that of sgd", loss[adam] / loss[sgd], "<", 0.9, when)
+        for when, (adam, sgd) in cases.items()
+    ]
     drawn = [*usual, *dict.fromkeys(best.values())]
     rows = [(name, loss[name], error[name]) for name in dict.fromkeys([*drawn, *tuned])]
-    pictures = [loss_curves({name: runs[name] for name in drawn}), Picture("table", "", columns=("optimizer", "training loss", "validation error"), rows=rows)]
+    pictures = [
+        loss_curves({name: runs[name] for name in drawn}),
+        Picture("table", "", columns=("optimizer", "training loss", "validation error"), rows=rows),
+    ]
     return Found(checks, {"train_loss": loss, "val_error": error}, pictures)
 
 
@@ -56,7 +74,10 @@ Paths = Mapping[str, npt.NDArray[np.float64]]
 
 @recipe(
     claim="Momentum and Adam cross an ill-conditioned bowl in fewer steps than gradient descent.",
-    source="contour plots of lectures; Polyak 1964 for momentum: steps ~ √κ against κ. The bowl is the squared error of a linear neuron on real data",
+    source=(
+        "contour plots of lectures; Polyak 1964 for momentum: steps ~ √κ against κ. The bowl is "
+        "the squared error of a linear neuron on real data"
+    ),
     base="""
 [data]
 data = "diabetes"
@@ -71,13 +92,17 @@ steps = 1000
 [recording]
 evaluate_every = "never"
 """,
-    truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the valley. On a round bowl descent arrives at once, "
+    truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the "
+    "valley. "
+    "On a round bowl descent arrives at once, "
     "and what momentum and Adam remember carries them past the bottom.",
     expected="holds only when",
     tiny={"training.steps": "600"},
 )
 def bowl_paths(laboratory: Laboratory) -> Found:
-    one = replace(laboratory, seeds=laboratory.seeds[:1])  # all samples in a batch, weights from 0: nothing is random
+    one = replace(
+        laboratory, seeds=laboratory.seeds[:1]
+    )  # all samples in a batch, weights from 0: nothing is random
     regression(laboratory)
     data = {"the data's bowl": {}, "a round bowl": {"data": "linear(samples=400, features=10)"}}
     bowls = {name: Bowl(name, one, changes) for name, changes in data.items()}
@@ -91,57 +116,124 @@ def bowl_paths(laboratory: Laboratory) -> Found:
         best = {optimizer: bowl.fewest(optimizer, each) for optimizer, each in rates.items()}
         steps[name] = {optimizer: count for optimizer, (count, _) in best.items()}
         when = f"the condition number is {bowl.condition:.3g}"
-        checks += [Check(f"steps of {other} over those of sgd", steps[name][other] / steps[name]["sgd"], "<", 0.9, when) for other in ("momentum", "adam")]
-        pictures.append(path_picture(name, {optimizer: bowl.path(optimizer, *found) for optimizer, found in best.items()}))
-    return Found(checks, {"steps": steps, "condition": {name: bowl.condition for name, bowl in bowls.items()}}, pictures)
+        checks += [
+            Check(
+                f"steps of {other} over those of sgd",
+                steps[name][other] / steps[name]["sgd"],
+                "<",
+                0.9,
+                when,
+            )
+            for other in ("momentum", "adam")
+        ]
+        pictures.append(
+            path_picture(
+                name, {optimizer: bowl.path(optimizer, *found) for optimizer, found in best.items()}
+            )
+        )
+    return Found(
+        checks,
+        {"steps": steps, "condition": {name: bowl.condition for name, bowl in bowls.items()}},
+        pictures,
+    )
 
 
 class Bowl:
-    """The squared error of a linear neuron on some data: its least value, its condition number, and how optimizers cross it."""
+    """The squared error of a linear neuron on some data: its least value, its condition number,
+    and how optimizers cross it.
+    """
 
     def __init__(self, name: str, laboratory: Laboratory, changes: Mapping[str, str]) -> None:
         data = laboratory.data(**changes)
-        inputs = np.column_stack([data.inputs["train"], np.ones(len(data.inputs["train"]))]).astype(float)
+        inputs = np.column_stack([data.inputs["train"], np.ones(len(data.inputs["train"]))]).astype(
+            float
+        )
         targets = data.targets["train"].astype(float).reshape(len(inputs), -1)
         self.best = np.linalg.lstsq(inputs, targets, rcond=None)[0]
         self.least = float(np.square(inputs @ self.best - targets).sum(axis=1).mean())
         curvatures, self._directions = np.linalg.eigh(inputs.T @ inputs / len(inputs))
         self.condition = float(curvatures[-1] / curvatures[0])
-        self._name, self._laboratory, self._changes = name, laboratory, {f"data.{key}": value for key, value in changes.items()}
+        self._name, self._laboratory, self._changes = (
+            name,
+            laboratory,
+            {f"data.{key}": value for key, value in changes.items()},
+        )
 
-    def _run(self, optimizer: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Trained]]:
+    def _run(
+        self, optimizer: str, more: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, list[Trained]]:
         common = {**self._changes, "training.optimizer": optimizer}
-        return self._laboratory.run({f"{optimizer} {name} in {self._name}": {**common, **each} for name, each in more.items()})
+        return self._laboratory.run(
+            {
+                f"{optimizer} {name} in {self._name}": {**common, **each}
+                for name, each in more.items()
+            }
+        )
 
     def fewest(self, optimizer: str, rates: npt.NDArray[np.float64]) -> tuple[float, float]:
         """The smallest number of updates to GOAL, infinite where none arrives, and its rate."""
-        runs = self._run(optimizer, {f"at {rate:.4g}": {"training.lr": float(rate)} for rate in rates})
-        return min((self._arrival(run.losses), float(rate)) for (run,), rate in zip(runs.values(), rates, strict=True))
+        runs = self._run(
+            optimizer, {f"at {rate:.4g}": {"training.lr": float(rate)} for rate in rates}
+        )
+        return min(
+            (self._arrival(run.losses), float(rate))
+            for (run,), rate in zip(runs.values(), rates, strict=True)
+        )
 
     def _arrival(self, losses: npt.NDArray[np.float64]) -> float:
         there = np.flatnonzero(losses - self.least <= GOAL * (losses[0] - self.least))
         return float(there[0]) if len(there) else float("inf")
 
     def path(self, optimizer: str, steps: float, rate: float) -> npt.NDArray[np.float64]:
-        """The way of the weights to their best values along the flattest and the steepest direction, (point, 2)."""
+        """The way of the weights to their best values along the flattest and the steepest
+        direction, (point, 2).
+        """
         length = int(steps) if np.isfinite(steps) else 50
-        ((run,),) = self._run(optimizer, {"path": {"training.lr": rate, "training.steps": length, "recording.checkpoint_every": 1}}).values()
-        found: npt.NDArray[np.float64] = (run.way() - self.best[:, 0]) @ self._directions[:, [0, -1]]
+        ((run,),) = self._run(
+            optimizer,
+            {
+                "path": {
+                    "training.lr": rate,
+                    "training.steps": length,
+                    "recording.checkpoint_every": 1,
+                }
+            },
+        ).values()
+        found: npt.NDArray[np.float64] = (run.way() - self.best[:, 0]) @ self._directions[
+            :, [0, -1]
+        ]
         return found
 
 
 def path_picture(name: str, paths: Paths) -> Picture:
-    series = [(f"{optimizer} ({counted(len(path) - 1, 'step')})", path[:, 0].tolist(), path[:, 1].tolist()) for optimizer, path in paths.items()]
+    series = [
+        (
+            f"{optimizer} ({counted(len(path) - 1, 'step')})",
+            path[:, 0].tolist(),
+            path[:, 1].tolist(),
+        )
+        for optimizer, path in paths.items()
+    ]
     return Picture(
-        "lines", f"paths across {name}, each at its best rate; (0, 0) is the bottom", series=series, x_label="flattest direction", y_label="steepest"
+        "lines",
+        f"paths across {name}, each at its best rate; (0, 0) is the bottom",
+        series=series,
+        x_label="flattest direction",
+        y_label="steepest",
     )
 
 
 @recipe(
     claim="A falling learning rate ends at a lower loss than a constant one.",
     source="lecture slides on schedules",
-    base=digits("32,32", 15, data="label_noise = 0.2\nsplit = [60, 20, 20]", training='optimizer = "sgd"\nbatch_size = 8'),
-    truth="It does where the constant rate is so high that the noise of small batches holds the loss up (a fifth of the labels is wrong, so it stays); "
+    base=digits(
+        "32,32",
+        15,
+        data="label_noise = 0.2\nsplit = [60, 20, 20]",
+        training='optimizer = "sgd"\nbatch_size = 8',
+    ),
+    truth="It does where the constant rate is so high that the noise of small batches holds the "
+    "loss up (a fifth of the labels is wrong, so it stays); "
     "from a low rate every fall only loses way.",
     expected="holds only when",
     tiny={"training.epochs": "10"},
@@ -149,15 +241,34 @@ def path_picture(name: str, paths: Paths) -> Picture:
 def schedules_end(laboratory: Laboratory) -> Found:
     rates = {"high": 0.2, "low": 0.003}
     schedules = ("constant", "cosine", "exponential(tenfold=5)", "power(scale=3)")
-    variants = {f"{s}, {name} rate": {"training.schedule": s, "training.lr": rate} for name, rate in rates.items() for s in schedules}
+    variants = {
+        f"{s}, {name} rate": {"training.schedule": s, "training.lr": rate}
+        for name, rate in rates.items()
+        for s in schedules
+    }
     runs = laboratory.run(variants)
     loss = medians(runs, "train_loss")
     checks = [
-        Check("best training loss of a schedule over that of the constant rate", best_of(loss, name) / loss[f"constant, {name} rate"], "<", 0.9, when)
-        for name, when in (("high", f"the rate is high ({rates['high']:g})"), ("low", f"the rate is low ({rates['low']:g})"))
+        Check(
+            "best training loss of a schedule over that of the constant rate",
+            best_of(loss, name) / loss[f"constant, {name} rate"],
+            "<",
+            0.9,
+            when,
+        )
+        for name, when in (
+            ("high", f"the rate is high ({rates['high']:g})"),
+            ("low", f"the rate is low ({rates['low']:g})"),
+        )
     ]
-    return Found(checks, {"train_loss": loss}, [loss_curves({name: each for name, each in runs.items() if "high" in name})])
+    return Found(
+        checks,
+        {"train_loss": loss},
+        [loss_curves({name: each for name, each in runs.items() if "high" in name})],
+    )
 
 
 def best_of(loss: dict[str, float], rate: str) -> float:
-    return min(value for name, value in loss.items() if rate in name and not name.startswith("constant"))
+    return min(
+        value for name, value in loss.items() if rate in name and not name.startswith("constant")
+    )

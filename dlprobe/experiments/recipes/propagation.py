@@ -1,4 +1,6 @@
-"""Signal and gradient at initialization: one step at rate 0 on independent normal inputs, so that layers and weights alone are seen."""
+"""Signal and gradient at initialization: one step at rate 0 on independent normal inputs, so
+that layers and weights alone are seen.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ FLAT = 0.5  # |log10| of a ratio that counts as no change: a factor of 3
 
 
 def base(layers: str, activation: str, init: str = "auto", model: str = "") -> str:
-    """The TOML of a net that is looked at and not trained; `model` is one more line of its table."""
+    """The TOML of a net that is looked at and not trained; `model` is one more line of its
+    table.
+    """
     return f"""
 [data]
 data = "gaussian(samples=256, features=100)"
@@ -42,7 +46,9 @@ def tiny(layers: str) -> dict[str, str]:
 
 
 def gradient_ratio(run: Trained) -> float:
-    """log10 of RMS(δ_1)/RMS(δ_L), first hidden layer over the last; −∞ where the first underflowed to 0."""
+    """log10 of RMS(δ_1)/RMS(δ_L), first hidden layer over the last; −∞ where the first
+    underflowed to 0.
+    """
     signal = run.first("error_signal_rms")
     with np.errstate(divide="ignore"):
         return float(np.log10(signal[0] / signal[-1]))
@@ -69,10 +75,19 @@ def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str
     """A statistic layer by layer, one row per variant."""
     from dlprobe.experiments.laboratory import middle
 
-    return Picture("layers", caption, series=[(name, (), middle(each, lambda run: run.first(statistic))) for name, each in runs.items()])
+    return Picture(
+        "layers",
+        caption,
+        series=[
+            (name, (), middle(each, lambda run: run.first(statistic)))
+            for name, each in runs.items()
+        ],
+    )
 
 
-def ratios(runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float] = gradient_ratio) -> dict[str, float]:
+def ratios(
+    runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float] = gradient_ratio
+) -> dict[str, float]:
     """The median over seeds per variant."""
     from dlprobe.experiments.laboratory import median
 
@@ -80,52 +95,91 @@ def ratios(runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float]
 
 
 def compared(
-    laboratory: Laboratory, variants: Mapping[str, Mapping[str, Any]], relation: Literal["<", ">"], bound: float, of: str = "error_signal_rms"
+    laboratory: Laboratory,
+    variants: Mapping[str, Mapping[str, Any]],
+    relation: Literal["<", ">"],
+    bound: float,
+    of: str = "error_signal_rms",
 ) -> Found:
     """The gradient's way through each variant, each a case of its own."""
     runs = laboratory.run(variants)
     found = ratios(runs)
-    checks = [Check("log10 RMS(δ_1)/RMS(δ_L)", value, relation, bound, name) for name, value in found.items()]
-    return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, of, "error signal, layer by layer")])
+    checks = [
+        Check("log10 RMS(δ_1)/RMS(δ_L)", value, relation, bound, name)
+        for name, value in found.items()
+    ]
+    return Found(
+        checks,
+        {"log10_error_signal_ratio": found},
+        [profiles(runs, of, "error signal, layer by layer")],
+    )
 
 
 @recipe(
-    claim="Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer multiplies them by σ' ≤ 1/4.",
+    claim=(
+        "Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer "
+        "multiplies them by σ' ≤ 1/4."
+    ),
     source="lecture slides after Hochreiter 1991 and Glorot & Bengio 2010",
     base=base("100x10", "sigmoid"),
-    truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by √100 and hold the gradient nearly level.",
+    truth=(
+        "σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by "
+        "√100 and hold the gradient nearly level."
+    ),
     expected="holds only when",
     tiny=tiny("100x8"),
 )
 def sigmoid_stack(laboratory: Laboratory) -> Found:
     inits = ("normal(std=1)", "glorot_normal", "he_normal", "lecun_normal")
-    return compared(laboratory, {f"init is {init}": {"model.init": init} for init in inits}, "<", -2.0)
+    return compared(
+        laboratory, {f"init is {init}": {"model.init": init} for init in inits}, "<", -2.0
+    )
 
 
 @recipe(
     claim="Sigmoid nets with N(0, 1) weights vanish.",
     source="lecture slides on initialization",
     base=base("100x12", "sigmoid", "normal(std=1)"),
-    truth="Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, wider ones explode.",
+    truth=(
+        "Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, "
+        "wider ones explode."
+    ),
     expected="holds only when",
     tiny=tiny("16x8"),
 )
 def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     depth = laboratory.size(12, 8)
     widths = laboratory.size((16, 64, 100, 256, 512), (16, 256))
-    return compared(laboratory, {f"width is {width}": {"model.layers": f"{width}x{depth}"} for width in widths}, "<", -0.3)
+    return compared(
+        laboratory,
+        {f"width is {width}": {"model.layers": f"{width}x{depth}"} for width in widths},
+        "<",
+        -0.3,
+    )
 
 
 @recipe(
-    claim="Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; normalized initialization keeps both nearly level.",
-    source="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, fig. 6 and 7 (5 × 1000 tanh)",
+    claim=(
+        "Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; "
+        "normalized initialization keeps both nearly level."
+    ),
+    source=(
+        "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural "
+        "networks, fig. 6 and 7 (5 × 1000 tanh)"
+    ),
     base=base("1000x5", "tanh"),
-    truth="Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of tanh, where the loss is only algebraic.",
+    truth=(
+        "Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of "
+        "tanh, where the loss is only algebraic."
+    ),
     expected="holds",
     tiny=tiny("64x5"),
 )
 def glorot_profiles(laboratory: Laboratory) -> Found:
-    inits = {"U(±1/√n)": "variance_scaling(scale=0.3333333333333333, distribution=uniform)", "Glorot": "glorot_uniform"}
+    inits = {
+        "U(±1/√n)": "variance_scaling(scale=0.3333333333333333, distribution=uniform)",
+        "Glorot": "glorot_uniform",
+    }
     runs = laboratory.run({name: {"model.init": init} for name, init in inits.items()})
     found, forward = ratios(runs), ratios(runs, variance_ratio)
     checks = [
@@ -135,65 +189,117 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
         Check("Glorot: log10 Var(a_L)/Var(a_1)", forward["Glorot"], ">", -2 * FLAT),
     ]
     measured = {"log10_error_signal_ratio": found, "log10_activation_variance_ratio": forward}
-    return Found(checks, measured, [profiles(runs, "activation_variance", "Var(a)"), profiles(runs, "error_signal_rms", "error signal")])
+    return Found(
+        checks,
+        measured,
+        [
+            profiles(runs, "activation_variance", "Var(a)"),
+            profiles(runs, "error_signal_rms", "error signal"),
+        ],
+    )
 
 
 @recipe(
     claim="Xavier for tanh takes the bound 4·√(6/(fan_in + fan_out)) and keeps gradients level.",
-    source="lecture slides; the factor comes from a tutorial's line for the logistic, whose slope is a quarter of tanh's",
+    source=(
+        "lecture slides; the factor comes from a tutorial's line for the logistic, whose slope is "
+        "a quarter of tanh's"
+    ),
     base=base("100x10", "tanh"),
-    truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was meant for the logistic, whose slope at 0 is 1/4; "
-    "but its mean of 1/2 drives units into saturation, so that gradients are not level there either.",
+    truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was "
+    "meant for the logistic, whose slope at 0 is 1/4; "
+    "but its mean of 1/2 drives units into saturation, so that gradients are not level "
+    "there either.",
     expected="does not hold",
     tiny=tiny("64x10"),
 )
 def tanh_times_four(laboratory: Laboratory) -> Found:
     init = "glorot_tanh4_uniform"
-    runs = laboratory.run({f"activation is {name}": {"model.activation": name, "model.init": init} for name in ("tanh", "sigmoid")})
+    runs = laboratory.run(
+        {
+            f"activation is {name}": {"model.activation": name, "model.init": init}
+            for name in ("tanh", "sigmoid")
+        }
+    )
     found = ratios(runs)
-    checks = [Check("|log10 RMS(δ_1)/RMS(δ_L)|", abs(value), "<", FLAT, name) for name, value in found.items()]
-    return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
+    checks = [
+        Check("|log10 RMS(δ_1)/RMS(δ_L)|", abs(value), "<", FLAT, name)
+        for name, value in found.items()
+    ]
+    return Found(
+        checks,
+        {"log10_error_signal_ratio": found},
+        [profiles(runs, "error_signal_rms", "error signal, layer by layer")],
+    )
 
 
 @recipe(
     claim="He initialization keeps the signal's size in deep nets of ReLU, GELU or SiLU alike.",
     source="lecture slides and framework defaults that treat GELU and SiLU as ReLU",
     base=base("100x20", "relu", "he_normal"),
-    truth="At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. He's 2 is ReLU's number.",
+    truth=(
+        "At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. "
+        "He's 2 is ReLU's number."
+    ),
     expected="holds only when",
     tiny=tiny("64x20"),
 )
 def he_for_smooth(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({f"activation is {name}": {"model.activation": name} for name in ("relu", "gelu", "silu")})
+    runs = laboratory.run(
+        {f"activation is {name}": {"model.activation": name} for name in ("relu", "gelu", "silu")}
+    )
     found = ratios(runs, signal_ratio)
     checks = [Check("log10 E a_L²/E a_1²", value, ">", -1.0, name) for name, value in found.items()]
-    return Found(checks, {"log10_activation_mean_square_ratio": found}, [profiles(runs, "activation_variance", "Var(a), layer by layer")])
+    return Found(
+        checks,
+        {"log10_activation_mean_square_ratio": found},
+        [profiles(runs, "activation_variance", "Var(a), layer by layer")],
+    )
 
 
 @recipe(
     claim="Where the gradients of all weight matrices are equally large, no gradient vanishes.",
     source="the usual debugging advice: look at the gradient of each layer's weights",
     base=base("100x20", "relu", "glorot_normal"),
-    truth="dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the output, and the product stays level.",
+    truth=(
+        "dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the "
+        "output, and the product stays level."
+    ),
     expected="does not hold",
     tiny=tiny("64x20"),
 )
 def weight_gradients_lie(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + Glorot": {}})
-    gradient = ratios(runs, lambda run: float(np.log10(run.first("gradient_sample_rms")[1] / run.first("gradient_sample_rms")[-1])))["relu + Glorot"]
+    gradient = ratios(
+        runs,
+        lambda run: float(
+            np.log10(run.first("gradient_sample_rms")[1] / run.first("gradient_sample_rms")[-1])
+        ),
+    )["relu + Glorot"]
     signal = ratios(runs)["relu + Glorot"]
     checks = [Check("log10 RMS(δ_1)/RMS(δ_L)", signal, ">", -FLAT)]
     if abs(gradient) >= FLAT:
         checks = [Check("|log10 RMS(dW_2)/RMS(dW_L)|: the premise", abs(gradient), "<", FLAT)]
-    pictures = [profiles(runs, "gradient_sample_rms", "weight gradients"), profiles(runs, "error_signal_rms", "error signal")]
-    return Found(checks, {"log10_gradient_ratio": gradient, "log10_error_signal_ratio": signal}, pictures)
+    pictures = [
+        profiles(runs, "gradient_sample_rms", "weight gradients"),
+        profiles(runs, "error_signal_rms", "error signal"),
+    ]
+    return Found(
+        checks, {"log10_gradient_ratio": gradient, "log10_error_signal_ratio": signal}, pictures
+    )
 
 
 @recipe(
-    claim="SELU nets normalize themselves: activations and gradients keep their variance at any depth.",
+    claim=(
+        "SELU nets normalize themselves: activations and gradients keep their variance at "
+        "any depth."
+    ),
     source="lecture slides after Klambauer et al. 2017, Self-normalizing neural networks",
     base=base("200x60", "selu", "lecun_normal"),
-    truth="E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, tenfold in 67 layers.",
+    truth=(
+        "E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, "
+        "tenfold in 67 layers."
+    ),
     expected="holds only when",
     tiny={**tiny("64x60"), "training.batch_size": "38"},
 )
@@ -204,15 +310,31 @@ def selu_gradient(laboratory: Laboratory) -> Found:
         Check("|log10 E a_L²/E a_1²|", abs(forward), "<", FLAT, "it is said of activations"),
         Check("|log10 RMS(δ_1)/RMS(δ_L)|", abs(backward), "<", FLAT, "it is said of gradients"),
     ]
-    pictures = [profiles(runs, "activation_variance", "Var(a)"), profiles(runs, "error_signal_rms", "error signal")]
-    return Found(checks, {"log10_activation_mean_square_ratio": forward, "log10_error_signal_ratio": backward}, pictures)
+    pictures = [
+        profiles(runs, "activation_variance", "Var(a)"),
+        profiles(runs, "error_signal_rms", "error signal"),
+    ]
+    return Found(
+        checks,
+        {"log10_activation_mean_square_ratio": forward, "log10_error_signal_ratio": backward},
+        pictures,
+    )
 
 
 @recipe(
-    claim="He initialization keeps the variance of activations, so a deep ReLU net tells its samples apart in every layer.",
-    source="lecture slides after He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et al. 2020",
+    claim=(
+        "He initialization keeps the variance of activations, so a deep ReLU net tells its "
+        "samples apart in every layer."
+    ),
+    source=(
+        "lecture slides after He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et "
+        "al. 2020"
+    ),
     base=base("200x50", "relu", "he_normal"),
-    truth="The size stays, but cosines between samples tend to 1 with depth: the last layers see one and the same vector.",
+    truth=(
+        "The size stays, but cosines between samples tend to 1 with depth: the last layers see "
+        "one and the same vector."
+    ),
     expected="does not hold",
     tiny=tiny("64x50"),
 )
@@ -225,12 +347,21 @@ def rank_collapse(laboratory: Laboratory) -> Found:
         checks = [Check("|log10 E a_L²/E a_1²|: the premise", abs(square), "<", 1.0)]
     from dlprobe.experiments.laboratory import middle
 
-    series = [("E a²", (), middle(runs["relu + He"], mean_square)), ("cosine", (), middle(runs["relu + He"], cosines))]
-    return Found(checks, {"log10_activation_mean_square_ratio": square, "cosine": cosine}, [Picture("layers", "size and sameness of activations", series)])
+    series = [
+        ("E a²", (), middle(runs["relu + He"], mean_square)),
+        ("cosine", (), middle(runs["relu + He"], cosines)),
+    ]
+    return Found(
+        checks,
+        {"log10_activation_mean_square_ratio": square, "cosine": cosine},
+        [Picture("layers", "size and sameness of activations", series)],
+    )
 
 
 def cosines(run: Trained) -> Any:
-    """1 − variance over samples / mean square, per layer: the share of a layer's activation that all samples have in common."""
+    """1 − variance over samples / mean square, per layer: the share of a layer's activation
+    that all samples have in common.
+    """
     return 1.0 - run.first("activation_sample_variance") / mean_square(run)
 
 
@@ -238,25 +369,54 @@ def cosines(run: Trained) -> Any:
     claim="Residual connections keep gradients level at any depth.",
     source="lecture slides after He et al. 2016, Deep residual learning",
     base=base("100x20", "relu"),
-    truth="x + φ(xW) multiplies the gradient's mean square by 1 + σ_w² E φ'² per block, and by more once all samples point the same way: it cannot vanish, "
+    truth="x + φ(xW) multiplies the gradient's mean square by 1 + σ_w² E φ'² per block, and "
+    "by more "
+    "once all samples point the same way: it cannot vanish, "
     "but it grows, with He weights at least twofold per block.",
     expected="does not hold",
     tiny=tiny("32x20"),
 )
 def residual_cure(laboratory: Laboratory) -> Found:
-    cases = {"Glorot": ("glorot_normal", "the plain net vanishes (relu + Glorot)"), "He": ("he_normal", "the plain net is level (relu + He)")}
+    cases = {
+        "Glorot": ("glorot_normal", "the plain net vanishes (relu + Glorot)"),
+        "He": ("he_normal", "the plain net is level (relu + He)"),
+    }
     forms = {"plain": "none", "residual": "identity"}
-    runs = laboratory.run({f"{name}, {form}": {"model.init": init, "model.residual": how} for name, (init, _) in cases.items() for form, how in forms.items()})
+    runs = laboratory.run(
+        {
+            f"{name}, {form}": {"model.init": init, "model.residual": how}
+            for name, (init, _) in cases.items()
+            for form, how in forms.items()
+        }
+    )
     found = ratios(runs)
-    checks = [Check("|log10 RMS(δ_1)/RMS(δ_L)|, residual", abs(found[f"{name}, residual"]), "<", FLAT, when) for name, (_, when) in cases.items()]
-    return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
+    checks = [
+        Check(
+            "|log10 RMS(δ_1)/RMS(δ_L)|, residual", abs(found[f"{name}, residual"]), "<", FLAT, when
+        )
+        for name, (_, when) in cases.items()
+    ]
+    return Found(
+        checks,
+        {"log10_error_signal_ratio": found},
+        [profiles(runs, "error_signal_rms", "error signal, layer by layer")],
+    )
 
 
 @recipe(
-    claim="Batch normalization ends exploding gradients: with it the depth does not matter at initialization.",
-    source="lecture slides after Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field theory of batch normalization",
+    claim=(
+        "Batch normalization ends exploding gradients: with it the depth does not matter at "
+        "initialization."
+    ),
+    source=(
+        "lecture slides after Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
+        "theory of batch normalization"
+    ),
     base=base("100x40", "relu", "he_normal", 'norm = "batch"'),
-    truth="At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, whatever the weights: a factor 10 in 12 layers.",
+    truth=(
+        "At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
+        "whatever the weights: a factor 10 in 12 layers."
+    ),
     expected="holds only when",
     tiny=tiny("32x30"),
 )

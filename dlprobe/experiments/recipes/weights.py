@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
-    source="He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient descent)",
+    source=(
+        "He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient "
+        "descent)"
+    ),
     base=digits("64x30", 15),
-    truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ of it is left, and plain descent does not move. "
+    truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ "
+    "of it is left, and plain descent does not move. "
     "Adam divides a gradient by its own size, and learns from either start.",
     expected="holds only when",
     tiny={"model.layers": "32x30", "training.epochs": "12"},
@@ -35,22 +39,53 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     }
     runs = laboratory.run(variants)
     loss = medians(runs, "train_loss")
-    chance = {name: float(np.median([run.losses[0] for run in each])) for name, each in runs.items()}
+    chance = {
+        name: float(np.median([run.losses[0] for run in each])) for name, each in runs.items()
+    }
     checks = []
     for name in optimizers:
         when = f"the optimizer is {name}"
-        checks += [Check("He: training loss over the first", loss[f"He, {name}"] / chance[f"He, {name}"], "<", 0.7, when)]
-        checks += [Check("Xavier: training loss over the first", loss[f"Xavier, {name}"] / chance[f"Xavier, {name}"], ">", 0.95, when)]
-    first = {init: middle(runs[f"{init}, adam"], lambda run: run.first("error_signal_rms")) for init in inits}
-    signals = Picture("layers", "error signal before training, layer by layer", series=[(init, (), values) for init, values in first.items()])
+        checks += [
+            Check(
+                "He: training loss over the first",
+                loss[f"He, {name}"] / chance[f"He, {name}"],
+                "<",
+                0.7,
+                when,
+            )
+        ]
+        checks += [
+            Check(
+                "Xavier: training loss over the first",
+                loss[f"Xavier, {name}"] / chance[f"Xavier, {name}"],
+                ">",
+                0.95,
+                when,
+            )
+        ]
+    first = {
+        init: middle(runs[f"{init}, adam"], lambda run: run.first("error_signal_rms"))
+        for init in inits
+    }
+    signals = Picture(
+        "layers",
+        "error signal before training, layer by layer",
+        series=[(init, (), values) for init, values in first.items()],
+    )
     return Found(checks, {"train_loss": loss, "first_loss": chance}, [signals, loss_curves(runs)])
 
 
 @recipe(
-    claim="The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights are above 1.",
+    claim=(
+        "The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights "
+        "are above 1."
+    ),
     source="lecture slides on exploding gradients, after Pascanu, Mikolov & Bengio 2013",
     base=base("100x20", "relu", "he_normal"),
-    truth="The product of spectral norms is only a bound, orders of magnitude off: He matrices have norm 2.8 each, and the gradient stays level.",
+    truth=(
+        "The product of spectral norms is only a bound, orders of magnitude off: He matrices have "
+        "norm 2.8 each, and the gradient stays level."
+    ),
     expected="does not hold",
     tiny=tiny("32x20"),
 )
@@ -58,20 +93,30 @@ def norm_product(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
     runs = laboratory.run({"relu + He": {}})
-    product, gradient = median(runs["relu + He"], spectral_product), median(runs["relu + He"], gradient_ratio)
+    product, gradient = (
+        median(runs["relu + He"], spectral_product),
+        median(runs["relu + He"], gradient_ratio),
+    )
     checks = [Check("|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|", abs(product - gradient), "<", 1.0)]
     measured = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
-    return Found(checks, measured, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
+    return Found(
+        checks, measured, [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
+    )
 
 
 def spectral_product(run: Trained) -> float:
-    """log10 of the product of the largest singular values of the matrices between the first and the last hidden layer."""
+    """log10 of the product of the largest singular values of the matrices between the first and
+    the last hidden layer.
+    """
     return float(sum(np.log10(np.linalg.norm(each, 2)) for each in run.weights()[1:-1]))
 
 
 @recipe(
     claim="Hidden units that start with equal weights stay equal for ever.",
-    source="lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4",
+    source=(
+        "lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep "
+        "Learning, §8.4"
+    ),
     base="""
 [data]
 data = "wine"
@@ -85,7 +130,10 @@ lr = 0.01
 [recording]
 evaluate_every = "never"
 """,
-    truth="Equal weights get equal gradients, unless something treats units differently: dropout breaks the symmetry in its first step.",
+    truth=(
+        "Equal weights get equal gradients, unless something treats units differently: dropout "
+        "breaks the symmetry in its first step."
+    ),
     expected="holds only when",
     tiny={"training.steps": "50"},
 )
@@ -94,7 +142,10 @@ def equal_weights(laboratory: Laboratory) -> Found:
 
     runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
     spread = {name: median(each, spread_of_units) for name, each in runs.items()}
-    checks = [Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name) for name, value in spread.items()]
+    checks = [
+        Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name)
+        for name, value in spread.items()
+    ]
     return Found(checks, {"spread": spread}, [table("training", "spread between units", spread)])
 
 

@@ -1,8 +1,10 @@
-"""The words: one table of a TOML file of this folder per concept, a record of kind `concept`. A new concept is a new table and nothing else.
+"""The words: one table of a TOML file of this folder per concept, a record of kind `concept`. A new
+concept is a new table and nothing else.
 
-The table's name is the concept's, with `_`. Its keys: `summary` (one sentence), `text`, `picture` (at most PICTURE columns), `formula`, `shown` (lines that
-can be typed, RUN standing for a run file), `source`; as wanted `also_called`, `words` (as they stand on screens: such a screen ends in a line that names
-them) and `see` (other names that `dlprobe explain` knows).
+The table's name is the concept's, with `_`. Its keys: `summary` (one sentence), `text`, `picture`
+(at most PICTURE columns), `formula`, `shown` (lines that can be typed, RUN standing for a run
+file), `source`; as wanted `also_called`, `words` (as they stand on screens: such a screen ends in a
+line that names them) and `see` (other names that `dlprobe explain` knows).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""JSON Schemas (draft 2020-12): one per `schema` field that `--format json` prints, and one each for a run's TOML and for `dlprobe.toml`.
+"""JSON Schemas (draft 2020-12): one per `schema` field that `--format json` prints, and one each
+for a run's TOML and for `dlprobe.toml`.
 
-Every file of this folder is a record of kind `schema`. It describes every key with its unit and allows no other,
-so that a key which is added without a description fails the tests.
+Every file of this folder is a record of kind `schema`. It describes every key with its unit and
+allows no other, so that a key which is added without a description fails the tests.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ FOLDER = files("dlprobe.guide.schemas")
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema as it is stored. name: its title, the value of the `schema` field, e.g. `dlprobe-train/1`; content: the JSON Schema itself."""
+    """A schema as it is stored. name: its title, the value of the `schema` field, e.g.
+    `dlprobe-train/1`; content: the JSON Schema itself.
+    """
 
     name: str
     file: str
@@ -33,7 +36,9 @@ class Schema:
 
     @property
     def also_called(self) -> tuple[str, ...]:
-        """The command of a record, which somebody may type who looks for its keys: `bias_variance`."""
+        """The command of a record, which somebody may type who looks for its keys:
+        `bias_variance`.
+        """
         command = tidied(self.name.removeprefix("dlprobe-").partition("/")[0])
         return () if command == self.name else (command,)
 

@@ -1,7 +1,8 @@
-"""Every kernel beside its plain form: the same record run uncompiled, in float64, on a small block of fixed numbers.
+"""Every kernel beside its plain form: the same record run uncompiled, in float64, on a small block
+of fixed numbers.
 
-`checks` says what a check is, `parts` holds the forms of records, `lanes` those of fleets, `passes` the products and whole steps of small nets. May import what
-`nn` may.
+`checks` says what a check is, `parts` holds the forms of records, `lanes` those of fleets, `passes`
+the products and whole steps of small nets. May import what `nn` may.
 """
 
 from __future__ import annotations
@@ -16,4 +17,6 @@ def all_checks() -> list[Check]:
     from dlprobe.nn.self_check import lanes, parts, passes
 
     makers = (parts.checks, lanes.checks, passes.checks)
-    return [check for dtype in ("float32", "float64") for checks in makers for check in checks(dtype)]
+    return [
+        check for dtype in ("float32", "float64") for checks in makers for check in checks(dtype)
+    ]

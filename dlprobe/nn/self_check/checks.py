@@ -13,7 +13,9 @@ from dlprobe.errors import DlprobeError
 from dlprobe.nn.cache import NotCached, from_cache_only
 
 Array = npt.NDArray[Any]
-ROUNDINGS = 128  # of the largest number that is expected; 12 were the most that was measured, and another kernel is off by far more
+# of the largest number that is expected; 12 were the most that was measured, and another kernel is
+# off by far more
+ROUNDINGS = 128
 
 
 class Pair(NamedTuple):
@@ -26,7 +28,9 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Check:
-    """One record in one precision: how to get its kernels (compiled, or read from the cache), and what they and the plain form make of fixed numbers."""
+    """One record in one precision: how to get its kernels (compiled, or read from the cache),
+    and what they and the plain form make of fixed numbers.
+    """
 
     kind: str
     name: str
@@ -39,8 +43,9 @@ class Check:
 class Outcome:
     """What came of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
 
-    `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is their distance over the largest number expected, `allowed`
-    its bound. `compiled` names the functions that were compared.
+    `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is
+    their distance over the largest number expected, `allowed` its bound. `compiled` names the
+    functions that were compared.
     """
 
     kind: str
@@ -64,23 +69,52 @@ def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
             kernels = check.kernels()
         compiled = tuple(kernel.name for kernel in kernels)
         with np.errstate(all="ignore"):
-            worst = max((_compared(pair, check.dtype) for pair in check.pairs() if np.size(pair.expected)), key=lambda found: found[0])
+            worst = max(
+                (_compared(pair, check.dtype) for pair in check.pairs() if np.size(pair.expected)),
+                key=lambda found: found[0],
+            )
     except NotCached:
         return Outcome(*about, "not cached")
     except Exception as error:  # a damaged file of the cache raises what its reader happens to meet
-        return Outcome(*about, "cannot run", reason=str(error) if isinstance(error, DlprobeError) else f"{type(error).__name__}: {error}")
+        return Outcome(
+            *about,
+            "cannot run",
+            reason=str(error)
+            if isinstance(error, DlprobeError)
+            else f"{type(error).__name__}: {error}",
+        )
     share, quantity, measured, expected, deviation, allowed = worst
-    return Outcome(*about, "agrees" if share <= 1 else "differs", quantity, measured, expected, deviation, allowed, compiled=compiled)
+    return Outcome(
+        *about,
+        "agrees" if share <= 1 else "differs",
+        quantity,
+        measured,
+        expected,
+        deviation,
+        allowed,
+        compiled=compiled,
+    )
 
 
 def _compared(pair: Pair, dtype: str) -> tuple[float, str, float, float, float, float]:
-    """(deviation over what is allowed, quantity, measured, expected, deviation, allowed) where the two lie furthest apart; NaN is infinitely far off."""
+    """(deviation over what is allowed, quantity, measured, expected, deviation, allowed) where
+    the two lie furthest apart; NaN is infinitely far off.
+    """
     measured, expected = (np.asarray(values, np.float64).ravel() for values in pair[1:])
     largest = max(float(np.max(np.abs(expected), initial=0.0)), 1e-30)
-    distance = np.where(np.isfinite(measured) & np.isfinite(expected), np.abs(measured - expected), np.inf)
+    distance = np.where(
+        np.isfinite(measured) & np.isfinite(expected), np.abs(measured - expected), np.inf
+    )
     at, allowed = int(np.argmax(distance)), ROUNDINGS * float(np.finfo(dtype).eps)
     deviation = float(distance[at]) / largest
-    return deviation / allowed, pair.quantity, float(measured[at]), float(expected[at]), deviation, allowed
+    return (
+        deviation / allowed,
+        pair.quantity,
+        float(measured[at]),
+        float(expected[at]),
+        deviation,
+        allowed,
+    )
 
 
 def block(rows: int, columns: int, dtype: str, phase: float = 0.0) -> Array:

@@ -1,4 +1,6 @@
-"""Records beside their kernels: activations, normalizations, weight transforms, perturbations, residual sums, losses and optimizers."""
+"""Records beside their kernels: activations, normalizations, weight transforms, perturbations,
+residual sums, losses and optimizers.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,23 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn import kernels, perturbation, residual
-from dlprobe.nn.positions import MOST_COEFFICIENTS, SLOPE_SUMS, SUM_CHANGE_SQUARED, SUM_G_SQUARED, SUM_W_SQUARED, UPDATE_SUMS
+from dlprobe.nn.positions import (
+    MOST_COEFFICIENTS,
+    SLOPE_SUMS,
+    SUM_CHANGE_SQUARED,
+    SUM_G_SQUARED,
+    SUM_W_SQUARED,
+    UPDATE_SUMS,
+)
 from dlprobe.nn.random import NOISE, SLOPES, counter_of, operation_key, share
 from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
 from dlprobe.parts import penalties
-from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation
+from dlprobe.parts.activations import (
+    Activation,
+    GatedActivation,
+    LearnedActivation,
+    RandomActivation,
+)
 from dlprobe.parts.losses import ElementwiseLoss, RowLoss
 from dlprobe.registry import Spec
 
@@ -26,31 +40,81 @@ def checks(dtype: str) -> Iterator[Check]:
     """One of every record that is compiled, and of the two operations that serve several."""
     for name in registry.records("activation"):
         chosen = spec_of("activation", name)
-        yield Check("activation", name, dtype, partial(_operation, kernels.activation, chosen, dtype), partial(_activation, chosen, dtype))
+        yield Check(
+            "activation",
+            name,
+            dtype,
+            partial(_operation, kernels.activation, chosen, dtype),
+            partial(_activation, chosen, dtype),
+        )
     for kind in ("normalization", "weight_transform"):
         for name in registry.records(kind):
             chosen = spec_of(kind, name)
-            yield Check(kind, name, dtype, partial(_operation, kernels.normalization, chosen, dtype), partial(_normalization, chosen, dtype))
+            yield Check(
+                kind,
+                name,
+                dtype,
+                partial(_operation, kernels.normalization, chosen, dtype),
+                partial(_normalization, chosen, dtype),
+            )
     for name in registry.records("perturbation"):
         chosen = spec_of("perturbation", name)
-        of = partial(_operation, lambda given, kind: perturbation.perturbation(given, NOISE, kind), chosen, dtype)
+        of = partial(
+            _operation,
+            lambda given, kind: perturbation.perturbation(given, NOISE, kind),
+            chosen,
+            dtype,
+        )
         yield Check("perturbation", name, dtype, of, partial(_perturbation, chosen, dtype))
-    yield Check("residual", "sum", dtype, partial(residual.residual_operation, dtype), partial(_residual, dtype))
-    yield Check("penalty", "activity", dtype, partial(residual.activity_operation, dtype), partial(_activity, dtype))
+    yield Check(
+        "residual",
+        "sum",
+        dtype,
+        partial(residual.residual_operation, dtype),
+        partial(_residual, dtype),
+    )
+    yield Check(
+        "penalty",
+        "activity",
+        dtype,
+        partial(residual.activity_operation, dtype),
+        partial(_activity, dtype),
+    )
     for name, record in registry.records("loss").items():
         for fused in (False, True) if record.fused_row else (False,):
             label = f"{name} with {record.fused}" if fused else name
-            yield Check("loss", label, dtype, partial(_loss_kernel, name, fused, dtype), partial(_loss, spec_of("loss", name), fused, dtype))
+            yield Check(
+                "loss",
+                label,
+                dtype,
+                partial(_loss_kernel, name, fused, dtype),
+                partial(_loss, spec_of("loss", name), fused, dtype),
+            )
     for name in registry.records("optimizer"):
-        yield Check("optimizer", name, dtype, partial(kernels.optimizer, name, dtype), partial(_optimizer, spec_of("optimizer", name), dtype))
+        yield Check(
+            "optimizer",
+            name,
+            dtype,
+            partial(kernels.optimizer, name, dtype),
+            partial(_optimizer, spec_of("optimizer", name), dtype),
+        )
 
 
 def spec_of(kind: str, name: str) -> Spec:
     """A record with its defaults; two groups where it has groups, so that they fit."""
-    return Spec(kind, name, {each.name: 2 if each.name == "groups" else each.default for each in registry.get(kind, name).parameters})
+    return Spec(
+        kind,
+        name,
+        {
+            each.name: 2 if each.name == "groups" else each.default
+            for each in registry.get(kind, name).parameters
+        },
+    )
 
 
-def _operation(compile_it: Callable[..., kernels.Operation], spec: Spec, dtype: str) -> tuple[Any, Any]:
+def _operation(
+    compile_it: Callable[..., kernels.Operation], spec: Spec, dtype: str
+) -> tuple[Any, Any]:
     operation = compile_it(spec, dtype)
     return operation.forward, operation.backward
 
@@ -63,17 +127,39 @@ def counter(training: bool) -> Array:
     return counter_of(SEED, LAYER, AT, training)
 
 
-def run(pair: Any, x: Array, width: int, dy: Array, constants: Sequence[float], training: bool, learned: Array, state: Array) -> tuple[Array, ...]:
+def run(
+    pair: Any,
+    x: Array,
+    width: int,
+    dy: Array,
+    constants: Sequence[float],
+    training: bool,
+    learned: Array,
+    state: Array,
+) -> tuple[Array, ...]:
     """(y, dx, gradient of what is learned, state) of a compiled forward and backward kernel."""
     y, dx, gradient = np.zeros((len(x), width), x.dtype), np.zeros_like(x), np.zeros_like(learned)
     numbers, of = np.array(constants, x.dtype), counter(training)
     forward, backward = pair
     forward(x, y, learned, state, numbers, of, training)
-    backward(x, y, dy, dx, learned, gradient, state, numbers, of, np.zeros(width, x.dtype), np.zeros(SLOPE_SUMS))
+    backward(
+        x,
+        y,
+        dy,
+        dx,
+        learned,
+        gradient,
+        state,
+        numbers,
+        of,
+        np.zeros(width, x.dtype),
+        np.zeros(SLOPE_SUMS),
+    )
     return y, dx, gradient, state
 
 
-# --- activations ---------------------------------------------------------------------------------------------------------------------------------------------
+# --- activations
+# --------------------------------------------------------------------------------------------------
 
 
 def _activation(spec: Spec, dtype: str) -> Iterator[Pair]:
@@ -85,9 +171,20 @@ def _activation(spec: Spec, dtype: str) -> Iterator[Pair]:
     learned += np.linspace(0, 0.4, len(learned), dtype=dtype)
     for training in (False, True) if isinstance(record, RandomActivation) else (True,):
         state = np.zeros(2 * UNITS, dtype)
-        y, dx, gradient, _ = run((operation.forward, operation.backward), x, UNITS, dy, operation.constants, training, learned, state)
+        y, dx, gradient, _ = run(
+            (operation.forward, operation.backward),
+            x,
+            UNITS,
+            dy,
+            operation.constants,
+            training,
+            learned,
+            state,
+        )
         if not isinstance(record, Activation):
-            yield Pair("value", y, wide([record.evaluate(row, *parameters) for row in wide(x).tolist()]))
+            yield Pair(
+                "value", y, wide([record.evaluate(row, *parameters) for row in wide(x).tolist()])
+            )
             yield Pair("slope", dx, whole_rows_backward(record, x, y, dy, parameters))
             continue
         numbers = _numbers_of_elements(record, parameters, learned, training)
@@ -95,10 +192,14 @@ def _activation(spec: Spec, dtype: str) -> Iterator[Pair]:
         yield Pair("slope", dx, wide(dy) * _each(record.slope, x, y, *numbers))
         if isinstance(record, LearnedActivation):
             every = wide(dy) * _each(record.learned_slope, x, *numbers)
-            yield Pair("learned slope", gradient, every.sum(axis=0) if len(learned) > 1 else every.sum())
+            yield Pair(
+                "learned slope", gradient, every.sum(axis=0) if len(learned) > 1 else every.sum()
+            )
 
 
-def _numbers_of_elements(record: Activation, parameters: tuple[float, ...], learned: Array, training: bool) -> list[Array]:
+def _numbers_of_elements(
+    record: Activation, parameters: tuple[float, ...], learned: Array, training: bool
+) -> list[Array]:
     """What value and slope take besides their argument, (rows, units) each."""
     shape = (ROWS, UNITS)
     if isinstance(record, LearnedActivation):
@@ -113,16 +214,23 @@ def draws(draw: Callable[..., Any], purpose: int, shape: tuple[int, int]) -> Arr
     """What a training step draws for each element."""
     with np.errstate(over="ignore"):
         key = operation_key(counter(True), np.uint64(purpose))
-        return wide([draw(np.float64(0), key, position) for position in range(shape[0] * shape[1])]).reshape(shape)
+        return wide(
+            [draw(np.float64(0), key, position) for position in range(shape[0] * shape[1])]
+        ).reshape(shape)
 
 
-def whole_rows_backward(record: Any, x: Array, y: Array, dy: Array, parameters: tuple[float, ...]) -> Array:
+def whole_rows_backward(
+    record: Any, x: Array, y: Array, dy: Array, parameters: tuple[float, ...]
+) -> Array:
     """dL/dx of an activation that takes whole rows, or pairs of numbers."""
     found = []
     for row, value, d in zip(wide(x).tolist(), wide(y).tolist(), wide(dy).tolist(), strict=True):
         out = [0.0] * len(row)
         if isinstance(record, GatedActivation):
-            slopes = [record.slopes(u, v, *parameters) for u, v in zip(row[: len(d)], row[len(d) :], strict=True)]
+            slopes = [
+                record.slopes(u, v, *parameters)
+                for u, v in zip(row[: len(d)], row[len(d) :], strict=True)
+            ]
             out = [dj * slope[side] for side in (0, 1) for dj, slope in zip(d, slopes, strict=True)]
         else:
             record.row_backward(value, d, out, *parameters)
@@ -136,7 +244,8 @@ def _each(function: Callable[..., float], *arrays: Array) -> Array:
     return wide([function(*numbers) for numbers in flat]).reshape(arrays[0].shape)
 
 
-# --- other operations ----------------------------------------------------------------------------------------------------------------------------------------
+# --- other operations
+# --------------------------------------------------------------------------------------------------
 
 
 def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
@@ -144,14 +253,42 @@ def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
     record, operation = spec.record, kernels.normalization(spec, dtype)
     x, dy = block(ROWS, UNITS, dtype), block(ROWS, UNITS, dtype, phase=1.0)
     transform = spec.kind == "weight_transform"
-    learned = np.zeros(0, dtype) if transform else np.array(record.learned(UNITS), dtype) + np.linspace(0, 1, len(record.learned(UNITS)), dtype=dtype)
+    learned = (
+        np.zeros(0, dtype)
+        if transform
+        else np.array(record.learned(UNITS), dtype)
+        + np.linspace(0, 1, len(record.learned(UNITS)), dtype=dtype)
+    )
     size = record.scratch(UNITS) + (0 if transform else record.persistent(UNITS))
-    y, dx, gradient, state = run((operation.forward, operation.backward), x, UNITS, dy, operation.constants, True, learned, np.zeros(size, dtype))
+    y, dx, gradient, state = run(
+        (operation.forward, operation.backward),
+        x,
+        UNITS,
+        dy,
+        operation.constants,
+        True,
+        learned,
+        np.zeros(size, dtype),
+    )
     plain = [np.zeros(x.shape), np.zeros(x.shape), np.zeros(len(learned)), np.zeros(size)]
     constants = wide(rounded(operation.constants, dtype))
     record.forward(wide(x), plain[0], wide(learned), plain[3], constants, counter(True), True)
-    record.backward(wide(x), plain[0], wide(dy), plain[1], wide(learned), plain[2], plain[3], constants, counter(True), np.zeros(UNITS), np.zeros(SLOPE_SUMS))
-    yield from map(Pair, ("value", "slope", "gradient of scale and shift"), (y, dx, gradient), plain[:3])
+    record.backward(
+        wide(x),
+        plain[0],
+        wide(dy),
+        plain[1],
+        wide(learned),
+        plain[2],
+        plain[3],
+        constants,
+        counter(True),
+        np.zeros(UNITS),
+        np.zeros(SLOPE_SUMS),
+    )
+    yield from map(
+        Pair, ("value", "slope", "gradient of scale and shift"), (y, dx, gradient), plain[:3]
+    )
     kept = 0 if transform else record.persistent(UNITS)
     yield Pair("running statistics", state[:kept], plain[3][:kept])
 
@@ -159,12 +296,35 @@ def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
 def _perturbation(spec: Spec, dtype: str) -> Iterator[Pair]:
     record, parameters = spec.record, rounded(spec.parameters.values(), dtype)
     operation = perturbation.perturbation(spec, NOISE, dtype)
-    x, dy, none = block(ROWS, UNITS, dtype), block(ROWS, UNITS, dtype, phase=1.0), np.zeros(0, dtype)
+    x, dy, none = (
+        block(ROWS, UNITS, dtype),
+        block(ROWS, UNITS, dtype, phase=1.0),
+        np.zeros(0, dtype),
+    )
     drawn = draws(perturbation.DRAWS[record.draws], NOISE, x.shape)
     for training in (True, False):
-        y, dx, *_ = run((operation.forward, operation.backward), x, UNITS, dy, operation.constants, training, none, none)
-        yield Pair("value", y, _each(lambda a, draw: record.value(a, draw, *parameters), x, drawn) if training else x)
-        yield Pair("slope", dx, wide(dy) * _each(lambda draw: record.slope(draw, *parameters), drawn) if training else dy)
+        y, dx, *_ = run(
+            (operation.forward, operation.backward),
+            x,
+            UNITS,
+            dy,
+            operation.constants,
+            training,
+            none,
+            none,
+        )
+        yield Pair(
+            "value",
+            y,
+            _each(lambda a, draw: record.value(a, draw, *parameters), x, drawn) if training else x,
+        )
+        yield Pair(
+            "slope",
+            dx,
+            wide(dy) * _each(lambda draw: record.slope(draw, *parameters), drawn)
+            if training
+            else dy,
+        )
 
 
 def _residual(dtype: str) -> Iterator[Pair]:
@@ -172,40 +332,86 @@ def _residual(dtype: str) -> Iterator[Pair]:
     pair, (scale,) = residual.residual_operation(dtype), rounded((0.3,), dtype)
     x, before, dy = (block(ROWS, UNITS, dtype, phase) for phase in (0.0, 0.5, 1.0))
     for learned in (np.zeros(0, dtype), np.array([scale], dtype)):
-        y, dx, gradient, constants = before.copy(), np.zeros_like(x), np.zeros_like(learned), np.array([scale], dtype)
+        y, dx, gradient, constants = (
+            before.copy(),
+            np.zeros_like(x),
+            np.zeros_like(learned),
+            np.array([scale], dtype),
+        )
         pair[0](x, y, learned, learned, constants, counter(True), True)
-        pair[1](x, y, dy, dx, learned, gradient, learned, constants, counter(True), np.zeros(UNITS, dtype), np.zeros(SLOPE_SUMS))
+        pair[1](
+            x,
+            y,
+            dy,
+            dx,
+            learned,
+            gradient,
+            learned,
+            constants,
+            counter(True),
+            np.zeros(UNITS, dtype),
+            np.zeros(SLOPE_SUMS),
+        )
         yield Pair("value", y, wide(before) + scale * wide(x))
         yield Pair("slope", dx, scale * wide(dy))
-        yield Pair("gradient of the factor", gradient, wide([np.sum(wide(x) * wide(dy))] * len(learned)))
+        yield Pair(
+            "gradient of the factor", gradient, wide([np.sum(wide(x) * wide(dy))] * len(learned))
+        )
 
 
 def _activity(dtype: str) -> Iterator[Pair]:
-    x, dy, none = block(ROWS, UNITS, dtype), block(ROWS, UNITS, dtype, phase=1.0), np.zeros(0, dtype)
+    x, dy, none = (
+        block(ROWS, UNITS, dtype),
+        block(ROWS, UNITS, dtype, phase=1.0),
+        np.zeros(0, dtype),
+    )
     l1, l2 = rounded((0.2, 0.1), dtype)
-    y, dx, _, state = run(residual.activity_operation(dtype), x, UNITS, dy, (l1, l2), True, none, np.zeros(1, dtype))
+    y, dx, _, state = run(
+        residual.activity_operation(dtype), x, UNITS, dy, (l1, l2), True, none, np.zeros(1, dtype)
+    )
     yield Pair("value", y, x)
-    yield Pair("penalty", state, _each(lambda a: penalties.l1_value(a, l1) + penalties.l2_value(a, l2), x).sum() / ROWS)
-    yield Pair("slope", dx, wide(dy) + _each(lambda a: penalties.l1_slope(a, l1) + penalties.l2_slope(a, l2), x) / ROWS)
+    yield Pair(
+        "penalty",
+        state,
+        _each(lambda a: penalties.l1_value(a, l1) + penalties.l2_value(a, l2), x).sum() / ROWS,
+    )
+    yield Pair(
+        "slope",
+        dx,
+        wide(dy) + _each(lambda a: penalties.l1_slope(a, l1) + penalties.l2_slope(a, l2), x) / ROWS,
+    )
 
 
-# --- losses and optimizers -----------------------------------------------------------------------------------------------------------------------------------
+# --- losses and optimizers
+# --------------------------------------------------------------------------------------------------
 
 
 def targets_of(record: Any, dtype: str) -> Array:
     """Targets (rows, units) that the loss can take."""
     if "regression" in record.tasks:
         return block(ROWS, UNITS, dtype, phase=2.0)
-    hits = np.arange(ROWS * UNITS).reshape(ROWS, UNITS) % 2 if record.independent else np.eye(UNITS)[np.arange(ROWS) % UNITS]
+    hits = (
+        np.arange(ROWS * UNITS).reshape(ROWS, UNITS) % 2
+        if record.independent
+        else np.eye(UNITS)[np.arange(ROWS) % UNITS]
+    )
     return np.ascontiguousarray(2 * hits - 1 if record.signed else hits, dtype)
 
 
-def sample_losses(record: Any, fused: bool, z: Array, a: Array, targets: Array, numbers: tuple[float, ...]) -> tuple[Array, Array]:
-    """Each sample's loss (rows,) and its derivative by a, or by z where fused, without the record's `share`."""
+def sample_losses(
+    record: Any, fused: bool, z: Array, a: Array, targets: Array, numbers: tuple[float, ...]
+) -> tuple[Array, Array]:
+    """Each sample's loss (rows,) and its derivative by a, or by z where fused, without the
+    record's `share`.
+    """
     if isinstance(record, ElementwiseLoss) and not fused:
-        return _each(lambda p, y: record.value(p, y, *numbers), a, targets).sum(axis=1), _each(lambda p, y: record.slope(p, y, *numbers), a, targets)
+        return _each(lambda p, y: record.value(p, y, *numbers), a, targets).sum(axis=1), _each(
+            lambda p, y: record.slope(p, y, *numbers), a, targets
+        )
     values, derivatives = [], []
-    for row_z, row_a, target in zip(*(wide(array).tolist() for array in (z, a, targets)), strict=True):
+    for row_z, row_a, target in zip(
+        *(wide(array).tolist() for array in (z, a, targets)), strict=True
+    ):
         derivatives.append([0.0] * len(row_a))
         if fused:
             values.append(record.fused_row(row_z, row_a, target, derivatives[-1], *numbers))
@@ -218,10 +424,19 @@ def sample_losses(record: Any, fused: bool, z: Array, a: Array, targets: Array, 
 def _loss(spec: Spec, fused: bool, dtype: str) -> Iterator[Pair]:
     record, z = spec.record, block(ROWS, UNITS, dtype)
     output = spec_of("activation", record.fused if fused else record.output_activation)
-    a = wide([output.record.evaluate(row, *output.parameters.values()) for row in wide(z).tolist()]).astype(dtype)
-    targets, weights, d, (scale,) = targets_of(record, dtype), np.linspace(0.5, 2, ROWS, dtype=dtype), np.zeros_like(z), rounded((0.2,), dtype)
+    a = wide(
+        [output.record.evaluate(row, *output.parameters.values()) for row in wide(z).tolist()]
+    ).astype(dtype)
+    targets, weights, d, (scale,) = (
+        targets_of(record, dtype),
+        np.linspace(0.5, 2, ROWS, dtype=dtype),
+        np.zeros_like(z),
+        rounded((0.2,), dtype),
+    )
     constants = kernels.loss_constants(spec, UNITS)
-    total = kernels.loss(spec.name, fused, dtype)(z, a, targets, d, np.dtype(dtype).type(scale), weights, np.array(constants, dtype))
+    total = kernels.loss(spec.name, fused, dtype)(
+        z, a, targets, d, np.dtype(dtype).type(scale), weights, np.array(constants, dtype)
+    )
     *numbers, mean = rounded(constants, dtype)
     values, slopes = sample_losses(record, fused, z, a, targets, tuple(numbers))
     yield Pair("value", wide(total), np.sum(values * wide(weights) * mean))
@@ -233,7 +448,11 @@ def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
     update, prepare = kernels.optimizer(spec.name, dtype)
     count = record.update.__code__.co_argcount - 2 - record.states
     parameters = [*map(float, spec.parameters.values()), *record.running]
-    values, numbers, sums = wide(parameters), np.zeros(MOST_COEFFICIENTS, dtype), np.zeros(UPDATE_SUMS)
+    values, numbers, sums = (
+        wide(parameters),
+        np.zeros(MOST_COEFFICIENTS, dtype),
+        np.zeros(UPDATE_SUMS),
+    )
     prepare(float(STEP), RATE, values, numbers)
     expected = record.coefficients(float(STEP), RATE, *parameters)
     yield Pair("coefficients", numbers[:count], wide(expected[:count]))
@@ -241,7 +460,9 @@ def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
     (w,), (g,) = block(1, size, dtype), block(1, size, dtype, phase=1.0)
     state = np.abs(block(record.states, size, dtype, phase=2.0))
     given = zip(wide(w), wide(g), *wide(state), strict=True)
-    plain = wide([record.update(*map(float, row), *numbers[:count].tolist()) for row in given]).reshape(size, -1)
+    plain = wide(
+        [record.update(*map(float, row), *numbers[:count].tolist()) for row in given]
+    ).reshape(size, -1)
     after, flat = w.copy(), state.ravel().copy()
     update(after, g, flat, 0, size, numbers, sums)
     yield Pair("weights", after, plain[:, 0])

@@ -1,4 +1,6 @@
-"""What works on whole layers and steps: the matrix products, and single steps of small linear nets, beside the same written in NumPy."""
+"""What works on whole layers and steps: the matrix products, and single steps of small linear
+nets, beside the same written in NumPy.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +25,51 @@ from dlprobe.record.scalars import BATCH_LOSS
 
 PRODUCTS = ("product", "product_with_transposed", "transposed_product")
 SAMPLES, SIZES, RATE, L2, ALPHA = 9, (4, 5, 3), 0.05, 0.1, 0.4
-SHIFT, SCALE, FILL = np.array([0.5, -1.0, 0.25, 2.0]), np.array([2.0, 0.5, 0.0, 1.0]), 0.75  # of images of 2 × 2 pixels
+SHIFT, SCALE, FILL = (
+    np.array([0.5, -1.0, 0.25, 2.0]),
+    np.array([2.0, 0.5, 0.0, 1.0]),
+    0.75,
+)  # of images of 2 × 2 pixels
 IMAGE = augmentation.image_numbers(1, 2, FILL, SHIFT, SCALE)
 
 
 def checks(dtype: str) -> Iterator[Check]:
-    """The products of nets and of fleets, then a step of a plain net, of one with a penalty, of one that shifts and mixes samples and of a fleet."""
-    yield Check("pass", "products", dtype, partial(_products_of_nets, dtype), partial(_products, dtype))
+    """The products of nets and of fleets, then a step of a plain net, of one with a penalty, of
+    one that shifts and mixes samples and of a fleet.
+    """
+    yield Check(
+        "pass", "products", dtype, partial(_products_of_nets, dtype), partial(_products, dtype)
+    )
     yield Check("pass", "step", dtype, partial(_passes, dtype), partial(_step, dtype))
-    yield Check("pass", "step with a penalty", dtype, partial(_finish, dtype), partial(_step, dtype, regulation=Regulation(l2=L2)))
-    yield Check("pass", "step with shift and mixup", dtype, partial(_gather_augmented, dtype), partial(_step, dtype, augmented=True))
+    yield Check(
+        "pass",
+        "step with a penalty",
+        dtype,
+        partial(_finish, dtype),
+        partial(_step, dtype, regulation=Regulation(l2=L2)),
+    )
+    yield Check(
+        "pass",
+        "step with shift and mixup",
+        dtype,
+        partial(_gather_augmented, dtype),
+        partial(_step, dtype, augmented=True),
+    )
     if AVAILABLE:
-        yield Check("pass", "products of a fleet", dtype, partial(_products_of_fleet, dtype), partial(_fleet_products, dtype))
-        yield Check("pass", "step of a fleet", dtype, partial(_passes_of_fleet, dtype), partial(_fleet_step, dtype))
+        yield Check(
+            "pass",
+            "products of a fleet",
+            dtype,
+            partial(_products_of_fleet, dtype),
+            partial(_fleet_products, dtype),
+        )
+        yield Check(
+            "pass",
+            "step of a fleet",
+            dtype,
+            partial(_passes_of_fleet, dtype),
+            partial(_fleet_step, dtype),
+        )
 
 
 def _named(kernels: tuple[Kernel, ...], names: tuple[str, ...]) -> tuple[Kernel, ...]:
@@ -48,7 +82,11 @@ def _products_of_nets(dtype: str) -> tuple[Kernel, ...]:
 
 
 def _passes(dtype: str) -> tuple[Any, ...]:
-    return *linking.compiled_passes(dtype), linking.compiled_run(dtype), linking.compiled_evaluate(dtype)
+    return (
+        *linking.compiled_passes(dtype),
+        linking.compiled_run(dtype),
+        linking.compiled_evaluate(dtype),
+    )
 
 
 def _finish(dtype: str) -> tuple[Kernel]:
@@ -67,12 +105,19 @@ def _products_of_fleet(dtype: str) -> tuple[Kernel, ...]:
     return _named(_passes_of_fleet(dtype), PRODUCTS)
 
 
-# --- products ------------------------------------------------------------------------------------------------------------------------------------------------
+# --- products
+# --------------------------------------------------------------------------------------------------
 
 
-def _operands(rows: int, inputs: int, outputs: int, dtype: str, phase: float = 0.0) -> tuple[Array, Array, Array]:
+def _operands(
+    rows: int, inputs: int, outputs: int, dtype: str, phase: float = 0.0
+) -> tuple[Array, Array, Array]:
     """x (rows, inputs), w (inputs, outputs) and d (rows, outputs)."""
-    return block(rows, inputs, dtype, phase), block(inputs, outputs, dtype, phase + 0.5), block(rows, outputs, dtype, phase + 1.0)
+    return (
+        block(rows, inputs, dtype, phase),
+        block(inputs, outputs, dtype, phase + 0.5),
+        block(rows, outputs, dtype, phase + 1.0),
+    )
 
 
 def _in_numpy(x: Array, w: Array, d: Array) -> tuple[Array, Array, Array]:
@@ -82,11 +127,15 @@ def _in_numpy(x: Array, w: Array, d: Array) -> tuple[Array, Array, Array]:
 
 
 def _products(dtype: str) -> Iterator[Pair]:
-    """Few rows go to BLAS, more of them to tiles; the last shape is large enough for tiles in all three."""
+    """Few rows go to BLAS, more of them to tiles; the last shape is large enough for tiles in
+    all three.
+    """
     for shape in ((3, 7, 5), (9, 7, 5), (128, 96, 100)):
         x, w, d = _operands(*shape, dtype)
         found = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
-        for kernel, operands, out in zip(_products_of_nets(dtype), ((x, w), (d, w), (x, d)), found, strict=True):
+        for kernel, operands, out in zip(
+            _products_of_nets(dtype), ((x, w), (d, w), (x, d)), found, strict=True
+        ):
             kernel(*operands, out)
         yield from map(Pair, PRODUCTS, found, _in_numpy(x, w, d))
 
@@ -94,15 +143,21 @@ def _products(dtype: str) -> Iterator[Pair]:
 def _fleet_products(dtype: str) -> Iterator[Pair]:
     count = fleet.lanes_of(dtype)
     nets = [_operands(9, 7, 5, dtype, float(lane)) for lane in range(count)]
-    x, w, d = (np.ascontiguousarray(np.stack(each, axis=2)).reshape(len(each[0]), -1) for each in zip(*nets, strict=True))
+    x, w, d = (
+        np.ascontiguousarray(np.stack(each, axis=2)).reshape(len(each[0]), -1)
+        for each in zip(*nets, strict=True)
+    )
     found = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
-    for kernel, operands, out in zip(_products_of_fleet(dtype), ((x, w), (d, w), (x, d)), found, strict=True):
+    for kernel, operands, out in zip(
+        _products_of_fleet(dtype), ((x, w), (d, w), (x, d)), found, strict=True
+    ):
         kernel(*operands, out)
     for lane, net in enumerate(nets):
         yield from map(Pair, PRODUCTS, (out[:, lane::count] for out in found), _in_numpy(*net))
 
 
-# --- steps ---------------------------------------------------------------------------------------------------------------------------------------------------
+# --- steps
+# --------------------------------------------------------------------------------------------------
 
 
 def _layers() -> list[LayerSpec]:
@@ -116,8 +171,22 @@ def _data(dtype: str, phase: float = 0.0) -> tuple[Array, Array]:
 
 def _network(dtype: str, regulation: Regulation, augmented: bool) -> Network:
     """A linear net whose batch is all samples, its parameters none of the initializer's."""
-    sgd, mixup, image = spec_of("optimizer", "sgd"), ALPHA if augmented else 0.0, IMAGE if augmented else ()
-    net = Network(_layers(), spec_of("loss", "mse"), sgd, batch=SAMPLES, seed=SEED, dtype=dtype, regulation=regulation, mixup=mixup, image=image)
+    sgd, mixup, image = (
+        spec_of("optimizer", "sgd"),
+        ALPHA if augmented else 0.0,
+        IMAGE if augmented else (),
+    )
+    net = Network(
+        _layers(),
+        spec_of("loss", "mse"),
+        sgd,
+        batch=SAMPLES,
+        seed=SEED,
+        dtype=dtype,
+        regulation=regulation,
+        mixup=mixup,
+        image=image,
+    )
     net.parameters[:] = _parameters(len(net.parameters), dtype)
     return net
 
@@ -137,10 +206,17 @@ class Plain(NamedTuple):
 
 
 def plain_step(parameters: Array, x: Array, y: Array, l2: float = 0.0) -> Plain:
-    """parameters (P,): W and bias of each layer. The loss of a sample is Σ (p − y)², that of the batch the mean."""
+    """parameters (P,): W and bias of each layer. The loss of a sample is Σ (p − y)², that of
+    the batch the mean.
+    """
     rest, matrices = wide(parameters), []
     for inputs, units in pairwise(SIZES):
-        matrices.append((rest[: inputs * units].reshape(inputs, units), rest[inputs * units : (inputs + 1) * units]))
+        matrices.append(
+            (
+                rest[: inputs * units].reshape(inputs, units),
+                rest[inputs * units : (inputs + 1) * units],
+            )
+        )
         rest = rest[(inputs + 1) * units :]
     a = [wide(x)]
     for w, b in matrices:
@@ -150,9 +226,16 @@ def plain_step(parameters: Array, x: Array, y: Array, l2: float = 0.0) -> Plain:
     for (w, b), given in zip(reversed(matrices), reversed(a[:-1]), strict=True):
         d = deltas[0]
         gradients.insert(0, given.T @ d)
-        after.insert(0, np.concatenate([(w - RATE * (gradients[0] + 2 * l2 * w)).ravel(), b - RATE * d.sum(axis=0)]))
+        after.insert(
+            0,
+            np.concatenate(
+                [(w - RATE * (gradients[0] + 2 * l2 * w)).ravel(), b - RATE * d.sum(axis=0)]
+            ),
+        )
         deltas.insert(0, d @ w.T)
-    return Plain(float(np.sum(error**2)) / len(x), a[1:], deltas[1:], gradients, np.concatenate(after))
+    return Plain(
+        float(np.sum(error**2)) / len(x), a[1:], deltas[1:], gradients, np.concatenate(after)
+    )
 
 
 def _augmented(x: Array, y: Array) -> tuple[Array, Array]:
@@ -161,9 +244,15 @@ def _augmented(x: Array, y: Array) -> tuple[Array, Array]:
     with np.errstate(over="ignore"):
         augmentation.partners(partner, np.uint64(SEED), np.uint64(0))
         key = stream(np.uint64(SEED), np.uint64(SHIFTS), np.uint64(0))
-        moves = [(int(augmentation.moved(1, key, 2 * i)), int(augmentation.moved(1, key, 2 * i + 1))) for i in range(SAMPLES)]
+        moves = [
+            (int(augmentation.moved(1, key, 2 * i)), int(augmentation.moved(1, key, 2 * i + 1)))
+            for i in range(SAMPLES)
+        ]
     (share,) = augmentation.mixing_shares(ALPHA, SEED, 0, 1)
-    x, y = np.array([_moved(row, *by) for row, by in zip(wide(x)[order], moves, strict=True)]), wide(y)[order]
+    x, y = (
+        np.array([_moved(row, *by) for row, by in zip(wide(x)[order], moves, strict=True)]),
+        wide(y)[order],
+    )
     return share * x + (1 - share) * x[partner], share * y + (1 - share) * y[partner]
 
 
@@ -176,7 +265,9 @@ def _moved(row: Array, down: int, right: int) -> Array:
 
 def _step(dtype: str, regulation: Regulation = NOTHING, augmented: bool = False) -> Iterator[Pair]:
     net, (x, y) = _network(dtype, regulation, augmented), _data(dtype)
-    plain = plain_step(net.parameters, *(_augmented(x, y) if augmented else (x, y)), l2=regulation.l2)
+    plain = plain_step(
+        net.parameters, *(_augmented(x, y) if augmented else (x, y)), l2=regulation.l2
+    )
     result = net.train(x, y, 0, np.array([RATE]))
     yield Pair("loss", result.scalars[0, BATCH_LOSS], wide(plain.loss))
     yield Pair("parameters after the step", net.parameters, plain.after)
@@ -199,11 +290,20 @@ def _statistics(plain: Plain) -> dict[str, list[float]]:
 
 def _fleet_step(dtype: str) -> Iterator[Pair]:
     seeds, sgd = list(range(fleet.lanes_of(dtype))), spec_of("optimizer", "sgd")
-    nets = fleet.Fleet(_layers(), spec_of("loss", "mse"), sgd, batch=SAMPLES, seeds=seeds, dtype=dtype)
+    nets = fleet.Fleet(
+        _layers(), spec_of("loss", "mse"), sgd, batch=SAMPLES, seeds=seeds, dtype=dtype
+    )
     count = sum((inputs + 1) * units for inputs, units in pairwise(SIZES))
-    starts, data = [_parameters(count, dtype, float(seed)) for seed in seeds], [_data(dtype, 0.1 * seed) for seed in seeds]
+    starts, data = (
+        [_parameters(count, dtype, float(seed)) for seed in seeds],
+        [_data(dtype, 0.1 * seed) for seed in seeds],
+    )
     nets.load(starts)
     x, y = (np.stack(part, axis=2) for part in zip(*data, strict=True))
     nets.advance(x, y, 0, np.array([RATE]))
     for seed in seeds:
-        yield Pair("parameters after the step", nets.trained_in(seed).parameters, plain_step(starts[seed], *data[seed]).after)
+        yield Pair(
+            "parameters after the step",
+            nets.trained_in(seed).parameters,
+            plain_step(starts[seed], *data[seed]).after,
+        )

@@ -29,7 +29,10 @@ register(
         largest_slope=lambda: 1.0,
         output_range=lambda: (0.0, math.inf),
         other_slope=lambda: 0.0,
-        source="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines; He et al. 2015 for its initialization",
+        source=(
+            "Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines; He "
+            "et al. 2015 for its initialization"
+        ),
         gain=lambda: math.sqrt(2.0),
         kinks=lambda *_: (0.0,),
         initializer="he_normal",
@@ -60,13 +63,19 @@ register(
         largest_slope=lambda slope: max(1.0, abs(slope)),
         output_range=lambda slope: (-math.inf if slope > 0 else 0.0, math.inf),
         other_slope=lambda slope: slope,
-        source="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models",
+        source=(
+            "Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network "
+            "acoustic models"
+        ),
         gain=lambda slope: math.sqrt(2.0 / (1.0 + slope * slope)),
         kinks=lambda *_: (0.0,),
         initializer="he_normal",
         parameters=(Parameter("slope", 0.01, "slope for negative preactivations"),),
         use="Where ReLU units die.",
-        traps="Frameworks differ in the default slope: .01 in PyTorch, .3 in Keras 2, .2 in many papers.",
+        traps=(
+            "Frameworks differ in the default slope: .01 in PyTorch, .3 in Keras 2, .2 in "
+            "many papers."
+        ),
     ),
 )
 
@@ -96,7 +105,10 @@ register(
         kinks=lambda: (0.0, 6.0),
         initializer="he_normal",
         use="Nets that are to run in low-precision arithmetic: the bound keeps numbers small.",
-        traps="Flat at both ends: units that are pushed above 6 on all data are as dead as those below 0.",
+        traps=(
+            "Flat at both ends: units that are pushed above 6 on all data are as dead as those "
+            "below 0."
+        ),
     ),
 )
 
@@ -121,12 +133,19 @@ register(
         largest_slope=lambda *_: 1.0,
         output_range=lambda threshold, value: (min(threshold, value), math.inf),
         other_slope=lambda *_: 0.0,
-        source="Konda, Memisevic & Krueger 2015, Zero-bias autoencoders and the benefits of co-adapting features",
+        source=(
+            "Konda, Memisevic & Krueger 2015, Zero-bias autoencoders and the benefits of "
+            "co-adapting features"
+        ),
         kinks=lambda threshold, value: (threshold,),
         initializer="he_normal",
-        parameters=(Parameter("threshold", 1.0, "where the identity begins"), Parameter("value", 0.0, "a below the threshold")),
+        parameters=(
+            Parameter("threshold", 1.0, "where the identity begins"),
+            Parameter("value", 0.0, "a below the threshold"),
+        ),
         use="Sparse codes without bias parameters.",
-        traps="The value jumps at the threshold, and the gradient does not see the jump: a step that moves a unit across it changes the loss in a way that no "
+        traps="The value jumps at the threshold, and the gradient does not see the jump: a step "
+        "that moves a unit across it changes the loss in a way that no "
         "gradient announced.",
     ),
 )

@@ -25,9 +25,13 @@ register(
         slope=sigmoid_slope,
         largest_slope=lambda: 0.25,
         output_range=lambda: (0.0, 1.0),
-        source="Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
+        source=(
+            "Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors"
+        ),
         use="Output units that are probabilities.",
-        traps="Each hidden layer multiplies the error signal by at most 1/4 of the weights' factor: deep stacks vanish with Glorot weights, "
+        traps="Each hidden layer multiplies the error signal by at most 1/4 of the weights' "
+        "factor: "
+        "deep stacks vanish with Glorot weights, "
         "and explode with N(0, 1) weights once the width passes about 100.",
     ),
 )
@@ -48,10 +52,15 @@ register(
         slope=tanh_slope,
         largest_slope=lambda: 1.0,
         output_range=lambda: (-1.0, 1.0),
-        source="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks",
+        source=(
+            "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward "
+            "neural networks"
+        ),
         gain=lambda: 5.0 / 3.0,
         use="Zero-centred bounded units with Glorot weights: the edge of chaos at σ_w = 1.",
-        traps="The gain 5/3 is for keeping the activation's variance; the gradient then grows slowly.",
+        traps=(
+            "The gain 5/3 is for keeping the activation's variance; the gradient then grows slowly."
+        ),
     ),
 )
 
@@ -104,7 +113,10 @@ register(
         output_range=lambda: (-1.0, 1.0),
         source="Williams 1997, Computing with infinite networks",
         use="Theory: a sigmoid whose averages over normal preactivations have closed forms.",
-        traps="Its slope at 0 is 1.128 and falls off faster than that of tanh: saturated units recover even more slowly.",
+        traps=(
+            "Its slope at 0 is 1.128 and falls off faster than that of tanh: saturated units "
+            "recover even more slowly."
+        ),
     ),
 )
 
@@ -128,10 +140,16 @@ register(
         slope=hard_sigmoid_slope,
         largest_slope=lambda: 1.0 / 6.0,
         output_range=lambda: (0.0, 1.0),
-        source="Courbariaux, Bengio & David 2015, BinaryConnect; in the form of Howard et al. 2019, MobileNetV3",
+        source=(
+            "Courbariaux, Bengio & David 2015, BinaryConnect; in the form of Howard et al. 2019, "
+            "MobileNetV3"
+        ),
         kinks=lambda: (-3.0, 3.0),
         use="Gates on hardware without an exponential.",
-        traps="Exactly flat outside ±3: no gradient at all. Keras before version 3 had slope 1/5 and ends at ±2.5.",
+        traps=(
+            "Exactly flat outside ±3: no gradient at all. Keras before version 3 had slope 1/5 "
+            "and ends at ±2.5."
+        ),
     ),
 )
 
@@ -160,6 +178,9 @@ register(
         source="Collobert 2004, Large scale machine learning",
         kinks=lambda: (-1.0, 1.0),
         use="Bounded units that cost no exponential.",
-        traps="Exactly flat outside ±1: a unit that is saturated on all data gets no gradient, as a dead ReLU.",
+        traps=(
+            "Exactly flat outside ±1: a unit that is saturated on all data gets no gradient, as a "
+            "dead ReLU."
+        ),
     ),
 )

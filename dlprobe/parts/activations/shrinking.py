@@ -32,13 +32,18 @@ register(
         kinks=lambda threshold: (-threshold, threshold),
         parameters=(THRESHOLD,),
         use="Sparse codes whose large entries are not to be biased.",
-        traps="The value jumps at ± threshold, unseen by the gradient. With small initial weights a layer can start inside the gap: no gradient.",
+        traps=(
+            "The value jumps at ± threshold, unseen by the gradient. With small initial weights a "
+            "layer can start inside the gap: no gradient."
+        ),
     ),
 )
 
 
 def soft_shrink(z: float, threshold: float) -> float:
-    return z - threshold if z > threshold else (z + threshold if z < -threshold else z * like(z, 0.0))
+    return (
+        z - threshold if z > threshold else (z + threshold if z < -threshold else z * like(z, 0.0))
+    )
 
 
 def soft_shrink_slope(z: float, a: float, threshold: float) -> float:
@@ -60,7 +65,10 @@ register(
         kinks=lambda threshold: (-threshold, threshold),
         parameters=(THRESHOLD,),
         use="Sparse coding by unrolled iterations (ISTA), denoising.",
-        traps="Large preactivations are biased by the threshold. With small initial weights a layer can start inside the gap: no gradient.",
+        traps=(
+            "Large preactivations are biased by the threshold. With small initial weights a layer "
+            "can start inside the gap: no gradient."
+        ),
     ),
 )
 
@@ -86,6 +94,9 @@ register(
         largest_slope=lambda: 1.0,
         source="as in PyTorch and Keras; no paper is known",
         use="Where small signals are noise and the slope is to be continuous.",
-        traps="Slope 0 at 0: near the origin a ≈ z³/3, so with ordinary weights signal and gradient vanish within a few layers.",
+        traps=(
+            "Slope 0 at 0: near the origin a ≈ z³/3, so with ordinary weights signal and gradient "
+            "vanish within a few layers."
+        ),
     ),
 )

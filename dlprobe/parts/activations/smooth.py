@@ -62,14 +62,22 @@ def gelu_by_erf_slope(z: float) -> float:
 
 
 def gelu_by_tanh(z: float) -> float:
-    return like(z, 0.5) * z * (like(z, 1.0) + tanh(like(z, SQRT_2_OVER_PI) * (z + like(z, CUBIC) * z * z * z)))
+    return (
+        like(z, 0.5)
+        * z
+        * (like(z, 1.0) + tanh(like(z, SQRT_2_OVER_PI) * (z + like(z, CUBIC) * z * z * z)))
+    )
 
 
 def gelu_by_tanh_slope(z: float) -> float:
     t = tanh(like(z, SQRT_2_OVER_PI) * (z + like(z, CUBIC) * z * z * z))
     # far out 1 − t² is 0 and z² may be infinite: their product is 0
     inner = like(z, SQRT_2_OVER_PI) * (like(z, 1.0) + like(z, 3.0 * CUBIC) * z * z)
-    bend = like(z, 0.5) * z * (like(z, 1.0) - t * t) * inner if abs(z) < like(z, 20.0) else like(z, 0.0) * z
+    bend = (
+        like(z, 0.5) * z * (like(z, 1.0) - t * t) * inner
+        if abs(z) < like(z, 20.0)
+        else like(z, 0.0) * z
+    )
     return like(z, 0.5) * (like(z, 1.0) + t) + bend
 
 
@@ -83,13 +91,17 @@ register(
         value=gelu,
         slope=gelu_slope,
         largest_slope=lambda approximate: 1.1289930686587718 if approximate else 1.1289041451851548,
-        output_range=lambda approximate: (-0.17004075057125410 if approximate else -0.16997120747990365, math.inf),
+        output_range=lambda approximate: (
+            -0.17004075057125410 if approximate else -0.16997120747990365,
+            math.inf,
+        ),
         source="Hendrycks & Gimpel 2016, Gaussian error linear units",
         gain=lambda approximate: math.sqrt(2.0),
         initializer="he_normal",
         parameters=(Parameter("approximate", False, "the tanh form"),),
         use="A smooth ReLU; the usual choice of transformers.",
-        traps="With He weights signal and gradient drift to zero slowly with depth. The two forms differ by up to 5e-4: a net trained with one is not quite "
+        traps="With He weights signal and gradient drift to zero slowly with depth. The two forms "
+        "differ by up to 5e-4: a net trained with one is not quite "
         "the same with the other.",
     ),
 )
@@ -166,7 +178,11 @@ def squareplus(z: float, b: float) -> float:
 
 
 def squareplus_slope(z: float, a: float, b: float) -> float:
-    return like(z, 0.5) * (like(z, 1.0) + z / hypotenuse(z, b)) if z >= like(z, 0.0) else a / hypotenuse(z, b)
+    return (
+        like(z, 0.5) * (like(z, 1.0) + z / hypotenuse(z, b))
+        if z >= like(z, 0.0)
+        else a / hypotenuse(z, b)
+    )
 
 
 def hypotenuse(z: float, b: float) -> float:
@@ -190,9 +206,16 @@ register(
         output_range=lambda b: (0.0, math.inf),
         source="Barron 2021, Squareplus: a softplus-like algebraic rectifier",
         initializer="he_normal",
-        parameters=(Parameter("b", 4.0, "how round the bend is; 4 as softplus near 0", low=0.0, open_low=True),),
+        parameters=(
+            Parameter(
+                "b", 4.0, "how round the bend is; 4 as softplus near 0", low=0.0, open_low=True
+            ),
+        ),
         use="Positive outputs without the cost of an exponential.",
-        traps="Its mean is far from zero, which slows hidden layers; it falls like b/(4|z|), so it is never quite off.",
+        traps=(
+            "Its mean is far from zero, which slows hidden layers; it falls like b/(4|z|), so it "
+            "is never quite off."
+        ),
     ),
 )
 
@@ -220,7 +243,10 @@ register(
         slope=sparse_plus_slope,
         largest_slope=lambda: 1.0,
         output_range=lambda: (0.0, math.inf),
-        source="the antiderivative of the two-class sparsemax, Martins & Astudillo 2016; as in Keras and JAX",
+        source=(
+            "the antiderivative of the two-class sparsemax, Martins & Astudillo 2016; as in "
+            "Keras and JAX"
+        ),
         kinks=lambda: (-1.0, 1.0),
         initializer="he_normal",
         use="A ReLU with a continuous slope that can still be exactly 0.",
@@ -258,7 +284,10 @@ register(
         kinks=lambda: (-3.0, 3.0),
         initializer="he_normal",
         use="SiLU on hardware without an exponential.",
-        traps="The slope jumps from 0 to −1/2 at −3 and from 3/2 to 1 at 3; units below −3 on all data are dead.",
+        traps=(
+            "The slope jumps from 0 to −1/2 at −3 and from 3/2 to 1 at 3; units below −3 on all "
+            "data are dead."
+        ),
     ),
 )
 
@@ -284,6 +313,9 @@ register(
         output_range=lambda: (-math.inf, 0.0),
         source="none needed: the logarithm of the logistic function",
         use="Log-probabilities of independent outputs.",
-        traps="It is never positive. cross_entropy losses here take probabilities, not their logarithms: use sigmoid with binary_cross_entropy.",
+        traps=(
+            "It is never positive. cross_entropy losses here take probabilities, not their "
+            "logarithms: use sigmoid with binary_cross_entropy."
+        ),
     ),
 )

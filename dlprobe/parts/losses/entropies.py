@@ -31,7 +31,9 @@ def cross_entropy_slope(p: float, y: float) -> float:
 
 
 def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
-    """ln Σ e^z − z_y without the clipping that probabilities need; dℓ/dz = a Σy − y. The largest softmax value is 1/Σ e^(z − max z)."""
+    """ln Σ e^z − z_y without the clipping that probabilities need; dℓ/dz = a Σy − y. The
+    largest softmax value is 1/Σ e^(z − max z).
+    """
     largest = z[0]
     probability = a[0]
     for j in range(1, len(z)):
@@ -80,7 +82,15 @@ register(
     "loss",
     ElementwiseLoss(
         name="cross_entropy",
-        also_called=("categorical_crossentropy", "sparse_categorical_crossentropy", "softmax_cross_entropy", "crossentropy", "nll", "nll_loss", "log_loss"),
+        also_called=(
+            "categorical_crossentropy",
+            "sparse_categorical_crossentropy",
+            "softmax_cross_entropy",
+            "crossentropy",
+            "nll",
+            "nll_loss",
+            "log_loss",
+        ),
         summary="cross-entropy of class probabilities, in nats",
         formula="ℓ = −Σ_k y_k ln p_k, p clipped to [1e-7, 1]",
         value=cross_entropy,
@@ -95,7 +105,10 @@ register(
         fused_row=softmax_cross_entropy_row,
         fused_columns=softmax_cross_entropy_columns,
         use="Classification.",
-        traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is softmax followed by this loss.",
+        traps=(
+            "It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
+            "softmax followed by this loss."
+        ),
     ),
 )
 
@@ -119,7 +132,9 @@ register(
     ElementwiseLoss(
         name="kl",
         also_called=("kl_div", "kl_divergence", "kullback_leibler"),
-        summary="Kullback-Leibler divergence of the predicted from the target distribution, in nats",
+        summary=(
+            "Kullback-Leibler divergence of the predicted from the target distribution, in nats"
+        ),
         formula="ℓ = Σ_k y_k ln(y_k/p_k), 0 where y_k = 0, p clipped to [1e-7, 1]",
         value=kl,
         slope=cross_entropy_slope,
@@ -132,7 +147,10 @@ register(
         of_shares=entropy,
         fused_row=softmax_kl_row,
         use="Targets that are distributions; its smallest value is 0.",
-        traps="With one class per sample it is cross_entropy; with smoothed labels it is cross_entropy minus a constant, so it trains alike.",
+        traps=(
+            "With one class per sample it is cross_entropy; with smoothed labels it is "
+            "cross_entropy minus a constant, so it trains alike."
+        ),
     ),
 )
 

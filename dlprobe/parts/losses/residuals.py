@@ -30,7 +30,10 @@ register(
         source="Legendre 1805; Gauss 1809",
         parameters=(REDUCTION,),
         use="Regression.",
-        traps="Summed over the outputs of a sample; Keras and PyTorch divide by their number: reduction=mean. With one output all agree.",
+        traps=(
+            "Summed over the outputs of a sample; Keras and PyTorch divide by their number: "
+            "reduction=mean. With one output all agree."
+        ),
     ),
 )
 
@@ -59,14 +62,21 @@ register(
         source="Laplace 1774",
         parameters=(REDUCTION,),
         use="Regression with outliers.",
-        traps="Its gradient has the same size near and far from the target: the last digits need a falling rate.",
+        traps=(
+            "Its gradient has the same size near and far from the target: the last digits need a "
+            "falling rate."
+        ),
     ),
 )
 
 
 def huber(p: float, y: float, delta: float) -> float:
     distance = abs(p - y)
-    return like(p, 0.5) * distance * distance if distance <= delta else delta * (distance - like(p, 0.5) * delta)
+    return (
+        like(p, 0.5) * distance * distance
+        if distance <= delta
+        else delta * (distance - like(p, 0.5) * delta)
+    )
 
 
 def huber_slope(p: float, y: float, delta: float) -> float:
@@ -85,8 +95,16 @@ register(
         output_activation="linear",
         tasks=("regression", "classification"),
         source="Huber 1964, Robust estimation of a location parameter",
-        parameters=(Parameter("delta", 1.0, "error up to which the loss is squared", low=0.0, open_low=True), REDUCTION),
+        parameters=(
+            Parameter(
+                "delta", 1.0, "error up to which the loss is squared", low=0.0, open_low=True
+            ),
+            REDUCTION,
+        ),
         use="Regression with outliers that mae handles, with mse's smooth bottom.",
-        traps="δ has the unit of the targets as they are trained (standardized by default): choose δ near the error of good samples.",
+        traps=(
+            "δ has the unit of the targets as they are trained (standardized by default): choose "
+            "δ near the error of good samples."
+        ),
     ),
 )

@@ -1,8 +1,9 @@
 """Optimizers: one record each.
 
-`update(w, g, *state, *coefficients)` maps one parameter, its gradient and its state to (w, *state) after the step: a scalar function that the engine fuses with
-the statistics of gradient, weight and update. `coefficients(step, rate, *parameters, *running)` is worked out once per step and returns the coefficients and,
-behind them, the running numbers for the next step; step counts from 1.
+`update(w, g, *state, *coefficients)` maps one parameter, its gradient and its state to (w, *state)
+after the step: a scalar function that the engine fuses with the statistics of gradient, weight and
+update. `coefficients(step, rate, *parameters, *running)` is worked out once per step and returns
+the coefficients and, behind them, the running numbers for the next step; step counts from 1.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from dlprobe.registry import Parameter
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What is known of an optimizer. `states` counts the numbers it keeps per parameter, `rate` is the usual learning rate.
+    """What is known of an optimizer. `states` counts the numbers it keeps per parameter, `rate` is
+    the usual learning rate.
 
-    `initial(*parameters)` are the states before the first step, all 0 without it; `running` the starting values of the few numbers it keeps per run.
-    `momentum` names the parameter that a schedule may cycle. `effective(step, rate, state, *parameters)` is η/(√s + ε) of each weight, (size,) from the
-    state (states, size), of an optimizer that scales the gradient by what it remembers of its size.
+    `initial(*parameters)` are the states before the first step, all 0 without it; `running` the
+    starting values of the few numbers it keeps per run. `momentum` names the parameter that a
+    schedule may cycle. `effective(step, rate, state, *parameters)` is η/(√s + ε) of each weight,
+    (size,) from the state (states, size), of an optimizer that scales the gradient by what it
+    remembers of its size.
     """
 
     name: str
@@ -47,9 +51,16 @@ def share(name: str, default: float, help: str) -> Parameter:
 
 def weight_decay(default: float = 0.0) -> Parameter:
     """Decoupled weight decay."""
-    return Parameter("weight_decay", default, "λ, decoupled weight decay: θ ← (1 − ηλ)θ before the step, of all parameters", low=0.0)
+    return Parameter(
+        "weight_decay",
+        default,
+        "λ, decoupled weight decay: θ ← (1 − ηλ)θ before the step, of all parameters",
+        low=0.0,
+    )
 
 
 EPSILON = Parameter("epsilon", 1e-8, "ε, added to the root of the second moment", low=0.0)
-BIAS_CORRECTION = Parameter("bias_correction", True, "divide the moments by 1 − β^t, as they start from 0")
+BIAS_CORRECTION = Parameter(
+    "bias_correction", True, "divide the moments by 1 − β^t, as they start from 0"
+)
 KERAS_EPSILON = Parameter("keras_epsilon", False, "ε where Keras puts it, see traps")

@@ -9,17 +9,23 @@ from dlprobe.parts.scalar import like, sqrt
 from dlprobe.registry import Parameter, register
 
 
-def adagrad_update(w: float, g: float, s: float, rate: float, inside: float, outside: float) -> tuple[float, float]:
+def adagrad_update(
+    w: float, g: float, s: float, rate: float, inside: float, outside: float
+) -> tuple[float, float]:
     s = s + g * g
     return (w - rate * g / (sqrt(s + inside) + outside), s)
 
 
-def adagrad_coefficients(step: float, rate: float, lr_decay: float, start: float, epsilon: float, keras_epsilon: float) -> tuple[float, ...]:
+def adagrad_coefficients(
+    step: float, rate: float, lr_decay: float, start: float, epsilon: float, keras_epsilon: float
+) -> tuple[float, ...]:
     inside = epsilon if keras_epsilon else 0.0
     return (rate / (1.0 + (step - 1.0) * lr_decay), inside, epsilon - inside)
 
 
-def adagrad_initial(lr_decay: float, start: float, epsilon: float, keras_epsilon: float) -> tuple[float, ...]:
+def adagrad_initial(
+    lr_decay: float, start: float, epsilon: float, keras_epsilon: float
+) -> tuple[float, ...]:
     return (start,)
 
 
@@ -41,31 +47,57 @@ register(
         source="Duchi, Hazan & Singer 2011, as PyTorch",
         parameters=(
             Parameter("lr_decay", 0.0, "decay of the rate per step", low=0.0),
-            Parameter("initial_accumulator_value", 0.0, "s before the first step (Keras: 0.1)", low=0.0),
+            Parameter(
+                "initial_accumulator_value", 0.0, "s before the first step (Keras: 0.1)", low=0.0
+            ),
             Parameter("epsilon", 1e-10, "ε, added to the root (Keras: 1e-7)", low=0.0),
             KERAS_EPSILON,
         ),
         initial=adagrad_initial,
         effective=adagrad_effective,
         use="Rare features with large steps; convex problems.",
-        traps="The rate only falls: deep nets stop early. Keras divides by √(s + ε), which keras_epsilon gives, and starts from s = 0.1.",
+        traps=(
+            "The rate only falls: deep nets stop early. Keras divides by √(s + ε), which "
+            "keras_epsilon gives, and starts from s = 0.1."
+        ),
     ),
 )
 
 
 def rmsprop_update(
-    w: float, g: float, s: float, m: float, v: float, rate: float, alpha: float, take: float, momentum: float, centre: float, inside: float, outside: float
+    w: float,
+    g: float,
+    s: float,
+    m: float,
+    v: float,
+    rate: float,
+    alpha: float,
+    take: float,
+    momentum: float,
+    centre: float,
+    inside: float,
+    outside: float,
 ) -> tuple[float, float, float, float]:
     s = alpha * s + take * g * g
     m = m + take * (g - m)
     spread = s - centre * m * m
     zero = like(s, 0.0)
-    spread = zero if spread < zero else spread  # rounding makes the variance of a constant gradient negative
+    spread = (
+        zero if spread < zero else spread
+    )  # rounding makes the variance of a constant gradient negative
     v = momentum * v + g / (sqrt(spread + inside) + outside)
     return (w - rate * v, s, m, v)
 
 
-def rmsprop_coefficients(step: float, rate: float, alpha: float, momentum: float, epsilon: float, centered: float, keras_epsilon: float) -> tuple[float, ...]:
+def rmsprop_coefficients(
+    step: float,
+    rate: float,
+    alpha: float,
+    momentum: float,
+    epsilon: float,
+    centered: float,
+    keras_epsilon: float,
+) -> tuple[float, ...]:
     inside = epsilon if keras_epsilon else 0.0
     return (rate, alpha, 1.0 - alpha, momentum, 1.0 if centered else 0.0, inside, epsilon - inside)
 
@@ -80,22 +112,35 @@ register(
     Optimizer(
         name="rmsprop",
         summary="the gradient over the root of the moving average of its square",
-        formula="s ← αs + (1 − α)g², v ← μv + g/(√s + ε), θ ← θ − ηv; centered: √(s − m²), m ← αm + (1 − α)g",
+        formula=(
+            "s ← αs + (1 − α)g², v ← μv + g/(√s + ε), θ ← θ − ηv; centered: √(s − m²), m ← αm + "
+            "(1 − α)g"
+        ),
         update=rmsprop_update,
         coefficients=rmsprop_coefficients,
         states=3,
         rate=0.01,
-        source="Tieleman & Hinton 2012 (lecture 6e), centered Graves 2013; as PyTorch (α = .99; the lecture's and Keras's is .9)",
+        source=(
+            "Tieleman & Hinton 2012 (lecture 6e), centered Graves 2013; as PyTorch (α = .99; the "
+            "lecture's and Keras's is .9)"
+        ),
         parameters=(
             share("alpha", 0.99, "α, decay of the mean square"),
             share("momentum", 0.0, "μ"),
             EPSILON,
-            Parameter("centered", False, "divide by the standard deviation of the gradient in place of its root mean square"),
+            Parameter(
+                "centered",
+                False,
+                "divide by the standard deviation of the gradient in place of its root mean square",
+            ),
             KERAS_EPSILON,
         ),
         momentum="momentum",
         effective=rmsprop_effective,
         use="Gradients of very different sizes; loss surfaces that change while training.",
-        traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras divides by √(s + ε), which keras_epsilon gives.",
+        traps=(
+            "No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
+            "divides by √(s + ε), which keras_epsilon gives."
+        ),
     ),
 )

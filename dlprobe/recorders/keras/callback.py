@@ -27,9 +27,15 @@ LOSSES = {  # Keras's name -> dlprobe's, and the activation that it has inside w
 
 
 def loss_of(model: Any) -> tuple[str | None, str]:
-    """dlprobe's name of a compiled model's loss, None where it is not known, and the output activation inside it, `linear` where there is none."""
+    """dlprobe's name of a compiled model's loss, None where it is not known, and the output
+    activation inside it, `linear` where there is none.
+    """
     given = model.loss
-    name = given if isinstance(given, str) else getattr(given, "name", None) or getattr(given, "__name__", "")
+    name = (
+        given
+        if isinstance(given, str)
+        else getattr(given, "name", None) or getattr(given, "__name__", "")
+    )
     if name not in LOSSES:
         return None, ""
     own, inside = LOSSES[name]
@@ -37,14 +43,19 @@ def loss_of(model: Any) -> tuple[str | None, str]:
 
 
 class KerasOptimizer:
-    """A Keras optimizer as the recorder sees optimizers: hooks before and behind each step, and its settings."""
+    """A Keras optimizer as the recorder sees optimizers: hooks before and behind each step, and
+    its settings.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model, self._optimizer = model, model.optimizer
         self._before: list[Any] = []
         self._after: list[Any] = []
         if self._optimizer.gradient_accumulation_steps:
-            raise ConfigError("the optimizer accumulates gradients inside itself: record a fixed batch with dlprobe.recorders.Probe, or accumulate in none")
+            raise ConfigError(
+                "the optimizer accumulates gradients inside itself: record a fixed batch with "
+                "dlprobe.recorders.Probe, or accumulate in none"
+            )
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -52,18 +63,24 @@ class KerasOptimizer:
         optimizer, config = self._optimizer, self._optimizer.get_config()
         group = {
             "params": [variable.value for variable in self._model.trainable_variables],
-            "lr": float(f"{float(keras.ops.convert_to_numpy(optimizer.learning_rate)):.7g}"),  # of float32
+            "lr": float(
+                f"{float(keras.ops.convert_to_numpy(optimizer.learning_rate)):.7g}"
+            ),  # of float32
             "momentum": float(config.get("momentum") or 0.0),
             "nesterov": bool(config.get("nesterov")),
             "weight_decay": float(config.get("weight_decay") or 0.0),
             "amsgrad": bool(config.get("amsgrad")),
         }
-        return [group | ({"betas": (config["beta_1"], config["beta_2"])} if "beta_1" in config else {})]
+        return [
+            group | ({"betas": (config["beta_1"], config["beta_2"])} if "beta_1" in config else {})
+        ]
 
     @property
     def kind(self) -> str:
         """The class, as PyTorch calls it."""
-        return {"Nadam": "NAdam"}.get(type(self._optimizer).__name__, type(self._optimizer).__name__)
+        return {"Nadam": "NAdam"}.get(
+            type(self._optimizer).__name__, type(self._optimizer).__name__
+        )
 
     def register_step_pre_hook(self, hook: Any) -> Handle:
         return Handle(self._before, hook)
@@ -72,11 +89,18 @@ class KerasOptimizer:
         return Handle(self._after, hook)
 
     def apply(self, call: Any, gradients: Any, variables: Any) -> Any:
-        """One step by Keras's own `apply`, seen by hooks. Keras clips copies, so what it will get is shown in the place of the gradients meanwhile."""
+        """One step by Keras's own `apply`, seen by hooks. Keras clips copies, so what it will
+        get is shown in the place of the gradients meanwhile.
+        """
         kept = [variable.value.grad for variable in variables]
         optimizer = self._optimizer
-        if any(bound is not None for bound in (optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)):
-            for variable, clipped in zip(variables, optimizer._clip_gradients(list(gradients)), strict=True):
+        if any(
+            bound is not None
+            for bound in (optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)
+        ):
+            for variable, clipped in zip(
+                variables, optimizer._clip_gradients(list(gradients)), strict=True
+            ):
                 variable.value.grad = clipped
         for hook in self._before:
             hook(self, (), {})
@@ -111,8 +135,18 @@ class RecordingCallback(keras.callbacks.Callback):
         self._watched: Watched | None = None
         self._replaced: list[tuple[Any, str, Any]] = []
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
-        """What the model is trained on, before `fit`: shapes, ranges, class counts and a fingerprint are kept; the arrays only with `keep`."""
+    def data(
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_val: Any = None,
+        y_val: Any = None,
+        *,
+        keep: bool = False,
+    ) -> None:
+        """What the model is trained on, before `fit`: shapes, ranges, class counts and a
+        fingerprint are kept; the arrays only with `keep`.
+        """
         self._data = (x_train, y_train, x_val, y_val, keep)
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -135,12 +169,20 @@ class RecordingCallback(keras.callbacks.Callback):
             self._recording.data(*self._data[:4], keep=self._data[4])
 
     def on_train_batch_begin(self, batch: Any, logs: Any = None) -> None:
-        """Lead what the model does through its shadow, if this step is to be recorded; the optimizer's steps are counted always."""
+        """Lead what the model does through its shadow, if this step is to be recorded; the
+        optimizer's steps are counted always.
+        """
         if self._recording is None or self._watched is None:
             return
         recording, model, optimizer = self._recording, self.model, self.model.optimizer
         apply = optimizer.apply
-        self._replace(optimizer, "apply", lambda gradients, variables=None: self._optimizer.apply(apply, gradients, variables or model.trainable_variables))
+        self._replace(
+            optimizer,
+            "apply",
+            lambda gradients, variables=None: self._optimizer.apply(
+                apply, gradients, variables or model.trainable_variables
+            ),
+        )
         if not recording.armed:
             return
         compute = model.compute_loss
@@ -165,7 +207,9 @@ class RecordingCallback(keras.callbacks.Callback):
         self._replaced = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Losses and accuracies as Keras tells them: of the training part they are means over the epoch."""
+        """Losses and accuracies as Keras tells them: of the training part they are means over
+        the epoch.
+        """
         numbers = evaluated({name: float(value) for name, value in (logs or {}).items()})
         if self._recording is not None and numbers:
             self._recording.evaluation(None, **numbers)

@@ -1,7 +1,9 @@
-"""The probe of a Keras model on the jax backend: a pure function of the weights and of zero taps on every z.
+"""The probe of a Keras model on the jax backend: a pure function of the weights and of zero taps on
+every z.
 
-`stateless_call` leaves weights, running statistics and seeds as they are. The derivative by a tap that is
-added to z is dL/dz; so one call of `jax.value_and_grad` gives z, a, dL/dz and dL/dW of every layer.
+`stateless_call` leaves weights, running statistics and seeds as they are. The derivative by a tap
+that is added to z is dL/dz; so one call of `jax.value_and_grad` gives z, a, dL/dz and dL/dW of
+every layer.
 """
 
 from __future__ import annotations
@@ -21,20 +23,40 @@ from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.recorders.arrays import LayerArrays, Recorder
 from dlprobe.recorders.slopes import elementwise
 
-ACTIVATIONS = {"hard_sigmoid": "hard_sigmoid", "swish": "silu", "softmax": "softmax", "log_softmax": "log_softmax"}
+ACTIVATIONS = {
+    "hard_sigmoid": "hard_sigmoid",
+    "swish": "silu",
+    "softmax": "softmax",
+    "log_softmax": "log_softmax",
+}
 PROBED = "every row is of one extra pass on a fixed batch, so updates are not recorded"
 
 
 class KerasProbe:
-    """What `Probe` makes of a Keras model on jax. loss_fn(output, targets) gives the batch's mean loss; batch: (inputs, targets)."""
+    """What `Probe` makes of a Keras model on jax. loss_fn(output, targets) gives the batch's
+    mean loss; batch: (inputs, targets).
+    """
 
     def __init__(
-        self, model: Any, loss_fn: Callable[[Any, Any], Any], batch: tuple[Any, Any], path: Path, *, optimizer: Any = None, force: bool = False
+        self,
+        model: Any,
+        loss_fn: Callable[[Any, Any], Any],
+        batch: tuple[Any, Any],
+        path: Path,
+        *,
+        optimizer: Any = None,
+        force: bool = False,
     ) -> None:
         if not model.built:
-            raise ConfigError("the model is not built: call it once, or give it an Input, before it is probed")
+            raise ConfigError(
+                "the model is not built: call it once, or give it an Input, before it is probed"
+            )
         self._model, self._loss_fn, self._batch, self._optimizer = model, loss_fn, batch, optimizer
-        leaves = [layer for layer in model._flatten_layers(include_self=False, recursive=True) if layer.variables and hasattr(layer, "kernel")]
+        leaves = [
+            layer
+            for layer in model._flatten_layers(include_self=False, recursive=True)
+            if layer.variables and hasattr(layer, "kernel")
+        ]
         self._layers = {layer.name: layer for layer in leaves if hasattr(layer, "activation")}
         if not self._layers:
             raise ConfigError("the model has no Dense or convolution layer to probe")
@@ -42,35 +64,82 @@ class KerasProbe:
         self._layers = {name: self._layers[name] for name in shown}  # in the order of their calls
         self._shapes = {name: (each["z"].shape, each["z"].dtype) for name, each in shown.items()}
         self._recorder = Recorder(
-            path, [_facts(layer) for layer in self._layers.values()], RunFacts(notes=(PROBED,)), force=force, origin="keras", environment=self._environment
+            path,
+            [_facts(layer) for layer in self._layers.values()],
+            RunFacts(notes=(PROBED,)),
+            force=force,
+            origin="keras",
+            environment=self._environment,
         )
         self._last = -1
 
     def __enter__(self) -> KerasProbe:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close("finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted")
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(
+            "finished"
+            if kind is None
+            else "failed"
+            if issubclass(kind, Exception)
+            else "interrupted"
+        )
 
     def __call__(self, step: int) -> None:
-        """Record the model as it is before update `step`. Raises ConfigError for a step that is not above the last one."""
+        """Record the model as it is before update `step`. Raises ConfigError for a step that is
+        not above the last one.
+        """
         if step <= self._last:
             raise ConfigError(f"step {step} was probed after step {self._last}: steps rise")
         self._last = step
         trainable = self._trainable
-        taps = {name: jax.numpy.zeros(shape, dtype) for name, (shape, dtype) in self._shapes.items()}
-        (loss, shown), (gradients, signals) = jax.value_and_grad(self._run, argnums=(0, 1), has_aux=True)(trainable, taps)
-        by_path = dict(zip([variable.path for variable in self._model.trainable_variables], gradients, strict=True))
-        arrays = [_arrays(layer, shown[name], signals[name], by_path) for name, layer in self._layers.items()]
-        rate = {} if self._optimizer is None else {"learning_rate": float(np.asarray(self._optimizer.learning_rate))}
+        taps = {
+            name: jax.numpy.zeros(shape, dtype) for name, (shape, dtype) in self._shapes.items()
+        }
+        (loss, shown), (gradients, signals) = jax.value_and_grad(
+            self._run, argnums=(0, 1), has_aux=True
+        )(trainable, taps)
+        by_path = dict(
+            zip(
+                [variable.path for variable in self._model.trainable_variables],
+                gradients,
+                strict=True,
+            )
+        )
+        arrays = [
+            _arrays(layer, shown[name], signals[name], by_path)
+            for name, layer in self._layers.items()
+        ]
+        rate = (
+            {}
+            if self._optimizer is None
+            else {"learning_rate": float(np.asarray(self._optimizer.learning_rate))}
+        )
         self._recorder.step(step, arrays, batch_loss=float(loss), **rate)
 
     def evaluation(self, step: int, **values: float) -> None:
-        """Losses and metrics after `step` updates: train_loss, val_loss, train_error, val_error, …"""
+        """Losses and metrics after `step` updates: train_loss, val_loss, train_error,
+        val_error, …
+        """
         self._recorder.evaluation(step, **values)
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
-        """What the net is trained on, before the first probe: shapes, ranges, class counts and a fingerprint; the arrays only with `keep`."""
+    def data(
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_val: Any = None,
+        y_val: Any = None,
+        *,
+        keep: bool = False,
+    ) -> None:
+        """What the net is trained on, before the first probe: shapes, ranges, class counts and
+        a fingerprint; the arrays only with `keep`.
+        """
         self._recorder.data(x_train, y_train, x_val, y_val, keep=keep)
 
     def close(self, status: str = "finished") -> Path | None:
@@ -83,10 +152,15 @@ class KerasProbe:
 
     @property
     def _environment(self) -> dict[str, Any]:
-        modules = [{"name": name, "kind": type(layer).__name__, "axes": len(self._shapes[name][0])} for name, layer in self._layers.items()]
+        modules = [
+            {"name": name, "kind": type(layer).__name__, "axes": len(self._shapes[name][0])}
+            for name, layer in self._layers.items()
+        ]
         return {"keras": keras.__version__, "jax": jax.__version__, "modules": modules}
 
-    def _run(self, trainable: list[Any], taps: Mapping[str, Any]) -> tuple[Any, dict[str, dict[str, Any]]]:
+    def _run(
+        self, trainable: list[Any], taps: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, dict[str, Any]]]:
         """The loss, and x, z and a of every layer; taps are added to z."""
         inputs, targets = self._batch
         rest = [variable.value for variable in self._model.non_trainable_variables]
@@ -96,13 +170,17 @@ class KerasProbe:
 
     @contextmanager
     def _tapped(self, taps: Mapping[str, Any]) -> Iterator[dict[str, dict[str, Any]]]:
-        """While a pass runs, every layer's activation shows its argument and value, and its call shows x."""
+        """While a pass runs, every layer's activation shows its argument and value, and its
+        call shows x.
+        """
         shown: dict[str, dict[str, Any]] = {}
         kept = {name: (layer.call, layer.activation) for name, layer in self._layers.items()}
         for name, layer in self._layers.items():
             call, activation = kept[name]
 
-            def called(inputs: Any, *arguments: Any, name: str = name, call: Any = call, **options: Any) -> Any:
+            def called(
+                inputs: Any, *arguments: Any, name: str = name, call: Any = call, **options: Any
+            ) -> Any:
                 shown[name] = {"x": inputs}
                 return call(inputs, *arguments, **options)
 
@@ -121,17 +199,30 @@ class KerasProbe:
 
 
 def _facts(layer: Any) -> LayerFacts:
-    """What is known of a layer; its activation only where dlprobe has one of that name without parameters, and another layer may follow it."""
+    """What is known of a layer; its activation only where dlprobe has one of that name without
+    parameters, and another layer may follow it.
+    """
     units = int(layer.kernel.shape[-1])
     fan_in = int(np.prod(layer.kernel.shape)) // units
     name = getattr(layer.activation, "__name__", "")
     name = ACTIVATIONS.get(name, name if elementwise(name) is not None and name != "linear" else "")
     count = sum(int(np.prod(variable.shape)) for variable in layer.trainable_variables)
-    return LayerFacts(layer.name, fan_in=fan_in, fan_out=units, units=units, activation=name or None, parameter_count=count)
+    return LayerFacts(
+        layer.name,
+        fan_in=fan_in,
+        fan_out=units,
+        units=units,
+        activation=name or None,
+        parameter_count=count,
+    )
 
 
-def _arrays(layer: Any, shown: Mapping[str, Any], signal: Any, gradients: Mapping[str, Any]) -> LayerArrays:
-    """One layer of one pass in NumPy. A linear activation may be followed by a layer that is one, so that its a is not the layer's."""
+def _arrays(
+    layer: Any, shown: Mapping[str, Any], signal: Any, gradients: Mapping[str, Any]
+) -> LayerArrays:
+    """One layer of one pass in NumPy. A linear activation may be followed by a layer that is
+    one, so that its a is not the layer's.
+    """
     linear = getattr(layer.activation, "__name__", "") == "linear"
     gradient = gradients.get(layer.kernel.path)
     return LayerArrays(

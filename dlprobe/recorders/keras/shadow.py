@@ -1,8 +1,10 @@
-"""A Keras model as the PyTorch recorder sees models: a tree of torch modules, one for each layer, that are called with what the layer does.
+"""A Keras model as the PyTorch recorder sees models: a tree of torch modules, one for each layer,
+that are called with what the layer does.
 
-Keras's layers call no hooks of PyTorch, and z stands nowhere between a Dense and its activation. So at
-recorded steps `call` of the model and of its layers, and the activation of those with weights, lead through
-their shadows, which PyTorch's hooks are on. Between such steps nothing of the model is changed.
+Keras's layers call no hooks of PyTorch, and z stands nowhere between a Dense and its activation. So
+at recorded steps `call` of the model and of its layers, and the activation of those with weights,
+lead through their shadows, which PyTorch's hooks are on. Between such steps nothing of the model is
+changed.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ NORMS = {
 
 
 class Shadow(torch.nn.Module):
-    """One layer. kind: as `torch.modules.kind_of` names it, "norm", or empty for a layer without weights; fans: fan_in and fan_out."""
+    """One layer. kind: as `torch.modules.kind_of` names it, "norm", or empty for a layer
+    without weights; fans: fan_in and fan_out.
+    """
 
     def __init__(self, layer: Any, kind: str) -> None:
         super().__init__()
@@ -47,21 +51,27 @@ class Shadow(torch.nn.Module):
 
 
 class Model(torch.nn.Module):
-    """The shadow of a whole model; `run` is called through it, so that hooks see where a pass begins and ends."""
+    """The shadow of a whole model; `run` is called through it, so that hooks see where a pass
+    begins and ends.
+    """
 
     def __init__(self, layers: dict[str, Shadow]) -> None:
         super().__init__()
         for name, shadow in layers.items():
             self.add_module(name.replace(".", "_"), shadow)
 
-    def forward(self, run: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def forward(
+        self, run: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
         return run(*arguments, **options)
 
 
 def leaves(model: Any) -> Iterator[Any]:
     """Layers that hold no others, in the order of the model."""
     for layer in model._flatten_layers(include_self=False, recursive=True):
-        if not list(layer._flatten_layers(include_self=False, recursive=False)) and not isinstance(layer, keras.layers.InputLayer):
+        if not list(layer._flatten_layers(include_self=False, recursive=False)) and not isinstance(
+            layer, keras.layers.InputLayer
+        ):
             yield layer
 
 
@@ -80,14 +90,20 @@ class Watched:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._layers = {layer.name: layer for layer in leaves(model)}
-        self._shadows = {name: Shadow(layer, kind_of(layer)) for name, layer in self._layers.items()}
+        self._shadows = {
+            name: Shadow(layer, kind_of(layer)) for name, layer in self._layers.items()
+        }
         self.shadow = Model(self._shadows)
         self._replaced: list[tuple[Any, str, Any]] = []
 
     def begin(self, passes: Passes) -> None:
         """Lead calls through the shadows until `end`."""
         whole = self._model.call
-        self._replace(self._model, "call", lambda *arguments, **options: self.shadow(whole, arguments, options))
+        self._replace(
+            self._model,
+            "call",
+            lambda *arguments, **options: self.shadow(whole, arguments, options),
+        )
         for name, layer in self._layers.items():
             shadow = self._shadows[name]
             if shadow.kind in ("dense", "convolution"):
@@ -127,7 +143,9 @@ class Watched:
         def called(inputs: Any, *arguments: Any, **options: Any) -> Any:
             if norm is None or not isinstance(inputs, torch.Tensor):
                 return shadow(inputs, call(inputs, *arguments, **options))
-            with passes.as_one(inputs, Operation("norm", norm)) as made:  # Keras normalizes by plain arithmetic
+            with passes.as_one(
+                inputs, Operation("norm", norm)
+            ) as made:  # Keras normalizes by plain arithmetic
                 made.append(call(inputs, *arguments, **options))
             return shadow(inputs, made[0])
 

@@ -1,4 +1,6 @@
-"""What is summed of the calls of layers: preactivations, activations with their slopes, and the signals that come back."""
+"""What is summed of the calls of layers: preactivations, activations with their slopes, and the
+signals that come back.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,17 @@ class Preactivations(OfCalls):
     trusted = ("z_spread",)
 
     def sums(self, calls: Sequence[Call]) -> Sums:
-        z = self.scratch.stacked(("z", *self.ranks), [call.z for call in self.take(calls)], self.wide)
+        z = self.scratch.stacked(
+            ("z", *self.ranks), [call.z for call in self.take(calls)], self.wide
+        )
         self.stack = z
         total = z.sum((1, 2), keepdim=True)
-        return {"z_sum": total, "z_spread": norm(torch.sub(z, total / self.size, out=self.scratch.like("centred", z.shape, z)), 1, 2)}
+        return {
+            "z_sum": total,
+            "z_spread": norm(
+                torch.sub(z, total / self.size, out=self.scratch.like("centred", z.shape, z)), 1, 2
+            ),
+        }
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         mean, variance = n["z_sum"] / self.size, n["z_spread"] ** 2 / self.size
@@ -43,30 +52,52 @@ class Preactivations(OfCalls):
 
 
 class Activations(OfCalls):
-    """a: its mean, ‖a − mean of its unit‖, the spread of the units' means, how many a > 0; slopes: their norm, flat elements, dead units."""
+    """a: its mean, ‖a − mean of its unit‖, the spread of the units' means, how many a > 0;
+    slopes: their norm, flat elements, dead units.
+    """
 
     kind = "a"
     trusted = ("a_within",)
 
     def prepare(self, before: Preactivations) -> None:
-        """The group of the same calls, whose stack of z is the argument where no norm stands between."""
+        """The group of the same calls, whose stack of z is the argument where no norm stands
+        between.
+        """
         self.before = before
         self.normed = bool(self.layer.norm) and not self.layer.norm_after
-        self.slopes = "relu" if self.layer.is_relu and not self.layer.after else "all" if self.layer.has_slopes else ""
+        self.slopes = (
+            "relu"
+            if self.layer.is_relu and not self.layer.after
+            else "all"
+            if self.layer.has_slopes
+            else ""
+        )
         self.constant = self.layer.activation == "linear" and self.slopes == "all"
 
     def sums(self, calls: Sequence[Call]) -> Sums:
         own, layer = self.take(calls), self.layer
         if self.normed:
-            argument = self.scratch.stacked(("argument", *self.ranks), [given(call.normed) for call in own], self.wide)
+            argument = self.scratch.stacked(
+                ("argument", *self.ranks), [given(call.normed) for call in own], self.wide
+            )
         else:
             argument = (
-                self.before.stack if self.before.wide == self.wide else self.scratch.stacked(("argument", *self.ranks), [call.z for call in own], self.wide)
+                self.before.stack
+                if self.before.wide == self.wide
+                else self.scratch.stacked(
+                    ("argument", *self.ranks), [call.z for call in own], self.wide
+                )
             )
         if layer.after:
-            a = self.scratch.stacked(("a", *self.ranks), [given(call.normed if layer.after == "norm" else call.after) for call in own], self.wide)
+            a = self.scratch.stacked(
+                ("a", *self.ranks),
+                [given(call.normed if layer.after == "norm" else call.after) for call in own],
+                self.wide,
+            )
         elif layer.is_relu:
-            a = torch.clamp_min(argument, 0, out=self.scratch.like(("relu", *self.ranks), argument.shape, argument))
+            a = torch.clamp_min(
+                argument, 0, out=self.scratch.like(("relu", *self.ranks), argument.shape, argument)
+            )
         else:
             assert layer.again is not None
             a = layer.again(argument)
@@ -75,7 +106,12 @@ class Activations(OfCalls):
         mean = means.sum(2, keepdim=True) / self.units
         scratch = self.scratch.like("centred", a.shape, a)
         active = torch.gt(a, 0, out=scratch).sum(1)
-        found = {"a_mean": mean, "active": active.sum(1), "a_between": norm(means - mean, 1, 2), "a_within": norm(torch.sub(a, means, out=scratch), 1, 2)}
+        found = {
+            "a_mean": mean,
+            "active": active.sum(1),
+            "a_between": norm(means - mean, 1, 2),
+            "a_within": norm(torch.sub(a, means, out=scratch), 1, 2),
+        }
         if self.slopes == "relu":
             self.scratch.wake(self.ranks, active)
             found["dead"] = torch.eq(active, 0, out=torch.empty_like(active)).sum(1)
@@ -91,8 +127,14 @@ class Activations(OfCalls):
         size = slopes.abs()
         largest = size.amax(1)
         self.scratch.wake(self.ranks, largest)
-        flat = torch.lt(size, self.layer.flat_below, out=self.scratch.like("centred", size.shape, size)).sum((1, 2))
-        return {"slope_norm": norm(slopes, 1, 2), "flat": flat, "dead": torch.eq(largest, 0, out=torch.empty_like(largest)).sum(1)}
+        flat = torch.lt(
+            size, self.layer.flat_below, out=self.scratch.like("centred", size.shape, size)
+        ).sum((1, 2))
+        return {
+            "slope_norm": norm(slopes, 1, 2),
+            "flat": flat,
+            "dead": torch.eq(largest, 0, out=torch.empty_like(largest)).sum(1),
+        }
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         within, between = n["a_within"] ** 2 / self.size, n["a_between"] ** 2 / self.units
@@ -106,11 +148,23 @@ class Activations(OfCalls):
         }
         if self.slopes == "relu":
             share = n["active"] / self.size
-            found |= {"slope_mean_square": share, "flat_fraction": 1.0 - share, "dead_fraction": n["dead"] / self.units}
+            found |= {
+                "slope_mean_square": share,
+                "flat_fraction": 1.0 - share,
+                "dead_fraction": n["dead"] / self.units,
+            }
         elif self.constant:
-            found |= {"slope_mean_square": np.ones_like(within), "flat_fraction": np.zeros_like(within), "dead_fraction": np.zeros_like(within)}
+            found |= {
+                "slope_mean_square": np.ones_like(within),
+                "flat_fraction": np.zeros_like(within),
+                "dead_fraction": np.zeros_like(within),
+            }
         elif self.slopes:
-            found |= {"slope_mean_square": n["slope_norm"] ** 2 / self.size, "flat_fraction": n["flat"] / self.size, "dead_fraction": n["dead"] / self.units}
+            found |= {
+                "slope_mean_square": n["slope_norm"] ** 2 / self.size,
+                "flat_fraction": n["flat"] / self.size,
+                "dead_fraction": n["dead"] / self.units,
+            }
         return found
 
     def again(self, index: int, scale: float) -> tuple[dict[str, float], dict[str, float]]:
@@ -124,22 +178,45 @@ class ErrorSignals(OfCalls):
     kind = "signal"
     trusted = ("signal_norm",)
 
-    def prepare(self, calls: Sequence[Call], sources: Sequence[tuple[Activations, int] | None]) -> None:
-        """sources: of each layer, the group and the place in it whose a is the layer's input; None where the call has the norms of its inputs itself."""
+    def prepare(
+        self, calls: Sequence[Call], sources: Sequence[tuple[Activations, int] | None]
+    ) -> None:
+        """sources: of each layer, the group and the place in it whose a is the layer's input;
+        None where the call has the norms of its inputs itself.
+        """
         self.sources = sources
         own = [calls[index] for index in self.indices]
-        self.has_inputs = all(call.input_norms is not None or source is not None for call, source in zip(own, sources, strict=True)) and own[0].fan_in > 0
-        self.given_by = list({id(source[0]): source[0] for source in sources if source is not None}.values())
+        self.has_inputs = (
+            all(
+                call.input_norms is not None or source is not None
+                for call, source in zip(own, sources, strict=True)
+            )
+            and own[0].fan_in > 0
+        )
+        self.given_by = list(
+            {id(source[0]): source[0] for source in sources if source is not None}.values()
+        )
         starts = np.cumsum([0, *(len(group.ranks) for group in self.given_by)])
         held = itertools.count(int(starts[-1]))
-        places = [next(held) if source is None else int(starts[self.given_by.index(source[0])]) + source[1] for source in sources]
-        self.picked = None if places == list(range(len(places))) and starts[-1] in (0, len(places)) else torch.tensor(places, device=own[0].z.device)
+        places = [
+            next(held)
+            if source is None
+            else int(starts[self.given_by.index(source[0])]) + source[1]
+            for source in sources
+        ]
+        self.picked = (
+            None
+            if places == list(range(len(places))) and starts[-1] in (0, len(places))
+            else torch.tensor(places, device=own[0].z.device)
+        )
         self.has_positions = any(call.inputs is not None for call in own)
         self.fan_in = np.array([call.fan_in for call in own], np.float64)
 
     def sums(self, calls: Sequence[Call]) -> Sums:
         own = self.take(calls)
-        signal = self.scratch.stacked(("signal", *self.ranks), [given(call.signal) for call in own], self.wide)
+        signal = self.scratch.stacked(
+            ("signal", *self.ranks), [given(call.signal) for call in own], self.wide
+        )
         rows = norm(signal, 2)
         found = {"signal_norm": norm(rows, 1)}
         if self.has_inputs:
@@ -149,19 +226,30 @@ class ErrorSignals(OfCalls):
     def _input_norms(self, own: Sequence[Call], dtype: torch.dtype) -> torch.Tensor:
         """(layer, rows): of those that are an activation's rows, and of those that calls have."""
         parts = [norm(group.stack, 2) for group in self.given_by]
-        held = [given(call.input_norms) for call, source in zip(own, self.sources, strict=True) if source is None]
+        held = [
+            given(call.input_norms)
+            for call, source in zip(own, self.sources, strict=True)
+            if source is None
+        ]
         parts += [torch.stack(held)] if held else []
         whole = parts[0] if len(parts) == 1 else torch.cat([each.to(dtype) for each in parts])
         return whole.index_select(0, self.picked) if self.picked is not None else whole
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         factor = self.samples / n["scale"]
-        found = {"error_signal_rms": factor * n["signal_norm"] / math.sqrt(self.size), "nonfinite_backward": np.zeros_like(n["signal_norm"])}
+        found = {
+            "error_signal_rms": factor * n["signal_norm"] / math.sqrt(self.size),
+            "nonfinite_backward": np.zeros_like(n["signal_norm"]),
+        }
         if self.has_inputs:
-            found["gradient_sample_rms"] = factor * n["sample_norm"] / np.sqrt(self.samples * self.fan_in * self.units)
+            found["gradient_sample_rms"] = (
+                factor * n["sample_norm"] / np.sqrt(self.samples * self.fan_in * self.units)
+            )
         return found
 
-    def doubtful(self, n: Mapping[str, Floats], failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def doubtful(
+        self, n: Mapping[str, Floats], failed: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
         return failed | np.array([call.inputs is not None for call in self.calls])
 
     def floors(self) -> dict[str, Any]:
@@ -173,12 +261,20 @@ class ErrorSignals(OfCalls):
         found = {"error_signal_rms": self.samples / scale * definitions.root_mean_square(signal)}
         if call.inputs is not None:
             spread = signal.reshape(*call.inputs.shape[:2], self.units)
-            found["gradient_sample_rms"] = definitions.sample_gradient_rms(array_of(call.inputs), spread, self.samples) / scale
+            found["gradient_sample_rms"] = (
+                definitions.sample_gradient_rms(array_of(call.inputs), spread, self.samples) / scale
+            )
         elif self.has_inputs:
             source = self.sources[index]
-            norms = array_of(given(call.input_norms) if source is None else norm(source[0].stack[source[1]], 1))
-            product = float(np.linalg.norm(np.linalg.norm(signal.astype(np.float64), axis=1) * norms))
-            found["gradient_sample_rms"] = self.samples / scale * product / math.sqrt(self.samples * call.fan_in * self.units)
+            norms = array_of(
+                given(call.input_norms) if source is None else norm(source[0].stack[source[1]], 1)
+            )
+            product = float(
+                np.linalg.norm(np.linalg.norm(signal.astype(np.float64), axis=1) * norms)
+            )
+            found["gradient_sample_rms"] = (
+                self.samples / scale * product / math.sqrt(self.samples * call.fan_in * self.units)
+            )
         return found, {"nonfinite_backward": definitions.nonfinite(signal)}
 
 
@@ -195,13 +291,21 @@ class Returning(OfCalls):
     def sums(self, calls: Sequence[Call]) -> Sums:
         own = self.take(calls)
         self.next = [calls[index] for index in self.following]
-        gradient = self.scratch.stacked(("returning", *self.ranks), [given(call.activation_gradient) for call in own])
-        return {"smallest": torch.abs(gradient, out=self.scratch.like("centred", gradient.shape, gradient)).amin((1, 2))}
+        gradient = self.scratch.stacked(
+            ("returning", *self.ranks), [given(call.activation_gradient) for call in own]
+        )
+        return {
+            "smallest": torch.abs(
+                gradient, out=self.scratch.like("centred", gradient.shape, gradient)
+            ).amin((1, 2))
+        }
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         return {"underflow_count": np.zeros_like(n["smallest"])}
 
-    def doubtful(self, n: Mapping[str, Floats], failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def doubtful(
+        self, n: Mapping[str, Floats], failed: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
         return ~(n["smallest"] >= self.tiny)
 
     def floors(self) -> dict[str, Any]:

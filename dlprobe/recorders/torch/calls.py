@@ -1,4 +1,6 @@
-"""One call of a layer in a recorded step: what is kept of it until the step is over, and how several calls are put together."""
+"""One call of a layer in a recorded step: what is kept of it until the step is over, and how
+several calls are put together.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def kept(tensor: torch.Tensor, copy: bool = True) -> torch.Tensor:
 
 @dataclass(eq=False)
 class Forward:
-    """One pass of the model. It counts once an error signal has come back through one of its calls; others, such as evaluations, are dropped with their graph.
+    """One pass of the model. It counts once an error signal has come back through one of its calls;
+    others, such as evaluations, are dropped with their graph.
 
     silent: calls that no error signal comes back to, of frozen layers.
     """
@@ -38,13 +41,15 @@ class Call:
     """What one call of a layer gave; rows are samples × positions.
 
     * place: of the layer in the list of sites; order: of the call among all
-    * z: (rows, units); normed: what the norm behind it gave; after: what a sum behind the activation gave
+    * z: (rows, units); normed: what the norm behind it gave; after: what a sum behind the
+      activation gave
     * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came
-    * feeds: the site that takes a, −1 where none does as it is; source: the site whose a its input is;
+    * feeds: the site that takes a, −1 where none does as it is; source: the site whose a its input
+      is;
       tiny: the smallest normal number of dL/da's type; pooled: calls in one pass, put together;
       version: of z where it is no copy, else −1
-    * samples: in the batch; fan_in: width of the input; inputs: x (samples, positions, fan_in) where
-      there are positions, input_norms: ‖x‖ (rows,) where there are none
+    * samples: in the batch; fan_in: width of the input; inputs: x (samples, positions, fan_in)
+      where there are positions, input_norms: ‖x‖ (rows,) where there are none
     """
 
     place: int
@@ -88,19 +93,40 @@ ARRAYS = ("z", "normed", "after", "signal", "activation_gradient", "input_norms"
 
 
 def pooled(calls: Sequence[Call]) -> Call:
-    """All calls of one layer in a step as one: those of several passes are more samples, those in one pass more positions of the same samples."""
+    """All calls of one layer in a step as one: those of several passes are more samples, those
+    in one pass more positions of the same samples.
+    """
     if len(calls) == 1:
         return calls[0]
     passes = list(dict.fromkeys(call.forward for call in calls))
     once_each = len(passes) == len(calls)
-    joined: dict[str, Any] = {name: torch.cat([getattr(call, name) for call in calls]) for name in ARRAYS if all(name in call.arrays for call in calls)}
+    joined: dict[str, Any] = {
+        name: torch.cat([getattr(call, name) for call in calls])
+        for name in ARRAYS
+        if all(name in call.arrays for call in calls)
+    }
     if not once_each:  # a sample's gradient is then the sum over its calls
         joined.pop("input_norms", None)
     samples = sum(next(call.samples for call in calls if call.forward is one) for one in passes)
     missing: dict[str, Any] = {name: None for name in ARRAYS if name not in joined}
-    inputs = torch.cat([call.inputs for call in calls]) if once_each and all(_fits(call, calls[0]) for call in calls) else None
-    return replace(calls[0], samples=samples, inputs=inputs, pooled=1 if once_each else len(calls), **joined, **missing)
+    inputs = (
+        torch.cat([call.inputs for call in calls])
+        if once_each and all(_fits(call, calls[0]) for call in calls)
+        else None
+    )
+    return replace(
+        calls[0],
+        samples=samples,
+        inputs=inputs,
+        pooled=1 if once_each else len(calls),
+        **joined,
+        **missing,
+    )
 
 
 def _fits(call: Call, first: Call) -> bool:
-    return call.inputs is not None and first.inputs is not None and call.inputs.shape[1:] == first.inputs.shape[1:]
+    return (
+        call.inputs is not None
+        and first.inputs is not None
+        and call.inputs.shape[1:] == first.inputs.shape[1:]
+    )

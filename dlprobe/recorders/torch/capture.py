@@ -1,7 +1,9 @@
-"""Gradients and weights of a step: dL/dW as the backward pass left it, what the optimizer gets of it, W before and ΔW after.
+"""Gradients and weights of a step: dL/dW as the backward pass left it, what the optimizer gets of
+it, W before and ΔW after.
 
-What clips or unscales gradients does it in place between the two, which their version counters show. The first recorded
-step measures at both moments; where nothing changed, later steps measure once.
+What clips or unscales gradients does it in place between the two, which their version counters
+show. The first recorded step measures at both moments; where nothing changed, later steps measure
+once.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ FRAMES = 16  # callers of a step among which a GradScaler is looked for
 
 @dataclass(frozen=True)
 class Owned:
-    """What one optimizer steps. layers: (rank, weights) of the layers that are measured with it; others: its parameters that are no layer's W."""
+    """What one optimizer steps. layers: (rank, weights) of the layers that are measured with
+    it; others: its parameters that are no layer's W.
+    """
 
     layers: list[tuple[int, list[nn.Parameter]]]
     moved: list[bool]
@@ -39,12 +43,27 @@ class Owned:
 class Capture:
     """What is kept of gradients and weights until a row is complete."""
 
-    def __init__(self, model: nn.Module, passes: Passes, optimizers: Sequence[Any], scratch: Scratch, wide: set[Any], probes: bool) -> None:
-        self._passes, self._optimizers, self._scratch, self._wide = passes, optimizers, scratch, wide
+    def __init__(
+        self,
+        model: nn.Module,
+        passes: Passes,
+        optimizers: Sequence[Any],
+        scratch: Scratch,
+        wide: set[Any],
+        probes: bool,
+    ) -> None:
+        self._passes, self._optimizers, self._scratch, self._wide = (
+            passes,
+            optimizers,
+            scratch,
+            wide,
+        )
         self._parameters, self._probes = list(model.parameters()), probes
         self._owned: dict[int, Owned] = {}
         self._made: dict[Any, tuple[list[Group], list[Updates]]] = {}
-        self._changes = True  # whether gradients are changed between backward pass and step: so it is taken to be in the first step
+        # whether gradients are changed between backward pass and step: so it is taken to be in the
+        # first step
+        self._changes = True
         self._versions: dict[int, tuple[int, int]] = {}
         self._initial: dict[int, list[torch.Tensor]] = {}
         self.forget()
@@ -59,16 +78,27 @@ class Capture:
         self.scale = 1.0
         self.changed = self.lacking = False
 
-    # --- moments -----------------------------------------------------------------------------------------------------------------------------------------
+    # --- moments
+    # ----------------------------------------------------------------------------------------------
 
     def after_backward(self) -> None:
         """Every gradient is there."""
-        self._versions = {id(each): (id(gradient), gradient._version) for each in self._parameters if (gradient := each.grad) is not None}
+        self._versions = {
+            id(each): (id(gradient), gradient._version)
+            for each in self._parameters
+            if (gradient := each.grad) is not None
+        }
         if self._changes:
-            self._before = {id(each): each.grad.detach().clone() for each in self._parameters if each.grad is not None}
+            self._before = {
+                id(each): each.grad.detach().clone()
+                for each in self._parameters
+                if each.grad is not None
+            }
 
     def gradient_was_dropped(self) -> bool:
-        """Whether, with a backward pass behind it and no step, gradients are gone or changed: then the step was left out."""
+        """Whether, with a backward pass behind it and no step, gradients are gone or changed:
+        then the step was left out.
+        """
         return bool(self._passes.passes and self._versions) and self._were_changed(self._parameters)
 
     def _were_changed(self, parameters: Sequence[nn.Parameter]) -> bool:
@@ -85,14 +115,28 @@ class Capture:
         """The optimizer `index` is about to step: measure gradients, keep W."""
         if index not in self._owned:
             self._owned[index] = self._owned_by(index)
-            self._initial |= {rank: [each.detach().clone() for each in weights] for rank, weights in self._owned[index].layers}
+            self._initial |= {
+                rank: [each.detach().clone() for each in weights]
+                for rank, weights in self._owned[index].layers
+            }
         owned = self._owned[index]
         scaled = self._find_scale(self._optimizers[index])
         changed = self._were_changed(owned.parameters)
         lacking = changed and not self._before
         self.changed, self.lacking = self.changed or changed, self.lacking or lacking
-        present = tuple(all(each.grad is not None for each in weights) for _, weights in owned.layers)
-        key = (index, present, changed, lacking, scaled, self.scale != 1.0, len(self._wide), sum(each.grad is not None for each in owned.others))
+        present = tuple(
+            all(each.grad is not None for each in weights) for _, weights in owned.layers
+        )
+        key = (
+            index,
+            present,
+            changed,
+            lacking,
+            scaled,
+            self.scale != 1.0,
+            len(self._wide),
+            sum(each.grad is not None for each in owned.others),
+        )
         if key not in self._made:
             self._made[key] = self._groups(index, owned, present, changed, lacking, scaled)
         self.key = (*self.key, key)
@@ -103,42 +147,86 @@ class Capture:
 
     def after_step(self) -> tuple[list[Updates], list[Sums]]:
         """The optimizers have stepped."""
-        return [each for each, _ in self.updates], [each.sums(_joined_all([owned.weights[rank] for rank in each.ranks])) for each, owned in self.updates]
+        return [each for each, _ in self.updates], [
+            each.sums(_joined_all([owned.weights[rank] for rank in each.ranks]))
+            for each, owned in self.updates
+        ]
 
     def distances(self, layers: int) -> Floats:
-        """(layer,): ‖W − W₀‖/‖W₀‖, W₀ of the first recorded step; NaN where it was 0 or is not known."""
+        """(layer,): ‖W − W₀‖/‖W₀‖, W₀ of the first recorded step; NaN where it was 0 or is not
+        known.
+        """
         found = np.full(layers, math.nan)
-        weights = {rank: own for owned in self._owned.values() for rank, own in owned.weights.items()}
+        weights = {
+            rank: own for owned in self._owned.values() for rank, own in owned.weights.items()
+        }
         for rank, before in self._initial.items():
             size = math.hypot(*(float(each.double().norm()) for each in before))
-            moved = math.hypot(*(float((now.detach() - then).double().norm()) for now, then in zip(weights[rank], before, strict=True)))
+            moved = math.hypot(
+                *(
+                    float((now.detach() - then).double().norm())
+                    for now, then in zip(weights[rank], before, strict=True)
+                )
+            )
             found[rank] = moved / size if size > 0 else math.nan
         return found
 
     def row_is_over(self) -> None:
-        """What this row has shown counts for the next: where gradients are changed, they are copied before."""
+        """What this row has shown counts for the next: where gradients are changed, they are
+        copied before.
+        """
         self._changes = self.changed
 
-    # --- groups ------------------------------------------------------------------------------------------------------------------------------------------
+    # --- groups
+    # ----------------------------------------------------------------------------------------------
 
     def _owned_by(self, index: int) -> Owned:
         """What one optimizer steps, once the rows are known."""
-        own = {id(each) for group in self._optimizers[index].param_groups for each in group["params"]}
-        every = {id(each) for optimizer in self._optimizers for group in optimizer.param_groups for each in group["params"]}
+        own = {
+            id(each) for group in self._optimizers[index].param_groups for each in group["params"]
+        }
+        every = {
+            id(each)
+            for optimizer in self._optimizers
+            for group in optimizer.param_groups
+            for each in group["params"]
+        }
         layers, biases = [], []
         for place, rank in self._passes.fix_ranks().items():
             site = self._passes.sites[place]
-            if any(id(each) in own for each in site.weights) or (index == 0 and site.weights and not any(id(each) in every for each in site.weights)):
+            if any(id(each) in own for each in site.weights) or (
+                index == 0 and site.weights and not any(id(each) in every for each in site.weights)
+            ):
                 layers.append((rank, site.weights))
                 if site.bias is not None:
                     biases.append((rank, site.bias))
         weights = {id(each) for site in self._passes.sites for each in site.weights}
         parameters = [each for each in self._parameters if id(each) in own]
-        moved = [not self._probes and all(each.requires_grad and id(each) in own for each in weights) for _, weights in layers]
-        return Owned(layers, moved, dict(layers), biases, parameters, [each for each in parameters if id(each) not in weights])
+        moved = [
+            not self._probes and all(each.requires_grad and id(each) in own for each in weights)
+            for _, weights in layers
+        ]
+        return Owned(
+            layers,
+            moved,
+            dict(layers),
+            biases,
+            parameters,
+            [each for each in parameters if id(each) not in weights],
+        )
 
-    def _groups(self, index: int, owned: Owned, present: Sequence[bool], changed: bool, lacking: bool, scaled: bool) -> tuple[list[Group], list[Updates]]:
-        """The groups of a step in which these gradients are there. scaled: gradients are scaled where they are measured."""
+    def _groups(
+        self,
+        index: int,
+        owned: Owned,
+        present: Sequence[bool],
+        changed: bool,
+        lacking: bool,
+        scaled: bool,
+    ) -> tuple[list[Group], list[Updates]]:
+        """The groups of a step in which these gradients are there. scaled: gradients are scaled
+        where they are measured.
+        """
         of_scaled_loss = scaled or (changed and self.scale != 1.0)  # before unscaling changed it
         with_gradient = [layer for layer, there in zip(owned.layers, present, strict=True) if there]
         groups: list[Group] = []
@@ -146,15 +234,34 @@ class Capture:
             for members in _of_one_shape(with_gradient):
                 ranks = [rank for rank, _ in members]
                 size = sum(each.numel() for each in members[0][1])
-                groups.append(Gradients(ranks, ("gradient", *ranks) in self._wide, self._scratch, size, of_scaled_loss))
+                groups.append(
+                    Gradients(
+                        ranks,
+                        ("gradient", *ranks) in self._wide,
+                        self._scratch,
+                        size,
+                        of_scaled_loss,
+                    )
+                )
             groups.append(Others("others", self._scratch, of_scaled_loss))
         if changed:
             ranks = [rank for rank, _ in with_gradient]
-            groups.append(Norms(ranks, self._scratch, "clipped_gradient_l2", [1.0] * len(ranks), scaled, True))
+            groups.append(
+                Norms(ranks, self._scratch, "clipped_gradient_l2", [1.0] * len(ranks), scaled, True)
+            )
             groups.append(Others("others_clipped", self._scratch, scaled))
         if owned.biases:
             roots = [math.sqrt(bias.numel()) for _, bias in owned.biases]
-            groups.append(Norms([rank for rank, _ in owned.biases], self._scratch, "bias_rms", roots, False, False))
+            groups.append(
+                Norms(
+                    [rank for rank, _ in owned.biases],
+                    self._scratch,
+                    "bias_rms",
+                    roots,
+                    False,
+                    False,
+                )
+            )
         moved = dict(zip([rank for rank, _ in owned.layers], owned.moved, strict=True))
         updates = []
         for members in _of_one_shape(owned.layers):
@@ -162,7 +269,9 @@ class Capture:
             size = sum(each.numel() for each in members[0][1])
             weights = Weights(ranks, ("weight", *ranks) in self._wide, self._scratch, size)
             groups.append(weights)
-            updates.append(Updates(weights, ("update", *ranks) in self._wide, [moved[rank] for rank in ranks]))
+            updates.append(
+                Updates(weights, ("update", *ranks) in self._wide, [moved[rank] for rank in ranks])
+            )
         return groups, updates
 
     def _sums(self, group: Group, owned: Owned) -> Sums:
@@ -171,22 +280,34 @@ class Capture:
             return group.sums(_joined_all([owned.weights[rank] for rank in group.ranks]))
         if isinstance(group, Gradients):
             if self.changed:
-                return group.sums([_joined([self._before[id(each)] for each in owned.weights[rank]]) for rank in group.ranks])
-            return group.sums(_joined_all([[each.grad for each in owned.weights[rank]] for rank in group.ranks]))
+                return group.sums(
+                    [
+                        _joined([self._before[id(each)] for each in owned.weights[rank]])
+                        for rank in group.ranks
+                    ]
+                )
+            return group.sums(
+                _joined_all([[each.grad for each in owned.weights[rank]] for rank in group.ranks])
+            )
         if isinstance(group, Norms) and group.name == "bias_rms":
             return group.sums([bias for _, bias in owned.biases])
         if isinstance(group, Norms):
-            return group.sums([_joined([each.grad for each in owned.weights[rank]]) for rank in group.ranks])
+            return group.sums(
+                [_joined([each.grad for each in owned.weights[rank]]) for rank in group.ranks]
+            )
         assert isinstance(group, Others)
         before = group.kind == "others" and self.changed
         gradients = [self._before.get(id(each)) if before else each.grad for each in owned.others]
         there = [_dense(each) for each in gradients if each is not None]
         return group.sums(there) if there else {}
 
-    # --- scales ----------------------------------------------------------------------------------------------------------------------------------------------
+    # --- scales
+    # ----------------------------------------------------------------------------------------------
 
     def _find_scale(self, optimizer: Any) -> bool:
-        """Note the scale of the GradScaler that makes this step, if one does; whether the optimizer gets gradients that are still scaled (fused)."""
+        """Note the scale of the GradScaler that makes this step, if one does; whether the
+        optimizer gets gradients that are still scaled (fused).
+        """
         given = getattr(optimizer, "grad_scale", None)
         scale = _scale_of_caller() if given is None else given
         self.scale = self.scale if scale is None else float(scale)
@@ -194,12 +315,16 @@ class Capture:
 
     @staticmethod
     def found_infinity(optimizer: Any) -> bool:
-        """Whether a fused optimizer was called with gradients that are not finite, and so left its step out."""
+        """Whether a fused optimizer was called with gradients that are not finite, and so left
+        its step out.
+        """
         found = getattr(optimizer, "found_inf", None)
         return found is not None and bool(found.item())
 
 
-def _of_one_shape(layers: Sequence[tuple[int, list[nn.Parameter]]]) -> list[list[tuple[int, list[nn.Parameter]]]]:
+def _of_one_shape(
+    layers: Sequence[tuple[int, list[nn.Parameter]]],
+) -> list[list[tuple[int, list[nn.Parameter]]]]:
     """Layers whose weights can stand side by side."""
     groups: dict[Any, list[tuple[int, list[nn.Parameter]]]] = {}
     for rank, weights in layers:
@@ -221,7 +346,11 @@ def _joined_all(several: Sequence[Sequence[Any]]) -> list[torch.Tensor]:
 
 def _joined(tensors: Sequence[Any]) -> torch.Tensor:
     """One tensor of several, sparse ones made dense."""
-    return _dense(tensors[0]) if len(tensors) == 1 else torch.cat([_dense(each).reshape(-1) for each in tensors])
+    return (
+        _dense(tensors[0])
+        if len(tensors) == 1
+        else torch.cat([_dense(each).reshape(-1) for each in tensors])
+    )
 
 
 def _scale_of_caller() -> torch.Tensor | None:

@@ -1,4 +1,6 @@
-"""What a run file says of a PyTorch model and its optimizer, in dlprobe's words; what is not known is left out, with a note where one would look for it."""
+"""What a run file says of a PyTorch model and its optimizer, in dlprobe's words; what is not
+known is left out, with a note where one would look for it.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,18 @@ def _facts(layer: Layer) -> LayerFacts:
     )
 
 
-def run_facts(model: nn.Module, optimizer: Any, passes: Passes, samples: int, distributed: bool) -> RunFacts:
-    """How the run is trained. optimizer: None of a probe, which knows neither it nor the batches of the training; samples: of a whole step."""
+def run_facts(
+    model: nn.Module, optimizer: Any, passes: Passes, samples: int, distributed: bool
+) -> RunFacts:
+    """How the run is trained. optimizer: None of a probe, which knows neither it nor the
+    batches of the training; samples: of a whole step.
+    """
     dropouts = [passes.layers[place].dropout for place in passes.ranks]
-    known = RunFacts(loss=passes.loss, dropout=max(dropouts, default=0.0), notes=tuple(notes(model, passes, distributed)) or None)
+    known = RunFacts(
+        loss=passes.loss,
+        dropout=max(dropouts, default=0.0),
+        notes=tuple(notes(model, passes, distributed)) or None,
+    )
     if optimizer is None:
         return replace(known, notes=(PROBED, *(known.notes or ())))
     group = optimizer.param_groups[0]
@@ -78,7 +88,9 @@ def optimizer_text(optimizer: Any) -> str:
 
 
 def decays(optimizer: Any) -> bool:
-    """Whether a weight decay is part of the gradient that an optimizer goes by: a penalty by another name; AdamW's is not."""
+    """Whether a weight decay is part of the gradient that an optimizer goes by: a penalty by
+    another name; AdamW's is not.
+    """
     apart = getattr(optimizer, "kind", type(optimizer).__name__) == "AdamW"
     return not apart and any(group.get("weight_decay") for group in optimizer.param_groups)
 
@@ -87,27 +99,47 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
     """What is not in the file, and why."""
     layers = [passes.layers[place] for place in passes.ranks]
     found = [note for layer in layers for note in layer.notes]
-    found += [f"{name}: never called as a module, so it is not recorded" for name in passes.never_called]
-    frozen = [layer.name for layer in layers if layer.site.weights and not any(each.requires_grad for each in layer.site.weights)]
+    found += [
+        f"{name}: never called as a module, so it is not recorded" for name in passes.never_called
+    ]
+    frozen = [
+        layer.name
+        for layer in layers
+        if layer.site.weights and not any(each.requires_grad for each in layer.site.weights)
+    ]
     found += [f"{name}: frozen, so it has no gradient and no update" for name in frozen]
-    found += [f"{layer.name}: its weight is made from other parameters, so weight and gradient are not recorded" for layer in layers if not layer.site.weights]
+    found += [
+        (
+            f"{layer.name}: its weight is made from other parameters, so weight and gradient are "
+            "not recorded"
+        )
+        for layer in layers
+        if not layer.site.weights
+    ]
     owners: dict[int, str] = {}
     for layer in layers:
         for weight in layer.site.weights:
             first = owners.setdefault(id(weight), layer.name)
             if first != layer.name:
-                found.append(f"{layer.name}: shares its weight with {first}: the gradient of both is the sum over their uses")
+                found.append(
+                    f"{layer.name}: shares its weight with {first}: the gradient of both is "
+                    "the sum over their uses"
+                )
     if any(layer.site.kind != "dense" for layer in layers):
         found.append("gradient_sample_rms is recorded of dense layers only")
     if distributed:
-        found.append("activations and error signals are those of the samples of process 0; gradients are those of all processes")
+        found.append(
+            "activations and error signals are those of the samples of process 0; gradients "
+            "are those of all processes"
+        )
     return found
 
 
 def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
-    """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples have
-    no gradient of their own: with a batch norm in them or behind
-    them, and of weights that several layers share."""
+    """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples
+    have no gradient of their own: with a batch norm in them or behind them, and of weights that
+    several layers share.
+    """
     layers = [passes.layers[place] for place in passes.ranks]
     weights = [[id(weight) for weight in layer.site.weights] for layer in layers]
     once = [rank for rank, own in enumerate(weights) if own and own not in weights[:rank]]
@@ -117,9 +149,23 @@ def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
 
 
 def environment(model: nn.Module, passes: Passes) -> dict[str, Any]:
-    """Versions and device; of each row's module its class, the module that is its activation, and the axes of its output."""
+    """Versions and device; of each row's module its class, the module that is its activation,
+    and the axes of its output.
+    """
     device = next((str(parameter.device) for parameter in model.parameters()), "cpu")
     layers = [passes.layers[place] for place in passes.ranks]
-    modules = [{"name": layer.name, "kind": layer.site.class_name, "activation": layer.activation_module, "axes": layer.axes} for layer in layers]
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "dlprobe": version()}
+    modules = [
+        {
+            "name": layer.name,
+            "kind": layer.site.class_name,
+            "activation": layer.activation_module,
+            "axes": layer.axes,
+        }
+        for layer in layers
+    ]
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "dlprobe": version(),
+    }
     return {**versions, "device": device, "threads": torch.get_num_threads(), "modules": modules}

@@ -1,6 +1,8 @@
-"""What PyTorch calls at recorded steps. Every hook hands over to the recording and swallows its errors.
+"""What PyTorch calls at recorded steps. Every hook hands over to the recording and swallows its
+errors.
 
-A model is saved and copied with its hooks: these leave something in their place that any Python can load and that does nothing.
+A model is saved and copied with its hooks: these leave something in their place that any Python can
+load and that does nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-NOTHING: Callable[..., None] = nullcontext().__exit__  # takes whatever a hook is given and returns None
+NOTHING: Callable[..., None] = (
+    nullcontext().__exit__
+)  # takes whatever a hook is given and returns None
 
 
 class Guarded(Protocol):
@@ -41,7 +45,9 @@ class Hook:
 
 
 class FirstClosure:
-    """A closure that an optimizer calls several times in a step: after its first call the step is captured, for a row describes the net before its update."""
+    """A closure that an optimizer calls several times in a step: after its first call the step
+    is captured, for a row describes the net before its update.
+    """
 
     def __init__(self, closure: Callable[[], Any], after_first: Callable[[], Any]) -> None:
         self._closure, self._after_first = closure, after_first

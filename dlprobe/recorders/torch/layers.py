@@ -1,4 +1,6 @@
-"""What the discovery step found out about a layer: what is done to its output, where its activation a is seen, and what cannot be recorded, with the reason."""
+"""What the discovery step found out about a layer: what is done to its output, where its
+activation a is seen, and what cannot be recorded, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,17 @@ Again = Callable[[torch.Tensor], torch.Tensor]
 class Layer:
     """A site as the model uses it.
 
-    * activation: dlprobe's name with parameters, None where it is not known; again: the activation as a function of its argument, None where that is not seen
-    * norm: dlprobe's name of the normalization, empty without; norm_after: it stands behind the activation
+    * activation: dlprobe's name with parameters, None where it is not known; again: the activation
+      as a function of its argument, None where that is not seen
+    * norm: dlprobe's name of the normalization, empty without; norm_after: it stands behind the
+      activation
     * after: what makes a of the activation's value: "norm", "sum", or nothing
     * altered: something unknown was done to a before the next layer took it
-    * dropout: share of a that is dropped before the next layer takes it; needs_loss: the loss may hold its activation
+    * dropout: share of a that is dropped before the next layer takes it; needs_loss: the loss may
+      hold its activation
     * notes: what cannot be recorded, and why
-    * activation_module: name of the module that is its activation, empty where a function is called; axes: of its output, 0 before the first call
+    * activation_module: name of the module that is its activation, empty where a function is
+      called; axes: of its output, 0 before the first call
     """
 
     site: Site
@@ -49,7 +55,9 @@ class Layer:
 
     @property
     def takes_norm(self) -> bool:
-        """Whether the output of the norm behind it is needed: as the activation's argument, or as a."""
+        """Whether the output of the norm behind it is needed: as the activation's argument, or
+        as a.
+        """
         return bool(self.norm) and (self.after == "norm" or not self.norm_after)
 
     @property
@@ -68,12 +76,16 @@ class Layer:
 
     @property
     def key(self) -> Any:
-        """What layers that are summed side by side share; activations with parameters of their own, and unknown ones, stand alone."""
+        """What layers that are summed side by side share; activations with parameters of their
+        own, and unknown ones, stand alone.
+        """
         alone = self.activation is None or self.activation.startswith("prelu")
         return (self.activation, self.after, self.again is None, id(self) if alone else 0)
 
     def settle(self, operations: Sequence[Operation], directly: bool) -> None:
-        """What was done to its output until the next layer took it. directly: that layer's input is the very result, not dropped out, so that it shows a."""
+        """What was done to its output until the next layer took it. directly: that layer's
+        input is the very result, not dropped out, so that it shows a.
+        """
         if self.settled:
             return
         self.settled = True
@@ -81,7 +93,10 @@ class Layer:
         place = kinds.index("activation") if "activation" in kinds else len(kinds)
         before, behind = kinds[:place], kinds[place + 1 :]
         self.dropout = max((each.rate for each in operations), default=0.0)
-        self.residual, self.altered = "sum" in kinds, "other" in behind or kinds.count("activation") > 1
+        self.residual, self.altered = (
+            "sum" in kinds,
+            "other" in behind or kinds.count("activation") > 1,
+        )
         if "norm" in kinds:
             self.norm = operations[kinds.index("norm")].name or ""
             self.norm_after = kinds.index("norm") > place
@@ -89,7 +104,9 @@ class Layer:
             self.activation, self.again = operations[place].name, operations[place].again
         elif "other" not in kinds:
             self.activation, self.again = "linear", identity
-        if any(kind != "norm" for kind in before) and place < len(kinds):  # its argument is the sum, or whatever else, which nothing hooks
+        if any(kind != "norm" for kind in before) and place < len(
+            kinds
+        ):  # its argument is the sum, or whatever else, which nothing hooks
             self.again = None
         if self.residual:
             self.after, shown = "sum", directly
@@ -99,7 +116,11 @@ class Layer:
             shown = self.again is not None
         if not shown:
             self.hide(
-                "a sum that no layer takes as it is" if self.residual else f"{', '.join(_told(each) for each in operations)} between it and the next layer"
+                "a sum that no layer takes as it is"
+                if self.residual
+                else (
+                    f"{', '.join(_told(each) for each in operations)} between it and the next layer"
+                )
             )
 
     def hide(self, why: str) -> None:
@@ -108,7 +129,9 @@ class Layer:
         self.notes.append(f"{self.name}: a and its slopes are not recorded: {why}")
 
     def settle_output(self, operations: Sequence[Operation] | None) -> None:
-        """What was done to its output until the model gave it out; None where it did not. The loss may hold the rest (`settle_loss`)."""
+        """What was done to its output until the model gave it out; None where it did not. The
+        loss may hold the rest (`settle_loss`).
+        """
         if self.settled:
             return
         self.settled = True
@@ -120,7 +143,9 @@ class Layer:
         self.needs_loss = not self.after and self.activation in ("linear", "log_softmax")
 
     def settle_loss(self, output_activation: str) -> None:
-        """The activation that the loss has inside: PyTorch's CrossEntropyLoss means softmax and cross-entropy. Empty: the loss is not known."""
+        """The activation that the loss has inside: PyTorch's CrossEntropyLoss means softmax and
+        cross-entropy. Empty: the loss is not known.
+        """
         if not self.needs_loss:
             return
         self.needs_loss = False
@@ -128,7 +153,11 @@ class Layer:
             self.activation = None
             self.hide("the loss may hold an activation: tell it with rec.loss(loss)")
         elif self.activation == "linear" or output_activation == "softmax":
-            known: dict[str, Again] = {"softmax": _softmax, "sigmoid": torch.sigmoid, "linear": identity}
+            known: dict[str, Again] = {
+                "softmax": _softmax,
+                "sigmoid": torch.sigmoid,
+                "linear": identity,
+            }
             self.activation, self.again = output_activation, known[output_activation]
 
 
@@ -145,7 +174,9 @@ def _softmax(z: torch.Tensor) -> torch.Tensor:
     return torch.softmax(z, -1)
 
 
-LOSSES = (  # what stands in the names of a loss's graph -> dlprobe's loss, and the activation that it has inside
+# what stands in the names of a loss's graph -> dlprobe's loss, and the activation that it has
+# inside
+LOSSES = (
     ("LogSoftmaxBackward", "cross_entropy", "softmax"),
     ("BinaryCrossEntropyWithLogitsBackward", "binary_cross_entropy(reduction=mean)", "sigmoid"),
     ("BinaryCrossEntropyBackward", "binary_cross_entropy(reduction=mean)", ""),
@@ -161,11 +192,12 @@ NEAR = 40  # nodes of the graph that are looked at
 
 
 def loss_of(loss: Any) -> tuple[str | None, str]:
-    """dlprobe's name of the loss that gave a tensor, None where it is not known, and the output activation inside it, `linear` where there is none.
+    """dlprobe's name of the loss that gave a tensor, None where it is not known, and the output
+    activation inside it, `linear` where there is none.
 
     >>> loss_of(torch.nn.functional.cross_entropy(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])))
     ('cross_entropy', 'softmax')
-    """
+    """  # noqa: E501
     names: list[str] = []
     nodes: list[Any] = [getattr(loss, "grad_fn", None)]
     while nodes and len(names) < NEAR:

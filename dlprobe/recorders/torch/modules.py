@@ -1,4 +1,6 @@
-"""Which modules of a model are recorded as layers, and what of each: weights, bias, and where its units are in its output."""
+"""Which modules of a model are recorded as layers, and what of each: weights, bias, and where
+its units are in its output.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from torch import nn
 
 from dlprobe.errors import ConfigError
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+CONVOLUTIONS = (
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module"}
@@ -27,9 +36,15 @@ class Site:
 
     @cached_property
     def weights(self) -> list[nn.Parameter]:
-        """The parameters that are its W: several of a recurrent layer; none where W is made from others (parametrizations)."""
+        """The parameters that are its W: several of a recurrent layer; none where W is made
+        from others (parametrizations).
+        """
         own = dict(self.module.named_parameters(recurse=False))
-        return [value for key, value in own.items() if key.startswith("weight") and not key.endswith(("_g", "_v"))]
+        return [
+            value
+            for key, value in own.items()
+            if key.startswith("weight") and not key.endswith(("_g", "_v"))
+        ]
 
     @cached_property
     def bias(self) -> nn.Parameter | None:
@@ -43,7 +58,9 @@ class Site:
 
     @property
     def sizes(self) -> tuple[int | None, int | None]:
-        """fan_in and fan_out; of an embedding and of a recurrent layer they mean nothing that rules could use."""
+        """fan_in and fan_out; of an embedding and of a recurrent layer they mean nothing that
+        rules could use.
+        """
         weights, fans = self.weights, getattr(self.module, "fans", None)
         if fans is not None:  # of Keras, whose kernels have their outputs last
             return int(fans[0]), int(fans[1])
@@ -51,7 +68,11 @@ class Site:
             return None, None
         if self.kind == "dense":
             return int(weights[0].shape[1]), int(weights[0].shape[0])
-        across = weights[0][0].numel() if not isinstance(self.module, CONVOLUTIONS[3:]) else weights[0][:, 0].numel()
+        across = (
+            weights[0][0].numel()
+            if not isinstance(self.module, CONVOLUTIONS[3:])
+            else weights[0][:, 0].numel()
+        )
         return int(across), int(self.module.out_channels)
 
     def output(self, result: Any) -> torch.Tensor | None:
@@ -63,7 +84,11 @@ class Site:
 
     def units_last(self, tensor: torch.Tensor) -> torch.Tensor:
         """(samples, …, units) of what a call gave, or of its gradient."""
-        first = self.kind == "convolution" and tensor.dim() > 2 and getattr(self.module, "units_axis", 1) == 1
+        first = (
+            self.kind == "convolution"
+            and tensor.dim() > 2
+            and getattr(self.module, "units_axis", 1) == 1
+        )
         return tensor.movedim(1, -1) if first else tensor
 
     def samples(self, tensor: torch.Tensor) -> int:
@@ -75,7 +100,9 @@ class Site:
 
 
 def unwrapped(model: Any) -> nn.Module:
-    """The model itself, out of compile and DistributedDataParallel. Raises ConfigError for what cannot be recorded through hooks."""
+    """The model itself, out of compile and DistributedDataParallel. Raises ConfigError for what
+    cannot be recorded through hooks.
+    """
     while type(model).__name__ in WRAPPERS:
         model = getattr(model, WRAPPERS[type(model).__name__])
     if not isinstance(model, nn.Module):
@@ -83,16 +110,23 @@ def unwrapped(model: Any) -> nn.Module:
     for module in model.modules():
         kind = type(module).__name__
         if kind in ("DataParallel", "FullyShardedDataParallel", "FSDP") or kind.startswith("FSDP"):
-            raise ConfigError(f"{kind} hands hooks pieces of the model: record it with dlprobe.recorders.Probe, which runs passes of its own")
+            raise ConfigError(
+                f"{kind} hands hooks pieces of the model: record it with "
+                "dlprobe.recorders.Probe, which runs passes of its own"
+            )
     for name, parameter in model.named_parameters():
         if getattr(parameter, "_post_accumulate_grad_hooks", None):
             raise ConfigError(
-                f"{name} has a hook that runs when its gradient is there (an optimizer inside the backward pass?), "
+                f"{name} has a hook that runs when its gradient is there (an optimizer inside "
+                "the backward pass?), "
                 "so that gradients may be gone when a step ends: "
                 "record it with dlprobe.recorders.Probe, which runs passes of its own"
             )
         if type(parameter.data).__name__ == "DTensor":
-            raise ConfigError(f"{name} is sharded (DTensor): record the model with dlprobe.recorders.Probe, which runs passes of its own")
+            raise ConfigError(
+                f"{name} is sharded (DTensor): record the model with dlprobe.recorders.Probe, "
+                "which runs passes of its own"
+            )
     return model
 
 
@@ -102,8 +136,14 @@ def is_norm(module: nn.Module) -> bool:
 
 
 def sites_of(model: nn.Module) -> list[Site]:
-    """Every module that can be a layer, in the order of `named_modules`; each once, under its first name."""
-    found = [Site(name or type(module).__name__, module, kind) for name, module in model.named_modules() if (kind := kind_of(module))]
+    """Every module that can be a layer, in the order of `named_modules`; each once, under its
+    first name.
+    """
+    found = [
+        Site(name or type(module).__name__, module, kind)
+        for name, module in model.named_modules()
+        if (kind := kind_of(module))
+    ]
     return [Site(site.name.replace("_orig_mod.", ""), site.module, site.kind) for site in found]
 
 

@@ -1,4 +1,5 @@
-"""The forward and backward passes of recorded steps: which hooks are on the model, and what they keep.
+"""The forward and backward passes of recorded steps: which hooks are on the model, and what they
+keep.
 
 A call of a layer counts when its error signal comes back; its record is owned by the hook on z, so
 that passes without a backward pass, such as evaluations, go away
@@ -21,13 +22,18 @@ from dlprobe.recorders.torch.layers import Layer, loss_of
 from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
 from dlprobe.recorders.torch.tracing import Operation, Trails, Watching
 
-INPUT_GRADIENT = {"AddmmBackward0": 1, "MmBackward0": 0}  # where in the gradients of a product's inputs that of x stands
+INPUT_GRADIENT = {
+    "AddmmBackward0": 1,
+    "MmBackward0": 0,
+}  # where in the gradients of a product's inputs that of x stands
 POSITIONS = 1024  # up to which gradients of single samples are measured
 
 
 @dataclass(frozen=True)
 class Returned:
-    """dL/da (rows, units) as it came back through the input of another layer, the taker; tiny: the smallest normal number of its type."""
+    """dL/da (rows, units) as it came back through the input of another layer, the taker; tiny:
+    the smallest normal number of its type.
+    """
 
     gradient: torch.Tensor
     taker: int
@@ -37,18 +43,28 @@ class Returned:
 class Passes:
     """What is kept of the passes of one step.
 
-    * layers: by place in `sites`; ranks: row of each place, in the order of first calls, fixed with the first row
-    * begin_pass: asked whether a pass that begins is to be kept; backward_begun: told when the first error signal of a backward pass has come
+    * layers: by place in `sites`; ranks: row of each place, in the order of first calls, fixed with
+      the first row
+    * begin_pass: asked whether a pass that begins is to be kept; backward_begun: told when the
+      first error signal of a backward pass has come
     """
 
-    def __init__(self, model: nn.Module, recording: Guarded, begin_pass: Callable[[], bool], backward_begun: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        recording: Guarded,
+        begin_pass: Callable[[], bool],
+        backward_begun: Callable[[], None],
+    ) -> None:
         self._model, self._recording = model, recording
         self._begin_pass, self._backward_begun = begin_pass, backward_begun
         self.sites: list[Site] = sites_of(model)
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
         self.ranks: dict[int, int] = {}
         self.loss: str | None = None
-        self.known_loss: tuple[str | None, str] | None = None  # what `loss_of` would find, where the framework says it
+        self.known_loss: tuple[str | None, str] | None = (
+            None  # what `loss_of` would find, where the framework says it
+        )
         self.begun = 0
         self._takers: dict[int, int] = {}  # place -> the place whose output it takes
         self._norms: dict[int, int] = {}  # id of a norm module -> the place that it belongs to
@@ -62,13 +78,18 @@ class Passes:
         self._calls: list[Call] = []
         self._last: dict[int, Call] = {}
         self._alone: set[int] = set()  # places whose input nothing else takes
-        self._sources: dict[int, int] = {}  # place -> the place whose a, as it is measured, is its input
+        self._sources: dict[
+            int, int
+        ] = {}  # place -> the place whose a, as it is measured, is its input
         self._overwritten: set[int] = set()  # places whose z is overwritten in place
         self._inputs: list[tuple[int, int, Any, bool]] = []
         self._returned: dict[tuple[Forward, int], Returned] = {}
-        self._seen: dict[int, int] = {}  # order of a place's first call, of one without gradients too
+        self._seen: dict[
+            int, int
+        ] = {}  # order of a place's first call, of one without gradients too
 
-    # --- hooks on the model --------------------------------------------------------------------------------------------------------------------------------
+    # --- hooks on the model
+    # ----------------------------------------------------------------------------------------------
 
     def attach(self) -> None:
         """Put the hooks on."""
@@ -80,7 +101,11 @@ class Passes:
                 for place, site in enumerate(self.sites)
                 if place in self.ranks or not self.ranks
             ),
-            *(module.register_forward_hook(Hook(hook, self._normed)) for module in self._model.modules() if self._wants_norm(module)),
+            *(
+                module.register_forward_hook(Hook(hook, self._normed))
+                for module in self._model.modules()
+                if self._wants_norm(module)
+            ),
             *(
                 module.register_forward_hook(Hook(hook, self._activated, name))
                 for name, module in self._model.named_modules()
@@ -97,7 +122,10 @@ class Passes:
         self._end_trace()
 
     def _wants_norm(self, module: nn.Module) -> bool:
-        return is_norm(module) and (not self.ranks or (id(module) in self._norms and self.layers[self._norms[id(module)]].takes_norm))
+        return is_norm(module) and (
+            not self.ranks
+            or (id(module) in self._norms and self.layers[self._norms[id(module)]].takes_norm)
+        )
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         self._depth += 1
@@ -121,8 +149,14 @@ class Passes:
                 self.layers[trail.origin.place].settle_output(trail.operations)
         for place in self._last:
             self.layers[place].settle_output(None)
-        self._alone = {place for place, _, x, _ in self._inputs if trails.uses.get(id(x), 0) == 1} | (set(self._last) - set(self._takers))
-        self._sources = {place: source for place, source, _, directly in self._inputs if directly and self._shows_a(source)}
+        self._alone = {
+            place for place, _, x, _ in self._inputs if trails.uses.get(id(x), 0) == 1
+        } | (set(self._last) - set(self._takers))
+        self._sources = {
+            place: source
+            for place, source, _, directly in self._inputs
+            if directly and self._shows_a(source)
+        }
         self._inputs, self._overwritten = [], trails.overwritten
         for place in set(self._last) - set(self._norms.values()):
             if self.layers[place].takes_norm:
@@ -130,7 +164,9 @@ class Passes:
 
     @contextmanager
     def as_one(self, tensor: torch.Tensor, operation: Operation) -> Iterator[list[torch.Tensor]]:
-        """What is done to a tensor inside is one operation, however it is done; the result is to be put into the list."""
+        """What is done to a tensor inside is one operation, however it is done; the result is
+        to be put into the list.
+        """
         made: list[torch.Tensor] = []
         trails = self._trails
         if trails is None:
@@ -148,9 +184,16 @@ class Passes:
                 trails.note(result, trail.then(operation))
 
     def _shows_a(self, place: int) -> bool:
-        """Whether what is measured as a layer's a is what the next layer takes: nothing unknown was done to it."""
+        """Whether what is measured as a layer's a is what the next layer takes: nothing unknown
+        was done to it.
+        """
         layer = self.layers[place]
-        return layer.after != "hidden" and not layer.needs_loss and (layer.again is not None or bool(layer.after)) and not layer.altered
+        return (
+            layer.after != "hidden"
+            and not layer.needs_loss
+            and (layer.again is not None or bool(layer.after))
+            and not layer.altered
+        )
 
     def _end_trace(self) -> None:
         if self._mode is not None:
@@ -187,7 +230,9 @@ class Passes:
             trails.paused = False
 
     def _hook(self, call: Call, site: Site, z: torch.Tensor, x: torch.Tensor | None) -> None:
-        """Have the gradients of this call handed over: by the product itself, where its input goes nowhere else, or by the tensors."""
+        """Have the gradients of this call handed over: by the product itself, where its input
+        goes nowhere else, or by the tensors.
+        """
         self._last[call.place] = call
         node = z.grad_fn
         if node is None:
@@ -200,7 +245,13 @@ class Passes:
             z.register_hook(Hook(self._recording, self._signal, call))
             self._look_back(call, site, x)
 
-    def _both(self, call: Call, place: int, input_gradients: tuple[Any, ...], output_gradients: tuple[Any, ...]) -> None:
+    def _both(
+        self,
+        call: Call,
+        place: int,
+        input_gradients: tuple[Any, ...],
+        output_gradients: tuple[Any, ...],
+    ) -> None:
         """Behind a product x W: dL/dz, and what its input gets back."""
         if call.forward.step != self._number or output_gradients[0] is None:
             return
@@ -209,7 +260,9 @@ class Passes:
         if source >= 0 and input_gradients[place] is not None:
             self._came_back(call, source, input_gradients[place])
 
-    def _call(self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None) -> Call:
+    def _call(
+        self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None
+    ) -> Call:
         self._order += 1
         if site.kind == "convolution":
             z = site.units_last(z.detach())
@@ -222,10 +275,17 @@ class Passes:
         if site.kind == "dense" and x is not None and x.is_floating_point() and site.weights:
             call.fan_in = int(x.shape[-1])
             source = self._sources.get(place, -1) if self.ranks else -1
-            if x.dim() == 2 and source >= 0 and x.dtype in WIDE and self._forwarded(source, forward, x):
+            if (
+                x.dim() == 2
+                and source >= 0
+                and x.dtype in WIDE
+                and self._forwarded(source, forward, x)
+            ):
                 call.source = source
             elif x.dim() == 2:
-                call.input_norms = torch.linalg.vector_norm(x.detach(), dim=1, dtype=call.z.dtype if x.dtype != call.z.dtype else None)
+                call.input_norms = torch.linalg.vector_norm(
+                    x.detach(), dim=1, dtype=call.z.dtype if x.dtype != call.z.dtype else None
+                )
             elif x.dim() > 2 and x[0].numel() // x.shape[-1] <= POSITIONS:
                 call.inputs = kept(x.reshape(x.shape[0], -1, x.shape[-1]))
         return call
@@ -236,12 +296,19 @@ class Passes:
         return before is not None and before.forward is forward and before.z.shape == x.shape
 
     def _look_back(self, call: Call, site: Site, x: torch.Tensor | None) -> None:
-        """To the layer whose output it takes: its a, where a sum shows it, and the dL/da that will come back."""
+        """To the layer whose output it takes: its a, where a sum shows it, and the dL/da that
+        will come back.
+        """
         place = self._takers.get(call.place, -1)
         if place < 0 or x is None:
             return
         before, rows = self._last.get(place), site.units_last(x)
-        if before is not None and before.forward is call.forward and self.layers[place].after == "sum" and rows.numel() == before.z.numel():
+        if (
+            before is not None
+            and before.forward is call.forward
+            and self.layers[place].after == "sum"
+            and rows.numel() == before.z.numel()
+        ):
             before.after = kept(rows.reshape(-1, before.units))
         if x.requires_grad:
             x.register_hook(Hook(self._recording, self._came_back, call, place))
@@ -261,7 +328,9 @@ class Passes:
         self._last[call.place] = call
 
     def _activated(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        """A module that is neither a layer nor a container: where it was the activation of a layer, its name is noted."""
+        """A module that is neither a layer nor a container: where it was the activation of a
+        layer, its name is noted.
+        """
         trail = None if self._trails is None else self._trails.of(output)
         if trail is not None and trail.operations and trail.operations[-1].kind == "activation":
             layer = self.layers[trail.origin.place]
@@ -287,7 +356,12 @@ class Passes:
         if not self._queued:
             self._queued = True
             self._backward_begun()
-        signal = kept(gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient).reshape(-1, call.units), copy=False)
+        signal = kept(
+            gradient
+            if gradient.dim() == 2
+            else self.sites[call.place].units_last(gradient).reshape(-1, call.units),
+            copy=False,
+        )
         if call.signal is not None:  # a second backward pass through the same graph
             call.signal = call.signal + signal
             return
@@ -301,10 +375,15 @@ class Passes:
         """What a layer's input got back is dL/da of the layer at `place`."""
         if call.forward.step == self._number:
             rows = gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient)
-            returned = Returned(kept(rows.reshape(-1, rows.shape[-1]), copy=False), call.place, torch.finfo(gradient.dtype).tiny)
+            returned = Returned(
+                kept(rows.reshape(-1, rows.shape[-1]), copy=False),
+                call.place,
+                torch.finfo(gradient.dtype).tiny,
+            )
             self._returned.setdefault((call.forward, place), returned)
 
-    # --- what the recording asks -----------------------------------------------------------------------------------------------------------------------------
+    # --- what the recording asks
+    # ----------------------------------------------------------------------------------------------
 
     @property
     def passes(self) -> int:
@@ -319,17 +398,27 @@ class Passes:
         if not self.ranks:
             calls = [*self._calls, *(call for forward in self._lives for call in forward.silent)]
             calls.sort(key=lambda call: self._seen.get(call.place, call.order))
-            self.ranks = {place: rank for rank, place in enumerate(dict.fromkeys(call.place for call in calls))}
+            self.ranks = {
+                place: rank
+                for rank, place in enumerate(dict.fromkeys(call.place for call in calls))
+            }
         return self.ranks
 
     def taken(self) -> list[Call]:
         """All calls that count, those of one layer put together, in the order of rows. What was
         overwritten in this step is left out, and copied from the next on."""
         calls: dict[int, list[Call]] = {}
-        for call in sorted([*self._calls, *(call for forward in self._lives for call in forward.silent)], key=lambda call: call.order):
+        for call in sorted(
+            [*self._calls, *(call for forward in self._lives for call in forward.silent)],
+            key=lambda call: call.order,
+        ):
             returned = self._returned.get((call.forward, call.place))
             if returned is not None and returned.gradient.shape == call.z.shape:
-                call.activation_gradient, call.feeds, call.tiny = returned.gradient, returned.taker, returned.tiny
+                call.activation_gradient, call.feeds, call.tiny = (
+                    returned.gradient,
+                    returned.taker,
+                    returned.tiny,
+                )
             if call.overwritten:
                 self._overwritten.add(call.place)
             elif call.place in self.ranks:
@@ -363,4 +452,8 @@ def _leaves(value: Any) -> list[torch.Tensor]:
         return [tensor for each in value.values() for tensor in _leaves(each)]
     if isinstance(value, list | tuple):
         return [tensor for each in value for tensor in _leaves(each)]
-    return [tensor for each in vars(value).values() for tensor in _leaves(each)] if hasattr(value, "__dict__") and not callable(value) else []
+    return (
+        [tensor for each in vars(value).values() for tensor in _leaves(each)]
+        if hasattr(value, "__dict__") and not callable(value)
+        else []
+    )

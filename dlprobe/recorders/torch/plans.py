@@ -1,5 +1,6 @@
-"""How the steps of a training are measured: groups that are made once for all steps that look alike,
-and rows that wait as plain sums until there are many of them."""
+"""How the steps of a training are measured: groups that are made once for all steps that look
+alike, and rows that wait as plain sums until there are many of them.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ STATISTICS = {name: index for index, name in enumerate(registry.records("statist
 
 @dataclass
 class Measured:
-    """The sums of one moment of a step on the host. overrides: of layers measured again, statistics by
-    rank that replace those of the sums; counts: that add up."""
+    """The sums of one moment of a step on the host. overrides: of layers measured again, statistics
+    by rank that replace those of the sums; counts: that add up.
+    """
 
     plan: Plan
     numbers: Floats
@@ -46,7 +48,9 @@ class Plan:
         anew, in float64."""
         if not self.places:
             self._lay_out(sums)
-        found = Measured(self, _on_host([tensor.reshape(-1) for each in sums for tensor in each.values()]))
+        found = Measured(
+            self, _on_host([tensor.reshape(-1) for each in sums for tensor in each.values()])
+        )
         if self._all_well(found.numbers):
             return found
         for group, places in zip(self.groups, self.places, strict=True):
@@ -67,14 +71,23 @@ class Plan:
 
     def places_of(self, name: str) -> list[int]:
         """Where the numbers of a sum stand."""
-        return [place for places in self.places if name in places for place in range(places[name].start, places[name].stop)]
+        return [
+            place
+            for places in self.places
+            if name in places
+            for place in range(places[name].start, places[name].stop)
+        ]
 
     def squares_of(self, kind: str, numbers: Floats, scale: float) -> float:
-        """The sum of squares of the norms that groups of a kind (`Others`) have in the numbers of a step."""
+        """The sum of squares of the norms that groups of a kind (`Others`) have in the numbers
+        of a step.
+        """
         total = 0.0
         for group, places in zip(self.groups, self.places, strict=True):
             if isinstance(group, Others) and group.kind == kind and places:
-                total += float(np.sum((numbers[places[kind]] / (scale if group.scaled else 1.0)) ** 2))
+                total += float(
+                    np.sum((numbers[places[kind]] / (scale if group.scaled else 1.0)) ** 2)
+                )
         return total
 
     def _lay_out(self, sums: Sequence[Sums]) -> None:
@@ -91,13 +104,19 @@ class Plan:
             if not isinstance(group, Remeasured):
                 continue
             for name in group.trusted:
-                self._low[places[name]], self._high[places[name]] = (0.0, FINITE) if group.wide else (group.low, HIGH)
+                self._low[places[name]], self._high[places[name]] = (
+                    (0.0, FINITE) if group.wide else (group.low, HIGH)
+                )
             for name, floor in group.floors().items():
                 self._low[places[name]] = np.maximum(self._low[places[name]], floor)
             if isinstance(group, Gradients):
                 spread.append((places["gradient_norm"], places["gradient_sum"], group.size))
-        self._norms = np.concatenate([np.arange(each[0].start, each[0].stop) for each in spread] or [np.zeros(0, np.int64)])
-        self._totals = np.concatenate([np.arange(each[1].start, each[1].stop) for each in spread] or [np.zeros(0, np.int64)])
+        self._norms = np.concatenate(
+            [np.arange(each[0].start, each[0].stop) for each in spread] or [np.zeros(0, np.int64)]
+        )
+        self._totals = np.concatenate(
+            [np.arange(each[1].start, each[1].stop) for each in spread] or [np.zeros(0, np.int64)]
+        )
         sizes = [np.full(each[0].stop - each[0].start, each[2], np.float64) for each in spread]
         self._sizes = np.concatenate(sizes or [np.zeros(0)]) * (1.0 - 1.0 / CANCELS)
 
@@ -106,10 +125,14 @@ class Plan:
         with np.errstate(all="ignore"):
             if not ((numbers >= self._low) & (numbers <= self._high)).all():
                 return False
-            return bool((numbers[self._norms] ** 2 * self._sizes >= numbers[self._totals] ** 2).all())
+            return bool(
+                (numbers[self._norms] ** 2 * self._sizes >= numbers[self._totals] ** 2).all()
+            )
 
     def statistics(self, numbers: Floats, scale: Floats, values: Floats) -> None:
-        """Fill values (step, statistic, layer) from numbers (step, sum) of the steps, by the groups' formulas. scale: (step, 1)."""
+        """Fill values (step, statistic, layer) from numbers (step, sum) of the steps, by the
+        groups' formulas. scale: (step, 1).
+        """
         for group, places in zip(self.groups, self.places, strict=True):
             own = {name: numbers[:, place] for name, place in places.items()}
             for name, found in group.statistics({**own, "scale": scale}).items():
@@ -130,7 +153,13 @@ def _on_host(tensors: Sequence[torch.Tensor]) -> Floats:
     return torch.cat(list(tensors)).double().cpu().numpy()
 
 
-def plan_of_calls(calls: Sequence[Call], layers: Mapping[int, Layer], ranks: Mapping[int, int], scratch: Scratch, wide: set[Any]) -> Plan:
+def plan_of_calls(
+    calls: Sequence[Call],
+    layers: Mapping[int, Layer],
+    ranks: Mapping[int, int],
+    scratch: Scratch,
+    wide: set[Any],
+) -> Plan:
     """The groups of the forward and the backward pass."""
     by_place = {call.place: index for index, call in enumerate(calls)}
     grouped: dict[Any, list[int]] = {}
@@ -150,9 +179,17 @@ def plan_of_calls(calls: Sequence[Call], layers: Mapping[int, Layer], ranks: Map
     activations: dict[int, tuple[Activations, int]] = {}
     signals: list[ErrorSignals] = []
     for indices in grouped.values():
-        layer, own = layers[calls[indices[0]].place], [ranks[calls[index].place] for index in indices]
+        layer, own = (
+            layers[calls[indices[0]].place],
+            [ranks[calls[index].place] for index in indices],
+        )
 
-        def made(kind: type[OfCalls], layer: Layer = layer, own: list[int] = own, indices: list[int] = indices) -> Any:
+        def made(
+            kind: type[OfCalls],
+            layer: Layer = layer,
+            own: list[int] = own,
+            indices: list[int] = indices,
+        ) -> Any:
             return kind(own, (kind.kind, *own) in wide, scratch, calls, indices, layer)
 
         before: Preactivations = made(Preactivations)
@@ -161,17 +198,34 @@ def plan_of_calls(calls: Sequence[Call], layers: Mapping[int, Layer], ranks: Map
             activation: Activations = made(Activations)
             activation.prepare(before)
             groups.append(activation)
-            activations |= {calls[index].place: (activation, place) for place, index in enumerate(indices)}
+            activations |= {
+                calls[index].place: (activation, place) for place, index in enumerate(indices)
+            }
         if calls[indices[0]].signal is not None:
             signals.append(made(ErrorSignals))
         returned = [index for index in indices if comes_back(calls[index], calls, by_place)]
         if returned:
-            returning = Returning([ranks[calls[index].place] for index in returned], False, scratch, calls, returned, layer)
+            returning = Returning(
+                [ranks[calls[index].place] for index in returned],
+                False,
+                scratch,
+                calls,
+                returned,
+                layer,
+            )
             returning.prepare(calls, by_place)
             groups.append(returning)
     for group in signals:
         own_calls = [calls[index] for index in group.indices]
-        group.prepare(calls, [activations.get(call.source) if call.input_norms is None and call.pooled == 1 else None for call in own_calls])
+        group.prepare(
+            calls,
+            [
+                activations.get(call.source)
+                if call.input_norms is None and call.pooled == 1
+                else None
+                for call in own_calls
+            ],
+        )
     return Plan([*groups, *signals])
 
 
@@ -179,7 +233,12 @@ def shows_a(layer: Layer, calls: Sequence[Call]) -> bool:
     """Whether a layer's activation can be measured."""
     if layer.after == "hidden" or layer.needs_loss or (not layer.after and layer.again is None):
         return False
-    lacking = [call for call in calls if (layer.takes_norm and call.normed is None) or (layer.after == "sum" and call.after is None)]
+    lacking = [
+        call
+        for call in calls
+        if (layer.takes_norm and call.normed is None)
+        or (layer.after == "sum" and call.after is None)
+    ]
     return not lacking
 
 
@@ -188,7 +247,11 @@ def comes_back(call: Call, calls: Sequence[Call], by_place: Mapping[int, int]) -
     if call.activation_gradient is None or call.pooled > 1 or call.feeds not in by_place:
         return False
     following = calls[by_place[call.feeds]]
-    return following.signal is not None and following.rows == call.rows and call.activation_gradient.shape == call.z.shape
+    return (
+        following.signal is not None
+        and following.rows == call.rows
+        and call.activation_gradient.shape == call.z.shape
+    )
 
 
 def signature(calls: Sequence[Call], layers: Mapping[int, Layer]) -> tuple[Any, ...]:

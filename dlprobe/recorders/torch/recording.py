@@ -1,8 +1,9 @@
-"""The recording of a model: hooks at recorded steps, one row per step of the optimizer, and a file that is closed whatever happens.
+"""The recording of a model: hooks at recorded steps, one row per step of the optimizer, and a file
+that is closed whatever happens.
 
-A row begins with the first call of a layer after an update, is captured when the optimizer is about to
-step (dW, W, and all that was kept of the passes), and is
-complete when it has stepped (ΔW). Row t describes the net before update t.
+A row begins with the first call of a layer after an update, is captured when the optimizer is about
+to step (dW, W, and all that was kept of the passes), and is complete when it has stepped (ΔW). Row
+t describes the net before update t.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from dlprobe.recorders.torch.groups import Floats, Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.passes import Passes
-from dlprobe.recorders.torch.plans import STATISTICS, Measured, Plan, filled, plan_of_calls, signature
+from dlprobe.recorders.torch.plans import (
+    STATISTICS,
+    Measured,
+    Plan,
+    filled,
+    plan_of_calls,
+    signature,
+)
 from dlprobe.recorders.torch.rows import Row, Rows
 
 OF_ACTIVATION = (
@@ -60,15 +68,24 @@ class Recording:
     ) -> None:
         if every < 1:
             raise ConfigError(f"every is {every}, expected 1 or more")
-        self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
+        self._silent = (
+            torch.distributed.is_available()
+            and torch.distributed.is_initialized()
+            and torch.distributed.get_rank() > 0
+        )
         self._optimizers, self._every, self._strict = list(optimizers), every, strict
-        self._distributed = type(model).__name__ == "DistributedDataParallel" or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
+        self._distributed = (
+            type(model).__name__ == "DistributedDataParallel"
+            or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
+        )
         self._model = unwrapped(model)
         self._file = None if self._silent else RunFile(path, origin, force)
         self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
         self._passes.known_loss, self.versions = loss, dict[str, str]()
         self._scratch, self._wide = Scratch(), set[Any]()
-        self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
+        self._capture = Capture(
+            self._model, self._passes, self._optimizers, self._scratch, self._wide, probes
+        )
         self._plans: dict[Any, Plan] = {}
         self._taken: Measured | None = None
         self._rows: Rows | None = None
@@ -96,16 +113,30 @@ class Recording:
         """What is kept of the passes."""
         return self._passes
 
-    # --- what the user calls -----------------------------------------------------------------------------------------------------------------------------
+    # --- what the user calls
+    # ----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Recording:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close("finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted")
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(
+            "finished"
+            if kind is None
+            else "failed"
+            if issubclass(kind, Exception)
+            else "interrupted"
+        )
 
     def loss(self, loss: torch.Tensor | float) -> None:
-        """The loss of a batch, as it is (not scaled, not divided for accumulation), before or after the optimizer's step; several in a step are averaged."""
+        """The loss of a batch, as it is (not scaled, not divided for accumulation), before or
+        after the optimizer's step; several in a step are averaged.
+        """
         if not self._over and not self._silent:
             self._guarded(self._note_loss, loss)
 
@@ -118,10 +149,17 @@ class Recording:
         train_error, val_error, … Another name is left out with a warning."""
         if self._file is not None and not self._over:
             self._guarded(self._flush_rows)
-            self._attempt(self._file.evaluation, self._step if step is None else step, values, self._of_layers())
+            self._attempt(
+                self._file.evaluation,
+                self._step if step is None else step,
+                values,
+                self._of_layers(),
+            )
 
     def _of_layers(self) -> dict[str, Floats]:
-        """What an evaluation tells of layers: how far weights went; where batches of a whole training part were recorded since the last one, dead units."""
+        """What an evaluation tells of layers: how far weights went; where batches of a whole
+        training part were recorded since the last one, dead units.
+        """
         if self._probes or self._first or self._file is None:
             return {}
         layers, whole = len(self._passes.ranks), self._file.train_samples
@@ -129,12 +167,24 @@ class Recording:
             dead, distances = self._scratch.dead(layers), self._capture.distances(layers)
         seen, self._seen = self._seen, 0
         dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
-        return {"weight_distance": distances, **({"dead_fraction": dead} if whole and seen >= whole else {})}
+        return {
+            "weight_distance": distances,
+            **({"dead_fraction": dead} if whole and seen >= whole else {}),
+        }
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
+    def data(
+        self,
+        x_train: Any,
+        y_train: Any,
+        x_val: Any = None,
+        y_val: Any = None,
+        *,
+        keep: bool = False,
+    ) -> None:
         """What the net is trained on, before the first step: shapes, ranges, class counts and a
-        fingerprint are kept; the arrays only with `keep`: they make the file as large as they are, and
-        whoever gets it has them. Later it is left out, with a warning."""
+        fingerprint are kept; the arrays only with `keep`: they make the file as large as they are,
+        and whoever gets it has them. Later it is left out, with a warning.
+        """
         if self._file is not None and not self._over:
             self._attempt(self._file.data, x_train, y_train, x_val, y_val, keep)
 
@@ -147,7 +197,9 @@ class Recording:
         return self._end(status)
 
     def fail(self, error: Exception) -> None:
-        """Something in the recorder went wrong: say so once, close what there is, and let the training go on. Raises it where the recorder is strict."""
+        """Something in the recorder went wrong: say so once, close what there is, and let the
+        training go on. Raises it where the recorder is strict.
+        """
         if self._over:
             return
         with contextlib.suppress(Exception):
@@ -155,14 +207,22 @@ class Recording:
         self._end("interrupted")
         if self._strict:
             raise error
-        _tell(f"the recorder of dlprobe: stopped recording at step {self._step}, the training goes on: {type(error).__name__}: {error}")
+        _tell(
+            f"the recorder of dlprobe: stopped recording at step {self._step}, the training "
+            f"goes on: {type(error).__name__}: {error}"
+        )
 
-    # --- hooks -------------------------------------------------------------------------------------------------------------------------------------------
+    # --- hooks
+    # ----------------------------------------------------------------------------------------------
 
     def _attach(self) -> None:
         for index, optimizer in enumerate(self._optimizers):
-            self._handles.append(optimizer.register_step_pre_hook(Hook(self, self._before_step, index)))
-            self._handles.append(optimizer.register_step_post_hook(Hook(self, self._after_step, index)))
+            self._handles.append(
+                optimizer.register_step_pre_hook(Hook(self, self._before_step, index))
+            )
+            self._handles.append(
+                optimizer.register_step_post_hook(Hook(self, self._after_step, index))
+            )
         self._arm()
 
     def _arm(self) -> None:
@@ -170,7 +230,9 @@ class Recording:
         due = self._step % self._every == 0 and not self._over and not self._diverged
         if due and not self._armed:
             self._passes.attach()
-            if "torch._dynamo" in sys.modules:  # something is compiled, and compiled code calls no hooks
+            if (
+                "torch._dynamo" in sys.modules
+            ):  # something is compiled, and compiled code calls no hooks
                 self._stance = torch._dynamo.eval_frame._stance.stance
                 torch.compiler.set_stance("force_eager")
         elif self._armed and not due:
@@ -195,17 +257,25 @@ class Recording:
         return True
 
     def _backward_begun(self) -> None:
-        torch.autograd.Variable._execution_engine.queue_callback(Hook(self, self._backward_over, self._distributed))
+        torch.autograd.Variable._execution_engine.queue_callback(
+            Hook(self, self._backward_over, self._distributed)
+        )
 
     def _backward_over(self, again: bool = False) -> None:
-        """Every gradient is there, before anything clips it. Under DistributedDataParallel they are averaged by a callback that comes after this one."""
+        """Every gradient is there, before anything clips it. Under DistributedDataParallel they
+        are averaged by a callback that comes after this one.
+        """
         if again:
-            torch.autograd.Variable._execution_engine.queue_callback(Hook(self, self._backward_over))
+            torch.autograd.Variable._execution_engine.queue_callback(
+                Hook(self, self._backward_over)
+            )
         elif self._armed and not self._captured:
             self._capture.after_backward()
             self._passes.backward_is_over()
 
-    def _before_step(self, index: int, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+    def _before_step(
+        self, index: int, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
         if not self._armed or self._over or index in self._stepped:
             return None
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
@@ -213,10 +283,16 @@ class Recording:
             self._take(index)
             return None
         wrapped = FirstClosure(closure, Hook(self, self._take, index))
-        return ((args[0], wrapped, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": wrapped})
+        return (
+            ((args[0], wrapped, *args[2:]), kwargs)
+            if len(args) > 1
+            else (args, {**kwargs, "closure": wrapped})
+        )
 
     def _take(self, index: int) -> None:
-        """Measure what this optimizer is about to step; with the last one, all that was kept of the passes."""
+        """Measure what this optimizer is about to step; with the last one, all that was kept of
+        the passes.
+        """
         with torch.no_grad():
             self._capture.before_step(index)
             self._stepped.add(index)
@@ -231,11 +307,19 @@ class Recording:
         calls = passes.taken()
         if not calls and self._first:
             raise ConfigError(
-                "no gradient came back through a layer of the model before the optimizer's first step: it was not called, or its layers are of no known kind"
+                "no gradient came back through a layer of the model before the optimizer's "
+                "first step: it was not called, or its layers are of no known kind"
             )
         key = (capture.key, signature(calls, passes.layers), len(self._wide))
         if key not in self._plans:
-            self._plans[key] = Plan([*capture.groups, *plan_of_calls(calls, passes.layers, passes.ranks, self._scratch, self._wide).groups])
+            self._plans[key] = Plan(
+                [
+                    *capture.groups,
+                    *plan_of_calls(
+                        calls, passes.layers, passes.ranks, self._scratch, self._wide
+                    ).groups,
+                ]
+            )
         plan = self._plans[key]
         sums = [*capture.sums, *(group.sums(calls) for group in plan.groups[len(capture.groups) :])]
         self._taken = plan.measure(sums, capture.scale, self._wide)
@@ -245,7 +329,11 @@ class Recording:
         self._late = [call for call in calls if passes.layers[call.place].needs_loss]
 
     def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if self._over or (self._armed and not self._captured) or (not self._armed and index < len(self._optimizers) - 1):
+        if (
+            self._over
+            or (self._armed and not self._captured)
+            or (not self._armed and index < len(self._optimizers) - 1)
+        ):
             return
         if self._armed and self._capture.found_infinity(optimizer):
             self._skip()
@@ -257,7 +345,8 @@ class Recording:
         self._step += 1
         self._arm()
 
-    # --- rows --------------------------------------------------------------------------------------------------------------------------------------------
+    # --- rows
+    # ----------------------------------------------------------------------------------------------
 
     @property
     def _first(self) -> bool:
@@ -273,12 +362,31 @@ class Recording:
         if key not in self._plans:
             self._plans[key] = Plan(groups)
         after = self._plans[key].measure(sums, 1.0, self._wide)
-        self._diverged = not np.isfinite(after.numbers[after.plan.places_of("weight_norm")]).all()  # nothing is left to describe
+        self._diverged = not np.isfinite(
+            after.numbers[after.plan.places_of("weight_norm")]
+        ).all()  # nothing is left to describe
         group = self._optimizers[0].param_groups[0]
-        group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
-        rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
+        group = group.get(
+            "noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group
+        )
+        rate, momentum = (
+            float(group["lr"]),
+            float(group.get("momentum", group.get("betas", (math.nan,))[0])),
+        )
         penalty = math.nan if self._probes or any(map(decays, self._optimizers)) else 0.0
-        row = Row(self._step, taken, after, capture.scale, rate, momentum, penalty, capture.changed, capture.lacking, self._losses, self._passes.passes)
+        row = Row(
+            self._step,
+            taken,
+            after,
+            capture.scale,
+            rate,
+            momentum,
+            penalty,
+            capture.changed,
+            capture.lacking,
+            self._losses,
+            self._passes.passes,
+        )
         self._waiting, self._losses = row, []
         self._passes.forget()
         capture.row_is_over()
@@ -298,23 +406,40 @@ class Recording:
         self._rows.append(row)
 
     def _begin_file(self, row: Row) -> None:
-        """With the first row all is known: its loss, where it is told at all, says what the output layer's activation is."""
+        """With the first row all is known: its loss, where it is told at all, says what the
+        output layer's activation is.
+        """
         assert self._file is not None
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
-        facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
-        self._file.begin(layer_facts(passes), facts, {**environment(self._model, passes), **self.versions})
+        facts = run_facts(
+            self._model,
+            None if self._probes else self._optimizers[0],
+            passes,
+            self._samples,
+            self._distributed,
+        )
+        self._file.begin(
+            layer_facts(passes), facts, {**environment(self._model, passes), **self.versions}
+        )
         once, unsplit = special_ranks(passes)
         self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
         if self._late:
             late, self._late = self._late, []
             with torch.no_grad():
                 plan = plan_of_calls(late, passes.layers, passes.ranks, self._scratch, set())
-                found = plan.measure([group.sums(late) for group in plan.groups], row.scale, self._wide)
+                found = plan.measure(
+                    [group.sums(late) for group in plan.groups], row.scale, self._wide
+                )
             values = filled(1, len(passes.ranks))
             plan.statistics(found.numbers[None], np.array([[row.scale]]), values)
             for rank in (passes.ranks[call.place] for call in late):
-                row.taken.overrides.append((rank, {name: float(values[0, STATISTICS[name], rank]) for name in OF_ACTIVATION}))
+                row.taken.overrides.append(
+                    (
+                        rank,
+                        {name: float(values[0, STATISTICS[name], rank]) for name in OF_ACTIVATION},
+                    )
+                )
 
     def _note_loss(self, loss: torch.Tensor | float) -> None:
         value = loss if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
@@ -336,7 +461,8 @@ class Recording:
         if self._rows is not None:
             self._rows.flush()
 
-    # --- the end -----------------------------------------------------------------------------------------------------------------------------------------
+    # --- the end
+    # ----------------------------------------------------------------------------------------------
 
     def _end(self, status: str) -> Path | None:
         self._over = True

@@ -1,4 +1,6 @@
-"""Rows of the file, kept as plain sums until there are many of them: the formulas then run over all at once."""
+"""Rows of the file, kept as plain sums until there are many of them: the formulas then run over
+all at once.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from dlprobe.record.scalars import BATCH_LOSS as LOSS
-from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY, SCALARS
+from dlprobe.record.scalars import (
+    CLIP_SCALE,
+    CLIPPED_GRADIENT_NORM,
+    GRADIENT_NORM,
+    LEARNING_RATE,
+    MOMENTUM,
+    PENALTY,
+    SCALARS,
+)
 from dlprobe.recorders.torch.groups import Floats
 from dlprobe.recorders.torch.plans import STATISTICS, Measured, filled
 
@@ -23,10 +33,11 @@ Write = Callable[[Any, Floats, Floats], None]
 
 @dataclass
 class Row:
-    """One step as it was measured. scale: what its loss was multiplied by; changed: the optimizer got
-    other gradients than the backward pass left; lacking: and what
-    those were is not known. losses: of its passes, whose number is `passes`;
-    penalty: 0 where no weight decay is part of the gradient, else NaN."""
+    """One step as it was measured. scale: what its loss was multiplied by; changed: the optimizer
+    got other gradients than the backward pass left; lacking: and what those were is not known.
+    losses: of its passes, whose number is `passes`;
+    penalty: 0 where no weight decay is part of the gradient, else NaN.
+    """
 
     step: int
     taken: Measured
@@ -47,10 +58,19 @@ class Row:
 
 
 class Rows:
-    """Rows that wait. once: ranks whose weights count once in the norm of the whole gradient; unsplit: ranks whose samples have no gradient of their own."""
+    """Rows that wait. once: ranks whose weights count once in the norm of the whole gradient;
+    unsplit: ranks whose samples have no gradient of their own.
+    """
 
-    def __init__(self, layers: int, once: Sequence[int], unsplit: Sequence[int], write: Write) -> None:
-        self._layers, self._once, self._unsplit, self._write = layers, list(once), list(unsplit), write
+    def __init__(
+        self, layers: int, once: Sequence[int], unsplit: Sequence[int], write: Write
+    ) -> None:
+        self._layers, self._once, self._unsplit, self._write = (
+            layers,
+            list(once),
+            list(unsplit),
+            write,
+        )
         self._rows: list[Row] = []
         self._oldest = 0.0
 
@@ -71,14 +91,18 @@ class Rows:
         if rows:
             values, scalars = self._values(rows), np.full((len(rows), len(SCALARS)), math.nan)
             self._fill(rows, values, scalars)
-            self._write(np.array([row.step for row in rows], np.int64), values.transpose(0, 2, 1), scalars)
+            self._write(
+                np.array([row.step for row in rows], np.int64), values.transpose(0, 2, 1), scalars
+            )
 
     def _values(self, rows: Sequence[Row]) -> Floats:
         """(step, statistic, layer) of rows that share a key."""
         values, scale = filled(len(rows), self._layers), np.array([[row.scale] for row in rows])
         with np.errstate(all="ignore"):
             for moments in ([row.taken for row in rows], [row.after for row in rows]):
-                moments[0].plan.statistics(np.stack([each.numbers for each in moments]), scale, values)
+                moments[0].plan.statistics(
+                    np.stack([each.numbers for each in moments]), scale, values
+                )
                 for index, each in enumerate(moments):
                     for rank, numbers in each.overrides:
                         for name, number in numbers.items():
@@ -94,13 +118,25 @@ class Rows:
     def _fill(self, rows: Sequence[Row], values: Floats, scalars: Floats) -> None:
         """The scalars of the same rows."""
         first = rows[0]
-        scalars[:, LEARNING_RATE], scalars[:, MOMENTUM] = [row.rate for row in rows], [row.momentum for row in rows]
+        scalars[:, LEARNING_RATE], scalars[:, MOMENTUM] = (
+            [row.rate for row in rows],
+            [row.momentum for row in rows],
+        )
         scalars[:, PENALTY] = [row.penalty for row in rows]
-        scalars[:, LOSS] = [math.fsum(float(each) for each in row.losses) / len(row.losses) if row.losses else math.nan for row in rows]
+        scalars[:, LOSS] = [
+            math.fsum(float(each) for each in row.losses) / len(row.losses)
+            if row.losses
+            else math.nan
+            for row in rows
+        ]
         if first.lacking:
             return
         before = self._norm(rows, values, "gradient_l2", "others")
-        after = self._norm(rows, values, "clipped_gradient_l2", "others_clipped") if first.changed else before
+        after = (
+            self._norm(rows, values, "clipped_gradient_l2", "others_clipped")
+            if first.changed
+            else before
+        )
         with np.errstate(all="ignore"):
             ratio = np.where(before > 0, after / before, 1.0)
         scalars[:, GRADIENT_NORM], scalars[:, CLIPPED_GRADIENT_NORM] = before, after

@@ -1,4 +1,5 @@
-"""The discovery step: while the model runs once, what is done to each layer's output until the next layer takes it, whoever calls it.
+"""The discovery step: while the model runs once, what is done to each layer's output until the next
+layer takes it, whoever calls it.
 
 Module hooks see neither functional activations nor residual sums, and the next layer's input is
 already after dropout. This sees every call of a torch function.
@@ -14,16 +15,70 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 SAME = {  # the numbers stay what they are
-    *("view", "reshape", "flatten", "transpose", "permute", "contiguous", "unsqueeze", "squeeze", "movedim", "to", "float", "half", "bfloat16", "double"),
-    *("clone", "view_as", "reshape_as", "type", "type_as", "unflatten", "swapaxes", "cpu", "cuda", "identity", "requires_grad_"),
+    *(
+        "view",
+        "reshape",
+        "flatten",
+        "transpose",
+        "permute",
+        "contiguous",
+        "unsqueeze",
+        "squeeze",
+        "movedim",
+        "to",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+    ),
+    *(
+        "clone",
+        "view_as",
+        "reshape_as",
+        "type",
+        "type_as",
+        "unflatten",
+        "swapaxes",
+        "cpu",
+        "cuda",
+        "identity",
+        "requires_grad_",
+    ),
 }
-DROPOUTS = {"dropout", "dropout_", "alpha_dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "native_dropout"}
-NORMS = {"batch_norm": "batch", "layer_norm": "layer", "group_norm": "group", "rms_norm": "rms", "instance_norm": "instance"}
+DROPOUTS = {
+    "dropout",
+    "dropout_",
+    "alpha_dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+    "native_dropout",
+}
+NORMS = {
+    "batch_norm": "batch",
+    "layer_norm": "layer",
+    "group_norm": "group",
+    "rms_norm": "rms",
+    "instance_norm": "instance",
+}
 SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-QUIET = {"__get__", "dim", "size", "__len__", "numel", "is_floating_point", "stride", "is_contiguous", "__set__"}  # of the tensor's properties
+QUIET = {
+    "__get__",
+    "dim",
+    "size",
+    "__len__",
+    "numel",
+    "is_floating_point",
+    "stride",
+    "is_contiguous",
+    "__set__",
+}  # of the tensor's properties
 
 
-def _option(args: Sequence[Any], kwargs: dict[str, Any], place: int, name: str, default: Any) -> Any:
+def _option(
+    args: Sequence[Any], kwargs: dict[str, Any], place: int, name: str, default: Any
+) -> Any:
     return kwargs.get(name, args[place] if len(args) > place else default)
 
 
@@ -49,30 +104,54 @@ def _softplus(args: Sequence[Any], kwargs: dict[str, Any]) -> str | None:
 
 
 def _hard_tanh(args: Sequence[Any], kwargs: dict[str, Any]) -> str | None:
-    return {(-1, 1): "hard_tanh", (0, 6): "relu6"}.get((_option(args, kwargs, 1, "min_val", -1.0), _option(args, kwargs, 2, "max_val", 1.0)))
+    return {(-1, 1): "hard_tanh", (0, 6): "relu6"}.get(
+        (_option(args, kwargs, 1, "min_val", -1.0), _option(args, kwargs, 2, "max_val", 1.0))
+    )
 
 
 def _threshold(args: Sequence[Any], kwargs: dict[str, Any]) -> str | None:
-    return f"threshold(threshold={float(_option(args, kwargs, 1, 'threshold', 0.0))}, value={float(_option(args, kwargs, 2, 'value', 0.0))})"
+    return (
+        f"threshold(threshold={float(_option(args, kwargs, 1, 'threshold', 0.0))}, "
+        f"value={float(_option(args, kwargs, 2, 'value', 0.0))})"
+    )
 
 
 def _prelu(args: Sequence[Any], kwargs: dict[str, Any]) -> str | None:
     return f"prelu(shared={'yes' if args[1].numel() == 1 else 'no'})"
 
 
-# PyTorch's name of a function -> dlprobe's of the activation, or None where it has parameters that dlprobe has no name for
+# PyTorch's name of a function -> dlprobe's of the activation, or None where it has parameters that
+# dlprobe has no name for
 ACTIVATIONS: dict[str, Callable[..., str | None]] = {
-    **{name: _plain(name) for name in ("relu", "relu6", "selu", "sigmoid", "tanh", "softsign", "silu", "mish", "erf")},
+    **{
+        name: _plain(name)
+        for name in ("relu", "relu6", "selu", "sigmoid", "tanh", "softsign", "silu", "mish", "erf")
+    },
     **{f"{name}_": _plain(name) for name in ("relu", "selu", "sigmoid", "tanh", "silu")},
-    **{torch_name: _plain(own) for torch_name, own in {"hardsigmoid": "hard_sigmoid", "hardswish": "hard_silu", "tanhshrink": "tanh_shrink"}.items()},
+    **{
+        torch_name: _plain(own)
+        for torch_name, own in {
+            "hardsigmoid": "hard_sigmoid",
+            "hardswish": "hard_silu",
+            "tanhshrink": "tanh_shrink",
+        }.items()
+    },
     "logsigmoid": _plain("log_sigmoid"),
     "log_sigmoid": _plain("log_sigmoid"),
-    "leaky_relu": lambda args, kwargs: f"leaky_relu(slope={_option(args, kwargs, 1, 'negative_slope', 0.01)})",
+    "leaky_relu": lambda args, kwargs: (
+        f"leaky_relu(slope={_option(args, kwargs, 1, 'negative_slope', 0.01)})"
+    ),
     "elu": lambda args, kwargs: f"elu(alpha={float(_option(args, kwargs, 1, 'alpha', 1.0))})",
     "celu": lambda args, kwargs: f"celu(alpha={float(_option(args, kwargs, 1, 'alpha', 1.0))})",
-    "gelu": lambda args, kwargs: f"gelu(approximate={'yes' if kwargs.get('approximate', 'none') == 'tanh' else 'no'})",
-    "hardshrink": lambda args, kwargs: f"hard_shrink(threshold={_option(args, kwargs, 1, 'lambd', 0.5)})",
-    "softshrink": lambda args, kwargs: f"soft_shrink(threshold={_option(args, kwargs, 1, 'lambd', 0.5)})",
+    "gelu": lambda args, kwargs: (
+        f"gelu(approximate={'yes' if kwargs.get('approximate', 'none') == 'tanh' else 'no'})"
+    ),
+    "hardshrink": lambda args, kwargs: (
+        f"hard_shrink(threshold={_option(args, kwargs, 1, 'lambd', 0.5)})"
+    ),
+    "softshrink": lambda args, kwargs: (
+        f"soft_shrink(threshold={_option(args, kwargs, 1, 'lambd', 0.5)})"
+    ),
     "threshold": _threshold,
     "_threshold": _threshold,
     "hardtanh": _hard_tanh,
@@ -89,7 +168,8 @@ ACTIVATIONS: dict[str, Callable[..., str | None]] = {
 
 @dataclass(frozen=True)
 class Operation:
-    """What was done to a layer's output. kind: activation, norm, dropout, sum or other; name: dlprobe's name of it where there is one.
+    """What was done to a layer's output. kind: activation, norm, dropout, sum or other; name:
+    dlprobe's name of it where there is one.
 
     again: the activation as a function of its argument alone. rate: of a dropout.
     """
@@ -113,8 +193,10 @@ class Trail:
 
 @dataclass
 class Trails:
-    """The trail of every tensor of one forward pass, how many functions took it, and the origins whose tensor was overwritten. Tensors
-    are kept, so that an id means one tensor. paused: while hooks look at tensors themselves."""
+    """The trail of every tensor of one forward pass, how many functions took it, and the origins
+    whose tensor was overwritten. Tensors are kept, so that an id means one tensor. paused: while
+    hooks look at tensors themselves.
+    """
 
     known: dict[int, tuple[torch.Tensor, Trail]] = field(default_factory=dict)
     uses: dict[int, int] = field(default_factory=dict)
@@ -156,7 +238,15 @@ class Watching(TorchFunctionMode):
             self._fail(error)
         return result
 
-    def _follow(self, name: str, before: list[tuple[torch.Tensor, Trail | None]], args: Any, kwargs: Any, again: Any, result: Any) -> None:
+    def _follow(
+        self,
+        name: str,
+        before: list[tuple[torch.Tensor, Trail | None]],
+        args: Any,
+        kwargs: Any,
+        again: Any,
+        result: Any,
+    ) -> None:
         made = _tensors(result)
         known = [trail for _, trail in before if trail is not None]
         if not made or not known:
@@ -164,7 +254,11 @@ class Watching(TorchFunctionMode):
         latest = max(known, key=lambda trail: trail.origin.order)
         if name in SAME:
             after = latest
-        elif name in SUMS and len(before) == 2 and not any(isinstance(tensor, torch.nn.Parameter) for tensor, _ in before):
+        elif (
+            name in SUMS
+            and len(before) == 2
+            and not any(isinstance(tensor, torch.nn.Parameter) for tensor, _ in before)
+        ):
             after = latest.then(Operation("sum"))
         elif name in DROPOUTS:
             active = bool(_option(args, kwargs, 2, "training", True))
@@ -186,7 +280,14 @@ class Watching(TorchFunctionMode):
 
 def _again(func: Any, args: Any, kwargs: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """The same call of another argument; not in place."""
-    rest, options = args[1:], {key: value for key, value in kwargs.items() if key not in ("inplace", "input", "_stacklevel")}
+    rest, options = (
+        args[1:],
+        {
+            key: value
+            for key, value in kwargs.items()
+            if key not in ("inplace", "input", "_stacklevel")
+        },
+    )
     name = func.__name__.strip("_")
     if name == "prelu":  # channels are the last axis here
         weight = args[1]
@@ -206,4 +307,8 @@ def _tensors(value: Any) -> list[torch.Tensor]:
         return [value]
     if isinstance(value, dict):
         value = tuple(value.values())
-    return [tensor for each in value for tensor in _tensors(each)] if isinstance(value, list | tuple) else []
+    return (
+        [tensor for each in value for tensor in _tensors(each)]
+        if isinstance(value, list | tuple)
+        else []
+    )

@@ -10,8 +10,12 @@ from dlprobe.render import formats
 SCHEMA = "dlprobe-report/1"
 
 
-def render(document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write the page; `width` and `color` are there because every format has them. Raises MissingExtraError where the renderer of pictures is missing."""
+def render(
+    document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
+) -> None:
+    """Write the page; `width` and `color` are there because every format has them. Raises
+    MissingExtraError where the renderer of pictures is missing.
+    """
     from dlprobe.render.html.page import page
 
     stream.write(page(document))

@@ -1,4 +1,6 @@
-"""The blocks of a document as HTML: sections, cards of a verdict with what belongs to it, tables, pictures."""
+"""The blocks of a document as HTML: sections, cards of a verdict with what belongs to it,
+tables, pictures.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,11 @@ class Page:
 
     def __init__(self, document: doc.Document) -> None:
         self.document = document
-        self.headings = {block.text: f"s{index}" for index, block in enumerate(document.blocks) if isinstance(block, doc.Heading)}
+        self.headings = {
+            block.text: f"s{index}"
+            for index, block in enumerate(document.blocks)
+            if isinstance(block, doc.Heading)
+        }
         drawn = vega.pictures(document, THEMES["light"], WIDTH, COLUMNS)
         self.pictures: dict[int, list[tuple[int, vega.Picture]]] = {}
         for index, picture in enumerate(drawn):
@@ -45,8 +51,15 @@ class Page:
 
     def contents(self) -> str:
         """Links to the sections."""
-        first = [block for block in self.document.blocks if isinstance(block, doc.Heading) and block.level == 1]
-        return "".join(f'<li><a href="#{self.headings[block.text]}">{escaped(block.text)}</a></li>' for block in first)
+        first = [
+            block
+            for block in self.document.blocks
+            if isinstance(block, doc.Heading) and block.level == 1
+        ]
+        return "".join(
+            f'<li><a href="#{self.headings[block.text]}">{escaped(block.text)}</a></li>'
+            for block in first
+        )
 
     def maps(self) -> list[dict[str, Any]]:
         """What the script draws: the step maps, in their order."""
@@ -58,12 +71,18 @@ class Page:
         for section in _parts(self.document.blocks):
             head = section[0]
             inner = "\n".join(self._grouped(section))
-            named = f' aria-labelledby="{self.headings[head.text]}"' if isinstance(head, doc.Heading) else ""
+            named = (
+                f' aria-labelledby="{self.headings[head.text]}"'
+                if isinstance(head, doc.Heading)
+                else ""
+            )
             found.append(f"<section{named}>\n{inner}\n</section>")
         return "\n".join(found)
 
     def _grouped(self, blocks: Sequence[doc.Block]) -> Iterable[str]:
-        """Blocks as HTML, a verdict in a card with what belongs to it, neighbouring pictures beside each other."""
+        """Blocks as HTML, a verdict in a card with what belongs to it, neighbouring pictures
+        beside each other.
+        """
         index = 0
         while index < len(blocks):
             block = blocks[index]
@@ -71,7 +90,10 @@ class Page:
             if isinstance(block, doc.Verdict):
                 while end < len(blocks) and _belongs(blocks[end]):
                     end += 1
-                yield f'<div class="card {block.tone}">{"".join(map(self._one, blocks[index:end]))}</div>'
+                yield (
+                    '<div class="card '
+                    f'{block.tone}">{"".join(map(self._one, blocks[index:end]))}</div>'
+                )
             elif isinstance(block, DRAWN):
                 while end < len(blocks) and isinstance(blocks[end], DRAWN):
                     end += 1
@@ -86,40 +108,87 @@ class Page:
             return f'<h{level} id="{self.headings[block.text]}">{escaped(block.text)}</h{level}>'
         if isinstance(block, doc.Table):
             return self._table(block)
-        return "".join(self._picture(*each) for each in self.pictures.get(id(block), ())) if isinstance(block, DRAWN) else _PLAIN[type(block)](block)
+        return (
+            "".join(self._picture(*each) for each in self.pictures.get(id(block), ()))
+            if isinstance(block, DRAWN)
+            else _PLAIN[type(block)](block)
+        )
 
     def _table(self, block: doc.Table) -> str:
         """A table; a first cell that is called as a heading is a link to it."""
-        heads = "".join(f'<th scope="col" class="{column.align}">{escaped(_titled(column))}</th>' for column in block.columns)
+        heads = "".join(
+            f'<th scope="col" class="{column.align}">{escaped(_titled(column))}</th>'
+            for column in block.columns
+        )
         rows = []
         for row in block.rows:
             cells = [_cell(cell, column) for cell, column in zip(row, block.columns, strict=True)]
             place = self.headings.get(str(row[0]))
             cells[0] = f'<a href="#{place}">{cells[0]}</a>' if place else cells[0]
-            first, *others = (f' class="{column.align}">{text}' for text, column in zip(cells, block.columns, strict=True))
-            rows.append(f'<tr><th scope="row"{first}</th>{"".join(f"<td{other}</td>" for other in others)}</tr>')
+            first, *others = (
+                f' class="{column.align}">{text}'
+                for text, column in zip(cells, block.columns, strict=True)
+            )
+            rows.append(
+                "<tr><th "
+                f'scope="row"{first}</th>{"".join(f"<td{other}</td>" for other in others)}</tr>'
+            )
         caption = f'<p class="caption">{escaped(block.caption)}</p>' if block.caption else ""
         named = f' aria-label="{escaped(block.caption)}"' if block.caption else ""
-        return f'{caption}<div class="scroll" tabindex="0"><table{named}><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        return (
+            f'{caption}<div class="scroll" '
+            f'tabindex="0"><table{named}><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        )
 
     def _picture(self, index: int, picture: vega.Picture) -> str:
-        """A figure with its caption; what the script needs to place its cursor stands in `data-` attributes."""
-        lines = [line for part in ("text", "subtitle") for line in picture.spec.get("title", {}).get(part, ())]
-        title, *notes = [picture.title, *lines[len(picture.spec.get("title", {}).get("text", ())) :]]
+        """A figure with its caption; what the script needs to place its cursor stands in
+        `data-` attributes.
+        """
+        lines = [
+            line
+            for part in ("text", "subtitle")
+            for line in picture.spec.get("title", {}).get(part, ())
+        ]
+        title, *notes = [
+            picture.title,
+            *lines[len(picture.spec.get("title", {}).get("text", ())) :],
+        ]
         below = f" <small>{escaped(' '.join(notes))}</small>" if notes else ""
         kind = "map" if isinstance(picture.drawn, doc.StepMap) else "picture"
-        facts = "".join(f' data-{name}="{escaped(json.dumps(value))}"' for name, value in self._places(picture.drawn, picture).items())
+        facts = "".join(
+            f' data-{name}="{escaped(json.dumps(value))}"'
+            for name, value in self._places(picture.drawn, picture).items()
+        )
         drawn = svg_of(picture, f"p{index}")
-        return f'<figure class="{kind}"{facts}><figcaption><b>{escaped(title)}</b>{below}</figcaption><div class="scroll" tabindex="0">{drawn}</div></figure>'
+        return (
+            "<figure "
+            f'class="{kind}"{facts}><figcaption><b>{escaped(title)}</b>{below}</figcaption><div '
+            f'class="scroll" tabindex="0">{drawn}</div></figure>'
+        )
 
     def _places(self, block: Any, picture: vega.Picture) -> dict[str, Any]:
-        """The ends of the axes where they are steps, or layers of a quantity that a step map has."""
+        """The ends of the axes where they are steps, or layers of a quantity that a step map
+        has.
+        """
         if isinstance(block, doc.Profile):
-            known = {one.name for each in self.document.blocks if isinstance(each, doc.StepMap) for one in each.quantities}
+            known = {
+                one.name
+                for each in self.document.blocks
+                if isinstance(each, doc.StepMap)
+                for one in each.quantities
+            }
             if picture.name in known and block.layers:
-                return {"quantity": picture.name, "layers": list(block.layers), "y": vega.domain_of(picture.spec, "y")}
+                return {
+                    "quantity": picture.name,
+                    "layers": list(block.layers),
+                    "y": vega.domain_of(picture.spec, "y"),
+                }
             return {}
-        over_steps = isinstance(block, doc.Chart | doc.Density) and block.x_label == "step" and not getattr(block, "log_x", False)
+        over_steps = (
+            isinstance(block, doc.Chart | doc.Density)
+            and block.x_label == "step"
+            and not getattr(block, "log_x", False)
+        )
         return {"steps": vega.domain_of(picture.spec, "x")} if over_steps else {}
 
 
@@ -133,7 +202,9 @@ def _parts(blocks: Sequence[doc.Block]) -> list[list[doc.Block]]:
 
 
 def _belongs(block: doc.Block) -> bool:
-    return isinstance(block, doc.Choices | doc.Bullets) or (isinstance(block, doc.Paragraph) and block.below)
+    return isinstance(block, doc.Choices | doc.Bullets) or (
+        isinstance(block, doc.Paragraph) and block.below
+    )
 
 
 def _titled(column: doc.Column) -> str:
@@ -149,16 +220,27 @@ def _cell(value: doc.Cell, column: doc.Column) -> str:
 
 def _toned(text: str, tone: str) -> str:
     """Text with its mark, so that the colour is not all that tells."""
-    return text if tone == "neutral" else f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
+    return (
+        text
+        if tone == "neutral"
+        else f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
+    )
 
 
 def _facts(block: doc.Facts) -> str:
     rows = [(escaped(key), _cell(value, doc.Column("", digits=6))) for key, value in block.pairs]
-    return f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>" if rows else ""
+    return (
+        f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>"
+        if rows
+        else ""
+    )
 
 
 def _verdict(block: doc.Verdict) -> str:
-    return f'<p class="verdict {block.tone}"><span aria-hidden="true">{MARKS[block.tone]} </span>{escaped(block.line)}</p>'
+    return (
+        f'<p class="verdict {block.tone}"><span aria-hidden="true">{MARKS[block.tone]} '
+        f"</span>{escaped(block.line)}</p>"
+    )
 
 
 def _choices(block: doc.Choices) -> str:
@@ -171,7 +253,11 @@ def _choices(block: doc.Choices) -> str:
 
 
 def _bullets(block: doc.Bullets) -> str:
-    return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>" if block.items else ""
+    return (
+        f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>"
+        if block.items
+        else ""
+    )
 
 
 def _lines(lines: Sequence[str]) -> str:
@@ -180,7 +266,9 @@ def _lines(lines: Sequence[str]) -> str:
 
 
 _PLAIN: dict[type, Callable[[Any], str]] = {
-    doc.Paragraph: lambda block: f'<p class="{block.tone}{" below" * block.below}">{escaped(block.text)}</p>',
+    doc.Paragraph: lambda block: (
+        f'<p class="{block.tone}{" below" * block.below}">{escaped(block.text)}</p>'
+    ),
     doc.Lines: lambda block: _lines(block.lines),
     doc.Markdown: lambda block: _lines(re.sub(r"\n+$", "", block.text).split("\n")),
     doc.Bullets: _bullets,

@@ -1,4 +1,6 @@
-"""A step map as data for the page's script: every value in two characters, so that 25 statistics of 20 layers stay below 300 kB."""
+"""A step map as data for the page's script: every value in two characters, so that 25
+statistics of 20 layers stay below 300 kB.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,12 @@ from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import ColorScale, color_scale
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-NOTHING, BELOW, FIRST, LAST = 0, 1, 2, 64 * 64 - 1  # codes: not finite; 0 or less on a log scale; the two ends of the scale
+NOTHING, BELOW, FIRST, LAST = (
+    0,
+    1,
+    2,
+    64 * 64 - 1,
+)  # codes: not finite; 0 or less on a log scale; the two ends of the scale
 
 
 def map_data(block: StepMap) -> dict[str, Any]:
@@ -25,7 +32,14 @@ def map_data(block: StepMap) -> dict[str, Any]:
 def _quantity(quantity: LayerValues) -> dict[str, Any]:
     scale = color_scale(quantity)
     codes = "".join(_code(value, scale) for column in quantity.values for value in column)
-    return {"name": visible(quantity.name), "meaning": visible(quantity.meaning), "low": scale.low, "high": scale.high, "log": scale.log, "codes": codes}
+    return {
+        "name": visible(quantity.name),
+        "meaning": visible(quantity.meaning),
+        "low": scale.low,
+        "high": scale.high,
+        "log": scale.log,
+        "codes": codes,
+    }
 
 
 def _code(value: float, scale: ColorScale) -> str:
@@ -35,5 +49,11 @@ def _code(value: float, scale: ColorScale) -> str:
     ('AA', '__')
     """
     place = scale.position(value)
-    code = NOTHING if math.isnan(place) else BELOW if scale.log and value <= 0 else FIRST + round(place * (LAST - FIRST))
+    code = (
+        NOTHING
+        if math.isnan(place)
+        else BELOW
+        if scale.log and value <= 0
+        else FIRST + round(place * (LAST - FIRST))
+    )
     return DIGITS[code // 64] + DIGITS[code % 64]

@@ -1,7 +1,9 @@
-"""Document → one self-contained HTML page: readable without scripts, from disk, offline, printed; every picture is an SVG image in it.
+"""Document → one self-contained HTML page: readable without scripts, from disk, offline, printed;
+every picture is an SVG image in it.
 
-Nothing of the document becomes markup: texts are escaped, data stand in `application/json` blocks. The policy of the page forbids everything but its own
-style and script, which are known by their hashes; `page.css` and `page.js` are read as they stand.
+Nothing of the document becomes markup: texts are escaped, data stand in `application/json` blocks.
+The policy of the page forbids everything but its own style and script, which are known by their
+hashes; `page.css` and `page.js` are read as they stand.
 """
 
 from __future__ import annotations
@@ -16,15 +18,22 @@ from dlprobe.render import document as doc
 from dlprobe.render.html.blocks import Page, escaped
 from dlprobe.render.json import jsonable
 
-GENERATOR = '<meta name="generator" content="dlprobe">'  # in the head of every page, which tells that it may be replaced
+# in the head of every page, which tells that it may be replaced
+GENERATOR = '<meta name="generator" content="dlprobe">'
 
 
 def page(document: doc.Document) -> str:
     """The whole page. A heading of level 1 begins a section."""
-    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, script = (
+        files(__package__).joinpath(name).read_text(encoding="utf-8")
+        for name in ("page.css", "page.js")
+    )
     drawn = Page(document)
     body = drawn.body()
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri "
+        "'none'; form-action 'none'"
+    )
     title = escaped(document.title or "dlprobe")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -53,13 +62,19 @@ def page(document: doc.Document) -> str:
 
 def fragment(document: doc.Document) -> str:
     """The blocks alone with their style, for a notebook; no script."""
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8").replace(":root", "&")
-    return f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{Page(document).body()}</div>'
+    style = (
+        files(__package__).joinpath("page.css").read_text(encoding="utf-8").replace(":root", "&")
+    )
+    return (
+        f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{Page(document).body()}</div>'
+    )
 
 
 def embedded(name: str, data: Any) -> str:
     """Data as a block that no browser runs, and that no text in it can end."""
-    text = json.dumps(jsonable(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(jsonable(data), allow_nan=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 

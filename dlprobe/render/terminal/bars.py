@@ -20,13 +20,23 @@ def bars(page: Page, block: doc.Bars) -> None:
     page.caption(block.caption)
     names = [visible(name) for name in block.names]
     room = min(max(map(cell_len, names), default=0), LONGEST_NAME)
-    longest = max(8, min(LONGEST_BAR, page.width - room - 4 - max(map(cell_len, block.texts), default=0)))
+    longest = max(
+        8, min(LONGEST_BAR, page.width - room - 4 - max(map(cell_len, block.texts), default=0))
+    )
     largest = max((value for value in block.values if math.isfinite(value)), default=0.0)
     for name, value, text in zip(names, block.values, block.texts, strict=True):
-        bar = page.glyphs.bar * (math.ceil(longest * value / largest) if 0 < value < math.inf else 0)
-        page.line(Text.assemble(f"{shortened(name, room)}  ", (bar, "cyan"), f"{' ' if bar else ''}{visible(text)}"))
+        bar = page.glyphs.bar * (
+            math.ceil(longest * value / largest) if 0 < value < math.inf else 0
+        )
+        page.line(
+            Text.assemble(
+                f"{shortened(name, room)}  ", (bar, "cyan"), f"{' ' if bar else ''}{visible(text)}"
+            )
+        )
 
 
 def shortened(name: str, room: int) -> str:
     """The name in exactly so many characters."""
-    return set_cell_size(name, room) if cell_len(name) <= room else set_cell_size(name, room - 1) + "…"
+    return (
+        set_cell_size(name, room) if cell_len(name) <= room else set_cell_size(name, room - 1) + "…"
+    )

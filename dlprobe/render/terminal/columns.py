@@ -1,4 +1,6 @@
-"""Fitting a table into a width: numbers are never broken, text wraps at words, and a table that is still too wide is cut into groups of columns."""
+"""Fitting a table into a width: numbers are never broken, text wraps at words, and a table that
+is still too wide is cut into groups of columns.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Widths:
-    """What one column asks for, in terminal cells: `least` breaks no word, `natural` puts every cell on one line, `full` the column's name too."""
+    """What one column asks for, in terminal cells: `least` breaks no word, `natural` puts every
+    cell on one line, `full` the column's name too.
+    """
 
     least: int
     natural: int
@@ -30,7 +34,9 @@ def breakable(name: str) -> list[str]:
 
 
 def wrap_name(name: str, width: int) -> list[str]:
-    """`name` in lines of at most `width` characters, broken at `_`, blank, `+` or `/`, inside a word only where the word alone is too long."""
+    """`name` in lines of at most `width` characters, broken at `_`, blank, `+` or `/`, inside a
+    word only where the word alone is too long.
+    """
     lines = [""]
     for piece in breakable(name):
         if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1]:
@@ -43,7 +49,8 @@ def wrap_name(name: str, width: int) -> list[str]:
 
 
 def fit(columns: Sequence[Widths], width: int, gap: int) -> list[Group]:
-    """The groups of columns to draw, each at most `width` wide with `gap` between columns; every group begins with column 0.
+    """The groups of columns to draw, each at most `width` wide with `gap` between columns; every
+    group begins with column 0.
 
     A column that alone does not fit beside column 0 gets what is left, at least one cell.
     """
@@ -69,7 +76,9 @@ def _members(least: Sequence[int], width: int, gap: int) -> list[list[int]]:
 
 
 def _share(columns: Sequence[Widths], room: int) -> list[int]:
-    """A width for every column: first enough for its cells, then for its name, the column that lacks least first, so that one long text starves nobody."""
+    """A width for every column: first enough for its cells, then for its name, the column that
+    lacks least first, so that one long text starves nobody.
+    """
     widths = [column.least for column in columns]
     while sum(widths) > room and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1

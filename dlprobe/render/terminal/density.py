@@ -18,5 +18,9 @@ def density(page: Page, block: doc.Density) -> None:
         return
     page.note(f"{block.y_label} over {block.x_label}".removesuffix(" over ").strip())
     for number, characters in picture.rows:
-        page.line(Text.assemble((f"{number:>{picture.margin}} {page.glyphs.upright}", "dim"), (characters, "cyan")))
+        page.line(
+            Text.assemble(
+                (f"{number:>{picture.margin}} {page.glyphs.upright}", "dim"), (characters, "cyan")
+            )
+        )
     page.line(" " * (picture.margin + 2) + picture.steps, "dim")

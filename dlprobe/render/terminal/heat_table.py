@@ -1,4 +1,6 @@
-"""Heat tables: a number and its verdict in every cell, the number's size as background where there is colour."""
+"""Heat tables: a number and its verdict in every cell, the number's size as background where
+there is colour.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,22 @@ from dlprobe.render.terminal.table import Column, draw_columns, pieces
 
 
 def heat_table(page: Page, block: doc.HeatTable) -> None:
-    """The table, its row names broken where there is no other room, and below it what numbers, marks and colours mean."""
+    """The table, its row names broken where there is no other room, and below it what numbers,
+    marks and colours mean.
+    """
     page.caption(block.caption)
     columns = _columns(page, block, whole=True)
-    draw_columns(page, columns if len(pieces(page, columns)) == 1 else _columns(page, block, whole=False))
+    draw_columns(
+        page, columns if len(pieces(page, columns)) == 1 else _columns(page, block, whole=False)
+    )
     _legend(page, block)
 
 
 def _columns(page: Page, block: doc.HeatTable, whole: bool) -> list[Column]:
     texts = heat.cell_texts(block.cells, page.glyphs.verdicts)
-    columns = [Column(visible(block.stub), "left", [Text(visible(name)) for name in block.rows], whole)]
+    columns = [
+        Column(visible(block.stub), "left", [Text(visible(name)) for name in block.rows], whole)
+    ]
     for index, name in enumerate(block.columns):
         cells = [Text(visible(row[index])) for row in texts]
         room = max([cell.cell_len for cell in cells], default=0)
@@ -52,11 +60,19 @@ def _rgb(color: heat.Rgb) -> str:
 
 def _legend(page: Page, block: doc.HeatTable) -> None:
     low, high = block.low_means or "smaller", block.high_means or "larger"
-    page.note(f"number: {block.meaning}; below 0 {low}, above 0 {high}{f'; behind the mark: {block.beside_meaning}' if block.beside_meaning else ''}")
+    page.note(
+        f"number: {block.meaning}; below 0 {low}, above 0 "
+        f"{high}{f'; behind the mark: {block.beside_meaning}' if block.beside_meaning else ''}"
+    )
     if page.color:
-        scale = [(f" {value:+g} " if value else " 0 ", shade_style(value, block.low, block.high)) for value in _steps(block.low, block.high)]
+        scale = [
+            (f" {value:+g} " if value else " 0 ", shade_style(value, block.low, block.high))
+            for value in _steps(block.low, block.high)
+        ]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
-    if marks := heat.legend((cell.verdict for row in block.cells for cell in row), page.glyphs.verdicts):
+    if marks := heat.legend(
+        (cell.verdict for row in block.cells for cell in row), page.glyphs.verdicts
+    ):
         page.note(marks)
 
 

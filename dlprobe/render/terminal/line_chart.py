@@ -1,4 +1,6 @@
-"""A line chart in characters: braille dots (2 × 4 to a character) or one mark per character, with numbers at both axes."""
+"""A line chart in characters: braille dots (2 × 4 to a character) or one mark per character,
+with numbers at both axes.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ from dlprobe.render.safe_text import visible
 Point = tuple[float, float]
 MARKS = "•×+○*#"
 ASCII_MARKS = "*x+o@#"
-# Unicode braille: the bit of the dot in column x (0, 1) and row y (0 … 3, from the top) of a character.
+# Unicode braille: the bit of the dot in column x (0, 1) and row y (0 … 3, from the top) of a
+# character.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
 @dataclass
 class Plot:
-    """A drawn chart. `rows` from the top: (axis number or "", characters with the series that owns each, None where empty)."""
+    """A drawn chart. `rows` from the top: (axis number or "", characters with the series that
+    owns each, None where empty).
+    """
 
     rows: list[tuple[str, list[tuple[str, int | None]]]] = field(default_factory=list)
     x_numbers: str = ""
@@ -33,7 +38,9 @@ class Plot:
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps a value between low and high (already a log10 where `log`) to a position between 0 and 1."""
+    """Maps a value between low and high (already a log10 where `log`) to a position between 0
+    and 1.
+    """
 
     low: float
     high: float
@@ -45,9 +52,11 @@ class Scale:
 
 
 def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
-    """The chart in at most `width` characters (numbers of the y axis included) and `height` rows; empty where no value can be drawn.
+    """The chart in at most `width` characters (numbers of the y axis included) and `height` rows;
+    empty where no value can be drawn.
 
-    `marks` None draws braille; else each series takes its own character of `marks`, which tells series apart without colour.
+    `marks` None draws braille; else each series takes its own character of `marks`, which tells
+    series apart without colour.
     """
     curves = [_unbroken(series, chart.log_x, chart.log_y) for series in chart.series]
     every = [point for curve in curves for line in curve for point in line]
@@ -64,7 +73,11 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
             canvas.line([(x_scale.position(x), y_scale.position(y)) for x, y in line], owner)
     plot.rows = list(zip(numbers, canvas.characters(), strict=True))
     whole = all(float(x).is_integer() and abs(x) < 1e12 for x, _ in every)
-    plot.x_numbers = _axis_line(chart.x_names, x_scale, columns) if chart.x_names else _axis_line(_x_numbers(x_scale, columns, whole), x_scale, columns)
+    plot.x_numbers = (
+        _axis_line(chart.x_names, x_scale, columns)
+        if chart.x_names
+        else _axis_line(_x_numbers(x_scale, columns, whole), x_scale, columns)
+    )
     return plot
 
 
@@ -80,12 +93,16 @@ def _unbroken(series: Series, log_x: bool, log_y: bool) -> list[list[Point]]:
 
 
 def _tame(value: float) -> float:
-    """Float64 near its limit would make differences overflow: everything beyond 1e300 is drawn at 1e300."""
+    """Float64 near its limit would make differences overflow: everything beyond 1e300 is drawn
+    at 1e300.
+    """
     return max(-1e300, min(1e300, float(value)))
 
 
 def scale_of(values: Sequence[float], log: bool, margin: float) -> Scale:
-    """The scale from the smallest to the largest value; a single value gets `margin` (of its size; in decades on a log scale) around it."""
+    """The scale from the smallest to the largest value; a single value gets `margin` (of its
+    size; in decades on a log scale) around it.
+    """
     ends = min(values), max(values)
     low, high = (math.log10(end) for end in ends) if log else ends
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-200):
@@ -105,7 +122,10 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from low to high, about `most` of them."""
     step = nice_step(high - low, most)
     first = math.ceil(low / step - 1e-9)
-    return [round((first + index) * step, 12 - math.floor(math.log10(step))) for index in range(int((high - first * step) / step + 1e-9) + 1)]
+    return [
+        round((first + index) * step, 12 - math.floor(math.log10(step)))
+        for index in range(int((high - first * step) / step + 1e-9) + 1)
+    ]
 
 
 def _row_numbers(scale: Scale, height: int) -> list[str]:
@@ -122,22 +142,41 @@ def axis_ticks(scale: Scale, most: int) -> list[float]:
     if not scale.log:
         return ticks(scale.low, scale.high, most)
     if scale.high - scale.low >= 2:
-        return [10.0**exponent for exponent in ticks(scale.low, scale.high, most) if exponent == int(exponent)]
+        return [
+            10.0**exponent
+            for exponent in ticks(scale.low, scale.high, most)
+            if exponent == int(exponent)
+        ]
     decades = range(math.floor(scale.low), math.ceil(scale.high) + 1)
-    usual = [value for decade in decades for value in (10.0**decade, 2 * 10.0**decade, 5 * 10.0**decade) if scale.low <= math.log10(value) <= scale.high]
+    usual = [
+        value
+        for decade in decades
+        for value in (10.0**decade, 2 * 10.0**decade, 5 * 10.0**decade)
+        if scale.low <= math.log10(value) <= scale.high
+    ]
     return usual if len(usual) > 1 else ticks(10**scale.low, 10**scale.high, most)
 
 
 def _x_numbers(scale: Scale, columns: int, whole: bool) -> dict[float, str]:
     """Round numbers for the x axis; steps and epochs (`whole`) get no fractions."""
-    values = [value for value in axis_ticks(scale, max(1, columns // 12)) if not whole or value == int(value)]
+    values = [
+        value
+        for value in axis_ticks(scale, max(1, columns // 12))
+        if not whole or value == int(value)
+    ]
     return {value: value_text(int(value) if whole else value, 6) for value in values}
 
 
 def _axis_line(names: Mapping[float, str], scale: Scale, columns: int) -> str:
-    """The line under the x axis: each name in the middle below its place; one that would touch its neighbour is left out."""
+    """The line under the x axis: each name in the middle below its place; one that would touch
+    its neighbour is left out.
+    """
     line = ""
-    for place, name in sorted((scale.position(value), name) for value, name in names.items() if math.isfinite(value) and (value > 0 or not scale.log)):
+    for place, name in sorted(
+        (scale.position(value), name)
+        for value, name in names.items()
+        if math.isfinite(value) and (value > 0 or not scale.log)
+    ):
         if not -1e-9 <= place <= 1 + 1e-9:
             continue
         text, column = visible(name), min(columns - 1, int(place * columns))
@@ -174,7 +213,10 @@ class _Canvas:
 
     def characters(self) -> list[list[tuple[str, int | None]]]:
         """Rows of (character, series)."""
-        pairs = [zip(bits, owners, strict=True) for bits, owners in zip(self.bits, self.owners, strict=True)]
+        pairs = [
+            zip(bits, owners, strict=True)
+            for bits, owners in zip(self.bits, self.owners, strict=True)
+        ]
         return [[(self._character(bits, owner), owner) for bits, owner in row] for row in pairs]
 
     def _character(self, bits: int, owner: int | None) -> str:
@@ -184,11 +226,19 @@ class _Canvas:
 
 
 def _thinned(dots: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Drop dots that repeat their predecessor: a run of 100,000 steps falls on a few hundred columns."""
+    """Drop dots that repeat their predecessor: a run of 100,000 steps falls on a few hundred
+    columns.
+    """
     return [dot for index, dot in enumerate(dots) if index == 0 or dot != dots[index - 1]]
 
 
 def _between(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
     """The dots of a straight line, both ends included."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
-    return [(start[0] + round(step * (end[0] - start[0]) / steps), start[1] + round(step * (end[1] - start[1]) / steps)) for step in range(steps + 1)]
+    return [
+        (
+            start[0] + round(step * (end[0] - start[0]) / steps),
+            start[1] + round(step * (end[1] - start[1]) / steps),
+        )
+        for step in range(steps + 1)
+    ]

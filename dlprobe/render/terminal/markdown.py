@@ -1,4 +1,6 @@
-"""Markdown of the manual: drawn by rich where there is colour; elsewhere its source, which reads well and can be searched."""
+"""Markdown of the manual: drawn by rich where there is colour; elsewhere its source, which
+reads well and can be searched.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ def markdown(page: Page, block: doc.Markdown) -> None:
     """Running text, lists, tables and code, at most 100 columns wide."""
     lines = [visible(line) for line in block.text.rstrip("\n").split("\n")]
     if page.color:
-        page.console.print(Markdown("\n".join(lines), hyperlinks=False, code_theme="ansi_dark"), width=min(page.width, WIDEST_PROSE))
+        page.console.print(
+            Markdown("\n".join(lines), hyperlinks=False, code_theme="ansi_dark"),
+            width=min(page.width, WIDEST_PROSE),
+        )
         return
     for line in lines:
         page.line(line)

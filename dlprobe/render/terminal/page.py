@@ -1,4 +1,6 @@
-"""The page that everything is drawn on: a rich console that writes to memory, with every choice made here and none by its environment."""
+"""The page that everything is drawn on: a rich console that writes to memory, with every choice
+made here and none by its environment.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Page:
         """Everything drawn so far, without blanks at line ends."""
         file = self.console.file
         assert isinstance(file, io.StringIO)
-        return "".join(line.rstrip() + "\n" for line in file.getvalue().removesuffix("\n").split("\n"))
+        return "".join(
+            line.rstrip() + "\n" for line in file.getvalue().removesuffix("\n").split("\n")
+        )
 
     def title(self, title: str, rule: str) -> None:
         """A title with a rule below, so that it stands out without colour too."""
@@ -53,11 +57,20 @@ class Page:
 
     def line(self, text: str | Text, style: str = "") -> None:
         """One line as it is, however long."""
-        self.console.print(text if isinstance(text, Text) else Text(text, style), no_wrap=True, overflow="ignore", crop=False)
+        self.console.print(
+            text if isinstance(text, Text) else Text(text, style),
+            no_wrap=True,
+            overflow="ignore",
+            crop=False,
+        )
 
     def wrapped(self, text: Text, indent: str = "") -> None:
-        """Text in lines of the page's width and of WIDEST_PROSE at most, all but the first indented."""
-        first, *others = text.wrap(self.console, min(self.width, WIDEST_PROSE) - len(indent)) or [Text("")]
+        """Text in lines of the page's width and of WIDEST_PROSE at most, all but the first
+        indented.
+        """
+        first, *others = text.wrap(self.console, min(self.width, WIDEST_PROSE) - len(indent)) or [
+            Text("")
+        ]
         self.line(first)
         for other in others:
             self.line(Text(indent) + other)
@@ -73,5 +86,9 @@ class Page:
 
 
 def cell_text(value: Value | Toned, digits: int) -> Text:
-    """A value of a table or fact, in the colour of its judgement; floats with that many significant digits."""
-    return Text(visible(value_text(value, digits)), TONES[value.tone] if isinstance(value, Toned) else "")
+    """A value of a table or fact, in the colour of its judgement; floats with that many
+    significant digits.
+    """
+    return Text(
+        visible(value_text(value, digits)), TONES[value.tone] if isinstance(value, Toned) else ""
+    )

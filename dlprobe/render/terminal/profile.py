@@ -1,4 +1,6 @@
-"""Depth profiles: one row of bars per quantity between its first and its last layer's number, the verdict behind."""
+"""Depth profiles: one row of bars per quantity between its first and its last layer's number,
+the verdict behind.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +17,48 @@ _LONGEST_NAME = 24
 
 
 def profile(page: Page, block: doc.Profile) -> None:
-    """Name, first number, bars, last number and verdict of every series, and below them the scale."""
+    """Name, first number, bars, last number and verdict of every series, and below them the
+    scale.
+    """
     page.caption(block.caption)
     if not block.series:
         return
-    ends = [[value_text(float(series.values[index]), 3) if series.values else "-" for index in (0, -1)] for series in block.series]
+    ends = [
+        [value_text(float(series.values[index]), 3) if series.values else "-" for index in (0, -1)]
+        for series in block.series
+    ]
     heads = [_short(block.layers[index]) if block.layers else "" for index in (0, -1)]
     first, last = (max([len(heads[end]), *(len(pair[end]) for pair in ends)]) for end in (0, 1))
     room, length = _room(page, block, first + last + 2 * _GAP)
-    bars = [sparkline.sparkline(series.values, _scale(block, series), length, page.glyphs.blocks) for series in block.series]
+    bars = [
+        sparkline.sparkline(series.values, _scale(block, series), length, page.glyphs.blocks)
+        for series in block.series
+    ]
     longest = max(map(len, bars))
     if any(heads):
         page.line(f"{'':{room}}{heads[0]:>{first}}  {'':{longest}}  {heads[1]}", "dim")
     for series, (start, end), bar in zip(block.series, ends, bars, strict=True):
-        name, verdict, style = _short(series.name, _LONGEST_NAME), _short(series.verdict), TONES[series.tone]
+        name, verdict, style = (
+            _short(series.name, _LONGEST_NAME),
+            _short(series.verdict),
+            TONES[series.tone],
+        )
         if not room:
             page.line(Text.assemble(name, "  ", (verdict, style)))
-        line = Text.assemble(f"{name:{room}}" if room else "", f"{start:>{first}}  ", (f"{bar:{longest}}", style or "cyan"), f"  {end:{last}}")
+        line = Text.assemble(
+            f"{name:{room}}" if room else "",
+            f"{start:>{first}}  ",
+            (f"{bar:{longest}}", style or "cyan"),
+            f"  {end:{last}}",
+        )
         page.line(line.append(f"  {verdict}", style) if room else line)
     _legend(page, block, "".join(bars))
 
 
 def _room(page: Page, block: doc.Profile, taken: int) -> tuple[int, int]:
-    """Width of the name column and of the bars; names go on a line of their own (0) where they would leave fewer than 16 characters to the bars."""
+    """Width of the name column and of the bars; names go on a line of their own (0) where they
+    would leave fewer than 16 characters to the bars.
+    """
     names = max(len(_short(series.name, _LONGEST_NAME)) for series in block.series) + _GAP
     verdicts = max(len(_short(series.verdict)) for series in block.series) + _GAP
     beside = page.width - taken - names - verdicts
@@ -51,7 +72,11 @@ def _short(name: str, most: int = 16) -> str:
 
 
 def _scale(block: doc.Profile, series: doc.LayerSeries) -> tuple[float, float]:
-    values = [value for one in block.series for value in one.values] if block.shared_scale else series.values
+    values = (
+        [value for one in block.series for value in one.values]
+        if block.shared_scale
+        else series.values
+    )
     return sparkline.log_scale(values)
 
 
@@ -63,4 +88,6 @@ def _legend(page: Page, block: doc.Profile, bars: str) -> None:
         page.note("bars: log scale, each line on its own")
     marks = sparkline.specials(bars, page.glyphs.blocks)
     if marks:
-        page.note("in the bars: " + ", ".join(f"{mark} = {sparkline.SPECIAL[mark]}" for mark in marks))
+        page.note(
+            "in the bars: " + ", ".join(f"{mark} = {sparkline.SPECIAL[mark]}" for mark in marks)
+        )

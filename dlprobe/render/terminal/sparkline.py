@@ -9,24 +9,34 @@ from itertools import pairwise
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:=+*%#"
 SPECIAL = {"0": "exactly zero", "-": "below zero", "?": "not a number", "!": "infinite"}
-_LEAST_SPAN = 1.0  # decades: a profile that hardly moves must look flat, not be blown up to full height
+_LEAST_SPAN = (
+    1.0  # decades: a profile that hardly moves must look flat, not be blown up to full height
+)
 
 
 def log_scale(values: Iterable[float]) -> tuple[float, float]:
-    """Lowest and highest log10 of the values that have one, at least one decade apart; (0, 1) where none has."""
+    """Lowest and highest log10 of the values that have one, at least one decade apart; (0, 1)
+    where none has.
+    """
     logs = [math.log10(value) for value in values if 0 < value < math.inf]
     if not logs:
         return 0.0, 1.0
     low, high = min(logs), max(logs)
     short = max(0.0, _LEAST_SPAN - (high - low))
-    return low - short * 7 / 16, high + short * 9 / 16  # not in halves: the middle is an edge between two of the eight bars
+    return (
+        low - short * 7 / 16,
+        high + short * 9 / 16,
+    )  # not in halves: the middle is an edge between two of the eight bars
 
 
-def sparkline(values: Sequence[float], scale: tuple[float, float], width: int, blocks: str = BLOCKS) -> str:
+def sparkline(
+    values: Sequence[float], scale: tuple[float, float], width: int, blocks: str = BLOCKS
+) -> str:
     """The values as bars between the two log10 ends of `scale`, at most `width` characters.
 
-    Few layers are drawn several characters wide; of more layers than characters, neighbours are joined by their geometric mean. A value that has no
-    logarithm stands as one of the characters of `SPECIAL` and is never averaged away.
+    Few layers are drawn several characters wide; of more layers than characters, neighbours are
+    joined by their geometric mean. A value that has no logarithm stands as one of the characters of
+    `SPECIAL` and is never averaged away.
 
     >>> sparkline([1e-4, 1e-3, 1e-2, 0.0], (-4.0, -2.0), width=4)
     '▁▅█0'
@@ -40,7 +50,9 @@ def sparkline(values: Sequence[float], scale: tuple[float, float], width: int, b
 
 
 def specials(text: str, blocks: str = BLOCKS) -> list[str]:
-    """The characters of `SPECIAL` that occur in a sparkline drawn with `blocks`, to be explained below it."""
+    """The characters of `SPECIAL` that occur in a sparkline drawn with `blocks`, to be
+    explained below it.
+    """
     return [mark for mark in SPECIAL if mark in text and mark not in blocks]
 
 

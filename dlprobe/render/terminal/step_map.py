@@ -21,22 +21,39 @@ def step_map(page: Page, block: doc.StepMap) -> None:
     page.caption(block.caption)
     quantity, shades = block.quantities[0], page.glyphs.shades
     scale, count = color_scale(quantity), len(block.layers)
-    rows = [round(index * (count - 1) / max(min(count, MOST_ROWS) - 1, 1)) for index in range(min(count, MOST_ROWS))]
+    rows = [
+        round(index * (count - 1) / max(min(count, MOST_ROWS) - 1, 1))
+        for index in range(min(count, MOST_ROWS))
+    ]
     names = {row: visible(block.layers[row]) for row in rows}
     room = min(max(map(len, names.values()), default=0), LONGEST_NAME)
     width = max(8, min(page.width, WIDEST_PICTURE) - room - 2)
-    columns = [min(len(block.steps) - 1, index * len(block.steps) // width) for index in range(width)] if block.steps else []
+    columns = (
+        [min(len(block.steps) - 1, index * len(block.steps) // width) for index in range(width)]
+        if block.steps
+        else []
+    )
     for row in reversed(rows):
-        characters = "".join(_shade(scale.position(quantity.values[column][row]), shades) for column in columns)
-        page.line(Text.assemble((f"{shortened(names[row], room):>{room}} {page.glyphs.upright}", "dim"), (characters, "cyan")))
+        characters = "".join(
+            _shade(scale.position(quantity.values[column][row]), shades) for column in columns
+        )
+        page.line(
+            Text.assemble(
+                (f"{shortened(names[row], room):>{room}} {page.glyphs.upright}", "dim"),
+                (characters, "cyan"),
+            )
+        )
     if block.steps:
         first, last = value_text(block.steps[0]), value_text(block.steps[-1])
         page.line(f"{'':{room + 2}}{first}{last:>{max(1, width - len(first))}}", "dim")
     low, high = (10**end if scale.log else end for end in (scale.low, scale.high))
     page.note(
-        f"{visible(quantity.name)} over steps, from {value_text(low, 3)} (light) to {value_text(high, 3)} (dark){', log scale' * scale.log}; ? not finite"
+        f"{visible(quantity.name)} over steps, from {value_text(low, 3)} (light) to "
+        f"{value_text(high, 3)} (dark){', log scale' * scale.log}; ? not finite"
     )
 
 
 def _shade(position: float, shades: str) -> str:
-    return "?" if math.isnan(position) else shades[min(len(shades) - 1, int(position * len(shades)))]
+    return (
+        "?" if math.isnan(position) else shades[min(len(shades) - 1, int(position * len(shades)))]
+    )

@@ -1,4 +1,6 @@
-"""What a stream can show: colour or not, and which characters. Streams whose encoding carries no block characters get ASCII."""
+"""What a stream can show: colour or not, and which characters. Streams whose encoding carries
+no block characters get ASCII.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ from dlprobe.render.terminal import line_chart, sparkline
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether a stream should be coloured when nobody said so: a terminal that is not dumb, or FORCE_COLOR; NO_COLOR goes before both.
+    """Whether a stream should be coloured when nobody said so: a terminal that is not dumb, or
+    FORCE_COLOR; NO_COLOR goes before both.
 
     See https://no-color.org and https://force-color.org; FORCE_COLOR=0 is as none.
     """
     if os.environ.get("NO_COLOR"):
         return False
-    return os.environ.get("FORCE_COLOR", "") not in ("", "0") or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    return os.environ.get("FORCE_COLOR", "") not in ("", "0") or (
+        stream.isatty() and os.environ.get("TERM") != "dumb"
+    )
 
 
 def color_system() -> Literal["standard", "256", "truecolor"]:

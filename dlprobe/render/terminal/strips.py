@@ -1,4 +1,6 @@
-"""Strips: several quantities through the layers below each other, one mark a layer, between the numbers of the first and the last layer."""
+"""Strips: several quantities through the layers below each other, one mark a layer, between the
+numbers of the first and the last layer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ RATIO = "first/last"
 
 @dataclass(frozen=True)
 class Row:
-    """One line ready to draw: its name, the numbers at both ends, their ratio, and which place has the extreme."""
+    """One line ready to draw: its name, the numbers at both ends, their ratio, and which place
+    has the extreme.
+    """
 
     name: str
     first: str
@@ -42,39 +46,69 @@ def strips(page: Page, block: doc.Strips) -> None:
     rows = [row for _, each in groups for row in each]
     if not rows:
         return
-    widths = {key: max(len(getattr(row, key)) for row in rows) for key in ("name", "first", "last", "ratio", "extreme")}
+    widths = {
+        key: max(len(getattr(row, key)) for row in rows)
+        for key in ("name", "first", "last", "ratio", "extreme")
+    }
     widths["name"] = min(widths["name"], max(9, page.width // 3))
-    widths |= {key: max(len(head), widths[key]) for key, head in (("first", "first"), ("last", "last"), ("ratio", RATIO))}
+    widths |= {
+        key: max(len(head), widths[key])
+        for key, head in (("first", "first"), ("last", "last"), ("ratio", RATIO))
+    }
     for key in ("", "extreme", "ratio"):  # what a narrow page leaves out
         widths[key] = 0
         beside = sum(widths.values()) + GAP * (1 + sum(map(bool, widths.values())))
         if page.width - beside >= LEAST_BARS:
             break
     length = max(4, min(80, page.width - beside))
-    longest = max((len(row.values) for group, each in groups if not group.along for row in each), default=0)
+    longest = max(
+        (len(row.values) for group, each in groups if not group.along for row in each), default=0
+    )
     drawn = {
-        id(row): sparkline.sparkline(row.values, _scale(group), _width(row, length, 0 if group.along else longest), page.glyphs.blocks)
+        id(row): sparkline.sparkline(
+            row.values,
+            _scale(group),
+            _width(row, length, 0 if group.along else longest),
+            page.glyphs.blocks,
+        )
         for group, each in groups
         for row in each
     }
     bars = max(map(len, drawn.values()))
-    ends = f"{'':{widths['name'] + GAP}}  {'first':>{widths['first']}}  {'':{bars}}  {'last':{widths['last']}}"
+    ends = (
+        f"{'':{widths['name'] + GAP}}  {'first':>{widths['first']}}  {'':{bars}}  "
+        f"{'last':{widths['last']}}"
+    )
     page.line(f"{ends}  {RATIO:>{widths['ratio']}}" if widths["ratio"] else ends.rstrip(), "dim")
     for group, each in groups:
         page.wrapped(_title(group, block.layers), indent="  ")
         for row in each:
-            line = Text.assemble(f"  {_short(row.name, widths['name']):{widths['name']}}  {row.first:>{widths['first']}}  ")
-            line.append(f"{drawn[id(row)]:{bars}}", row.style or "cyan").append(f"  {row.last:{widths['last']}}")
-            line.append(f"  {row.ratio:>{widths['ratio']}}" if widths["ratio"] else "").append(f"  {row.extreme}" if widths["extreme"] else "", "dim")
+            line = Text.assemble(
+                f"  {_short(row.name, widths['name']):{widths['name']}}  "
+                f"{row.first:>{widths['first']}}  "
+            )
+            line.append(f"{drawn[id(row)]:{bars}}", row.style or "cyan").append(
+                f"  {row.last:{widths['last']}}"
+            )
+            line.append(f"  {row.ratio:>{widths['ratio']}}" if widths["ratio"] else "").append(
+                f"  {row.extreme}" if widths["extreme"] else "", "dim"
+            )
             page.line(line)
-    marks = [f"{mark} {sparkline.SPECIAL[mark]}" for mark in sparkline.specials("".join(drawn.values()), page.glyphs.blocks)]
-    judged = legend((strip.verdict for group in block.groups for strip in group.strips), page.glyphs.verdicts)
+    marks = [
+        f"{mark} {sparkline.SPECIAL[mark]}"
+        for mark in sparkline.specials("".join(drawn.values()), page.glyphs.blocks)
+    ]
+    judged = legend(
+        (strip.verdict for group in block.groups for strip in group.strips), page.glyphs.verdicts
+    )
     if told := "  ".join(filter(None, [judged, *marks])):
         page.note(told)
 
 
 def _width(row: Row, length: int, longest: int) -> int:
-    """Characters of a strip: so many that its layers stand below those of the longest one; `length` where longest is 0."""
+    """Characters of a strip: so many that its layers stand below those of the longest one;
+    `length` where longest is 0.
+    """
     if not longest:
         return length
     each = min(4, length // longest)
@@ -87,20 +121,39 @@ def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:
     places = group.along or layers
     ends = [max((len(strip.values) for strip in group.strips), default=0)]
     last = f", {visible(places[0])} … {visible(places[ends[0] - 1])}" if ends[0] and places else ""
-    return Text.assemble((visible(group.quantity), "bold"), (f"{last}; bars from {10**low:.2g} to {10**high:.2g}", "dim"))
+    return Text.assemble(
+        (visible(group.quantity), "bold"),
+        (f"{last}; bars from {10**low:.2g} to {10**high:.2g}", "dim"),
+    )
 
 
 def _rows(group: doc.StripGroup, layers: Sequence[str], marks: Mapping[str, str]) -> list[Row]:
     """The strips of a group, below each what theory expects of it."""
     rows = []
     for strip in group.strips:
-        rows.append(_row(_short(strip.name), strip.values, group, layers, TONES[strip.tone], marks.get(strip.verdict, "")))
+        rows.append(
+            _row(
+                _short(strip.name),
+                strip.values,
+                group,
+                layers,
+                TONES[strip.tone],
+                marks.get(strip.verdict, ""),
+            )
+        )
         if len(strip.theory):
             rows.append(_row("  theory", strip.theory, group, layers, "dim", ""))
     return rows
 
 
-def _row(name: str, values: Sequence[float], group: doc.StripGroup, layers: Sequence[str], style: str, mark: str) -> Row:
+def _row(
+    name: str,
+    values: Sequence[float],
+    group: doc.StripGroup,
+    layers: Sequence[str],
+    style: str,
+    mark: str,
+) -> Row:
     ends = [float(values[0]), float(values[-1])] if len(values) else [math.nan, math.nan]
     ratio = ends[0] / ends[1] if ends[1] > 0 and math.isfinite(ends[0]) else math.nan
     known = [index for index, value in enumerate(values) if math.isfinite(value)]
@@ -115,9 +168,15 @@ def _row(name: str, values: Sequence[float], group: doc.StripGroup, layers: Sequ
 
 
 def _scale(group: doc.StripGroup) -> tuple[float, float]:
-    return sparkline.log_scale([value for strip in group.strips for value in (*strip.values, *strip.theory)])
+    return sparkline.log_scale(
+        [value for strip in group.strips for value in (*strip.values, *strip.theory)]
+    )
 
 
 def _short(name: str, most: int = LONGEST_NAME) -> str:
     text = visible(name)
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
+    return (
+        text
+        if len(text) <= most
+        else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
+    )

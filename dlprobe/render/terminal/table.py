@@ -29,7 +29,9 @@ class Column:
 
     @property
     def widths(self) -> Widths:
-        """Right-aligned and `whole` cells are never broken; left-aligned ones may wrap at words, long words at 24 characters."""
+        """Right-aligned and `whole` cells are never broken; left-aligned ones may wrap at
+        words, long words at 24 characters.
+        """
         header = max([1, *(cell_len(piece.rstrip()) for piece in breakable(self.name))])
         natural = max([header, *(cell.cell_len for cell in self.cells)])
         words = [cell_len(word) for cell in self.cells for word in cell.plain.split()]
@@ -40,15 +42,31 @@ class Column:
 def table(page: Page, block: doc.Table) -> None:
     """A table in one piece, or in several where it is too wide."""
     page.caption(block.caption)
-    names = [visible(f"{column.name} [{column.unit}]" if column.unit else column.name) for column in block.columns]
-    rows = [[drawn_cell(page, cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
-    columns = [Column(name, column.align, [row[index] for row in rows]) for index, (name, column) in enumerate(zip(names, block.columns, strict=True))]
+    names = [
+        visible(f"{column.name} [{column.unit}]" if column.unit else column.name)
+        for column in block.columns
+    ]
+    rows = [
+        [
+            drawn_cell(page, cell, column.digits)
+            for cell, column in zip(row, block.columns, strict=True)
+        ]
+        for row in block.rows
+    ]
+    columns = [
+        Column(name, column.align, [row[index] for row in rows])
+        for index, (name, column) in enumerate(zip(names, block.columns, strict=True))
+    ]
     draw_columns(page, columns)
 
 
 def drawn_cell(page: Page, cell: doc.Cell, digits: int) -> Text:
     """A cell as text, a histogram as bars."""
-    return Text(heights(cell.values, page.glyphs.blocks), "cyan") if isinstance(cell, doc.Heights) else cell_text(cell, digits)
+    return (
+        Text(heights(cell.values, page.glyphs.blocks), "cyan")
+        if isinstance(cell, doc.Heights)
+        else cell_text(cell, digits)
+    )
 
 
 def pieces(page: Page, columns: Sequence[Column]) -> list[Group]:
@@ -65,7 +83,13 @@ def draw_columns(page: Page, columns: Sequence[Column]) -> None:
 
 
 def _rich_table(page: Page, columns: Sequence[Column], group: Group) -> RichTable:
-    drawn = RichTable(box=page.glyphs.table, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="bold")
+    drawn = RichTable(
+        box=page.glyphs.table,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, GAP - 1, 0, 0),
+        header_style="bold",
+    )
     for index, width in group:
         column = columns[index]
         header = Text("\n".join(wrap_name(column.name, width)))
@@ -85,7 +109,9 @@ def facts(page: Page, block: doc.Facts) -> None:
         *above, last = wrap_name(key, room)
         for line in above:
             page.line(line, "dim")
-        first, *others = drawn_cell(page, value, digits=6).wrap(page.console, page.width - room - GAP) or [Text("")]
+        first, *others = drawn_cell(page, value, digits=6).wrap(
+            page.console, page.width - room - GAP
+        ) or [Text("")]
         page.line(Text.assemble((last.ljust(room + GAP), "dim"), first))
         for other in others:
             page.line(Text(" " * (room + GAP)) + other)

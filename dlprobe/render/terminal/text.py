@@ -43,12 +43,19 @@ def image(page: Page, block: doc.Image) -> None:
 
 
 def verdict(page: Page, block: doc.Verdict) -> None:
-    """A judgement behind its mark, which alone is coloured: long coloured text is hard to read on one background or the other."""
-    page.wrapped(Text.assemble((page.glyphs.marks[block.tone], TONES[block.tone]), visible(block.line)), indent="  ")
+    """A judgement behind its mark, which alone is coloured: long coloured text is hard to read
+    on one background or the other.
+    """
+    page.wrapped(
+        Text.assemble((page.glyphs.marks[block.tone], TONES[block.tone]), visible(block.line)),
+        indent="  ",
+    )
 
 
 def choices(page: Page, block: doc.Choices) -> None:
-    """A line for each command or line of a program, however long, with the reason below; words alone are wrapped."""
+    """A line for each command or line of a program, however long, with the reason below; words
+    alone are wrapped.
+    """
     room = max(len(visible(each.word)) for each in block.entries) + 2 if block.entries else 0
     for each in block.entries:
         word, indent = f"{BELOW}{visible(each.word):{room}}", " " * (len(BELOW) + room)
@@ -56,7 +63,10 @@ def choices(page: Page, block: doc.Choices) -> None:
         for number, line in enumerate(typed):
             page.line(Text.assemble((indent if number else word, "dim"), (visible(line), "bold")))
         if each.why:
-            page.wrapped(Text((indent if typed else word) + visible(each.why), "dim" if typed else ""), indent)
+            page.wrapped(
+                Text((indent if typed else word) + visible(each.why), "dim" if typed else ""),
+                indent,
+            )
 
 
 def hint(page: Page, block: doc.Hint) -> None:

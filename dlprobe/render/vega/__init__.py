@@ -1,7 +1,10 @@
-"""Document → pictures for slides, pages and papers: each drawn block as a Vega-Lite specification, one file per kind of drawing.
+"""Document → pictures for slides, pages and papers: each drawn block as a Vega-Lite specification,
+one file per kind of drawing.
 
-A specification is plain data, so it needs nothing; `files` turns it into SVG, PNG and PDF and alone imports the renderer, of the extra `figures`.
-Texts are made visible first and reach a specification as data or as quoted texts only. A name has one colour in all pictures of a document.
+A specification is plain data, so it needs nothing; `files` turns it into SVG, PNG and PDF and alone
+imports the renderer, of the extra `figures`.
+Texts are made visible first and reach a specification as data or as quoted texts only. A name has
+one colour in all pictures of a document.
 """
 
 from __future__ import annotations
@@ -37,8 +40,9 @@ _SHORT = 40  # characters of a name that is made of a caption
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn block of a document, or one quantity of it. name: as `--only` has it, each once in a document; title: what it shows; drawn: what the drawing
-    is made of; block: of the document; spec: without theme and schema.
+    """A drawn block of a document, or one quantity of it. name: as `--only` has it, each once in a
+    document; title: what it shows; drawn: what the drawing is made of; block: of the document;
+    spec: without theme and schema.
     """
 
     name: str
@@ -48,30 +52,57 @@ class Picture:
     spec: Spec
 
 
-def pictures(document: doc.Document, theme: Theme, width: int, columns: int = COLUMNS) -> list[Picture]:
-    """The pictures of a document, those without anything to draw left out. width: of the plot itself, pixels; columns: of maps and densities, at most."""
-    pairs = [(drawn, block) for block in (*document.blocks, *document.details) for drawn in _drawn(block)]
+def pictures(
+    document: doc.Document, theme: Theme, width: int, columns: int = COLUMNS
+) -> list[Picture]:
+    """The pictures of a document, those without anything to draw left out. width: of the plot
+    itself, pixels; columns: of maps and densities, at most.
+    """
+    pairs = [
+        (drawn, block) for block in (*document.blocks, *document.details) for drawn in _drawn(block)
+    ]
     frame = Frame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
     names = _names([drawn for drawn, _ in pairs])
-    return [Picture(name, _title(drawn) or name, drawn, block, _DRAWINGS[type(drawn)](drawn, frame)) for name, (drawn, block) in zip(names, pairs, strict=True)]
+    return [
+        Picture(name, _title(drawn) or name, drawn, block, _DRAWINGS[type(drawn)](drawn, frame))
+        for name, (drawn, block) in zip(names, pairs, strict=True)
+    ]
 
 
 def _drawn(block: doc.Block) -> list[Any]:
-    """The block itself where there is something to draw; of strips a profile for each quantity, none over steps: these have charts."""
+    """The block itself where there is something to draw; of strips a profile for each quantity,
+    none over steps: these have charts.
+    """
     if isinstance(block, doc.Strips):
-        return [_profile(group, block) for group in block.groups if not group.along and group.strips]
+        return [
+            _profile(group, block) for group in block.groups if not group.along and group.strips
+        ]
     return [block] if type(block) in _DRAWINGS and _has_content(block) else []
 
 
 def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
-    """The strips of a quantity as a profile, theory's as lines beside them; a strip may end before the last layer."""
+    """The strips of a quantity as a profile, theory's as lines beside them; a strip may end
+    before the last layer.
+    """
     longest = max(max(len(strip.values), len(strip.theory)) for strip in group.strips)
     series: list[doc.LayerSeries] = []
     for strip in group.strips:
-        series.append(doc.LayerSeries(strip.name, _filled(strip.values, longest), strip.verdict, strip.tone))
-        series += [doc.LayerSeries(f"{strip.name}, theory", _filled(strip.theory, longest), like=strip.name)] if len(strip.theory) else []
+        series.append(
+            doc.LayerSeries(strip.name, _filled(strip.values, longest), strip.verdict, strip.tone)
+        )
+        series += (
+            [
+                doc.LayerSeries(
+                    f"{strip.name}, theory", _filled(strip.theory, longest), like=strip.name
+                )
+            ]
+            if len(strip.theory)
+            else []
+        )
     caption = f"{block.caption}: {group.quantity}" if block.caption else group.quantity
-    return doc.Profile(series, block.layers[:longest], caption=caption, name=group.name or group.quantity)
+    return doc.Profile(
+        series, block.layers[:longest], caption=caption, name=group.name or group.quantity
+    )
 
 
 def _filled(values: Sequence[float], length: int) -> list[float]:
@@ -79,7 +110,9 @@ def _filled(values: Sequence[float], length: int) -> list[float]:
 
 
 def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
-    """Those that `only` names, separated by commas ("depth_profile" stands for all profiles), or all. Raises ConfigError where there is none."""
+    """Those that `only` names, separated by commas ("depth_profile" stands for all profiles),
+    or all. Raises ConfigError where there is none.
+    """
     if not found:
         raise ConfigError("this result has no picture to write: leave --figure out")
     if only is None:
@@ -87,7 +120,9 @@ def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
     chosen: list[Picture] = []
     for name in only.split(","):
         kind = doc.Profile if tidied(name) == "depth_profile" else ()
-        named = [each for each in found if each.name == tidied(name) or isinstance(each.drawn, kind)]
+        named = [
+            each for each in found if each.name == tidied(name) or isinstance(each.drawn, kind)
+        ]
         if not named:
             raise ConfigError(unknown("picture", name, [each.name for each in found]))
         chosen += named
@@ -95,13 +130,26 @@ def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
 
 
 def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
-    """Pictures below each other as one whole Vega-Lite specification, colours and fonts included."""
+    """Pictures below each other as one whole Vega-Lite specification, colours and fonts
+    included.
+    """
     body: Spec = (
         chosen[0].spec
         if len(chosen) == 1
-        else {"vconcat": [each.spec for each in chosen], "spacing": 40, "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}}}
+        else {
+            "vconcat": [each.spec for each in chosen],
+            "spacing": 40,
+            "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
+        }
     )
-    whole: Spec = jsonable({"$schema": SCHEMA, "description": "; ".join(each.title for each in chosen), **body, "config": theme.config()})
+    whole: Spec = jsonable(
+        {
+            "$schema": SCHEMA,
+            "description": "; ".join(each.title for each in chosen),
+            **body,
+            "config": theme.config(),
+        }
+    )
     return whole
 
 
@@ -113,7 +161,10 @@ def domain_of(spec: Spec, channel: str) -> list[float]:
 
 def _has_content(block: Any) -> bool:
     if isinstance(block, doc.Chart | doc.Profile):
-        return any(len(series.y if isinstance(series, doc.Series) else series.values) for series in block.series)
+        return any(
+            len(series.y if isinstance(series, doc.Series) else series.values)
+            for series in block.series
+        )
     return bool(len(block.shares)) if isinstance(block, doc.Density) else True
 
 
@@ -122,11 +173,20 @@ def _title(block: Any) -> str:
 
 
 def _names(blocks: Sequence[Any]) -> list[str]:
-    """Each block's own name, or one made of its caption or kind; a second one of the same name gets a number."""
+    """Each block's own name, or one made of its caption or kind; a second one of the same name
+    gets a number.
+    """
     found: list[str] = []
     for block in blocks:
-        words = re.sub(r"[^a-z0-9]+", "_", (block.name or block.caption or type(block).__name__).lower()).strip("_") or "picture"
-        name = words if len(words) <= _SHORT else words[:_SHORT].rpartition("_")[0] or words[:_SHORT]
+        words = (
+            re.sub(
+                r"[^a-z0-9]+", "_", (block.name or block.caption or type(block).__name__).lower()
+            ).strip("_")
+            or "picture"
+        )
+        name = (
+            words if len(words) <= _SHORT else words[:_SHORT].rpartition("_")[0] or words[:_SHORT]
+        )
         same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in found)
         found.append(f"{name}_{same + 1}" if same else name)
     return found

@@ -16,11 +16,23 @@ ROW = 28  # pixels
 def bars(block: Bars, frame: Frame) -> dict[str, Any]:
     """A bar for each row, its text behind it."""
     values = [
-        {"place": index, "name": visible(name), "value": float(value) if math.isfinite(value) else None, "text": visible(text)}
-        for index, (name, value, text) in enumerate(zip(block.names, block.values, block.texts, strict=True))
+        {
+            "place": index,
+            "name": visible(name),
+            "value": float(value) if math.isfinite(value) else None,
+            "text": visible(text),
+        }
+        for index, (name, value, text) in enumerate(
+            zip(block.names, block.values, block.texts, strict=True)
+        )
     ]
     both: dict[str, Any] = {
-        "y": {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 300, "ticks": False}},
+        "y": {
+            "field": "name",
+            "type": "nominal",
+            "sort": None,
+            "axis": {"title": None, "labelLimit": 300, "ticks": False},
+        },
         "x": {"field": "value", "type": "quantitative", "axis": {"title": None, "tickCount": 5}},
     }
     return {
@@ -30,6 +42,9 @@ def bars(block: Bars, frame: Frame) -> dict[str, Any]:
         "data": {"values": values},
         "layer": [
             {"mark": {"type": "bar", "color": LINES[0]}, "encoding": both},
-            {"mark": {"type": "text", "align": "left", "dx": 5}, "encoding": {**both, "text": {"field": "text", "type": "nominal"}}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 5},
+                "encoding": {**both, "text": {"field": "text", "type": "nominal"}},
+            },
         ],
     }

@@ -1,4 +1,6 @@
-"""Line charts: a line per series, areas between series that are edges of another one, points where they are few."""
+"""Line charts: a line per series, areas between series that are edges of another one, points
+where they are few.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +25,70 @@ def chart(block: Chart, frame: Frame) -> dict[str, Any]:
     if not known:
         return frame.empty(block.caption)
     points = all(len(series.x) <= FEW for series in lines)
-    x = scale_and_axis([row["x"] for row in known], block.log_x, block.x_label, block.x_names, ends=True)
-    y = scale_and_axis([row[end] for row in known for end in ("y", "y2") if row.get(end) is not None], block.log_y, block.y_label)
+    x = scale_and_axis(
+        [row["x"] for row in known], block.log_x, block.x_label, block.x_names, ends=True
+    )
+    y = scale_and_axis(
+        [row[end] for row in known for end in ("y", "y2") if row.get(end) is not None],
+        block.log_y,
+        block.y_label,
+    )
     lost = sum(row["y"] is None for row in rows)
-    note = f"{lost} value{'s' * (lost != 1)} cannot be drawn (not finite{', or not above 0' if block.log_x or block.log_y else ''})" if lost else ""
-    both = {"x": {"field": "x", "type": "quantitative", **x}, "y": {"field": "y", "type": "quantitative", **y}}
+    note = (
+        (
+            f"{lost} value{'s' * (lost != 1)} cannot be drawn (not "
+            f"finite{', or not above 0' if block.log_x or block.log_y else ''})"
+        )
+        if lost
+        else ""
+    )
+    both = {
+        "x": {"field": "x", "type": "quantitative", **x},
+        "y": {"field": "y", "type": "quantitative", **y},
+    }
     layers: list[dict[str, Any]] = []
     apart = named_scales(frame, lines)
     if areas:
-        of_area = {**both, "y2": {"field": "y2"}, "detail": {"field": "pair", "type": "nominal"}, "color": apart["color"]}
-        layers.append({"data": {"values": areas}, "mark": {"type": "area", "opacity": 0.22}, "encoding": of_area})
-    mark: dict[str, Any] = {"type": "line", "strokeWidth": 2.5, "interpolate": "linear", "invalid": "break-paths-show-domains"}
-    layers.append({"data": {"values": rows}, "mark": mark, "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}}})
+        of_area = {
+            **both,
+            "y2": {"field": "y2"},
+            "detail": {"field": "pair", "type": "nominal"},
+            "color": apart["color"],
+        }
+        layers.append(
+            {
+                "data": {"values": areas},
+                "mark": {"type": "area", "opacity": 0.22},
+                "encoding": of_area,
+            }
+        )
+    mark: dict[str, Any] = {
+        "type": "line",
+        "strokeWidth": 2.5,
+        "interpolate": "linear",
+        "invalid": "break-paths-show-domains",
+    }
+    layers.append(
+        {
+            "data": {"values": rows},
+            "mark": mark,
+            "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}},
+        }
+    )
     if points:
-        seen = {"data": {"values": [row for row in rows if row["y"] is not None]}, "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
-        layers.append({**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}})
-    return {**frame.head(block.caption, [*_told(block.series), note]), "width": frame.width, "height": frame.height, "layer": layers}
+        seen = {
+            "data": {"values": [row for row in rows if row["y"] is not None]},
+            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+        }
+        layers.append(
+            {**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}}
+        )
+    return {
+        **frame.head(block.caption, [*_told(block.series), note]),
+        "width": frame.width,
+        "height": frame.height,
+        "layer": layers,
+    }
 
 
 def _rows(series: Series, block: Chart, index: int) -> list[dict[str, Any]]:
@@ -47,7 +97,9 @@ def _rows(series: Series, block: Chart, index: int) -> list[dict[str, Any]]:
     found = []
     for x, y in zip(series.x, series.y, strict=True):
         if _can_be_drawn(x, block.log_x):
-            found.append({**seen, "x": float(x), "y": float(y) if _can_be_drawn(y, block.log_y) else None})
+            found.append(
+                {**seen, "x": float(x), "y": float(y) if _can_be_drawn(y, block.log_y) else None}
+            )
     return found
 
 
@@ -56,14 +108,28 @@ def _can_be_drawn(value: float, log: bool) -> bool:
 
 
 def _areas(block: Chart) -> list[dict[str, Any]]:
-    """Rows between the edges of the series that have some: y on one, y2 on the other edge, `pair` numbers the areas."""
+    """Rows between the edges of the series that have some: y on one, y2 on the other edge,
+    `pair` numbers the areas.
+    """
     found: list[dict[str, Any]] = []
     for index, (name, low, high) in enumerate(_pairs(block.series)):
         others = dict(zip(high.x, high.y, strict=True))
         for x, y in zip(low.x, low.y, strict=True):
             other = others.get(x, math.nan)
-            if _can_be_drawn(x, block.log_x) and _can_be_drawn(y, block.log_y) and _can_be_drawn(other, block.log_y):
-                found.append({"series": visible(name), "pair": index, "x": float(x), "y": float(y), "y2": float(other)})
+            if (
+                _can_be_drawn(x, block.log_x)
+                and _can_be_drawn(y, block.log_y)
+                and _can_be_drawn(other, block.log_y)
+            ):
+                found.append(
+                    {
+                        "series": visible(name),
+                        "pair": index,
+                        "x": float(x),
+                        "y": float(y),
+                        "y2": float(other),
+                    }
+                )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Densities over time: time across, value upwards, the lighter the more of the values stand there."""
+"""Densities over time: time across, value upwards, the lighter the more of the values stand
+there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from dlprobe.render.vega.themes import MAP
 
 
 def density(block: Density, frame: Frame) -> dict[str, Any]:
-    """One plot of rectangles; colour grows with the root of the share, so that a tail is seen beside the peak."""
+    """One plot of rectangles; colour grows with the root of the share, so that a tail is seen
+    beside the peak.
+    """
     count = len(block.shares)
     chosen = frame.spread(count)
     rows = len(block.shares[0]) if count else 0
@@ -21,7 +25,13 @@ def density(block: Density, frame: Frame) -> dict[str, Any]:
     starts = [float(block.x[index]) for index in chosen]
     ends = step_ends(starts)
     values = [
-        {"x": start, "x2": end, "y": block.low + size * row, "y2": block.low + size * (row + 1), "share": 100 * float(share)}
+        {
+            "x": start,
+            "x2": end,
+            "y": block.low + size * row,
+            "y2": block.low + size * (row + 1),
+            "share": 100 * float(share),
+        }
         for index, start, end in zip(chosen, starts, ends, strict=True)
         for row, share in enumerate(block.shares[index])
         if math.isfinite(share) and share > 0

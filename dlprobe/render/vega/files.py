@@ -1,4 +1,6 @@
-"""A specification as the bytes of a file: JSON by itself, SVG, PNG and PDF by the renderer, which needs neither network nor browser."""
+"""A specification as the bytes of a file: JSON by itself, SVG, PNG and PDF by the renderer,
+which needs neither network nor browser.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,19 @@ from typing import Any
 
 from dlprobe.errors import ConfigError, MissingExtraError
 
-ADDRESSES = 64 * 2**30  # bytes that the renderer reserves at most, without touching them; under less it ends the process
-LIMITED = "pictures as SVG, PNG or PDF cannot be drawn under a limit of addresses (ulimit -v, --untrusted)"
+ADDRESSES = (
+    64 * 2**30
+)  # bytes that the renderer reserves at most, without touching them; under less it ends the process
+LIMITED = (
+    "pictures as SVG, PNG or PDF cannot be drawn under a limit of addresses (ulimit -v, "
+    "--untrusted)"
+)
 DRAWN = ("svg", "png", "pdf")
 SUFFIXES = (*DRAWN, "json")
-MISSING = "pictures as SVG, PNG or PDF need vl-convert, which is not installed: pip install 'dlprobe[figures]'"
+MISSING = (
+    "pictures as SVG, PNG or PDF need vl-convert, which is not installed: pip install "
+    "'dlprobe[figures]'"
+)
 
 
 def _addresses() -> float:
@@ -28,19 +38,25 @@ def _addresses() -> float:
 
 
 def renderer() -> ModuleType:
-    """The renderer. Raises MissingExtraError where it is not installed, ConfigError where the process may not have the addresses it reserves; one line."""
+    """The renderer. Raises MissingExtraError where it is not installed, ConfigError where the
+    process may not have the addresses it reserves; one line.
+    """
     if _addresses() < ADDRESSES:
         raise ConfigError(f"{LIMITED}; --figure NAME.json writes the specification under any limit")
     try:
         import vl_convert
     except ImportError:
-        raise MissingExtraError(f"{MISSING}; --figure NAME.json writes the specification without it") from None
+        raise MissingExtraError(
+            f"{MISSING}; --figure NAME.json writes the specification without it"
+        ) from None
     module: ModuleType = vl_convert
     return module
 
 
 def content(spec: dict[str, Any], suffix: str, scale: float = 1.0) -> bytes:
-    """The picture in the format of one of `SUFFIXES`; scale: pixels of a PNG, and points of a PDF, for each pixel of the specification."""
+    """The picture in the format of one of `SUFFIXES`; scale: pixels of a PNG, and points of a
+    PDF, for each pixel of the specification.
+    """
     if suffix == "json":
         return (json.dumps(spec, allow_nan=False, indent=1) + "\n").encode()
     if suffix == "svg":
@@ -53,7 +69,9 @@ def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
     """The picture as SVG text, with its description as the name that a screen reader says."""
     found: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
     name = html.escape(str(spec.get("description", "")), quote=True)
-    head, _, rest = found.replace('class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect').partition(">")
+    head, _, rest = found.replace(
+        'class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect'
+    ).partition(">")
     if scale != 1.0:
         head = _scaled(head, scale)
     return f'{head} role="img" aria-label="{name}"><title>{name}</title>{rest}'
@@ -62,4 +80,8 @@ def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
 def _scaled(head: str, scale: float) -> str:
     import re
 
-    return re.sub(r' (width|height)="([0-9.]+)"', lambda size: f' {size[1]}="{float(size[2]) * scale:g}"', head)
+    return re.sub(
+        r' (width|height)="([0-9.]+)"',
+        lambda size: f' {size[1]}="{float(size[2]) * scale:g}"',
+        head,
+    )

@@ -25,7 +25,9 @@ _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Frame:
-    """How large and in which colours the pictures of a document are drawn. width: of the plot, pixels; columns: of maps and densities, at most."""
+    """How large and in which colours the pictures of a document are drawn. width: of the plot,
+    pixels; columns: of maps and densities, at most.
+    """
 
     theme: Theme
     width: int
@@ -39,16 +41,32 @@ class Frame:
 
     def spread(self, count: int) -> list[int]:
         """Evenly spread indices of so many columns, first and last among them."""
-        return list(range(count)) if count <= self.columns else [round(index * (count - 1) / (self.columns - 1)) for index in range(self.columns)]
+        return (
+            list(range(count))
+            if count <= self.columns
+            else [round(index * (count - 1) / (self.columns - 1)) for index in range(self.columns)]
+        )
 
     def empty(self, caption: str) -> dict[str, Any]:
         """In place of a plot that has nothing to draw."""
         head = self.head(caption, ["no finite value to draw"])
-        return {**head, "width": self.width, "height": 30, "data": {"values": []}, "mark": "rule", "encoding": {"x": {"value": 0}}}
+        return {
+            **head,
+            "width": self.width,
+            "height": 30,
+            "data": {"values": []},
+            "mark": "rule",
+            "encoding": {"x": {"value": 0}},
+        }
 
     def head(self, caption: str, notes: Sequence[str] = ()) -> dict[str, Any]:
-        """The title, in lines that fit, with notes in small print below; nothing where there is neither."""
-        lines, below = self._wrapped(visible(caption).rstrip("."), 1.0), self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25)
+        """The title, in lines that fit, with notes in small print below; nothing where there is
+        neither.
+        """
+        lines, below = (
+            self._wrapped(visible(caption).rstrip("."), 1.0),
+            self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25),
+        )
         if not lines and not below:
             return {}
         return {"title": {"text": lines or [""], **({"subtitle": below} if below else {})}}
@@ -60,34 +78,58 @@ class Frame:
 
 
 def named_ticks(names: Mapping[float, str], log: bool = False) -> dict[str, Any]:
-    """Part of an axis: ticks at these values, with these texts. The texts stand in an expression of Vega as JSON texts, which cannot leave their quotes.
+    """Part of an axis: ticks at these values, with these texts. The texts stand in an expression of
+    Vega as JSON texts, which cannot leave their quotes.
 
-    On a log scale values are found by their millionths of a decade: there Vega's own ticks differ from ours in the last bit.
+    On a log scale values are found by their millionths of a decade: there Vega's own ticks differ
+    from ours in the last bit.
     """
     texts = json.dumps([visible(text) for text in names.values()])
     keys = [round(math.log10(value) * 1e6) for value in names] if log else list(names)
     value = "round(log(datum.value) / LN10 * 1000000)" if log else "datum.value"
-    return {"values": list(names), "labelExpr": f"{texts}[indexof({json.dumps(keys)}, {value})] || ''"}
+    return {
+        "values": list(names),
+        "labelExpr": f"{texts}[indexof({json.dumps(keys)}, {value})] || ''",
+    }
 
 
-def scale_and_axis(values: Sequence[float], log: bool, title: str, names: Mapping[float, str] | None = None, ends: bool = False) -> dict[str, Any]:
-    """Scale and axis of numbers: round numbers, powers of ten on a log scale that spans decades, or the given names. ends: a linear axis ends with them."""
+def scale_and_axis(
+    values: Sequence[float],
+    log: bool,
+    title: str,
+    names: Mapping[float, str] | None = None,
+    ends: bool = False,
+) -> dict[str, Any]:
+    """Scale and axis of numbers: round numbers, powers of ten on a log scale that spans
+    decades, or the given names. ends: a linear axis ends with them.
+    """
     axis: dict[str, Any] = {"title": visible(title) or None}
     if names:
-        return {"scale": {"type": "log" if log else "linear", "zero": False, "nice": False}, "axis": {**axis, **named_ticks(names, log)}}
+        return {
+            "scale": {"type": "log" if log else "linear", "zero": False, "nice": False},
+            "axis": {**axis, **named_ticks(names, log)},
+        }
     if not log or not values:
         fixed = _linear_domain(values, ends) if values else {}
-        return {"scale": {"type": "linear", "zero": False, **fixed}, "axis": {**axis, "tickCount": MOST_TICKS, **_whole_ticks(values)}}
+        return {
+            "scale": {"type": "linear", "zero": False, **fixed},
+            "axis": {**axis, "tickCount": MOST_TICKS, **_whole_ticks(values)},
+        }
     low, high = math.log10(min(values)), math.log10(max(values))
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
     ticks = axis_ticks(Scale(low - 1e-9, high + 1e-9, True), MOST_TICKS)
     texts = {tick: power_text(tick) for tick in ticks}
-    return {"scale": {"type": "log", "domain": [10**low, 10**high], "nice": False}, "axis": {**axis, **named_ticks(texts, True)}}
+    return {
+        "scale": {"type": "log", "domain": [10**low, 10**high], "nice": False},
+        "axis": {**axis, **named_ticks(texts, True)},
+    }
 
 
 def _linear_domain(values: Sequence[float], ends: bool) -> dict[str, Any]:
-    """From the smallest to the largest value, or where they hardly differ, a wider one: what stays as it is must look flat."""
+    """From the smallest to the largest value, or where they hardly differ, a wider one: what
+    stays as it is must look flat.
+    """
     low, high = min(values), max(values)
     short = LEAST_SPAN * max(abs(low), abs(high)) - (high - low)
     if ends:
@@ -96,8 +138,14 @@ def _linear_domain(values: Sequence[float], ends: bool) -> dict[str, Any]:
 
 
 def _whole_ticks(values: Sequence[float]) -> dict[str, Any]:
-    """Ticks for steps, epochs and layers, which have no fractions; few of them get no tick between two."""
-    if not values or max(values) - min(values) >= MOST_TICKS or not all(float(value).is_integer() for value in values):
+    """Ticks for steps, epochs and layers, which have no fractions; few of them get no tick
+    between two.
+    """
+    if (
+        not values
+        or max(values) - min(values) >= MOST_TICKS
+        or not all(float(value).is_integer() for value in values)
+    ):
         return {}
     return {"values": list(range(int(min(values)), int(max(values)) + 1)), "format": "d"}
 
@@ -110,11 +158,17 @@ def power_text(value: float) -> str:
     """
     exponent = round(math.log10(value))
     is_power = math.isclose(value, 10.0**exponent)
-    return f"10{str(exponent).translate(_POWERS)}" if is_power and abs(exponent) > 2 else value_text(float(value))
+    return (
+        f"10{str(exponent).translate(_POWERS)}"
+        if is_power and abs(exponent) > 2
+        else value_text(float(value))
+    )
 
 
 def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
-    """Encodings of what tells series apart: colour, dash, and shape of points; one legend for all, on top, none for a single series."""
+    """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
+    all, on top, none for a single series.
+    """
     shown = [visible(each.name) for each in series]
     legend = {
         "orient": "top",
@@ -127,8 +181,17 @@ def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[s
     }
     colors = {"domain": shown, "range": [frame.marks.color(each) for each in series]}
     dashes = {"domain": shown, "range": [dash(index) for index in range(len(series))]}
-    field: dict[str, Any] = {"field": "series", "type": "nominal", "sort": None, "legend": legend if len(series) > 1 else None}
-    return {"color": {**field, "scale": colors}, "strokeDash": {**field, "scale": dashes}, "shape": {"field": "shape", "type": "nominal", "scale": None}}
+    field: dict[str, Any] = {
+        "field": "series",
+        "type": "nominal",
+        "sort": None,
+        "legend": legend if len(series) > 1 else None,
+    }
+    return {
+        "color": {**field, "scale": colors},
+        "strokeDash": {**field, "scale": dashes},
+        "shape": {"field": "shape", "type": "nominal", "scale": None},
+    }
 
 
 def _columns(frame: Frame, names: Sequence[str]) -> int:

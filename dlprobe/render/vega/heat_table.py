@@ -14,27 +14,47 @@ ROW = 34  # pixels
 
 
 def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
-    """Cells in the order of the table; blue below 0, red above, the sign and the word say the same without colour."""
-    rows, columns = [visible(name) for name in block.rows], [visible(name) for name in block.columns]
+    """Cells in the order of the table; blue below 0, red above, the sign and the word say the
+    same without colour.
+    """
+    rows, columns = (
+        [visible(name) for name in block.rows],
+        [visible(name) for name in block.columns],
+    )
     values = []
     for name, cells in zip(rows, block.cells, strict=True):
         for column, cell in zip(columns, cells, strict=True):
             ink = heat.ink(heat.shade(cell.value, block.low, block.high))
-            text = " ".join(filter(None, [heat.number_of(cell), visible(cell.verdict), _beside(cell)])).replace("-", "−", 1 if cell.value < 0 else 0)
+            text = " ".join(
+                filter(None, [heat.number_of(cell), visible(cell.verdict), _beside(cell)])
+            ).replace("-", "−", 1 if cell.value < 0 else 0)
             value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
-            values.append({"row": name, "column": column, "value": value, "text": text, "ink": _hex(ink)})
+            values.append(
+                {"row": name, "column": column, "value": value, "text": text, "ink": _hex(ink)}
+            )
     both: dict[str, Any] = {
         "y": {
             "field": "row",
             "type": "nominal",
             "scale": {"domain": rows},
-            "axis": {"title": visible(block.stub) or None, "labelLimit": 400, "grid": False, "ticks": False},
+            "axis": {
+                "title": visible(block.stub) or None,
+                "labelLimit": 400,
+                "grid": False,
+                "ticks": False,
+            },
         },
         "x": {
             "field": "column",
             "type": "nominal",
             "scale": {"domain": columns},
-            "axis": {"title": visible(block.across) or None, "orient": "top", "labelAngle": 0, "grid": False, "ticks": False},
+            "axis": {
+                "title": visible(block.across) or None,
+                "orient": "top",
+                "labelAngle": 0,
+                "grid": False,
+                "ticks": False,
+            },
         },
     }
     low, high = block.low_means or "smaller", block.high_means or "larger"
@@ -42,19 +62,42 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         "field": "value",
         "type": "quantitative",
         "scale": _diverging(block.low, block.high),
-        "legend": {"title": None, "orient": "bottom", "direction": "horizontal", "gradientLength": round(frame.width * 0.6), "tickCount": 7},
+        "legend": {
+            "title": None,
+            "orient": "bottom",
+            "direction": "horizontal",
+            "gradientLength": round(frame.width * 0.6),
+            "tickCount": 7,
+        },
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
     beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
     return {
-        **frame.head(block.caption, [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside]),
+        **frame.head(
+            block.caption,
+            [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside],
+        ),
         "width": frame.width,
         "height": {"step": ROW},
         "data": {"values": values},
         "layer": [
-            {"transform": [{"filter": "!isValid(datum.value)"}], "mark": {"type": "rect", "color": _hex(heat.MISSING_COLOR)}, "encoding": both},
-            {"mark": {"type": "rect", "stroke": frame.theme.grid}, "encoding": {**both, "color": color}},
-            {"mark": {"type": "text"}, "encoding": {**both, "text": {"field": "text", "type": "nominal"}, "color": text_color}},
+            {
+                "transform": [{"filter": "!isValid(datum.value)"}],
+                "mark": {"type": "rect", "color": _hex(heat.MISSING_COLOR)},
+                "encoding": both,
+            },
+            {
+                "mark": {"type": "rect", "stroke": frame.theme.grid},
+                "encoding": {**both, "color": color},
+            },
+            {
+                "mark": {"type": "text"},
+                "encoding": {
+                    **both,
+                    "text": {"field": "text", "type": "nominal"},
+                    "color": text_color,
+                },
+            },
         ],
         "resolve": {"scale": {"color": "independent"}},
     }
@@ -62,7 +105,10 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
 
 def _diverging(low: float, high: float) -> dict[str, Any]:
     """The colour scale of numbers around 0."""
-    return {"domain": [low, 0, high], "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)]}
+    return {
+        "domain": [low, 0, high],
+        "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
+    }
 
 
 def _beside(cell: HeatCell) -> str:

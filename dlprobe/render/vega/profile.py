@@ -1,4 +1,6 @@
-"""Depth profiles: a quantity through the layers on a log axis, the input on the left, with the band that theory gives."""
+"""Depth profiles: a quantity through the layers on a log axis, the input on the left, with the
+band that theory gives.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,19 @@ LEAST_SPAN = 1.0  # decades: a profile that hardly moves must look flat
 
 
 def profile(block: Profile, frame: Frame) -> dict[str, Any]:
-    """One plot with a line per series. What has no logarithm is told below the title: how many values of which series are 0, or not finite."""
-    lines, expected = ([series for series in block.series if bool(series.like) is of_theory] for of_theory in (False, True))
+    """One plot with a line per series. What has no logarithm is told below the title: how many
+    values of which series are 0, or not finite.
+    """
+    lines, expected = (
+        [series for series in block.series if bool(series.like) is of_theory]
+        for of_theory in (False, True)
+    )
     rows = [row for index, series in enumerate(lines) for row in _rows(series, index)]
-    theory = [{**row, "color": frame.marks.color(series)} for series in expected for row in _rows(series, 0)]
+    theory = [
+        {**row, "color": frame.marks.color(series)}
+        for series in expected
+        for row in _rows(series, 0)
+    ]
     bands = [row for series in block.series for row in _band(series)]
     values = [row["y"] for row in [*rows, *theory] if row["y"] is not None]
     values += [row[end] for row in bands for end in ("y", "y2")]
@@ -32,33 +43,76 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
     points = depth <= FEW
     apart = named_scales(frame, lines)
     y = scale_and_axis(_widened(values), True, block.caption if len(block.caption) <= LABEL else "")
-    x: dict[str, Any] = {"field": "layer", "type": "quantitative", "scale": {"zero": False, "nice": False}}
-    x |= {"axis": {"title": "layer, from the input to the output", "grid": False, **_layer_ticks(block.layers, depth)}}
+    x: dict[str, Any] = {
+        "field": "layer",
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": False},
+    }
+    x |= {
+        "axis": {
+            "title": "layer, from the input to the output",
+            "grid": False,
+            **_layer_ticks(block.layers, depth),
+        }
+    }
     both = {"x": x, "y": {"field": "y", "type": "quantitative", **y}}
     layers: list[dict[str, Any]] = []
     if bands:
         of_band = {**both, "y2": {"field": "y2"}, "color": apart["color"]}
-        layers.append({"data": {"values": bands}, "mark": {"type": "area", "opacity": 0.2}, "encoding": of_band})
+        layers.append(
+            {
+                "data": {"values": bands},
+                "mark": {"type": "area", "opacity": 0.2},
+                "encoding": of_band,
+            }
+        )
     mark = {"type": "line", "strokeWidth": 2.5, "invalid": "break-paths-show-domains"}
-    layers.append({"data": {"values": rows}, "mark": mark, "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}}})
+    layers.append(
+        {
+            "data": {"values": rows},
+            "mark": mark,
+            "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}},
+        }
+    )
     if theory:
-        dotted = {"type": "line", "strokeWidth": 2, "strokeDash": [1, 3], "invalid": "break-paths-show-domains"}
-        colored = {"color": {"field": "color", "type": "nominal", "scale": None}, "detail": {"field": "series", "type": "nominal"}}
+        dotted = {
+            "type": "line",
+            "strokeWidth": 2,
+            "strokeDash": [1, 3],
+            "invalid": "break-paths-show-domains",
+        }
+        colored = {
+            "color": {"field": "color", "type": "nominal", "scale": None},
+            "detail": {"field": "series", "type": "nominal"},
+        }
         layers.append({"data": {"values": theory}, "mark": dotted, "encoding": {**both, **colored}})
     if points:
-        seen = {"data": {"values": [row for row in rows if row["y"] is not None]}, "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
-        layers.append({**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}})
+        seen = {
+            "data": {"values": [row for row in rows if row["y"] is not None]},
+            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+        }
+        layers.append(
+            {**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}}
+        )
     notes = (
         [_missing(series) for series in lines]
         + (["dotted: theory"] if theory else [])
         + (["shaded: where theory expects a random net of these widths"] if bands else [])
     )
-    return {**frame.head(block.caption, [*_verdicts(block.series), *notes]), "width": frame.width, "height": frame.height, "layer": layers}
+    return {
+        **frame.head(block.caption, [*_verdicts(block.series), *notes]),
+        "width": frame.width,
+        "height": frame.height,
+        "layer": layers,
+    }
 
 
 def _rows(series: LayerSeries, number: int) -> list[dict[str, Any]]:
     seen = {"series": visible(series.name), "shape": shape(number)}
-    return [{**seen, "layer": index + 1, "y": float(value) if 0 < value < math.inf else None} for index, value in enumerate(series.values)]
+    return [
+        {**seen, "layer": index + 1, "y": float(value) if 0 < value < math.inf else None}
+        for index, value in enumerate(series.values)
+    ]
 
 
 def _band(series: LayerSeries) -> list[dict[str, Any]]:
@@ -79,7 +133,10 @@ def _layer_ticks(layers: Sequence[str], depth: int) -> dict[str, Any]:
     """Ticks at whole layers, with their names where there are few."""
     every = max(1, round(nice_step(max(depth, 1), MOST_NAMES)))
     places = sorted({1, *range(every, depth + 1, every)})
-    texts = {float(place): layers[place - 1] if layers and depth <= MOST_NAMES // 2 else str(place) for place in places}
+    texts = {
+        float(place): layers[place - 1] if layers and depth <= MOST_NAMES // 2 else str(place)
+        for place in places
+    }
     return named_ticks(texts)
 
 
@@ -93,5 +150,9 @@ def _missing(series: LayerSeries) -> str:
     """How many values have no place on a log axis."""
     zero = sum(value == 0 for value in series.values)
     lost = sum(not (0 < value < math.inf or math.isnan(value)) for value in series.values) - zero
-    told = [f"{count} layer{'s' * (count != 1)} {word}" for count, word in ((zero, "exactly zero"), (lost, "below 0 or infinite")) if count]
+    told = [
+        f"{count} layer{'s' * (count != 1)} {word}"
+        for count, word in ((zero, "exactly zero"), (lost, "below 0 or infinite"))
+        if count
+    ]
     return f"not drawn of {series.name}: {', '.join(told)}" if told else ""

@@ -16,7 +16,9 @@ MOST_NAMES = 24
 
 
 def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
-    """The first quantity as rectangles; what is not finite is left out, 0 on a log scale has the colour of the low end."""
+    """The first quantity as rectangles; what is not finite is left out, 0 on a log scale has
+    the colour of the low end.
+    """
     quantity, scale = block.quantities[0], color_scale(block.quantities[0])
     count = len(block.steps)
     chosen = frame.spread(count)
@@ -32,8 +34,22 @@ def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
     x = scale_and_axis([*starts, *ends], False, "step", ends=True)
     names = [visible(name) for name in block.layers]
     every = max(1, -(-len(names) // MOST_NAMES))
-    ticks = {"values": [low, high], "labelExpr": f"datum.value < {math.sqrt(low * high)!r} ? {power(low)!r} : {power(high)!r}"} if scale.log else {}
-    color = {"type": "log" if scale.log else "linear", "scheme": MAP, "domain": [low, high], "clamp": True}
+    ticks = (
+        {
+            "values": [low, high],
+            "labelExpr": (
+                f"datum.value < {math.sqrt(low * high)!r} ? {power(low)!r} : {power(high)!r}"
+            ),
+        }
+        if scale.log
+        else {}
+    )
+    color = {
+        "type": "log" if scale.log else "linear",
+        "scheme": MAP,
+        "domain": [low, high],
+        "clamp": True,
+    }
     return {
         **frame.head(block.caption, [quantity.meaning]),
         "width": frame.width,
@@ -49,20 +65,36 @@ def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
                 "scale": {"domain": names[::-1]},
                 "axis": {"title": None, "values": names[::every], "grid": False, "ticks": False},
             },
-            "color": {"field": "value", "type": "quantitative", "scale": color, "legend": {"title": visible(quantity.name).split("_"), **ticks}},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "scale": color,
+                "legend": {"title": visible(quantity.name).split("_"), **ticks},
+            },
         },
     }
 
 
 def step_ends(starts: list[float]) -> list[float]:
-    """Where each column ends: where the next one begins, the last as wide as the others on average."""
+    """Where each column ends: where the next one begins, the last as wide as the others on
+    average.
+    """
     if not starts:
         return []
-    return [*starts[1:], starts[-1] + ((starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else 1.0)]
+    return [
+        *starts[1:],
+        starts[-1] + ((starts[-1] - starts[0]) / (len(starts) - 1) if len(starts) > 1 else 1.0),
+    ]
 
 
 def power(value: float) -> str:
     """The end of a legend: a power of ten with one digit before it."""
     exponent = math.floor(math.log10(value) + 1e-9)
     digit = f"{value / 10.0**exponent:.1g}"
-    return power_text(10.0**exponent) if digit == "1" else f"{digit}·{power_text(10.0**exponent)}" if abs(exponent) > 2 else value_text(float(f"{value:.1g}"))
+    return (
+        power_text(10.0**exponent)
+        if digit == "1"
+        else f"{digit}·{power_text(10.0**exponent)}"
+        if abs(exponent) > 2
+        else value_text(float(f"{value:.1g}"))
+    )

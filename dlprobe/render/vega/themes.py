@@ -1,15 +1,26 @@
-"""How pictures look: colours, fonts and line widths of each theme, and nothing about what is drawn."""
+"""How pictures look: colours, fonts and line widths of each theme, and nothing about what is
+drawn.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif"  # the first comes with the renderer, and is as wide as the second
+# the first comes with the renderer, and is as wide as the second
+FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif"
 
-# Okabe & Ito 2008, Color universal design: told apart with every common colour blindness. Their yellow is too light for a line on white, black is the ink.
+# Okabe & Ito 2008, Color universal design: told apart with every common colour blindness. Their
+# yellow is too light for a line on white, black is the ink.
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = ((1, 0), (8, 4), (2, 3), (10, 3, 2, 3), (14, 5), (5, 2, 2, 2, 2, 2))  # tell lines apart in grey
+DASHES = (
+    (1, 0),
+    (8, 4),
+    (2, 3),
+    (10, 3, 2, 3),
+    (14, 5),
+    (5, 2, 2, 2, 2, 2),
+)  # tell lines apart in grey
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 MAP = "viridis"  # grows evenly in lightness, so it is read in grey too
 
@@ -70,5 +81,7 @@ class Theme:
 THEMES = {
     "light": Theme("light", "#ffffff", "#1c1c1e", "#5f5f66", "#e3e3e6", "dark on white"),
     "dark": Theme("dark", "#16181d", "#ececf0", "#a2a5ad", "#34373f", "light on nearly black"),
-    "print": Theme("print", "transparent", "#000000", "#444444", "#dddddd", "black, without background"),
+    "print": Theme(
+        "print", "transparent", "#000000", "#444444", "#dddddd", "black, without background"
+    ),
 }

@@ -1,4 +1,6 @@
-"""The vanishing/exploding-gradient experiment: what to use, what breaks and why, the worst and the best net, the map; behind it decay and depth profiles."""
+"""The vanishing/exploding-gradient experiment: what to use, what breaks and why, the worst and
+the best net, the map; behind it decay and depth profiles.
+"""
 
 from __future__ import annotations
 
@@ -24,34 +26,81 @@ SCHEMA = "dlprobe-gradients/1"
 
 
 def diagnoses(cell: Cell, examined: Mapping[str, Examined], study: str | None) -> list[Diagnosis]:
-    """Of a cell's runs, the one that has come to least first; without a file they are called by their place in the grid."""
+    """Of a cell's runs, the one that has come to least first; without a file they are called by
+    their place in the grid.
+    """
     named = [
-        each.diagnosis(f"{study}#{id}") if study else each.diagnosis(f"{cell.label}, depth {cell.depth}, seed {id.rpartition('seed')[2]}", typed=False)
+        each.diagnosis(f"{study}#{id}")
+        if study
+        else each.diagnosis(
+            f"{cell.label}, depth {cell.depth}, seed {id.rpartition('seed')[2]}", typed=False
+        )
         for id, each in examined.items()
     ]
     return worst_first(named)
 
 
-def document(experiment: GridResult, *, steps: int, data_name: str, threads: int, study: str | None, keep: str = "") -> Document:
-    """The whole answer: what flows where, what training made of it, and what to type next. keep: the command that keeps every run, where none was."""
+def document(
+    experiment: GridResult,
+    *,
+    steps: int,
+    data_name: str,
+    threads: int,
+    study: str | None,
+    keep: str = "",
+) -> Document:
+    """The whole answer: what flows where, what training made of it, and what to type next.
+    keep: the command that keeps every run, where none was.
+    """
     told = zip(experiment.cells, experiment.results, experiment.examined, strict=True)
-    ended = [(cell, result, diagnoses(cell, examined, study)) for cell, result, examined in told if result is not None]
+    ended = [
+        (cell, result, diagnoses(cell, examined, study))
+        for cell, result, examined in told
+        if result is not None
+    ]
     rows = [(cell, result) for cell, result, _ in ended]
     blocks: list[Block] = []
     details: list[Block] = []
     choices = experiment.choices if steps > 1 else ()
     if not experiment.complete:
-        blocks.append(Verdict(f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have results", "warning"))
+        blocks.append(
+            Verdict(
+                (
+                    f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
+                    "results"
+                ),
+                "warning",
+            )
+        )
     if rows:
         grid = Grid(rows, [found for _, _, found in ended])
-        blocks += [*conclusion(grid, choices), *pictures.worst_and_best(grid, choices, steps), pictures.heat(grid, choices, steps, data_name)]
+        blocks += [
+            *conclusion(grid, choices),
+            *pictures.worst_and_best(grid, choices, steps),
+            pictures.heat(grid, choices, steps, data_name),
+        ]
         trainable = [pictures.trainable(experiment, steps)] if steps > 1 else []
         advice = [Bullets(experiment.advice)] if choices else []
-        details = [*advice, *trainable, pictures.decay(grid), pictures.profiles(grid), *lessons(grid)]
+        details = [
+            *advice,
+            *trainable,
+            pictures.decay(grid),
+            pictures.profiles(grid),
+            *lessons(grid),
+        ]
     if study and details:
         blocks.append(Hint(f"dlprobe gradients {quoted(study)} --details", details=True))
-    blocks.append(Hint(f"dlprobe inspect {quoted(study)}" if study else f"{keep}   # keeps every run, for dlprobe inspect"))
+    blocks.append(
+        Hint(
+            f"dlprobe inspect {quoted(study)}"
+            if study
+            else f"{keep}   # keeps every run, for dlprobe inspect"
+        )
+    )
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
-    cells = {"cells": [record(*each) for each in ended], "trainable_depth": trainable_records(experiment)}
+    cells = {
+        "cells": [record(*each) for each in ended],
+        "trainable_depth": trainable_records(experiment),
+    }
     cells["use"] = [choice_record(each) for each in experiment.choices] if steps > 1 else []
     return Document("", blocks, {"schema": SCHEMA, **facts, **cells}, details)

@@ -29,13 +29,21 @@ class Grid:
 
     def learned(self, state: str) -> list[Row]:
         """The cells most of whose seeds came to a state."""
-        return [row for row, found in zip(self.rows, self.diagnoses, strict=True) if 2 * sum(each.state.name == state for each in found) > len(found)]
+        return [
+            row
+            for row, found in zip(self.rows, self.diagnoses, strict=True)
+            if 2 * sum(each.state.name == state for each in found) > len(found)
+        ]
 
     @property
     def failed(self) -> list[tuple[Row, Sequence[Diagnosis]]]:
         """The cells most of whose seeds did not learn, or lost what they had learned."""
         pairs = zip(self.rows, self.diagnoses, strict=True)
-        return [(row, found) for row, found in pairs if 2 * sum(each.failed for each in found) > len(found)]
+        return [
+            (row, found)
+            for row, found in pairs
+            if 2 * sum(each.failed for each in found) > len(found)
+        ]
 
     @cached_property
     def several_widths(self) -> bool:
@@ -63,15 +71,21 @@ class Grid:
 
     @property
     def worst(self) -> Row:
-        """Of the deepest nets the one whose error signal is furthest from its band; of those without a number only where there are no others."""
+        """Of the deepest nets the one whose error signal is furthest from its band; of those
+        without a number only where there are no others.
+        """
         return max(self._deepest_rows, key=_outside)
 
     def best(self, choices: Sequence[DepthChoice]) -> Row | None:
-        """Of the deepest nets the one to use, or that came closest; without training the one whose error signal changes least. None of a single one."""
+        """Of the deepest nets the one to use, or that came closest; without training the one
+        whose error signal changes least. None of a single one.
+        """
         rows = self._deepest_rows
         if len(rows) < 2:
             return None
-        chosen = [(choice.use or choice.best).label for choice in choices if choice.depth == self.deepest]
+        chosen = [
+            (choice.use or choice.best).label for choice in choices if choice.depth == self.deepest
+        ]
         return next((row for row in rows if self.label(row[0]) in chosen), min(rows, key=_outside))
 
     @property
@@ -80,7 +94,9 @@ class Grid:
 
     @property
     def first_broken(self) -> Row | None:
-        """The shallowest net whose error signal is outside its band before training, of those alike the one furthest outside; None where there is none."""
+        """The shallowest net whose error signal is outside its band before training, of those
+        alike the one furthest outside; None where there is none.
+        """
         broken = [row for row in self.rows if row[1].initial.verdict.verdict in BROKEN]
         return min(broken, key=lambda row: (row[0].depth, -_outside(row)), default=None)
 
@@ -94,11 +110,19 @@ class Grid:
 
 
 def _outside(row: Row) -> float:
-    """By how many decades the error signal before training is outside its band; −∞ where it is not a number."""
+    """By how many decades the error signal before training is outside its band; −∞ where it is
+    not a number.
+    """
     ratio = row[1].initial.log10_error_signal_ratio.median
     return -math.inf if math.isnan(ratio) else abs(ratio) - row[1].initial.verdict.band
 
 
 def place(cell: Cell) -> dict[str, Any]:
     """Where a cell stands in the JSON record, but for its depth."""
-    return {"activation": str(cell.activation), "init": str(cell.init), "norm": str(cell.norm or "none"), "width": cell.width, "axes": dict(cell.others)}
+    return {
+        "activation": str(cell.activation),
+        "init": str(cell.init),
+        "norm": str(cell.norm or "none"),
+        "width": cell.width,
+        "axes": dict(cell.others),
+    }

@@ -20,7 +20,9 @@ SPOKEN_OF = 2  # failed cells whose cause is told
 
 
 def conclusion(grid: Grid, choices: Sequence[DepthChoice]) -> list[Block]:
-    """In three lines: what to use at the largest depth at which anything learned, what breaks first and where, and why."""
+    """In three lines: what to use at the largest depth at which anything learned, what breaks
+    first and where, and why.
+    """
     return [Verdict(_use(choices), "neutral"), *_breaks(grid)] if choices else _breaks(grid)
 
 
@@ -30,32 +32,66 @@ def _use(choices: Sequence[DepthChoice]) -> str:
     failing = min((choice.depth for choice in choices if choice.use is None), default=None)
     rest = "" if failing is None else f"; at {failing} nothing learned in every seed"
     if not advised:
-        return f"nothing of this learned in every seed, at {failing} hidden layer{'s' * (failing != 1)} or more"
+        return (
+            f"nothing of this learned in every seed, at {failing} hidden "
+            f"layer{'s' * (failing != 1)} or more"
+        )
     deepest = max(advised, key=lambda choice: choice.depth)
     assert deepest.use is not None
-    return f"at {deepest.depth} layer{'s' * (deepest.depth != 1)} use {deepest.use.label} ({100 * deepest.use.score:.0f} % on new samples){rest}"
+    return (
+        f"at {deepest.depth} layer{'s' * (deepest.depth != 1)} use {deepest.use.label} "
+        f"({100 * deepest.use.score:.0f} % on new samples){rest}"
+    )
 
 
 def _breaks(grid: Grid) -> list[Block]:
     """What breaks first, where, and the factors of one layer."""
     row = grid.first_broken
     if row is None:
-        return [Verdict(f"every error signal stays within its band, down to {grid.deepest} hidden layer{'s' * (grid.deepest != 1)}", "neutral")]
+        return [
+            Verdict(
+                (
+                    f"every error signal stays within its band, down to {grid.deepest} hidden "
+                    f"layer{'s' * (grid.deepest != 1)}"
+                ),
+                "neutral",
+            )
+        ]
     cell, result = row
     ratio, initial = result.initial.log10_error_signal_ratio.median, result.initial
-    size = initial.verdict.verdict if math.isnan(ratio) else f"error signal ×{factor_text(10.0 ** min(ratio, 300.0))} at hidden_1"
-    lines: list[Block] = [Verdict(f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}", VERDICT_TONES[initial.verdict.verdict])]
-    return [*lines, Paragraph(f"because per layer, {initial.because}", below=True)] if initial.because else lines
+    size = (
+        initial.verdict.verdict
+        if math.isnan(ratio)
+        else f"error signal ×{factor_text(10.0 ** min(ratio, 300.0))} at hidden_1"
+    )
+    lines: list[Block] = [
+        Verdict(
+            f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}",
+            VERDICT_TONES[initial.verdict.verdict],
+        )
+    ]
+    return (
+        [*lines, Paragraph(f"because per layer, {initial.because}", below=True)]
+        if initial.because
+        else lines
+    )
 
 
 def lessons(grid: Grid) -> list[Block]:
     """What these numbers say, each sentence only where they say it."""
-    counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES}
+    counts = {
+        name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES
+    }
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
-        Verdict(states_text([each for found in grid.diagnoses for each in found]), "warning" if grid.failed else "neutral"),
-        Verdict(f"{nets}: {said} (their error signal over depth, measured before training)", "neutral"),
+        Verdict(
+            states_text([each for found in grid.diagnoses for each in found]),
+            "warning" if grid.failed else "neutral",
+        ),
+        Verdict(
+            f"{nets}: {said} (their error signal over depth, measured before training)", "neutral"
+        ),
     ]
     bullets = [
         sentence
@@ -90,42 +126,102 @@ def _hidden_by_weights(grid: Grid) -> str:
     found = []
     for cell, result in grid.rows:
         gradients = result.initial.flow.gradient_rms[:-1]
-        if result.verdict == "vanishing" and len(gradients) > 2 and gradients[-1] > 0 and 1 / 3 < gradients[1] / gradients[-1] < 3:
+        if (
+            result.verdict == "vanishing"
+            and len(gradients) > 2
+            and gradients[-1] > 0
+            and 1 / 3 < gradients[1] / gradients[-1] < 3
+        ):
             found.append((cell, result))
-    return f"vanishing that the ratio of weight gradients hides (it stays within a factor of 3): {_names(found, grid)}" if found else ""
+    return (
+        (
+            "vanishing that the ratio of weight gradients hides (it stays within a factor of 3): "
+            f"{_names(found, grid)}"
+        )
+        if found
+        else ""
+    )
 
 
 def _outside_theory(grid: Grid) -> str:
     found = []
     for cell, result in grid.rows:
-        band, seen = result.prediction.log10_error_signal_ratio, result.initial.log10_error_signal_ratio.median
-        if result.prediction.applicable and math.isfinite(seen) and not band.low <= seen <= band.high:
+        band, seen = (
+            result.prediction.log10_error_signal_ratio,
+            result.initial.log10_error_signal_ratio.median,
+        )
+        if (
+            result.prediction.applicable
+            and math.isfinite(seen)
+            and not band.low <= seen <= band.high
+        ):
             found.append((cell, result))
-    judged = sum(result.prediction.applicable and math.isfinite(result.initial.log10_error_signal_ratio.median) for _, result in grid.rows)
+    judged = sum(
+        result.prediction.applicable
+        and math.isfinite(result.initial.log10_error_signal_ratio.median)
+        for _, result in grid.rows
+    )
     if not judged:
         return ""
-    inside = f"mean-field theory's band for this width holds {judged - len(found)} of the {judged} measured ratios"
+    inside = (
+        f"mean-field theory's band for this width holds {judged - len(found)} of the {judged} "
+        "measured ratios"
+    )
     return f"{inside}; outside: {_names(found, grid)}" if found else inside
 
 
 def _healed(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if r.initial.verdict.verdict in ("vanishing", "exploding") and 2 * r.development.healed.seeds > len(r.seeds)]
-    return f"broken at initialization, within the band from about the step given: {_when(found, grid, healed=True)}" if found else ""
+    found = [
+        (c, r)
+        for c, r in grid.rows
+        if r.initial.verdict.verdict in ("vanishing", "exploding")
+        and 2 * r.development.healed.seeds > len(r.seeds)
+    ]
+    return (
+        (
+            "broken at initialization, within the band from about the step given: "
+            f"{_when(found, grid, healed=True)}"
+        )
+        if found
+        else ""
+    )
 
 
 def _relapsed(grid: Grid) -> str:
     found = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
-    return f"leaves the band while training, from about the step given: {_when(found, grid, healed=False)}" if found else ""
+    return (
+        (
+            "leaves the band while training, from about the step given: "
+            f"{_when(found, grid, healed=False)}"
+        )
+        if found
+        else ""
+    )
 
 
 def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
-    steps = [(result.development.healed if healed else result.development.relapsed).step for _, result in found]
-    return _first([f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})" for (cell, _), step in zip(found, steps, strict=True)])
+    steps = [
+        (result.development.healed if healed else result.development.relapsed).step
+        for _, result in found
+    ]
+    return _first(
+        [
+            f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})"
+            for (cell, _), step in zip(found, steps, strict=True)
+        ]
+    )
 
 
 def _level_but_unlearned(grid: Grid) -> str:
     found = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
-    return f"level at initialization, yet they did not learn (a level error signal is no promise): {_names(found, grid)}" if found else ""
+    return (
+        (
+            "level at initialization, yet they did not learn (a level error signal is no "
+            f"promise): {_names(found, grid)}"
+        )
+        if found
+        else ""
+    )
 
 
 def _broken_but_learned(grid: Grid) -> str:
@@ -138,6 +234,10 @@ def _coped(found: Sequence[Row], grid: Grid) -> str:
     told = []
     for cell, result in found:
         healed = result.development.healed
-        when = f"healed at about step {healed.step:.0f}" if 2 * healed.seeds > len(result.seeds) else "not healed"
+        when = (
+            f"healed at about step {healed.step:.0f}"
+            if 2 * healed.seeds > len(result.seeds)
+            else "not healed"
+        )
         told.append(f"{grid.label(cell)} at {cell.depth} ({result.verdict}, {when})")
     return _first(told)

@@ -1,4 +1,6 @@
-"""What the grid looks like: worst and best net, the map, trainable depths, per-layer decay beside theory, depth profiles."""
+"""What the grid looks like: worst and best net, the map, trainable depths, per-layer decay
+beside theory, depth profiles.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table
+from dlprobe.render.document import (
+    Block,
+    Cell,
+    Column,
+    HeatCell,
+    HeatTable,
+    LayerSeries,
+    Profile,
+    Table,
+)
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.strips import FlowLine, flow_strips
 from dlprobe.reports.tones import VERDICT_TONES
@@ -19,10 +30,18 @@ if TYPE_CHECKING:
 
 
 def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str) -> HeatTable:
-    """The error signal's ratio and verdict before training with what training made of it, rows by depths; what to use at a depth has a star."""
+    """The error signal's ratio and verdict before training with what training made of it, rows
+    by depths; what to use at a depth has a star.
+    """
     used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
-    cells = [[_heat_cell(grid.at(label, depth), classes, (label, depth) in used) for depth in grid.depths] for label in grid.labels]
+    cells = [
+        [
+            _heat_cell(grid.at(label, depth), classes, (label, depth) in used)
+            for depth in grid.depths
+        ]
+        for label in grid.labels
+    ]
     widths, seeds = sorted({cell.width for cell, _ in grid.rows}), len(grid.rows[0][1].seeds)
     of_seeds = "one seed" if seeds == 1 else f"median of {counted(seeds, 'seed')}"
     units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
@@ -31,13 +50,22 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         grid.labels,
         [str(depth) for depth in grid.depths],
         cells,
-        meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden layer, before training",
-        beside_meaning=f"{what} after {steps} step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}",
+        meaning=(
+            "log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
+            "layer, before training"
+        ),
+        beside_meaning=(
+            f"{what} after {steps} "
+            f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}"
+        ),
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} per layer.",
+        caption=(
+            f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} "
+            "per layer."
+        ),
         name="map",
     )
 
@@ -45,13 +73,24 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
 def _heat_cell(result: CellResult | None, classes: bool, used: bool) -> HeatCell:
     if result is None:
         return HeatCell(math.nan, "-")
-    outcome = f"{100 * result.train_accuracy.median:.0f}" if classes else f"{result.train_loss.median:.2g}"
+    outcome = (
+        f"{100 * result.train_accuracy.median:.0f}"
+        if classes
+        else f"{result.train_loss.median:.2g}"
+    )
     beside = f"{outcome}{'*' if used else ' '}"
-    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, VERDICT_TONES[result.verdict], beside=beside)
+    return HeatCell(
+        result.initial.log10_error_signal_ratio.median,
+        result.verdict,
+        VERDICT_TONES[result.verdict],
+        beside=beside,
+    )
 
 
 def worst_and_best(grid: Grid, choices: Sequence[DepthChoice], steps: int) -> list[Block]:
-    """All three quantities through the layers of the deepest nets: the one whose error signal is furthest from its band, and the one to use."""
+    """All three quantities through the layers of the deepest nets: the one whose error signal
+    is furthest from its band, and the one to use.
+    """
     worst, best = grid.worst, grid.best(choices)
     shown = {"worst": worst} if best is None or best is worst else {"worst": worst, "best": best}
     lines = [
@@ -77,8 +116,18 @@ def trainable(experiment: GridResult, steps: int) -> Table:
     rows: list[list[Cell]] = []
     for (label, width), found in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
-        rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
-    text = "How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be"
+        rows.append(
+            [
+                name,
+                _short(found.theory),
+                found.measured or "none",
+                "-" if found.fails_at is None else found.fails_at,
+            ]
+        )
+    text = (
+        "How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this "
+        "grid that learned half of what can be"
+    )
     return Table(columns, rows, caption=f"{text}, in {counted(steps, 'step')}.")
 
 
@@ -93,10 +142,16 @@ def decay(grid: Grid) -> Table:
         Column("weight", "factor", "right", 3),
         Column("signal", "×", "right", 3),
     ]
-    table = [[grid.label(cell), *_decay_cells(result)] for cell, result in grid.rows if cell.depth == grid.deepest]
+    table = [
+        [grid.label(cell), *_decay_cells(result)]
+        for cell, result in grid.rows
+        if cell.depth == grid.deepest
+    ]
     text = (
-        f"Per layer towards the input at depth {grid.deepest}: how the error signal changes, and theory with its band for this width; the layers over which it "
-        "changes by e; its square's two factors (activation slopes × weights); the activation variance per layer towards the output."
+        f"Per layer towards the input at depth {grid.deepest}: how the error signal changes, "
+        "and theory with its band for this width; the layers over which it "
+        "changes by e; its square's two factors (activation slopes × weights); the activation "
+        "variance per layer towards the output."
     )
     return Table(columns, table, caption=text)
 
@@ -115,15 +170,22 @@ def _decay_cells(result: CellResult) -> list[Cell]:
 
 
 def decay_band(result: CellResult) -> tuple[float, float]:
-    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not apply."""
-    band, steps = result.prediction.log10_error_signal_ratio, len(result.initial.flow.error_signal_rms) - 1
+    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not
+    apply.
+    """
+    band, steps = (
+        result.prediction.log10_error_signal_ratio,
+        len(result.initial.flow.error_signal_rms) - 1,
+    )
     if not result.prediction.applicable or steps < 1:
         return math.nan, math.nan
     return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)
 
 
 def _middle(values: Any) -> float:
-    """Geometric mean of a series of factors, NaN where there is none or one is not positive and finite."""
+    """Geometric mean of a series of factors, NaN where there is none or one is not positive and
+    finite.
+    """
     numbers = [float(v) for v in values]
     if not numbers or not all(0 < v < math.inf for v in numbers):
         return math.nan
@@ -139,8 +201,18 @@ def _short(number: float) -> Cell:
 def profiles(grid: Grid) -> Profile:
     """The error signal layer by layer in the deepest nets."""
     series = [
-        LayerSeries(grid.label(cell), [float(v) for v in result.initial.flow.error_signal_rms], result.verdict, VERDICT_TONES[result.verdict])
+        LayerSeries(
+            grid.label(cell),
+            [float(v) for v in result.initial.flow.error_signal_rms],
+            result.verdict,
+            VERDICT_TONES[result.verdict],
+        )
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]
-    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization.", name="error_signal")
+    return Profile(
+        series,
+        shared_scale=False,
+        caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization.",
+        name="error_signal",
+    )

@@ -57,8 +57,19 @@ def record(cell: Cell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> di
 def choice_record(choice: DepthChoice) -> dict[str, Any]:
     """What to use at a depth."""
     chosen, best = choice.use, choice.best
-    known = {"use": None, "score": None, "learned": 0} if chosen is None else {"use": chosen.label, "score": chosen.score, "learned": chosen.learned}
-    return {"depth": choice.depth, **known, "seeds": len(best.scores), "best": best.label, "best_score": best.score, "failing": list(choice.failing)}
+    known = (
+        {"use": None, "score": None, "learned": 0}
+        if chosen is None
+        else {"use": chosen.label, "score": chosen.score, "learned": chosen.learned}
+    )
+    return {
+        "depth": choice.depth,
+        **known,
+        "seeds": len(best.scores),
+        "best": best.label,
+        "best_score": best.score,
+        "failing": list(choice.failing),
+    }
 
 
 def development_record(found: Development) -> dict[str, Any]:
@@ -72,7 +83,9 @@ def development_record(found: Development) -> dict[str, Any]:
 
 
 def moment_record(moment: Moment) -> dict[str, Any]:
-    """Profiles of a cell at one moment; arrays run over hidden_1 … hidden_n, factors over the pairs of neighbours."""
+    """Profiles of a cell at one moment; arrays run over hidden_1 … hidden_n, factors over the
+    pairs of neighbours.
+    """
     return {
         "log10_error_signal_ratio": range_record(moment.log10_error_signal_ratio),
         "decay_factor": moment.decay_factor,
@@ -94,12 +107,24 @@ def moment_record(moment: Moment) -> dict[str, Any]:
 
 def range_record(values: SeedRange) -> dict[str, Any]:
     """Median and range over seeds."""
-    return {"median": values.median, "low": values.low, "high": values.high, "missing_seeds": values.missing}
+    return {
+        "median": values.median,
+        "low": values.low,
+        "high": values.high,
+        "missing_seeds": values.missing,
+    }
 
 
 def trainable_records(experiment: GridResult) -> list[dict[str, Any]]:
     """The trainable depth of each row of the grid."""
     return [
-        {"label": label, "width": width, "theory": found.theory, "xi_c": found.xi_c, "measured": found.measured, "fails_at": found.fails_at}
+        {
+            "label": label,
+            "width": width,
+            "theory": found.theory,
+            "xi_c": found.xi_c,
+            "measured": found.measured,
+            "fails_at": found.fails_at,
+        }
         for (label, width), found in experiment.trainable.items()
     ]

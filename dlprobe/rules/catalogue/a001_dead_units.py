@@ -1,19 +1,23 @@
 """Units that no sample activates.
 
-What it looks for: hidden layers of which many units have slope zero on the whole training part, in a run that did not learn.
+What it looks for: hidden layers of which many units have slope zero on the whole training part, in
+a run that did not learn.
 
-Why it hurts: a unit with slope zero on every sample gets no gradient and never comes back by itself. A layer that is dead altogether cuts off
-everything below it.
+Why it hurts: a unit with slope zero on every sample gets no gradient and never comes back by
+itself. A layer that is dead altogether cuts off everything below it.
 
-How it is measured: dead_fraction per layer, of the last evaluation whose loss is finite, over the whole training part; single batches (the statistic
-of the same name) would call units dead that other batches wake. Without evaluations of layers the rule cannot look.
+How it is measured: dead_fraction per layer, of the last evaluation whose loss is finite, over the
+whole training part; single batches (the statistic of the same name) would call units dead that
+other batches wake. Without evaluations of layers the rule cannot look.
 
-When it stays silent: a run that learned well is not accused: dead units are normal in deep ReLU nets, and more so in trained ones. Layers whose
-activation has a slope everywhere never count.
+When it stays silent: a run that learned well is not accused: dead units are normal in deep ReLU
+nets, and more so in trained ones. Layers whose activation has a slope everywhere never count.
 
-What to try: leaky units; a smaller learning rate (one large step can push biases far below 0); biases that start at 0; batch normalization.
+What to try: leaky units; a smaller learning rate (one large step can push biases far below 0);
+biases that start at 0; batch normalization.
 
-References: Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models; Lu et al. 2020, Dying ReLU and initialization.
+References: Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models;
+    Lu et al. 2020, Dying ReLU and initialization.
 """
 
 from __future__ import annotations
@@ -32,7 +36,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     found = evidence.run.evaluation_layers.get("dead_fraction")
     last = evidence.require_evaluations().last_finite
     if found is None or np.isnan(found[last][hidden]).all():
-        raise NotEvaluableError("dead_fraction was not evaluated, or no hidden layer's activation can be dead")
+        raise NotEvaluableError(
+            "dead_fraction was not evaluated, or no hidden layer's activation can be dead"
+        )
     if evidence.well:
         return Passed()
     dead = np.nan_to_num(found[last][hidden].astype(np.float64))
@@ -41,12 +47,28 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = int(np.argmax(dead))
     layers = tuple(evidence.names[hidden[index]] for index in touched)
-    evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last finite evaluation"
+    evident = (
+        f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the "
+        "whole training part at the last finite evaluation"
+    )
     from_the_start = float(np.nanmax(found[0][hidden], initial=0.0)) >= float(settings["share"])
     first = ["shallower"] if len(hidden) > DEEP else ["larger_net"] if few(evidence) else []
-    names = [*passing(evidence)[:2], "leaky"] if from_the_start else [*first, *calming(evidence), "leaky", "batch_norm"]
+    names = (
+        [*passing(evidence)[:2], "leaky"]
+        if from_the_start
+        else [*first, *calming(evidence), "leaky", "batch_norm"]
+    )
     cure = remedies(evidence, *names)
-    return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[last]),), cure))
+    return fired(
+        Finding(
+            float(dead[worst]),
+            float(settings["share"]),
+            evident,
+            layers,
+            (int(evidence.learning.steps[last]),),
+            cure,
+        )
+    )
 
 
 register(
@@ -56,6 +78,15 @@ register(
     __doc__,
     check,
     needs=("dead_fraction", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of a layer's units that are dead", low=0.0, high=1.0, origin="choice: half; 10 % is usual in healthy nets")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of a layer's units that are dead",
+            low=0.0,
+            high=1.0,
+            origin="choice: half; 10 % is usual in healthy nets",
+        )
+    ],
     brings_about="A003 G001 G005 N002 W004 L001 L004 B001 L009",
 )

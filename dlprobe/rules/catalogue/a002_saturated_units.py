@@ -1,16 +1,21 @@
 """Most of a layer lies in the flat ends of its activation.
 
-What it looks for: hidden layers with an activation that is flat at both ends (sigmoid, tanh, softsign, hard variants) of whose elements most have a
-slope below 1 % of the largest one, in a run that did not learn.
+What it looks for: hidden layers with an activation that is flat at both ends (sigmoid, tanh,
+softsign, hard variants) of whose elements most have a slope below 1 % of the largest one, in a run
+that did not learn.
 
-Why it hurts: the slope is the factor by which the error signal passes. In the flat ends it is next to nothing, so neither this layer nor those below
-learn, and what the layer says of a sample is a row of bits.
+Why it hurts: the slope is the factor by which the error signal passes. In the flat ends it is next
+to nothing, so neither this layer nor those below learn, and what the layer says of a sample is a
+row of bits.
 
-How it is measured: flat_fraction per layer at nine rows from the first to the last: the median of a layer over them, and its number at the first one.
+How it is measured: flat_fraction per layer at nine rows from the first to the last: the median of a
+layer over them, and its number at the first one.
 
-When it stays silent: a run that learned well is not accused; activations that are flat at one end only (ReLU) are the business of A001.
+When it stays silent: a run that learned well is not accused; activations that are flat at one end
+only (ReLU) are the business of A001.
 
-What to try: smaller initial weights that suit the activation; scaled inputs; a normalization before the activation; ReLU.
+What to try: smaller initial weights that suit the activation; scaled inputs; a normalization before
+the activation; ReLU.
 
 References: LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4; Glorot & Bengio 2010, §3.
 """
@@ -29,10 +34,16 @@ from dlprobe.rules.suspects import passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    hidden = [index for index in evidence.require_hidden() if flat_at_both_ends(evidence.layer_fact("activation", index))]
+    hidden = [
+        index
+        for index in evidence.require_hidden()
+        if flat_at_both_ends(evidence.layer_fact("activation", index))
+    ]
     if not hidden:
         raise NotEvaluableError("no such layer: no hidden activation is flat at both ends")
-    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[:, hidden]  # (moment, layer)
+    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[
+        :, hidden
+    ]  # (moment, layer)
     if np.isnan(flat).all():
         raise NotEvaluableError("flat_fraction was not recorded")
     if evidence.well:
@@ -43,9 +54,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = int(np.argmax(level))
     layers = tuple(evidence.names[hidden[index]] for index in touched)
-    evident = f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat (flat_fraction: at step {evidence.steps[0]}, or typically)"
+    evident = (
+        f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat "
+        f"(flat_fraction: at step {evidence.steps[0]}, or typically)"
+    )
     cure = remedies(evidence, *off_scale(evidence), *passing(evidence))
-    return fired(Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure))
+    return fired(
+        Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure)
+    )
 
 
 register(
@@ -55,6 +71,15 @@ register(
     __doc__,
     check,
     needs=("flat_fraction", "activation", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of a layer's elements that are flat", low=0.0, high=1.0, origin="choice: most, that is, more than half")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of a layer's elements that are flat",
+            low=0.0,
+            high=1.0,
+            origin="choice: most, that is, more than half",
+        )
+    ],
     brings_about="A003 G001 G005 W004 L001 L004 L003 B001",
 )

@@ -1,20 +1,26 @@
 """What samples make a layer say shrinks with depth.
 
-What it looks for: activations whose variance, pooled or between samples, falls from hidden_1 to hidden_n by more than the finite-width band, in a run
-that did not learn.
+What it looks for: activations whose variance, pooled or between samples, falls from hidden_1 to
+hidden_n by more than the finite-width band, in a run that did not learn.
 
-Why it hurts: the output layer sees nearly the same numbers for every sample. There is nothing left to tell classes apart by, and the gradient, which
-is the product of what comes in and what comes back, has nothing to work with.
+Why it hurts: the output layer sees nearly the same numbers for every sample. There is nothing left
+to tell classes apart by, and the gradient, which is the product of what comes in and what comes
+back, has nothing to work with.
 
-How it is measured: at nine rows, half of log10 of activation_variance of hidden_n over hidden_1 (so decades of its root), and the same of
-activation_sample_variance; the smaller of the two must lie below −band, the band of the shared verdict (see G001), at the first row or at most of the
-rows. Pooled variance alone hides the collapse of sigmoid nets, whose units differ in what they always say.
+How it is measured: at nine rows, half of log10 of activation_variance of hidden_n over hidden_1 (so
+decades of its root), and the same of activation_sample_variance; the smaller of the two must lie
+below −band, the band of the shared verdict (see G001), at the first row or at most of the rows.
+Pooled variance alone hides the collapse of sigmoid nets, whose units differ in what they always
+say.
 
-When it stays silent: a run that learned well is not accused; with fewer than two hidden layers there is no depth to compare along.
+When it stays silent: a run that learned well is not accused; with fewer than two hidden layers
+there is no depth to compare along.
 
-What to try: the initializer that suits the activation (He for ReLU); an activation around 0; a normalization; fewer layers.
+What to try: the initializer that suits the activation (He for ReLU); an activation around 0; a
+normalization; fewer layers.
 
-References: Glorot & Bengio 2010, §4.2.1; He et al. 2015, Delving deep into rectifiers, §2.2; Poole et al. 2016, Exponential expressivity.
+References: Glorot & Bengio 2010, §4.2.1; He et al. 2015, Delving deep into rectifiers, §2.2; Poole
+    et al. 2016, Exponential expressivity.
 """
 
 from __future__ import annotations
@@ -32,7 +38,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     found: list[Fall] = [each for each in falls if each.decades < -each.band]
-    return fired(*fallen(evidence, found, falls, float(settings["share"]), remedies(evidence, *passing(evidence))))
+    return fired(
+        *fallen(
+            evidence, found, falls, float(settings["share"]), remedies(evidence, *passing(evidence))
+        )
+    )
 
 
 register(
@@ -42,6 +52,15 @@ register(
     __doc__,
     check,
     needs=("activation_variance", "activation_sample_variance", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of the rows looked at that must say so",
+            low=0.0,
+            high=1.0,
+            origin="choice: more often than not",
+        )
+    ],
     brings_about="A006 L001 L004 B001",
 )

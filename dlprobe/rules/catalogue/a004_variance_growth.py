@@ -1,18 +1,23 @@
 """Activations grow from layer to layer.
 
-What it looks for: activations whose variance rises from hidden_1 to hidden_n by more than the finite-width band, in a run that did not learn.
+What it looks for: activations whose variance rises from hidden_1 to hidden_n by more than the
+finite-width band, in a run that did not learn.
 
-Why it hurts: the output starts far from anything the loss expects, its gradient is as large, and the first steps throw the weights about. Bounded
-activations do not grow: they saturate (A002).
+Why it hurts: the output starts far from anything the loss expects, its gradient is as large, and
+the first steps throw the weights about. Bounded activations do not grow: they saturate (A002).
 
-How it is measured: at nine rows, half of log10 of activation_variance of hidden_n over hidden_1 (so decades of its root), which must lie above the
-band of the shared verdict (see G001), at the first row or at most of the rows.
+How it is measured: at nine rows, half of log10 of activation_variance of hidden_n over hidden_1 (so
+decades of its root), which must lie above the band of the shared verdict (see G001), at the first
+row or at most of the rows.
 
-When it stays silent: a run that learned well is not accused; with fewer than two hidden layers there is no depth to compare along.
+When it stays silent: a run that learned well is not accused; with fewer than two hidden layers
+there is no depth to compare along.
 
-What to try: the initializer that suits the activation (He for ReLU); a normalization; a smaller learning rate where it grew in training only.
+What to try: the initializer that suits the activation (He for ReLU); a normalization; a smaller
+learning rate where it grew in training only.
 
-References: He et al. 2015, Delving deep into rectifiers, §2.2; Hanin & Rolnick 2018, How to start training.
+References: He et al. 2015, Delving deep into rectifiers, §2.2; Hanin & Rolnick 2018, How to start
+    training.
 """
 
 from __future__ import annotations
@@ -30,7 +35,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     found = [each for each in falls if each.decades > each.band]
-    return fired(*fallen(evidence, found, falls, float(settings["share"]), remedies(evidence, *passing(evidence), "lower_rate")))
+    return fired(
+        *fallen(
+            evidence,
+            found,
+            falls,
+            float(settings["share"]),
+            remedies(evidence, *passing(evidence), "lower_rate"),
+        )
+    )
 
 
 register(
@@ -40,6 +53,15 @@ register(
     __doc__,
     check,
     needs=("activation_variance", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of the rows looked at that must say so",
+            low=0.0,
+            high=1.0,
+            origin="choice: more often than not",
+        )
+    ],
     brings_about="A002 L005 N001",
 )

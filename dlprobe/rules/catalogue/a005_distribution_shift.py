@@ -1,21 +1,23 @@
 """What a layer receives wanders while it learns.
 
-What it looks for: hidden layers whose preactivation percentiles move, from one look to the next, by more than their own spread, over most of
-training, in a run that did not learn.
+What it looks for: hidden layers whose preactivation percentiles move, from one look to the next, by
+more than their own spread, over most of training, in a run that did not learn.
 
-Why it hurts: a layer that fits its weights to one distribution of inputs meets another one a moment later and starts over. Normalization is there to
-stop this.
+Why it hurts: a layer that fits its weights to one distribution of inputs meets another one a moment
+later and starts over. Normalization is there to stop this.
 
-How it is measured: percentiles 15, 50 and 85 of the preactivation at the histogram cadence. The drift between two looks is the change of the median
-in units of half the distance of the other two; the rule takes the median over the looks of the second half of training.
+How it is measured: percentiles 15, 50 and 85 of the preactivation at the histogram cadence. The
+drift between two looks is the change of the median in units of half the distance of the other two;
+the rule takes the median over the looks of the second half of training.
 
-When it stays silent: a run that learned well is not accused; without histograms (histogram-every = never), or with fewer than four looks, it is not
-evaluated.
+When it stays silent: a run that learned well is not accused; without histograms (histogram-every =
+never), or with fewer than four looks, it is not evaluated.
 
 What to try: batch or layer normalization; a smaller learning rate.
 
-References: Ioffe & Szegedy 2015, Batch normalization, figure 1; Santurkar et al. 2018, How does batch normalization help optimization, which doubts
-that the shift is what hurts: hence severity info.
+References: Ioffe & Szegedy 2015, Batch normalization, figure 1; Santurkar et al. 2018, How does
+    batch normalization help optimization, which doubts that the shift is what hurts: hence severity
+    info.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no histograms were recorded: give histogram-every")
     found = evidence.run.histograms("preactivation")
     if len(found.steps) < LOOKS:
-        raise NotEvaluableError(f"too few steps: percentiles were taken {counted(len(found.steps), 'time')}, {LOOKS} are needed")
+        raise NotEvaluableError(
+            f"too few steps: percentiles were taken {counted(len(found.steps), 'time')}, "
+            f"{LOOKS} are needed"
+        )
     if evidence.well:
         return Passed()
     looks = found.percentiles[:, hidden].astype(np.float64)  # (look, layer, percentile)
@@ -49,10 +54,24 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     worst = int(np.argmax(late))
     if late[worst] <= float(settings["drift"]):
         return Passed()
-    names = tuple(evidence.names[hidden[index]] for index in np.flatnonzero(late > float(settings["drift"])))
-    evident = f"between two looks the median preactivation of {evidence.names[hidden[worst]]} typically moves by {late[worst]:.2g} of its own spread"
+    names = tuple(
+        evidence.names[hidden[index]] for index in np.flatnonzero(late > float(settings["drift"]))
+    )
+    evident = (
+        f"between two looks the median preactivation of {evidence.names[hidden[worst]]} typically "
+        f"moves by {late[worst]:.2g} of its own spread"
+    )
     cure = remedies(evidence, "batch_norm", "layer_norm", "lower_rate")
-    return fired(Finding(float(late[worst]), float(settings["drift"]), evident, names, (int(found.steps[0]), int(found.steps[-1])), cure))
+    return fired(
+        Finding(
+            float(late[worst]),
+            float(settings["drift"]),
+            evident,
+            names,
+            (int(found.steps[0]), int(found.steps[-1])),
+            cure,
+        )
+    )
 
 
 register(
@@ -62,5 +81,13 @@ register(
     __doc__,
     check,
     needs=("percentiles", "train_loss"),
-    thresholds=[Threshold("drift", 1.0, "drift of the median between looks, in spreads", low=0.0, origin="choice: as far as the distribution is wide")],
+    thresholds=[
+        Threshold(
+            "drift",
+            1.0,
+            "drift of the median between looks, in spreads",
+            low=0.0,
+            origin="choice: as far as the distribution is wide",
+        )
+    ],
 )

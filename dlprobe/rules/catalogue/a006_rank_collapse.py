@@ -1,22 +1,26 @@
 """With depth, all samples look the same.
 
-What it looks for: hidden layers in which different samples point the same way: the share of the activations' mean square that differs between samples
-falls with depth beyond the finite-width band, though the activations' size may look perfect.
+What it looks for: hidden layers in which different samples point the same way: the share of the
+activations' mean square that differs between samples falls with depth beyond the finite-width band,
+though the activations' size may look perfect.
 
-Why it hurts: the layers above cannot tell samples apart, so the gradients of different samples are the same gradient, and the net can learn the
-average answer only.
+Why it hurts: the layers above cannot tell samples apart, so the gradients of different samples are
+the same gradient, and the net can learn the average answer only.
 
-How it is measured: at nine rows, the verdict collapsed of the function that every command shares: ½ log10 of the between-sample variance's share of
-the mean square, hidden_n over hidden_1, below −band. Where histograms were recorded, the evidence quotes the mean cosine between samples
+How it is measured: at nine rows, the verdict collapsed of the function that every command shares: ½
+log10 of the between-sample variance's share of the mean square, hidden_n over hidden_1, below
+−band. Where histograms were recorded, the evidence quotes the mean cosine between samples
 (activation_cosine).
 
-When it stays silent: a run that learned well is not accused; where error signals themselves vanish or explode the verdict is that, and G001 or G002
-says so; with fewer than two hidden layers there is no depth to compare along.
+When it stays silent: a run that learned well is not accused; where error signals themselves vanish
+or explode the verdict is that, and G001 or G002 says so; with fewer than two hidden layers there is
+no depth to compare along.
 
-What to try: batch normalization, which keeps samples apart; initial weights at the edge of chaos; fewer layers.
+What to try: batch normalization, which keeps samples apart; initial weights at the edge of chaos;
+fewer layers.
 
-References: Schoenholz et al. 2017, Deep information propagation; Daneshmand et al. 2020, Batch normalization provably avoids ranks collapse; Cho &
-Saul 2009.
+References: Schoenholz et al. 2017, Deep information propagation; Daneshmand et al. 2020, Batch
+    normalization provably avoids ranks collapse; Cho & Saul 2009.
 """
 
 from __future__ import annotations
@@ -41,15 +45,30 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     names, first = evidence.names, found[0]
     top = evidence.hidden[-1]
-    evident = f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in {len(found)} of {len(profiles)} recorded steps looked at"
+    evident = (
+        f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in {len(found)} "
+        f"of {len(profiles)} recorded steps looked at"
+    )
     layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, *passing(evidence))
-    return fired(Finding(_share(evidence, first.step, top), 10 ** (-2 * first.verdict.band), evident, layers, (first.step, found[-1].step), cure))
+    return fired(
+        Finding(
+            _share(evidence, first.step, top),
+            10 ** (-2 * first.verdict.band),
+            evident,
+            layers,
+            (first.step, found[-1].step),
+            cure,
+        )
+    )
 
 
 def _share(evidence: Evidence, step: int, layer: int) -> float:
     """The between-sample variance's share of the mean square in one layer."""
     row = int(evidence.steps.searchsorted(step))
-    between, pooled, mean = (float(evidence.row(f"activation_{name}", row)[layer]) for name in ("sample_variance", "variance", "mean"))
+    between, pooled, mean = (
+        float(evidence.row(f"activation_{name}", row)[layer])
+        for name in ("sample_variance", "variance", "mean")
+    )
     return between / (pooled + mean**2) if pooled + mean**2 > 0 else 0.0
 
 
@@ -58,7 +77,11 @@ def _cosine(evidence: Evidence, layer: int) -> str:
         cosine = evidence.instrument("activation_cosine")[1][:, layer]
     except NotEvaluableError:
         return ""
-    return f" (mean cosine between samples there: {np.nanmedian(cosine):.4f})" if np.isfinite(cosine).any() else ""
+    return (
+        f" (mean cosine between samples there: {np.nanmedian(cosine):.4f})"
+        if np.isfinite(cosine).any()
+        else ""
+    )
 
 
 register(
@@ -68,6 +91,15 @@ register(
     __doc__,
     check,
     needs=("activation_sample_variance", "activation_variance", "error_signal_rms", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of the rows looked at that must say so",
+            low=0.0,
+            high=1.0,
+            origin="choice: more often than not",
+        )
+    ],
     brings_about="L001 L004 B001",
 )

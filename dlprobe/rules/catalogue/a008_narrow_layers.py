@@ -43,9 +43,22 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     narrowest = min(range(len(widths)), key=widths.__getitem__)
     told = f"the narrowest, {evidence.names[hidden[narrowest]]}, has {widths[narrowest]}"
     evident = f"the reciprocal widths of {len(widths)} hidden layers add up to {total:.2g}; {told}"
-    layers = tuple(evidence.names[index] for index, width in zip(hidden, widths, strict=True) if width == min(widths))
+    layers = tuple(
+        evidence.names[index]
+        for index, width in zip(hidden, widths, strict=True)
+        if width == min(widths)
+    )
     cure = remedies(evidence, "wider", "residual", "shallower")
-    return fired(Finding(total, float(settings["sum"]), evident, layers, remedies=cure, severity="info" if odd else ""))
+    return fired(
+        Finding(
+            total,
+            float(settings["sum"]),
+            evident,
+            layers,
+            remedies=cure,
+            severity="info" if odd else "",
+        )
+    )
 
 
 register(
@@ -56,7 +69,13 @@ register(
     check,
     needs=("units", "train_loss"),
     thresholds=[
-        Threshold("sum", NARROW, "Σ 1/units over the hidden layers", low=0.0, origin="5 Σ 1/units is the variance of ln of a ReLU net's signal: e^±1.6")
+        Threshold(
+            "sum",
+            NARROW,
+            "Σ 1/units over the hidden layers",
+            low=0.0,
+            origin="5 Σ 1/units is the variance of ln of a ReLU net's signal: e^±1.6",
+        )
     ],
     brings_about="A001 A003 A006 G001 G005 B001 L001 L004 A007",
 )

@@ -45,36 +45,66 @@ from dlprobe.rules.suspects import fitting, held_back
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     evidence.require_evaluations()
     learned = evidence.require_time()
-    gap = training_gap(learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None)
+    gap = training_gap(
+        learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None
+    )
     if gap <= float(settings["points"]):
         return Passed()
     limit = "high_r2" if learned.task == "regression" else "high"
     far = learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"])
     held = held_back(evidence) if gap >= float(settings[limit]) else ""
     high = gap >= float(settings[limit]) and (far or bool(held))
-    what = "1 − R²/ceiling" if learned.task == "regression" else "train_error (val_error where that is smaller)"
+    what = (
+        "1 − R²/ceiling"
+        if learned.task == "regression"
+        else "train_error (val_error where that is smaller)"
+    )
     reference = float(settings["reference"])
-    against = f"{gap:.1f} above the reference of {reference:g}" if reference else "an upper bound of the bias (no human error given)"
+    against = (
+        f"{gap:.1f} above the reference of {reference:g}"
+        if reference
+        else "an upper bound of the bias (no human error given)"
+    )
     evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
     evident += f"; {held}" if held else ""
     cure = remedies(evidence, *fitting(evidence))
     compared = float(settings[limit if high else "points"])
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more capacity", cure, severity, reference)
-    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))
+    return fired(
+        Finding(
+            gap,
+            compared,
+            evident,
+            steps=(int(learned.steps[-1]),),
+            remedies=toward,
+            severity=severity,
+        )
+    )
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
     """E_train − E_reference in points."""
     if learned.task == "regression":
         if not noise_known and not learned.known:
-            raise NotEvaluableError("regression whose noise is not known: nobody can say what error is left over")
-        return 100.0 * (1.0 - (learned.reached if learned.known else float(learned.skill[-1]) / learned.ceiling)) - reference
+            raise NotEvaluableError(
+                "regression whose noise is not known: nobody can say what error is left over"
+            )
+        return (
+            100.0
+            * (
+                1.0
+                - (learned.reached if learned.known else float(learned.skill[-1]) / learned.ceiling)
+            )
+            - reference
+        )
     if not math.isfinite(float(learned.error[-1])):
         raise NotEvaluableError("train_error was not evaluated")
     new = float(learned.val_error[-1])
     error = float(learned.error[-1])
-    left = (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0  # by rows that repeat, or labels that were replaced
+    left = (
+        (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0
+    )  # by rows that repeat, or labels that were replaced
     return 100.0 * max((min(error, new) if math.isfinite(new) else error) - left, 0.0) - reference
 
 
@@ -86,10 +116,42 @@ register(
     check,
     needs=("train_error", "noise_variance"),
     thresholds=[
-        Threshold("reference", 0.0, "error of a human or the best known model, in points", low=0.0, high=100.0, origin="textbook: 0 unless it is known"),
-        Threshold("points", 1.5, "gap that counts as high bias", low=0.0, origin="fitted to the six rows of the textbook's table"),
-        Threshold("high", 10.0, "gap in points of error from which it is a warning", low=0.0, origin="choice: one training sample in ten"),
-        Threshold("left", 0.7, "share of the chance error left", low=0.0, high=1.0, origin="choice: classes that overlap leave less"),
-        Threshold("high_r2", 25.0, "the same in points of R²", low=0.0, origin="choice: a quarter of what there is to explain"),
+        Threshold(
+            "reference",
+            0.0,
+            "error of a human or the best known model, in points",
+            low=0.0,
+            high=100.0,
+            origin="textbook: 0 unless it is known",
+        ),
+        Threshold(
+            "points",
+            1.5,
+            "gap that counts as high bias",
+            low=0.0,
+            origin="fitted to the six rows of the textbook's table",
+        ),
+        Threshold(
+            "high",
+            10.0,
+            "gap in points of error from which it is a warning",
+            low=0.0,
+            origin="choice: one training sample in ten",
+        ),
+        Threshold(
+            "left",
+            0.7,
+            "share of the chance error left",
+            low=0.0,
+            high=1.0,
+            origin="choice: classes that overlap leave less",
+        ),
+        Threshold(
+            "high_r2",
+            25.0,
+            "the same in points of R²",
+            low=0.0,
+            origin="choice: a quarter of what there is to explain",
+        ),
     ],
 )

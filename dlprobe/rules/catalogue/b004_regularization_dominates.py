@@ -12,8 +12,8 @@ a path through the net is left.
 How it is measured: the median of penalty over that of batch_loss in the last quarter of the
 recorded steps; and both in the first recorded step, where the penalty then fell to less than a
 tenth. Under max-norm, or weight decay that by itself leaves as little, weight_l2 of a hidden
-layer at the end over that of the first row. For dropout, the batch loss (with) over the evaluated training loss (without) at the end, and
-the share of units that is dropped.
+layer at the end over that of the first row. For dropout, the batch loss (with) over the evaluated
+training loss (without) at the end, and the share of units that is dropped.
 
 When it stays silent: a run that learned well is not accused, nor one whose validation error shows
 that what was learned holds: a training loss above that of validation is what dropout does. Below a
@@ -40,8 +40,20 @@ from dlprobe.rules.remedies import without
 from dlprobe.rules.rule import Settings, Threshold, register
 
 FALLEN = 0.1  # of its first value: what a penalty is then has no weights left to weigh
-PENALTIES = ["training.l1", "training.l2", "training.activity_l1", "training.activity_l2", "training.orthogonal_penalty"]
-DROPPED = ["model.dropout", "model.input_dropout", "model.drop_connect", "model.noise", "model.input_noise"]
+PENALTIES = [
+    "training.l1",
+    "training.l2",
+    "training.activity_l1",
+    "training.activity_l2",
+    "training.orthogonal_penalty",
+]
+DROPPED = [
+    "model.dropout",
+    "model.input_dropout",
+    "model.drop_connect",
+    "model.noise",
+    "model.input_noise",
+]
 PULLS = ["training.optimizer", "training.max_norm"]
 
 
@@ -53,16 +65,34 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     quarter = slice(-max(len(loss) // 4, 1), None)
     pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
     if data > 0 and pulled > float(settings["share"]) * data:
-        evident = f"in the last quarter the penalty has a median of {pulled:.3g}, {pulled / data:.3g} times that of the data loss, {data:.3g}"
+        evident = (
+            f"in the last quarter the penalty has a median of {pulled:.3g}, {pulled / data:.3g} "
+            f"times that of the data loss, {data:.3g}"
+        )
         cure = without(evidence, PENALTIES, f"it weighs {pulled / data:.2g} times what the data do")
-        return fired(Finding(pulled / data, float(settings["share"]), evident, steps=evidence.second_half, remedies=cure))
+        return fired(
+            Finding(
+                pulled / data,
+                float(settings["share"]),
+                evident,
+                steps=evidence.second_half,
+                remedies=cure,
+            )
+        )
     first, start = float(penalty[0]), float(loss[0])
     if start > 0 and first > float(settings["share"]) * start and pulled < FALLEN * first:
         evident = (
-            f"at first the penalty was {first:.3g}, {first / start:.3g} times the data loss; by the last quarter it had pulled the weights down to {pulled:.3g}"
+            f"at first the penalty was {first:.3g}, {first / start:.3g} times the data loss; by "
+            f"the last quarter it had pulled the weights down to {pulled:.3g}"
         )
-        cure = without(evidence, PENALTIES, f"it weighed {first / start:.2g} times what the data did")
-        return fired(Finding(first / start, float(settings["share"]), evident, steps=evidence.span, remedies=cure))
+        cure = without(
+            evidence, PENALTIES, f"it weighed {first / start:.2g} times what the data did"
+        )
+        return fired(
+            Finding(
+                first / start, float(settings["share"]), evident, steps=evidence.span, remedies=cure
+            )
+        )
     shrunk = _shrunk(evidence, float(settings["left"]))
     if shrunk is not None:
         return fired(shrunk)
@@ -70,30 +100,56 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
-    """The hidden layer that decay or a bound left least of; None without such an option, or where enough is left."""
+    """The hidden layer that decay or a bound left least of; None without such an option, or
+    where enough is left.
+    """
     config = evidence.config
-    if config is None or not evidence.hidden or evidence.learning.reached >= HALF or not evidence.run.is_recorded("weight_l2"):
+    if (
+        config is None
+        or not evidence.hidden
+        or evidence.learning.reached >= HALF
+        or not evidence.run.is_recorded("weight_l2")
+    ):
         return None
     decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
     bound = config.training.max_norm
     if bound is None and not _pulled(evidence, decay) < limit:
         return None
-    left = evidence.row("weight_l2", -1)[evidence.hidden] / evidence.row("weight_l2", 0)[evidence.hidden]
+    left = (
+        evidence.row("weight_l2", -1)[evidence.hidden]
+        / evidence.row("weight_l2", 0)[evidence.hidden]
+    )
     if np.isnan(left).all():
         return None
     worst = int(np.nanargmin(left))
     if not left[worst] < limit:
         return None
-    names = tuple(evidence.names[index] for index, share in zip(evidence.hidden, left, strict=True) if share < limit)
-    told = f"{left[worst]:.2g} of the norm of {names[0] if len(names) == 1 else evidence.names[evidence.hidden[worst]]}'s weights is left at the end"
-    options = ([f"weight decay of {decay:g}"] if decay else []) + ([f"a bound of {bound:g}"] if bound is not None else [])
+    names = tuple(
+        evidence.names[index]
+        for index, share in zip(evidence.hidden, left, strict=True)
+        if share < limit
+    )
+    told = (
+        f"{left[worst]:.2g} of the norm of "
+        f"{names[0] if len(names) == 1 else evidence.names[evidence.hidden[worst]]}'s weights is "
+        "left at the end"
+    )
+    options = ([f"weight decay of {decay:g}"] if decay else []) + (
+        [f"a bound of {bound:g}"] if bound is not None else []
+    )
     evident = f"under {' and '.join(options)}, {told}"
-    return Finding(float(left[worst]), limit, evident, names, evidence.span, without(evidence, PULLS, told))
+    return Finding(
+        float(left[worst]), limit, evident, names, evidence.span, without(evidence, PULLS, told)
+    )
 
 
 def _pulled(evidence: Evidence, decay: float) -> float:
     """The share of weights that decay by itself would have left: e^−Σ ηλ over the updates."""
-    rates = evidence.scalar("learning_rate") if evidence.run.is_recorded("learning_rate") else np.zeros(1)
+    rates = (
+        evidence.scalar("learning_rate")
+        if evidence.run.is_recorded("learning_rate")
+        else np.zeros(1)
+    )
     return math.exp(-decay * float(np.nanmean(rates)) * evidence.learning.updates)
 
 
@@ -105,25 +161,56 @@ def _dropped(evidence: Evidence, data: float, settings: Settings) -> Outcome:
         drops = evidence.drops
     except NotEvaluableError:
         drops = False
-    if not drops or not evaluated > 0 or learned.reached >= HALF or not data > float(settings["dropped"]) * evaluated:
+    if (
+        not drops
+        or not evaluated > 0
+        or learned.reached >= HALF
+        or not data > float(settings["dropped"]) * evaluated
+    ):
         return _most_dropped(evidence, settings) if drops else Passed()
-    evident = f"with dropout the loss of the last quarter is {data:.3g}, {data / evaluated:.3g} times that without, {evaluated:.3g}"
-    cure = without(evidence, DROPPED, f"with it the loss is {data / evaluated:.2g} times that without")
-    return fired(Finding(data / evaluated, float(settings["dropped"]), evident, steps=evidence.second_half, remedies=cure))
+    evident = (
+        f"with dropout the loss of the last quarter is {data:.3g}, {data / evaluated:.3g} times "
+        f"that without, {evaluated:.3g}"
+    )
+    cure = without(
+        evidence, DROPPED, f"with it the loss is {data / evaluated:.2g} times that without"
+    )
+    return fired(
+        Finding(
+            data / evaluated,
+            float(settings["dropped"]),
+            evident,
+            steps=evidence.second_half,
+            remedies=cure,
+        )
+    )
 
 
 def _most_dropped(evidence: Evidence, settings: Settings) -> Outcome:
-    """Layers of which so few units are left in training that hardly a path leads through them, of a run that did not get half of the way."""
+    """Layers of which so few units are left in training that hardly a path leads through them,
+    of a run that did not get half of the way.
+    """
     rate, hidden = evidence.facts.dropout or 0.0, evidence.hidden
     widths = [evidence.layers[index].units for index in hidden]
     if evidence.learning.reached >= HALF or rate <= HALF or not hidden or not all(widths):
         return Passed()
     narrowest = min(width for width in widths if width)
     units = (1.0 - rate) * narrowest
-    evident = f"dropout of {rate:g} leaves {units:.2g} of the {narrowest} units of the narrowest of {len(hidden)} hidden layers in a step"
+    evident = (
+        f"dropout of {rate:g} leaves {units:.2g} of the {narrowest} units of the narrowest of "
+        f"{len(hidden)} hidden layers in a step"
+    )
     if units >= float(settings["units"]):
         return Passed()
-    return fired(Finding(units, float(settings["units"]), evident, steps=evidence.span, remedies=without(evidence, DROPPED, evident)))
+    return fired(
+        Finding(
+            units,
+            float(settings["units"]),
+            evident,
+            steps=evidence.span,
+            remedies=without(evidence, DROPPED, evident),
+        )
+    )
 
 
 register(
@@ -134,14 +221,31 @@ register(
     check,
     needs=("penalty", "batch_loss", "train_loss", "weight_l2"),
     thresholds=[
-        Threshold("share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"),
         Threshold(
-            "left", 0.2, "share of a layer's weight norm that is left", low=0.0, high=1.0, origin="choice: a layer then passes on 4 % of the mean square"
+            "share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"
         ),
         Threshold(
-            "units", 4.0, "units that are left of the narrowest layer", low=0.0, origin="a layer of fewer is blocked often: 1 − (1 − 2⁻ⁿ) a sample (Lu 2020)"
+            "left",
+            0.2,
+            "share of a layer's weight norm that is left",
+            low=0.0,
+            high=1.0,
+            origin="choice: a layer then passes on 4 % of the mean square",
         ),
-        Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
+        Threshold(
+            "units",
+            4.0,
+            "units that are left of the narrowest layer",
+            low=0.0,
+            origin="a layer of fewer is blocked often: 1 − (1 − 2⁻ⁿ) a sample (Lu 2020)",
+        ),
+        Threshold(
+            "dropped",
+            2.0,
+            "loss with dropout over loss without",
+            low=1.0,
+            origin="choice: dropout of .5 costs less than that where it helps",
+        ),
     ],
     brings_about="A001 A003 A004 G001 G002 G005 L001 L002 L004 B001 A006 W004",
 )

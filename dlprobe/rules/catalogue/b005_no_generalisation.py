@@ -46,7 +46,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not skill >= float(settings["skill"]) or new > limit or skill - new <= limit:
         return Passed()
     what = "R²" if learned.task == "regression" else "1 − error/chance"
-    evident = f"{what} is {skill:.3g} on the training part and {new:.3g} on {learned.val_samples} new samples, where chance alone gives up to {limit:.2g}"
+    evident = (
+        f"{what} is {skill:.3g} on the training part and {new:.3g} on {learned.val_samples} new "
+        f"samples, where chance alone gives up to {limit:.2g}"
+    )
     cure = remedies(evidence, "weight_penalty", "dropout", "smaller_net")
     return fired(Finding(new, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure))
 
@@ -59,8 +62,21 @@ register(
     check,
     needs=("train_error", "val_error", "val_indices"),
     thresholds=[
-        Threshold("skill", SOMETHING, "skill on the training part", low=0.0, high=1.0, origin="choice: a quarter of the way from guessing to perfect"),
-        Threshold("deviations", 2.0, "standard errors of guessing on the validation part", low=0.0, origin="convention: 2.3 % of constant answers pass"),
+        Threshold(
+            "skill",
+            SOMETHING,
+            "skill on the training part",
+            low=0.0,
+            high=1.0,
+            origin="choice: a quarter of the way from guessing to perfect",
+        ),
+        Threshold(
+            "deviations",
+            2.0,
+            "standard errors of guessing on the validation part",
+            low=0.0,
+            origin="convention: 2.3 % of constant answers pass",
+        ),
     ],
     brings_about="L001 B002 B003 L007 L009",
 )

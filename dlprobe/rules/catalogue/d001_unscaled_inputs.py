@@ -1,21 +1,24 @@
 """Features of very different, or very large, scale reach the net.
 
-What it looks for: inputs, as the net sees them after scaling, whose standard deviations differ by orders of magnitude, that sit far from zero, or
-that are far larger or smaller than 1.
+What it looks for: inputs, as the net sees them after scaling, whose standard deviations differ by
+orders of magnitude, that sit far from zero, or that are far larger or smaller than 1.
 
-Why it hurts: one rate for all weights suits none: the direction of the large feature is steep, those of the small ones flat. Sigmoid units start
-saturated. Inputs that all share a sign make all weights of a unit move the same way.
+Why it hurts: one rate for all weights suits none: the direction of the large feature is steep,
+those of the small ones flat. Sigmoid units start saturated. Inputs that all share a sign make all
+weights of a unit move the same way.
 
-How it is measured: mean and standard deviation of every raw training feature, pushed through the stored scaler. Compared are the largest deviation
-over that which the faintest tenth of the features stays below (pixels of one range have faint ones at the border, which hinder nobody), the largest
+How it is measured: mean and standard deviation of every raw training feature, pushed through the
+stored scaler. Compared are the largest deviation over that which the faintest tenth of the features
+stays below (pixels of one range have faint ones at the border, which hinder nobody), the largest
 root mean square of a feature, and the median of |mean| over deviation.
 
-When it stays silent: standardized inputs always pass, and so do those that the net normalizes itself. A run that learned well, or was too short to
-tell, gets an info.
+When it stays silent: standardized inputs always pass, and so do those that the net normalizes
+itself. A run that learned well, or was too short to tell, gets an info.
 
 What to try: scaling standardize, fitted on the training part and used for every other one.
 
-References: LeCun et al. 1998, Efficient backprop, §4.3; Goodfellow et al. 2016, §8.2.1; Bishop 1995, §8.2.
+References: LeCun et al. 1998, Efficient backprop, §4.3; Goodfellow et al. 2016, §8.2.1; Bishop
+    1995, §8.2.
 """
 
 from __future__ import annotations
@@ -33,7 +36,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     severity = "info" if evidence.spared else ""
     evident = f"{'; '.join(each.told for each in found)} (as the net sees them)"
-    return fired(Finding(found[0].number, found[0].limit, evident, remedies=remedies(evidence, "both_scales", "scaling"), severity=severity))  # type: ignore[arg-type]
+    return fired(
+        Finding(
+            found[0].number,
+            found[0].limit,
+            evident,
+            remedies=remedies(evidence, "both_scales", "scaling"),
+            severity=severity,  # type: ignore[arg-type]
+        )
+    )
 
 
 register(
@@ -44,9 +55,27 @@ register(
     check,
     needs=("feature_mean", "feature_std", "scaler_shift", "scaler_scale", "train_loss"),
     thresholds=[
-        Threshold("spread", 100.0, "largest deviation over that of the faintest tenth", low=1.0, origin="choice: two orders of magnitude"),
-        Threshold("offset", 10.0, "typical |mean| in deviations", low=0.0, origin="choice: an order of magnitude"),
-        Threshold("size", 30.0, "largest root mean square of a feature", low=0.0, origin="choice: weights that suit inputs of size 1 are 30 times too large"),
+        Threshold(
+            "spread",
+            100.0,
+            "largest deviation over that of the faintest tenth",
+            low=1.0,
+            origin="choice: two orders of magnitude",
+        ),
+        Threshold(
+            "offset",
+            10.0,
+            "typical |mean| in deviations",
+            low=0.0,
+            origin="choice: an order of magnitude",
+        ),
+        Threshold(
+            "size",
+            30.0,
+            "largest root mean square of a feature",
+            low=0.0,
+            origin="choice: weights that suit inputs of size 1 are 30 times too large",
+        ),
     ],
     brings_about="W003 A001 A002 A004 G002 G003 G004 L005 L001 L004 W006 B001 L010",
 )

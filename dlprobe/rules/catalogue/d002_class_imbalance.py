@@ -1,19 +1,23 @@
 """Classes are rare, and they are the ones that are missed.
 
-What it looks for: classes with a small share of the training part of whose validation samples most are given to another class, in a net that does the
-common classes well.
+What it looks for: classes with a small share of the training part of whose validation samples most
+are given to another class, in a net that does the common classes well.
 
-Why it hurts: the error hides it: always naming the common class is 99 % right where the other has 1 %. Often the rare class is why the net is
-trained.
+Why it hurts: the error hides it: always naming the common class is 99 % right where the other has 1
+%. Often the rare class is why the net is trained.
 
-How it is measured: the share of each class in the training part over that of the commonest; the share of a rare class's validation samples that are
-named right, from the confusion matrix at the end, and the same of the common ones.
+How it is measured: the share of each class in the training part over that of the commonest; the
+share of a rare class's validation samples that are named right, from the confusion matrix at the
+end, and the same of the common ones.
 
-When it stays silent: without a confusion matrix of the validation part it is not evaluated; a net that misses common classes too has another illness.
+When it stays silent: without a confusion matrix of the validation part it is not evaluated; a net
+that misses common classes too has another illness.
 
-What to try: more samples of the rare class, or weights for it; a metric per class; a split that is stratified.
+What to try: more samples of the rare class, or weights for it; a metric per class; a split that is
+stratified.
 
-References: He & Garcia 2009, Learning from imbalanced data; Buda, Maki & Mazurowski 2018, A systematic study of the class imbalance problem.
+References: He & Garcia 2009, Learning from imbalanced data; Buda, Maki & Mazurowski 2018, A
+    systematic study of the class imbalance problem.
 """
 
 from __future__ import annotations
@@ -45,11 +49,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if recall[worst] >= float(settings["recall"]) or not common > 0.5:
         return Passed()
     evident = (
-        f"class number {worst} has {counts[worst]:.0f} of {counts.sum():.0f} training samples; {recall[worst]:.0%} of its {table[worst].sum():.0f} validation "
+        f"class number {worst} has {counts[worst]:.0f} of {counts.sum():.0f} training "
+        f"samples; {recall[worst]:.0%} of its {table[worst].sum():.0f} validation "
         f"samples are named right, of the common classes {common:.0%}"
     )
     return fired(
-        Finding(float(recall[worst]), float(settings["recall"]), evident, remedies=remedies(evidence, "raise_rate", "longer", "class_weights", "larger_net"))
+        Finding(
+            float(recall[worst]),
+            float(settings["recall"]),
+            evident,
+            remedies=remedies(evidence, "raise_rate", "longer", "class_weights", "larger_net"),
+        )
     )
 
 
@@ -61,8 +71,22 @@ register(
     check,
     needs=("train_class_counts", "val_confusion"),
     thresholds=[
-        Threshold("share", 0.1, "share of the commonest class below which a class is rare", low=0.0, high=1.0, origin="choice: ten to one (Buda 2018)"),
-        Threshold("recall", 0.5, "share of its samples that must be named right", low=0.0, high=1.0, origin="definition of missed: most of them"),
+        Threshold(
+            "share",
+            0.1,
+            "share of the commonest class below which a class is rare",
+            low=0.0,
+            high=1.0,
+            origin="choice: ten to one (Buda 2018)",
+        ),
+        Threshold(
+            "recall",
+            0.5,
+            "share of its samples that must be named right",
+            low=0.0,
+            high=1.0,
+            origin="definition of missed: most of them",
+        ),
     ],
     brings_about="L001 B001",
 )

@@ -1,19 +1,25 @@
 """The validation part is known from training.
 
-What it looks for: validation (and test) samples whose inputs occur, to the last digit, in the training part.
+What it looks for: validation (and test) samples whose inputs occur, to the last digit, in the
+training part.
 
-Why it hurts: such samples measure memory. The validation error is too good by their share, and model selection follows it.
+Why it hurts: such samples measure memory. The validation error is too good by their share, and
+model selection follows it.
 
-How it is measured: duplicates_train_val and duplicates_train_test, counted by the raw inputs while splitting, over the samples of the part. A warning
-from the first threshold on, an error from the second.
+How it is measured: duplicates_train_val and duplicates_train_test, counted by the raw inputs while
+splitting, over the samples of the part. A warning from the first threshold on, an error from the
+second.
 
-When it stays silent: tables of few possible rows share them by nature. Where the values of each feature could make no more rows than a training part
-of this size meets by chance (independent features), or one row in ten of the whole set is distinct, every split shares rows: an info. Without a
-validation part it is not evaluated.
+When it stays silent: tables of few possible rows share them by nature. Where the values of each
+feature could make no more rows than a training part of this size meets by chance (independent
+features), or one row in ten of the whole set is distinct, every split shares rows: an info. Without
+a validation part it is not evaluated.
 
-What to try: drop duplicates before splitting, or split by what the rows belong to (patient, user, day); look where the copies come from.
+What to try: drop duplicates before splitting, or split by what the rows belong to (patient, user,
+day); look where the copies come from.
 
-References: Kaufman, Rosset & Perlich 2012, Leakage in data mining; Kapoor & Narayanan 2023, Leakage and the reproducibility crisis.
+References: Kaufman, Rosset & Perlich 2012, Leakage in data mining; Kapoor & Narayanan 2023, Leakage
+    and the reproducibility crisis.
 """
 
 from __future__ import annotations
@@ -44,8 +50,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     severe = share >= float(settings["severe"])
     severity = "info" if _by_nature(evidence, share, part) else "error" if severe else "warning"
-    evident = f"{known} of the {samples} rows of the {part} part have inputs that are also in the training part"
-    return fired(Finding(share, float(settings["severe" if severe else "share"]), evident, severity=severity))  # type: ignore[arg-type]
+    evident = (
+        f"{known} of the {samples} rows of the {part} part have inputs that are also in the "
+        "training part"
+    )
+    return fired(
+        Finding(share, float(settings["severe" if severe else "share"]), evident, severity=severity)  # type: ignore[arg-type]
+    )
 
 
 def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
@@ -54,7 +65,9 @@ def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
     if "distinct_rows" not in data:
         return _few_outputs(evidence, part)
     train = len(np.asarray(data.get("train_indices", ())))
-    by_chance = -math.expm1(-train / float(data.get("possible_rows", math.inf)))  # that a row was met among so many of equal chance
+    by_chance = -math.expm1(
+        -train / float(data.get("possible_rows", math.inf))
+    )  # that a row was met among so many of equal chance
     rows = sum(len(np.asarray(data.get(f"{name}_indices", ()))) for name in parts)
     samples = len(np.asarray(data.get(f"{part}_indices", ())))
     usual = by_chance + DEVIATIONS * math.sqrt(by_chance * (1.0 - by_chance) / samples)
@@ -64,7 +77,11 @@ def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
 def _few_outputs(evidence: Evidence, part: str) -> bool:
     """The same of an older file, by the distinct outputs: equal inputs have equal ones."""
     outputs = evidence.run.predictions.get(f"{part}_outputs")
-    return outputs is not None and len(outputs) > 0 and len(np.unique(outputs, axis=0)) < DISTINCT * len(outputs)
+    return (
+        outputs is not None
+        and len(outputs) > 0
+        and len(np.unique(outputs, axis=0)) < DISTINCT * len(outputs)
+    )
 
 
 register(
@@ -75,7 +92,21 @@ register(
     check,
     needs=("duplicates_train_val", "duplicates_train_test", "val_indices"),
     thresholds=[
-        Threshold("share", 0.02, "share of a part that is known", low=0.0, high=1.0, origin="choice: more than errors are usually told apart by"),
-        Threshold("severe", 0.1, "share from which it is an error", low=0.0, high=1.0, origin="choice: one sample in ten"),
+        Threshold(
+            "share",
+            0.02,
+            "share of a part that is known",
+            low=0.0,
+            high=1.0,
+            origin="choice: more than errors are usually told apart by",
+        ),
+        Threshold(
+            "severe",
+            0.1,
+            "share from which it is an error",
+            low=0.0,
+            high=1.0,
+            origin="choice: one sample in ten",
+        ),
     ],
 )

@@ -2,16 +2,19 @@
 
 What it looks for: features that have the same value in every training sample.
 
-Why it hurts: they carry nothing, cost weights, and may change in use: then they are numbers that no weight was trained for. Standardizing sets them
-to 0.
+Why it hurts: they carry nothing, cost weights, and may change in use: then they are numbers that no
+weight was trained for. Standardizing sets them to 0.
 
 How it is measured: feature_std of the raw training part equal to 0.
 
-When it stays silent: every feature varies. Severity info always: the corner pixels of digits are constant and do no harm.
+When it stays silent: every feature varies. Severity info always: the corner pixels of digits are
+constant and do no harm.
 
-What to try: leave the columns out, or find out why they do not change; a constant column is often a failed join or a default.
+What to try: leave the columns out, or find out why they do not change; a constant column is often a
+failed join or a default.
 
-References: Breck et al. 2019, Data validation for machine learning; Hynes, Sculley & Terry 2017, The data linter.
+References: Breck et al. 2019, Data validation for machine learning; Hynes, Sculley & Terry 2017,
+    The data linter.
 """
 
 from __future__ import annotations
@@ -31,7 +34,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if constant <= int(settings["count"]):
         return Passed()
     columns = ", ".join(str(index + 1) for index in np.flatnonzero(deviation == 0.0)[:5])
-    evident = f"{constant} of {len(deviation)} features have a standard deviation of 0 in the training part (columns {columns}{' …' if constant > 5 else ''})"
+    evident = (
+        f"{constant} of {len(deviation)} features have a standard deviation of 0 in the training "
+        f"part (columns {columns}{' …' if constant > 5 else ''})"
+    )
     return fired(Finding(float(constant), float(settings["count"]), evident))
 
 
@@ -42,5 +48,13 @@ register(
     __doc__,
     check,
     needs=("feature_std",),
-    thresholds=[Threshold("count", 0, "constant features that are all right", low=0, origin="definition: none carries anything")],
+    thresholds=[
+        Threshold(
+            "count",
+            0,
+            "constant features that are all right",
+            low=0,
+            origin="definition: none carries anything",
+        )
+    ],
 )

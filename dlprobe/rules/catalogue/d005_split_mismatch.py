@@ -1,19 +1,23 @@
 """The parts do not hold the same classes in the same shares.
 
-What it looks for: classes whose share differs between training and validation or test part by more than chance, or that the training part does not
-have at all.
+What it looks for: classes whose share differs between training and validation or test part by more
+than chance, or that the training part does not have at all.
 
-Why it hurts: the validation error is that of another problem. A class without training samples cannot be learned, and every one of its samples is an
-error.
+Why it hurts: the validation error is that of another problem. A class without training samples
+cannot be learned, and every one of its samples is an error.
 
-How it is measured: the counts of classes per part: the total variation distance (half of the sum of |share differences|) and a chi-squared statistic
-against its degrees of freedom, both of which must be exceeded. Distributions of features per part are not in the file and are not looked at.
+How it is measured: the counts of classes per part: the total variation distance (half of the sum of
+|share differences|) and a chi-squared statistic against its degrees of freedom, both of which must
+be exceeded. Distributions of features per part are not in the file and are not looked at.
 
-When it stays silent: stratified splits always pass, as do random ones of ordinary size. Regression has no classes, so it is not evaluated.
+When it stays silent: stratified splits always pass, as do random ones of ordinary size. Regression
+has no classes, so it is not evaluated.
 
-What to try: a stratified split; more samples of the rare classes; where the parts come from different places, say so rather than mix them.
+What to try: a stratified split; more samples of the rare classes; where the parts come from
+different places, say so rather than mix them.
 
-References: Quiñonero-Candela et al. 2009, Dataset shift in machine learning; Kohavi 1995, A study of cross-validation (stratification).
+References: Quiñonero-Candela et al. 2009, Dataset shift in machine learning; Kohavi 1995, A study
+    of cross-validation (stratification).
 """
 
 from __future__ import annotations
@@ -27,7 +31,10 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    counts = {part: np.asarray(evidence.run.data.get(f"{part}_class_counts", ()), np.float64) for part in ("train", "val", "test")}
+    counts = {
+        part: np.asarray(evidence.run.data.get(f"{part}_class_counts", ()), np.float64)
+        for part in ("train", "val", "test")
+    }
     others = [part for part in ("val", "test") if len(counts[part]) and counts[part].sum() > 0]
     if not len(counts["train"]) or not others:
         raise NotEvaluableError("no classes, or no part to compare the training part with")
@@ -35,15 +42,29 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     for part in others:
         distance, deviations = compare(counts["train"], counts[part])
         unseen = int(((counts["train"] == 0) & (counts[part] > 0)).sum())
-        if unseen or (distance > float(settings["distance"]) and deviations > float(settings["deviations"])):
+        if unseen or (
+            distance > float(settings["distance"]) and deviations > float(settings["deviations"])
+        ):
             told = f"; {unseen} of its classes have no training sample" if unseen else ""
-            evident = f"the class shares of the {part} part are {distance:.0%} away from those of the training part (total variation){told}"
-            found.append(Finding(distance, float(settings["distance"]), evident, remedies=remedies(evidence, "stratify")))
+            evident = (
+                f"the class shares of the {part} part are {distance:.0%} away from those of the "
+                f"training part (total variation){told}"
+            )
+            found.append(
+                Finding(
+                    distance,
+                    float(settings["distance"]),
+                    evident,
+                    remedies=remedies(evidence, "stratify"),
+                )
+            )
     return fired(*found[:1]) if found else Passed()
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Total variation distance of two sets of class counts, and by how many standard deviations chi-squared exceeds what chance gives."""
+    """Total variation distance of two sets of class counts, and by how many standard deviations
+    chi-squared exceeds what chance gives.
+    """
     both = first + second
     kept = both > 0
     first, second, both = first[kept], second[kept], both[kept]
@@ -70,7 +91,13 @@ register(
             high=1.0,
             origin="choice: a tenth of the samples",
         ),
-        Threshold("deviations", 4.0, "standard deviations beyond chance", low=0.0, origin="convention: as in every band here"),
+        Threshold(
+            "deviations",
+            4.0,
+            "standard deviations beyond chance",
+            low=0.0,
+            origin="convention: as in every band here",
+        ),
     ],
     brings_about="B002 B003",
 )

@@ -12,9 +12,10 @@ How it is measured: mean and standard deviation of the training targets, pushed 
 target scaler. Compared are their root mean square, their deviation, and |mean| over deviation; of
 several targets, the one that is furthest off.
 
-When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned well,
-or was too short to tell, gets an info, and so does one that learned most of its training part and
-whose outputs another scale and offset would not make better: it got over the size of its targets.
+When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned
+well, or was too short to tell, gets an info, and so does one that learned most of its training part
+and whose outputs another scale and offset would not make better: it got over the size of its
+targets.
 
 What to try: target-scaling standardize, which trains on scaled targets and reports everything in
 their own units.
@@ -41,11 +42,21 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = found[-1] if found[-1].name == "offset" else found[0]
     severity = "" if hinders(evidence) else "info"
-    return fired(Finding(worst.number, worst.limit, worst.told, remedies=remedies(evidence, "both_scales", "target_scaling"), severity=severity))  # type: ignore[arg-type]
+    return fired(
+        Finding(
+            worst.number,
+            worst.limit,
+            worst.told,
+            remedies=remedies(evidence, "both_scales", "target_scaling"),
+            severity=severity,  # type: ignore[arg-type]
+        )
+    )
 
 
 def hinders(evidence: Evidence) -> bool:
-    """Whether the net did not get over it: most of the training part is not learned, or its outputs are off by scale and offset still."""
+    """Whether the net did not get over it: most of the training part is not learned, or its
+    outputs are off by scale and offset still.
+    """
     learned = evidence.learning
     return not evidence.spared and (learned.reached < HALF or learned.correctable > STILL)
 
@@ -58,9 +69,27 @@ register(
     check,
     needs=("target_mean", "target_std", "task", "train_loss"),
     thresholds=[
-        Threshold("size", 10.0, "root mean square of the targets", low=1.0, origin="He weights give outputs of some 1: a first loss of 100 times that"),
-        Threshold("small", 0.01, "deviation of the targets", low=0.0, origin="outputs of some 1 are then a hundred deviations off"),
-        Threshold("offset", 10.0, "|mean| in deviations", low=0.0, origin="choice: 99 % of the mean square is the mean"),
+        Threshold(
+            "size",
+            10.0,
+            "root mean square of the targets",
+            low=1.0,
+            origin="He weights give outputs of some 1: a first loss of 100 times that",
+        ),
+        Threshold(
+            "small",
+            0.01,
+            "deviation of the targets",
+            low=0.0,
+            origin="outputs of some 1 are then a hundred deviations off",
+        ),
+        Threshold(
+            "offset",
+            10.0,
+            "|mean| in deviations",
+            low=0.0,
+            origin="choice: 99 % of the mean square is the mean",
+        ),
     ],
     brings_about="L005 L001 L002 L004 L010 N001 G002 A001 W003 W005 L003 B001",
 )

@@ -1,18 +1,23 @@
 """Layers learn at rates that differ by orders of magnitude.
 
-What it looks for: hidden layers whose update ratio ‖ΔW‖/‖W‖, over training, differs from another's by more than the given factor.
+What it looks for: hidden layers whose update ratio ‖ΔW‖/‖W‖, over training, differs from another's
+by more than the given factor.
 
-Why it hurts: while one layer moves, the other stands still. What is learned is what the moving layers can make of the features of the standing ones.
+Why it hurts: while one layer moves, the other stands still. What is learned is what the moving
+layers can make of the features of the standing ones.
 
-How it is measured: the median over the recorded steps of update_ratio per layer, layers whose weights start at 0 left out; the largest over the
-smallest. Adam sizes every weight's step by itself, so there the ratio says more about the sizes of the weights than about gradients.
+How it is measured: the median over the recorded steps of update_ratio per layer, layers whose
+weights start at 0 left out; the largest over the smallest. Adam sizes every weight's step by
+itself, so there the ratio says more about the sizes of the weights than about gradients.
 
-When it stays silent: a run that learned well is not accused, nor is one that stood still altogether (that is W004 and L001).
+When it stays silent: a run that learned well is not accused, nor is one that stood still altogether
+(that is W004 and L001).
 
-What to try: an initializer that gives all layers the same scale; an optimizer with a rate of its own per weight; a normalization.
+What to try: an initializer that gives all layers the same scale; an optimizer with a rate of its
+own per weight; a normalization.
 
-References: You, Gitman & Ginsburg 2017, Large batch training of convolutional networks (LARS: the trust ratio per layer); Karpathy 2015, CS231n
-notes.
+References: You, Gitman & Ginsburg 2017, Large batch training of convolutional networks (LARS: the
+    trust ratio per layer); Karpathy 2015, CS231n notes.
 """
 
 from __future__ import annotations
@@ -38,8 +43,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if spread <= float(settings["spread"]):
         return Passed()
     names = evidence.names
-    evident = f"the median update_ratio is {typical[fast]:.2g} in {names[fast]} and {typical[slow]:.2g} in {names[slow]}, {spread:.3g} times less"
-    return fired(Finding(spread, float(settings["spread"]), evident, (names[slow], names[fast]), evidence.span, remedies(evidence, "usual_optimizer", "init")))
+    evident = (
+        f"the median update_ratio is {typical[fast]:.2g} in {names[fast]} and {typical[slow]:.2g} "
+        f"in {names[slow]}, {spread:.3g} times less"
+    )
+    return fired(
+        Finding(
+            spread,
+            float(settings["spread"]),
+            evident,
+            (names[slow], names[fast]),
+            evidence.span,
+            remedies(evidence, "usual_optimizer", "init"),
+        )
+    )
 
 
 register(
@@ -49,5 +66,13 @@ register(
     __doc__,
     check,
     needs=("update_ratio", "train_loss"),
-    thresholds=[Threshold("spread", 100.0, "largest median update ratio over the smallest", low=1.0, origin="choice: two orders of magnitude")],
+    thresholds=[
+        Threshold(
+            "spread",
+            100.0,
+            "largest median update ratio over the smallest",
+            low=1.0,
+            origin="choice: two orders of magnitude",
+        )
+    ],
 )

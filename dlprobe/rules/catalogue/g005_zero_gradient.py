@@ -1,19 +1,24 @@
 """A layer's gradient is exactly zero.
 
-What it looks for: layers whose weight gradient is exactly zero at most steps of the second half of training, while the loss is far from its floor.
+What it looks for: layers whose weight gradient is exactly zero at most steps of the second half of
+training, while the loss is far from its floor.
 
-Why it hurts: what has no gradient does not move. Exactly zero is never chance: units are off, weights are zero, an output cannot change, or numbers
-fell below the smallest that the precision holds.
+Why it hurts: what has no gradient does not move. Exactly zero is never chance: units are off,
+weights are zero, an output cannot change, or numbers fell below the smallest that the precision
+holds.
 
-How it is measured: the share of the recorded steps of the second half in which gradient_l2 is 0, per layer; on long runs, of stretches in which it is
-0 throughout.
+How it is measured: the share of the recorded steps of the second half in which gradient_l2 is 0,
+per layer; on long runs, of stretches in which it is 0 throughout.
 
-When it stays silent: a run that learned well is not accused: at the floor of the loss gradients may well be zero.
+When it stays silent: a run that learned well is not accused: at the floor of the loss gradients may
+well be zero.
 
-What to try: where the output layer is touched, an output activation that can change (L006); where hidden layers are, leaky units, other biases or
-initial weights; in float32 with tiny gradients, float64.
+What to try: where the output layer is touched, an output activation that can change (L006); where
+hidden layers are, leaky units, other biases or initial weights; in float32 with tiny gradients,
+float64.
 
-References: Wardat, Le & Rajan 2021, DeepLocalize; Lu, Shin, Su & Karniadakis 2020, Dying ReLU and initialization.
+References: Wardat, Le & Rajan 2021, DeepLocalize; Lu, Shin, Su & Karniadakis 2020, Dying ReLU and
+    initialization.
 """
 
 from __future__ import annotations
@@ -38,10 +43,28 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = int(touched[np.argmax(share[touched])])
     layers = tuple(evidence.names[index] for index in touched)
-    evident = f"gradient_l2 of {evidence.names[worst]} is exactly 0 in {share[worst]:.0%} of the recorded steps of the second half, as of {len(touched)} layers"
+    evident = (
+        f"gradient_l2 of {evidence.names[worst]} is exactly 0 in {share[worst]:.0%} of the "
+        f"recorded steps of the second half, as of {len(touched)} layers"
+    )
     output = len(evidence.names) - 1 in touched
-    cure = remedies(evidence, *(["outputs"] if output else []), *passing(evidence)[:2], "leaky", *([] if output else ["outputs"]))
-    return fired(Finding(float(share[worst]), float(settings["share"]), evident, layers, evidence.second_half, cure))
+    cure = remedies(
+        evidence,
+        *(["outputs"] if output else []),
+        *passing(evidence)[:2],
+        "leaky",
+        *([] if output else ["outputs"]),
+    )
+    return fired(
+        Finding(
+            float(share[worst]),
+            float(settings["share"]),
+            evident,
+            layers,
+            evidence.second_half,
+            cure,
+        )
+    )
 
 
 register(
@@ -51,6 +74,15 @@ register(
     __doc__,
     check,
     needs=("gradient_l2", "train_loss"),
-    thresholds=[Threshold("share", 0.5, "share of the late steps with a zero gradient", low=0.0, high=1.0, origin="choice: more often than not")],
+    thresholds=[
+        Threshold(
+            "share",
+            0.5,
+            "share of the late steps with a zero gradient",
+            low=0.0,
+            high=1.0,
+            origin="choice: more often than not",
+        )
+    ],
     brings_about="W004 L001 L004 B001",
 )

@@ -42,24 +42,49 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     end = float(learned.judged[-1])
     if not math.isfinite(end):
-        raise NotEvaluableError("errors (or R²) were not evaluated at the end, or the class counts are not in the file")
+        raise NotEvaluableError(
+            "errors (or R²) were not evaluated at the end, or the class counts are not in the file"
+        )
     if learned.well or learned.lost or learned.something(float(settings["skill"])):
         return Passed()
-    what, part = "R²" if learned.task == "regression" else "1 − error/chance", "validation" if learned.validated else "training"
+    what, part = (
+        "R²" if learned.task == "regression" else "1 − error/chance",
+        "validation" if learned.validated else "training",
+    )
     gain = end - learned.untrained
     shown = 0.0 if abs(end) < ROUNDING else end
-    evident = f"{what} on the {part} part ends at {shown:.3g} after {counted(learned.updates, 'update')}" + (
-        f", {gain:.3g} more than before the first" if learned.untrained > 0 else ""
+    evident = (
+        f"{what} on the {part} part ends at {shown:.3g} after {counted(learned.updates, 'update')}"
+        + (f", {gain:.3g} more than before the first" if learned.untrained > 0 else "")
     )
-    return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=_cure(evidence, learned)))
+    return fired(
+        Finding(
+            shown,
+            float(settings["skill"]),
+            evident,
+            steps=(int(learned.steps[0]), int(learned.steps[-1])),
+            remedies=_cure(evidence, learned),
+        )
+    )
 
 
 def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
-    if learned.reached >= SOMETHING:  # the training part is learned: what is missing is not in how it is trained
+    if (
+        learned.reached >= SOMETHING
+    ):  # the training part is learned: what is missing is not in how it is trained
         return ()
     linear = [] if evidence.hidden else ["larger_net"]
     odd = passing(evidence)[:1] if is_odd(evidence) else ()
-    return remedies(evidence, *off_scale(evidence), "outputs", *linear, *odd, "raise_rate", "usual_optimizer", "batch_norm")
+    return remedies(
+        evidence,
+        *off_scale(evidence),
+        "outputs",
+        *linear,
+        *odd,
+        "raise_rate",
+        "usual_optimizer",
+        "batch_norm",
+    )
 
 
 register(
@@ -69,7 +94,16 @@ register(
     __doc__,
     check,
     needs=("train_error", "val_error", "train_class_counts", "train_r2"),
-    thresholds=[Threshold("skill", 0.1, "skill that counts as learning", low=0.0, high=1.0, origin="choice: a tenth of the way from chance to perfect")],
+    thresholds=[
+        Threshold(
+            "skill",
+            0.1,
+            "skill that counts as learning",
+            low=0.0,
+            high=1.0,
+            origin="choice: a tenth of the way from chance to perfect",
+        )
+    ],
     brings_about="B001",
     symptom=True,
 )

@@ -44,24 +44,49 @@ BETTER = 0.02
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     if len(learned.loss) < EVALUATIONS:
-        raise NotEvaluableError(f"too few {learned.moments_name}: {len(learned.loss)}, {EVALUATIONS} are needed")
+        raise NotEvaluableError(
+            f"too few {learned.moments_name}: {len(learned.loss)}, {EVALUATIONS} are needed"
+        )
     if learned.well or not np.isfinite(learned.loss).all():
         return Passed()
     middle = int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))
-    early, late = float(learned.loss[0] - learned.loss[middle]), float(learned.loss[middle] - learned.loss[-1])
+    early, late = (
+        float(learned.loss[0] - learned.loss[middle]),
+        float(learned.loss[middle] - learned.loss[-1]),
+    )
     falling = float(np.mean(np.diff(learned.loss) < 0))
     share = late / float(learned.loss[middle]) if learned.loss[middle] > 0 else 0.0
     better = float(learned.skill[-1] - learned.skill[middle])
     val = learned.val_loss
-    if np.isfinite(val).all() and val[-1] > val[middle]:  # what is learned late is the samples themselves, not what new ones have in common with them
+    if (
+        np.isfinite(val).all() and val[-1] > val[middle]
+    ):  # what is learned late is the samples themselves, not what new ones have in common with them
         return Passed()
-    if learned.reached > LITTLE and (share < float(settings["fall"]) or better < BETTER):  # for all we know there is no more: classes may overlap
+    if learned.reached > LITTLE and (
+        share < float(settings["fall"]) or better < BETTER
+    ):  # for all we know there is no more: classes may overlap
         return Passed()
-    if early <= 0 or early + late < LEAST * abs(float(learned.loss[0])) or falling < FALLING or late < float(settings["pace"]) * early:
+    if (
+        early <= 0
+        or early + late < LEAST * abs(float(learned.loss[0]))
+        or falling < FALLING
+        or late < float(settings["pace"]) * early
+    ):
         return Passed()
-    evident = f"{learned.loss_name} fell by {early:.3g} in the first half of training and by {late:.3g} in the second, to {learned.loss[-1]:.4g}"
+    evident = (
+        f"{learned.loss_name} fell by {early:.3g} in the first half of training and by {late:.3g} "
+        f"in the second, to {learned.loss[-1]:.4g}"
+    )
     cure = remedies(evidence, *off_scale(evidence), "raise_rate", "usual_optimizer", "longer")
-    return fired(Finding(late / early, float(settings["pace"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
+    return fired(
+        Finding(
+            late / early,
+            float(settings["pace"]),
+            evident,
+            steps=(int(learned.steps[0]), int(learned.steps[-1])),
+            remedies=cure,
+        )
+    )
 
 
 register(
@@ -72,8 +97,20 @@ register(
     check,
     needs=("train_loss", "train_error"),
     thresholds=[
-        Threshold("pace", 0.3, "fall in the second half over fall in the first", low=0.0, origin="choice: decay by e in half the time gives .37"),
-        Threshold("fall", 0.1, "fall in the second half as a share of the loss", low=0.0, origin="choice: a tenth, of runs that learned something"),
+        Threshold(
+            "pace",
+            0.3,
+            "fall in the second half over fall in the first",
+            low=0.0,
+            origin="choice: decay by e in half the time gives .37",
+        ),
+        Threshold(
+            "fall",
+            0.1,
+            "fall in the second half as a share of the loss",
+            low=0.0,
+            origin="choice: a tenth, of runs that learned something",
+        ),
     ],
     brings_about="L001",
 )

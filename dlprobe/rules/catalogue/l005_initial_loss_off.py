@@ -40,13 +40,29 @@ from dlprobe.rules.scale import off_scale
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     if learned.steps[0] != 0:
-        raise NotEvaluableError(f"the first evaluation is after {counted(learned.steps[0], 'update')}, one before the first update is needed")
+        raise NotEvaluableError(
+            f"the first evaluation is after {counted(learned.steps[0], 'update')}, one before "
+            "the first update is needed"
+        )
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
-    severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.overconfident > 1.0) else "warning"
+    severity = (
+        "info"
+        if learned.brief or (learned.reached >= SOMETHING and not learned.overconfident > 1.0)
+        else "warning"
+    )
     cure = remedies(evidence, *off_scale(evidence), "init")
-    return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
+    return fired(
+        Finding(
+            off,
+            float(settings["factor"]),
+            told,
+            steps=(int(learned.steps[0]),),
+            remedies=cure,
+            severity=severity,  # type: ignore[arg-type]
+        )
+    )
 
 
 def _off(evidence: Evidence, learned: Learning) -> tuple[float, str]:
@@ -55,11 +71,23 @@ def _off(evidence: Evidence, learned: Learning) -> tuple[float, str]:
         if not math.isfinite(learned.skill[0]):
             raise NotEvaluableError("train_r2 was not evaluated before the first update")
         off = 1.0 - float(learned.skill[0])
-        return off, f"before the first update the squared error is {off:.3g} times the variance of the targets"
+        return (
+            off,
+            (
+                f"before the first update the squared error is {off:.3g} times the variance of "
+                "the targets"
+            ),
+        )
     loss, first, chance = _loss(evidence), float(learned.loss[0]), _uniform(evidence)
     if "cross_entropy" not in loss:
         raise NotEvaluableError(f"the loss {loss or 'in the file'} has no known chance value")
-    return first / chance, f"train_loss before the first update is {first:.4g}, {first / chance:.3g} times that of giving every class the same, {chance:.4g}"
+    return (
+        first / chance,
+        (
+            f"train_loss before the first update is {first:.4g}, {first / chance:.3g} times that "
+            f"of giving every class the same, {chance:.4g}"
+        ),
+    )
 
 
 def _loss(evidence: Evidence) -> str:
@@ -68,7 +96,9 @@ def _loss(evidence: Evidence) -> str:
 
 
 def _uniform(evidence: Evidence) -> float:
-    """The loss of a net that gives every class the same, ln C; rare classes make that no smaller before anything is learned."""
+    """The loss of a net that gives every class the same, ln C; rare classes make that no
+    smaller before anything is learned.
+    """
     counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
     classes = int((counts > 0).sum())
     if classes < 2:
@@ -83,6 +113,14 @@ register(
     __doc__,
     check,
     needs=("train_loss", "train_class_counts", "train_r2"),
-    thresholds=[Threshold("factor", 5.0, "first loss over that of a constant answer", low=1.0, origin="choice: He weights give up to twice ln C")],
+    thresholds=[
+        Threshold(
+            "factor",
+            5.0,
+            "first loss over that of a constant answer",
+            low=1.0,
+            origin="choice: He weights give up to twice ln C",
+        )
+    ],
     brings_about="L004 L001 G004 B001 L007",
 )

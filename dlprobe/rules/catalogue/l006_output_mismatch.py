@@ -1,22 +1,26 @@
 """The output cannot say what the target asks for.
 
-What it looks for: pairs of output activation, loss and target that cannot fit: softmax with one unit; a bounded output, or a loss for classes, on
-numbers outside its range; an output that is no probability under cross-entropy.
+What it looks for: pairs of output activation, loss and target that cannot fit: softmax with one
+unit; a bounded output, or a loss for classes, on numbers outside its range; an output that is no
+probability under cross-entropy.
 
-Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or ReLU output under cross-entropy is clipped to
-where the loss has no slope. The net trains, and cannot learn.
+Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or
+ReLU output under cross-entropy is clipped to where the loss has no slope. The net trains, and
+cannot learn.
 
-How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1, probabilities, signs, numbers) and what an output
-activation can give stand in their records and are compared; for regression, also with the stored targets of validation and test part, scaled as they
+How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1,
+probabilities, signs, numbers) and what an output activation can give stand in their records and are
+compared; for regression, also with the stored targets of validation and test part, scaled as they
 were for training.
 
-When it stays silent: a run that learned well gets an info at most; regression with bounded output is not judged where no targets were stored.
+When it stays silent: a run that learned well gets an info at most; regression with bounded output
+is not judged where no targets were stored.
 
-What to try: output-activation auto and loss auto: softmax with cross-entropy for classes, sigmoid with binary cross-entropy for two, linear with mean
-squared error for numbers.
+What to try: output-activation auto and loss auto: softmax with cross-entropy for classes, sigmoid
+with binary cross-entropy for two, linear with mean squared error for numbers.
 
-References: Bishop 2006, Pattern Recognition and Machine Learning, §5.2; Wardat et al. 2021, DeepLocalize; PyTorch's CrossEntropyLoss means softmax
-and cross-entropy together.
+References: Bishop 2006, Pattern Recognition and Machine Learning, §5.2; Wardat et al. 2021,
+    DeepLocalize; PyTorch's CrossEntropyLoss means softmax and cross-entropy together.
 """
 
 from __future__ import annotations
@@ -37,16 +41,28 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if "task" not in evidence.run.data:
         raise NotEvaluableError("the file does not say the task")
     task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
-    said = _mismatch(evidence, output.partition("(")[0], output, task, loss, float(settings["outside"]))
+    said = _mismatch(
+        evidence, output.partition("(")[0], output, task, loss, float(settings["outside"])
+    )
     if said is None:
         return Passed()
     measured, evident = said
     severity = "info" if evidence.spared else ""
-    found = Finding(measured, float(settings["outside"]), evident, (evidence.names[-1],), (), remedies(evidence, "outputs"), severity=severity)  # type: ignore[arg-type]
+    found = Finding(
+        measured,
+        float(settings["outside"]),
+        evident,
+        (evidence.names[-1],),
+        (),
+        remedies(evidence, "outputs"),
+        severity=severity,  # type: ignore[arg-type]
+    )
     return fired(found)
 
 
-def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, limit: float) -> tuple[float, str] | None:
+def _mismatch(
+    evidence: Evidence, name: str, output: str, task: str, loss: str, limit: float
+) -> tuple[float, str] | None:
     """What does not fit, and its number (NaN where it is none); None where all fits."""
     if name == "softmax" and evidence.layer_fact("units", -1) == 1:
         return float("nan"), "the output is softmax of one unit, which is 1 for every sample"
@@ -57,13 +73,22 @@ def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, 
         return None
     low, high = bounds(output)
     unmet = record.unmet(low, high, _sums_to_one(output), task)
-    return (float("nan"), f"{unmet}; the output activation {output} gives values from {low:g} to {high:g}") if unmet else None
+    return (
+        (
+            float("nan"),
+            f"{unmet}; the output activation {output} gives values from {low:g} to {high:g}",
+        )
+        if unmet
+        else None
+    )
 
 
 def _loss(loss: str) -> Loss | None:
     """The record of a loss of classes, cross-entropy for `auto`; None for one that is not known."""
     try:
-        found: Loss = parse_spec("loss", "cross_entropy" if loss in ("auto", "None", "") else loss).record
+        found: Loss = parse_spec(
+            "loss", "cross_entropy" if loss in ("auto", "None", "") else loss
+        ).record
     except ConfigError:
         return None
     return found
@@ -76,13 +101,19 @@ def _sums_to_one(output: str) -> bool:
         return True
 
 
-def _regression(evidence: Evidence, output: str, loss: str, limit: float) -> tuple[float, str] | None:
+def _regression(
+    evidence: Evidence, output: str, loss: str, limit: float
+) -> tuple[float, str] | None:
     taken = _taken(loss)
     if taken is None:
         return float("nan"), f"the loss {loss} is for classes, the targets are numbers"
     given = bounds(output)
     low, high = max(given[0], taken[0]), min(given[1], taken[1])
-    found = [_trained(evidence, evidence.run.predictions[f"{part}_targets"]) for part in ("val", "test") if f"{part}_targets" in evidence.run.predictions]
+    found = [
+        _trained(evidence, evidence.run.predictions[f"{part}_targets"])
+        for part in ("val", "test")
+        if f"{part}_targets" in evidence.run.predictions
+    ]
     if not found or (np.isinf(low) and np.isinf(high)):
         return None
     scaled = " as they are trained" if evidence.run.targets_scaled else ""
@@ -90,21 +121,37 @@ def _regression(evidence: Evidence, output: str, loss: str, limit: float) -> tup
     outside = float(np.mean((targets < low) | (targets > high)))
     if outside <= limit:
         return None
-    who = f"what the output activation {output} can give" if (low, high) == given else f"what the output activation {output} can give and the loss {loss} take"
-    return outside, f"{outside:.0%} of the targets of validation and test part{scaled} lie outside {low:g} … {high:g}, {who}"
+    who = (
+        f"what the output activation {output} can give"
+        if (low, high) == given
+        else f"what the output activation {output} can give and the loss {loss} take"
+    )
+    return (
+        outside,
+        (
+            f"{outside:.0%} of the targets of validation and test part{scaled} lie outside "
+            f"{low:g} … {high:g}, {who}"
+        ),
+    )
 
 
 def _trained(evidence: Evidence, targets: Floats) -> Floats:
     """Stored targets (samples, outputs) as they were trained, flat."""
     data = evidence.run.data
-    scaled: Floats = (targets.reshape(len(targets), -1) - data.get("target_shift", 0.0)) * data.get("target_scale", 1.0)
+    scaled: Floats = (targets.reshape(len(targets), -1) - data.get("target_shift", 0.0)) * data.get(
+        "target_scale", 1.0
+    )
     return scaled.ravel()
 
 
 def _taken(loss: str) -> tuple[float, float] | None:
-    """The numbers that a loss can take; None for a loss of classes, everything for one that is not known."""
+    """The numbers that a loss can take; None for a loss of classes, everything for one that is
+    not known.
+    """
     try:
-        taken: tuple[float, float] | None = parse_spec("loss", "mse" if loss in ("auto", "None", "") else loss).record.target_range
+        taken: tuple[float, float] | None = parse_spec(
+            "loss", "mse" if loss in ("auto", "None", "") else loss
+        ).record.target_range
     except ConfigError:
         return -np.inf, np.inf
     return taken
@@ -127,6 +174,15 @@ register(
     __doc__,
     check,
     needs=("activation", "units", "task", "config", "train_loss"),
-    thresholds=[Threshold("outside", 0.05, "share of targets out of reach", low=0.0, high=1.0, origin="choice: one in twenty may be an outlier")],
+    thresholds=[
+        Threshold(
+            "outside",
+            0.05,
+            "share of targets out of reach",
+            low=0.0,
+            high=1.0,
+            origin="choice: one in twenty may be an outlier",
+        )
+    ],
     brings_about="L005 A001 G005 G002 W004 L001 L002 L004 B001",
 )

@@ -35,19 +35,37 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     times = learned.overconfident
     if math.isnan(times):
-        raise NotEvaluableError("the loss has no known value for guessing, or losses were not evaluated")
+        raise NotEvaluableError(
+            "the loss has no known value for guessing, or losses were not evaluated"
+        )
     right = learned.reached >= WELL and not (learned.validated and learned.val_skill[-1] < WELL_NEW)
     if not right or times <= 1.0:
         return Passed()
-    first = float(learned.val_loss[0]) / learned.val_guessing_loss if learned.validated else float(learned.loss[0]) / learned.guessing_loss
+    first = (
+        float(learned.val_loss[0]) / learned.val_guessing_loss
+        if learned.validated
+        else float(learned.loss[0]) / learned.guessing_loss
+    )
     at_first = learned.steps[0] == 0 and first > times
     what = "val_loss" if learned.validated else "train_loss"
     evident = f"{what} ends at {times:.3g} times that of answering with the class shares" + (
         f"; it began at {first:.3g} times" if learned.steps[0] == 0 else ""
     )
-    cure = remedies(evidence, *(("init", "batch_norm") if at_first else ("early_stopping", "weight_penalty", "dropout")))
+    cure = remedies(
+        evidence,
+        *(("init", "batch_norm") if at_first else ("early_stopping", "weight_penalty", "dropout")),
+    )
     severity = "warning" if times > float(settings["times"]) else "info"
-    return fired(Finding(times, float(settings["times"]), evident, steps=(int(learned.steps[-1]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
+    return fired(
+        Finding(
+            times,
+            float(settings["times"]),
+            evident,
+            steps=(int(learned.steps[-1]),),
+            remedies=cure,
+            severity=severity,  # type: ignore[arg-type]
+        )
+    )
 
 
 register(
@@ -57,5 +75,13 @@ register(
     __doc__,
     check,
     needs=("val_loss", "train_loss", "train_class_counts", "val_class_counts"),
-    thresholds=[Threshold("times", 2.0, "loss over that of guessing from which it is a warning", low=1.0, origin="choice: as in the outcome of the benchmark")],
+    thresholds=[
+        Threshold(
+            "times",
+            2.0,
+            "loss over that of guessing from which it is a warning",
+            low=1.0,
+            origin="choice: as in the outcome of the benchmark",
+        )
+    ],
 )

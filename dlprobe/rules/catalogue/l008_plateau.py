@@ -40,7 +40,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("rows do not repeat: what can be reached is not known")
     loss = learned.loss[learned.steps > 0]
     if len(loss) < EVALUATIONS:
-        raise NotEvaluableError(f"too few evaluations: {len(loss)} after the first update, {EVALUATIONS} are needed")
+        raise NotEvaluableError(
+            f"too few evaluations: {len(loss)} after the first update, {EVALUATIONS} are needed"
+        )
     quarter = max(len(loss) // 4, 1)
     third, last = float(np.mean(loss[-2 * quarter : -quarter])), float(np.mean(loss[-quarter:]))
     fell = 1.0 - last / third if third > 0 else 0.0
@@ -48,11 +50,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     start = learned.steps[learned.steps > 0][-2 * quarter]
     evident = (
-        f"from update {start} on train_loss went from {third:.3g} to {last:.3g}; training ends {learned.reached:.0%} of the way from guessing to what "
+        f"from update {start} on train_loss went from {third:.3g} to {last:.3g}; training "
+        f"ends {learned.reached:.0%} of the way from guessing to what "
         f"its rows allow"
     )
     steps = (int(start), int(learned.steps[-1]))
-    return fired(Finding(learned.reached, float(settings["reached"]), evident, steps=steps, remedies=remedies(evidence, "larger_net", "another_start")))
+    return fired(
+        Finding(
+            learned.reached,
+            float(settings["reached"]),
+            evident,
+            steps=steps,
+            remedies=remedies(evidence, "larger_net", "another_start"),
+        )
+    )
 
 
 register(
@@ -63,9 +74,21 @@ register(
     check,
     needs=("train_loss", "train_error", "train_floor"),
     thresholds=[
-        Threshold("reached", OF_KNOWN, "share of what the rows allow", low=0.0, high=1.0, origin="as learned well: nine tenths"),
         Threshold(
-            "fall", 0.2, "fall of the loss over the last half", low=0.0, high=1.0, origin="choice: a loss that decays by e in half of the run falls by .4"
+            "reached",
+            OF_KNOWN,
+            "share of what the rows allow",
+            low=0.0,
+            high=1.0,
+            origin="as learned well: nine tenths",
+        ),
+        Threshold(
+            "fall",
+            0.2,
+            "fall of the loss over the last half",
+            low=0.0,
+            high=1.0,
+            origin="choice: a loss that decays by e in half of the run falls by .4",
         ),
     ],
     brings_about="B001 L001",

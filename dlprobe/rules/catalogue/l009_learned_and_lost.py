@@ -38,15 +38,27 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or not learned.lost or learned.best < float(settings["skill"]):
         return Passed()
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
-    what, part = "R²" if learned.task == "regression" else "1 − error/chance", "validation" if learned.validated else "training"
+    what, part = (
+        "R²" if learned.task == "regression" else "1 − error/chance",
+        "validation" if learned.validated else "training",
+    )
     evident = (
-        f"{what} on the {part} part was {learned.judged[best]:.2f} after {counted(learned.steps[best], 'update')} and ends at {learned.judged[-1]:.2f} after "
+        f"{what} on the {part} part was {learned.judged[best]:.2f} after "
+        f"{counted(learned.steps[best], 'update')} and ends at {learned.judged[-1]:.2f} after "
         f"{learned.updates}"
     )
     steps, end = (int(learned.steps[best]), int(learned.steps[-1])), float(learned.judged[-1])
-    memorised = learned.loss[-1] < learned.loss[best]  # the training part went on being learned: it is the rest that was lost
-    names = ("early_stopping", "weight_penalty", "dropout") if memorised else (*calming(evidence), "clip", "early_stopping")
-    return fired(Finding(end, 0.5 * learned.best, evident, steps=steps, remedies=remedies(evidence, *names)))
+    memorised = (
+        learned.loss[-1] < learned.loss[best]
+    )  # the training part went on being learned: it is the rest that was lost
+    names = (
+        ("early_stopping", "weight_penalty", "dropout")
+        if memorised
+        else (*calming(evidence), "clip", "early_stopping")
+    )
+    return fired(
+        Finding(end, 0.5 * learned.best, evident, steps=steps, remedies=remedies(evidence, *names))
+    )
 
 
 register(
@@ -56,7 +68,16 @@ register(
     __doc__,
     check,
     needs=("train_error", "val_error", "train_class_counts", "train_r2"),
-    thresholds=[Threshold("skill", HALF, "skill that had been learned", low=0.0, high=1.0, origin="choice: half of the way from guessing to perfect")],
+    thresholds=[
+        Threshold(
+            "skill",
+            HALF,
+            "skill that had been learned",
+            low=0.0,
+            high=1.0,
+            origin="choice: half of the way from guessing to perfect",
+        )
+    ],
     brings_about="B001",
     symptom=True,
 )

@@ -38,19 +38,43 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if len(loss) < FEWEST:
         raise NotEvaluableError(f"too few steps: {len(loss)} were recorded, {FEWEST} are needed")
     early = loss[: min(max(len(loss) // 10, FEWEST), MOST)]
-    start = max(float(loss[0]), float(learned.loss[0]) if learned.evaluated and learned.steps[0] == 0 else 0.0)
-    if evidence.run.status == "diverged" or not np.isfinite(early).all() or not start > 0.0 or not learned.loss[-1] < start:
+    start = max(
+        float(loss[0]),
+        float(learned.loss[0]) if learned.evaluated and learned.steps[0] == 0 else 0.0,
+    )
+    if (
+        evidence.run.status == "diverged"
+        or not np.isfinite(early).all()
+        or not start > 0.0
+        or not learned.loss[-1] < start
+    ):
         return Passed()
     row = int(np.argmax(early))
     times = float(early[row]) / start
     if times <= float(settings["rise"]):
         return Passed()
-    rate = f" at a rate of {evidence.scalar('learning_rate')[row]:g}" if evidence.run.is_recorded("learning_rate") else ""
+    rate = (
+        f" at a rate of {evidence.scalar('learning_rate')[row]:g}"
+        if evidence.run.is_recorded("learning_rate")
+        else ""
+    )
     step = int(evidence.steps[row])
-    evident = f"batch_loss rose to {early[row]:.3g} at step {step}{rate}, {times:.3g} times its start of {start:.3g}, and ends at {learned.loss[-1]:.3g}"
+    evident = (
+        f"batch_loss rose to {early[row]:.3g} at step {step}{rate}, {times:.3g} times its start "
+        f"of {start:.3g}, and ends at {learned.loss[-1]:.3g}"
+    )
     severity = "info" if evidence.spared or learned.something() else "warning"
     cure = remedies(evidence, *off_scale(evidence), "warmup", "lower_rate")
-    return fired(Finding(times, float(settings["rise"]), evident, steps=(step,), remedies=cure, severity=severity))  # type: ignore[arg-type]
+    return fired(
+        Finding(
+            times,
+            float(settings["rise"]),
+            evident,
+            steps=(step,),
+            remedies=cure,
+            severity=severity,  # type: ignore[arg-type]
+        )
+    )
 
 
 register(
@@ -61,7 +85,13 @@ register(
     check,
     needs=("batch_loss", "train_loss", "learning_rate"),
     thresholds=[
-        Threshold("rise", 5.0, "largest early loss over the one at the start", low=1.0, origin="choice: batches of 32 differ by less than a factor of 3")
+        Threshold(
+            "rise",
+            5.0,
+            "largest early loss over the one at the start",
+            low=1.0,
+            origin="choice: batches of 32 differ by less than a factor of 3",
+        )
     ],
     brings_about="A001 L002 L009",
 )

@@ -51,8 +51,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if times <= float(settings["rise"]):
         return Passed()
     steps = (int(evidence.steps[rows[low][0]]), int(evidence.steps[rows[high][0]]))
-    evident = f"batch_loss had come down to {level[low]:.2g} by step {steps[0]} and stood at {level[high]:.2g} from step {steps[1]} on, with {optimizer}"
-    return fired(Finding(times, float(settings["rise"]), evident, steps=steps, remedies=remedies(evidence, "decaying_rate", "early_stopping")))
+    evident = (
+        f"batch_loss had come down to {level[low]:.2g} by step {steps[0]} and stood at "
+        f"{level[high]:.2g} from step {steps[1]} on, with {optimizer}"
+    )
+    return fired(
+        Finding(
+            times,
+            float(settings["rise"]),
+            evident,
+            steps=steps,
+            remedies=remedies(evidence, "decaying_rate", "early_stopping"),
+        )
+    )
 
 
 register(
@@ -62,5 +73,13 @@ register(
     __doc__,
     check,
     needs=("batch_loss", "optimizer"),
-    thresholds=[Threshold("rise", 100.0, "late loss over the smallest one", low=1.0, origin="choice: two orders of magnitude")],
+    thresholds=[
+        Threshold(
+            "rise",
+            100.0,
+            "late loss over the smallest one",
+            low=1.0,
+            origin="choice: two orders of magnitude",
+        )
+    ],
 )

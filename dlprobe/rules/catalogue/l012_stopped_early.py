@@ -36,18 +36,35 @@ NOISE = 0.02  # of the validation loss between evaluations
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
-    losses = _evaluated(evidence, "train_loss")  # as they were, before the best parameters were put back
-    if stopped is None or learned.well or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
+    losses = _evaluated(
+        evidence, "train_loss"
+    )  # as they were, before the best parameters were put back
+    if (
+        stopped is None
+        or learned.well
+        or learned.reached >= WELL
+        or len(losses) < 2
+        or _turned(evidence)
+    ):
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
     if fell < float(settings["fall"]):
         return Passed()
     config = evidence.config
-    how = f"by {config.training.early_stopping}" if config is not None and config.training.early_stopping is not None else "early"
-    evident = f"ended {how} after {counted(stopped, 'update')}, train_loss at {last:.3g} after {before:.3g} one evaluation before"
+    how = (
+        f"by {config.training.early_stopping}"
+        if config is not None and config.training.early_stopping is not None
+        else "early"
+    )
+    evident = (
+        f"ended {how} after {counted(stopped, 'update')}, train_loss at {last:.3g} after "
+        f"{before:.3g} one evaluation before"
+    )
     cure = remedies(evidence, "no_early_stopping", "patient_stopping")
-    return fired(Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure))
+    return fired(
+        Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure)
+    )
 
 
 def _evaluated(evidence: Evidence, name: str) -> Floats:
@@ -69,6 +86,14 @@ register(
     __doc__,
     check,
     needs=("stopped_step", "train_loss", "train_error"),
-    thresholds=[Threshold("fall", 0.01, "fall of the loss in the last evaluation", low=0.0, origin="choice: a hundredth, clearly above a loss that stands")],
+    thresholds=[
+        Threshold(
+            "fall",
+            0.01,
+            "fall of the loss in the last evaluation",
+            low=0.0,
+            origin="choice: a hundredth, clearly above a loss that stands",
+        )
+    ],
     brings_about="B001 L004 L001",
 )

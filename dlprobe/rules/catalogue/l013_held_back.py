@@ -3,8 +3,9 @@
 What it looks for: a run that had time and did not learn its training part, with options each of
 which lets it get less far than the usual ones do: brakes. One finding for each.
 
-Why it hurts: the way that weights go in training is the sum of their steps. Ten times fewer, shorter
-or less useful steps end it a tenth of the way, wherever that is, and several brakes multiply.
+Why it hurts: the way that weights go in training is the sum of their steps. Ten times fewer,
+shorter or less useful steps end it a tenth of the way, wherever that is, and several brakes
+multiply.
 
 How it is measured: each brake has a factor from the run's own numbers: usual rate over the run's,
 highest rate over the mean of the schedule, size of the batches over 32, 10 for descent without
@@ -39,7 +40,12 @@ from dlprobe.rules.suspects import unlearned
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     evidence.require_evaluations()
-    if evidence.well or evidence.run.status == "diverged" or learned.lost or not unlearned(evidence):
+    if (
+        evidence.well
+        or evidence.run.status == "diverged"
+        or learned.lost
+        or not unlearned(evidence)
+    ):
         return Passed()
     if evidence.config is None:
         raise NotEvaluableError("the run's configuration is not known")
@@ -47,9 +53,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     total, limit = math.prod(brake.factor for brake in found), float(settings["product"])
     if suspicion(found) < limit:
         return Passed()
-    together = f"; the {len(found)} brakes of this run make {total:.2g} together" if len(found) > 1 else ""
+    together = (
+        f"; the {len(found)} brakes of this run make {total:.2g} together" if len(found) > 1 else ""
+    )
     findings = [
-        Finding(brake.factor, limit, f"{brake.told}: a factor of {brake.factor:.2g}{together}", steps=evidence.span, remedies=remedies(evidence, brake.remedy))
+        Finding(
+            brake.factor,
+            limit,
+            f"{brake.told}: a factor of {brake.factor:.2g}{together}",
+            steps=evidence.span,
+            remedies=remedies(evidence, brake.remedy),
+        )
         for brake in found
     ]
     return fired(*[each for each in findings if each.remedies])
@@ -62,6 +76,14 @@ register(
     __doc__,
     check,
     needs=("train_error", "train_r2", "learning_rate", "config"),
-    thresholds=[Threshold("product", 3.0, "product of the factors of all brakes", low=1.0, origin="choice: a third of the usual way")],
+    thresholds=[
+        Threshold(
+            "product",
+            3.0,
+            "product of the factors of all brakes",
+            low=1.0,
+            origin="choice: a third of the usual way",
+        )
+    ],
     brings_about="L004 W004 L001 B001",
 )

@@ -1,9 +1,11 @@
 """A statistic's depth profile left the band of the baseline runs.
 
-What it looks for: layers whose activation variance, error signal, gradient, weights, updates or share of flat or active elements are not what they were
-in the runs of the baseline, at the first recorded step or at the end.
+What it looks for: layers whose activation variance, error signal, gradient, weights, updates or
+share of flat or active elements are not what they were in the runs of the baseline, at the first
+recorded step or at the end.
 
-Why it hurts: a change of the code, the data or a library has changed how signal or gradient flows, whether or not the loss shows it already.
+Why it hurts: a change of the code, the data or a library has changed how signal or gradient flows,
+whether or not the loss shows it already.
 
 How it is measured: in each layer the band runs from the smallest number of the baseline runs
 divided by the statistic's tolerance to the largest times it (shares: minus and plus the tolerance).
@@ -15,10 +17,12 @@ median over the last tenth of the recorded rows, at most 256: a single batch flu
 What cannot be told from 0 stands as such: below 1.2e-7 (the rounding of float32) of what the layer
 had at the start. There is one finding per statistic and moment.
 
-When it stays silent: everything is inside; a statistic that one side has not recorded is left out. Not evaluated without a baseline, or where layers
-differ (R003 says so), or where no statistic was recorded on both sides.
+When it stays silent: everything is inside; a statistic that one side has not recorded is left out.
+Not evaluated without a baseline, or where layers differ (R003 says so), or where no statistic was
+recorded on both sides.
 
-What to try: find the change with dlprobe diff OLD NEW; where it is meant, make new baseline runs; --set R001.error_signal_rms=5 widens a band.
+What to try: find the change with dlprobe diff OLD NEW; where it is meant, make new baseline runs;
+--set R001.error_signal_rms=5 widens a band.
 
 References: ours; the default bands were measured in November 2026 on repeated runs of small nets.
 """
@@ -50,23 +54,47 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no step was recorded in some of the runs")
     if not common_profiles(comparison):
         raise NotEvaluableError("there is no statistic that both sides have recorded")
-    found = [drift(comparison, name, when, float(settings[name])) for name in PROFILES for when in MOMENTS]
+    found = [
+        drift(comparison, name, when, float(settings[name]))
+        for name in PROFILES
+        for when in MOMENTS
+    ]
     return fired(*(_finding(each, comparison.sizes) for each in found if each is not None))
 
 
 def _finding(found: Drift, sizes: str) -> Finding:
     evident = (
-        f"{found.statistic} of {found.layers[0]} is {found.value:.3g} {MOMENTS[found.when]}, outside {found.low:.3g} to {found.high:.3g}, "
+        f"{found.statistic} of {found.layers[0]} is {found.value:.3g} {MOMENTS[found.when]}, "
+        f"outside {found.low:.3g} to {found.high:.3g}, "
         f"the band of the baseline ({sizes})"
     )
-    return Finding(found.value, found.high if found.value > found.high else found.low, evident, found.layers)
+    return Finding(
+        found.value, found.high if found.value > found.high else found.low, evident, found.layers
+    )
 
 
 def _threshold(name: str, tolerance: float) -> Threshold:
     origin = "choice: other seeds of one configuration stay inside"
     if name.endswith("_fraction"):
-        return Threshold(name, tolerance, f"what {name} may differ by", low=0, high=1, origin=origin)
-    return Threshold(name, tolerance, f"factor by which {name} may leave the range of the baseline", low=1, origin=origin)
+        return Threshold(
+            name, tolerance, f"what {name} may differ by", low=0, high=1, origin=origin
+        )
+    return Threshold(
+        name,
+        tolerance,
+        f"factor by which {name} may leave the range of the baseline",
+        low=1,
+        origin=origin,
+    )
 
 
-register("R001", "baseline_drift", "warning", __doc__, check, needs=PROFILES, thresholds=[_threshold(*each) for each in TOLERANCES.items()], symptom=True)
+register(
+    "R001",
+    "baseline_drift",
+    "warning",
+    __doc__,
+    check,
+    needs=PROFILES,
+    thresholds=[_threshold(*each) for each in TOLERANCES.items()],
+    symptom=True,
+)

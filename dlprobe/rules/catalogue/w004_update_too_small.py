@@ -1,19 +1,23 @@
 """Nothing moved.
 
-What it looks for: a run at whose end no layer's weights have moved by more than a small share of their size, and which did not learn.
+What it looks for: a run at whose end no layer's weights have moved by more than a small share of
+their size, and which did not learn.
 
-Why it hurts: the budget was spent on the spot. With a rate this small the same result costs a thousand times as much.
+Why it hurts: the budget was spent on the spot. With a rate this small the same result costs a
+thousand times as much.
 
-How it is measured: weight_distance ‖W_t − W_0‖/‖W_0‖ of the last evaluation, of the layer that moved most; without it, the sum of update_ratio over
-the steps, which can only be larger.
+How it is measured: weight_distance ‖W_t − W_0‖/‖W_0‖ of the last evaluation, of the layer that
+moved most; without it, the sum of update_ratio over the steps, which can only be larger.
 
-When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes it is not evaluated. Where one layer moved the
-rate is not the reason.
+When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes
+it is not evaluated. Where one layer moved the rate is not the reason.
 
-What to try: a learning rate ten times larger, or the optimizer's usual one; lr-find shows the range; smaller initial weights, where they are so large
-that updates are small beside them; more epochs where the loss does fall.
+What to try: a learning rate ten times larger, or the optimizer's usual one; lr-find shows the
+range; smaller initial weights, where they are so large that updates are small beside them; more
+epochs where the loss does fall.
 
-References: Karpathy 2015, CS231n notes; Humbatova, Jahangirova & Tonella 2021, DeepCrime (mutants of the learning rate).
+References: Karpathy 2015, CS231n notes; Humbatova, Jahangirova & Tonella 2021, DeepCrime (mutants
+    of the learning rate).
 """
 
 from __future__ import annotations
@@ -37,10 +41,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if moved[furthest] >= float(settings["distance"]):
         return Passed()
     evident = (
-        f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} of its norm in {counted(evidence.learning.updates, 'update')}"
+        f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} "
+        f"of its norm in {counted(evidence.learning.updates, 'update')}"
     )
     cure = remedies(evidence, "raise_rate", "usual_optimizer", "init", "longer")
-    return fired(Finding(float(moved[furthest]), float(settings["distance"]), evident, (evidence.names[furthest],), evidence.span, cure))
+    return fired(
+        Finding(
+            float(moved[furthest]),
+            float(settings["distance"]),
+            evident,
+            (evidence.names[furthest],),
+            evidence.span,
+            cure,
+        )
+    )
 
 
 def _moved(evidence: Evidence) -> Floats:
@@ -48,7 +62,10 @@ def _moved(evidence: Evidence) -> Floats:
     found = evidence.run.evaluation_layers.get("weight_distance")
     if found is not None and np.isfinite(found[-1]).any():
         return np.asarray(found[-1], np.float64)
-    series, every = evidence.series("update_ratio"), max(1, int(np.median(np.diff(evidence.steps)))) if len(evidence.steps) > 1 else 1
+    series, every = (
+        evidence.series("update_ratio"),
+        max(1, int(np.median(np.diff(evidence.steps)))) if len(evidence.steps) > 1 else 1,
+    )
     return np.asarray(np.nansum(series.mean, axis=0) * series.rows * every, np.float64)
 
 
@@ -59,6 +76,14 @@ register(
     __doc__,
     check,
     needs=("weight_distance", "update_ratio", "train_loss"),
-    thresholds=[Threshold("distance", 0.03, "distance that the weights must have gone", low=0.0, origin="tuned on the detection benchmark")],
+    thresholds=[
+        Threshold(
+            "distance",
+            0.03,
+            "distance that the weights must have gone",
+            low=0.0,
+            origin="tuned on the detection benchmark",
+        )
+    ],
     brings_about="L001 L004 B001",
 )

@@ -1,4 +1,6 @@
-"""Curves of decompositions: false alarms of double descent, the sweet spot and its company, advice that does not ask for what was tried."""
+"""Curves of decompositions: false alarms of double descent, the sweet spot and its company,
+advice that does not ask for what was tried.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlprobe.analysis.bias_variance.curve import Point, advice, as_good, double_descent, levels, sweet_spot, zones
+from dlprobe.analysis.bias_variance.curve import (
+    Point,
+    advice,
+    as_good,
+    double_descent,
+    levels,
+    sweet_spot,
+    zones,
+)
 from dlprobe.analysis.bias_variance.loss_parts import Sources, decompose
 
 
-def point(at: str | float, bias: float, spread: float, rng: np.random.Generator, replicas: int = 12) -> Point:
+def point(
+    at: str | float, bias: float, spread: float, rng: np.random.Generator, replicas: int = 12
+) -> Point:
     """Replicas that are `bias` off with a standard deviation of `spread`, on 30 samples."""
     return Point(at, decompose(bias + spread * rng.standard_normal((replicas, 30)), np.zeros(30)))
 
@@ -29,16 +41,26 @@ SHAPES = {
 def test_noisy_curves_without_a_peak_raise_few_false_alarms(shape: str) -> None:
     """30 curves of 8 replicas to a point: at most 3 alarms, of which 5 % would make 1.5."""
     rng = np.random.default_rng(0)
-    curves = ([point(k + 1.0, *parts, rng, replicas=8) for k, parts in enumerate(SHAPES[shape])] for _ in range(30))
+    curves = (
+        [point(k + 1.0, *parts, rng, replicas=8) for k, parts in enumerate(SHAPES[shape])]
+        for _ in range(30)
+    )
     assert sum(double_descent(curve) is not None for curve in curves) <= 3
 
 
 @pytest.mark.parametrize(("height", "clear"), [(1.70, False), (1.75, True)])
 def test_clear_of_chance_counts_all_pairs(height: float, clear: bool) -> None:
-    """Three points, three pairs: 2.394 standard errors for 2 × .025/3, where 1.960 make a 95 % interval. Half-widths of 1 and 1: √2 · 2.394/1.960 = 1.727."""
+    """Three points, three pairs: 2.394 standard errors for 2 × .025/3, where 1.960 make a 95 %
+    interval. Half-widths of 1 and 1: √2 · 2.394/1.960 = 1.727.
+    """
     some = decompose([[1.0], [3.0]], [0.0])
     losses = {1: 3.0, 2: 3.0 + height, 3: 3.0}
-    curve = [Point(at, replace(some, expected_loss=loss, intervals={"expected_loss": (loss - 1, loss + 1)})) for at, loss in losses.items()]
+    curve = [
+        Point(
+            at, replace(some, expected_loss=loss, intervals={"expected_loss": (loss - 1, loss + 1)})
+        )
+        for at, loss in losses.items()
+    ]
     assert (double_descent(curve) is not None) == clear
 
 
@@ -55,7 +77,10 @@ def test_a_planted_peak_is_found_in_whatever_order_the_values_come() -> None:
 
 def test_an_axis_without_order_has_no_descents() -> None:
     rng = np.random.default_rng(2)
-    curve = [point(name, 0.0, spread, rng) for name, spread in (("relu", 0.2), ("tanh", 2.0), ("sigmoid", 0.2))]
+    curve = [
+        point(name, 0.0, spread, rng)
+        for name, spread in (("relu", 0.2), ("tanh", 2.0), ("sigmoid", 0.2))
+    ]
     assert double_descent(curve) is None
     assert double_descent([Point(None, curve[0].found)]) is None
 
@@ -76,9 +101,15 @@ def test_ends_of_the_values_are_told_only_where_there_are_further_ones() -> None
     assert "try larger ones" in " ".join(advice(falling, "width"))
     assert "more of it may well help" in " ".join(advice(falling, "train_size"))
     assert "try" not in " ".join(advice(rising, "l2"))
-    assert "try smaller ones" in " ".join(advice([point(at, 1.0 + at, 0.05, rng) for at in (1, 2)], "l2"))
-    assert "try" not in " ".join(advice([point(at, 1.0 + at, 0.05, rng) for at in (1, 2)], "epochs"))
-    assert "try" not in " ".join(advice([point(at, 1.0, 0.05, rng) for at in ("relu", "tanh")], "activation"))
+    assert "try smaller ones" in " ".join(
+        advice([point(at, 1.0 + at, 0.05, rng) for at in (1, 2)], "l2")
+    )
+    assert "try" not in " ".join(
+        advice([point(at, 1.0 + at, 0.05, rng) for at in (1, 2)], "epochs")
+    )
+    assert "try" not in " ".join(
+        advice([point(at, 1.0, 0.05, rng) for at in ("relu", "tanh")], "activation")
+    )
 
 
 def test_cures_that_were_tried_are_not_advised() -> None:
@@ -95,11 +126,18 @@ def test_cures_that_were_tried_are_not_advised() -> None:
 
 def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     rng = np.random.default_rng(6)
-    found = replace(decompose([[1.0], [3.0]], [0.0]), replicas=20)  # bias² 3, variance 2, as worked by hand beside decompose; two tell nothing
+    found = replace(
+        decompose([[1.0], [3.0]], [0.0]), replicas=20
+    )  # bias² 3, variance 2, as worked by hand beside decompose; two tell nothing
     said = advice([Point(None, found, Sources("squared", 0.001, 0.009))], None)
     assert "bias is 3 of 5 reducible loss (60 %): a bigger net" in said[0]
     assert "noise counts as bias where it is not known" in said[0]
-    assert "noise" not in advice([Point(None, replace(decompose([[1.0], [3.0]], [0.0], noise=0.0), replicas=20))], None)[0]
+    assert (
+        "noise"
+        not in advice(
+            [Point(None, replace(decompose([[1.0], [3.0]], [0.0], noise=0.0), replicas=20))], None
+        )[0]
+    )
     assert "variance is 2 of 5 reducible loss (40 %): more data" in said[1]
     assert "most variance comes from seeds (0.009), not from training data (0.001)" in said[-1]
     (spread,) = advice([point("", 0.0, 1.0, rng)], None)
@@ -109,17 +147,36 @@ def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
 
 
 def test_a_verdict_within_its_interval_is_not_settled() -> None:
-    """Loss 3, so a part is high from 1 on: bias² 2 in [1.5, 2.5] is, variance 1 in [.5, 1.5] may be."""
-    some = replace(decompose([[1.0], [3.0]], [0.0]), expected_loss=3.0, bias=2.0, variance=1.0, net_variance=1.0)
-    said = advice([Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (0.5, 1.5)}))], None)
+    """Loss 3, so a part is high from 1 on: bias² 2 in [1.5, 2.5] is, variance 1 in [.5, 1.5]
+    may be.
+    """
+    some = replace(
+        decompose([[1.0], [3.0]], [0.0]),
+        expected_loss=3.0,
+        bias=2.0,
+        variance=1.0,
+        net_variance=1.0,
+    )
+    said = advice(
+        [Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (0.5, 1.5)}))],
+        None,
+    )
     assert "turn the verdict on variance (0.5 … 1.5) round, which is high from 1 on" in said[-1]
-    sure = advice([Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (1.0, 1.5)}))], None)
+    sure = advice(
+        [Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (1.0, 1.5)}))],
+        None,
+    )
     assert "turn the verdict" not in " ".join(sure)
 
 
 def test_zones_of_a_capacity_curve() -> None:
-    """Expected losses of 1, .1, .1 and 1 with narrow intervals: the two in the middle are one good fit; a penalty goes the other way."""
-    curve = [replace(point(at, bias, 0.01, RNG), training=loss) for at, bias, loss in ((1, 1.0, 0.9), (2, 0.3, 0.05), (4, 0.3, 0.02), (8, 1.0, 0.0))]
+    """Expected losses of 1, .1, .1 and 1 with narrow intervals: the two in the middle are one
+    good fit; a penalty goes the other way.
+    """
+    curve = [
+        replace(point(at, bias, 0.01, RNG), training=loss)
+        for at, bias, loss in ((1, 1.0, 0.9), (2, 0.3, 0.05), (4, 0.3, 0.02), (8, 1.0, 0.0))
+    ]
     assert zones(curve, "width") == ["underfitting", "good fit", "good fit", "overfitting"]
     assert zones(curve, "l2") == ["overfitting", "good fit", "good fit", "underfitting"]
     assert zones(curve, "batch_size") == [None] * 4
@@ -128,7 +185,10 @@ def test_zones_of_a_capacity_curve() -> None:
 
 def test_zones_of_a_learning_curve() -> None:
     """Expected loss 1: a training loss of .5 leaves a gap of half of it, one of .9 a tenth."""
-    curve = [replace(point(at, 1.0, 0.01, RNG), training=loss) for at, loss in ((10, 0.5), (100, 0.9), (1000, np.nan))]
+    curve = [
+        replace(point(at, 1.0, 0.01, RNG), training=loss)
+        for at, loss in ((10, 0.5), (100, 0.9), (1000, np.nan))
+    ]
     assert zones(curve, "train_size") == ["more data helps", "curves have met", None]
 
 
@@ -136,7 +196,9 @@ def test_zones_of_a_learning_curve() -> None:
 def test_an_interval_that_holds_everything_is_no_verdict(replicas: int, said: str) -> None:
     """Three replicas whose variance lies between −9 and 242,821, of a loss of 1.1."""
     some = point(1, 1.0, 0.1, RNG).found
-    wide = replace(some, replicas=replicas, intervals={**some.intervals, "net_variance": (-9.0, 242_821.0)})
+    wide = replace(
+        some, replicas=replicas, intervals={**some.intervals, "net_variance": (-9.0, 242_821.0)}
+    )
     assert levels(wide) == {"bias": "high", "variance": said}
     told = " ".join(advice([Point(None, wide)], None))
     assert ("3 replicas do not tell the variance" in told) is (said == "unknown")

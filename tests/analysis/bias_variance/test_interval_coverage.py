@@ -1,9 +1,12 @@
-"""95 % intervals of bias and variance hold the exact values of exact designs in 93 to 97 % of 500 repeats.
+"""95 % intervals of bias and variance hold the exact values of exact designs in 93 to 97 % of 500
+repeats.
 
-Designs with a closed form: linear smoothers (gradient descent, ridge, nearest neighbours) with normal noise; classes named with known chances, sample by sample
-or by one threshold for all; logits normal around known values, their means by quadrature. Fixed seeds. The share found in 500 repeats has a standard error of 1
-point, so of a hundred shares of intervals that are exactly right some four lie outside of 93 to 97 %: each share is allowed one standard error more, their
-mean over all designs of a loss none, and half the band.
+Designs with a closed form: linear smoothers (gradient descent, ridge, nearest neighbours) with
+normal noise; classes named with known chances, sample by sample or by one threshold for all; logits
+normal around known values, their means by quadrature. Fixed seeds. The share found in 500 repeats
+has a standard error of 1 point, so of a hundred shares of intervals that are exactly right some
+four lie outside of 93 to 97 %: each share is allowed one standard error more, their mean over all
+designs of a loss none, and half the band.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ import pytest
 from dlprobe.analysis.bias_variance.loss_parts import LOSSES, decompose
 
 Floats = npt.NDArray[np.float64]
-Draw = Callable[[np.random.Generator, int], Floats]  # predictions (K, n) or (K, n, classes) of that many replicas
+Draw = Callable[
+    [np.random.Generator, int], Floats
+]  # predictions (K, n) or (K, n, classes) of that many replicas
 REPEATS = 500
 LOW, HIGH = 0.93, 0.97
 ERROR = 0.01  # √(.95 · .05/500)
@@ -35,26 +40,49 @@ class Design:
 
 
 def smoother(hat: Floats, truth_at: Floats, truth: Floats, noise: float) -> Design:
-    """Predictions hat @ (truth + noise): bias² = mean (hat truth − truth at the samples)², variance = noise² Σ hat²/n."""
-    bias, variance = float(np.mean((hat @ truth - truth_at) ** 2)), noise**2 * float(np.sum(hat**2)) / len(hat)
+    """Predictions hat @ (truth + noise): bias² = mean (hat truth − truth at the samples)²,
+    variance = noise² Σ hat²/n.
+    """
+    bias, variance = (
+        float(np.mean((hat @ truth - truth_at) ** 2)),
+        noise**2 * float(np.sum(hat**2)) / len(hat),
+    )
 
     def draw(rng: np.random.Generator, replicas: int) -> Floats:
         made: Floats = (truth + noise * rng.standard_normal((replicas, len(truth)))) @ hat.T
         return made
 
-    return Design("squared", draw, truth_at, {"bias": bias, "variance": variance, "net_variance": variance, "expected_loss": bias + variance})
+    return Design(
+        "squared",
+        draw,
+        truth_at,
+        {
+            "bias": bias,
+            "variance": variance,
+            "net_variance": variance,
+            "expected_loss": bias + variance,
+        },
+    )
 
 
 def descent(samples: int, features: int, steps: int, noise: float) -> Design:
-    """Gradient descent from 0 on ½n⁻¹‖Xw − y‖²: hat matrix X (1 − r)/λ Xᵀ/n, so that bias² = Σ λ r² β² and variance = σ²/n Σ (1 − r)²."""
-    design = np.random.default_rng(21).standard_normal((samples, features)) * np.linspace(1.4, 0.4, features)
+    """Gradient descent from 0 on ½n⁻¹‖Xw − y‖²: hat matrix X (1 − r)/λ Xᵀ/n, so that bias² = Σ
+    λ r² β² and variance = σ²/n Σ (1 − r)².
+    """
+    design = np.random.default_rng(21).standard_normal((samples, features)) * np.linspace(
+        1.4, 0.4, features
+    )
     values, vectors = np.linalg.eigh(design.T @ design / samples)
     left = (1.0 - 0.25 * values) ** steps
     hat = design @ vectors @ np.diag((1.0 - left) / values) @ vectors.T @ design.T / samples
     truth = design @ np.ones(features)
     found = smoother(hat, truth, truth, noise)
-    assert found.exact["bias"] == pytest.approx(float(np.sum(values * left**2 * (vectors.T @ np.ones(features)) ** 2)))
-    assert found.exact["variance"] == pytest.approx(noise**2 / samples * float(np.sum((1.0 - left) ** 2)))
+    assert found.exact["bias"] == pytest.approx(
+        float(np.sum(values * left**2 * (vectors.T @ np.ones(features)) ** 2))
+    )
+    assert found.exact["variance"] == pytest.approx(
+        noise**2 / samples * float(np.sum((1.0 - left) ** 2))
+    )
     return found
 
 
@@ -84,25 +112,43 @@ def many_samples() -> Design:
 
 def votes(chances: Floats) -> dict[str, float]:
     """Of errors with these chances at samples of two classes."""
-    loss, bias, variance = float(chances.mean()), float((chances > 0.5).mean()), float(np.minimum(chances, 1.0 - chances).mean())
+    loss, bias, variance = (
+        float(chances.mean()),
+        float((chances > 0.5).mean()),
+        float(np.minimum(chances, 1.0 - chances).mean()),
+    )
     return {"expected_loss": loss, "bias": bias, "variance": variance, "net_variance": loss - bias}
 
 
 def apart(chances: Floats) -> Design:
     """Every sample for itself."""
-    return Design("zero-one", lambda rng, k: (rng.random((k, len(chances))) < chances).astype(float), np.zeros(len(chances)), votes(chances))
+    return Design(
+        "zero-one",
+        lambda rng, k: (rng.random((k, len(chances))) < chances).astype(float),
+        np.zeros(len(chances)),
+        votes(chances),
+    )
 
 
 def threshold(spread: float) -> Design:
-    """Class 1 above a threshold drawn from N(0, spread²), one for all samples; the classes change at .2."""
+    """Class 1 above a threshold drawn from N(0, spread²), one for all samples; the classes
+    change at .2.
+    """
     x = np.linspace(-2.0, 2.0, 160)
     above = np.array([0.5 * (1.0 + math.erf(each / spread / math.sqrt(2.0))) for each in x])
     truth = (x > 0.2).astype(float)
-    return Design("zero-one", lambda rng, k: (x > spread * rng.standard_normal((k, 1))).astype(float), truth, votes(np.abs(truth - above)))
+    return Design(
+        "zero-one",
+        lambda rng, k: (x > spread * rng.standard_normal((k, 1))).astype(float),
+        truth,
+        votes(np.abs(truth - above)),
+    )
 
 
 def logits(middles: Floats, shared: float, own: float) -> Design:
-    """Of class 1: middle + shared · Z + own · Z_i; class 0 is right. E ln p by Gauss and Hermite's rule."""
+    """Of class 1: middle + shared · Z + own · Z_i; class 0 is right. E ln p by Gauss and
+    Hermite's rule.
+    """
     spread = math.hypot(shared, own)
     nodes, weights = np.polynomial.hermite_e.hermegauss(150)
     at = middles[:, None] + spread * nodes
@@ -110,11 +156,20 @@ def logits(middles: Floats, shared: float, own: float) -> Design:
     loss, variance = -float(right.mean()), -float(np.logaddexp(right, wrong).mean())
 
     def draw(rng: np.random.Generator, replicas: int) -> Floats:
-        made = middles + shared * rng.standard_normal((replicas, 1)) + own * rng.standard_normal((replicas, len(middles)))
+        made = (
+            middles
+            + shared * rng.standard_normal((replicas, 1))
+            + own * rng.standard_normal((replicas, len(middles)))
+        )
         chance: Floats = 1.0 / (1.0 + np.exp(-made))
         return chance
 
-    exact = {"expected_loss": loss, "bias": loss - variance, "variance": variance, "net_variance": variance}
+    exact = {
+        "expected_loss": loss,
+        "bias": loss - variance,
+        "variance": variance,
+        "net_variance": variance,
+    }
     return Design("cross-entropy", draw, np.zeros(len(middles)), exact)
 
 
@@ -133,15 +188,26 @@ DESIGNS: dict[str, Design] = {
     "one logit": logits(np.array([-1.0]), 0.0, 0.7),
 }
 EVERY = ("expected_loss", "bias", "variance", "net_variance")
-SURE = ("expected_loss", "variance")  # of votes whose mode is certain the bias is known: its interval holds it always
+SURE = (
+    "expected_loss",
+    "variance",
+)  # of votes whose mode is certain the bias is known: its interval holds it always
 CASES: list[tuple[str, int, tuple[str, ...]]] = [
-    *[(name, replicas, EVERY) for name in ("descent", "ridge", "neighbours", "one sample", "unbiased") for replicas in (10, 40)],
+    *[
+        (name, replicas, EVERY)
+        for name in ("descent", "ridge", "neighbours", "one sample", "unbiased")
+        for replicas in (10, 40)
+    ],
     ("descent", 120, EVERY),
     ("many samples", 20, EVERY),
     *[("votes apart", replicas, EVERY) for replicas in (20, 60, 150)],
     *[("one threshold", replicas, SURE) for replicas in (20, 60)],
     *[("few errors", replicas, SURE) for replicas in (25, 100)],
-    *[(name, replicas, EVERY) for name in ("logits apart", "logits together", "one logit") for replicas in (20, 80)],
+    *[
+        (name, replicas, EVERY)
+        for name in ("logits apart", "logits together", "one logit")
+        for replicas in (20, 80)
+    ],
 ]
 
 
@@ -157,24 +223,47 @@ def shares(name: str, replicas: int) -> dict[str, float]:
     return {part: count / REPEATS for part, count in held.items()}
 
 
-@pytest.mark.parametrize(("name", "replicas", "parts"), CASES, ids=lambda value: "" if isinstance(value, tuple) else str(value))
-def test_intervals_hold_the_exact_value_in_93_to_97_of_100(name: str, replicas: int, parts: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "replicas", "parts"),
+    CASES,
+    ids=lambda value: "" if isinstance(value, tuple) else str(value),
+)
+def test_intervals_hold_the_exact_value_in_93_to_97_of_100(
+    name: str, replicas: int, parts: tuple[str, ...]
+) -> None:
     found = shares(name, replicas)
-    assert {part: found[part] for part in parts if not LOW - ERROR <= found[part] <= HIGH + ERROR} == {}
+    assert {
+        part: found[part] for part in parts if not LOW - ERROR <= found[part] <= HIGH + ERROR
+    } == {}
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_over_all_designs_they_hold_it_in_94_to_96_of_100(loss: str) -> None:
-    found = [shares(name, replicas)[part] for name, replicas, parts in CASES if DESIGNS[name].loss == loss for part in parts]
+    found = [
+        shares(name, replicas)[part]
+        for name, replicas, parts in CASES
+        if DESIGNS[name].loss == loss
+        for part in parts
+    ]
     assert 0.94 <= np.mean(found) <= 0.96
 
 
 def test_noise_in_the_targets_is_counted() -> None:
-    """Targets with known normal noise, drawn anew in every repeat: bias² and loss of the truth are held in 93 to 97 %, though the targets are not it."""
-    design, rng, held = DESIGNS["descent"], np.random.default_rng(3), dict.fromkeys(("bias", "expected_loss"), 0)
+    """Targets with known normal noise, drawn anew in every repeat: bias² and loss of the truth
+    are held in 93 to 97 %, though the targets are not it.
+    """
+    design, rng, held = (
+        DESIGNS["descent"],
+        np.random.default_rng(3),
+        dict.fromkeys(("bias", "expected_loss"), 0),
+    )
     for _ in range(REPEATS):
         targets = design.targets + 0.4 * rng.standard_normal(len(design.targets))
         ends = decompose(design.draw(rng, 20), targets, noise=0.16).intervals
         held["bias"] += ends["bias"][0] <= design.exact["bias"] <= ends["bias"][1]
-        held["expected_loss"] += ends["expected_loss"][0] <= design.exact["expected_loss"] + 0.16 <= ends["expected_loss"][1]
+        held["expected_loss"] += (
+            ends["expected_loss"][0]
+            <= design.exact["expected_loss"] + 0.16
+            <= ends["expected_loss"][1]
+        )
     assert {part: count for part, count in held.items() if not LOW <= count / REPEATS <= HIGH} == {}

@@ -19,7 +19,9 @@ from dlprobe.analysis.bias_variance.textbook_reading import read
         (0, 30, 40, "high", "high"),  # a gap of ten points counts whatever the other is
     ],
 )
-def test_rows_of_the_textbook(human: float, train: float, val: float, bias: str, variance: str) -> None:
+def test_rows_of_the_textbook(
+    human: float, train: float, val: float, bias: str, variance: str
+) -> None:
     found = read(human / 100, train / 100, val / 100)
     assert (found.bias, found.variance) == (bias, variance)
 

@@ -1,4 +1,6 @@
-"""Paired comparisons: against scipy, against counting by hand, and calibrated on made-up numbers."""
+"""Paired comparisons: against scipy, against counting by hand, and calibrated on made-up
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlprobe.analysis.comparing.paired import EXACT, LEAST_SEEDS, LEVEL, centre, detectable, holm, median_interval, seeds_for, seeds_needed, signed_rank_p
+from dlprobe.analysis.comparing.paired import (
+    EXACT,
+    LEAST_SEEDS,
+    LEVEL,
+    centre,
+    detectable,
+    holm,
+    median_interval,
+    seeds_for,
+    seeds_needed,
+    signed_rank_p,
+)
 
 REPEATS = 200
 
@@ -24,7 +37,9 @@ def test_p_is_scipys(count: int) -> None:
 def test_p_with_ties_counts_all_patterns_of_signs() -> None:
     differences = np.array([1.0, 1.0, -1.0, 2.0, 2.0, 3.0, np.inf])
     ranks = np.array([2, 2, 2, 4.5, 4.5, 6, 7])
-    sums = [float(ranks[[bool(pattern >> k & 1) for k in range(7)]].sum()) for pattern in range(2**7)]
+    sums = [
+        float(ranks[[bool(pattern >> k & 1) for k in range(7)]].sum()) for pattern in range(2**7)
+    ]
     seen = float(ranks[differences > 0].sum())
     tail = min(np.mean([each >= seen for each in sums]), np.mean([each <= seen for each in sums]))
     assert signed_rank_p(differences) == pytest.approx(2 * tail)
@@ -41,21 +56,30 @@ def test_one_diverged_run_alone_is_no_evidence() -> None:
 
 def differences(rng: np.random.Generator, effect: float, heavy: bool) -> np.ndarray:
     """Paired differences of log losses: normal with a deviation of a tenth, or heavy-tailed."""
-    noise = rng.standard_t(2, LEAST_SEEDS) * 0.05 if heavy else rng.standard_normal(LEAST_SEEDS) * 0.09
+    noise = (
+        rng.standard_t(2, LEAST_SEEDS) * 0.05 if heavy else rng.standard_normal(LEAST_SEEDS) * 0.09
+    )
     return np.asarray(noise + effect)
 
 
 @pytest.mark.parametrize("heavy", [False, True])
 def test_identical_values_are_called_different_in_at_most_five_percent(heavy: bool) -> None:
     rng = np.random.default_rng(1)
-    called = sum(min(holm([signed_rank_p(differences(rng, 0, heavy)) for _ in range(3)])) <= LEVEL for _ in range(REPEATS))
+    called = sum(
+        min(holm([signed_rank_p(differences(rng, 0, heavy)) for _ in range(3)])) <= LEVEL
+        for _ in range(REPEATS)
+    )
     assert called <= 0.05 * REPEATS
 
 
 def test_planted_ten_percent_are_found_in_four_of_five() -> None:
-    """Where losses of one configuration vary by 6 % from seed to seed, and seeds have nothing in common (pairs vary by 9 %)."""
+    """Where losses of one configuration vary by 6 % from seed to seed, and seeds have nothing
+    in common (pairs vary by 9 %).
+    """
     rng = np.random.default_rng(2)
-    found = sum(signed_rank_p(differences(rng, math.log(1.1), heavy=False)) <= LEVEL for _ in range(REPEATS))
+    found = sum(
+        signed_rank_p(differences(rng, math.log(1.1), heavy=False)) <= LEVEL for _ in range(REPEATS)
+    )
     assert found >= 0.8 * REPEATS
 
 
@@ -63,7 +87,12 @@ def test_planted_ten_percent_are_found_in_four_of_five() -> None:
 def test_detectable_difference_is_found_in_four_of_five(seeds: int, comparisons: int) -> None:
     rng = np.random.default_rng(3)
     effect = detectable(0.2, seeds, comparisons)
-    found = np.mean([signed_rank_p(rng.standard_normal(seeds) * 0.2 + effect) <= LEVEL / comparisons for _ in range(1000)])
+    found = np.mean(
+        [
+            signed_rank_p(rng.standard_normal(seeds) * 0.2 + effect) <= LEVEL / comparisons
+            for _ in range(1000)
+        ]
+    )
     assert found == pytest.approx(0.8, abs=0.06)
 
 

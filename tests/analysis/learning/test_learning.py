@@ -20,8 +20,14 @@ def _of(run: Run) -> Learning:
 
 
 def test_skill_is_one_minus_error_over_chance() -> None:
-    """Classes of 60, 30 and 10 samples: naming the first is wrong in 40 %; an error of 10 % is three quarters of the way."""
-    data = {"class_names": list("abc"), "train_class_counts": [60, 30, 10], "val_class_counts": [2, 1, 1]}
+    """Classes of 60, 30 and 10 samples: naming the first is wrong in 40 %; an error of 10 % is
+    three quarters of the way.
+    """
+    data = {
+        "class_names": list("abc"),
+        "train_class_counts": [60, 30, 10],
+        "val_class_counts": [2, 1, 1],
+    }
     evaluations = {"train_loss": (1.0, 0.3), "train_error": (0.4, 0.1), "val_error": (0.5, 0.25)}
     found = _of(made(data=data, evaluations=evaluations))
     assert found.skill == pytest.approx([0.0, 0.75])
@@ -31,50 +37,114 @@ def test_skill_is_one_minus_error_over_chance() -> None:
 
 
 def test_the_untrained_net_and_one_lucky_evaluation_are_no_learning() -> None:
-    found = _of(made(evaluations={"train_loss": (1.0, 0.3, 0.3, 0.3), "train_error": (0.0, 0.09, 0.45, 0.9)}))
+    found = _of(
+        made(
+            evaluations={"train_loss": (1.0, 0.3, 0.3, 0.3), "train_error": (0.0, 0.09, 0.45, 0.9)}
+        )
+    )
     assert found.judged == pytest.approx([1.0, 0.9, 0.5, 0.0])
     assert found.best == pytest.approx(0.5)  # reached or passed twice after the first update
-    assert _of(made(evaluations={"train_loss": (1.0, 0.3), "train_error": (0.0, 0.0)})).best == -math.inf
+    assert (
+        _of(made(evaluations={"train_loss": (1.0, 0.3), "train_error": (0.0, 0.0)})).best
+        == -math.inf
+    )
 
 
 def test_a_run_that_early_stopping_ended_is_judged_by_the_parameters_that_it_kept() -> None:
     """Its best evaluation had 5 % error, its last 45 %, which nobody has any more."""
-    evaluations = {"train_loss": (2.3, 0.1, 0.0), "val_loss": (2.3, 0.2, 9.0), "train_error": (0.9, 0.05, 0.0), "val_error": (0.9, 0.05, 0.45)}
+    evaluations = {
+        "train_loss": (2.3, 0.1, 0.0),
+        "val_loss": (2.3, 0.2, 9.0),
+        "train_error": (0.9, 0.05, 0.0),
+        "val_error": (0.9, 0.05, 0.45),
+    }
     data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
-    kept = {"best_step": 200, "train_loss": 0.1, "val_loss": 0.2, "train_error": 0.05, "val_error": 0.05}
+    kept = {
+        "best_step": 200,
+        "train_loss": 0.1,
+        "val_loss": 0.2,
+        "train_error": 0.05,
+        "val_error": 0.05,
+    }
     assert _of(made(data=data, evaluations=evaluations, final=kept)).well
     assert not _of(made(data=data, evaluations=evaluations)).well
 
 
 @pytest.mark.parametrize(
-    ("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, True), (0.7, 0.75, False), (0.9, math.nan, True), (math.nan, 0.9, False)]
+    ("train", "val", "well"),
+    [
+        (0.9, 0.8, True),
+        (0.9, 0.5, False),
+        (0.7, 0.9, True),
+        (0.7, 0.75, False),
+        (0.9, math.nan, True),
+        (math.nan, 0.9, False),
+    ],
 )
-def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
+def test_well_means_on_new_samples_too_where_there_are_any(
+    train: float, val: float, well: bool
+) -> None:
     data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
-    evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}
+    evaluations = {
+        "train_loss": (2.3, 0.1),
+        "train_error": (0.9, 0.9 * (1 - train)),
+        "val_error": (0.9, 0.9 * (1 - val)),
+    }
     assert _of(made(data=data, evaluations=evaluations)).well is well
 
 
 def test_label_noise_that_was_asked_for_lowers_what_can_be_reached() -> None:
-    """Targets of variance 1.25 with noise of variance .25: R² can be .8; an R² of .6 with error² .5 is three quarters of it."""
-    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "label_noise_std": [0.5]}
-    evaluations = {"train_loss": (1.25, 0.5), "train_error": (1.25**0.5, 0.5**0.5), "train_r2": (0.0, 0.6)}
+    """Targets of variance 1.25 with noise of variance .25: R² can be .8; an R² of .6 with
+    error² .5 is three quarters of it.
+    """
+    data = {
+        "task": "regression",
+        "class_names": [],
+        "train_class_counts": np.zeros(0, "i8"),
+        "label_noise_std": [0.5],
+    }
+    evaluations = {
+        "train_loss": (1.25, 0.5),
+        "train_error": (1.25**0.5, 0.5**0.5),
+        "train_r2": (0.0, 0.6),
+    }
     assert _of(made(data=data, evaluations=evaluations)).reached == pytest.approx(0.75)
-    data = {"train_indices": np.arange(1000), "noisy_labels": np.arange(180)}  # 18 % of 90 %: an error of 18 % is all there is to learn
-    assert _of(made(data=data, evaluations={"train_loss": (2.3, 1.0), "train_error": (0.9, 0.18)})).reached == pytest.approx(1.0)
+    data = {
+        "train_indices": np.arange(1000),
+        "noisy_labels": np.arange(180),
+    }  # 18 % of 90 %: an error of 18 % is all there is to learn
+    assert _of(
+        made(data=data, evaluations={"train_loss": (2.3, 1.0), "train_error": (0.9, 0.18)})
+    ).reached == pytest.approx(1.0)
 
 
 def test_the_truth_behind_generated_data_is_not_used() -> None:
-    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "noise_variance": 0.25}
-    evaluations = {"train_loss": (1.25, 0.5), "train_error": (1.25**0.5, 0.5**0.5), "train_r2": (0.0, 0.6)}
+    data = {
+        "task": "regression",
+        "class_names": [],
+        "train_class_counts": np.zeros(0, "i8"),
+        "noise_variance": 0.25,
+    }
+    evaluations = {
+        "train_loss": (1.25, 0.5),
+        "train_error": (1.25**0.5, 0.5**0.5),
+        "train_r2": (0.0, 0.6),
+    }
     assert _of(made(data=data, evaluations=evaluations)).reached == pytest.approx(0.6)
 
 
 def test_rows_that_repeat_say_what_is_well() -> None:
-    """Every third label of equal rows differs: 30 % of 90 % are left to everybody, and 33 % are well; without repeats they are not."""
+    """Every third label of equal rows differs: 30 % of 90 % are left to everybody, and 33 % are
+    well; without repeats they are not.
+    """
     evaluations = {"train_loss": (2.3, 0.8), "train_error": (0.9, 0.33)}
     assert _of(made(data={"train_floor": 0.3}, evaluations=evaluations)).well
-    assert not _of(made(data={"train_floor": 0.0}, evaluations={"train_loss": (2.3, 0.3), "train_error": (0.9, 0.1)})).well
+    assert not _of(
+        made(
+            data={"train_floor": 0.0},
+            evaluations={"train_loss": (2.3, 0.3), "train_error": (0.9, 0.1)},
+        )
+    ).well
     assert _of(made(evaluations={"train_loss": (2.3, 0.3), "train_error": (0.9, 0.1)})).well
 
 
@@ -93,7 +163,12 @@ def test_a_better_run_on_the_same_data_says_what_is_well() -> None:
 
 def test_few_wrong_classes_with_a_loss_above_guessing_are_learned_in_part() -> None:
     """Ten classes of one size: guessing costs ln 10."""
-    evaluations = {"train_loss": (900.0, 5.0), "val_loss": (900.0, 23.0), "train_error": (0.9, 0.05), "val_error": (0.9, 0.06)}
+    evaluations = {
+        "train_loss": (900.0, 5.0),
+        "val_loss": (900.0, 23.0),
+        "train_error": (0.9, 0.05),
+        "val_error": (0.9, 0.06),
+    }
     data = {"val_class_counts": [100] * 10, "val_indices": np.arange(1000)}
     found = _of(made(data=data, evaluations=evaluations))
     assert found.overconfident == pytest.approx(23.0 / math.log(10))
@@ -102,12 +177,19 @@ def test_few_wrong_classes_with_a_loss_above_guessing_are_learned_in_part() -> N
 
 
 def test_a_residual_that_an_offset_would_take_away_was_reachable() -> None:
-    """Degrees Fahrenheit without the 32: R² .9962, and 1,024 of 1,024.09 of the squared error are the offset."""
+    """Degrees Fahrenheit without the 32: R² .9962, and 1,024 of 1,024.09 of the squared error
+    are the offset.
+    """
     rng = np.random.default_rng(0)
     celsius = rng.uniform(-500.0, 500.0, 400)
     right = 1.8 * celsius + 32.0 + 0.3 * rng.standard_normal(400)
     error = 32.0
-    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "val_indices": np.arange(400)}
+    data = {
+        "task": "regression",
+        "class_names": [],
+        "train_class_counts": np.zeros(0, "i8"),
+        "val_indices": np.arange(400),
+    }
     evaluations = {
         **{f"{part}_loss": (3e5, error**2) for part in ("train", "val")},
         **{f"{part}_error": (520.0, error) for part in ("train", "val")},
@@ -118,13 +200,20 @@ def test_a_residual_that_an_offset_would_take_away_was_reachable() -> None:
     assert _of(run).skill[-1] > 0.99
     assert state(_of(run), "finished").name == "learned in part"
     right_outputs = {**predictions, "val_outputs": (1.8 * celsius + 32.0)[:, None].astype("f4")}
-    assert _of(made(data=data, evaluations=evaluations, predictions=right_outputs)).correctable <= 1.0
+    assert (
+        _of(made(data=data, evaluations=evaluations, predictions=right_outputs)).correctable <= 1.0
+    )
 
 
 def test_what_is_right_in_training_alone_is_not_learned() -> None:
     """Random labels by heart: 1 % wrong in training, guessing on new samples."""
     data = {"val_class_counts": [100] * 10, "val_indices": np.arange(1000)}
-    evaluations = {"train_loss": (2.3, 0.1), "val_loss": (2.3, 4.0), "train_error": (0.9, 0.01), "val_error": (0.9, 0.89)}
+    evaluations = {
+        "train_loss": (2.3, 0.1),
+        "val_loss": (2.3, 4.0),
+        "train_error": (0.9, 0.01),
+        "val_error": (0.9, 0.89),
+    }
     assert _state(made(data=data, evaluations=evaluations))[0] == "did not learn"
 
 
@@ -164,39 +253,86 @@ LOST = {"train_loss": (2.3, 0.3, 0.2, 3.0), "train_error": (0.9, 0.1, 0.1, 0.9)}
 @pytest.mark.parametrize(
     ("run", "name", "numbers"),
     [
-        (made(), "learned well", ("0.0 % in training", "3.0 % in validation", "guessing has 90.0 %")),
+        (
+            made(),
+            "learned well",
+            ("0.0 % in training", "3.0 % in validation", "guessing has 90.0 %"),
+        ),
         (made(evaluations=FAILED), "did not learn", ("89.0 % in training", "guessing has 90.0 %")),
-        (made(evaluations=FAILED, steps=20), "too short to tell", ("20 updates of the 100 that are needed",)),
-        (made(evaluations={"train_loss": (2.3, 1.5), "train_error": (0.9, 0.45)}), "learned in part", ("45.0 % in training",)),
+        (
+            made(evaluations=FAILED, steps=20),
+            "too short to tell",
+            ("20 updates of the 100 that are needed",),
+        ),
+        (
+            made(evaluations={"train_loss": (2.3, 1.5), "train_error": (0.9, 0.45)}),
+            "learned in part",
+            ("45.0 % in training",),
+        ),
         (made(evaluations=LOST), "learned and lost", ("90.0 % in training", "it once had 10.0 %")),
-        (made(evaluations={**LOST, "train_error": (0.9, 0.9, 0.1, 0.9)}), "did not learn", ()),  # one evaluation is luck
-        (made(evaluations={"train_loss": (2.3, 2.2), "train_error": (0.7, 0.7)}), "did not learn", ("untrained it had 70.0 %",)),  # luck of the draw
+        (
+            made(evaluations={**LOST, "train_error": (0.9, 0.9, 0.1, 0.9)}),
+            "did not learn",
+            (),
+        ),  # one evaluation is luck
+        (
+            made(evaluations={"train_loss": (2.3, 2.2), "train_error": (0.7, 0.7)}),
+            "did not learn",
+            ("untrained it had 70.0 %",),
+        ),  # luck of the draw
         (made(status="diverged", evaluations=FAILED), "diverged", ("after 400 updates",)),
         (made(evaluations={"train_loss": (2.3, 0.1)}), "not evaluated", ()),
         (
-            made(config={"training": {"loss": "mae"}}, evaluations={"train_loss": (2.3, 9.0), "train_error": (0.9, 0.0)}),
+            made(
+                config={"training": {"loss": "mae"}},
+                evaluations={"train_loss": (2.3, 9.0), "train_error": (0.9, 0.0)},
+            ),
             "learned in part",
             ("is above the 2.3",),
         ),
     ],
 )
-def test_state_says_what_was_reached_beside_guessing(run: Run, name: str, numbers: tuple[str, ...]) -> None:
+def test_state_says_what_was_reached_beside_guessing(
+    run: Run, name: str, numbers: tuple[str, ...]
+) -> None:
     found, reason = _state(run)
     assert found == name
     assert all(number in reason for number in numbers), reason
 
 
 def test_regression_is_laid_beside_guessing_the_mean() -> None:
-    """An RMS of 3 at R² = .91 is an RMS of 3/√.09 = 10 for the mean; an RMS of 11 afterwards is worse than that."""
+    """An RMS of 3 at R² = .91 is an RMS of 3/√.09 = 10 for the mean; an RMS of 11 afterwards is
+    worse than that.
+    """
     data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
-    run = made(data=data, evaluations={"train_loss": (9.0, 121.0), "train_error": (3.0, 11.0), "train_r2": (0.91, -0.21)})
-    assert _state(run) == ("did not learn", "error (RMS) 11 in training; guessing the mean has 10; untrained it had 3")
+    run = made(
+        data=data,
+        evaluations={
+            "train_loss": (9.0, 121.0),
+            "train_error": (3.0, 11.0),
+            "train_r2": (0.91, -0.21),
+        },
+    )
+    assert _state(run) == (
+        "did not learn",
+        "error (RMS) 11 in training; guessing the mean has 10; untrained it had 3",
+    )
 
 
 @pytest.mark.parametrize(
     ("samples", "batch_size", "needed"),
-    [(1078, "32", 100), (107, "32", 50), (200, "32", 70), (1000, "full", 50), (4, "4", 50)],  # ten passes of 34, 4, 7, 1 and 1 batches
+    [
+        (1078, "32", 100),
+        (107, "32", 50),
+        (200, "32", 70),
+        (1000, "full", 50),
+        (4, "4", 50),
+    ],  # ten passes of 34, 4, 7, 1 and 1 batches
 )
-def test_ten_passes_are_long_enough_from_fifty_updates_on(samples: int, batch_size: str, needed: int) -> None:
-    run = made(data={"train_indices": np.arange(samples)}, config={"training": {"batch_size": batch_size}})
+def test_ten_passes_are_long_enough_from_fifty_updates_on(
+    samples: int, batch_size: str, needed: int
+) -> None:
+    run = made(
+        data={"train_indices": np.arange(samples)}, config={"training": {"batch_size": batch_size}}
+    )
     assert updates_needed(run) == needed

@@ -13,12 +13,17 @@ from dlprobe.runs import open_single
 
 
 def test_estimates_are_unbiased_where_the_plain_ones_are_not() -> None:
-    """Samples g_i = G + noise of variance 4 in 50 directions, |G|² = 2: tr Σ = 200. ‖ḡ‖² alone would be |G|² + 25."""
+    """Samples g_i = G + noise of variance 4 in 50 directions, |G|² = 2: tr Σ = 200. ‖ḡ‖² alone
+    would be |G|² + 25.
+    """
     rng, batch = np.random.default_rng(0), 8
     mean = np.zeros(50)
     mean[0] = np.sqrt(2)
     gradients = mean + 2 * rng.normal(size=(4000, batch, 50))
-    sample, batches = np.square(gradients).sum(axis=2).mean(axis=1), np.square(gradients.mean(axis=1)).sum(axis=1)
+    sample, batches = (
+        np.square(gradients).sum(axis=2).mean(axis=1),
+        np.square(gradients.mean(axis=1)).sum(axis=1),
+    )
     trace, square = unbiased(sample[:, None], batches[:, None], np.full(4000, batch))
     assert trace.mean() == pytest.approx(200, rel=0.01)
     assert square.mean() == pytest.approx(2, abs=4 * square.std() / np.sqrt(4000))
@@ -32,8 +37,25 @@ def test_batches_of_one_have_none() -> None:
 
 
 def test_of_a_run_it_is_made_from_the_batch_that_each_step_had(tmp_path: Path) -> None:
-    """At learning rate 0 an epoch's steps share G and Σ; B agrees with the gradients of single samples, taken by a run with batches of one."""
-    options = ["train", "--data", "wine", "--layers", "6", "--lr", "0", "--optimizer", "sgd", "--epochs", "40", "--quiet", "--evaluate-every", "never"]
+    """At learning rate 0 an epoch's steps share G and Σ; B agrees with the gradients of single
+    samples, taken by a run with batches of one.
+    """
+    options = [
+        "train",
+        "--data",
+        "wine",
+        "--layers",
+        "6",
+        "--lr",
+        "0",
+        "--optimizer",
+        "sgd",
+        "--epochs",
+        "40",
+        "--quiet",
+        "--evaluate-every",
+        "never",
+    ]
     for batch in ("10", "1"):
         assert main([*options, "--batch-size", batch, "-o", str(tmp_path / f"{batch}.h5")]) == 0
     with open_single(tmp_path / "10.h5") as run:
@@ -43,7 +65,9 @@ def test_of_a_run_it_is_made_from_the_batch_that_each_step_had(tmp_path: Path) -
         samples = np.square(run.statistic("gradient_l2")[:107].astype("f8")).mean(axis=0)
     with open_single(tmp_path / "10.h5") as run:
         trace, square = unbiased(
-            np.square(run.statistic("gradient_sample_rms").astype("f8")) * run.layers["fan_in"] * run.layers["fan_out"],
+            np.square(run.statistic("gradient_sample_rms").astype("f8"))
+            * run.layers["fan_in"]
+            * run.layers["fan_out"],
             np.square(run.statistic("gradient_l2").astype("f8")),
             batch_sizes(run),
         )
@@ -53,6 +77,24 @@ def test_of_a_run_it_is_made_from_the_batch_that_each_step_had(tmp_path: Path) -
 
 
 def test_with_batch_norm_there_is_none(tmp_path: Path) -> None:
-    assert main(["train", "--data", "wine", "--layers", "6", "--norm", "batch", "--steps", "9", "--quiet", "-o", str(tmp_path / "a.h5")]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--data",
+                "wine",
+                "--layers",
+                "6",
+                "--norm",
+                "batch",
+                "--steps",
+                "9",
+                "--quiet",
+                "-o",
+                str(tmp_path / "a.h5"),
+            ]
+        )
+        == 0
+    )
     with open_single(tmp_path / "a.h5") as run:
         assert np.isnan(noise_scale(run).layers[:, 0]).all()

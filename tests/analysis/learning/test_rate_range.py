@@ -8,13 +8,26 @@ import numpy as np
 import pytest
 
 from dlprobe.analysis.learning import rate_range
-from dlprobe.analysis.learning.rate_range import Trial, best_trial, beyond, broken_at, candidates, lattice, quick_rate, read_range_test, reason, smoothed_losses
+from dlprobe.analysis.learning.rate_range import (
+    Trial,
+    best_trial,
+    beyond,
+    broken_at,
+    candidates,
+    lattice,
+    quick_rate,
+    read_range_test,
+    reason,
+    smoothed_losses,
+)
 
 RATES = np.geomspace(1e-7, 10, 161)  # twenty steps per decade
 
 
 def quadratic(rate: np.ndarray, breaks: float) -> np.ndarray:
-    """The loss of gradient descent on a parabola of curvature 2/breaks, from 1, one step per rate: it grows where the rate is above `breaks`."""
+    """The loss of gradient descent on a parabola of curvature 2/breaks, from 1, one step per
+    rate: it grows where the rate is above `breaks`.
+    """
     return np.cumprod((1 - 2 * rate / breaks) ** 2)
 
 
@@ -39,7 +52,9 @@ def test_training_breaks_where_the_smoothed_loss_is_four_times_the_best() -> Non
 
 
 def test_a_parabola_falls_then_breaks_at_its_stability_limit() -> None:
-    """The loss falls once rates are no longer tiny beside 1/curvature, and grows above 2/curvature = breaks: the smoothed curve shows it a little later."""
+    """The loss falls once rates are no longer tiny beside 1/curvature, and grows above
+    2/curvature = breaks: the smoothed curve shows it a little later.
+    """
     test = read_range_test(RATES, 1.0 + 100 * quadratic(RATES, 0.1))
     assert test.falls < 0.02 < test.lowest < test.breaks
     assert 0.1 < test.breaks < 1
@@ -66,7 +81,10 @@ def test_places_on_the_lattice_are_those_of_its_rates(first: int) -> None:
 
 
 def trials(*losses: float, status: str = "finished") -> list[Trial]:
-    return [Trial(rate, status if math.isfinite(loss) else "diverged", loss, 1 - loss) for rate, loss in zip(lattice(-8, len(losses)), losses, strict=True)]
+    return [
+        Trial(rate, status if math.isfinite(loss) else "diverged", loss, 1 - loss)
+        for rate, loss in zip(lattice(-8, len(losses)), losses, strict=True)
+    ]
 
 
 def test_the_smallest_loss_is_suggested_and_its_neighbours_are_the_reason() -> None:
@@ -96,7 +114,10 @@ def test_the_field_grows_at_the_end_where_the_best_stands() -> None:
 def test_the_field_ends_somewhere() -> None:
     field, rounds = trials(math.inf), 0
     while more := beyond(field, "train_loss"):
-        field, rounds = field + [Trial(rate, "diverged", math.inf, math.inf) for rate in more], rounds + 1
+        field, rounds = (
+            field + [Trial(rate, "diverged", math.inf, math.inf) for rate in more],
+            rounds + 1,
+        )
     assert rounds < 10
     assert min(trial.rate for trial in field) >= 1e-8
 

@@ -13,25 +13,41 @@ UNITS = (100, 100, 100)
 
 
 def test_sigmoid_like_profile_splits_into_slope_and_weight() -> None:
-    """Slope factor .04 and weight factor 100·.1² = 1: the mean square falls ×.04, the RMS ×.2 per layer."""
-    found = decompose([0.04, 0.2, 1.0], [0.04, 0.04, 0.05], [0.3, 0.1, 0.1], UNITS, activation_variance=[0.5, 0.25, 0.05])
+    """Slope factor .04 and weight factor 100·.1² = 1: the mean square falls ×.04, the RMS ×.2
+    per layer.
+    """
+    found = decompose(
+        [0.04, 0.2, 1.0],
+        [0.04, 0.04, 0.05],
+        [0.3, 0.1, 0.1],
+        UNITS,
+        activation_variance=[0.5, 0.25, 0.05],
+    )
     assert found.backward == pytest.approx([0.04, 0.04])
     assert found.slope == pytest.approx([0.04, 0.04])
     assert found.weight == pytest.approx([1.0, 1.0])
     assert found.remainder == pytest.approx([1.0, 1.0])
     assert found.forward == pytest.approx([0.5, 0.2])
     assert (found.decay_factor, found.e_folding_depth) == pytest.approx((0.2, 1 / math.log(5)))
-    assert found.sentence == "error signal falls ×0.2 per layer towards the input: mean square ×0.04 = slope factor 0.04 × weight factor 1.0"
+    assert found.sentence == (
+        "error signal falls ×0.2 per layer towards the input: mean square ×0.04 = slope "
+        "factor 0.04 × weight factor 1.0"
+    )
 
 
 def test_weight_factor_takes_the_width_of_the_layer_above() -> None:
-    assert decompose([1.0] * 3, [1.0] * 3, [9.0, 0.1, 0.5], (10, 20, 40)).weight == pytest.approx([20 * 0.01, 40 * 0.25])
+    assert decompose([1.0] * 3, [1.0] * 3, [9.0, 0.1, 0.5], (10, 20, 40)).weight == pytest.approx(
+        [20 * 0.01, 40 * 0.25]
+    )
 
 
 def test_what_is_left_over_is_told_where_it_matters() -> None:
     found = decompose([4.0, 2.0, 1.0], [0.5, 0.5, 0.5], [0.1, 0.2, 0.2], UNITS)
     assert found.remainder == pytest.approx([2.0, 2.0])
-    assert found.sentence.endswith("grows ×2.0 per layer towards the input: mean square ×4.0 = slope factor 0.5 × weight factor 4.0 × remainder 2.0")
+    assert found.sentence.endswith(
+        "grows ×2.0 per layer towards the input: mean square ×4.0 = slope factor 0.5 × weight "
+        "factor 4.0 × remainder 2.0"
+    )
 
 
 def test_norm_before_the_activation_is_a_factor_of_its_own() -> None:
@@ -43,15 +59,22 @@ def test_norm_before_the_activation_is_a_factor_of_its_own() -> None:
 
 def test_healthy_profile_keeps_its_size() -> None:
     found = decompose([1.0] * 3, [0.5] * 3, [math.sqrt(0.02)] * 3, UNITS)
-    assert found.sentence == "error signal keeps its size per layer towards the input: mean square ×1.0 = slope factor 0.5 × weight factor 2.0"
+    assert found.sentence == (
+        "error signal keeps its size per layer towards the input: mean square ×1.0 = slope "
+        "factor 0.5 × weight factor 2.0"
+    )
     assert found.e_folding_depth == math.inf
 
 
 def test_vanished_signal_does_not_underflow_when_squared() -> None:
-    assert decompose([1e-300, 1e-299, 1e-298], [1.0] * 3, [0.1] * 3, UNITS).backward == pytest.approx([0.01, 0.01])
+    assert decompose(
+        [1e-300, 1e-299, 1e-298], [1.0] * 3, [0.1] * 3, UNITS
+    ).backward == pytest.approx([0.01, 0.01])
 
 
-@pytest.mark.parametrize("signal", [[0.0, 0.0, 1.0], [math.nan] * 3, [math.inf, 1.0, 1.0], [0.0] * 3, [1.0, 1.0, 0.0]])
+@pytest.mark.parametrize(
+    "signal", [[0.0, 0.0, 1.0], [math.nan] * 3, [math.inf, 1.0, 1.0], [0.0] * 3, [1.0, 1.0, 0.0]]
+)
 def test_degenerate_profiles_have_factors_but_no_sentence(signal: list[float]) -> None:
     found = decompose(signal, [0.5] * 3, [0.1] * 3, UNITS)
     assert found.sentence == ""
@@ -75,7 +98,9 @@ def test_one_entry_per_layer_is_required() -> None:
 
 
 def test_factors_of_a_simulated_relu_net_multiply_to_its_decay() -> None:
-    """He weights at half their deviation: slope factor 1/2, weight factor 1/2, next to nothing left over."""
+    """He weights at half their deviation: slope factor 1/2, weight factor 1/2, next to nothing
+    left over.
+    """
     rng = np.random.default_rng(3)
     a, widths, signal, slopes, rms = rng.standard_normal((64, 400)), (400,) * 6, [], [], []
     weights, masks = [], []
@@ -99,4 +124,12 @@ def test_factors_of_a_simulated_relu_net_multiply_to_its_decay() -> None:
 
 
 def test_short_numbers() -> None:
-    assert [short(x) for x in (-0.5, 9.94, 9.96, 0.95, 12345.6, 2e5, math.inf)] == ["-0.5", "9.9", "10", "0.95", "12346", "2.0e5", "inf"]
+    assert [short(x) for x in (-0.5, 9.94, 9.96, 0.95, 12345.6, 2e5, math.inf)] == [
+        "-0.5",
+        "9.9",
+        "10",
+        "0.95",
+        "12346",
+        "2.0e5",
+        "inf",
+    ]

@@ -9,7 +9,9 @@ import pytest
 from dlprobe.analysis.profiles.depth_choice import Candidate, choose, noise, told
 
 
-def net(label: str, *scores: float, skill: float = 0.9, extras: int = 0, cost: float = 1.0) -> Candidate:
+def net(
+    label: str, *scores: float, skill: float = 0.9, extras: int = 0, cost: float = 1.0
+) -> Candidate:
     return Candidate(label, scores, (skill,) * len(scores), extras, cost)
 
 
@@ -28,7 +30,10 @@ def test_the_plainer_one_within_noise() -> None:
 
 
 def test_the_cheaper_one_of_equally_plain_ones() -> None:
-    assert used(net("wide", 0.93, 0.97, 0.89, cost=9.0), net("narrow", 0.92, 0.96, 0.88, cost=2.0)) == "narrow"
+    assert (
+        used(net("wide", 0.93, 0.97, 0.89, cost=9.0), net("narrow", 0.92, 0.96, 0.88, cost=2.0))
+        == "narrow"
+    )
 
 
 def test_one_dead_seed_of_three_is_no_advice() -> None:
@@ -41,20 +46,31 @@ def test_one_dead_seed_of_three_is_no_advice() -> None:
 def test_nothing_that_learns_is_said() -> None:
     found = choose(50, [net("a", 0.1, 0.1, skill=0.0), Candidate("b", (0.9, 0.1), (0.9, 0.0))])
     assert (found.use, found.failing) == (None, ("a", "b"))
-    assert found.sentence == "at 50 layers nothing of this learned in every seed: the closest is b, 1 of 2"
+    assert (
+        found.sentence
+        == "at 50 layers nothing of this learned in every seed: the closest is b, 1 of 2"
+    )
 
 
 def test_the_noise_of_a_difference() -> None:
-    """Deviations of .02 and .02 over four seeds each: a standard error of .02 · √(1/4 + 1/4), twice that."""
+    """Deviations of .02 and .02 over four seeds each: a standard error of .02 · √(1/4 + 1/4),
+    twice that.
+    """
     four = (0.9 - 0.02 * math.sqrt(0.75), 0.9 + 0.02 * math.sqrt(0.75)) * 2
     assert noise(net("a", *four), net("b", *four)) == pytest.approx(2 * 0.02 * math.sqrt(0.5))
     assert noise(net("a", 0.9), net("b", 0.5)) == 0.01
 
 
 def test_depths_with_one_advice_are_one_sentence() -> None:
-    shallow, deep = [net("relu", 0.95, 0.95), net("sigmoid", 0.9, 0.9)], [net("relu", 0.9, 0.9), net("sigmoid", 0.1, 0.1, skill=0.0)]
+    shallow, deep = (
+        [net("relu", 0.95, 0.95), net("sigmoid", 0.9, 0.9)],
+        [net("relu", 0.9, 0.9), net("sigmoid", 0.1, 0.1, skill=0.0)],
+    )
     assert told([choose(20, deep), choose(5, shallow), choose(10, shallow)]) == [
-        "at 5, 10, 20 layers use relu (95, 90 %, 2 of 2 seeds learned); sigmoid does not learn in every seed"
+        (
+            "at 5, 10, 20 layers use relu (95, 90 %, 2 of 2 seeds learned); sigmoid does not "
+            "learn in every seed"
+        )
     ]
 
 

@@ -1,4 +1,6 @@
-"""What a ratio of error signals did over training: courses whose events are known by construction."""
+"""What a ratio of error signals did over training: courses whose events are known by
+construction.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def made(log_ratios: np.ndarray) -> Course:
         (np.where(STEPS < 300, 0.0, np.nan), False, 300),  # not finite is outside
     ],
 )
-def test_events_are_found_where_they_were_put(ratios: np.ndarray, healed: float, relapsed: float) -> None:
+def test_events_are_found_where_they_were_put(
+    ratios: np.ndarray, healed: float, relapsed: float
+) -> None:
     found = changes(made(ratios), 1.0)
     for seen, put in zip(found, (healed, relapsed), strict=True):
         assert math.isnan(seen) if put is False else abs(seen - put) <= 11  # a stretch is ten steps
@@ -46,7 +50,10 @@ def test_batches_that_jump_around_the_band_are_no_events() -> None:
 
 
 def test_seeds_are_counted_and_a_short_one_ends_early() -> None:
-    found = develop([made(np.where(STEPS < 200, -3.0, 0.0)), made(np.full(401, -3.0)), made(np.full(30, -3.0))], 1.0)
+    found = develop(
+        [made(np.where(STEPS < 200, -3.0, 0.0)), made(np.full(401, -3.0)), made(np.full(30, -3.0))],
+        1.0,
+    )
     assert (found.healed.seeds, found.relapsed.seeds) == (1, 0)
     assert math.isnan(found.relapsed.step)
     assert len(found.ratios) == 41

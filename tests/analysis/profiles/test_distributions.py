@@ -11,7 +11,12 @@ from dlprobe.analysis.profiles.distributions import densities
 def of(samples: list[np.ndarray], rows: int = 10, bins: int = 40) -> object:
     pairs = [np.histogram(values, bins) for values in samples]
     counts, edges = (np.array([pair[k] for pair in pairs]) for k in (0, 1))
-    return densities(counts, edges, np.array([np.percentile(values, (5, 15, 50, 85, 95)) for values in samples]), rows)
+    return densities(
+        counts,
+        edges,
+        np.array([np.percentile(values, (5, 15, 50, 85, 95)) for values in samples]),
+        rows,
+    )
 
 
 def test_shares_are_those_of_the_values_in_each_row() -> None:

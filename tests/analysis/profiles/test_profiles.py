@@ -1,4 +1,6 @@
-"""The verdict on depth profiles that are made by hand to sit just inside and just outside the band."""
+"""The verdict on depth profiles that are made by hand to sit just inside and just outside the
+band.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ import math
 import numpy as np
 import pytest
 
-from dlprobe.analysis.profiles.depth_profiles import Verdict, classify, combine_seeds, seed_medians, seed_range
+from dlprobe.analysis.profiles.depth_profiles import (
+    Verdict,
+    classify,
+    combine_seeds,
+    seed_medians,
+    seed_range,
+)
 
 WIDE = (10_000,) * 6  # so wide that chance plays no part: the band is one decade
 
@@ -19,7 +27,15 @@ def sloped(log10_ratio: float, depth: int = 6, last: float = 0.02) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("log10_ratio", "verdict"),
-    [(0.0, "level"), (-0.99, "level"), (-1.01, "vanishing"), (0.99, "level"), (1.01, "exploding"), (-30.0, "vanishing"), (30.0, "exploding")],
+    [
+        (0.0, "level"),
+        (-0.99, "level"),
+        (-1.01, "vanishing"),
+        (0.99, "level"),
+        (1.01, "exploding"),
+        (-30.0, "vanishing"),
+        (30.0, "exploding"),
+    ],
 )
 def test_one_decade_is_the_smallest_band(log10_ratio: float, verdict: str) -> None:
     found = classify(sloped(log10_ratio), WIDE)
@@ -32,7 +48,10 @@ def test_one_decade_is_the_smallest_band(log10_ratio: float, verdict: str) -> No
 def test_narrow_deep_nets_are_judged_by_what_chance_does_to_a_critical_one(sign: int) -> None:
     """50 ReLU layers of 25 units: s = √(49·5/25)/(2 ln 10) = .68, so the band is 2.72 decades."""
     units, band = (25,) * 50, 4 * math.sqrt(49 * 5 / 25) / (2 * math.log(10))
-    inside, outside = classify(sloped(sign * (band - 0.01), 50), units), classify(sloped(sign * (band + 0.01), 50), units)
+    inside, outside = (
+        classify(sloped(sign * (band - 0.01), 50), units),
+        classify(sloped(sign * (band + 0.01), 50), units),
+    )
     assert inside.band == pytest.approx(band)
     assert inside.verdict == "level"
     assert outside.verdict == ("exploding" if sign > 0 else "vanishing")
@@ -46,18 +65,25 @@ def test_linear_units_fluctuate_less_than_relu() -> None:
 def test_widths_and_kappas_count_layer_by_layer_without_the_last() -> None:
     found = classify(sloped(0.0, 3), (4, 2, 1), (8.0, 3.0, 1e9))
     assert found.band == pytest.approx(4 * math.sqrt(8 / 4 + 3 / 2) / (2 * math.log(10)))
-    assert classify(sloped(0.0, 3), (4, 2, 1), (math.nan,) * 3).band == pytest.approx(4 * math.sqrt(5 / 4 + 5 / 2) / (2 * math.log(10)))
+    assert classify(sloped(0.0, 3), (4, 2, 1), (math.nan,) * 3).band == pytest.approx(
+        4 * math.sqrt(5 / 4 + 5 / 2) / (2 * math.log(10))
+    )
 
 
 def test_relu_with_glorot_weights_at_depth_ten_vanishes() -> None:
-    """Width 512: the signal halves nine times in mean square, −1.355 decades, outside the decade."""
+    """Width 512: the signal halves nine times in mean square, −1.355 decades, outside the
+    decade.
+    """
     assert classify(2.0 ** (-np.arange(9, -1, -1) / 2), (512,) * 10).verdict == "vanishing"
 
 
 def test_exact_zero_at_the_input_is_vanishing() -> None:
     found = classify([0.0, 0.0, 0.0, 1e-30, 1e-12, 0.1], WIDE)
     assert (found.verdict, found.log10_ratio) == ("vanishing", -math.inf)
-    assert found.reason == "the error signal is exactly zero in hidden_1 … hidden_3 while hidden_6 has 0.1"
+    assert (
+        found.reason
+        == "the error signal is exactly zero in hidden_1 … hidden_3 while hidden_6 has 0.1"
+    )
 
 
 def test_subnormal_numbers_of_float32_are_compared_like_others() -> None:
@@ -76,11 +102,17 @@ def test_zero_at_the_last_layer_is_not_called_exploding() -> None:
 def test_all_zeros_below_a_live_output_is_vanishing() -> None:
     found = classify([0.0, 0.0, 0.0], (100,) * 3, output_error_signal_rms=0.3)
     assert found.verdict == "vanishing"
-    assert found.reason == "the error signal is exactly zero in every hidden layer while the output layer has 0.3"
+    assert (
+        found.reason
+        == "the error signal is exactly zero in every hidden layer while the output layer has 0.3"
+    )
 
 
 def test_all_zeros_of_a_finished_run_accuse_nobody() -> None:
-    assert classify([0.0, 0.0, 0.0], (100,) * 3, output_error_signal_rms=0.0).verdict == "not evaluated"
+    assert (
+        classify([0.0, 0.0, 0.0], (100,) * 3, output_error_signal_rms=0.0).verdict
+        == "not evaluated"
+    )
     assert classify([0.0, 0.0, 0.0], (100,) * 3).verdict == "not evaluated"
 
 
@@ -88,11 +120,17 @@ def test_all_zeros_of_a_finished_run_accuse_nobody() -> None:
 def test_non_finite_profile_is_diverged_and_names_where_it_starts(bad: float) -> None:
     found = classify([bad, bad, bad, 1.0], (100,) * 4)
     assert found.verdict == "diverged"
-    assert found.reason == "the error signal is not finite in hidden_1 … hidden_3; on the way back this starts at hidden_3"
+    assert found.reason == (
+        "the error signal is not finite in hidden_1 … hidden_3; on the way back this starts "
+        "at hidden_3"
+    )
 
 
 def test_diverged_run_overrules_a_good_profile_and_a_short_one() -> None:
-    assert classify([1.0, 1.0], (9, 9), diverged="step 12, hidden_2").reason == "the run became non-finite at step 12, hidden_2"
+    assert (
+        classify([1.0, 1.0], (9, 9), diverged="step 12, hidden_2").reason
+        == "the run became non-finite at step 12, hidden_2"
+    )
     assert classify([1.0], (9,), diverged="step 0, output").verdict == "diverged"
 
 
@@ -103,7 +141,9 @@ def test_fewer_than_two_layers_have_nothing_to_compare(depth: int) -> None:
     assert found.reason.startswith("nothing to compare")
 
 
-@pytest.mark.parametrize(("decades", "verdict"), [(-0.99, "level"), (-1.01, "collapsed"), (2.0, "level")])
+@pytest.mark.parametrize(
+    ("decades", "verdict"), [(-0.99, "level"), (-1.01, "collapsed"), (2.0, "level")]
+)
 def test_samples_that_become_alike_are_collapsed(decades: float, verdict: str) -> None:
     spread = 0.3 * 10.0 ** np.linspace(0.0, 2 * decades, 6)
     assert classify(sloped(0.0), WIDE, activation_sample_variance=spread).verdict == verdict
@@ -111,11 +151,19 @@ def test_samples_that_become_alike_are_collapsed(decades: float, verdict: str) -
 
 def test_identical_outputs_are_collapsed_whatever_the_signal() -> None:
     found = classify([0.0, 0.0], (10, 10), activation_sample_variance=[0.0, 0.0])
-    assert (found.verdict, found.reason) == ("collapsed", "every sample has exactly the same activations in hidden_1, hidden_2")
+    assert (found.verdict, found.reason) == (
+        "collapsed",
+        "every sample has exactly the same activations in hidden_1, hidden_2",
+    )
 
 
 def test_vanishing_comes_before_collapse() -> None:
-    assert classify(sloped(-5.0), WIDE, activation_sample_variance=10.0 ** -np.arange(0.0, 12.0, 2.0)).verdict == "vanishing"
+    assert (
+        classify(
+            sloped(-5.0), WIDE, activation_sample_variance=10.0 ** -np.arange(0.0, 12.0, 2.0)
+        ).verdict
+        == "vanishing"
+    )
 
 
 def test_batch_of_one_has_no_spread_to_judge() -> None:
@@ -123,8 +171,14 @@ def test_batch_of_one_has_no_spread_to_judge() -> None:
 
 
 def test_reason_in_plain_numbers() -> None:
-    assert classify(sloped(-1.355), WIDE).reason == "the error signal of hidden_1 is 0.044 × that of hidden_6, below the band 0.1 … 10"
-    assert classify(sloped(7.26), WIDE).reason == "the error signal of hidden_1 is 10⁷ × that of hidden_6, above the band 0.1 … 10"
+    assert (
+        classify(sloped(-1.355), WIDE).reason
+        == "the error signal of hidden_1 is 0.044 × that of hidden_6, below the band 0.1 … 10"
+    )
+    assert (
+        classify(sloped(7.26), WIDE).reason
+        == "the error signal of hidden_1 is 10⁷ × that of hidden_6, above the band 0.1 … 10"
+    )
 
 
 def test_wrong_lengths_and_negative_numbers_are_refused() -> None:
@@ -146,14 +200,20 @@ def verdict(name: str, ratio: float) -> Verdict:
 
 
 def test_seeds_that_agree_give_the_median_seeds_reason() -> None:
-    found = combine_seeds([verdict("vanishing", -3.0), verdict("vanishing", -5.0), verdict("vanishing", -4.0)])
+    found = combine_seeds(
+        [verdict("vanishing", -3.0), verdict("vanishing", -5.0), verdict("vanishing", -4.0)]
+    )
     assert found == Verdict("vanishing", -4.0, 1.0, "because -4.0")
 
 
 def test_seeds_that_disagree_are_counted_and_a_tie_goes_to_the_worse() -> None:
-    found = combine_seeds([verdict("vanishing", -1.2), verdict("level", -0.9), verdict("vanishing", -1.1)])
+    found = combine_seeds(
+        [verdict("vanishing", -1.2), verdict("level", -0.9), verdict("vanishing", -1.1)]
+    )
     assert (found.verdict, found.reason) == ("vanishing", "in 2 of 3 seeds: because -1.2")
-    assert combine_seeds([verdict("level", 0.0), verdict("diverged", math.nan)]).verdict == "diverged"
+    assert (
+        combine_seeds([verdict("level", 0.0), verdict("diverged", math.nan)]).verdict == "diverged"
+    )
 
 
 def test_no_seed_is_an_error() -> None:
@@ -174,7 +234,25 @@ def test_medians_of_profiles_are_taken_in_log_space() -> None:
 
 
 def test_a_signal_that_only_shrinks_is_not_collapsed() -> None:
-    """A linear net of small weights: samples differ by the same share of a smaller signal in every layer."""
+    """A linear net of small weights: samples differ by the same share of a smaller signal in
+    every layer.
+    """
     shrinking = 10.0 ** -np.arange(0.0, 12.0, 2.0)
-    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=2 * shrinking).verdict == "level"
-    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=[1.0] * 6).verdict == "collapsed"
+    assert (
+        classify(
+            sloped(0.0),
+            WIDE,
+            activation_sample_variance=shrinking,
+            activation_mean_square=2 * shrinking,
+        ).verdict
+        == "level"
+    )
+    assert (
+        classify(
+            sloped(0.0),
+            WIDE,
+            activation_sample_variance=shrinking,
+            activation_mean_square=[1.0] * 6,
+        ).verdict
+        == "collapsed"
+    )

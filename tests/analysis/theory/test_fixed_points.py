@@ -34,7 +34,9 @@ def test_tanh_in_the_ordered_phase() -> None:
     assert point.q == pytest.approx(0.41803720, abs=5e-9)
     assert point.chi == pytest.approx(0.93863627, abs=5e-9)
     assert point.c == 1.0
-    assert point.depth_c == point.depth_gradient == pytest.approx(-1 / math.log(0.93863627), rel=1e-6)
+    assert (
+        point.depth_c == point.depth_gradient == pytest.approx(-1 / math.log(0.93863627), rel=1e-6)
+    )
 
 
 def test_selu_keeps_the_variance_but_not_the_gradient() -> None:
@@ -55,12 +57,21 @@ def test_relu_with_small_or_large_weights_has_no_fixed_point() -> None:
     assert (dies.q, dies.c, grows.q) == (0.0, 1.0, math.inf)
     assert (dies.chi, grows.chi) == pytest.approx((0.5, 2.0))
     # every bias, however small, has q* with slope 1/2 of both maps
-    assert (dies.depth_q, dies.depth_c, dies.depth_gradient) == pytest.approx((1 / math.log(2),) * 3)
+    assert (dies.depth_q, dies.depth_c, dies.depth_gradient) == pytest.approx(
+        (1 / math.log(2),) * 3
+    )
 
 
-@pytest.mark.parametrize(("name", "sigma_w", "sigma_b"), [("linear", 1.0, 0.5), ("elu", math.sqrt(2.0), 0.0), ("relu", math.sqrt(2.0), 0.05)])
-def test_variance_that_grows_by_an_addend_per_layer_has_no_fixed_point_either(name: str, sigma_w: float, sigma_b: float) -> None:
-    """linear, σ_w = 1: q grows by σ_b²; ELU with He's weights: q by 1 + O(1/√q), its negative side being −1 far out. Slopes come to 1 and √½."""
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "sigma_b"),
+    [("linear", 1.0, 0.5), ("elu", math.sqrt(2.0), 0.0), ("relu", math.sqrt(2.0), 0.05)],
+)
+def test_variance_that_grows_by_an_addend_per_layer_has_no_fixed_point_either(
+    name: str, sigma_w: float, sigma_b: float
+) -> None:
+    """linear, σ_w = 1: q grows by σ_b²; ELU with He's weights: q by 1 + O(1/√q), its negative
+    side being −1 far out. Slopes come to 1 and √½.
+    """
     found = fixed_point(spec(name), sigma_w, sigma_b)
     assert found.q == math.inf
     assert found.chi == pytest.approx(1.0)
@@ -68,7 +79,9 @@ def test_variance_that_grows_by_an_addend_per_layer_has_no_fixed_point_either(na
 
 @pytest.mark.parametrize("name", ["tanh", "softsign", "elu", "celu", "erf"])
 def test_signal_that_dies_out_on_the_edge_has_no_depth_scale(name: str) -> None:
-    """φ'(0) = s and σ_w = 1/s: χ_1 → 1 as q → 0, also where the slope has a corner at 0 and χ_1 − 1 falls as √q only."""
+    """φ'(0) = s and σ_w = 1/s: χ_1 → 1 as q → 0, also where the slope has a corner at 0 and χ_1
+    − 1 falls as √q only.
+    """
     slope = 2 / math.sqrt(math.pi) if name == "erf" else 1.0
     point = fixed_point(spec(name), 1 / slope)
     assert (point.q, point.c) == (0.0, 1.0)
@@ -81,9 +94,16 @@ def test_geometric_growth_is_no_fixed_point_however_long_it_takes() -> None:
     assert fixed_point(spec("prelu"), math.sqrt(2.0)).q == math.inf
 
 
-@pytest.mark.parametrize(("name", "weight", "bias", "q"), [("silu", 1.988, 0.55514, 14.32017), ("gelu", 1.98305, 0.17292, 3.52902)])
-def test_half_stable_points_of_silu_and_gelu(name: str, weight: float, bias: float, q: float) -> None:
-    """Roberts, Yaida & Hanin 2022, The Principles of Deep Learning Theory, §5.3.4: both χ are 1 there."""
+@pytest.mark.parametrize(
+    ("name", "weight", "bias", "q"),
+    [("silu", 1.988, 0.55514, 14.32017), ("gelu", 1.98305, 0.17292, 3.52902)],
+)
+def test_half_stable_points_of_silu_and_gelu(
+    name: str, weight: float, bias: float, q: float
+) -> None:
+    """Roberts, Yaida & Hanin 2022, The Principles of Deep Learning Theory, §5.3.4: both χ are 1
+    there.
+    """
     at = moments(spec(name), q)
     assert weight * at.mean_square + bias == pytest.approx(q, abs=1e-3)
     assert weight * at.slope_mean_square == pytest.approx(1.0, abs=5e-4)
@@ -91,9 +111,18 @@ def test_half_stable_points_of_silu_and_gelu(name: str, weight: float, bias: flo
 
 
 @pytest.mark.parametrize(
-    ("name", "sigma_b", "stable"), [("gelu", 0.0, False), ("silu", 0.2, False), ("silu", 1.0, True), ("tanh", 0.0, True), ("elu", 0.2, True)]
+    ("name", "sigma_b", "stable"),
+    [
+        ("gelu", 0.0, False),
+        ("silu", 0.2, False),
+        ("silu", 1.0, True),
+        ("tanh", 0.0, True),
+        ("elu", 0.2, True),
+    ],
 )
-def test_edge_of_chaos_says_whether_nets_stay_there(name: str, sigma_b: float, stable: bool) -> None:
+def test_edge_of_chaos_says_whether_nets_stay_there(
+    name: str, sigma_b: float, stable: bool
+) -> None:
     edge = critical_sigma_w(spec(name), sigma_b)
     assert edge is not None
     assert edge.stable is stable
@@ -109,29 +138,39 @@ def test_elu_edge_of_chaos() -> None:
 
 @pytest.mark.parametrize("off", [1e-2, 1e-3, 1e-4])
 def test_correlation_depth_is_the_same_just_above_and_just_below_the_edge(off: float) -> None:
-    """A transcritical point: the slope at the stable point is 1 − |χ − 1| on both sides, up to the square."""
+    """A transcritical point: the slope at the stable point is 1 − |χ − 1| on both sides, up to
+    the square.
+    """
     edge = critical_sigma_w(spec("tanh"), 0.3)
     assert edge is not None
-    below, above = (fixed_point(spec("tanh"), edge.sigma_w * (1 + side), 0.3) for side in (-off, off))
+    below, above = (
+        fixed_point(spec("tanh"), edge.sigma_w * (1 + side), 0.3) for side in (-off, off)
+    )
     assert below.c == 1.0
     assert 0.9 < above.c < 1.0
     assert above.depth_c == pytest.approx(-above.depth_gradient, rel=5 * off)
 
 
 def hard_shrink_products(q: float, c: float) -> float:
-    """E φ(u)φ(v) of correlated normals by one integral: given u, v is normal and E φ(v) known. φ = 0 for |z| ≤ ½."""
+    """E φ(u)φ(v) of correlated normals by one integral: given u, v is normal and E φ(v) known.
+    φ = 0 for |z| ≤ ½.
+    """
     root, deviation = math.sqrt(q), math.sqrt(q * (1 - c * c))
 
     def integrand(u: float) -> float:
         low, high = (-0.5 - c * u) / deviation, (0.5 - c * u) / deviation
-        left_out = c * u * (norm.cdf(high) - norm.cdf(low)) + deviation * (norm.pdf(low) - norm.pdf(high))
+        left_out = c * u * (norm.cdf(high) - norm.cdf(low)) + deviation * (
+            norm.pdf(low) - norm.pdf(high)
+        )
         return float(u * (c * u - left_out) * norm.pdf(u / root) / root)
 
     return 2 * float(quad(integrand, 0.5, 12 * root, epsabs=1e-12, limit=200)[0])
 
 
 def test_jumps_pull_equal_inputs_apart() -> None:
-    """hard_shrink, χ = .16: neighbours on either side of the jump get different values, so c* < 1 and ξ_c is that of c*."""
+    """hard_shrink, χ = .16: neighbours on either side of the jump get different values, so c* <
+    1 and ξ_c is that of c*.
+    """
     found = fixed_point(spec("hard_shrink"), 0.934, 0.253)
     assert found.chi < 1.0
 
@@ -148,7 +187,9 @@ def test_relu_with_bias_worked_by_hand() -> None:
     """q = q/2 + 1/4 gives q = 1/2; everything halves per layer."""
     point = fixed_point(spec("relu"), 1.0, 0.5)
     assert (point.q, point.chi, point.c) == pytest.approx((0.5, 0.5, 1.0))
-    assert (point.depth_q, point.depth_c, point.depth_gradient) == pytest.approx((1 / math.log(2),) * 3)
+    assert (point.depth_q, point.depth_c, point.depth_gradient) == pytest.approx(
+        (1 / math.log(2),) * 3
+    )
 
 
 @pytest.mark.parametrize("c", [0.0, 0.2, 0.7, 0.95, 1.0])
@@ -181,7 +222,9 @@ def test_sigmoid_with_unit_weights_crosses_near_width_103() -> None:
 
 
 def test_sigmoid_with_wide_unit_weights_grows_as_the_root_of_the_width() -> None:
-    """χ ≈ √N/(6√π): for large q slopes come from the narrow strip near 0, ∫σ'² = 1/6, and E φ² is near 1/2."""
+    """χ ≈ √N/(6√π): for large q slopes come from the narrow strip near 0, ∫σ'² = 1/6, and E φ²
+    is near 1/2.
+    """
     width = 1e6
     point = fixed_point(spec("sigmoid"), math.sqrt(width))
     assert point.chi == pytest.approx(math.sqrt(width) / (6 * math.sqrt(math.pi)), rel=0.01)

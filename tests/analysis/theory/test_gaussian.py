@@ -42,10 +42,16 @@ SCALES = [1e-6, 1e-2, 0.3, 1.0, 17.0, 376.0, 1e6]
 @pytest.mark.parametrize("name", TABLE)
 def test_table_at_q_one(name: str) -> None:
     at = moments(spec(name), 1.0)
-    assert (at.mean_square, at.variance, at.slope_mean_square) == pytest.approx(TABLE[name], abs=6e-11)
+    assert (at.mean_square, at.variance, at.slope_mean_square) == pytest.approx(
+        TABLE[name], abs=6e-11
+    )
 
 
-DETERMINISTIC = [name for name, record in registry.records("activation").items() if isinstance(record, Activation) and not isinstance(record, RandomActivation)]
+DETERMINISTIC = [
+    name
+    for name, record in registry.records("activation").items()
+    if isinstance(record, Activation) and not isinstance(record, RandomActivation)
+]
 
 
 @pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
@@ -57,12 +63,24 @@ def test_averages_are_those_of_adaptive_quadrature(name: str, q: float) -> None:
 
     def average(f: Callable[[float], float]) -> float:
         bends = [0.0, *(kink / root for kink in record.kinks(*values) if abs(kink) < 12 * root)]
-        return float(quad(lambda z: f(root * z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi), -12, 12, points=bends, epsabs=0, epsrel=1e-11, limit=400)[0])
+        return float(
+            quad(
+                lambda z: f(root * z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+                -12,
+                12,
+                points=bends,
+                epsabs=0,
+                epsrel=1e-11,
+                limit=400,
+            )[0]
+        )
 
     mean_square = average(lambda u: record.value(u, *numbers) ** 2)
     at = moments(spec(name), q)
     assert at.mean_square == pytest.approx(mean_square, rel=1e-9)
-    assert at.slope_mean_square == pytest.approx(average(lambda u: record.slope(u, record.value(u, *numbers), *numbers) ** 2), rel=1e-9)
+    assert at.slope_mean_square == pytest.approx(
+        average(lambda u: record.slope(u, record.value(u, *numbers), *numbers) ** 2), rel=1e-9
+    )
     assert at.variance == pytest.approx(mean_square - at.mean**2, rel=1e-9)
 
 
@@ -92,9 +110,13 @@ def test_erf_closed_form(q: float) -> None:
 
 @pytest.mark.parametrize("q", [1e-3, 0.3, 1.0, 4.0, 25.0])
 def test_exponential_closed_form(q: float) -> None:
-    """E e^(kz) = e^(k²q/2); beyond q = 25 the next layer's q is above e^50, which is said by NaN."""
+    """E e^(kz) = e^(k²q/2); beyond q = 25 the next layer's q is above e^50, which is said by
+    NaN.
+    """
     at = moments(spec("exponential"), q)
-    assert (at.mean, at.mean_square, at.slope_fourth) == pytest.approx((math.exp(q / 2), math.exp(2 * q), math.exp(8 * q)), rel=1e-10)
+    assert (at.mean, at.mean_square, at.slope_fourth) == pytest.approx(
+        (math.exp(q / 2), math.exp(2 * q), math.exp(8 * q)), rel=1e-10
+    )
     assert math.isnan(moments(spec("exponential"), 26.0).mean_square)
 
 
@@ -102,7 +124,10 @@ def test_exponential_closed_form(q: float) -> None:
 def test_random_slope_counts_with_its_spread(q: float) -> None:
     """rrelu: E s = m, E s² = m² + w²/12 for s ~ U of width w, of the half of z below 0."""
     at, low, high = moments(spec("rrelu"), q), 1 / 8, 1 / 3
-    square, fourth = (high**3 - low**3) / (3 * (high - low)), (high**5 - low**5) / (5 * (high - low))
+    square, fourth = (
+        (high**3 - low**3) / (3 * (high - low)),
+        (high**5 - low**5) / (5 * (high - low)),
+    )
     assert at.mean_square == pytest.approx(q * (1 + square) / 2, rel=1e-12)
     assert at.slope_mean_square == pytest.approx((1 + square) / 2, rel=1e-12)
     assert at.slope_fourth == pytest.approx((1 + fourth) / 2, rel=1e-12)
@@ -111,7 +136,14 @@ def test_random_slope_counts_with_its_spread(q: float) -> None:
     assert at.variance == pytest.approx(at.mean_square - mean**2, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name, record in registry.records("activation").items() if isinstance(record, Activation)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, record in registry.records("activation").items()
+        if isinstance(record, Activation)
+    ],
+)
 @pytest.mark.parametrize("q", SCALES)
 def test_rule_has_converged_for_every_activation_and_scale(name: str, q: float) -> None:
     """Four times as many nodes change nothing; plain Gauss–Hermite would be 86 % off at q = 376."""
@@ -124,29 +156,50 @@ def test_rule_has_converged_for_every_activation_and_scale(name: str, q: float) 
     points, weights = nodes(record.kinks(*parameters), q, per_panel=160, reach=reach)
     expected = 0.0
     for share, numbers in record.draws(*parameters):
-        slopes = np.array([record.slope(z, record.value(z, *numbers), *numbers) for z in points.tolist()])
+        slopes = np.array(
+            [record.slope(z, record.value(z, *numbers), *numbers) for z in points.tolist()]
+        )
         expected += share * float(weights @ slopes**2)
     # what is not 0 outside a hard bend only is as good as its smallest panel resolves
     assert moments(spec(name), q).slope_mean_square == pytest.approx(expected, rel=1e-11)
 
 
-@pytest.mark.parametrize("name", [name for name, record in registry.records("activation").items() if isinstance(record, Activation)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, record in registry.records("activation").items()
+        if isinstance(record, Activation)
+    ],
+)
 def test_growths_are_derivatives_of_the_averages_jumps_included(name: str) -> None:
     q, step = 0.7, 1e-4
     low, at, high = (moments(spec(name), each) for each in (q - step, q, q + step))
-    assert at.mean_square_growth == pytest.approx((high.mean_square - low.mean_square) / (2 * step), rel=1e-6)
-    assert at.mean_growth == pytest.approx(q * (high.mean - low.mean) / (2 * step), rel=1e-6, abs=1e-9)
-    assert at.slope_growth == pytest.approx(q * math.log(high.slope_mean_square / low.slope_mean_square) / (2 * step), rel=1e-6, abs=1e-9)
+    assert at.mean_square_growth == pytest.approx(
+        (high.mean_square - low.mean_square) / (2 * step), rel=1e-6
+    )
+    assert at.mean_growth == pytest.approx(
+        q * (high.mean - low.mean) / (2 * step), rel=1e-6, abs=1e-9
+    )
+    assert at.slope_growth == pytest.approx(
+        q * math.log(high.slope_mean_square / low.slope_mean_square) / (2 * step),
+        rel=1e-6,
+        abs=1e-9,
+    )
 
 
 def test_higher_averages_of_relu_worked_by_hand() -> None:
-    """Halves of the normal's: E|u|³ = q^1.5·2√(2/π), E u⁴ = 3q²; E φ'' is the density at the kink."""
+    """Halves of the normal's: E|u|³ = q^1.5·2√(2/π), E u⁴ = 3q²; E φ'' is the density at the
+    kink.
+    """
     at = moments(spec("relu"), 2.0)
     assert at.third == pytest.approx(2**1.5 * math.sqrt(2 / math.pi))
     assert (at.fourth, at.square_slopes) == pytest.approx((6.0, 1.0))
     assert at.value_slopes == pytest.approx(at.mean)
     assert at.square_lean == pytest.approx(2.0 * math.sqrt(2 / math.pi))
-    assert (at.value_lean, at.slope_lean) == pytest.approx((math.sqrt(2) / 2, math.sqrt(2 / math.pi)))
+    assert (at.value_lean, at.slope_lean) == pytest.approx(
+        (math.sqrt(2) / 2, math.sqrt(2 / math.pi))
+    )
     assert at.curvature == pytest.approx(1 / math.sqrt(4 * math.pi))
 
 

@@ -1,7 +1,10 @@
-"""`python -m tests.detection.census --seed S`: draw configurations, train them, label them by their outcome, and count how often dlprobe is right.
+"""`python -m tests.detection.census --seed S`: draw configurations, train them, label them by their
+outcome, and count how often dlprobe is right.
 
---seed S         which configurations (the final seed is chosen after the rules are frozen; 1, 2 and 3 are for development)
---count N        the first N configurations; else as many as it takes for 600 healthy and 300 ill ones
+--seed S         which configurations (the final seed is chosen after the rules are frozen; 1, 2 and
+                 3 are for development)
+--count N        the first N configurations; else as many as it takes for 600 healthy and 300 ill
+                 ones
 --jobs 2         processes
 --resume         go on after a kill
 --no-cures       label and judge only
@@ -42,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.references:
         measure_references(options.folder)
         return 0
-    header = {"seed": options.seed, "commit": commit(), "cures": not options.no_cures, "causes": options.causes}
+    header = {
+        "seed": options.seed,
+        "commit": commit(),
+        "cures": not options.no_cures,
+        "causes": options.causes,
+    }
     try:
         store = Store(options.folder / f"census-{options.seed}.jsonl", header, options.resume)
     except ValueError as error:
@@ -50,15 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     began = time.monotonic()
     work = Work(options.seed, options.folder / "data", not options.no_cures, options.causes)
-    for entry in measured(work, len(store.entries), options.jobs, lambda: enough(store.entries, options.count)):
+    for entry in measured(
+        work, len(store.entries), options.jobs, lambda: enough(store.entries, options.count)
+    ):
         store.add(entry)
         if sys.stderr.isatty():
-            print(f"\r{progress(store.entries)} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
+            print(
+                f"\r{progress(store.entries)} {time.monotonic() - began:.0f} s\033[K",
+                end="",
+                file=sys.stderr,
+            )
     found, header = summary(store.entries), {**header, "date": datetime.date.today().isoformat()}
     text = markdown(found, header)
     print(text)
     if options.write:
-        (HERE / "results.json").write_text(json.dumps({**header, **found}, indent=1) + "\n", encoding="utf-8")
+        (HERE / "results.json").write_text(
+            json.dumps({**header, **found}, indent=1) + "\n", encoding="utf-8"
+        )
         (HERE / "results.md").write_text(text, encoding="utf-8")
     if options.failures:
         options.failures.write_text(told(store.entries, text), encoding="utf-8")
@@ -67,11 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m tests.detection.census", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.detection.census",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-census")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-census"
+    )
     parser.add_argument("--failures", type=Path, default=None)
     for flag in ("--resume", "--no-cures", "--causes", "--write", "--references"):
         parser.add_argument(flag, action="store_true")
@@ -86,13 +108,22 @@ def enough(entries: Sequence[Entry], count: int | None) -> bool:
 
 
 def progress(entries: Sequence[Entry]) -> str:
-    return f"{len(entries)}: {len(with_label(entries, 'learned'))} healthy, {len(with_label(entries, 'ill'))} ill"
+    return (
+        f"{len(entries)}: {len(with_label(entries, 'learned'))} healthy, "
+        f"{len(with_label(entries, 'ill'))} ill"
+    )
 
 
 def commit() -> str:
     """The commit that is judged, with a + where the tree has changes."""
     try:
-        found = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=HERE, capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"],
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip()

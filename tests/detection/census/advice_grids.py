@@ -1,10 +1,11 @@
-"""`python -m tests.detection.census.advice_grids`: does what `gradients` says to use at a depth learn there, and does theory agree with what it calls broken?
+"""`python -m tests.detection.census.advice_grids`: does what `gradients` says to use at a depth
+learn there, and does theory agree with what it calls broken?
 
 Each grid draws a data set, a width, three depths, three activations, two initializers and sometimes
 a norm, and trains every combination with three seeds, as the command does. What it then says to use
-at a depth is trained with five new seeds. It learns where at least half of what there is was learned
-of the training part, which is what the command calls trained. Of cells that are called vanishing or
-exploding before training, theory has to agree with the sign where it applies.
+at a depth is trained with five new seeds. It learns where at least half of what there is was
+learned of the training part, which is what the command calls trained. Of cells that are called
+vanishing or exploding before training, theory has to agree with the sign where it applies.
 
 --grids 32       how many
 --seed 1         which
@@ -86,7 +87,10 @@ def drawn(seed: int, index: int) -> tuple[str, list[Cell]]:
 def some(rng: np.random.Generator, values: dict[str, float], count: int) -> list[str]:
     """Different values, by their shares."""
     weights = np.array(list(values.values()))
-    return [str(each) for each in rng.choice(list(values), count, replace=False, p=weights / weights.sum())]
+    return [
+        str(each)
+        for each in rng.choice(list(values), count, replace=False, p=weights / weights.sum())
+    ]
 
 
 def measured(seed: int, index: int) -> tuple[list[Advised], list[Called]]:
@@ -95,7 +99,13 @@ def measured(seed: int, index: int) -> tuple[list[Advised], list[Called]]:
     sets = PreparedSets()
     found = gradients.run(cells, GRID_SEEDS, sets.of(cells[0].config), threads=1, stop=Stop())
     advised = [
-        Advised(index, name, choice.depth, choice.use.label, learned(cell_of(cells, choice.depth, choice.use.label), sets))
+        Advised(
+            index,
+            name,
+            choice.depth,
+            choice.use.label,
+            learned(cell_of(cells, choice.depth, choice.use.label), sets),
+        )
         for choice in found.choices
         if choice.use is not None
     ]
@@ -109,17 +119,30 @@ def cell_of(cells: Sequence[Cell], depth: int, label: str) -> Cell:
 
 def learned(cell: Cell, sets: PreparedSets) -> int:
     """In how many new seeds a cell learns."""
-    plan = [PlannedRun(str(seed), gradients.run_config(cell, seed), gradients.coordinates(cell, seed)) for seed in NEW_SEEDS]
+    plan = [
+        PlannedRun(str(seed), gradients.run_config(cell, seed), gradients.coordinates(cell, seed))
+        for seed in NEW_SEEDS
+    ]
     results = [run_one(each, sets, gradients.seed_result, Stop(), None) for each in plan]
-    return gradients.candidate(cell, [each for each in results if each is not None], cell.label).learned
+    return gradients.candidate(
+        cell, [each for each in results if each is not None], cell.label
+    ).learned
 
 
 def called(index: int, found: GridResult) -> list[Called]:
     """Cells that are called vanishing or exploding, where theory applies."""
     return [
-        Called(index, cell.label, cell.depth, result.initial.verdict.verdict, result.prediction.log10_error_signal_ratio.value)
+        Called(
+            index,
+            cell.label,
+            cell.depth,
+            result.initial.verdict.verdict,
+            result.prediction.log10_error_signal_ratio.value,
+        )
         for cell, result in zip(found.cells, found.results, strict=True)
-        if result is not None and result.initial.verdict.verdict in ("vanishing", "exploding") and result.prediction.applicable
+        if result is not None
+        and result.initial.verdict.verdict in ("vanishing", "exploding")
+        and result.prediction.applicable
     ]
 
 
@@ -138,7 +161,9 @@ def summary(advised: Sequence[Advised], broken: Sequence[Called]) -> dict[str, A
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw, train, try, count."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.detection.census.advice_grids", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.detection.census.advice_grids",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--grids", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
@@ -151,7 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tried, found = measured(options.seed, index)
         advised, broken = advised + tried, broken + found
         if sys.stderr.isatty():
-            print(f"\r{index + 1}/{options.grids} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
+            print(
+                f"\r{index + 1}/{options.grids} {time.monotonic() - began:.0f} s\033[K",
+                end="",
+                file=sys.stderr,
+            )
     counted = {"seed": options.seed, **summary(advised, broken)}
     print(json.dumps(counted, indent=1))
     if options.write:

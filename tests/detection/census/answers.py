@@ -1,4 +1,6 @@
-"""What dlprobe says of a run, as the census asks it: whether something is wrong, why, and what to do first."""
+"""What dlprobe says of a run, as the census asks it: whether something is wrong, why, and what
+to do first.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,10 @@ Patch: TypeAlias = Mapping[str, str]
 class Answer:
     """The diagnosis of one run.
 
-    state: learned well, did not learn, …. codes: (code, severity) of its findings, worst first. cause: the code that is blamed, empty
-    for none; evidence: in words. undo: what `check --prove` undoes, step by step until it cures: the cause alone, then with the next
-    beside it; empty for nothing. action: what is advised first,
+    state: learned well, did not learn, …. codes: (code, severity) of its findings, worst first.
+        cause: the code that is blamed, empty for none; evidence: in words. undo: what `check
+        --prove` undoes, step by step until it cures: the cause alone, then with the next beside it;
+        empty for nothing. action: what is advised first,
     None for nothing; actions: all of them.
     """
 
@@ -37,7 +40,10 @@ def answer_of(run: Run) -> Answer:
     """What the diagnosis says."""
     judgement = judge(run)
     found = diagnose(run, judgement, "")
-    cause, patches = found.cause, [dict(action.remedy.patch) for action in found.actions if action.remedy.patch]
+    cause, patches = (
+        found.cause,
+        [dict(action.remedy.patch) for action in found.actions if action.remedy.patch],
+    )
     undo = tuple(dict(each.patch) for each in causes_to_prove(found))
     blamed = cause or next(iter(found.symptoms), None)
     return Answer(

@@ -1,4 +1,6 @@
-"""What a census found wrong, configuration by configuration, the commonest kind first: for the one who mends it."""
+"""What a census found wrong, configuration by configuration, the commonest kind first: for the
+one who mends it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,26 @@ from .scoring import with_label
 SHOWN = 12
 KINDS: tuple[tuple[str, str, Callable[[Entry], bool], Callable[[Entry], str]], ...] = (
     ("Healthy, accused", "learned", lambda each: each.accuses, lambda each: " ".join(each.named)),
-    ("Ill, not named", "ill", lambda each: not each.accuses, lambda each: f"{each.answer['state']}; {undone(each)}"),
-    ("Ill, named, no action", "ill", lambda each: each.accuses and each.answer["action"] is None, lambda each: each.answer["cause"]),
+    (
+        "Ill, not named",
+        "ill",
+        lambda each: not each.accuses,
+        lambda each: f"{each.answer['state']}; {undone(each)}",
+    ),
+    (
+        "Ill, named, no action",
+        "ill",
+        lambda each: each.accuses and each.answer["action"] is None,
+        lambda each: each.answer["cause"],
+    ),
     (
         "Ill, first action does not cure",
         "ill",
-        lambda each: each.answer.get("action") is not None and not each.action_cures and each.cured is not None,
+        lambda each: (
+            each.answer.get("action") is not None
+            and not each.action_cures
+            and each.cured is not None
+        ),
         lambda each: f"{each.answer['cause']} → {patch(each)}",
     ),
     (
@@ -43,7 +59,9 @@ def told(entries: Sequence[Entry], counts: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def grouped(entries: Iterable[Entry], group: Callable[[Entry], str]) -> list[tuple[str, list[Entry]]]:
+def grouped(
+    entries: Iterable[Entry], group: Callable[[Entry], str]
+) -> list[tuple[str, list[Entry]]]:
     """Groups, the largest first."""
     found: dict[str, list[Entry]] = defaultdict(list)
     for each in entries:
@@ -53,15 +71,40 @@ def grouped(entries: Iterable[Entry], group: Callable[[Entry], str]) -> list[tup
 
 def line(entry: Entry) -> str:
     """One configuration in two lines: the command and what came of it."""
-    numbers = f"skill {_number(entry.skill)} of {_number(entry.reachable)}, loss over guessing {_number(entry.excess)}"
-    cured = "" if entry.cured is None else f"; first action {entry.answer['action']} cures in {entry.cured} of 3, proof {entry.proved}"
-    said = f"{entry.answer['state']}; {' '.join(entry.named) or 'silent'}; {entry.answer['evidence']}"
-    return f"- #{entry.index} `{command(entry)}`\n  {numbers}; {said}{cured}; {undone(entry)}; actions {[*entry.answer['actions']]}"
+    numbers = (
+        f"skill {_number(entry.skill)} of {_number(entry.reachable)}, loss over guessing "
+        f"{_number(entry.excess)}"
+    )
+    cured = (
+        ""
+        if entry.cured is None
+        else (
+            f"; first action {entry.answer['action']} cures in {entry.cured} of 3, proof "
+            f"{entry.proved}"
+        )
+    )
+    said = (
+        f"{entry.answer['state']}; {' '.join(entry.named) or 'silent'}; {entry.answer['evidence']}"
+    )
+    return (
+        f"- #{entry.index} `{command(entry)}`\n  {numbers}; {said}{cured}; {undone(entry)}; "
+        f"actions {[*entry.answer['actions']]}"
+    )
 
 
 def command(entry: Entry) -> str:
     """What to type; {made} stands for the folder of the data sets made for the benchmark."""
-    return shlex.join(["dlprobe", "train", *(word for key, text in entry.options.items() for word in (f"--{key.replace('_', '-')}", text))])
+    return shlex.join(
+        [
+            "dlprobe",
+            "train",
+            *(
+                word
+                for key, text in entry.options.items()
+                for word in (f"--{key.replace('_', '-')}", text)
+            ),
+        ]
+    )
 
 
 def patch(entry: Entry) -> str:

@@ -36,7 +36,9 @@ REFERENCES: tuple[dict[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as it is typed, the epochs that a plain net needs, with room, and whether it is a regression."""
+    """A data set as it is typed, the epochs that a plain net needs, with room, and whether it
+    is a regression.
+    """
 
     data: str
     epochs: int
@@ -54,7 +56,9 @@ DATA_SETS: dict[str, DataSet] = {
     "blobs": DataSet("blobs(samples=600, classes=5, features=10, std=2)", 40),
     "xor": DataSet("xor(samples=800, noise=0.15)", 60),
     "teacher_classes": DataSet("teacher(samples=2000, features=6, hidden=5, classes=3)", 40),
-    "teacher": DataSet("teacher(samples=1500, features=5, hidden=4, classes=0)", 50, regression=True),
+    "teacher": DataSet(
+        "teacher(samples=1500, features=5, hidden=4, classes=0)", 50, regression=True
+    ),
     "sine": DataSet("sine(samples=1000, cycles=1, noise=0.1)", 80, regression=True),
     "linear": DataSet("linear(samples=1200, features=8, noise=0.3)", 30, regression=True),
     "fuel": DataSet("{made}/fuel.npz", 40, regression=True),
@@ -74,8 +78,12 @@ def data_options(name: str, noise: str) -> dict[str, str]:
 
 
 def config_of(options: dict[str, str], folder: Path) -> RunConfig:
-    """The configuration of options; `folder` is where the made data sets are. Raises ConfigError."""
-    return from_options(None, {key: text.replace("{made}", str(folder)) for key, text in options.items()})
+    """The configuration of options; `folder` is where the made data sets are. Raises
+    ConfigError.
+    """
+    return from_options(
+        None, {key: text.replace("{made}", str(folder)) for key, text in options.items()}
+    )
 
 
 @cache
@@ -98,6 +106,10 @@ def measured(noises: tuple[str, ...], folder: Path) -> Iterator[tuple[str, float
             options["epochs"] = str(PATIENCE * DATA_SETS[name].epochs)
             medians = [known_skill(config_of(options, folder))]
             for reference in REFERENCES:
-                configs = [config_of({**options, **reference, "seed": str(seed)}, folder) for seed in SEEDS]
-                medians.append(statistics.median(outcome_of(config, sets).skill for config in configs))
+                configs = [
+                    config_of({**options, **reference, "seed": str(seed)}, folder) for seed in SEEDS
+                ]
+                medians.append(
+                    statistics.median(outcome_of(config, sets).skill for config in configs)
+                )
             yield family_of(name, noise), round(max(medians), 4)

@@ -28,7 +28,7 @@ others and of the order, so that configuration `index` of a seed is always the s
 Not drawn, for no change of the configuration cures them by more than luck: random labels, classes
 of some twenty samples; and files with faults, and budgets too short to tell. The reported cases and
 the benchmark have them.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -57,22 +57,43 @@ DEPTHS: Shares = {"1 3": 82, "4 10": 12, "11 50": 6}
 WIDTHS = (12, 128)
 MOST_WEIGHTS = 30_000
 NARROWING = 1 / 8
-ACTIVATIONS = shares("relu 36, tanh 16, sigmoid 10, leaky_relu 7, elu 6, selu 6, gelu 6, silu 5, softplus 3, softsign 2, hard_tanh 2, mish 1")
+ACTIVATIONS = shares(
+    "relu 36, tanh 16, sigmoid 10, leaky_relu 7, elu 6, selu 6, gelu 6, silu 5, softplus 3, "
+    "softsign 2, hard_tanh 2, mish 1"
+)
 INITS = shares(
-    "auto 64, he_normal 4, he_uniform 4, glorot_normal 4, glorot_uniform 5, lecun_normal 2, orthogonal 2, pytorch_linear 5, "
-    "normal(std=1) 4, normal(std=0.1) 2, normal(std=0.01) 1, uniform(bound=0.05) 1, zeros 1, constant(value=0.1) 1"
+    "auto 64, he_normal 4, he_uniform 4, glorot_normal 4, glorot_uniform 5, lecun_normal 2, "
+    "orthogonal 2, pytorch_linear 5, "
+    "normal(std=1) 4, normal(std=0.1) 2, normal(std=0.01) 1, uniform(bound=0.05) 1, zeros 1, "
+    "constant(value=0.1) 1"
 )
 NORMS = shares("none 80, batch 13, layer 7")
 RESIDUALS = shares("none 94, identity 6")
-OPTIMIZERS = shares("adam 54, sgd 10, momentum 11, rmsprop 8, adamw 8, nadam 4, adagrad 2, nesterov 3")
+OPTIMIZERS = shares(
+    "adam 54, sgd 10, momentum 11, rmsprop 8, adamw 8, nadam 4, adagrad 2, nesterov 3"
+)
 USUAL_RATE, RATE_DECADES = 0.64, (-1.6, 1.3)
 SCHEDULES = shares("constant 86, cosine 8, exponential 3, step 3")
 BATCHES = shares("32 58, 8 6, 16 15, 64 14, 128 4, 256 3")
 REGULARIZATIONS = shares("none 77, l2 10, dropout 10, l1 3")
 PENALTY_DECADES, DROPOUTS = (-5.0, -1.0), (0.1, 0.7)
 DECAY, DECAYED = 0.05, ("adamw", "sgd", "momentum")
-CLASS_OUTPUTS: Shares = {"": 94, "mse softmax": 2, "mse sigmoid": 1, "auto linear": 1, "auto relu": 1, "auto sigmoid": 1}
-NUMBER_OUTPUTS: Shares = {"": 90, "mae auto": 3, "huber auto": 3, "auto sigmoid": 2, "auto tanh": 1, "auto relu": 1}
+CLASS_OUTPUTS: Shares = {
+    "": 94,
+    "mse softmax": 2,
+    "mse sigmoid": 1,
+    "auto linear": 1,
+    "auto relu": 1,
+    "auto sigmoid": 1,
+}
+NUMBER_OUTPUTS: Shares = {
+    "": 90,
+    "mae auto": 3,
+    "huber auto": 3,
+    "auto sigmoid": 2,
+    "auto tanh": 1,
+    "auto relu": 1,
+}
 DEFAULTS = {"scaling": "standardize", "schedule": "constant"}
 DEFAULTS |= dict.fromkeys(("target_scaling", "init", "lr", "loss", "output_activation"), "auto")
 DEFAULTS |= dict.fromkeys(("norm", "residual", "clip_global_norm", "early_stopping"), "none")
@@ -86,11 +107,21 @@ def drawn(seed: int, index: int) -> tuple[str, dict[str, str]]:
     name, noise = str(rng.choice(list(DATA_SETS))), one_of(rng, NOISES)
     regression = DATA_SETS[name].regression
     options = {**data_options(name, noise), "scaling": one_of(rng, SCALINGS)}
-    target_scaling, outputs = one_of(rng, TARGET_SCALINGS), one_of(rng, NUMBER_OUTPUTS if regression else CLASS_OUTPUTS)
+    target_scaling, outputs = (
+        one_of(rng, TARGET_SCALINGS),
+        one_of(rng, NUMBER_OUTPUTS if regression else CLASS_OUTPUTS),
+    )
     options |= {"target_scaling": target_scaling} if regression else {}
-    options |= {**net(rng), **optimization(rng), **regularization(rng), "seed": str(int(rng.integers(1_000_000)))}
+    options |= {
+        **net(rng),
+        **optimization(rng),
+        **regularization(rng),
+        "seed": str(int(rng.integers(1_000_000))),
+    }
     options |= dict(zip(("loss", "output_activation"), outputs.split(), strict=False))
-    return family_of(name, noise), {key: text for key, text in options.items() if text != DEFAULTS.get(key)}
+    return family_of(name, noise), {
+        key: text for key, text in options.items() if text != DEFAULTS.get(key)
+    }
 
 
 def net(rng: Rng) -> dict[str, str]:
@@ -101,25 +132,49 @@ def net(rng: Rng) -> dict[str, str]:
     widths = [width] * depth
     if rng.random() < NARROWING and depth > 1:
         widths = [max(int(units), 2) for units in np.geomspace(width, max(width / 4, 2), depth)]
-    named = {"activation": one_of(rng, ACTIVATIONS), "init": one_of(rng, INITS), "norm": one_of(rng, NORMS)}
+    named = {
+        "activation": one_of(rng, ACTIVATIONS),
+        "init": one_of(rng, INITS),
+        "norm": one_of(rng, NORMS),
+    }
     residual = one_of(rng, RESIDUALS)
-    return {"layers": ",".join(map(str, widths)), **named, "residual": residual if len(set(widths)) < depth else "none"}
+    return {
+        "layers": ",".join(map(str, widths)),
+        **named,
+        "residual": residual if len(set(widths)) < depth else "none",
+    }
 
 
 def optimization(rng: Rng) -> dict[str, str]:
     """Optimizer, rate, schedule, batch size, clipping, early stopping, weight decay."""
-    name, usual, decades = one_of(rng, OPTIMIZERS), rng.random() < USUAL_RATE, rng.uniform(*RATE_DECADES)
+    name, usual, decades = (
+        one_of(rng, OPTIMIZERS),
+        rng.random() < USUAL_RATE,
+        rng.uniform(*RATE_DECADES),
+    )
     decay, decays = 10 ** rng.uniform(*PENALTY_DECADES), rng.random() < DECAY
     rate = "auto" if usual else f"{parse_spec('optimizer', name).record.rate * 10**decades:.2g}"
     optimizer = f"{name}(weight_decay={decay:.2g})" if decays and name in DECAYED else name
-    rest = {"schedule": one_of(rng, SCHEDULES), "batch_size": one_of(rng, BATCHES), "clip_global_norm": one_of(rng, CLIPS)}
+    rest = {
+        "schedule": one_of(rng, SCHEDULES),
+        "batch_size": one_of(rng, BATCHES),
+        "clip_global_norm": one_of(rng, CLIPS),
+    }
     return {"optimizer": optimizer, "lr": rate, **rest, "early_stopping": one_of(rng, STOPS)}
 
 
 def regularization(rng: Rng) -> dict[str, str]:
     """A penalty or dropout."""
-    kind, penalty, dropout = one_of(rng, REGULARIZATIONS), 10 ** rng.uniform(*PENALTY_DECADES), rng.uniform(*DROPOUTS)
-    return {} if kind == "none" else {kind: f"{dropout:.1f}" if kind == "dropout" else f"{penalty:.2g}"}
+    kind, penalty, dropout = (
+        one_of(rng, REGULARIZATIONS),
+        10 ** rng.uniform(*PENALTY_DECADES),
+        rng.uniform(*DROPOUTS),
+    )
+    return (
+        {}
+        if kind == "none"
+        else {kind: f"{dropout:.1f}" if kind == "dropout" else f"{penalty:.2g}"}
+    )
 
 
 def one_of(rng: Rng, shares: Shares) -> str:

@@ -1,4 +1,6 @@
-"""What a census comes to: shares with exact bounds, a confusion matrix per rule, and the tables for people."""
+"""What a census comes to: shares with exact bounds, a confusion matrix per rule, and the tables
+for people.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ AIMS = {"recall": 0.90, "accused": 0.02, "cause_proved": 0.80, "action_cures": 0
 WORDS = {
     "recall": "ill configurations that got an error or a warning",
     "accused": "healthy configurations that got an error or a warning",
-    "cause_proved": "ill configurations whose named causes, undone step by step as `check --prove` does, cure while a sham does not, in 2 of 3 seeds",
+    "cause_proved": (
+        "ill configurations whose named causes, undone step by step as `check --prove` does, cure "
+        "while a sham does not, in 2 of 3 seeds"
+    ),
     "action_cures": "ill configurations that the first action cures in 2 of 3 new seeds",
 }
 
@@ -47,7 +52,13 @@ def rate(entries: Iterable[T], hit: Callable[[T], bool]) -> Rate:
     hits, of = sum(map(hit, found)), len(found)
     if not of:
         return {"hits": 0, "of": 0, "share": None, "low": None, "high": None}
-    return {"hits": hits, "of": of, "share": round(hits / of, 4), "low": round(lower_bound(hits, of), 4), "high": round(upper_bound(hits, of), 4)}
+    return {
+        "hits": hits,
+        "of": of,
+        "share": round(hits / of, 4),
+        "low": round(lower_bound(hits, of), 4),
+        "high": round(upper_bound(hits, of), 4),
+    }
 
 
 def summary(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -59,13 +70,21 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         "cause_proved": rate(ill, lambda each: each.cause_proved),
         "action_cures": rate(ill, lambda each: each.action_cures),
     }
-    labels = {name: len(with_label(entries, name)) for name in ("learned", "ill", "unclear", "impossible")}
-    more = {"before_training": before_training(ill, healthy), "rules": confusion(ill, healthy), "wrong": wrong(ill, healthy)}
+    labels = {
+        name: len(with_label(entries, name)) for name in ("learned", "ill", "unclear", "impossible")
+    }
+    more = {
+        "before_training": before_training(ill, healthy),
+        "rules": confusion(ill, healthy),
+        "wrong": wrong(ill, healthy),
+    }
     return {"labels": labels, **rates, "reached": reached(rates), **more}
 
 
 def wrong(ill: Sequence[Entry], healthy: Sequence[Entry]) -> dict[str, list[int]]:
-    """Indices of the configurations that went wrong, by what did: they are drawn again from the seed."""
+    """Indices of the configurations that went wrong, by what did: they are drawn again from the
+    seed.
+    """
     found = {
         "recall": [each for each in ill if not each.accuses],
         "accused": [each for each in healthy if each.accuses],
@@ -85,20 +104,36 @@ def reached(rates: dict[str, Rate]) -> dict[str, bool | None]:
     found: dict[str, bool | None] = {}
     for name, aim in AIMS.items():
         one = rates[name]
-        found[name] = None if one["share"] is None else one["high"] <= aim if name == "accused" else one["low"] >= aim
+        found[name] = (
+            None
+            if one["share"] is None
+            else one["high"] <= aim
+            if name == "accused"
+            else one["low"] >= aim
+        )
     return found
 
 
 def before_training(ill: Sequence[Entry], healthy: Sequence[Entry]) -> dict[str, Rate]:
-    """How often what was said before training was right: ill ones that were foreseen, healthy ones that were warned of."""
+    """How often what was said before training was right: ill ones that were foreseen, healthy
+    ones that were warned of.
+    """
     return {
-        "foreseen": rate([each for each in ill if each.before], lambda each: bool(each.before and each.before["fails"])),
-        "warned_of": rate([each for each in healthy if each.before], lambda each: bool(each.before and each.before["fails"])),
+        "foreseen": rate(
+            [each for each in ill if each.before],
+            lambda each: bool(each.before and each.before["fails"]),
+        ),
+        "warned_of": rate(
+            [each for each in healthy if each.before],
+            lambda each: bool(each.before and each.before["fails"]),
+        ),
     }
 
 
 def confusion(ill: Sequence[Entry], healthy: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Per rule that named something: fired as error or warning among ill and healthy ones, blamed first, and what came of its blame."""
+    """Per rule that named something: fired as error or warning among ill and healthy ones,
+    blamed first, and what came of its blame.
+    """
     table = {}
     for code, rule in all_rules().items():
         blamed = [each for each in ill if each.answer.get("cause") == code]
@@ -119,7 +154,8 @@ def markdown(found: dict[str, Any], header: dict[str, Any]) -> str:
     """The tables of the guide's page."""
     labels = found["labels"]
     lines = [
-        f"Census of seed {header['seed']}, {header['date']}, commit {header['commit']}: {labels['learned']} healthy, {labels['ill']} ill, "
+        f"Census of seed {header['seed']}, {header['date']}, commit {header['commit']}: "
+        f"{labels['learned']} healthy, {labels['ill']} ill, "
         f"{labels['unclear']} unclear (not scored), {labels['impossible']} refused as impossible.",
         "",
         "| what | share | 95 % bound | aim | reached |",
@@ -127,16 +163,41 @@ def markdown(found: dict[str, Any], header: dict[str, Any]) -> str:
     ]
     for name, aim in AIMS.items():
         one, upper = found[name], name == "accused"
-        bound = "–" if one["share"] is None else f"{'at most' if upper else 'at least'} {one['high' if upper else 'low']:.3f}"
-        share = "–" if one["share"] is None else f"{one['share']:.3f} ({one['hits']} of {one['of']})"
-        lines.append(f"| {WORDS[name]} | {share} | {bound} | {'≤' if upper else '≥'} {aim:.2f} | {_yes(found['reached'][name])} |")
-    for name, words in (("foreseen", "ill ones that `check net.toml` foresaw"), ("warned_of", "healthy ones that it warned of")):
+        bound = (
+            "–"
+            if one["share"] is None
+            else f"{'at most' if upper else 'at least'} {one['high' if upper else 'low']:.3f}"
+        )
+        share = (
+            "–" if one["share"] is None else f"{one['share']:.3f} ({one['hits']} of {one['of']})"
+        )
+        lines.append(
+            f"| {WORDS[name]} | {share} | {bound} | {'≤' if upper else '≥'} {aim:.2f} | "
+            f"{_yes(found['reached'][name])} |"
+        )
+    for name, words in (
+        ("foreseen", "ill ones that `check net.toml` foresaw"),
+        ("warned_of", "healthy ones that it warned of"),
+    ):
         one = found["before_training"][name]
         if one["share"] is not None:
-            lines.append(f"| {words} | {one['share']:.3f} ({one['hits']} of {one['of']}) | {one['low']:.3f} … {one['high']:.3f} | | |")
-    lines += ["", "| rule | severity | fired on ill | fired on healthy | blamed first | proved | first action cures |", "|---|---|---|---|---|---|---|"]
+            lines.append(
+                f"| {words} | {one['share']:.3f} ({one['hits']} of {one['of']}) | "
+                f"{one['low']:.3f} … {one['high']:.3f} | | |"
+            )
     lines += [
-        f"| {code} | {row['severity']} | {row['ill']} | {row['healthy']} | {row['blamed']} | {row['proved']} | {row['cured']} |"
+        "",
+        (
+            "| rule | severity | fired on ill | fired on healthy | blamed first | proved | first "
+            "action cures |"
+        ),
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        (
+            f"| {code} | {row['severity']} | {row['ill']} | {row['healthy']} | {row['blamed']} | "
+            f"{row['proved']} | {row['cured']} |"
+        )
         for code, row in found["rules"].items()
     ]
     return "\n".join(lines) + "\n"

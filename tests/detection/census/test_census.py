@@ -1,4 +1,6 @@
-"""The machinery of the census, on a few configurations and on entries made by hand; the census itself is a program."""
+"""The machinery of the census, on a few configurations and on entries made by hand; the census
+itself is a program.
+"""
 
 from __future__ import annotations
 
@@ -29,21 +31,58 @@ from .store import Store
 HEADER = {"seed": 7, "commit": "abc", "cures": True, "causes": False}
 
 
-def entry(index: int, label: str, *codes: str, cause: str = "", seeds: int = 0, cured: int | None = None, before: bool | None = None, **rest: Any) -> Entry:
+def entry(
+    index: int,
+    label: str,
+    *codes: str,
+    cause: str = "",
+    seeds: int = 0,
+    cured: int | None = None,
+    before: bool | None = None,
+    **rest: Any,
+) -> Entry:
     action = {"training.lr": "0.01"} if cured else None
-    answer = asdict(Answer("did not learn", tuple((code, "error") for code in codes), cause, "why", (action,) if action else (), action))
+    answer = asdict(
+        Answer(
+            "did not learn",
+            tuple((code, "error") for code in codes),
+            cause,
+            "why",
+            (action,) if action else (),
+            action,
+        )
+    )
     proved = {"undone": seeds, "seeds": seeds} if cause else None
     seen = None if before is None else {"fails": before}
-    return Entry(index, "wine", {"data": "wine"}, label, 0.1, 1.0, 0.9, answer, proved, cured, before=seen, **rest)
+    return Entry(
+        index,
+        "wine",
+        {"data": "wine"},
+        label,
+        0.1,
+        1.0,
+        0.9,
+        answer,
+        proved,
+        cured,
+        before=seen,
+        **rest,
+    )
 
 
 # The bounds.
 
 
-@pytest.mark.parametrize(("hits", "of"), [(0, 600), (6, 600), (12, 600), (270, 300), (299, 300), (300, 300), (1, 1)])
+@pytest.mark.parametrize(
+    ("hits", "of"), [(0, 600), (6, 600), (12, 600), (270, 300), (299, 300), (300, 300), (1, 1)]
+)
 def test_bounds_are_those_of_clopper_and_pearson(hits: int, of: int) -> None:
-    assert lower_bound(hits, of) == pytest.approx(beta.ppf(0.05, hits, of - hits + 1) if hits else 0.0)
-    assert upper_bound(hits, of) == pytest.approx(beta.ppf(0.95, hits + 1, of - hits) if hits < of else 1.0)
+    assert lower_bound(hits, of) == pytest.approx(
+        beta.ppf(0.05, hits, of - hits + 1) if hits else 0.0
+    )
+    assert upper_bound(hits, of) == pytest.approx(
+        beta.ppf(0.95, hits + 1, of - hits) if hits < of else 1.0
+    )
 
 
 def test_six_of_six_hundred_is_the_most_that_two_percent_allow() -> None:
@@ -71,9 +110,16 @@ def test_every_draw_is_a_configuration_of_a_known_family(tmp_path: Path) -> None
 
 
 def test_shares_are_as_published() -> None:
-    """The table promises, e.g., 64 % usual rates and 36 % ReLU: 1,500 draws hold them to 4 deviations."""
+    """The table promises, e.g., 64 % usual rates and 36 % ReLU: 1,500 draws hold them to 4
+    deviations.
+    """
     drawn = [prior.drawn(1, index)[1] for index in range(1500)]
-    for key, text, share in (("activation", "relu", 0.36), ("scaling", "none", 0.07), ("norm", "batch", 0.13), ("optimizer", "rmsprop", 0.08)):
+    for key, text, share in (
+        ("activation", "relu", 0.36),
+        ("scaling", "none", 0.07),
+        ("norm", "batch", 0.13),
+        ("optimizer", "rmsprop", 0.08),
+    ):
         found = sum(each.get(key) == text for each in drawn) / len(drawn)
         assert abs(found - share) < 4 * (share * (1 - share) / len(drawn)) ** 0.5
     usual = sum("lr" not in each for each in drawn) / len(drawn)
@@ -81,7 +127,9 @@ def test_shares_are_as_published() -> None:
 
 
 def test_the_table_names_every_data_set_and_family() -> None:
-    assert set(reachable()) == {family_of(name, noise) for name in DATA_SETS for noise in prior.NOISES}
+    assert set(reachable()) == {
+        family_of(name, noise) for name in DATA_SETS for noise in prior.NOISES
+    }
     assert f"{len(DATA_SETS)} sets" in (prior.__doc__ or "")
 
 
@@ -100,32 +148,74 @@ def test_shares_by_hand() -> None:
     ]
     found = summary(entries)
     assert found["labels"] == {"learned": 9, "ill": 3, "unclear": 1, "impossible": 1}
-    counts = {name: (found[name]["hits"], found[name]["of"]) for name in ("recall", "accused", "cause_proved", "action_cures")}
-    assert counts == {"recall": (2, 3), "accused": (1, 9), "cause_proved": (1, 3), "action_cures": (2, 3)}
-    assert {name: (one["hits"], one["of"]) for name, one in found["before_training"].items()} == {"foreseen": (1, 3), "warned_of": (1, 9)}
-    assert found["rules"]["G001"] == {"severity": "error", "ill": 1, "healthy": 0, "blamed": 1, "proved": 1, "cured": 1}
+    counts = {
+        name: (found[name]["hits"], found[name]["of"])
+        for name in ("recall", "accused", "cause_proved", "action_cures")
+    }
+    assert counts == {
+        "recall": (2, 3),
+        "accused": (1, 9),
+        "cause_proved": (1, 3),
+        "action_cures": (2, 3),
+    }
+    assert {name: (one["hits"], one["of"]) for name, one in found["before_training"].items()} == {
+        "foreseen": (1, 3),
+        "warned_of": (1, 9),
+    }
+    assert found["rules"]["G001"] == {
+        "severity": "error",
+        "ill": 1,
+        "healthy": 0,
+        "blamed": 1,
+        "proved": 1,
+        "cured": 1,
+    }
     assert found["rules"]["B002"]["healthy"] == 1
-    assert found["reached"] == {"recall": False, "accused": False, "cause_proved": False, "action_cures": False}
+    assert found["reached"] == {
+        "recall": False,
+        "accused": False,
+        "cause_proved": False,
+        "action_cures": False,
+    }
 
 
 def test_an_info_is_no_accusation() -> None:
-    told_of = Entry(0, "wine", {}, "learned", answer={"codes": [["B001", "info"]], "cause": "", "action": None})
+    told_of = Entry(
+        0, "wine", {}, "learned", answer={"codes": [["B001", "info"]], "cause": "", "action": None}
+    )
     assert summary([told_of])["accused"]["hits"] == 0
 
 
 def test_a_bound_decides_and_not_the_share() -> None:
-    aims = summary([*[entry(index, "learned") for index in range(600)], *[entry(index, "ill", "L001") for index in range(300)]])["reached"]
+    aims = summary(
+        [
+            *[entry(index, "learned") for index in range(600)],
+            *[entry(index, "ill", "L001") for index in range(300)],
+        ]
+    )["reached"]
     assert (aims["accused"], aims["recall"]) == (True, True)
     few = summary([entry(index, "ill", "L001") for index in range(20)])
-    assert (few["recall"]["share"], few["reached"]["recall"]) == (1.0, False)  # 20 of 20 are at least .861
+    assert (few["recall"]["share"], few["reached"]["recall"]) == (
+        1.0,
+        False,
+    )  # 20 of 20 are at least .861
 
 
 def test_tables_and_failures_tell_each_kind() -> None:
-    entries = [entry(0, "learned", "A001"), entry(1, "ill"), entry(2, "ill", "G001", cause="G001", cured=1, undone=["model.init"])]
+    entries = [
+        entry(0, "learned", "A001"),
+        entry(1, "ill"),
+        entry(2, "ill", "G001", cause="G001", cured=1, undone=["model.init"]),
+    ]
     text = markdown(summary(entries), {**HEADER, "date": "2026-01-01"})
     assert "| G001 | error | 1 | 0 | 1 | 0 | 0 |" in text
     report = told(entries, text)
-    for title in ("Healthy, accused: 1 of 1", "Ill, not named: 1 of 2", "Ill, first action does not cure: 1 of 2", "set back alone, cures: model.init"):
+    for title in (
+        "Healthy, accused: 1 of 1",
+        "Ill, not named: 1 of 2",
+        "Ill, first action does not cure: 1 of 2",
+        "set back alone, cures: model.init",
+    ):
         assert title in report
     assert "dlprobe train --data wine" in report
 
@@ -135,8 +225,12 @@ def test_tables_and_failures_tell_each_kind() -> None:
 
 @pytest.fixture
 def census(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Census:
-    """A census of two configurations whose end is known: wine learned by a plain net, and with weights of 0 by none."""
-    drawn = [("wine", {"data": "wine", "data_seed": "0", "epochs": "30", "layers": "16", "lr": "0.01"})]
+    """A census of two configurations whose end is known: wine learned by a plain net, and with
+    weights of 0 by none.
+    """
+    drawn = [
+        ("wine", {"data": "wine", "data_seed": "0", "epochs": "30", "layers": "16", "lr": "0.01"})
+    ]
     drawn.append(("wine", {**drawn[0][1], "init": "zeros"}))
     monkeypatch.setattr(measuring, "drawn", lambda seed, index: drawn[index])
     return Census(0, tmp_path, causes=True, sets=PreparedSets())
@@ -161,7 +255,9 @@ def test_zero_weights_are_ill_foreseen_named_proved_and_cured(census: Census) ->
     assert found.cause_proved
 
 
-def test_an_impossible_configuration_is_refused_not_scored(census: Census, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_configuration_is_refused_not_scored(
+    census: Census, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: object) -> None:
         raise ConfigError("no")
 
@@ -185,11 +281,16 @@ def test_a_killed_census_goes_on_and_one_of_another_seed_is_refused(tmp_path: Pa
         Store(path, HEADER, resume=False)
 
 
-def test_the_program_measures_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_measures_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--seed", "1", "--no-cures", "--folder", str(tmp_path)]
     assert main([*arguments, "--count", "2"]) == 0
     assert main([*arguments, "--count", "3"]) == 2
-    assert main([*arguments, "--count", "3", "--resume", "--failures", str(tmp_path / "wrong.md")]) == 0
+    assert (
+        main([*arguments, "--count", "3", "--resume", "--failures", str(tmp_path / "wrong.md")])
+        == 0
+    )
     lines = (tmp_path / "census-1.jsonl").read_text().splitlines()
     assert [json.loads(line)["index"] for line in lines[1:]] == [0, 1, 2]
     assert "Census of seed 1" in capsys.readouterr().out
@@ -208,10 +309,18 @@ def test_grids_are_drawn_with_several_nets_at_each_depth() -> None:
 
 def test_advice_counts_by_hand() -> None:
     advised = [Advised(0, "wine", 5, "relu", 5), Advised(0, "wine", 20, "tanh", 3)]
-    broken = [Called(0, "a", 9, "vanishing", -3.0), Called(0, "b", 9, "vanishing", 0.2), Called(1, "c", 9, "exploding", 2.0)]
+    broken = [
+        Called(0, "a", 9, "vanishing", -3.0),
+        Called(0, "b", 9, "vanishing", 0.2),
+        Called(1, "c", 9, "exploding", 2.0),
+    ]
     found = advice_summary(advised, broken)
     assert (found["advice_learns"]["hits"], found["advice_learns"]["of"]) == (8, 10)
-    assert (found["theory_agrees"]["hits"], found["theory_agrees"]["of"], found["grids"]) == (2, 3, 2)
+    assert (found["theory_agrees"]["hits"], found["theory_agrees"]["of"], found["grids"]) == (
+        2,
+        3,
+        2,
+    )
     assert [each["use"] for each in found["failing_advice"]] == ["tanh"]
 
 

@@ -1,4 +1,6 @@
-"""Entries one after the other, measured by several processes. Processes are spawned and import this module: nothing here belongs to one run of the program."""
+"""Entries one after the other, measured by several processes. Processes are spawned and import
+this module: nothing here belongs to one run of the program.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Work:
 
 
 def measured(work: Work, first: int, jobs: int, done: Callable[[], bool]) -> Iterator[Entry]:
-    """Entries in the order of their index, from `first` on, until `done`, which is asked before each."""
+    """Entries in the order of their index, from `first` on, until `done`, which is asked before
+    each.
+    """
     made(work.folder)
     indices = itertools.count(first)
     if jobs == 1:
@@ -55,5 +59,7 @@ def entry(work: Work, index: int) -> Entry:
 
 @cache
 def census_of(work: Work) -> Census:
-    """What this process measures with: prepared data are kept from one configuration to the next."""
+    """What this process measures with: prepared data are kept from one configuration to the
+    next.
+    """
     return Census(work.seed, work.folder, work.cures, work.causes)

@@ -1,4 +1,5 @@
-"""`python -m tests.detection.reported`: train every reported case with three seeds, judge every run by today's rules, and print who is right by kind.
+"""`python -m tests.detection.reported`: train every reported case with three seeds, judge every run
+by today's rules, and print who is right by kind.
 
 --seeds 3             seeds 0 … 2 of every case
 --cases TEXT          only cases whose name or kind holds TEXT
@@ -39,7 +40,9 @@ REPORTED = Path(__file__).parent / "reported.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """One run of a case: its outcome, its state by outcome alone, today's answer and what is wrong with it."""
+    """One run of a case: its outcome, its state by outcome alone, today's answer and what is
+    wrong with it.
+    """
 
     case: Reported
     seed: int
@@ -56,13 +59,27 @@ def main() -> int:
         made = write_reported(Path(folder))
         chosen = [case for case in all_reported() if options.cases in f"{case.name} {case.kind}"]
         cures = [] if options.no_cures else [case.cured for case in chosen if case.cure]
-        runs = {case.name: [run_of(case, seed, made) for seed in range(options.seeds)] for case in (*chosen, *cures)}
+        runs = {
+            case.name: [run_of(case, seed, made) for seed in range(options.seeds)]
+            for case in (*chosen, *cures)
+        }
         best = reachable([*chosen, *cures], runs, made, whole=not options.cases)
-    results = [judged(case, seed, runs[case.name][seed], best[case.family]) for case in (*chosen, *cures) for seed in range(options.seeds)]
+    results = [
+        judged(case, seed, runs[case.name][seed], best[case.family])
+        for case in (*chosen, *cures)
+        for seed in range(options.seeds)
+    ]
     cured, results = results[len(chosen) * options.seeds :], results[: len(chosen) * options.seeds]
     print(table(results))
     if options.wrong:
-        print(*(f"{each.case.name} seed {each.seed}: {'; '.join(each.wrong)}" for each in results if each.wrong), sep="\n")
+        print(
+            *(
+                f"{each.case.name} seed {each.seed}: {'; '.join(each.wrong)}"
+                for each in results
+                if each.wrong
+            ),
+            sep="\n",
+        )
     if options.check:
         print(*unexpected(results, cured, best), sep="\n")
     if options.write:
@@ -71,7 +88,11 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.detection.reported", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.detection.reported",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cases", default="")
     for flag in ("--no-cures", "--write", "--wrong", "--check"):
@@ -89,14 +110,26 @@ def run_of(case: Reported, seed: int, made: Path) -> Run:
     return Run(JournalContents(MemorySource(trained(options_of(case, made), seed))))
 
 
-def reachable(cases: Sequence[Reported], runs: dict[str, list[Run]], made: Path, whole: bool) -> dict[str, float]:
-    """The reachable skill of every family, of these runs and of the last whole measurement where these are a part."""
+def reachable(
+    cases: Sequence[Reported], runs: dict[str, list[Run]], made: Path, whole: bool
+) -> dict[str, float]:
+    """The reachable skill of every family, of these runs and of the last whole measurement
+    where these are a part.
+    """
     first = {case.family: case for case in reversed(cases)}
-    known = {family: known_skill(from_options(None, {**options_of(case, made), "seed": "0"})) for family, case in first.items()}
+    known = {
+        family: known_skill(from_options(None, {**options_of(case, made), "seed": "0"}))
+        for family, case in first.items()
+    }
     if not whole and REPORTED.exists():
         committed = json.loads(REPORTED.read_text(encoding="utf-8"))["best"]
-        known = {family: max(reach, committed.get(family, reach)) for family, reach in known.items()}
-    skills = {case.name: [measured_state(case, run, 1.0)[1].skill for run in runs[case.name]] for case in cases}
+        known = {
+            family: max(reach, committed.get(family, reach)) for family, reach in known.items()
+        }
+    skills = {
+        case.name: [measured_state(case, run, 1.0)[1].skill for run in runs[case.name]]
+        for case in cases
+    }
     return best_skills(cases, skills, known)
 
 
@@ -110,10 +143,15 @@ def judged(case: Reported, seed: int, run: Run, best: float) -> Trained:
     return Trained(case, seed, found, came_of_it, answer, tuple(faults(as_judged, answer)))
 
 
-def unexpected(results: Sequence[Trained], cured: Sequence[Trained], best: dict[str, float]) -> list[str]:
+def unexpected(
+    results: Sequence[Trained], cured: Sequence[Trained], best: dict[str, float]
+) -> list[str]:
     """Runs whose outcome is none of the states that their case allows."""
     return [
-        f"{each.case.name} seed {each.seed}: {each.state} (skill {each.outcome.skill:.3g} of {best[each.case.family]:.3g}, excess {each.outcome.excess:.3g})"
+        (
+            f"{each.case.name} seed {each.seed}: {each.state} (skill {each.outcome.skill:.3g} of "
+            f"{best[each.case.family]:.3g}, excess {each.outcome.excess:.3g})"
+        )
         for each in (*results, *cured)
         if each.state not in each.case.states
     ]
@@ -127,15 +165,25 @@ def table(results: Sequence[Trained]) -> str:
         for kind in (each.case.kind, "all"):
             counts[kind][f"{half} runs"] += 1
             counts[kind][f"{half} right"] += not each.wrong
-            counts[kind][f"{half} state"] += not any(line.startswith("state") for line in each.wrong)
-    lines = [f"{'kind':42}{'ill: right':>12}{'state right':>13}{'healthy: right':>16}{'state right':>13}"]
+            counts[kind][f"{half} state"] += not any(
+                line.startswith("state") for line in each.wrong
+            )
+    lines = [
+        f"{'kind':42}{'ill: right':>12}{'state right':>13}{'healthy: right':>16}{'state right':>13}"
+    ]
     for kind in sorted(counts, key=lambda kind: (kind == "all", kind)):
-        cells = [f"{counts[kind][f'{half} {what}']}/{counts[kind][f'{half} runs']}" for half in ("ill", "healthy") for what in ("right", "state")]
+        cells = [
+            f"{counts[kind][f'{half} {what}']}/{counts[kind][f'{half} runs']}"
+            for half in ("ill", "healthy")
+            for what in ("right", "state")
+        ]
         lines.append(f"{kind:42}{cells[0]:>12}{cells[1]:>13}{cells[2]:>16}{cells[3]:>13}")
     return "\n".join(lines)
 
 
-def document(results: Sequence[Trained], cured: Sequence[Trained], best: dict[str, float], seeds: int) -> str:
+def document(
+    results: Sequence[Trained], cured: Sequence[Trained], best: dict[str, float], seeds: int
+) -> str:
     """Everything as JSON, one line per run."""
     counts = {"runs": len(results), "right": sum(not each.wrong for each in results)}
     head = {
@@ -145,14 +193,26 @@ def document(results: Sequence[Trained], cured: Sequence[Trained], best: dict[st
         "counts": counts,
         "best": {key: to_json(best[key]) for key in best},
     }
-    lines = [f"  {json.dumps(f'{each.case.name}/{each.seed}')}: {json.dumps(_row(each, best))}" for each in (*results, *cured)]
+    lines = [
+        f"  {json.dumps(f'{each.case.name}/{each.seed}')}: {json.dumps(_row(each, best))}"
+        for each in (*results, *cured)
+    ]
     return json.dumps(head, indent=1)[:-2] + ',\n "runs": {\n' + ",\n".join(lines) + "\n }\n}\n"
 
 
 def _row(each: Trained, best: dict[str, float]) -> dict[str, Any]:
     found = {"skill": to_json(each.outcome.skill), "excess": to_json(each.outcome.excess)}
-    said = {"answer": each.answer.state, "codes": [f"{code} {severity}" for code, severity in each.answer.codes]}
-    return {"state": each.state, "label": label(each.case, each.outcome, best[each.case.family]), **found, **said, "wrong": list(each.wrong)}
+    said = {
+        "answer": each.answer.state,
+        "codes": [f"{code} {severity}" for code, severity in each.answer.codes],
+    }
+    return {
+        "state": each.state,
+        "label": label(each.case, each.outcome, best[each.case.family]),
+        **found,
+        **said,
+        "wrong": list(each.wrong),
+    }
 
 
 if __name__ == "__main__":

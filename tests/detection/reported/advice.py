@@ -1,7 +1,9 @@
-"""`python -m tests.detection.reported.advice`: whether what is advised holds, over every reported case.
+"""`python -m tests.detection.reported.advice`: whether what is advised holds, over every reported
+case.
 
-Of every run it counts remedies that pull one option in opposite directions, and doses against overfitting that are weaker than those the run has. Of every
-ill case it trains the first action of the diagnosis with one seed and counts which learn, and in which an error fires that was not there.
+Of every run it counts remedies that pull one option in opposite directions, and doses against
+overfitting that are weaker than those the run has. Of every ill case it trains the first action of
+the diagnosis with one seed and counts which learn, and in which an error fires that was not there.
 
 --seed 1              the seed of ill runs whose first action is trained
 --cases TEXT          only cases whose name or kind holds TEXT
@@ -54,7 +56,11 @@ def main() -> int:
             said = contradictions(config, judge(run).findings)
             counts["contradictions"] += len(said)
             print(*(f"{case.name}: {line}" for line in said), sep="\n", end="\n" * bool(said))
-            healthy = not case.ill or case.cause == "data" or is_healthy_run(case, states[f"{case.name}/{options.seed}"])
+            healthy = (
+                not case.ill
+                or case.cause == "data"
+                or is_healthy_run(case, states[f"{case.name}/{options.seed}"])
+            )
             if not (healthy or options.no_training):
                 counts.update(_acted(case, run, best[case.family]))
     print(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
@@ -63,7 +69,9 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.detection.reported.advice", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.detection.reported.advice",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", default="")
@@ -79,19 +87,31 @@ def _acted(case: Reported, run: Run, best: float) -> Counter[str]:
 
 
 def first_action(case: Reported, run: Run, best: float) -> tuple[str, list[str]]:
-    """What came of the run's first action (`no action`, or a label), and the errors that it has and the run had not."""
+    """What came of the run's first action (`no action`, or a label), and the errors that it has
+    and the run had not.
+    """
     judgement = judge(run)
     actions = [action for action in diagnose(run, judgement, "").actions if action.remedy.patch]
     if not actions:
         return "no action", []
-    changed = Run(JournalContents(MemorySource(trained_config(with_values(run.required_configuration(), actions[0].remedy.patch)))))
+    changed = Run(
+        JournalContents(
+            MemorySource(
+                trained_config(with_values(run.required_configuration(), actions[0].remedy.patch))
+            )
+        )
+    )
     had = {finding.code for finding in judgement.findings if finding.severity == "error"}
-    new = sorted({finding.code for finding in judge(changed).findings if finding.severity == "error"} - had)
+    new = sorted(
+        {finding.code for finding in judge(changed).findings if finding.severity == "error"} - had
+    )
     return label(case.cured, outcome(changed), best), new
 
 
 def contradictions(config: RunConfig, findings: Sequence[Finding]) -> list[str]:
-    """Options that remedies pull both ways, and doses that are weaker than the run's, one line each."""
+    """Options that remedies pull both ways, and doses that are weaker than the run's, one line
+    each.
+    """
     ways: dict[str, dict[bool, set[str]]] = {}
     found = []
     for finding in findings:
@@ -100,11 +120,17 @@ def contradictions(config: RunConfig, findings: Sequence[Finding]) -> list[str]:
                 ways.setdefault(key, {}).setdefault(after > before, set()).add(finding.code)
                 if key in DOSES and finding.code in OVERFITTING and after < before:
                     found.append(f"{finding.code} gives {key} {after:g} to a run with {before:g}")
-    return found + [f"{key} up by {sorted(both[True])}, down by {sorted(both[False])}" for key, both in ways.items() if len(both) > 1]
+    return found + [
+        f"{key} up by {sorted(both[True])}, down by {sorted(both[False])}"
+        for key, both in ways.items()
+        if len(both) > 1
+    ]
 
 
 def changed_numbers(config: RunConfig, patch: Mapping[str, str]) -> list[tuple[str, float, float]]:
-    """Key, number before and after of every option that a patch changes; units are added up, rates of two optimizers do not compare."""
+    """Key, number before and after of every option that a patch changes; units are added up,
+    rates of two optimizers do not compare.
+    """
     changed = with_values(config, patch)
     found = []
     for place in patch:
@@ -132,7 +158,10 @@ def known_best() -> dict[str, float]:
 
 def known_states() -> dict[str, str]:
     """What came of every run, as it was measured last."""
-    return {name: row["state"] for name, row in json.loads(REPORTED.read_text(encoding="utf-8"))["runs"].items()}
+    return {
+        name: row["state"]
+        for name, row in json.loads(REPORTED.read_text(encoding="utf-8"))["runs"].items()
+    }
 
 
 if __name__ == "__main__":

@@ -6,12 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-WELL, PART, NOT, LOST, DIVERGED, SHORT = "learned well", "learned in part", "did not learn", "learned and lost", "diverged", "too short to tell"
+WELL, PART, NOT, LOST, DIVERGED, SHORT = (
+    "learned well",
+    "learned in part",
+    "did not learn",
+    "learned and lost",
+    "diverged",
+    "too short to tell",
+)
 STATES = (WELL, PART, NOT, LOST, DIVERGED, SHORT)
-ANYTHING = ("A", "B", "D", "G", "L", "N", "W")  # no error and no warning at all; R compares with baselines and has none here
+ANYTHING = (
+    "A",
+    "B",
+    "D",
+    "G",
+    "L",
+    "N",
+    "W",
+)  # no error and no warning at all; R compares with baselines and has none here
 States: TypeAlias = str | tuple[str, ...]
 
-ONE_SPLIT = {"data_seed": "0"}  # what is reachable belongs to the data: seeds differ in weights and batches alone
+ONE_SPLIT = {
+    "data_seed": "0"
+}  # what is reachable belongs to the data: seeds differ in weights and batches alone
 
 NAMED = {  # kinds that had no code when the cases were written: the code that names each
     "target-scale": "D006",  # targets far from unit size reach the loss
@@ -19,7 +36,8 @@ NAMED = {  # kinds that had no code when the cases were written: the code that n
     "plateau": "L008",  # the loss stands still above what the rows of the table allow
     "nothing-to-learn": "B005",  # the training part is learned by heart, new samples are at chance
     "lost": "L009",  # what had been learned was lost
-    "early-instability": "L010",  # the loss rose far above its start in the first steps, then recovered
+    # the loss rose far above its start in the first steps, then recovered
+    "early-instability": "L010",
     "late-instability": "L011",  # the loss rose again by orders of magnitude after it had converged
     "stopped-early": "L012",  # early stopping ended a run that was still to learn
     "tapering": "A008",  # layers that are too many and too narrow for what passes through
@@ -57,7 +75,15 @@ class Reported:
     @property
     def cured(self) -> Reported:
         """The same with the cause undone, and nothing else."""
-        return Reported(f"{self.name}-cured", self.kind, self.family, {**self.options, **self.cure}, False, (WELL,), f"{self.cause} undone")
+        return Reported(
+            f"{self.name}-cured",
+            self.kind,
+            self.family,
+            {**self.options, **self.cure},
+            False,
+            (WELL,),
+            f"{self.cause} undone",
+        )
 
 
 @dataclass(frozen=True)
@@ -79,10 +105,23 @@ def faults(case: Reported, answer: Answer) -> list[str]:
     if answer.state not in case.states:
         found.append(f"state {answer.state}, right is {' or '.join(case.states)}")
     raised = {code for code, _ in answer.codes}
-    found += [f"{wanted} is silent" for wanted in case.must if not raised & {NAMED.get(code, code) for code in wanted.split("|")}]
-    accused = {code for code, severity in answer.codes if severity != "info" and code.startswith(case.must_not or ("-",)) and code not in case.may}
+    found += [
+        f"{wanted} is silent"
+        for wanted in case.must
+        if not raised & {NAMED.get(code, code) for code in wanted.split("|")}
+    ]
+    accused = {
+        code
+        for code, severity in answer.codes
+        if severity != "info" and code.startswith(case.must_not or ("-",)) and code not in case.may
+    }
     found += [f"{code} accuses" for code in sorted(accused)]
-    if case.cause and answer.blamed is not None and case.cause != "data" and not answer.blamed & set(case.cause.split("|")):
+    if (
+        case.cause
+        and answer.blamed is not None
+        and case.cause != "data"
+        and not answer.blamed & set(case.cause.split("|"))
+    ):
         found.append(f"{case.cause} is not what is changed")
     return found
 
@@ -96,18 +135,64 @@ class Table:
     base: Mapping[str, str]
     cases: list[Reported] = field(default_factory=list)
 
-    def ill(self, name: str, states: States, cause: str, cure: Mapping[str, str], why: str, must: str = "", must_not: str = "", **options: str) -> None:
-        """A case with a fault. Codes are separated by blanks; `label="ill"` is no option but the outcome by construction."""
-        self._add(name, True, states, why, options, cause=cause, cure=cure, must=_words(must), must_not=_words(must_not))
+    def ill(
+        self,
+        name: str,
+        states: States,
+        cause: str,
+        cure: Mapping[str, str],
+        why: str,
+        must: str = "",
+        must_not: str = "",
+        **options: str,
+    ) -> None:
+        """A case with a fault. Codes are separated by blanks; `label="ill"` is no option but
+        the outcome by construction.
+        """
+        self._add(
+            name,
+            True,
+            states,
+            why,
+            options,
+            cause=cause,
+            cure=cure,
+            must=_words(must),
+            must_not=_words(must_not),
+        )
 
-    def healthy(self, name: str, why: str, states: States = WELL, must: str = "", may: str = "", **options: str) -> None:
+    def healthy(
+        self,
+        name: str,
+        why: str,
+        states: States = WELL,
+        must: str = "",
+        may: str = "",
+        **options: str,
+    ) -> None:
         """A case without one: nothing accuses it but what it `may` be told."""
-        self._add(name, False, states, why, options, must=_words(must), must_not=ANYTHING, may=_words(may))
+        self._add(
+            name, False, states, why, options, must=_words(must), must_not=ANYTHING, may=_words(may)
+        )
 
-    def _add(self, name: str, ill: bool, states: States, why: str, options: dict[str, str], **rest: Any) -> None:
+    def _add(
+        self, name: str, ill: bool, states: States, why: str, options: dict[str, str], **rest: Any
+    ) -> None:
         label = options.pop("label", "")
         allowed = (states,) if isinstance(states, str) else states
-        self.cases.append(Reported(name, self.kind, self.family, {**ONE_SPLIT, **self.base, **options}, ill, allowed, why, label=label, **rest))
+        self.cases.append(
+            Reported(
+                name,
+                self.kind,
+                self.family,
+                {**ONE_SPLIT, **self.base, **options},
+                ill,
+                allowed,
+                why,
+                label=label,
+                **rest,
+            )
+        )
 
 
 def _words(text: str) -> tuple[str, ...]:

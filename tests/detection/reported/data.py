@@ -1,4 +1,6 @@
-"""Data of the forms that people report nets on which would not learn, made anew and small, written as `.npz` files that a case names by path."""
+"""Data of the forms that people report nets on which would not learn, made anew and small,
+written as `.npz` files that a case names by path.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,17 @@ def bits_majority(rng: Rng) -> Arrays:
 
 
 def bits_noisy(rng: Rng) -> Arrays:
-    """1,200 rows of three bits, the majority, one label in five turned: no net gets below an error of about .2."""
+    """1,200 rows of three bits, the majority, one label in five turned: no net gets below an
+    error of about .2.
+    """
     x = rng.integers(0, 2, (1200, 3))
     return {"X": x.astype(float), "y": (x.sum(axis=1) > 1) ^ (rng.random(1200) < 0.2)}
 
 
 def flowers(rng: Rng) -> Arrays:
-    """The form of Fisher's iris: three classes of 100, four lengths in centimetres; one class far off, two side by side."""
+    """The form of Fisher's iris: three classes of 100, four lengths in centimetres; one class
+    far off, two side by side.
+    """
     centres = np.array([[5.0, 3.4, 1.5, 0.25], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.05]])
     spread = np.array([[0.35, 0.35, 0.17, 0.1], [0.5, 0.3, 0.45, 0.2], [0.6, 0.3, 0.5, 0.25]])
     y = np.repeat(np.arange(3), 100)
@@ -61,13 +67,18 @@ def flowers_mixed_units(rng: Rng) -> Arrays:
 
 
 def survey(rng: Rng) -> Arrays:
-    """12 answers of 8 levels each, one-hot, and three classes by a noisy sum of scores (after the report of a dating survey)."""
+    """12 answers of 8 levels each, one-hot, and three classes by a noisy sum of scores (after
+    the report of a dating survey).
+    """
     levels, columns, score = rng.integers(0, 8, (2000, 12)), [], np.zeros(2000)
     for answers in levels.T:
         columns.append(np.eye(8)[answers])
         score += rng.standard_normal(8)[answers]
     score += 2.5 * rng.standard_normal(2000)
-    return {"X": np.concatenate(columns, axis=1), "y": np.digitize(score, np.quantile(score, [0.4, 0.75]))}
+    return {
+        "X": np.concatenate(columns, axis=1),
+        "y": np.digitize(score, np.quantile(score, [0.4, 0.75])),
+    }
 
 
 def line100(rng: Rng) -> Arrays:
@@ -103,13 +114,28 @@ def colours01(rng: Rng) -> Arrays:
 def windows(rng: Rng) -> Arrays:
     """Windows 1…5, 2…6, 3…7, 4…8, and the targets 3, 4, 5, 6."""
     start = np.tile(np.arange(4), 30)
-    return {"X": start[:, None] + np.arange(1.0, 6.0) + 0.02 * rng.standard_normal((120, 5)), "y": start + 3.0 + 0.001 * rng.standard_normal(120)}
+    return {
+        "X": start[:, None] + np.arange(1.0, 6.0) + 0.02 * rng.standard_normal((120, 5)),
+        "y": start + 3.0 + 0.001 * rng.standard_normal(120),
+    }
 
 
 def houses(rng: Rng) -> Arrays:
-    """Area, rooms, income, age, distance, tax rate as such tables have them, and a price of some 300,000 ± 100,000 with noise of 25,000."""
+    """Area, rooms, income, age, distance, tax rate as such tables have them, and a price of
+    some 300,000 ± 100,000 with noise of 25,000.
+    """
     z = rng.standard_normal((500, 6))
-    x = np.stack([120 + 40 * z[:, 0], 4 + 1.2 * z[:, 1], 52e3 + 18e3 * z[:, 2], 35 + 12 * z[:, 3], 8 + 3 * z[:, 4], 0.02 + 0.004 * z[:, 5]], axis=1)
+    x = np.stack(
+        [
+            120 + 40 * z[:, 0],
+            4 + 1.2 * z[:, 1],
+            52e3 + 18e3 * z[:, 2],
+            35 + 12 * z[:, 3],
+            8 + 3 * z[:, 4],
+            0.02 + 0.004 * z[:, 5],
+        ],
+        axis=1,
+    )
     worth = 60 * z[:, 0] + 45 * np.tanh(1.5 * z[:, 2]) + 20 * z[:, 1] - 25 * np.abs(z[:, 4])
     return {"X": x, "y": 1e3 * (300 + worth + 25 * rng.standard_normal(500))}
 
@@ -121,9 +147,18 @@ def houses_shuffled(rng: Rng) -> Arrays:
 
 
 def boiling(rng: Rng) -> Arrays:
-    """A pressure of 1,000 ± 1 hectopascal from four readings: the mean is a thousand deviations from 0."""
+    """A pressure of 1,000 ± 1 hectopascal from four readings: the mean is a thousand deviations
+    from 0.
+    """
     x = rng.standard_normal((500, 4))
-    return {"X": x, "y": 1000.0 + np.tanh(x[:, 0]) + 0.6 * x[:, 1] - 0.4 * x[:, 2] * x[:, 3] + 0.1 * rng.standard_normal(500)}
+    return {
+        "X": x,
+        "y": 1000.0
+        + np.tanh(x[:, 0])
+        + 0.6 * x[:, 1]
+        - 0.4 * x[:, 2] * x[:, 3]
+        + 0.1 * rng.standard_normal(500),
+    }
 
 
 def charges(rng: Rng) -> Arrays:
@@ -139,9 +174,14 @@ def signed(rng: Rng) -> Arrays:
 
 
 def counts(rng: Rng) -> Arrays:
-    """A target that is never below 0: a count of 0 … 12 or so, its expectation softplus of a linear function."""
+    """A target that is never below 0: a count of 0 … 12 or so, its expectation softplus of a
+    linear function.
+    """
     x = rng.standard_normal((600, 3))
-    return {"X": x, "y": rng.poisson(np.log1p(np.exp(1.5 + 1.5 * x[:, 0] - x[:, 1]))).astype(float) + 0.0}
+    return {
+        "X": x,
+        "y": rng.poisson(np.log1p(np.exp(1.5 + 1.5 * x[:, 0] - x[:, 1]))).astype(float) + 0.0,
+    }
 
 
 def overpar(rng: Rng) -> Arrays:
@@ -155,7 +195,10 @@ def amounts(rng: Rng) -> Arrays:
     score = 1.6 * z[:, 0] + 1.2 * z[:, 1] - z[:, 3]
     mixed = z @ rng.standard_normal((6, 20)) + 0.5 * rng.standard_normal((2000, 20))
     size = 10.0 ** rng.integers(-1, 6, 20)
-    return {"X": np.abs(mixed) * size * 0.3 + (mixed + 4.0) * size, "y": (score + 0.4 * rng.standard_normal(2000) > np.quantile(score, 0.884)).astype(int)}
+    return {
+        "X": np.abs(mixed) * size * 0.3 + (mixed + 4.0) * size,
+        "y": (score + 0.4 * rng.standard_normal(2000) > np.quantile(score, 0.884)).astype(int),
+    }
 
 
 def faults3(rng: Rng) -> Arrays:
@@ -166,15 +209,22 @@ def faults3(rng: Rng) -> Arrays:
 
 
 def digits255(rng: Rng) -> Arrays:
-    """Digits as bytes 0 … 255, with a border of black pixels but for one that is faint in one image in a hundred."""
+    """Digits as bytes 0 … 255, with a border of black pixels but for one that is faint in one
+    image in a hundred.
+    """
     draw = read_embedded("digits")
     x = np.asarray(draw.inputs) * 255.0 / 16.0
     faint = (rng.random((len(x), 1)) < 0.01).astype(float)
-    return {"X": np.concatenate([x, faint, np.zeros((len(x), 3))], axis=1), "y": np.asarray(draw.targets)}
+    return {
+        "X": np.concatenate([x, faint, np.zeros((len(x), 3))], axis=1),
+        "y": np.asarray(draw.targets),
+    }
 
 
 def visits(rng: Rng) -> Arrays:
-    """100 patients of 8 readings, each written down five times: rows of one patient fall into all parts."""
+    """100 patients of 8 readings, each written down five times: rows of one patient fall into
+    all parts.
+    """
     x = rng.standard_normal((100, 8))
     y = (x[:, 0] + x[:, 1] * x[:, 2] + rng.standard_normal(100) > 0).astype(int)
     return {"X": np.repeat(x, 5, axis=0), "y": np.repeat(y, 5)}
@@ -189,7 +239,10 @@ def visits_once(rng: Rng) -> Arrays:
 def twenty_classes(rng: Rng) -> Arrays:
     """20 clouds of 30 in 12 dimensions, far apart."""
     centres = 4.0 * rng.standard_normal((20, 12))
-    return {"X": np.repeat(centres, 30, axis=0) + rng.standard_normal((600, 12)), "y": np.repeat(np.arange(20), 30)}
+    return {
+        "X": np.repeat(centres, 30, axis=0) + rng.standard_normal((600, 12)),
+        "y": np.repeat(np.arange(20), 30),
+    }
 
 
 MAKERS = (

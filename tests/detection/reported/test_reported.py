@@ -1,4 +1,6 @@
-"""The reported cases themselves: well-formed, half of them healthy, what an answer is measured by, and a handful that is trained anew."""
+"""The reported cases themselves: well-formed, half of them healthy, what an answer is measured
+by, and a handful that is trained anew.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_names_are_unique_and_halves_are_alike() -> None:
 def test_every_case_and_its_cure_are_configurations() -> None:
     for case in CASES.values():
         config = from_options(None, options_of(case, Path("folder")))
-        assert not case.cure or from_options(None, options_of(case.cured, Path("folder"))) != config, case.name
+        assert (
+            not case.cure or from_options(None, options_of(case.cured, Path("folder"))) != config
+        ), case.name
 
 
 def test_states_codes_and_causes_are_known() -> None:
@@ -48,7 +52,9 @@ def test_states_codes_and_causes_are_known() -> None:
         alternatives = {NAMED.get(code, code) for wanted in case.must for code in wanted.split("|")}
         assert set(case.states) <= set(STATES), case.name
         assert alternatives <= set(all_rules()), case.name
-        assert all(any(code.startswith(prefix) for code in all_rules()) for prefix in case.must_not), case.name
+        assert all(
+            any(code.startswith(prefix) for code in all_rules()) for prefix in case.must_not
+        ), case.name
         assert set(case.cause.split("|")) - {""} <= options | {"data"}, case.name
         assert case.why
         assert set(case.may) <= set(all_rules()), case.name
@@ -65,10 +71,23 @@ def test_an_ill_case_has_a_cause_and_a_healthy_one_has_none() -> None:
 def test_no_case_asks_for_what_it_forbids() -> None:
     for case in CASES.values():
         for wanted in case.must:
-            assert not all(code.startswith(case.must_not or ("-",)) for code in wanted.split("|")), case.name
+            assert not all(
+                code.startswith(case.must_not or ("-",)) for code in wanted.split("|")
+            ), case.name
 
 
-CASE = Reported("a", "kind", "family", {}, True, (NOT,), "why", cause="lr|steps", must=("L001|W004",), must_not=("D", "G002"))
+CASE = Reported(
+    "a",
+    "kind",
+    "family",
+    {},
+    True,
+    (NOT,),
+    "why",
+    cause="lr|steps",
+    must=("L001|W004",),
+    must_not=("D", "G002"),
+)
 RIGHT = Answer(NOT, frozenset({"lr"}), (("W004", "info"), ("D001", "info"), ("G001", "error")))
 
 
@@ -78,7 +97,10 @@ RIGHT = Answer(NOT, frozenset({"lr"}), (("W004", "info"), ("D001", "info"), ("G0
         (RIGHT, []),
         (replace(RIGHT, state=WELL), ["state learned well, right is did not learn"]),
         (replace(RIGHT, codes=()), ["L001|W004 is silent"]),
-        (replace(RIGHT, codes=(("L001", "error"), ("D001", "warning"), ("G002", "error"))), ["D001 accuses", "G002 accuses"]),
+        (
+            replace(RIGHT, codes=(("L001", "error"), ("D001", "warning"), ("G002", "error"))),
+            ["D001 accuses", "G002 accuses"],
+        ),
         (replace(RIGHT, blamed=frozenset({"init"})), ["lr|steps is not what is changed"]),
         (replace(RIGHT, blamed=None), []),
     ],
@@ -91,13 +113,17 @@ def test_an_ill_case_whose_fault_did_not_strike_counts_as_healthy() -> None:
     assert not is_healthy_run(CASE, WELL)  # the case does not allow it
     assert is_healthy_run(replace(CASE, states=(NOT, WELL)), WELL)
     assert not is_healthy_run(replace(CASE, states=(NOT, WELL)), NOT)
-    assert not is_healthy_run(replace(CASE, states=(WELL,), label="ill"), WELL)  # ill by construction: a leak
+    assert not is_healthy_run(
+        replace(CASE, states=(WELL,), label="ill"), WELL
+    )  # ill by construction: a leak
 
 
 def test_the_committed_measurement_has_every_case_and_its_outcomes_are_what_the_cases_say() -> None:
     committed = json.loads(REPORTED.read_text(encoding="utf-8"))
     everything = [*CASES.values(), *(case.cured for case in CASES.values() if case.cure)]
-    assert set(committed["runs"]) == {f"{case.name}/{seed}" for case in everything for seed in range(committed["seeds"])}
+    assert set(committed["runs"]) == {
+        f"{case.name}/{seed}" for case in everything for seed in range(committed["seeds"])
+    }
     off = [
         f"{case.name}/{seed}"
         for case in everything

@@ -31,16 +31,32 @@ def test_a_table_that_fits_is_one_piece_in_full_width() -> None:
 
 def test_a_table_too_wide_repeats_its_first_column() -> None:
     ten = Widths(10, 10, 10)
-    assert fit([ten, ten, ten, ten], width=34, gap=2) == [[(0, 10), (1, 10), (2, 10)], [(0, 10), (3, 10)]]
+    assert fit([ten, ten, ten, ten], width=34, gap=2) == [
+        [(0, 10), (1, 10), (2, 10)],
+        [(0, 10), (3, 10)],
+    ]
 
 
 def test_one_long_text_does_not_starve_the_short_columns() -> None:
-    ((_, (_, shape), (_, remark)),) = fit([Widths(8, 8, 8), Widths(3, 8, 8), Widths(6, 200, 200)], width=60, gap=2)
+    ((_, (_, shape), (_, remark)),) = fit(
+        [Widths(8, 8, 8), Widths(3, 8, 8), Widths(6, 200, 200)], width=60, gap=2
+    )
     assert shape == 8
     assert remark == 60 - 8 - 8 - 4
 
 
-@given(st.lists(st.builds(lambda a, b, c: Widths(a, a + b, a + b + c), st.integers(1, 60), st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.builds(
+            lambda a, b, c: Widths(a, a + b, a + b + c),
+            st.integers(1, 60),
+            st.integers(0, 60),
+            st.integers(0, 20),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_no_piece_is_wider_than_the_page(columns: list[Widths]) -> None:
     groups = fit(columns, width=40, gap=2)
     assert all(sum(width for _, width in group) + 2 * (len(group) - 1) <= 40 for group in groups)
