@@ -80,7 +80,8 @@ class Learning:
     known: whether rows or another run say so. guessing_loss, val_guessing_loss: loss of the best
         constant answer. correctable: how many times an affine change of the outputs lowers the
         squared error. All NaN where they are not known. val_samples: rows of the validation part, 0
-        where there is none.
+        where there is none. plain: skill on it of kernel ridge regression, NaN where that was not
+        asked.
     """
 
     task: str
@@ -104,6 +105,7 @@ class Learning:
     val_guessing_loss: float = math.nan
     correctable: float = math.nan
     val_samples: int = 0
+    plain: float = math.nan
 
     @property
     def loss_name(self) -> str:
@@ -187,8 +189,11 @@ class Learning:
     @property
     def well(self) -> bool:
         """Whether the run learned well: most of what there was to learn, on its training part and
-        on its validation part where there is one, by error and by loss.
+        on its validation part where there is one, by error and by loss; or, where data do not allow
+        that much, as well as a plain method does on the same samples.
         """
+        if self.as_plain:
+            return not self.flaw
         enough = OF_KNOWN if self.known else WELL
         judged = (
             float(self.judged[-1])
@@ -196,6 +201,20 @@ class Learning:
             else self.reached
         )
         return max(self.reached, judged) >= enough and not self.shortfall
+
+    @property
+    def as_plain(self) -> bool:
+        """Whether new samples are answered as well as by kernel ridge regression, which learned
+        something: then nothing says that the data allow more, unless their rows do.
+        """
+        enough = float(self.val_skill[-1]) >= OF_KNOWN * self.plain
+        return enough and self.plain >= NOTHING and not self.known
+
+    @property
+    def plain_error(self) -> float:
+        """Error of kernel ridge regression on the validation part; NaN where it is not known."""
+        left = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
+        return float(self.val_error[-1]) * (math.sqrt(left) if self.task == "regression" else left)
 
     @property
     def shortfall(self) -> str:
@@ -210,6 +229,11 @@ class Learning:
             )
         if self.memorised:
             return "it makes far more errors on new samples"
+        return self.flaw
+
+    @property
+    def flaw(self) -> str:
+        """What speaks against the run however good its skill is, in words; empty for nothing."""
         if self.overconfident > 1.0:
             return (
                 f"but its loss is {self.overconfident:.3g} times that of guessing: its "
@@ -413,6 +437,7 @@ def learning(run: Run, best: Learning | None = None) -> Learning | None:
         val_guessing_loss=guessing_loss(run, "val"),
         correctable=correctable(run),
         val_samples=len(run.data.get("val_indices", ())),
+        plain=float(run.final.get("val_plain_skill", math.nan)),
     )
     return made if best is None else beside(made, best)
 
@@ -530,7 +555,13 @@ def _numbers(found: Learning, new_only: bool = False) -> str:
         if math.isfinite(found.guessing)
         else ""
     )
-    return f"{'error (RMS)' if found.task == 'regression' else 'error'} {', '.join(told)}{guessing}"
+    plain = (
+        f", kernel ridge regression {_size(found, found.plain_error)}"
+        if math.isfinite(found.plain)
+        else ""
+    )
+    what = "error (RMS)" if found.task == "regression" else "error"
+    return f"{what} {', '.join(told)}{guessing}{plain}"
 
 
 def _size(found: Learning, error: float) -> str:
