@@ -144,8 +144,8 @@ class Run:
         self.status: str = facts.status
         """finished | interrupted | failed | diverged | running"""
         self.origin: str = facts.origin
-        """Who trained the run: a name of `record.description.ORIGINS`, or one that a newer
-        dlprobe knows.
+        """Who trained the run: a name of `record.description.ORIGINS`, or one that only a
+        newer version knows.
         """
         self.config: dict[str, Any] = (
             completed(facts.config, self._task()) if facts.origin == OWN else facts.config
