@@ -190,12 +190,8 @@ def test_a_better_run_on_the_same_data_says_what_is_well() -> None:
         return made(evaluations={"train_loss": (2.3, 0.5), "train_error": (0.9, error)})
 
     assert _of(ended(0.15)).well
-    found = beside(_of(ended(0.15)), _of(ended(0.0)))
-    assert found is not None
-    assert not found.well
-    worse = learning(ended(0.0), _of(ended(0.15)))
-    assert worse is not None
-    assert worse.well
+    assert not beside(_of(ended(0.15)), _of(ended(0.0))).well
+    assert beside(_of(ended(0.0)), _of(ended(0.15))).well
 
 
 def test_few_wrong_classes_with_a_loss_above_guessing_are_learned_in_part() -> None:
