@@ -43,7 +43,7 @@ class Scenario:
 
     prepare: Callable[[Path], None]
     work: Callable[[Path], None]
-    check: Callable[[Path, Sequence[Call], bool], None]
+    check: Callable[[Path, Sequence[Call], bool], bool]
 
 
 def scenarios(folder: Path, seed: int) -> Mapping[str, Scenario]:
@@ -83,21 +83,23 @@ def _write_run(folder: Path) -> None:
     synthetic_runs.write(folder / "run.h5", STEPS, block=40).pack()
 
 
-def _check_run(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> None:
+def _check_run(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> bool:
     path = folder / "run.h5"
     run, rows = _left(path, may_be_damaged), rows_in(calls, path.name)
     if run is None:
         assert rows == 0, f"{rows} committed rows cannot be read"
-        return
+        return False
     with run:
         assert_prefix(run, _whole(STEPS))
         assert len(run.steps) >= rows, f"{len(run.steps)} of {rows} committed rows"
         content, damage = run.content_sha256, run.damage
-    if journal_path(path).exists() and not damage:
+    if damage:
+        return False
+    if journal_path(path).exists():
         pack_journal(path)
-    if not damage:
-        assert content_of(path) == content
-        assert [file.name for file in folder.iterdir()] == [path.name]
+    assert content_of(path) == content
+    assert [file.name for file in folder.iterdir()] == [path.name]
+    return True
 
 
 def _old_run(folder: Path) -> None:
@@ -108,14 +110,13 @@ def _overwrite_run(folder: Path) -> None:
     synthetic_runs.write(folder / "run.h5", STEPS, block=40, force=True).pack()
 
 
-def _check_overwritten(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> None:
+def _check_overwritten(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> bool:
     """The old run, whole, or what a new one leaves; one of them."""
     run = _left(folder / "run.h5", may_be_damaged)
     assert run is not None, "neither run is there"
     with run:
         is_old = run.status == "finished" and len(run.steps) == 30
-    if not is_old:
-        _check_run(folder, calls, may_be_damaged)
+    return is_old or _check_run(folder, calls, may_be_damaged)
 
 
 @cache
@@ -141,13 +142,13 @@ def _end_study(writer: StudyWriter) -> None:
     writer.pack()
 
 
-def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> None:
+def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> bool:
     path = folder / "study.h5"
     committed = sum(piece.type == FrameType.RUN for piece in pieces_in(calls, path.name))
     study = _opened(path, may_be_damaged)
     if study is None:
         assert committed == 0, f"{committed} committed runs cannot be read"
-        return
+        return False
     assert isinstance(study, Study)
     with study:
         assert len(study.runs) >= committed, f"{list(study.runs)}: {committed} committed"
@@ -155,7 +156,7 @@ def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> N
             assert run.content_sha256 == _whole(_steps_of(id)).content_sha256
         damage = study.damage
     if damage:
-        return
+        return False
     with StudyWriter.resume(path, {"experiment": "letters"}) as writer:
         _end_study(writer)
     with open_run(path) as whole:
@@ -163,6 +164,7 @@ def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> N
         assert ("".join(whole.runs), whole.status, whole.damage) == (IDS, "finished", None)
         assert list(whole.table["letter"]) == list(IDS)
     assert [file.name for file in folder.iterdir()] == [path.name]
+    return True
 
 
 def _resuming(folder: Path, seed: int) -> Mapping[str, Scenario]:
@@ -185,16 +187,17 @@ def _resuming(folder: Path, seed: int) -> Mapping[str, Scenario]:
         def work(into: Path) -> None:
             _train("--resume", str(into / "run.h5"), *more)
 
-        def check(into: Path, calls: Sequence[Call], may_be_damaged: bool) -> None:
+        def check(into: Path, calls: Sequence[Call], may_be_damaged: bool) -> bool:
             run = _left(into / "run.h5", may_be_damaged)
             assert run is not None, "the run that was gone on with is gone"
             with run:
                 damage = run.damage
             if damage:
-                return
+                return False
             _train("--resume", str(into / "run.h5"), *more)
             assert content_of(into / "run.h5") == content
             assert [file.name for file in into.iterdir()] == ["run.h5"]
+            return True
 
         return Scenario(prepare, work, check)
 
