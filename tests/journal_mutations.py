@@ -124,7 +124,7 @@ def forged(
     scrambled.
     """
     pieces = split(journal)
-    for _ in range(chance.randrange(1, 4)):
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
         if not pieces:
             return scramble(journal)
         if chance.random() < 0.2:
