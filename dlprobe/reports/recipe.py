@@ -173,7 +173,13 @@ def drawn(picture: Picture) -> Block:
     if picture.kind == "lines":
         series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
         return Chart(
-            series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x
+            series,
+            picture.x_label,
+            picture.y_label,
+            picture.log_y,
+            picture.caption,
+            picture.log_x,
+            name=picture.name,
         )
     if picture.kind == "layers":
         return Profile(
