@@ -183,6 +183,39 @@ def dropout_time(laboratory: Laboratory) -> Found:
 
 
 @recipe(
+    claim="With dropout, the whole net's answer is the average over its thinned nets.",
+    said="Srivastava et al. 2014, Dropout, §7.5, fig. 11: scaled weights against means of k nets",
+    base=digits("64,64", 30, model="dropout = 0.5", recording="mc_dropout = 50"),
+    truth=(
+        "It errs as the mean of fifty nets does, but is surer of its answer: the mean of "
+        "probabilities that differ is nearer to the middle."
+    ),
+    expected="holds only when",
+    tiny={"training.epochs": "15", "recording.mc_dropout": "20"},
+    tries=("dlprobe train --layers 64,64 --dropout 0.5 --mc-dropout 200",),
+    seconds=0,
+)
+def dropout_average(laboratory: Laboratory) -> Found:
+    runs = laboratory.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in (0.2, 0.5)})
+    numbers = {
+        f"{what}, {how}": each
+        for what in ("error", "loss")
+        for how, each in measured(
+            runs, **{"mean output": f"test_mc_{what}", "whole net": f"test_{what}"}
+        ).items()
+    }
+    checks = []
+    for rate in runs:
+        for what, bound in (("error", 0.01), ("loss", 0.02)):
+            off = abs(numbers[f"{what}, mean output"][rate] - numbers[f"{what}, whole net"][rate])
+            when = f"it is said of the {what}"
+            checks.append(
+                Check(f"{what} of the mean − of the whole net, {rate}", off, "<", bound, when)
+            )
+    return Found(checks, numbers, [number_table("rate", numbers)])
+
+
+@recipe(
     claim="Dropout beats weight decay.",
     said="Srivastava et al. 2014, Dropout, table 9: methods of regularization on MNIST",
     base=digits("256,256", 30, data="split = [20, 20, 60]"),
