@@ -226,7 +226,8 @@ class Chart:
     and below leave a gap there).
 
     `x_names`: what to write at places of the x axis, in place of round numbers: the values that
-        were tried, or names.
+        were tried, or names. `y_reach`: numbers that the y axis holds as well, so that charts that
+        are compared share their scale.
     """
 
     series: Sequence[Series]
@@ -237,6 +238,7 @@ class Chart:
     log_x: bool = False
     x_names: Mapping[float, str] = field(default_factory=dict)
     name: str = ""
+    y_reach: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,13 @@ def chart(block: Chart, frame: Frame) -> dict[str, Any]:
         [row["x"] for row in known], block.log_x, block.x_label, block.x_names, ends=True
     )
     y = scale_and_axis(
-        [row[end] for row in known for end in ("y", "y2") if row.get(end) is not None],
+        [
+            *(row[end] for row in known for end in ("y", "y2") if row.get(end) is not None),
+            *block.y_reach,
+        ],
         block.log_y,
         block.y_label,
+        ends=bool(block.y_reach),
     )
     lost = sum(row["y"] is None for row in rows)
     above = ", or not above 0" if block.log_x or block.log_y else ""
