@@ -250,7 +250,7 @@ def run_one(
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
     recorder: Recorder = kept if writer is None else Both(kept, writer)
     status = (
-        trainer.run(session, recorder, stop=stop)
+        trainer.run(session, recorder, stop=stop, beside_plain=False)
         if net is None
         else trainer.adopt(session, recorder, net)
     )

@@ -219,6 +219,16 @@ _FINAL = (
     ("stop_reason", "text", (), "why the run ended early"),
 )
 
+_PLAIN_SKILL = DataSet(
+    "final/val_plain_skill",
+    "f8",
+    (),
+    "1",
+    "skill of kernel ridge regression, fitted to the training part, on the val part: 1 − error "
+    "over that of the commonest class, or R²; only of a finished run that ended below 0.9",
+    hashed=False,
+)
+
 _DATA = (
     ("name", "text", (), "name of the data set, or the file's name"),
     ("source", "text", (), "where the data comes from"),
@@ -529,6 +539,7 @@ def _final() -> list[DataSet]:
             DataSet(f"final/{name}", dtype, dims, "1", meaning)
             for name, dtype, dims, meaning in _FINAL
         ),
+        _PLAIN_SKILL,
     ]
 
 

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.learning.learned import State
+from dlprobe.analysis.learning.states import State
 from dlprobe.analysis.profiles.decomposition import Decomposition, decompose, geometric_mean
 from dlprobe.analysis.profiles.depth_limits import breaking_depth
 from dlprobe.analysis.profiles.depth_profiles import log10_ratio

@@ -99,6 +99,14 @@ class Study:
         """SHA-256 over the ids and content hashes of all runs, in the order of ids."""
         return study_sha256({id: run.content_sha256 for id, run in self.runs.items()})
 
+    def member(self, id: str) -> Run:
+        """A run that knows its place in the study. Raises KeyError, and RunFileError where the file
+        is damaged.
+        """
+        run = self.runs.open(id)
+        run.study, run.coordinates = self, self.coordinates.get(id, {})
+        return run
+
     def close(self) -> None:
         """Give the file back; its runs cannot be read afterwards."""
         self._close()

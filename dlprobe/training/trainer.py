@@ -23,7 +23,14 @@ from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.training import instruments, metrics, own_arrays, resuming, thinned
+from dlprobe.training import (
+    instruments,
+    metrics,
+    own_arrays,
+    plain_method,
+    resuming,
+    thinned,
+)
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import build, resolve
@@ -109,8 +116,12 @@ def run(
     *,
     stop: Stop | None = None,
     progress: Callable[[Progress], None] | None = None,
+    beside_plain: bool = True,
 ) -> str:
-    """Train to the end of the budget, a stop or the first non-finite number; returns the status."""
+    """Train to the end of the budget, a stop or the first non-finite number; returns the status.
+
+    beside_plain: a run that does not get far is laid beside a plain method on the same samples.
+    """
     began = time.perf_counter()
     status = "finished"
     size = 8
@@ -139,7 +150,7 @@ def run(
         if recorder.wants_state(resuming.state_size(session)):
             recorder.state(session.step, resuming.state_of(session))
         _at_boundary(session, recorder)
-    _finish(session, recorder, status)
+    _finish(session, recorder, status, beside_plain=beside_plain and status == "finished")
     return status
 
 
@@ -152,7 +163,7 @@ def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
-    _finish(session, recorder, "finished")
+    _finish(session, recorder, "finished", beside_plain=False)
     return "finished"
 
 
@@ -375,7 +386,7 @@ def effective_rate(session: Session) -> npt.NDArray[np.float64]:
         )
 
 
-def _finish(session: Session, recorder: Recorder, status: str) -> None:
+def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: bool) -> None:
     """Evaluate all parts (the test part for the only time), keep predictions and final
     parameters, and close the record.
     """
@@ -398,6 +409,8 @@ def _finish(session: Session, recorder: Recorder, status: str) -> None:
             predictions[f"{part}_targets"] = found.scored.targets
     if status == "finished":
         final |= thinned.ensemble(session, "val") | thinned.ensemble(session, "test")
+    if beside_plain:
+        final |= plain_method.beside(session.data, final)
     parameters = session.network.parameters.copy()
     if state is not None and np.array_equal(parameters, state["training_parameters"]):
         del state["training_parameters"]

@@ -128,7 +128,7 @@ def test_initializers_that_learn_and_one_that_does_not_are_explained(
     """
     lines = shown("compare initializers.h5", width, monkeypatch)
     assert lines[0].startswith(
-        "! too few seeds to tell: 2 cannot show any difference among 4 values, 8 can"
+        "! too few seeds for a test: 2 cannot show any difference among 4 values, 8 can"
     )  # 2/2⁸ < 5 % / 6 pairs
     assert lines[-1] == "next: dlprobe compare --resume initializers.h5 --seeds 8"
     assert "last: normal(std=1): " in " ".join(lines[:3])
@@ -147,7 +147,7 @@ def test_initializers_that_learn_and_one_that_does_not_are_explained(
         ),
         told,
     )
-    assert "too few seeds to tell" in told
+    assert "too few seeds for a test" in told
     assert "not distinguishable" not in told
     assert any(line.startswith(("net ", "net\t")) and "init compared" in line for line in lines)
     assert any(line.startswith("data ") for line in lines)

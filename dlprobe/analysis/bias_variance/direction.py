@@ -19,7 +19,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
-from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.reading import learning
 from dlprobe.registry import counted
 from dlprobe.runs import Run
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from dlprobe.analysis.comparing import paired
 from dlprobe.analysis.comparing.paired import LEVEL, Interval
-from dlprobe.analysis.learning import learned
-from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import StateName, state
 from dlprobe.analysis.profiles import run_profile
 from dlprobe.analysis.profiles.decomposition import Decomposition, median_factors
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS
@@ -105,7 +106,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         if isinstance(value, int | float | np.number)
     }
     evaluations = dict(run.evaluations)
-    seconds, known = run.timing.get("step_seconds", np.empty(0)), learned.learning(run)
+    seconds, known = run.timing.get("step_seconds", np.empty(0)), learning(run)
     return Outcome(
         seed=seed,
         status=run.status,
@@ -119,7 +120,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         updates=int(numbers.get("steps_done", 0)),
         step_seconds=float(np.min(seconds)) if len(seconds) else math.nan,
         parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
-        state=learned.state(known, run.status).name,
+        state=state(known, run.status).name,
         factors=moments[0].factors if moments else None,
         chance={} if known is None else _chance(known),
         dead=_hidden_mean(run, dead_units(run)),
@@ -127,7 +128,7 @@ def outcome(seed: int, run: Run) -> Outcome:
     )
 
 
-def _chance(known: learned.Learning) -> dict[str, float]:
+def _chance(known: Learning) -> dict[str, float]:
     """What the best constant answer has, by the metrics that may rank."""
     found = {
         "train_loss": known.guessing_loss,

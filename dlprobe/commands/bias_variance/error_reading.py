@@ -146,7 +146,7 @@ def read_run(
     from dlprobe.analysis.bias_variance.direction import direction_of
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
-    from dlprobe.analysis.learning.learned import learning
+    from dlprobe.analysis.learning.reading import learning
     from dlprobe.reports.bias_variance import reading_document
 
     learned, given = learning(run), human is not None

@@ -58,7 +58,7 @@ def study_document(study: Study, path: Path, screen: Screen) -> Document:
 
     diagnoses = []
     for each in study.runs:
-        run = study.runs.open(each)
+        run = study.member(each)
         diagnoses.append(diagnose(run, judge(run), f"{path}#{each}"))
     overview = inspect_study.overview(study, [run_line(study, each) for each in study.runs])
     return study_report(

@@ -7,7 +7,7 @@ outcome, and count how often dlprobe is right.
                  ones
 --jobs 2         processes
 --resume         go on after a kill
---no-cures       label and judge only
+--no-cures       label and judge the trained runs only
 --causes         for ill ones ask which options, set back alone, cure
 --folder DIR     where the census is kept, one line per configuration (runs are not)
 --write          write results.json and results.md beside this program
