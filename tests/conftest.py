@@ -21,8 +21,9 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 collect_ignore_glob = [
     "browser/*",
     "campaigns/*",
+    "example_plugin/*",
     "frameworks/*",
-]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
+]  # a package that registers records; the others take minutes: python -m tests.browser, …
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
 RECORDERS = {
     "torch": ("torch",),

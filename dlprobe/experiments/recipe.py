@@ -48,7 +48,7 @@ class Picture:
     """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one
     value per layer); table: columns and rows;
     drawing: text lines. bounds: of lines that are edges of an area around another one, the name of
-        that one.
+        that one. name: what `--only` calls it; empty: made of the caption.
     """
 
     kind: PictureKind
@@ -62,6 +62,7 @@ class Picture:
     log_x: bool = False
     log_y: bool = False
     bounds: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
     y_reach: tuple[float, ...] = ()
 
 

@@ -196,6 +196,7 @@ def drawn(picture: Picture) -> Block:
             *(series, picture.x_label, picture.y_label, picture.log_y, picture.caption),
             log_x=picture.log_x,
             y_reach=picture.y_reach,
+            name=picture.name,
         )
     if picture.kind == "layers":
         return Profile(

@@ -19,14 +19,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
-from dlprobe.commands.base.catalogue import entry, names, spelled_out
+from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, spelled_out
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import DlprobeError, DlprobeWarning
-from dlprobe.registry import tidied, unknown
+from dlprobe.registry import load_plugins, plugins, tidied, unknown
 from dlprobe.version import version
 
 PACKAGE = "dlprobe.commands"
@@ -34,7 +34,10 @@ PACKAGE = "dlprobe.commands"
 
 def load(name: str) -> Command:
     """The subcommand itself, from its module."""
-    module = import_module(f"{PACKAGE}.{tidied(name)}")
+    if name in names():
+        module = import_module(f"{PACKAGE}.{tidied(name)}")
+    else:
+        module = load_plugins(PLUGINS, name)[0]
     return made(name, module.command, module.__doc__, module)
 
 
@@ -122,10 +125,10 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0].replace("_", "-")
-        if name not in names():
+        if not is_command(name):
             if ctx.resilient_parsing:
                 return None, None, args[1:]
-            raise DlprobeError(unknown("command", args[0], names()))
+            raise DlprobeError(unknown("command", args[0], (*names(), *plugins(PLUGINS))))
         return name, load(name), args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

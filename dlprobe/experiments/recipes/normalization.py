@@ -89,7 +89,14 @@ def percentile_picture(name: str, run: Trained) -> Picture:
     ]
     edges = {percents[0]: percents[1], percents[2]: percents[1]}
     caption = f"percentiles of one unit of the last hidden layer over a batch, {name}"
-    return Picture("lines", caption, series=series, x_label="looks at even distances", bounds=edges)
+    return Picture(
+        "lines",
+        caption,
+        series=series,
+        x_label="records, evenly spaced over training",
+        bounds=edges,
+        name=f"percentiles_{name.replace(' ', '_')}",
+    )
 
 
 @recipe(
