@@ -204,10 +204,10 @@ def to_float64(values: Array) -> Floats:
 def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
     """Refuses complex numbers, dates, objects and the like."""
     if values.dtype.kind not in kinds:
-        found = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
+        kind = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
         expected = "numbers or text labels" if "U" in kinds else "real numbers"
         raise problem(
-            path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}"
+            path, f"{titled(name)} holds {kind} ({quoted(values.dtype)}), expected {expected}"
         )
 
 

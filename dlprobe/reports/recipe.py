@@ -40,7 +40,7 @@ TONES: Mapping[str, Tone] = {"holds": "good", "holds only when": "warning", "doe
 
 def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
     """All claims; with `wrong`, those that do not simply hold, each with what is so."""
-    chosen = [each for each in recipes.values() if not wrong or each.expected != "holds"]
+    chosen = [recipe for recipe in recipes.values() if not wrong or recipe.expected != "holds"]
     data = {"schema": LIST_SCHEMA, "recipes": [entry(each) for each in chosen]}
     if wrong:
         blocks: list[Block] = []
@@ -147,14 +147,14 @@ def result(
     """The record that `--format json` prints."""
     checks = [
         {
-            "quantity": each.quantity,
-            "when": each.when,
-            "value": each.value,
-            "relation": each.relation,
-            "bound": each.bound,
-            "holds": each.holds,
+            "quantity": check.quantity,
+            "when": check.when,
+            "value": check.value,
+            "relation": check.relation,
+            "bound": check.bound,
+            "holds": check.holds,
         }
-        for each in found.checks
+        for check in found.checks
     ]
     return {
         "schema": SCHEMA,

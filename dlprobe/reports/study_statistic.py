@@ -94,13 +94,13 @@ class GroupCurves:
         layers = [
             {
                 "layer": name or None,
-                "steps": [None if step < 0 else step for step in each.steps.tolist()],
-                "median": each.median,
-                "low": each.low,
-                "high": each.high,
-                "runs": each.runs,
+                "steps": [None if step < 0 else step for step in place.steps.tolist()],
+                "median": place.median,
+                "low": place.low,
+                "high": place.high,
+                "runs": place.runs,
             }
-            for name, each in self.layers.items()
+            for name, place in self.layers.items()
         ]
         return {
             "coordinates": dict(self.group.place),
@@ -179,10 +179,12 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if len(names) > 1:
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
-        alike = all(list(each.layers) == names for each in drawn)
+        alike = all(list(picture.layers) == names for picture in drawn)
         series = [
-            LayerSeries(each.group.label, [_value(summary) for summary in each.layers.values()])
-            for each in drawn
+            LayerSeries(
+                picture.group.label, [_value(summary) for summary in picture.layers.values()]
+            )
+            for picture in drawn
         ]
         some = f"; {len(drawn)} of {len(ordered)} groups" if len(drawn) < len(ordered) else ""
         blocks.append(

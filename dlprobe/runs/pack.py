@@ -147,8 +147,8 @@ def _holds_nothing(sink: journal.FileSink) -> bool:
     """Whether a journal was left before its writer had recorded anything."""
     source = FileSource(os.dup(sink.descriptor), sink.path)
     try:
-        found = scan(source, STUDY_FRAMES | RUN_FRAMES)
-        return not (found.tail.recorded or found.damage)
+        frames = scan(source, STUDY_FRAMES | RUN_FRAMES)
+        return not (frames.tail.recorded or frames.damage)
     finally:
         source.close()
 

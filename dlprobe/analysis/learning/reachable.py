@@ -29,8 +29,8 @@ def chance_error(counts: Any) -> float:
     >>> chance_error([30, 10])
     0.25
     """
-    found = np.asarray(() if counts is None else counts, np.float64)
-    return 1.0 - float(found.max() / found.sum()) if found.size and found.sum() > 0 else math.nan
+    rows = np.asarray(() if counts is None else counts, np.float64)
+    return 1.0 - float(rows.max() / rows.sum()) if rows.size and rows.sum() > 0 else math.nan
 
 
 def guessing_loss(run: Run, part: str) -> float:

@@ -47,9 +47,9 @@ def batch_norm_training(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"plain": {}, "batch norm": {"model.norm": "batch"}})
     error, sooner = (
         medians(runs, "val_error"),
-        {name: median(each, epochs_to_goal) for name, each in runs.items()},
+        {name: median(run, epochs_to_goal) for name, run in runs.items()},
     )
-    wander = {name: median(each, wandering) for name, each in runs.items()}
+    wander = {name: median(run, wandering) for name, run in runs.items()}
     checks = [
         Check(
             f"epochs to a validation error of {GOAL} with batch norm − without",
@@ -66,7 +66,7 @@ def batch_norm_training(laboratory: Laboratory) -> Found:
     ]
     pictures = [
         error_curves(runs),
-        *(percentile_picture(name, each[0]) for name, each in runs.items()),
+        *(percentile_picture(name, run[0]) for name, run in runs.items()),
     ]
     return Found(checks, {"val_error": error, "epochs": sooner, "wandering": wander}, pictures)
 
@@ -75,13 +75,16 @@ def epochs_to_goal(run: Trained) -> float:
     """Epochs until the validation error is GOAL or less first; those of the whole run and one
     where it never is.
     """
-    errors = [each["val_error"] for each in run.kept.evaluations]
+    errors = [evaluation["val_error"] for evaluation in run.kept.evaluations]
     return float(next((epoch for epoch, error in enumerate(errors) if error <= GOAL), len(errors)))
 
 
 def error_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
     """The validation error of each variant's first seed after each epoch."""
-    found = {name: [each["val_error"] for each in runs[name][0].kept.evaluations] for name in runs}
+    found = {
+        name: [evaluation["val_error"] for evaluation in runs[name][0].kept.evaluations]
+        for name in runs
+    }
     series = [
         (name, list(map(float, range(len(errors)))), errors) for name, errors in found.items()
     ]
@@ -151,12 +154,12 @@ def norms_by_batch(laboratory: Laboratory) -> Found:
     checks = [
         Check(
             "validation loss of batch norm over that of layer norm",
-            each,
+            quotient,
             "<",
             2.0,
             f"batches have {batch} samples",
         )
-        for batch, each in quotients.items()
+        for batch, quotient in quotients.items()
     ]
     series = [
         (norm, list(map(float, batches)), [loss[f"{norm}, {batch}"] for batch in batches])

@@ -113,7 +113,7 @@ def bowl_paths(laboratory: Laboratory) -> Found:
     }
     steps, checks, pictures = {}, [], []
     for name, bowl in bowls.items():
-        best = {optimizer: bowl.fewest(optimizer, each) for optimizer, each in rates.items()}
+        best = {optimizer: bowl.fewest(optimizer, rate) for optimizer, rate in rates.items()}
         steps[name] = {optimizer: count for optimizer, (count, _) in best.items()}
         when = f"the condition number is {bowl.condition:.3g}"
         checks += [
@@ -264,7 +264,7 @@ def schedules_end(laboratory: Laboratory) -> Found:
     return Found(
         checks,
         {"train_loss": loss},
-        [loss_curves({name: each for name, each in runs.items() if "high" in name})],
+        [loss_curves({name: run for name, run in runs.items() if "high" in name})],
     )
 
 

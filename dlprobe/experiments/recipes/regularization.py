@@ -94,12 +94,12 @@ def dropout_by_data(laboratory: Laboratory) -> Found:
     checks = [
         Check(
             "test error with dropout over that without",
-            each,
+            quotient,
             "<",
             0.9,
             f"{percent} % of the data train",
         )
-        for percent, each in quotients.items()
+        for percent, quotient in quotients.items()
     ]
     series = [
         (
@@ -150,20 +150,27 @@ evaluate_every = "never"
 )
 def l2_strengths(laboratory: Laboratory) -> Found:
     strengths = (0.0, 0.01, 0.1, 1.0)
-    runs = laboratory.run({f"λ = {each:g}": {"training.l2": each} for each in strengths})
+    runs = laboratory.run(
+        {f"λ = {strength:g}": {"training.l2": strength} for strength in strengths}
+    )
     error = medians(runs, "train_error")
     checks = [
         Check(
-            "training error", error[f"λ = {each:g}"] - error["λ = 0"], "<", 0.15, f"λ is {each:g}"
+            "training error",
+            error[f"λ = {strength:g}"] - error["λ = 0"],
+            "<",
+            0.15,
+            f"λ is {strength:g}",
         )
-        for each in strengths[1:]
+        for strength in strengths[1:]
     ]
     size = {
-        name: float(np.median([weight_norm(run) for run in each])) for name, each in runs.items()
+        name: float(np.median([weight_norm(run) for run in member]))
+        for name, member in runs.items()
     }
     return Found(checks, {"train_error": error, "weight_l2": size}, region_pictures(runs))
 
 
 def weight_norm(run: Trained) -> float:
     """‖W‖ over all layers."""
-    return float(np.sqrt(sum(np.square(each).sum() for each in run.weights())))
+    return float(np.sqrt(sum(np.square(weight).sum() for weight in run.weights())))

@@ -94,13 +94,13 @@ def chart(block: Chart, frame: Frame) -> dict[str, Any]:
 def _rows(series: Series, block: Chart, index: int) -> list[dict[str, Any]]:
     """A row per point, y None for a gap; a point without a place on the x axis is left out."""
     seen = {"series": visible(series.name), "shape": shape(index)}
-    found = []
+    rows = []
     for x, y in zip(series.x, series.y, strict=True):
         if _can_be_drawn(x, block.log_x):
-            found.append(
+            rows.append(
                 {**seen, "x": float(x), "y": float(y) if _can_be_drawn(y, block.log_y) else None}
             )
-    return found
+    return rows
 
 
 def _can_be_drawn(value: float, log: bool) -> bool:
@@ -111,7 +111,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
     """Rows between the edges of the series that have some: y on one, y2 on the other edge,
     `pair` numbers the areas.
     """
-    found: list[dict[str, Any]] = []
+    areas: list[dict[str, Any]] = []
     for index, (name, low, high) in enumerate(_pairs(block.series)):
         others = dict(zip(high.x, high.y, strict=True))
         for x, y in zip(low.x, low.y, strict=True):
@@ -121,7 +121,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
                 and _can_be_drawn(y, block.log_y)
                 and _can_be_drawn(other, block.log_y)
             ):
-                found.append(
+                areas.append(
                     {
                         "series": visible(name),
                         "pair": index,
@@ -130,7 +130,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
                         "y2": float(other),
                     }
                 )
-    return found
+    return areas
 
 
 def _told(series: Sequence[Series]) -> list[str]:
@@ -143,8 +143,8 @@ def _told(series: Sequence[Series]) -> list[str]:
 
 def _pairs(series: Sequence[Series]) -> list[tuple[str, Series, Series]]:
     """(name of the series that is bounded, one edge, the other)."""
-    found = []
+    pairs = []
     for name in dict.fromkeys(each.bounds for each in series if each.bounds):
         edges = [each for each in series if each.bounds == name]
-        found += [(name, edges[index], edges[-1 - index]) for index in range(len(edges) // 2)]
-    return found
+        pairs += [(name, edges[index], edges[-1 - index]) for index in range(len(edges) // 2)]
+    return pairs
