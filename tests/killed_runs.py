@@ -16,7 +16,7 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.runs import Run, RunWriter, pack_journal
+from dlprobe.runs import Run, RunWriter, Study, pack_journal
 
 TRAINING = (
     "train",
@@ -87,22 +87,25 @@ def kill_packing(path: Path, steps: int, seconds: float) -> None:
     os.waitpid(process, 0)
 
 
-def opened(path: Path) -> Run | None:
-    """The run that is left; None where it was killed before its first frame stood, when nothing
-    was recorded yet and the error says so.
+def opened_file(path: Path) -> Run | Study | None:
+    """What is left; None where it was killed before its first frame stood, when nothing was
+    recorded yet and the error says so.
     """
     try:
-        run = dlprobe.open_run(path)
+        return dlprobe.open_run(path)
     except RunFileError as error:
         refused = str(error)
-    else:
-        assert isinstance(run, Run)
-        return run
     journal = path.with_name(path.name + ".journal")
-    assert "before it began" in refused or ("does not exist" in refused and not journal.exists()), (
-        refused
-    )
+    not_begun = "does not exist" in refused and not journal.exists()
+    assert "before it began" in refused or not_begun, refused
     return None
+
+
+def opened(path: Path) -> Run | None:
+    """As `opened_file`, of a single run."""
+    run = opened_file(path)
+    assert run is None or isinstance(run, Run)
+    return run
 
 
 def assert_synthetic_prefix(run: Run) -> None:

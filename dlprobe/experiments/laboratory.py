@@ -73,6 +73,11 @@ class Trained:
         assert self.kept.first is not None
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
+    def last(self, statistic: str) -> npt.NDArray[np.float64]:
+        """The same at the last step."""
+        assert self.kept.last is not None
+        return self.kept.last[statistic][: max(self.hidden, 1)]
+
     def final(self, name: str) -> float:
         """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises
         ConfigError where the data have no error rate, or no such part.

@@ -189,6 +189,11 @@ _FINAL = (
         )
         for part in PARTS
     ),
+    *(
+        (f"{part}_mc_{name}", "f8", (), f"{name} of the mean output of thinned nets, {part} part")
+        for part in PARTS[1:]
+        for name in ("loss", "error", "rmse")
+    ),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
     (

@@ -256,8 +256,8 @@ def _apart(found: Comparison) -> str:
         return ""
     numbers = " to ".join(dict.fromkeys(_number(found, each) for each in (lost[0], lost[-1])))
     return (
-        f"; but {_listed([value.label for value in lost])} learned nothing in any: {numbers} "
-        f"against {_number(found, best)} {words(found.by)}"
+        f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
+        f"{_number(found, best)} {words(found.by)}"
     )
 
 

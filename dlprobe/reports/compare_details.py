@@ -164,12 +164,13 @@ def _health(health: Health) -> Cell:
 def chart(
     found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> Chart:
-    shown = [value.label for value in found.values][:DRAWN]
     scaled = scale(found)
-    series = [
-        Series(label, curves[label][0], [scaled * value for value in curves[label][1]])
-        for label in shown
-    ]
+    series = []
+    for value in found.values[:DRAWN]:
+        steps, medians = curves[value.label]
+        known = [run.curves[found.by] for run in value.outcomes if found.by in run.curves]
+        runs = [(scaled * one).tolist() for one in known] if len(known) > 1 else []
+        series.append(Series(value.label, steps, [scaled * each for each in medians], runs=runs))
     finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""

@@ -248,7 +248,7 @@ def row(column: ColumnSummary) -> list[Cell]:
         span(column),
         column.missing,
         column.distinct,
-        Heights(column.counts),
+        Heights(column.counts, span(column)),
     ]
 
 

@@ -157,10 +157,27 @@ def facts(run: Run) -> list[tuple[str, Any]]:
                 ),
             )
         )
+    if thinned := thinned_line(run):
+        pairs.append(("thinned nets", thinned))
     seconds = training_seconds(run)
     pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
     pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
     return pairs
+
+
+def thinned_line(run: Run) -> str:
+    """The mean output of thinned nets beside the whole net, on the last part that has samples;
+    empty where it was not asked for.
+    """
+    told = [
+        f"{name} {float(run.final[f'{part}_mc_{name}']):.4g}, "
+        f"whole net {float(run.final[f'{part}_{name}']):.4g}"
+        for part in ("test", "val")
+        for name in ("error", "rmse", "loss")
+        if f"{part}_mc_{name}" in run.final
+    ][:2]
+    part = "test" if "test_mc_loss" in run.final else "validation"
+    return f"mean output on the {part} part: {'; '.join(told)}" if told else ""
 
 
 def monitor(run: Run) -> str:
@@ -616,6 +633,7 @@ def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
         key: run.final.get(key)
         for key in ("best_step", "best_value", "stopped_step", "stop_reason")
     }
+    losses |= {key: float(value) for key, value in run.final.items() if "_mc_" in key}
     judged = None if profile is None else overall(profile)
     return {
         "schema": "dlprobe-train/1",

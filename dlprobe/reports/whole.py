@@ -268,7 +268,7 @@ def _updates(maps: StepMaps | None) -> list[Block]:
         Chart(
             series,
             "step",
-            "‖ΔW‖ / ‖W‖",
+            "update / weights",
             log_y=spans_decades([value for each in series for value in each.y]),
             caption=caption,
             name="update_ratio",

@@ -23,7 +23,7 @@ from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.training import instruments, metrics, own_arrays, plain_method, resuming
+from dlprobe.training import instruments, metrics, own_arrays, plain_method, resuming, thinned
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import build, resolve
@@ -402,6 +402,8 @@ def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: 
             predictions[f"{part}_targets"] = found.scored.targets
     if beside_plain:
         final |= plain_method.beside(session.data, final)
+    if status == "finished":
+        final |= thinned.ensemble(session, "val") | thinned.ensemble(session, "test")
     parameters = session.network.parameters.copy()
     if state is not None and np.array_equal(parameters, state["training_parameters"]):
         del state["training_parameters"]

@@ -179,10 +179,11 @@ class Learning:
     @property
     def as_plain(self) -> bool:
         """Whether new samples are answered as well as by kernel ridge regression, which learned
-        something: then nothing says that the data allow more, unless their rows do.
+        something: then nothing says that the data allow more, unless their rows do, or the training
+        part is known by heart.
         """
         enough = float(self.val_skill[-1]) >= OF_KNOWN * self.plain
-        return enough and self.plain >= NOTHING and not self.known
+        return enough and self.plain >= NOTHING and not (self.known or self.memorised)
 
     @property
     def plain_error(self) -> float:
