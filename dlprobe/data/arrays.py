@@ -130,8 +130,11 @@ def chosen_features(
 def with_indicators(
     names: tuple[str, ...], matrix: Floats, missing: str
 ) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
-    """Features with gaps: a column more for each where indicators are asked for, and a note on
-    what will be filled.
+    """Names, matrix and notes of features with gaps (NaN) in `matrix` (samples, features).
+
+    With `missing` "indicator", each feature with gaps has one more column at the end, 1.0 where it
+    has a gap; else names and matrix are as given. The notes say what will be filled, () without
+    gaps.
     """
     gaps = np.isnan(matrix)
     if not gaps.any():

@@ -168,11 +168,11 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
 def elementwise_loops(
     value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool
 ) -> tuple[Any, Any]:
-    """The loops around an elementwise record with `count` parameters; the constants after them are
-    the flat threshold and, if `stepped`, the other slope.
+    """(forward, backward) loops around an elementwise record with `count` parameters; the constants
+    after them are the flat threshold and, if `stepped`, the other slope.
 
-    They run over all elements in one go, as if the block were one row. Only what is noted of each
-    unit needs rows: a few, until every unit has had a slope.
+    They run over all elements of the block as if it were one row. Dead-unit detection alone scans
+    rows, until every unit has shown a non-zero slope.
     """
 
     def forward(

@@ -465,7 +465,10 @@ def differences(a: Mapping[int, float], b: Mapping[int, float]) -> Floats:
 
 
 def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tuple[Pair, ...]:
-    """Every two values, with p values corrected for how many pairs there are."""
+    """Signed-rank tests of every pair of values over their common seeds, p corrected by Holm.
+
+    scored: by label the score of each seed. ratio: effects are ratios in place of differences.
+    """
     labels = list(combinations(scored, 2))
     pairs = [differences(scored[a], scored[b]) for a, b in labels]
     raw = [paired.signed_rank_p(each) for each in pairs]
