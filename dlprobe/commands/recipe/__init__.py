@@ -135,7 +135,7 @@ def command(
         screen.show(report.listing(registry.records("recipe"), wrong))
         return None
     if is_run_file(Path(name)):
-        if given := [
+        if typed := [
             option
             for option, value in {
                 "--data": data,
@@ -147,7 +147,7 @@ def command(
             }.items()
             if value
         ]:
-            raise ConfigError(f"{name} is shown as it is: leave {', '.join(given)} out")
+            raise ConfigError(f"{name} is shown as it is: leave {', '.join(typed)} out")
         return show_again(Path(name), screen)
     chosen = registry.get("recipe", name)
     if wrong:

@@ -276,8 +276,10 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
     }
     if laboratory.given:
         sets = {laboratory.base.data.data: laboratory.base.data.data}
-    found = {name: laboratory.data(data=data) for name, data in sets.items()}
-    shallow = {name: wide(len(each.feature_names), each.outputs) for name, each in found.items()}
+    sets_of_data = {name: laboratory.data(data=data) for name, data in sets.items()}
+    shallow = {
+        name: wide(len(each.feature_names), each.outputs) for name, each in sets_of_data.items()
+    }
     variants = {
         f"{shape}, {name}": {"data.data": sets[name], "model.layers": layers}
         for name in sets

@@ -79,8 +79,8 @@ def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str
         "layers",
         caption,
         series=[
-            (name, (), middle(each, lambda run: run.first(statistic)))
-            for name, each in runs.items()
+            (name, (), middle(member, lambda run: run.first(statistic)))
+            for name, member in runs.items()
         ],
     )
 
@@ -91,7 +91,7 @@ def ratios(
     """The median over seeds per variant."""
     from dlprobe.experiments.laboratory import median
 
-    return {name: median(each, of) for name, each in runs.items()}
+    return {name: median(run, of) for name, run in runs.items()}
 
 
 def compared(
