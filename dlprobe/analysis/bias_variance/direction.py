@@ -185,7 +185,7 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
         if regression
         else (learned.error, learned.val_error)
     )
-    train, val = (float(each[-1]) for each in errors)
+    train, val = (float(error[-1]) for error in errors)
     if regression and reference is None and learned.ceiling < 1.0:
         reference = 1.0 - learned.ceiling
     units = [layer.units for layer in run.layer_facts[:-1] if layer.units]

@@ -223,11 +223,11 @@ def _grow(about: About) -> list[str]:
     if about.learned.brief:
         return []
     if about.parameters < ENOUGH * about.train_samples:
-        found = f": it has {size}" if about.parameters else ""
+        advice = f": it has {size}" if about.parameters else ""
         return [
             (
                 f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units "
-                f"or layers){found}"
+                f"or layers){advice}"
             )
         ]
     noise = "the targets are noisy" if about.learned.task == "regression" else "the classes overlap"
