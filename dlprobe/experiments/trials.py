@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import (
-    NOTHING,
-    OF_KNOWN,
-    Learning,
-    learning,
-    state,
-)
+from dlprobe.analysis.learning.learned import NOTHING, OF_KNOWN, Learning
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import state
 from dlprobe.rules import Finding
 from dlprobe.rules.files import Criteria
 

@@ -189,6 +189,11 @@ _FINAL = (
         )
         for part in PARTS
     ),
+    *(
+        (f"{part}_mc_{name}", "f8", (), f"{name} of the mean output of thinned nets, {part} part")
+        for part in PARTS[1:]
+        for name in ("loss", "error", "rmse")
+    ),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
     (
@@ -671,9 +676,9 @@ def _instruments() -> list[DataSet]:
     )
     return [
         *(
-            DataSet(each.place, "f", each.dims, each.units, each.summary)
-            for each in records
-            if each.place.startswith("instruments/")
+            DataSet(record.place, "f", record.dims, record.units, record.summary)
+            for record in records
+            if record.place.startswith("instruments/")
         ),
         DataSet("tracked/layer", "i4", ("unit",), "1", "layer index of each tracked unit"),
         DataSet(
@@ -756,8 +761,8 @@ def data_sets() -> dict[str, DataSet]:
         *_facts(),
         *_statistics(),
         *(
-            DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition)
-            for each in SCALARS.values()
+            DataSet(f"scalars/{scalar.name}", "f8", ("step",), scalar.units, scalar.definition)
+            for scalar in SCALARS.values()
         ),
         *_timing(),
         *_evaluations(),

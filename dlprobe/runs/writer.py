@@ -104,7 +104,7 @@ class RunWriter(Recorder):
         sink = journal.create(path, force)
         try:
             writer = cls(sink, path, description, sink.append(Tail.of_nothing(), first))
-            journal.replace(path)
+            sink.replace(path)
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
@@ -127,8 +127,7 @@ class RunWriter(Recorder):
             tail = sink.append(
                 tail, resume_record(step, description.config, description.environment)
             )
-            sink.sync()
-            journal.replace(path)
+            sink.replace(path)
             sink.copied_from = None
         except BaseException:
             if sink.copied_from is not None:

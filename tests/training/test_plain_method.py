@@ -10,7 +10,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from dlprobe.analysis.learning.learned import learning
+from dlprobe.analysis.learning.reading import learning
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data import load, prepare
 from dlprobe.executors.one_run import train_to_bytes
