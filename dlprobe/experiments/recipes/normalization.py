@@ -59,7 +59,7 @@ def batch_norm_training(laboratory: Laboratory) -> Found:
     checks = [
         asked(numbers, what, "batch norm", "<", 1.0, "plain") for what in ("epochs", "wandering")
     ]
-    shared = on_one_scale([percentile_picture(name, each[0]) for name, each in runs.items()])
+    shared = on_one_scale([percentile_picture(name, run[0]) for name, run in runs.items()])
     return Found(checks, numbers, [evaluation_curves(runs), *shared])
 
 
@@ -212,7 +212,7 @@ def batch_norm_starts(laboratory: Laboratory) -> Found:
         name: [numbers["validation error"][f"{name}, {init}"] for init in inits] for name in FORMS
     }
     numbers["spread of validation errors"] = {
-        name: max(each) - min(each) for name, each in groups.items()
+        name: max(group) - min(group) for name, group in groups.items()
     }
     checks = [asked(numbers, "spread of validation errors", "batch norm", "<", 0.5, "plain")]
     return Found(
