@@ -21,6 +21,7 @@ import numpy as np
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reading import learning
+from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.runs import Run
 
@@ -215,7 +216,7 @@ def late_fall(learned: Learning) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{percent_number(share)} %"
 
 
 def _times(factor: float) -> str:

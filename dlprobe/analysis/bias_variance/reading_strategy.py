@@ -16,6 +16,7 @@ import numpy as np
 from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
+from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
@@ -341,8 +342,8 @@ def _doubt(reading: Reading) -> list[str]:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{percent_number(share)} %"
 
 
 def points(gap: float) -> str:
-    return f"{100 * gap:.1f} points"
+    return f"{percent_number(gap)} points"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
             "--optimizer sgd --lr 0.01"
         ),
     ),
-    seconds=0,
+    seconds=2,
 )
 def he_or_xavier(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import middle
@@ -100,7 +100,7 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("32x20"),
     tries=("dlprobe theory --layers 100x20 --activation linear --init lecun_normal",),
-    seconds=0,
+    seconds=0.1,
 )
 def norm_product(laboratory: Laboratory) -> Found:
     cases = {
@@ -159,7 +159,7 @@ evaluate_every = "never"
     tries=(
         ("dlprobe train --data wine --layers 16 --init 'constant(value=0.1)' --drop-connect 0.2"),
     ),
-    seconds=0,
+    seconds=0.1,
 )
 def equal_weights(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
