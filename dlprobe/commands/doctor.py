@@ -47,8 +47,8 @@ def command(whole: All = False, warm: Warm = False, *, screen: Screen) -> ExitCo
 
     with on_signals() as stop, screen.progress("comparing kernels", "records") as report:
         compiles = everything if whole else common if warm else nothing
-        found = examine(compiles, stop, report)
-    screen.show(document(found, whole))
-    if not found.complete:
+        examination = examine(compiles, stop, report)
+    screen.show(document(examination, whole))
+    if not examination.complete:
         return ExitCode.INTERRUPTED
-    return ExitCode.FINDINGS if found.faults else ExitCode.DONE
+    return ExitCode.FINDINGS if examination.faults else ExitCode.DONE

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from dlprobe.executors.threads import available_threads
 from dlprobe.training.installation import (
-    Check,
+    CheckOutcome,
     Installation,
-    Outcome,
+    KernelCheck,
     all_checks,
     cached_names,
     installation,
@@ -23,8 +23,6 @@ from dlprobe.training.stopping import Stop
 CALLERS = (
     "calling."  # files of what calls kernels from Python, which is at work in every comparison
 )
-
-
 # Records whose kernels most commands need, and the passes that all of them do, by kind.
 COMMON = {
     "activation": ("relu", "tanh", "sigmoid", "softmax"),
@@ -42,45 +40,45 @@ class Examination:
     """
 
     installation: Installation
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[CheckOutcome]
     uncompared: Sequence[str]
     complete: bool
 
-    def of(self, *states: str) -> list[Outcome]:
+    def of(self, *states: str) -> list[CheckOutcome]:
         """The outcomes in these states."""
         return [outcome for outcome in self.outcomes if outcome.state in states]
 
     @property
-    def faults(self) -> list[Outcome]:
+    def faults(self) -> list[CheckOutcome]:
         """Kernels that give other numbers, or none."""
         return self.of("differs", "cannot run")
 
 
-def everything(check: Check) -> bool:
+def everything(check: KernelCheck) -> bool:
     """Every kernel of the registry."""
     return True
 
 
-def nothing(check: Check) -> bool:
+def nothing(check: KernelCheck) -> bool:
     """No kernel."""
     return False
 
 
-def common(check: Check) -> bool:
+def common(check: KernelCheck) -> bool:
     """The kernels of `COMMON`, in the precision that is used unasked; also those of fleets."""
     known, record = COMMON.get(check.kind, ()), re.split("[ ,]", check.name)[0]
     return check.dtype == "float32" and (check.name if check.kind == "pass" else record) in known
 
 
 def examine(
-    compiles: Callable[[Check], bool],
+    compiles: Callable[[KernelCheck], bool],
     stop: Stop,
     progress: Callable[[int, int], None] | None = None,
 ) -> Examination:
     """Check the kernels in the cache, and those that `compiles` chooses, compiled where they are
     not there.
     """
-    checks, outcomes = all_checks(), list[Outcome]()
+    checks, outcomes = all_checks(), list[CheckOutcome]()
     checks.sort(key=compiles, reverse=True)  # what takes long first
     before = cached_names()
     for check in checks:

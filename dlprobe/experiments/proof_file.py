@@ -80,14 +80,14 @@ class ProofFile:
                 None, (self._of_step(step, "earlier", at) for at, step in enumerate(self.earlier))
             )
         )
-        found = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
+        undone = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
         return (
             None
-            if found is None
+            if undone is None
             else replace(
-                found,
+                undone,
                 defaults=tuple(
-                    each.trial for each in self.trials.values() if each.arm == "defaults"
+                    trial.trial for trial in self.trials.values() if trial.arm == "defaults"
                 ),
                 earlier=earlier,
             )
@@ -133,19 +133,19 @@ def proof_path(run: Path) -> Path:
 def believed(path: Path, content_sha256: str) -> tuple[ProofFile | None, str]:
     """The proof file of a run, or why it is not believed; neither where there is none."""
     try:
-        found = read_proof_file(path)
+        kept = read_proof_file(path)
     except FileNotFoundError:
         return None, ""
     except RunFileError as error:
         return None, str(error)
-    if found.content_sha256 != content_sha256:
+    if kept.content_sha256 != content_sha256:
         return None, f"{path} is of a run with another content, so it is not used"
-    if found.dlprobe != version():
+    if kept.dlprobe != version():
         return (
             None,
-            f"{path} was made by dlprobe {found.dlprobe}, this is {version()}, so it is not used",
+            f"{path} was made by dlprobe {kept.dlprobe}, this is {version()}, so it is not used",
         )
-    return found, ""
+    return kept, ""
 
 
 def read_proof_file(path: Path) -> ProofFile:
@@ -172,22 +172,22 @@ def _file_of(data: Any) -> ProofFile:
     """Raises ValueError for anything else than what `to_json` makes."""
     if _of(data, dict).get("schema") != SCHEMA:
         raise ValueError
-    trials = dict(_kept(_of(each, dict)) for each in _of(data.get("trials"), list))
+    trials = dict(_kept(_of(entry, dict)) for entry in _of(data.get("trials"), list))
     head = (_of(data.get("content_sha256"), str), trials)
     proof, made_by = data.get("proof"), _of(data.get("dlprobe"), str)
     if proof is None:
         return ProofFile(*head, dlprobe=made_by)
     last = _step(_of(proof, dict))
-    seeds = tuple(_of(each, int) for each in _of(proof.get("seeds"), list))
-    earlier = tuple(_step(_of(each, dict)) for each in _of(proof.get("earlier", []), list))
+    seeds = tuple(_of(entry, int) for entry in _of(proof.get("seeds"), list))
+    earlier = tuple(_step(_of(entry, dict)) for entry in _of(proof.get("earlier", []), list))
     return ProofFile(*head, last.cause, last.change, seeds, made_by, last.restarts, earlier)
 
 
 def _step(proof: Mapping[str, Any]) -> Step:
     cause = _of(proof.get("cause"), dict)
     code, name, why = (_of(cause.get(key), str) for key in ("code", "name", "why"))
-    beside = [_of(each, dict) for each in _of(cause.get("beside", []), list)]
-    others = tuple((_of(each.get("code"), str), _of(each.get("name"), str)) for each in beside)
+    beside = [_of(entry, dict) for entry in _of(cause.get("beside", []), list)]
+    others = tuple((_of(fault.get("code"), str), _of(fault.get("name"), str)) for fault in beside)
     return Step(
         Cause(code, name, _texts(cause.get("patch")), why, others),
         _of(proof.get("change"), str),
@@ -204,7 +204,7 @@ def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
     told = (
         None
         if findings is None
-        else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
+        else tuple(_finding(_of(entry, dict)) for entry in _of(findings, list))
     )
     trial = Trial(
         _of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("flawed"), bool), told
@@ -218,11 +218,11 @@ def _finding(data: Mapping[str, Any]) -> Finding:
     code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
     severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
     remedies = tuple(
-        Remedy(_texts(_of(each, dict).get("patch")), _of(each.get("why"), str))
-        for each in _of(data.get("remedies"), list)
+        Remedy(_texts(_of(entry, dict).get("patch")), _of(entry.get("why"), str))
+        for entry in _of(data.get("remedies"), list)
     )
-    layers = tuple(_of(each, str) for each in _of(data.get("layers"), list))
-    steps = tuple(_of(each, int) for each in _of(data.get("steps"), list))
+    layers = tuple(_of(entry, str) for entry in _of(data.get("layers"), list))
+    steps = tuple(_of(entry, int) for entry in _of(data.get("steps"), list))
     measured, threshold = (_number(data.get(key), math.nan) for key in ("measured", "threshold"))
     return Finding(
         measured, threshold, evidence, layers, steps, remedies, code, name, severity or ""
@@ -246,7 +246,9 @@ def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
     return {
         **place,
         **numbers,
-        "findings": None if trial.findings is None else [each.to_json() for each in trial.findings],
+        "findings": None
+        if trial.findings is None
+        else [finding.to_json() for finding in trial.findings],
     }
 
 
@@ -265,7 +267,7 @@ def _number(value: Any, empty: float) -> float:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    return {_of(key, str): _of(each, str) for key, each in _of(value, dict).items()}
+    return {_of(key, str): _of(entry, str) for key, entry in _of(value, dict).items()}
 
 
 def _of(value: Any, kind: type[T]) -> T:

@@ -20,7 +20,7 @@ from dlprobe.config import RunConfig
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.parts.metrics import Scored, error
-from dlprobe.record.recorder import Both, Recorder
+from dlprobe.record.recorder import Recorder, TwoRecorders
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
 from dlprobe.training.stopping import Stop
@@ -50,8 +50,12 @@ class Replica:
 def planned(replicas: Sequence[Replica]) -> list[PlannedRun]:
     """Replicas as runs of a study."""
     return [
-        PlannedRun(each.id, each.config, {"at": each.at, "data": each.data, "seed": each.seed})
-        for each in replicas
+        PlannedRun(
+            replica.id,
+            replica.config,
+            {"at": replica.at, "data": replica.data, "seed": replica.seed},
+        )
+        for replica in replicas
     ]
 
 
@@ -174,8 +178,8 @@ def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
     team.
     """
     alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
-    for each in replicas:
-        alike.setdefault((each.at, each.size), []).append(each)
+    for replica in replicas:
+        alike.setdefault((replica.at, replica.size), []).append(replica)
     parted = (
         team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group)
     )
@@ -184,7 +188,7 @@ def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
 
 def without(team: Team, finished: Mapping[str, Answer]) -> Team:
     """The team without the replicas that have ended; the others train as they would beside them."""
-    return Team(tuple(each for each in team.members if each.id not in finished), team.fleet)
+    return Team(tuple(member for member in team.members if member.id not in finished), team.fleet)
 
 
 def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
@@ -197,8 +201,8 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     if not team.fleet:
         made = run_one(session, common, stop)
         return {} if made is None else {team.members[0].id: made}
-    sets = [common.prepared(each.data, each.size) for each in team.members]
-    trained = fleets.train(session, [each.seed for each in team.members], sets, stop)
+    sets = [common.prepared(member.data, member.size) for member in team.members]
+    trained = fleets.train(session, [member.seed for member in team.members], sets, stop)
     found = {}
     for replica, data, net in zip(
         team.members, sets, trained, strict=False
@@ -213,7 +217,7 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
 
 
 def answer_of(
-    session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained
+    session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.NetworkState
 ) -> Answer:
     """What a net of the session's kind says, in the user's units: a replica's targets are
     scaled by its own training part.
@@ -243,12 +247,12 @@ def answer_of(
 
 
 def run_one(
-    session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None
+    session: trainer.Session, common: Common, stop: Stop, net: fleets.NetworkState | None = None
 ) -> Made | None:
     """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
-    recorder: Recorder = kept if writer is None else Both(kept, writer)
+    recorder: Recorder = kept if writer is None else TwoRecorders(kept, writer)
     status = (
         trainer.run(session, recorder, stop=stop, beside_plain=False)
         if net is None

@@ -77,17 +77,20 @@ def run_study(
     included. An error in a run ends the study; what had ended before is kept by the writer.
     cluster: where runs execute in place of threads of this process.
     """
-    found: dict[str, T] = dict(finished or {})
-    waiting = [each for each in plan if each.id not in found]
+    results: dict[str, T] = dict(finished or {})
+    waiting = [planned for planned in plan if planned.id not in results]
     if longest_first:
-        waiting.sort(key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
+        waiting.sort(
+            key=lambda planned: -work(planned.config, sets)
+        )  # equal ones keep the plan's order
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
-            found[waiting[index].id] = result
+            results[waiting[index].id] = result
         if progress is not None:
-            progress(len(found), len(plan))
+            progress(len(results), len(plan))
     return StudyResult(
-        {each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked
+        {planned.id: results[planned.id] for planned in plan if planned.id in results},
+        complete=not stop.asked,
     )
 
 
@@ -103,11 +106,13 @@ def _results(
     """(index, what was read) of runs as they end; None for one that was stopped."""
     if cluster is None:
         yield from executor.run_all(
-            [partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop
+            [partial(run_one, planned, sets, read, stop, writer) for planned in waiting],
+            threads,
+            stop,
         )
         return
     for index, stored in cluster.train(
-        [(each.config, sets.of(each.config)) for each in waiting], stop
+        [(planned.config, sets.of(planned.config)) for planned in waiting], stop
     ):
         yield index, keep(waiting[index], stored, read, writer)
 
@@ -168,20 +173,20 @@ def finished_runs(
     Raises ConfigError where the study holds a run of the same id and another configuration, or of
     other data than there are now.
     """
-    found: dict[str, T] = {}
-    for each in plan:
-        if each.id not in study.runs:
+    runs: dict[str, T] = {}
+    for planned in plan:
+        if planned.id not in study.runs:
             continue
-        run = study.runs.open(each.id)
-        if canonical(run.config) != canonical(pinned(_of_the_same_format(each.config, run))):
+        run = study.runs.open(planned.id)
+        if canonical(run.config) != canonical(pinned(_of_the_same_format(planned.config, run))):
             raise ConfigError(
-                f"{study.path} holds {each.id} with another configuration: begin a new study "
+                f"{study.path} holds {planned.id} with another configuration: begin a new study "
                 "with -o, or resume this one with what began it"
             )
         if sets is not None:
-            refuse_other_data(study, run, sets.of(each.config))
-        found[each.id] = read(each, run)
-    return found
+            refuse_other_data(study, run, sets.of(planned.config))
+        runs[planned.id] = read(planned, run)
+    return runs
 
 
 def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:

@@ -85,7 +85,7 @@ class GuardedFile:
         self._descriptor = open_regular(path)
         try:
             examine(self._descriptor, self.name, superblocks)
-            self._size = os.fstat(self._descriptor).st_size
+            self._size, self._changed = self._state()
             self._id = self._open(path)
         except BaseException:
             self.close()
@@ -195,15 +195,15 @@ class GuardedFile:
             if where is None or not h5a.exists(where, name.encode()):
                 return None
             attribute = h5a.open(where, name.encode())
-            found = Stored(
+            stored = Stored(
                 self._dtype(attribute.get_type(), name), self._shape(attribute.get_space(), name)
             )
-            if found.size > MAX_ATTRIBUTE:
+            if stored.size > MAX_ATTRIBUTE:
                 raise self._refuse(
-                    f"attribute {name} declares {found.size} bytes, more than {MAX_ATTRIBUTE}"
+                    f"attribute {name} declares {stored.size} bytes, more than {MAX_ATTRIBUTE}"
                 )
-            value = np.zeros(found.shape, found.dtype)
-            attribute.read(value, mtype=attribute.get_type() if found.dtype.kind == "S" else None)
+            value = np.zeros(stored.shape, stored.dtype)
+            attribute.read(value, mtype=attribute.get_type() if stored.dtype.kind == "S" else None)
             return value
 
     def _open(self, path: Path) -> Any:
@@ -225,10 +225,10 @@ class GuardedFile:
 
     def _group(self, path: str) -> Any:
         if path not in self._groups:
-            found = self._find(path) if path else h5o.open(self._id, b"/")
+            target = self._find(path) if path else h5o.open(self._id, b"/")
             if len(self._groups) >= REMEMBERED:
                 self._groups.clear()
-            self._groups[path] = found
+            self._groups[path] = target
         return self._groups[path]
 
     def _child(self, group: Any, part: str, path: str) -> Any:
@@ -255,14 +255,14 @@ class GuardedFile:
                 self._sets.clear()
             with self._hdf5(path):
                 self._sets[path] = (handle, self._check(handle, printable(path)))
-        found: tuple[Any, Stored] = self._sets[path]
-        return found
+        opened: tuple[Any, Stored] = self._sets[path]
+        return opened
 
     def _check(self, handle: Any, path: str) -> Stored:
         """Everything that must hold before a byte is read."""
         if h5i.get_type(handle) != h5i.DATASET:
             raise self._refuse(f"{path} is not a data set")
-        found = Stored(
+        stored = Stored(
             self._dtype(handle.get_type(), path),
             self._shape(handle.get_space(), path),
             handle.get_storage_size(),
@@ -277,10 +277,10 @@ class GuardedFile:
                 f"{path} is a virtual or externally stored data set; only data in the file "
                 "itself is read"
             )
-        self._check_size(handle, path, found)
+        self._check_size(handle, path, stored)
         if layout == h5d.CHUNKED:
-            self._check_chunks(handle, settings, path, found)
-        return found
+            self._check_chunks(handle, settings, path, stored)
+        return stored
 
     def _check_size(self, handle: Any, path: str, found: Stored) -> None:
         stored = min(handle.get_storage_size(), self._size)
@@ -374,7 +374,16 @@ class GuardedFile:
             handle.read(
                 memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None
             )
+        if self._state() != (self._size, self._changed):
+            raise RunFileError(f"{self.name} was changed while it was read: open it again")
         return piece
+
+    def _state(self) -> tuple[int, int]:
+        """Bytes of the file and when they changed: whoever writes into it, not beside it, would
+        mix two files in what is read.
+        """
+        now = os.fstat(self._descriptor)
+        return now.st_size, now.st_mtime_ns
 
     def _count(self, path: str, found: Stored) -> None:
         """Take a data set off the budget, the first time it is read."""

@@ -206,6 +206,21 @@ _FINAL = (
         ),
     ),
     (
+        "evaluation_mode",
+        "i8",
+        (),
+        "recorded steps made in evaluation mode; only of recorded runs, absent where none was",
+    ),
+    (
+        "gradients_kept",
+        "i8",
+        (),
+        (
+            "recorded steps that began with the gradient of the step before, of the first ones; "
+            "only of recorded runs, absent where none did"
+        ),
+    ),
+    (
         "best_step",
         "i8",
         (),
@@ -661,9 +676,9 @@ def _instruments() -> list[DataSet]:
     )
     return [
         *(
-            DataSet(each.place, "f", each.dims, each.units, each.summary)
-            for each in records
-            if each.place.startswith("instruments/")
+            DataSet(record.place, "f", record.dims, record.units, record.summary)
+            for record in records
+            if record.place.startswith("instruments/")
         ),
         DataSet("tracked/layer", "i4", ("unit",), "1", "layer index of each tracked unit"),
         DataSet(
@@ -746,8 +761,8 @@ def data_sets() -> dict[str, DataSet]:
         *_facts(),
         *_statistics(),
         *(
-            DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition)
-            for each in SCALARS.values()
+            DataSet(f"scalars/{scalar.name}", "f8", ("step",), scalar.units, scalar.definition)
+            for scalar in SCALARS.values()
         ),
         *_timing(),
         *_evaluations(),

@@ -96,11 +96,11 @@ def configuration_options(
                 *own,
                 *(
                     option(
-                        each.key,
-                        configuration_option(each, each.key in lists, belongs=belongs),
+                        picked.key,
+                        configuration_option(picked, picked.key in lists, belongs=belongs),
                         None,
                     )
-                    for each in chosen
+                    for picked in chosen
                 ),
             ],
         )
@@ -189,8 +189,8 @@ def read_configuration(
         _stored_configuration(file) if stored else weights or from_toml(file), options
     )
     if screen is not None:
-        given = {key for key, value in options.items() if value is not None}
-        tell_of_named_files(file, [config], screen, own=not stored, asked={*given, *asked})
+        typed = {key for key, value in options.items() if value is not None}
+        tell_of_named_files(file, [config], screen, own=not stored, asked={*typed, *asked})
     return config
 
 
