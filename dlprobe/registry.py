@@ -337,11 +337,14 @@ def nearest(
     """
     if name in also_called:
         return [also_called[name]]
-    alike = {each: SequenceMatcher(None, each, name).ratio() for each in known}
-    meant = {**also_called, **{each: each for each in alike}}
-    begun = sorted((each for each in meant if len(name) > 1 and each.startswith(name)), key=len)
+    alike = {candidate: SequenceMatcher(None, candidate, name).ratio() for candidate in known}
+    meant = {**also_called, **{candidate: candidate for candidate in alike}}
+    begun = sorted(
+        (candidate for candidate in meant if len(name) > 1 and candidate.startswith(name)), key=len
+    )
     least = max(0.6, max(alike.values(), default=0.0) - 0.05)
     spelled = sorted(
-        (each for each in alike if alike[each] >= least), key=lambda each: -alike[each]
+        (candidate for candidate in alike if alike[candidate] >= least),
+        key=lambda candidate: -alike[candidate],
     )
-    return list(dict.fromkeys([*(meant[each] for each in begun), *spelled]))
+    return list(dict.fromkeys([*(meant[candidate] for candidate in begun), *spelled]))

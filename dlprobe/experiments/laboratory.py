@@ -19,7 +19,7 @@ from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import refuse_other_data, run_id
-from dlprobe.record.recorder import Both, Snapshots
+from dlprobe.record.recorder import Snapshots, TwoRecorders
 from dlprobe.record.scalars import BATCH_LOSS, SCALARS
 from dlprobe.runs import RunWriter, Study, StudyWriter
 from dlprobe.training import trainer
@@ -86,11 +86,11 @@ class Trained:
             return float("inf")
         value, data = float(self.kept.final.get(name, np.nan)), self.session.data
         if np.isnan(value) or (name.endswith("_error") and data.task != "classification"):
-            found = (
+            fault = (
                 f"the recipe compares {name}, which {data.name} ({data.task}) does not have with "
                 "this split"
             )
-            raise ConfigError(f"{found}: expected classification data, e.g. --data wine")
+            raise ConfigError(f"{fault}: expected classification data, e.g. --data wine")
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
@@ -119,7 +119,7 @@ class Trained:
 
     def tracked(self) -> npt.NDArray[np.float64]:
         """Percentiles of the first tracked unit's preactivation, (look, percentile)."""
-        return np.array([each[0] for each in self.kept.percentiles], np.float64)
+        return np.array([percentile[0] for percentile in self.kept.percentiles], np.float64)
 
 
 class Stopped(KeyboardInterrupt):
@@ -193,7 +193,7 @@ class Laboratory:
             trainer.run(session, kept, stop=self.stop)
             return Trained(session, kept)
         stored = RunWriter.create(None, describe(session))
-        if trainer.run(session, Both(kept, stored), stop=self.stop) != "interrupted":
+        if trainer.run(session, TwoRecorders(kept, stored), stop=self.stop) != "interrupted":
             self.writer.run(id, stored.bytes(), {"variant": variant, "seed": seed})
         return Trained(session, kept)
 

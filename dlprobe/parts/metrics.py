@@ -42,12 +42,12 @@ class Scored:
     @cached_property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The class of each sample: the largest output, or the side of a single one."""
-        found = (
+        classes = (
             np.argmax(self.outputs, axis=1)
             if self.outputs.shape[1] > 1
             else self.outputs[:, 0] > self.threshold
         )
-        return np.minimum(found, self.classes - 1).astype(np.int64)
+        return np.minimum(classes, self.classes - 1).astype(np.int64)
 
     @cached_property
     def confusion(self) -> npt.NDArray[np.int64]:

@@ -661,9 +661,9 @@ def _instruments() -> list[DataSet]:
     )
     return [
         *(
-            DataSet(each.place, "f", each.dims, each.units, each.summary)
-            for each in records
-            if each.place.startswith("instruments/")
+            DataSet(record.place, "f", record.dims, record.units, record.summary)
+            for record in records
+            if record.place.startswith("instruments/")
         ),
         DataSet("tracked/layer", "i4", ("unit",), "1", "layer index of each tracked unit"),
         DataSet(
@@ -746,8 +746,8 @@ def data_sets() -> dict[str, DataSet]:
         *_facts(),
         *_statistics(),
         *(
-            DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition)
-            for each in SCALARS.values()
+            DataSet(f"scalars/{scalar.name}", "f8", ("step",), scalar.units, scalar.definition)
+            for scalar in SCALARS.values()
         ),
         *_timing(),
         *_evaluations(),

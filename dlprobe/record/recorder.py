@@ -119,7 +119,7 @@ class Snapshots(Recorder):
 
 
 @dataclass(frozen=True)
-class Both(Recorder):
+class TwoRecorders(Recorder):
     """Two recorders that get the same."""
 
     one: Recorder

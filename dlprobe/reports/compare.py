@@ -407,7 +407,7 @@ def _finite(number: float) -> float | None:
 
 
 def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
-    """Why the worst value did not learn: the diagnosis of the seed that has come to least."""
+    """Why the worst value did not learn: the diagnosis of the seed that learned least."""
     failed = [
         seeds.diagnoses[value.label][0]
         for value in reversed(found.values)

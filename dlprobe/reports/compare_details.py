@@ -14,8 +14,7 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Cell as GridCell
-    from dlprobe.experiments.compare import Compared
+    from dlprobe.experiments.compare import Compared, ComparedCell
 
 STANDING: dict[str, Tone] = {
     "best": "good",
@@ -117,9 +116,9 @@ def size(found: Comparison, value: float) -> str:
 
 
 def costs(compared: Compared) -> Table:
-    found = compared.all
+    comparisons = compared.all
     cells = {cell.label: cell for cell in compared.request.cells}
-    lost, timed = any(value.diverged for value in found.values), found.differs_in_time
+    lost, timed = any(value.diverged for value in comparisons.values), comparisons.differs_in_time
     columns = [
         Column("value"),
         Column("rate", "", "right", 3),
@@ -131,19 +130,19 @@ def costs(compared: Compared) -> Table:
         Column("at last"),
         *([Column("diverged", "", "right")] if lost else []),
     ]
-    rows = [_cost_row(value, cells[value.label], lost, timed) for value in found.values]
+    rows = [_cost_row(value, cells[value.label], lost, timed) for value in comparisons.values]
     caption = (
         (
-            f"To target: updates until the {words(found.by)} is {size(found, found.target)} or "
-            "less, median over seeds."
+            f"To target: updates until the {words(comparisons.by)} is "
+            f"{size(comparisons, comparisons.target)} or less, median over seeds."
         )
-        if math.isfinite(found.target)
+        if math.isfinite(comparisons.target)
         else ""
     )
     return Table(columns, rows, caption=caption)
 
 
-def _cost_row(value: ValueResult, cell: GridCell, lost: bool, timed: bool) -> list[Cell]:
+def _cost_row(value: ValueResult, cell: ComparedCell, lost: bool, timed: bool) -> list[Cell]:
     run, target = value.outcomes[0], value.steps_to_target.value
     return [
         value.label,

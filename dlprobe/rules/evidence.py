@@ -269,8 +269,9 @@ class Evidence:
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
-        """The first recorded row in which a layer's number is as `high` asks (a monotone
-        question: it is first asked of maxima); None where no row is.
+        """The first recorded row in which `high` holds for some layer; None without one.
+
+        `high` must be monotone: maxima of bins of rows are tested before single rows.
         """
         found = self.series(name)
         bins = np.flatnonzero(high(found.high).any(axis=1))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn.network import Trained
+from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order
 from dlprobe.parts.losses import RowLoss
 from dlprobe.parts.metrics import Scored
@@ -50,7 +50,7 @@ def mean_outputs(session: Session, part: str, nets: int) -> Array:
     """
     network, inputs, targets = session.network, session.data.inputs[part], session.targets[part]
     now = network.trained
-    state = Trained(
+    state = NetworkState(
         *(each.copy() for each in (now.parameters, now.state, now.moments, now.optimizer_values))
     )
     total, last = np.zeros(targets.shape), len(network.layers) - 1

@@ -18,7 +18,7 @@ from dlprobe.data import (
     PreparedData as PreparedData,
 )  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import norm_statistics, observe
-from dlprobe.nn.network import Evaluation, Trained
+from dlprobe.nn.network import Evaluation, NetworkState
 from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
@@ -147,7 +147,7 @@ def run(
     return status
 
 
-def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
+def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
     and what the net came to. Returns the status.
     """
@@ -347,13 +347,13 @@ def _norms_in_evaluation(
 def weight_distance(session: Session) -> npt.NDArray[np.float64]:
     """‖W_t − W_0‖₂/‖W_0‖₂ per layer; NaN where W_0 is zero."""
     offsets = session.network.offsets()["weight_offset"]
-    found = []
+    distances = []
     with np.errstate(all="ignore"):
         for index, start_at in enumerate(offsets):
             now = session.network.weights(index).astype(np.float64).ravel()
             before = session.initial[start_at : start_at + now.size].astype(np.float64)
-            found.append(float(np.linalg.norm(now - before) / np.linalg.norm(before)))
-    return np.array(found)
+            distances.append(float(np.linalg.norm(now - before) / np.linalg.norm(before)))
+    return np.array(distances)
 
 
 def effective_rate(session: Session) -> npt.NDArray[np.float64]:

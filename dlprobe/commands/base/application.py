@@ -94,21 +94,21 @@ def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
     >>> spread(["a", "--against", "b", "c", "--quiet", "d"], ["--against"])
     ['a', '--against', 'b', '--against', 'c', '--quiet', 'd']
     """
-    found: list[str] = []
+    spread_out: list[str] = []
     option, first = "", False
     for index, argument in enumerate(arguments):
         if argument == "--":
-            return [*found, *arguments[index:]]
+            return [*spread_out, *arguments[index:]]
         if argument.startswith("-"):
             option, first = (argument, True) if argument in greedy else ("", False)
-            found.append(argument)
+            spread_out.append(argument)
         else:
-            found += [argument] if first or not option else [option, argument]
+            spread_out += [argument] if first or not option else [option, argument]
             first = False
-    return found
+    return spread_out
 
 
-class Group(TyperGroup):
+class ProgramGroup(TyperGroup):
     """`dlprobe` itself. Its subcommands are stubs until one is called."""
 
     brief = False
@@ -164,7 +164,9 @@ def _root(
 def application() -> TyperGroup:
     """The whole command line."""
     app = typer.Typer(
-        cls=Group, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]}
+        cls=ProgramGroup,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     group = typer.main.get_command(app)

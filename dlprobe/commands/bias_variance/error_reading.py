@@ -115,7 +115,7 @@ def measured(run: Any, name: str, others: Sequence[Path]) -> tuple[float, str]:
     from dlprobe.rules.files import each_run, run_files
     from dlprobe.runs.reading import reading
 
-    found = []
+    errors = []
     for path in run_files(others):
         with reading(path):
             for where, opened in each_run(path):
@@ -129,10 +129,10 @@ def measured(run: Any, name: str, others: Sequence[Path]) -> tuple[float, str]:
                         f"--reference {where}: it was trained on other data "
                         f"({other.data.get('name')}) than {name} ({run.data.get('name')})"
                     )
-                found.append(
+                errors.append(
                     (_error(other, "val", str(run.data.get("task")) == "regression", where), where)
                 )
-    return min(found)
+    return min(errors)
 
 
 def read_run(

@@ -43,7 +43,7 @@ evaluate_every = "never"
     expected="holds",
     own_data=True,
     tries=("dlprobe train --data 'xor(samples=400)' --layers 2 --activation tanh --epochs 100",),
-    seconds=0,
+    seconds=0.1,
 )
 def xor_hidden_layer(laboratory: Laboratory) -> Found:
     runs = laboratory.run(
@@ -80,7 +80,7 @@ evaluate_every = "never"
     expected="holds",
     tiny={"training.epochs": "20"},
     tries=("dlprobe train --layers 20,20,20 --activation linear",),
-    seconds=0,
+    seconds=0.1,
 )
 def deep_linear(laboratory: Laboratory) -> Found:
     regression(laboratory)
@@ -138,7 +138,7 @@ evaluate_every = "never"
     expected="holds",
     tiny={"training.epochs": "100"},
     tries=("dlprobe train --data 'spirals(samples=600, turns=3)' --layers 16x6 --epochs 200",),
-    seconds=0,
+    seconds=0.1,
 )
 def regions_by_depth(laboratory: Laboratory) -> Found:
     depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
@@ -190,7 +190,7 @@ evaluate_every = "never"
     tiny={"training.steps": "1500"},
     own_data=True,
     tries=("dlprobe bias-variance --data 'sine(samples=20, noise=0.4)' --layers 40",),
-    seconds=0,
+    seconds=0.7,
 )
 def fitted_curves(laboratory: Laboratory) -> Found:
     replicas = laboratory.size(20, 16) * len(laboratory.seeds)  # more seeds are more training sets
@@ -267,7 +267,7 @@ evaluate_every = "never"
     expected="holds only when",
     tiny={"training.epochs": "60"},
     tries=("dlprobe recipe narrow_or_wide --data wine",),
-    seconds=0,
+    seconds=0.1,
 )
 def narrow_or_wide(laboratory: Laboratory) -> Found:
     sets = {
@@ -276,8 +276,10 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
     }
     if laboratory.given:
         sets = {laboratory.base.data.data: laboratory.base.data.data}
-    found = {name: laboratory.data(data=data) for name, data in sets.items()}
-    shallow = {name: wide(len(each.feature_names), each.outputs) for name, each in found.items()}
+    sets_of_data = {name: laboratory.data(data=data) for name, data in sets.items()}
+    shallow = {
+        name: wide(len(each.feature_names), each.outputs) for name, each in sets_of_data.items()
+    }
     variants = {
         f"{shape}, {name}": {"data.data": sets[name], "model.layers": layers}
         for name in sets

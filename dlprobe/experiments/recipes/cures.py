@@ -42,7 +42,7 @@ GAIN = (
             "none,identity --epochs 2"
         ),
     ),
-    seconds=0,
+    seconds=0.1,
 )
 def residual_cure(laboratory: Laboratory) -> Found:
     runs = laboratory.run({name: {"model.residual": form} for name, form in FORMS.items()})
@@ -68,7 +68,7 @@ def residual_cure(laboratory: Laboratory) -> Found:
             "identity,depth_scaled,rezero --epochs 2"
         ),
     ),
-    seconds=0,
+    seconds=0.1,
 )
 def residual_level(laboratory: Laboratory) -> Found:
     runs = laboratory.run(
@@ -105,7 +105,7 @@ def residual_level(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("32x30"),
     tries=("dlprobe theory --layers 100x40 --activation relu --norm batch",),
-    seconds=0,
+    seconds=0.1,
 )
 def batch_norm_gradient(laboratory: Laboratory) -> Found:
     depths = laboratory.size((5, 15, 40), (4, 30))

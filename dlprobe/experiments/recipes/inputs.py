@@ -46,7 +46,7 @@ evaluate_every = 2
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "120"},
     tries=("dlprobe compare scaling=none,standardize --data wine --input-norm batch",),
-    seconds=0,
+    seconds=2,
 )
 def unscaled_inputs(laboratory: Laboratory) -> Found:
     optimizers = {
@@ -96,7 +96,7 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny={"model.layers": "16"},
     tries=("dlprobe compare scaling=minmax,robust --data breast_cancer --outliers 0.02",),
-    seconds=0,
+    seconds=0.1,
 )
 def minmax_outliers(laboratory: Laboratory) -> Found:
     scalings, shares = ("minmax", "standardize", "robust"), {"": 0.0, ", outliers": 0.02}
@@ -137,7 +137,7 @@ def minmax_outliers(laboratory: Laboratory) -> Found:
     ),
     expected="holds",
     tries=("dlprobe data wine",),
-    seconds=0,
+    seconds=0.1,
 )
 def standardize_by_deviation(laboratory: Laboratory) -> Found:
     (run,) = laboratory.run({"standardized": {}})["standardized"][:1]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "10"},
     tries=("dlprobe lr-find --optimizer sgd",),
-    seconds=0,
+    seconds=0.3,
 )
 def optimizer_race(laboratory: Laboratory) -> Found:
     searched: dict[str, Sequence[float]] = {
@@ -108,7 +108,7 @@ evaluate_every = "never"
     expected="holds only when",
     tiny={"training.steps": "600"},
     tries=("dlprobe recipe bowl_paths --data 'linear(samples=100, features=50)'",),
-    seconds=0,
+    seconds=0.6,
 )
 def bowl_paths(laboratory: Laboratory) -> Found:
     one = replace(
@@ -255,7 +255,7 @@ def path_picture(name: str, paths: Paths) -> Picture:
             "--batch-size 8"
         ),
     ),
-    seconds=0,
+    seconds=0.5,
 )
 def schedules_end(laboratory: Laboratory) -> Found:
     rates = laboratory.size((0.03, 0.1, 0.2, 0.5), (0.1, 0.2))

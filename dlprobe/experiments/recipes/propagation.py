@@ -79,8 +79,8 @@ def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str
         "layers",
         caption,
         series=[
-            (name, (), middle(each, lambda run: run.first(statistic)))
-            for name, each in runs.items()
+            (name, (), middle(member, lambda run: run.first(statistic)))
+            for name, member in runs.items()
         ],
     )
 
@@ -91,7 +91,7 @@ def ratios(
     """The median over seeds per variant."""
     from dlprobe.experiments.laboratory import median
 
-    return {name: median(each, of) for name, each in runs.items()}
+    return {name: median(run, of) for name, run in runs.items()}
 
 
 def compared(
@@ -129,7 +129,7 @@ def compared(
     expected="holds only when",
     tiny=tiny("100x8"),
     tries=("dlprobe theory --layers 100x10 --activation sigmoid --init 'normal(std=1)'",),
-    seconds=0,
+    seconds=0.1,
 )
 def sigmoid_stack(laboratory: Laboratory) -> Found:
     inits = ("normal(std=1)", "glorot_normal", "he_normal", "lecun_normal")
@@ -156,7 +156,7 @@ def sigmoid_stack(laboratory: Laboratory) -> Found:
             "'normal(std=1)' --steps 1 --lr 0"
         ),
     ),
-    seconds=0,
+    seconds=0.5,
 )
 def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     depth = laboratory.size(12, 8)
@@ -186,7 +186,7 @@ def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny=tiny("64x5"),
     tries=("dlprobe theory --layers 1000x5 --activation tanh --init glorot_uniform",),
-    seconds=0,
+    seconds=0.8,
 )
 def glorot_profiles(laboratory: Laboratory) -> Found:
     inits = {
@@ -226,7 +226,7 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x10"),
     tries=("dlprobe theory --layers 100x10 --activation tanh --init glorot_tanh4_uniform",),
-    seconds=0,
+    seconds=0.1,
 )
 def tanh_times_four(laboratory: Laboratory) -> Found:
     init = "glorot_tanh4_uniform"
@@ -259,7 +259,7 @@ def tanh_times_four(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("64x20"),
     tries=("dlprobe theory --layers 100x20 --activation gelu --init he_normal",),
-    seconds=0,
+    seconds=0.1,
 )
 def he_for_smooth(laboratory: Laboratory) -> Found:
     runs = laboratory.run(
@@ -285,7 +285,7 @@ def he_for_smooth(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x20"),
     tries=("dlprobe train --layers 100x20 --activation relu --init glorot_normal --epochs 2",),
-    seconds=0,
+    seconds=0.1,
 )
 def weight_gradients_lie(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + Glorot": {}})
@@ -325,7 +325,7 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={**tiny("64x60"), "training.batch_size": "38"},
     tries=("dlprobe theory --layers 200x60 --activation selu --init lecun_normal",),
-    seconds=0,
+    seconds=0.3,
 )
 def selu_gradient(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"selu + LeCun": {}})
@@ -361,7 +361,7 @@ def selu_gradient(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x50"),
     tries=("dlprobe theory --layers 200x50 --activation relu --init he_normal",),
-    seconds=0,
+    seconds=0.2,
 )
 def rank_collapse(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + He": {}})

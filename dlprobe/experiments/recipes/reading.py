@@ -25,7 +25,9 @@ def medians(runs: Mapping[str, Sequence[Trained]], name: str) -> dict[str, float
     """The median over seeds of a loss or metric at the end, by variant."""
     from dlprobe.experiments.laboratory import median
 
-    return {variant: median(each, lambda run: run.final(name)) for variant, each in runs.items()}
+    return {
+        variant: median(member, lambda run: run.final(name)) for variant, member in runs.items()
+    }
 
 
 Numbers: TypeAlias = dict[str, dict[str, float]]
@@ -173,7 +175,7 @@ def smoothed(run: Trained, points: int = 60) -> tuple[list[float], list[float]]:
 
 def loss_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
     """The batch loss of each variant's first seed."""
-    series = [(name, *smoothed(each[0])) for name, each in runs.items()]
+    series = [(name, *smoothed(run[0])) for name, run in runs.items()]
     return Picture(
         "lines",
         "training loss, first seed",
@@ -197,9 +199,9 @@ def regions(run: Trained) -> list[str]:
 def region_pictures(runs: Mapping[str, Sequence[Trained]]) -> list[Picture]:
     """The first seed's decision regions per variant; nothing where there are not two inputs."""
     planar = [
-        (name, each[0])
-        for name, each in runs.items()
-        if len(each[0].session.data.feature_names) == 2
+        (name, member[0])
+        for name, member in runs.items()
+        if len(member[0].session.data.feature_names) == 2
     ]
     return [
         Picture("drawing", f"decision regions, {name}", lines=regions(run)) for name, run in planar

@@ -44,7 +44,7 @@ WITH, WITHOUT = "with dropout", "without"
             "20,60,20"
         ),
     ),
-    seconds=0,
+    seconds=2,
 )
 def dropout_rates(laboratory: Laboratory) -> Found:
     rates = laboratory.size((0.0, 0.2, 0.5, 0.8), (0.0, 0.5))
@@ -76,7 +76,7 @@ def rise(run: Trained) -> float:
     expected="holds only when",
     tiny={"training.epochs": "20"},
     tries=("dlprobe compare width=8,16,32,64 --layers 8 --dropout 0.5",),
-    seconds=0,
+    seconds=0.1,
 )
 def dropout_capacity(laboratory: Laboratory) -> Found:
     nets = {"8 units": ("8", 0.0), "8 units, dropout": ("8", 0.5), "16 units, dropout": ("16", 0.5)}
@@ -125,7 +125,7 @@ evaluate_every = "never"
             "--dropout 0.5"
         ),
     ),
-    seconds=0,
+    seconds=1,
 )
 def dropout_by_data(laboratory: Laboratory) -> Found:
     sizes: Sequence[int] = laboratory.size((30, 100, 300, 1000, 3000, 12000), (30, 1000, 12000))
@@ -168,7 +168,7 @@ def dropout_by_data(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny={"model.layers": "64,64", "training.epochs": "30"},
     tries=("dlprobe compare dropout=0,0.2,0.5 --layers 256,256 --epochs 40",),
-    seconds=0,
+    seconds=2,
 )
 def dropout_time(laboratory: Laboratory) -> Found:
     runs = laboratory.run({WITHOUT: {}, WITH: {"model.dropout": 0.5}})
@@ -193,7 +193,7 @@ def dropout_time(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "15", "recording.mc_dropout": "20"},
     tries=("dlprobe train --layers 64,64 --dropout 0.5 --mc-dropout 200",),
-    seconds=0,
+    seconds=1,
 )
 def dropout_average(laboratory: Laboratory) -> Found:
     runs = laboratory.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in (0.2, 0.5)})
@@ -226,7 +226,7 @@ def dropout_average(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"model.layers": "128,128", "training.epochs": "20"},
     tries=("dlprobe compare regularizer=none,l1,l2,max_norm,dropout --split 20,20,60",),
-    seconds=0,
+    seconds=2,
 )
 def dropout_or_decay(laboratory: Laboratory) -> Found:
     noises = {"all labels are right": 0.0, "a fifth of the labels is wrong": 0.2}
@@ -267,7 +267,7 @@ def dropout_or_decay(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "30"},
     tries=("dlprobe train --early-stopping yes --label-noise 0.2 --split 20,60,20",),
-    seconds=0,
+    seconds=0.7,
 )
 def early_stopping_weights(laboratory: Laboratory) -> Found:
     starts = {
@@ -322,7 +322,7 @@ evaluate_every = "never"
         "dlprobe explain penalty:l2",
         ("dlprobe train --data circles --layers 20 --activation tanh --l2 0.03"),
     ),
-    seconds=0,
+    seconds=0.1,
 )
 def l2_strengths(laboratory: Laboratory) -> Found:
     strengths = (0.01, 0.1, 1.0)

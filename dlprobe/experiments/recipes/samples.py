@@ -33,7 +33,7 @@ evaluate_every = "never"
     expected="holds",
     tiny={"training.steps": "150", "model.layers": "16"},
     tries=("dlprobe recipe data_size --data breast_cancer",),
-    seconds=0,
+    seconds=0.1,
 )
 def data_size(laboratory: Laboratory) -> Found:
     percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
@@ -92,7 +92,7 @@ evaluate_every = "never"
         ("dlprobe compare width=8,32,128 --train-size 100"),
         "dlprobe bias-variance --over width=8,32,128",
     ),
-    seconds=0,
+    seconds=2,
 )
 def nets_by_data(laboratory: Laboratory) -> Found:
     nets = {"linear": "none", "small (8)": "8", "medium (32)": "32", "large (256,256)": "256,256"}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
             "--optimizer sgd --lr 0.01"
         ),
     ),
-    seconds=0,
+    seconds=2,
 )
 def he_or_xavier(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import middle
@@ -47,7 +47,7 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     runs = laboratory.run(variants)
     loss = medians(runs, "train_loss")
     chance = {
-        name: float(np.median([run.losses[0] for run in each])) for name, each in runs.items()
+        name: float(np.median([run.losses[0] for run in member])) for name, member in runs.items()
     }
     checks = []
     for name in optimizers:
@@ -100,7 +100,7 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("32x20"),
     tries=("dlprobe theory --layers 100x20 --activation linear --init lecun_normal",),
-    seconds=0,
+    seconds=0.1,
 )
 def norm_product(laboratory: Laboratory) -> Found:
     cases = {
@@ -129,7 +129,7 @@ def spectral_product(run: Trained) -> float:
     """log10 of the product of the largest singular values of the matrices between the first and
     the last hidden layer.
     """
-    return float(sum(np.log10(np.linalg.norm(each, 2)) for each in run.weights()[1:-1]))
+    return float(sum(np.log10(np.linalg.norm(weight, 2)) for weight in run.weights()[1:-1]))
 
 
 @recipe(
@@ -159,13 +159,13 @@ evaluate_every = "never"
     tries=(
         ("dlprobe train --data wine --layers 16 --init 'constant(value=0.1)' --drop-connect 0.2"),
     ),
-    seconds=0,
+    seconds=0.1,
 )
 def equal_weights(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
     runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
-    spread = {name: median(each, spread_of_units) for name, each in runs.items()}
+    spread = {name: median(run, spread_of_units) for name, run in runs.items()}
     checks = [
         Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name)
         for name, value in spread.items()

@@ -59,7 +59,7 @@ class Page:
 
     def body(self) -> str:
         """All blocks in sections."""
-        found: list[str] = []
+        parts: list[str] = []
         for section in _parts(self.document.blocks):
             head = section[0]
             inner = "\n".join(self._grouped(section))
@@ -68,8 +68,8 @@ class Page:
                 if isinstance(head, doc.Heading)
                 else ""
             )
-            found.append(f"<section{named}>\n{inner}\n</section>")
-        return "\n".join(found)
+            parts.append(f"<section{named}>\n{inner}\n</section>")
+        return "\n".join(parts)
 
     def _grouped(self, blocks: Sequence[doc.Block]) -> Iterable[str]:
         """Blocks as HTML, a verdict in a card with what belongs to it, neighbouring pictures
@@ -241,10 +241,10 @@ def _verdict(block: doc.Verdict) -> str:
 
 def _choices(block: doc.Choices) -> str:
     entries = []
-    for each in block.entries:
-        command = f"<code>{escaped(each.command)}</code>" if each.command else ""
-        why = f"<span>{escaped(each.why)}</span>" if each.why else ""
-        entries.append(f"<li><b>{escaped(each.word)}</b> {command} {why}</li>")
+    for entry in block.entries:
+        command = f"<code>{escaped(entry.command)}</code>" if entry.command else ""
+        why = f"<span>{escaped(entry.why)}</span>" if entry.why else ""
+        entries.append(f"<li><b>{escaped(entry.word)}</b> {command} {why}</li>")
     return f'<ul class="choices">{"".join(entries)}</ul>' if entries else ""
 
 

@@ -177,7 +177,7 @@ def _names(blocks: Sequence[Any]) -> list[str]:
     """Each block's own name, or one made of its caption or kind; a second one of the same name
     gets a number.
     """
-    found: list[str] = []
+    names: list[str] = []
     for block in blocks:
         words = (
             re.sub(
@@ -190,9 +190,9 @@ def _names(blocks: Sequence[Any]) -> list[str]:
         name = (
             words if len(words) <= _SHORT else words[:_SHORT].rpartition("_")[0] or words[:_SHORT]
         )
-        same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in found)
-        found.append(f"{name}_{same + 1}" if same else name)
-    return found
+        same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in names)
+        names.append(f"{name}_{same + 1}" if same else name)
+    return names
 
 
 __all__ = ["Marks", "Picture", "Spec", "domain_of", "picked", "pictures", "specification"]

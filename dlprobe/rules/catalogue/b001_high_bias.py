@@ -85,7 +85,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
-    """E_train − E_reference in points."""
+    """E_train − E_reference in percentage points; of a regression, of the unexplained share."""
     if learned.task == "regression":
         measured = learned.plain >= NOTHING
         if not (noise_known or learned.known or measured):
