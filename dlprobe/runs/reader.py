@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
 
 _SLAB = 4096  # rows that are read at once in search of a number
+
+
+class OwnStudy(Protocol):
+    """What a run sees of the study that it was opened from: all runs by id, and their places."""
+
+    runs: Any
+    coordinates: dict[str, dict[str, Any]]
 
 
 class Group(dict[str, Any]):
@@ -159,8 +166,8 @@ class Run:
         """Of a journal: pid, host and start time of its writer."""
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
-        self.study: Any = None
-        """The `Study` that the run was opened from as one of it, or None."""
+        self.study: OwnStudy | None = None
+        """The study that the run was opened from as one of it."""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage

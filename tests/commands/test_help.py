@@ -4,6 +4,7 @@ everything; examples run.
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -167,6 +168,7 @@ def test_examples_of_the_help_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert dlprobe("train", *TINY[2:]).code == 0  # the runs/digits-1.h5 of the examples
     (tmp_path / "trainer_state.json").write_text(
         '{"log_history": [{"step": 1, "loss": 2.5}]}', encoding="utf-8"
