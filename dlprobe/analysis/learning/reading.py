@@ -22,14 +22,15 @@ from dlprobe.analysis.learning.reachable import (
     target_variance,
 )
 from dlprobe.errors import RunFileError
-from dlprobe.runs import Run, Study
+from dlprobe.runs import Run
+from dlprobe.runs.reader import OwnStudy
 
 FEWEST, PASSES = 50, 10  # updates, where they went through the training part so often
 Samples: TypeAlias = tuple[Any, ...]
 
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
-_studies: WeakKeyDictionary[Study, StudyLearning] = WeakKeyDictionary()
+_studies: WeakKeyDictionary[OwnStudy, StudyLearning] = WeakKeyDictionary()
 
 
 def learning(run: Run) -> Learning | None:
@@ -62,7 +63,7 @@ class StudyLearning:
     best: Mapping[Samples, Learning]
 
 
-def of_study(study: Study) -> StudyLearning:
+def of_study(study: OwnStudy) -> StudyLearning:
     """Each run read once."""
     alone: dict[str, Learning | None] = {}
     found: dict[Samples, dict[str, list[Learning]]] = {}
