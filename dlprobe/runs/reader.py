@@ -167,7 +167,8 @@ class Run:
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
         self.study: OwnStudy | None = None
-        """The study that the run was opened from as one of it."""
+        """The study that the run was opened from as one of it, and its id there."""
+        self.id = ""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage
