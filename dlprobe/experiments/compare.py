@@ -130,7 +130,7 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
         }
         return {"experiment": self.name, "axes": axes, "options": options, "cells": cells}
 
-    def plan(self, found: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
         """Every cell with every seed."""
         return [
             PlannedRun(
@@ -167,12 +167,12 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
             theory=None if profile is None else profile.theory,
         )
 
-    def conclude(self, found: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
+    def conclude(self, results: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
         """The comparison of what ended; None where nothing did."""
         by_cell: dict[str, list[RunOutcome]] = {cell.label: [] for cell in self.cells}
         for planned, (_, cell, _) in zip(self.plan(), self._grid(), strict=True):
-            if planned.id in found:
-                by_cell[cell.label].append(found[planned.id])
+            if planned.id in results:
+                by_cell[cell.label].append(results[planned.id])
         if not any(by_cell.values()):
             return None
         whole = comparison.compare(by_cell, self.by, self.target)
@@ -243,7 +243,7 @@ def cells_of(
         [(axis, value, label) for value, label in zip(values, labels[axis.name], strict=True)]
         for axis, values in axes
     ]
-    if (count := int(np.prod([len(each) for each in chosen]))) > MOST_CELLS:
+    if (count := int(np.prod([len(runs_of) for runs_of in chosen]))) > MOST_CELLS:
         raise ConfigError(f"{count} combinations: expected {MOST_CELLS} at most; leave values out")
     cells = []
     for combination in itertools.product(*chosen):

@@ -80,11 +80,12 @@ class GuardedFile:
         self._sets: dict[str, Any] = {}
         self._unmeasured: dict[str, list[tuple[int, ...]]] = {}
         self._groups: dict[str, Any] = {}
+        self._there: dict[str, bool] = {}
         self._counted: set[str] = set()
         self._descriptor = open_regular(path)
         try:
             examine(self._descriptor, self.name, superblocks)
-            self._size = os.fstat(self._descriptor).st_size
+            self._size, self._changed = self._state()
             self._id = self._open(path)
         except BaseException:
             self.close()
@@ -115,7 +116,11 @@ class GuardedFile:
         """Whether a group or data set is there. Raises RunFileError where a link on the way is
         not a hard link.
         """
-        return path in self._sets or self._find(path) is not None
+        if path not in self._there:
+            if len(self._there) >= REMEMBERED:
+                self._there.clear()
+            self._there[path] = self._find(path) is not None
+        return self._there[path]
 
     def stored(self, path: str) -> Stored:
         """Dtype and shape of a data set that passed every check."""
@@ -369,7 +374,16 @@ class GuardedFile:
             handle.read(
                 memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None
             )
+        if self._state() != (self._size, self._changed):
+            raise RunFileError(f"{self.name} was changed while it was read: open it again")
         return piece
+
+    def _state(self) -> tuple[int, int]:
+        """Bytes of the file and when they changed: whoever writes into it, not beside it, would
+        mix two files in what is read.
+        """
+        now = os.fstat(self._descriptor)
+        return now.st_size, now.st_mtime_ns
 
     def _count(self, path: str, found: Stored) -> None:
         """Take a data set off the budget, the first time it is read."""

@@ -109,13 +109,13 @@ def sectioned(sections: Iterable[tuple[str, Sequence[Block]]]) -> list[Block]:
     return [block for title, blocks in sections if blocks for block in (Heading(title), *blocks)]
 
 
-def findings(found: Diagnosis, judged: JudgedRun) -> list[Block]:
+def findings(diagnosis: Diagnosis, judged: JudgedRun) -> list[Block]:
     """Every finding that the diagnosis did not tell already, then what passed, and what could
     not be looked at with its reason.
     """
-    run, told = checked_run(judged), [*filter(None, [found.cause]), *found.symptoms]
+    run, told = checked_run(judged), [*filter(None, [diagnosis.cause]), *diagnosis.symptoms]
     others = [finding for finding in judged.judgement.findings if finding not in told]
-    blocks: list[Block] = [block for other in others for block in fault_blocks(found, other)]
+    blocks: list[Block] = [block for other in others for block in fault_blocks(diagnosis, other)]
     blocks += (
         [Paragraph("No rule found anything." if not told else "No rule found anything else.")]
         if not others
@@ -160,7 +160,7 @@ def _profiles(told: Told) -> list[Block]:
                     band,
                 )
             )
-        longest = max((len(each.values) for each in series), default=0)
+        longest = max((len(curve.values) for curve in series), default=0)
         blocks += (
             [Profile(series, names[:longest], caption=title, name=quantity)] if longest else []
         )
@@ -269,7 +269,7 @@ def _updates(maps: StepMaps | None) -> list[Block]:
             series,
             "step",
             "update / weights",
-            log_y=spans_decades([value for each in series for value in each.y]),
+            log_y=spans_decades([value for curve in series for value in curve.y]),
             caption=caption,
             name="update_ratio",
         )

@@ -314,7 +314,7 @@ class JournalContents:
                 del later[key]
         for measured in self._measured.values():
             measured.cut(step)
-        self._states = [each for each in self._states if each[0] <= step]
+        self._states = [state for state in self._states if state[0] <= step]
         self._resumed.append(payload)
         self._end = None
 
@@ -347,7 +347,7 @@ class JournalContents:
         group: list[Rows] = []
         for rows in self._rows:
             group.append(rows)
-            if sum(each.payload.place("statistics").size for each in group) >= _SLAB:
+            if sum(member.payload.place("statistics").size for member in group) >= _SLAB:
                 yield group
                 group = []
         if group:

@@ -62,6 +62,7 @@ CALLS = (
         "gradients --find-depth --data wine --depth 4 --activation relu --init he_normal --norm "
         "none --seeds 2"
     ),
+    "gradients --map --data wine --depth 2 --axis sigma_w=1,2 --width 8 --epochs 1",
     "prescribe run.h5",
     "train run.h5 --dry-run",
     "data wine",
