@@ -528,20 +528,17 @@ class Run:
             str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
         )
 
-    def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        known = layout.data_sets()
-        found = self._group("evaluations")
-        return Group(
-            f"{self.contents.name} holds no evaluations",
-            {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims},
-        )
+    def _evaluated(self, dims: tuple[str, ...]) -> Group:
+        return self._group("evaluations", dims)
 
-    def _group(self, group: str) -> Group:
-        """Every data set of one group that is there."""
+    def _group(self, group: str, dims: tuple[str, ...] | None = None) -> Group:
+        """Every data set of one group that is there; with `dims`, those that have these dimensions
+        behind the first.
+        """
         lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
         found = {
             line.name: loaded(line, self.contents.read(line.path))
             for line in lines
-            if self.contents.has(line.path)
+            if dims in (None, line.dims[1:]) and self.contents.has(line.path)
         }
         return Group(f"{self.contents.name} holds no {group}", found)
