@@ -100,7 +100,7 @@ class Histograms:
     nonfinite: NDArray[Any]
 
     def part(self, rows: slice) -> Histograms:
-        """The same at some of the steps."""
+        """The histograms at some of the steps."""
         return Histograms(
             *(
                 array[rows]
@@ -121,7 +121,7 @@ class TrackedUnits:
     percentiles: NDArray[Any]
 
     def part(self, rows: slice, units: list[int]) -> TrackedUnits:
-        """The same at some of the steps, of some of the units."""
+        """The percentiles at some of the steps, of some of the units."""
         return TrackedUnits(
             self.steps[rows],
             self.layers[units],
@@ -308,7 +308,7 @@ class Run:
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """Of the statistics: float32, or float64 of a float64 run."""
+        """Type of the statistics: float32, or float64 of a float64 run."""
         stored = (
             f"stats/{name}"
             for name in registry.records("statistic")

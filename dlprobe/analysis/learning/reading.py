@@ -99,7 +99,7 @@ def samples_of(run: Run) -> Samples:
 
 
 def learning_alone(run: Run) -> Learning | None:
-    """The same, without the study that the run belongs to."""
+    """How a run learned, without the study that it belongs to."""
     found = run.evaluations
     steps = np.asarray(found.get("step", ()), np.int64)
     loss = np.asarray(found.get("train_loss", ()), np.float64)
