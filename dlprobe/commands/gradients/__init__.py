@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 LISTED = ("Run", 2)
 SHORT = (
     "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs "
-    "--optimizer --lr --find-depth --map --output --resume"
+    "--lr --find-depth --map --output --resume"
 )
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
