@@ -63,7 +63,7 @@ class Experiment(ABC, Generic[T, R]):
         """
 
     @abstractmethod
-    def conclude(self, found: Mapping[str, T], complete: bool) -> R | None:
+    def conclude(self, results: Mapping[str, T], complete: bool) -> R | None:
         """What follows from the runs that were read, by id; None where too few ended to say
         anything.
         """
@@ -95,7 +95,7 @@ class PlannedExperiment(Experiment[T, R]):
     """
 
     @abstractmethod
-    def plan(self, found: Mapping[str, T]) -> Sequence[PlannedRun]:
+    def plan(self, results: Mapping[str, T]) -> Sequence[PlannedRun]:
         """All runs, in the order of the result. An experiment of several rounds plans more when
         those that it planned before are `found`.
         """
@@ -156,7 +156,7 @@ class ResumableExperiment(PlannedExperiment[T, R]):
 
     @abstractmethod
     def repeated(self: Self, count: int) -> Self:
-        """The same with so many repetitions, at least those that it has. Raises ConfigError
+        """The experiment with this many repetitions, at least those that it has. Raises ConfigError
         where more cannot be had.
         """
 

@@ -80,7 +80,7 @@ def trial_of(run: Run) -> Trial:
 
 
 def judged_trial_of(run: Run) -> Trial:
-    """The same with what rules say of the run."""
+    """The trial with what rules say of the run."""
     measured = trial_of(run)
     return Trial(
         measured.state,
@@ -91,10 +91,10 @@ def judged_trial_of(run: Run) -> Trial:
     )
 
 
-def _skill(found: Learning | None) -> float:
-    if found is None:
+def _skill(learned: Learning | None) -> float:
+    if learned is None:
         return -math.inf
-    last = (float(found.val_skill[-1]), float(found.skill[-1]))
+    last = (float(learned.val_skill[-1]), float(learned.skill[-1]))
     return next((value for value in last if math.isfinite(value)), -math.inf)
 
 

@@ -100,7 +100,7 @@ class Histograms:
     nonfinite: NDArray[Any]
 
     def part(self, rows: slice) -> Histograms:
-        """The same at some of the steps."""
+        """The histograms at some of the steps."""
         return Histograms(
             *(
                 array[rows]
@@ -121,7 +121,7 @@ class TrackedUnits:
     percentiles: NDArray[Any]
 
     def part(self, rows: slice, units: list[int]) -> TrackedUnits:
-        """The same at some of the steps, of some of the units."""
+        """The percentiles at some of the steps, of some of the units."""
         return TrackedUnits(
             self.steps[rows],
             self.layers[units],
@@ -167,7 +167,8 @@ class Run:
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
         self.study: OwnStudy | None = None
-        """The study that the run was opened from as one of it."""
+        """The study that the run was opened from as one of it, and its id there."""
+        self.id = ""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage
@@ -307,7 +308,7 @@ class Run:
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """Of the statistics: float32, or float64 of a float64 run."""
+        """Type of the statistics: float32, or float64 of a float64 run."""
         stored = (
             f"stats/{name}"
             for name in registry.records("statistic")
@@ -528,20 +529,17 @@ class Run:
             str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
         )
 
-    def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        known = layout.data_sets()
-        found = self._group("evaluations")
-        return Group(
-            f"{self.contents.name} holds no evaluations",
-            {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims},
-        )
+    def _evaluated(self, dims: tuple[str, ...]) -> Group:
+        return self._group("evaluations", dims)
 
-    def _group(self, group: str) -> Group:
-        """Every data set of one group that is there."""
+    def _group(self, group: str, dims: tuple[str, ...] | None = None) -> Group:
+        """Every data set of one group that is there; with `dims`, those that have these dimensions
+        behind the first.
+        """
         lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
         found = {
             line.name: loaded(line, self.contents.read(line.path))
             for line in lines
-            if self.contents.has(line.path)
+            if dims in (None, line.dims[1:]) and self.contents.has(line.path)
         }
         return Group(f"{self.contents.name} holds no {group}", found)

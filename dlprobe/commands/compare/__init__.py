@@ -294,19 +294,19 @@ def show(
 
 def asked_otherwise(
     experiment: CompareExperiment,
-    found: Mapping[str, Outcome],
+    results: Mapping[str, Outcome],
     by: str | None,
     target: float | None,
 ) -> CompareExperiment:
-    """The same by another metric or target where one is given. Raises ConfigError for a metric
-    that the runs do not have.
+    """The experiment, by another metric or target where one is given. Raises ConfigError for a
+    metric that the runs do not have.
     """
     experiment = replace(
         experiment,
         by=tidied(by) if by else experiment.by,
         target=target if target is not None else experiment.target,
     )
-    known = {name for outcome in found.values() for name in outcome.curves}
+    known = {name for outcome in results.values() for name in outcome.curves}
     if known and experiment.by not in known:
         from dlprobe.registry import unknown
 
