@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,29 @@ class Rows:
         return array[: self.kept]
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """One frame of evaluations and their steps; the first `kept` of them count, the later ones are
+    void since a resume. `alone`: one evaluation, whose arrays have no axis for it (format 1.2).
+    """
+
+    payload: Payload
+    steps: NDArray[Any]
+    kept: int
+    alone: bool = False
+
+    def array(self, path: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
+        """The numbers that count, (evaluation, *shape), NaN where the frame has none; None for
+        other shapes.
+        """
+        if path not in self.payload.places:
+            return np.full((self.kept, *shape), np.nan)
+        array = self.payload.array(path)
+        array = array[None] if self.alone else array
+        fits = array.shape == (len(self.steps), *shape) and array.dtype.kind == "f"
+        return array[: self.kept] if fits else None
+
+
 def first_payload(source: Source) -> Payload:
     """The first frame of a journal. Raises RunFileError where there is none that checks."""
     if not source.size:
@@ -79,7 +102,7 @@ class JournalContents:
         self._scalars = self._columns("scalars", "scalars")
         self._layer_count = self._count_layers()
         self._rows: list[Rows] = []
-        self._evaluations: dict[int, Payload] = {}
+        self._evaluations: list[Evaluated] = []
         self._checkpoints: dict[int, Payload] = {}
         self._measured = {
             dim: Measurements(source, dim, self._payload) for dim in ("histogram", "tracked")
@@ -252,7 +275,8 @@ class JournalContents:
             return
         takers: dict[int, Callable[[int, Payload], None]] = {
             FrameType.ROWS: self._take_rows,
-            FrameType.EVALUATION: self._evaluations.__setitem__,
+            FrameType.EVALUATION: self._take_evaluation,
+            FrameType.EVALUATIONS: self._take_evaluations,
             FrameType.CHECKPOINT: self._take_checkpoint,
             FrameType.STATE: self._take_state,
             FrameType.RESUME: self._take_resume,
@@ -286,6 +310,15 @@ class JournalContents:
             raise self._wrong(f"steps do not rise after step {before}")
         self._rows.append(Rows(payload, steps, n, self._source.size <= _SMALL))
 
+    def _take_evaluation(self, step: int, payload: Payload) -> None:
+        self._evaluations.append(Evaluated(payload, np.array([step], "<i8"), 1, alone=True))
+
+    def _take_evaluations(self, first_step: int, payload: Payload) -> None:
+        steps = payload.array("evaluations/step")
+        if steps.ndim != 1 or steps.dtype != "<i8" or (np.diff(steps) <= 0).any():
+            raise self._wrong("the steps of its evaluations do not rise")
+        self._evaluations.append(Evaluated(payload, steps, len(steps)))
+
     def _take_checkpoint(self, step: int, payload: Payload) -> None:
         self._checkpoints[step] = payload
         if any(
@@ -311,9 +344,12 @@ class JournalContents:
         """
         for rows in self._rows:
             rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
-        for later in (self._evaluations, self._checkpoints):
-            for key in [key for key in later if key >= step]:
-                del later[key]
+        self._evaluations = [
+            replace(some, kept=min(some.kept, int(np.searchsorted(some.steps, step))))
+            for some in self._evaluations
+        ]
+        for key in [key for key in self._checkpoints if key >= step]:
+            del self._checkpoints[key]
         for measured in self._measured.values():
             measured.cut(step)
         self._states = [each for each in self._states if each[0] <= step]
@@ -346,12 +382,13 @@ class JournalContents:
 
     def _gathered(self) -> Iterator[list[Rows]]:
         """Frames in groups of about a MiB: a slow run's journal has a frame for every few rows."""
-        group: list[Rows] = []
+        group, size = list[Rows](), 0
         for rows in self._rows:
             group.append(rows)
-            if sum(each.payload.place("statistics").size for each in group) >= _SLAB:
+            size += rows.payload.place("statistics").size
+            if size >= _SLAB:
                 yield group
-                group = []
+                group, size = [], 0
         if group:
             yield group
 
@@ -365,17 +402,23 @@ class JournalContents:
         return {path: np.concatenate([rows.payload.array(path) for rows in kept]) for path in paths}
 
     def _evaluation_arrays(self) -> dict[str, NDArray[Any]]:
-        """One array per name; NaN where an evaluation did not give it."""
-        payloads = [payload.arrays() for payload in self._evaluations.values()]
-        arrays = {"evaluations/step": np.array(list(self._evaluations), "<i8")}
+        """One array per name; NaN where an evaluation did not give it. Of two after the same step
+        the later one counts.
+        """
+        steps = [some.steps[: some.kept] for some in self._evaluations]
+        rows = {step: row for row, step in enumerate(np.concatenate([*steps, []]).tolist())}
+        arrays = {"evaluations/step": np.array(list(rows), "<i8")}
+        given = {path for some in self._evaluations if some.kept for path in some.payload.places}
         for path, line in layout.data_sets().items():
-            if line.group != "evaluations" or not any(path in payload for payload in payloads):
+            if line.group != "evaluations" or path in arrays or path not in given:
                 continue
             shape = tuple(self._size(dim) for dim in line.dims[1:])
-            values = [payload.get(path, np.full(shape, np.nan)) for payload in payloads]
-            if any(value.shape != shape or value.dtype.kind != "f" for value in values):
+            pieces = [some.array(path, shape) for some in self._evaluations]
+            values = [piece for piece in pieces if piece is not None]
+            if len(values) < len(pieces):
                 raise self._wrong(f"an evaluation has {path} in the wrong shape")
-            arrays[path] = np.array(values, self._real if line.dtype == "f" else "<f8")
+            dtype = self._real if line.dtype == "f" else "<f8"
+            arrays[path] = np.concatenate(values)[list(rows.values())].astype(dtype)
         return arrays
 
     def _size(self, dim: str) -> int:

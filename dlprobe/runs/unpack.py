@@ -145,12 +145,11 @@ def _per_step(found: Arrays, type: FrameType, step_path: str, paths: list[str]) 
 
 
 def _evaluations(found: Arrays) -> Iterator[Record]:
-    return _per_step(
-        found,
-        FrameType.EVALUATION,
-        "evaluations/step",
-        [path for path in _counted(found, "evaluation") if path != "evaluations/step"],
-    )
+    """All in one frame."""
+    arrays = {path: found[path] for path in _counted(found, "evaluation")}
+    steps = arrays.get("evaluations/step", np.empty(0, "<i8"))
+    if len(steps):
+        yield Record(FrameType.EVALUATIONS, int(steps[0]), {}, arrays)
 
 
 def _measurements(found: Arrays) -> Iterator[Record]:

@@ -75,13 +75,13 @@ def epochs_to_goal(run: Trained) -> float:
     """Epochs until the validation error is GOAL or less first; those of the whole run and one
     where it never is.
     """
-    errors = [each["val_error"] for each in run.kept.evaluations]
+    errors = [each["val_error"] for each in run.kept.evaluated]
     return float(next((epoch for epoch, error in enumerate(errors) if error <= GOAL), len(errors)))
 
 
 def error_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
     """The validation error of each variant's first seed after each epoch."""
-    found = {name: [each["val_error"] for each in runs[name][0].kept.evaluations] for name in runs}
+    found = {name: [each["val_error"] for each in runs[name][0].kept.evaluated] for name in runs}
     series = [
         (name, list(map(float, range(len(errors)))), errors) for name, errors in found.items()
     ]

@@ -1,0 +1,139 @@
+"""What a net does in many short calls: a block of steps, stretch by stretch, and the evaluations
+between them. What compiled code works on is laid out once for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.nn import observe
+from dlprobe.record.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from dlprobe.nn.network import Network
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps,
+    scalar), and whether it ended in non-finite numbers.
+    """
+
+    statistics: Array
+    scalars: Floats
+    diverged: bool
+
+
+class Steps:
+    """A block of at most `steps` whole steps, as `Network.train` describes them, each stretch of
+    which `run` does.
+    """
+
+    def __init__(self, network: Network, work: Any, steps: int) -> None:
+        shape = (steps, len(network.layers), len(observe.STATISTICS))
+        self._statistics = np.empty(shape, network.dtype)
+        self._scalars = np.empty((steps, len(SCALARS)))
+        self._run, self._model, self._work = network.run, network.model, network.reference(work)
+        self.room, self.done, self.diverged = steps, 0, False
+
+    def run(self, steps: int) -> None:
+        """The next steps; fewer where one meets NaN or infinity, which is the last one done."""
+        done = self._run(
+            *self._model,
+            self._work,
+            self.done,
+            self.done + steps,
+            self._statistics,
+            self._scalars,
+        )
+        self.done, self.diverged = abs(done), done < 0
+
+    @property
+    def result(self) -> BlockResult:
+        """What was done so far: views."""
+        return BlockResult(self._statistics[: self.done], self._scalars[: self.done], self.diverged)
+
+
+class Evaluations:
+    """Room for `room` evaluations of a net on one part of the data, one of which `take` makes.
+
+    dead: dead units are looked for. classes: the largest output of each sample is.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: Array,
+        targets: Array,
+        *,
+        dead: bool = False,
+        classes: bool = False,
+        room: int = 1,
+    ) -> None:
+        layers, samples = network.layers, len(inputs)
+        self._units = [layer.units for layer in layers]
+        self._dead, self._samples = dead, samples
+        self._outputs = np.empty((room, samples, self._units[-1]), network.dtype)
+        self._largest = np.empty((room, samples if classes else 0), np.int64)
+        self._alive = np.zeros((room, len(layers), max(self._units) if dead else 0))
+        self._sums, self._scratch = (
+            np.empty(room),
+            np.empty((len(layers), len(observe.STATISTICS)), network.dtype),
+        )
+        self._evaluate, self._model = network.evaluation, network.unobserved_model
+        self._work = network.reference(
+            network.work(inputs, targets, np.arange(samples), network.rows, 0)
+        )
+        self.taken = 0
+
+    def take(self) -> None:
+        """Evaluate the net as it is now (running statistics, no random operations)."""
+        at = self.taken
+        self._sums[at] = (
+            self._evaluate(
+                *self._model,
+                self._work,
+                self._outputs[at],
+                self._largest[at],
+                self._alive[at],
+                self._scratch,
+            )
+            if self._samples
+            else 0.0
+        )
+        self.taken += 1
+
+    @property
+    def losses(self) -> Floats:
+        """(evaluations,): the mean loss of each; 0 of no samples."""
+        return self._sums[: self.taken] / max(self._samples, 1)
+
+    @property
+    def outputs(self) -> Array:
+        """(evaluations, samples, units) of T, a view."""
+        return self._outputs[: self.taken]
+
+    @property
+    def largest(self) -> npt.NDArray[np.int64] | None:
+        """(evaluations, samples): the unit of each sample's largest output, a view; None where it
+        was not looked for.
+        """
+        return self._largest[: self.taken] if self._largest.shape[1] else None
+
+    @property
+    def dead_fraction(self) -> Floats:
+        """(evaluations, layer): the share of units whose slope was 0 on all samples; NaN where
+        slopes are undefined and where none were looked for.
+        """
+        found = np.full((self.taken, len(self._units)), np.nan)
+        for index, units in enumerate(self._units if self._dead else ()):
+            alive = self._alive[: self.taken, index, :units]
+            found[:, index] = np.where(np.isnan(alive[:, 0]), np.nan, np.mean(alive == 0, axis=1))
+        return found
