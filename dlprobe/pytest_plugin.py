@@ -110,13 +110,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if getattr(each, "when", "") == "call"
     ]
     texts = [
-        str(text) for each in reports for name, text in each.user_properties if name == PROPERTY
+        str(text) for report in reports for name, text in report.user_properties if name == PROPERTY
     ]
     if texts:
         terminalreporter.section("dlprobe")
         for text in dict.fromkeys(texts):
             terminalreporter.write_line(
-                "".join(each if each.isprintable() else "?" for each in text)
+                "".join(character if character.isprintable() else "?" for character in text)
             )
 
 
@@ -224,11 +224,13 @@ class Checker:
             severities(fail_on),
             criteria(codes(select), codes(ignore), settings_of(settings or {}), codes(gate)),
         )
-        judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
+        judged = [
+            self._named(file_, path, name) for file_ in judged_files(run_files([path]), chosen)
+        ]
         self._item.user_properties += [
-            (PROPERTY, f"{each.path}: {line}")
-            for each in judged
-            for line in unevaluated_lines(each, chosen.asked)
+            (PROPERTY, f"{judgement.path}: {line}")
+            for judgement in judged
+            for line in unevaluated_lines(judgement, chosen.asked)
         ]
         if problem := self._problem(judged, fails_on):
             pytest.fail(problem, pytrace=False)
@@ -262,13 +264,15 @@ class Checker:
         """Why the test fails; empty where it does not."""
         if self._config.getoption("--dlprobe-update-baseline"):
             self._config.stash[JUDGED] += judged
-            return "\n".join(each.unreadable for each in judged if each.unreadable)
+            return "\n".join(judgement.unreadable for judgement in judged if judgement.unreadable)
         baseline = self._config.getoption("--dlprobe-baseline")
         if baseline:
             from dlprobe.rules.known import read_baseline
 
-            judged = [read_baseline(Path(baseline)).without_known(each) for each in judged]
-        return "\n".join(filter(None, (told(each, fails_on) for each in judged)))
+            judged = [
+                read_baseline(Path(baseline)).without_known(judgement) for judgement in judged
+            ]
+        return "\n".join(filter(None, (told(judgement, fails_on) for judgement in judged)))
 
 
 def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
@@ -293,23 +297,25 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
         )
     from dlprobe.rules.gate import failing
 
-    found = failing(judged.judgement.findings, fails_on)
-    if not found:
+    failed = failing(judged.judgement.findings, fails_on)
+    if not failed:
         return ""
-    lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
+    lines = [f"dlprobe: {len(failed)} finding{'' if len(failed) == 1 else 's'} on {judged.path}"]
     if run.diagnosis is not None:
         lines += [
             f"  {text}"
             for text in (run.sentence, *run.diagnosis.caveats, run.diagnosis.unknown)
             if text
         ]
-    for each in run.findings:
-        if each.severity not in fails_on:
+    for finding in run.findings:
+        if finding.severity not in fails_on:
             continue
-        lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")
-        lines += [f"      {detail}" for detail in (run.place_of(each), each.numbers) if detail]
-        lines += [f"      {remedy}" for remedy in run.tries_of(each)]
-    return "\n".join([*lines, f"  dlprobe explain {found[0].code}"])
+        lines.append(f"  {finding.code} {finding.name} ({finding.severity}): {finding.evidence}")
+        lines += [
+            f"      {detail}" for detail in (run.place_of(finding), finding.numbers) if detail
+        ]
+        lines += [f"      {remedy}" for remedy in run.tries_of(finding)]
+    return "\n".join([*lines, f"  dlprobe explain {failed[0].code}"])
 
 
 def train(source: Mapping[str, Any] | Path, path: Path) -> Path:

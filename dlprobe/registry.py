@@ -4,7 +4,8 @@
 A record is any frozen object with `name`, `summary` and `parameters`. A module registers its
 records when it is imported; the registry imports the home of a kind the first time somebody asks
 for that kind, so adding a record to a home (or a file to a home that is a folder) is all there is
-to do.
+to do. Another package adds records by an entry point of the group PLUGINS: its name is a kind, its
+value a module that registers some.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -149,6 +151,7 @@ HOMES: dict[str, str] = {
     "schema": "dlprobe.guide.schemas",
 }
 
+PLUGINS = "dlprobe.plugins"
 R = TypeVar("R", bound=Record)
 _records: dict[str, dict[str, Any]] = {}
 _loaded: set[str] = set()
@@ -178,8 +181,38 @@ def records(kind: str) -> dict[str, Any]:
         home = importlib.import_module(HOMES[kind])
         for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
             importlib.import_module(f"{HOMES[kind]}.{module.name}")
-        _loaded.add(kind)
+        _loaded.add(kind)  # before the plugins, which may ask for the kind themselves
+        if kind in plugins(PLUGINS):
+            load_plugins(PLUGINS, kind)
     return _records.get(kind, {})
+
+
+@cache
+def plugins(group: str) -> tuple[str, ...]:
+    """The names of the entry points that installed packages declare in a group."""
+    from importlib.metadata import entry_points
+
+    return tuple(sorted(entry_points(group=group).names))
+
+
+def load_plugins(group: str, name: str) -> list[Any]:
+    """Import what the entry points of this name are. Raises ConfigError with the package that
+    declares one which cannot be imported, or which takes the name of a record.
+    """
+    from importlib.metadata import entry_points
+
+    loaded = []
+    for point in entry_points(group=group, name=name):
+        try:
+            loaded.append(point.load())
+        except Exception as error:  # whatever a package of somebody else raises
+            package = point.dist.name if point.dist else "?"
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConfigError(
+                f"plugin {point.value} of the package {package}: {reason}; mend it, or "
+                f"pip uninstall {package}"
+            ) from error
+    return loaded
 
 
 def tidied(name: str) -> str:
@@ -304,11 +337,14 @@ def nearest(
     """
     if name in also_called:
         return [also_called[name]]
-    alike = {each: SequenceMatcher(None, each, name).ratio() for each in known}
-    meant = {**also_called, **{each: each for each in alike}}
-    begun = sorted((each for each in meant if len(name) > 1 and each.startswith(name)), key=len)
+    alike = {candidate: SequenceMatcher(None, candidate, name).ratio() for candidate in known}
+    meant = {**also_called, **{candidate: candidate for candidate in alike}}
+    begun = sorted(
+        (candidate for candidate in meant if len(name) > 1 and candidate.startswith(name)), key=len
+    )
     least = max(0.6, max(alike.values(), default=0.0) - 0.05)
     spelled = sorted(
-        (each for each in alike if alike[each] >= least), key=lambda each: -alike[each]
+        (candidate for candidate in alike if alike[candidate] >= least),
+        key=lambda candidate: -alike[candidate],
     )
-    return list(dict.fromkeys([*(meant[each] for each in begun), *spelled]))
+    return list(dict.fromkeys([*(meant[candidate] for candidate in begun), *spelled]))

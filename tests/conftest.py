@@ -4,12 +4,15 @@ oracles that are not installed.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import hypothesis
+import platformdirs
 import pytest
 
 # First calls compile kernels, so a deadline per example would only measure the compiler; CI tries
@@ -21,8 +24,9 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 collect_ignore_glob = [
     "browser/*",
     "campaigns/*",
+    "example_plugin/*",
     "frameworks/*",
-]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
+]  # a package that registers records; the others take minutes: python -m tests.browser, …
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
 RECORDERS = {
     "torch": ("torch",),
@@ -50,17 +54,27 @@ class WithoutLibrary:
 
 def pytest_configure(config: pytest.Config) -> None:
     """DLPROBE_TEST_FRESH_CACHE=1 compiles every kernel anew into a folder of this session; else
-    the usual cache serves.
+    the usual cache serves, also a process that has another home. Such processes read bytecode.
     """
     config.pluginmanager.register(WithoutLibrary())
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    gc.set_threshold(50_000)  # Python's 700 is for programs with fewer objects than tests have
     global _fresh_cache
+    os.environ.setdefault("DLPROBE_CACHE_DIR", platformdirs.user_cache_dir("dlprobe"))
     if os.environ.get("DLPROBE_TEST_FRESH_CACHE"):
         _fresh_cache = tempfile.TemporaryDirectory(prefix="dlprobe-kernels-")
         os.environ["DLPROBE_CACHE_DIR"] = _fresh_cache.name
 
 
+def pytest_collection_finish() -> None:
+    """Tests, and all that they import, stay: no search for garbage has to look at them."""
+    gc.freeze()
+
+
 def pytest_unconfigure() -> None:
     """Remove the folder of a fresh cache."""
+    gc.freeze()
     if _fresh_cache is not None:
         _fresh_cache.cleanup()
 

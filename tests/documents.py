@@ -10,6 +10,7 @@ from pathlib import Path
 from command_line import ROOT
 
 PAGES = sorted((ROOT / "dlprobe" / "guide").glob("*.md"))
+CONFIGURATION = ROOT / "dlprobe" / "guide" / "configuration.md"
 DOCUMENTS = [ROOT / "README.md", *PAGES]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.S | re.M)
 
@@ -21,10 +22,10 @@ def blocks(language: str, *documents: Path) -> list[str]:
 
 
 def commands(document: Path) -> list[str]:
-    """The lines of a document's `sh` blocks that call dlprobe."""
+    """The lines of a document's `sh` blocks that call dlprobe, continued ones as one line."""
     return [
         line
         for block in blocks("sh", document)
-        for line in block.splitlines()
+        for line in block.replace("\\\n", "").splitlines()
         if line.startswith("dlprobe ")
     ]

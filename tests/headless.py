@@ -197,7 +197,8 @@ class Browser:
         path.write_bytes(base64.b64decode(found["data"]))
 
     def printed(self, path: Path) -> None:
-        """The page as PDF on A4."""
+        """The page as PDF on A4, as it is printed: an emulated screen would go on."""
+        self.send("Emulation.setEmulatedMedia", media="print")
         found = self.send(
             "Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False
         )

@@ -15,8 +15,9 @@ import numpy as np
 import synthetic_runs
 
 import dlprobe
+from dlprobe.commands import main
 from dlprobe.errors import RunFileError
-from dlprobe.runs import Run, RunWriter, pack_journal
+from dlprobe.runs import Run, RunWriter, Study, pack_journal
 
 TRAINING = (
     "train",
@@ -87,22 +88,65 @@ def kill_packing(path: Path, steps: int, seconds: float) -> None:
     os.waitpid(process, 0)
 
 
-def opened(path: Path) -> Run | None:
-    """The run that is left; None where it was killed before its first frame stood, when nothing
-    was recorded yet and the error says so.
+class Child:
+    """`dlprobe …` in a process of its own, a copy of this one: what it would load first
+    is loaded here.
+    """
+
+    last: Child
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.code: int | None = None
+        self._id = os.fork()
+        Child.last = self
+        if self._id == 0:
+            code = 2
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                code = main(arguments)
+            finally:
+                os._exit(code)
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        if self.code is None:
+            ended, status = os.waitpid(self._id, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if ended else None
+        return self.code
+
+    def kill(self) -> None:
+        """End it where it stands."""
+        if self.poll() is None:
+            os.kill(self._id, signal.SIGKILL)
+            self.wait()
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        while self.poll() is None:
+            time.sleep(0.002)
+        assert self.code is not None
+        return self.code
+
+
+def opened_file(path: Path) -> Run | Study | None:
+    """What is left; None where it was killed before its first frame stood, when nothing was
+    recorded yet and the error says so.
     """
     try:
-        run = dlprobe.open_run(path)
+        return dlprobe.open_run(path)
     except RunFileError as error:
         refused = str(error)
-    else:
-        assert isinstance(run, Run)
-        return run
     journal = path.with_name(path.name + ".journal")
-    assert "before it began" in refused or ("does not exist" in refused and not journal.exists()), (
-        refused
-    )
+    not_begun = "does not exist" in refused and not journal.exists()
+    assert "before it began" in refused or not_begun, refused
     return None
+
+
+def opened(path: Path) -> Run | None:
+    """As `opened_file`, of a single run."""
+    run = opened_file(path)
+    assert run is None or isinstance(run, Run)
+    return run
 
 
 def assert_synthetic_prefix(run: Run) -> None:

@@ -12,9 +12,11 @@ import importlib
 import json
 import pkgutil
 import platform
+import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +41,29 @@ def run(folder: str, name: str, count: int | None, seed: int) -> dict[str, Any]:
         found = module.run(tries, seed, Path(scratch))
     return {
         "check": name,
+        "date": str(date.today()),
+        "commit": commit(),
         "python": platform.python_version(),
         "count": tries,
         "seed": seed,
         "seconds": round(time.monotonic() - start, 1),
         **found,
     }
+
+
+def commit() -> str:
+    """The commit that is tried, with a + where the tree has changes."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"],
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
 
 
 def main(folder: str, arguments: list[str] | None = None) -> int:

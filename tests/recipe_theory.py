@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import special
+from sklearn import datasets
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Check: TypeAlias = dict[str, Any]
@@ -145,6 +146,11 @@ def rank_collapse(check: Check) -> float:
 
 
 def residual_cure(check: Check) -> float:
+    """Glorot halves δ² per ReLU layer; x + φ(xW) multiplies it by 1 + 1/2. 20 layers."""
+    return 19 * 0.5 * math.log10(0.5 if "plain" in check["quantity"] else 1.5)
+
+
+def residual_level(check: Check) -> float:
     """x + φ(xW): 1 + σ_w²/2 per block of 20, σ_w² = 1 with Glorot and 2 with He."""
     return 19 * 0.5 * math.log10(1.5 if "Glorot" in check["when"] else 2.0)
 
@@ -159,10 +165,23 @@ def batch_norm_gradient(check: Check) -> float:
 
 
 def norm_product(check: Check) -> float:
-    """A square Gaussian matrix has norm 2σ√n (Bai & Yin 1993), 2√2 with He; the gradient stays
-    level. 19 matrices.
+    """A square Gaussian matrix has norm 2σ√n (Bai & Yin 1993): 2√2 with He, 2 with LeCun; the
+    gradient stays level. A multiple of an orthogonal matrix stretches every vector by its norm. 19
+    matrices.
     """
-    return 19 * math.log10(2 * math.sqrt(2))
+    over = {"He": 2 * math.sqrt(2), "normal": 2.0, "orthogonal": 1.0}
+    return 19 * math.log10(next(norm for name, norm in over.items() if name in check["when"]))
+
+
+def batch_norm_bias(check: Check) -> float:
+    """z + b − mean(z + b) = z − mean z: the bias takes no part."""
+    return 1.0
+
+
+def standardize_by_deviation(check: Check) -> float:
+    """x/σ has deviation 1, x/σ² has 1/σ, of wine's columns as scikit-learn has them."""
+    deviations = datasets.load_wine().data.std(axis=0)
+    return 1.0 if check["quantity"].endswith("x/σ") else float(deviations.max() / deviations.min())
 
 
 def equal_weights(check: Check) -> float:
@@ -199,8 +218,11 @@ PREDICTIONS: dict[str, Callable[[Check], float]] = {
         ),
         *(
             residual_cure,
+            residual_level,
             batch_norm_gradient,
             norm_product,
+            batch_norm_bias,
+            standardize_by_deviation,
             equal_weights,
             xor_hidden_layer,
             deep_linear,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from command_line import ROOT, dlprobe
+from documents import DOCUMENTS
 
 from dlprobe.commands.base.application import load
 from dlprobe.commands.base.catalogue import names
@@ -25,35 +26,26 @@ TYPED = re.compile(
     re.M,
 )
 HELP = {"help", "version"}  # what may stand in the place of a command
-PROSE = {
-    "trains",
-    "trained",
-    "where",
-    "studies",
-    "never",
-    "installed",
-    "settings",
-    "do",
-}  # sentences that look like commands
+# sentences that look like commands
+PROSE = {"trains", "trained", "where", "studies", "never", "installed", "settings", "do", "itself"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+# of the program itself, of pytest, of pip
 ELSEWHERE = {
     "--help",
     "--version",
     "--dlprobe-baseline",
     "--dlprobe-update-baseline",
-}  # of the program itself, of pytest
-FOREIGN = {
-    "--preserve-status",
-    "--signal",
-    "--learning-rate",
-    "--all",
-}  # of timeout; what other tools call --lr; of a doctest
+    "--no-compile",
+}
+OWN_WORDS = {"extending.md", "changelog.md"}  # of another package; of what was there once
+# of timeout; what other tools call --lr; of a doctest
+FOREIGN = {"--preserve-status", "--signal", "--learning-rate", "--all"}
 
 
 @cache
 def texts() -> tuple[tuple[str, str], ...]:
     """(where, text) of every string in the package, f-strings with {} for what is filled in, of
-    every help page, and of the READMEs.
+    every help page, of the READMEs and of the manual.
     """
     modules = sorted((ROOT / "dlprobe").rglob("*.py"))
     found = [
@@ -66,7 +58,8 @@ def texts() -> tuple[tuple[str, str], ...]:
         found
         + [
             (str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
-            for path in (ROOT / "README.md", ROOT / "sample_runs" / "README.md")
+            for path in (*DOCUMENTS, ROOT / "sample_runs" / "README.md")
+            if path.name not in OWN_WORDS
         ]
     )
 
@@ -154,7 +147,17 @@ def test_configuration_keys_exist() -> None:
         ("data", suffix) for suffix in ("csv", "npz", "npy", "txt", "parquet")
     }  # names of files
     known |= {
-        ("model", name) for name in ("net", "encoder", "head", "input_shape", "loss", "optimizer")
+        ("model", name)
+        for name in [
+            "net",
+            "encoder",
+            "head",
+            "input_shape",
+            "loss",
+            "optimizer",
+            "blocks",
+            "training",
+        ]
     }  # of models in lines of Keras and PyTorch
     assert (
         missing(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import ROOT, environment
-from documents import DOCUMENTS, blocks, commands
+from documents import CONFIGURATION, DOCUMENTS, blocks, commands
 
 from dlprobe.commands import main
 from dlprobe.commands.check.project_file import project_file
@@ -32,7 +32,7 @@ def test_every_command_of_a_document_runs_in_its_order(
     monkeypatch.chdir(tmp_path)
     failed = []
     for line in commands(document):
-        code = main(shlex.split(line)[1:])
+        code = main(shlex.split(line, comments=True)[1:])
         out, err = capfd.readouterr()
         if code != 0 or not (out + err).strip():
             failed.append(f"{line}: exit {code}: {err}")
@@ -40,12 +40,12 @@ def test_every_command_of_a_document_runs_in_its_order(
 
 
 def test_the_readme_shows_the_tour() -> None:
-    assert len(commands(ROOT / "README.md")) > 10
+    assert len(commands(ROOT / "README.md")) >= 10
 
 
 def test_every_configuration_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    configurations = blocks("toml")
+    configurations = blocks("toml", CONFIGURATION)
     assert configurations
     for text in configurations:
         (tmp_path / "net.toml").write_text(text, encoding="utf-8")
@@ -77,6 +77,19 @@ def test_the_workflow_runs_as_written(project: Path) -> None:
         done = shell(project, command)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     assert "sample" in (project / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_action_annotates_writes_a_summary_and_fails_as_check_does(project: Path) -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    install, check = [step for step in action["runs"]["steps"] if "run" in step]
+    assert install["run"].startswith("pip install")
+    names = {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}
+    assert set(check["env"].values()) == names
+    for files, code in (("sample_runs/healthy.h5", 0), ("sample_runs/d[ei]*.h5", 1)):
+        done = shell(project, check["run"], FILES=files, OPTIONS="--ignore B")
+        assert done.returncode == code, done.stderr
+        assert ("::error" in done.stdout) == (code == 1)
+    assert "diverged" in (project / "summary.md").read_text(encoding="utf-8")
 
 
 def test_the_pre_commit_hooks_judge_what_they_are_given(project: Path) -> None:
@@ -128,11 +141,12 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+def shell(folder: Path, command: str, **changes: str) -> subprocess.CompletedProcess[str]:
     """Run a command as the runner of GitHub does."""
     variables = environment(
         PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         GITHUB_STEP_SUMMARY=str(folder / "summary.md"),
+        **changes,
     )
     return subprocess.run(
         ["bash", "-e", "-c", command],

@@ -19,7 +19,7 @@ import pytest
 import sample_table
 from command_line import dlprobe
 
-from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.learning.states import StateName
 from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.commands import main
 from dlprobe.config import from_mapping, from_toml

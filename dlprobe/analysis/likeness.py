@@ -132,10 +132,10 @@ def _optimizer(name: str | None, decay: float) -> tuple[str | None, float]:
         spec = parse_spec("optimizer", name or "")
     except ConfigError:
         return None, decay / 2
-    if not decay or all(each.name != "weight_decay" for each in spec.record.parameters):
+    if not decay or all(parameter.name != "weight_decay" for parameter in spec.record.parameters):
         return name, decay / 2
-    given = [f"{key}={spec.parameters[key]}" for key in spec.given if key != "weight_decay"]
-    return f"{spec.name}({', '.join([*given, f'weight_decay={decay:g}'])})", 0.0
+    settings = [f"{key}={spec.parameters[key]}" for key in spec.given if key != "weight_decay"]
+    return f"{spec.name}({', '.join([*settings, f'weight_decay={decay:g}'])})", 0.0
 
 
 def initializer_of(run: Run) -> str | None:

@@ -27,7 +27,7 @@ DIGITS = 7
 
 
 @dataclass(frozen=True)
-class Step:
+class ExampleStep:
     """One line of arithmetic and what it comes to."""
 
     what: str
@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Grid:
+class ExampleGrid:
     """A small table of numbers and names."""
 
     caption: str
@@ -51,9 +51,9 @@ class WorkedExample:
     """
 
     given: str
-    inputs: Grid
-    steps: tuple[Step, ...]
-    result: Grid
+    inputs: ExampleGrid
+    steps: tuple[ExampleStep, ...]
+    result: ExampleGrid
     lesson: str
 
 
@@ -66,19 +66,21 @@ def worked_example(thing: Spec) -> WorkedExample | None:
 
 
 def _of_outputs(thing: Spec) -> WorkedExample:
-    steps: list[Step] = []
+    steps: list[ExampleStep] = []
     for net, outputs in OUTPUTS.items():
         costs = [_cost(thing, p, target) for p, target in zip(outputs, CLASSES, strict=True)]
         for sample, (p, target, cost) in enumerate(zip(outputs, CLASSES, costs, strict=True), 1):
-            steps.append(Step(f"{net}, sample {sample}", _arithmetic(thing, p, target), cost))
+            steps.append(
+                ExampleStep(f"{net}, sample {sample}", _arithmetic(thing, p, target), cost)
+            )
         steps.append(
-            Step(
+            ExampleStep(
                 f"{net}, mean",
                 f"({' + '.join(_short(cost) for cost in costs)})/3",
                 _mean_cost(thing, net),
             )
         )
-    inputs = Grid(
+    inputs = ExampleGrid(
         "Outputs of two nets for three samples",
         ("net", "sample", "p₁", "p₂", "p₃", "class"),
         tuple(
@@ -92,7 +94,7 @@ def _of_outputs(thing: Spec) -> WorkedExample:
         "squared error": Spec("loss", "mse", {"reduction": "sum"}),
         "cross-entropy": Spec("loss", "cross_entropy", {}),
     }
-    result = Grid(
+    result = ExampleGrid(
         "Side by side",
         ("", "net A", "net B"),
         tuple((name, *(_mean_cost(each, net) for net in OUTPUTS)) for name, each in beside.items()),
@@ -116,7 +118,8 @@ def _cost(thing: Spec, p: Sequence[float], target: int) -> float:
         return float(thing.record.measure(Scored(np.array([p]), np.array([target]), len(p))))
     numbers = thing.record.numbers(thing.parameters)
     total = sum(
-        thing.record.value(each, float(index == target), *numbers) for index, each in enumerate(p)
+        thing.record.value(probability, float(index == target), *numbers)
+        for index, probability in enumerate(p)
     )
     return float(total * thing.record.share(thing.parameters, len(p)))
 
@@ -139,7 +142,7 @@ def _arithmetic(thing: Spec, p: Sequence[float], target: int) -> str:
         return f"−ln {p[target]:g}"
     if thing.name == "mse":
         squares = " + ".join(
-            f"({each:g} − {int(index == target)})²" for index, each in enumerate(p)
+            f"({probability:g} − {int(index == target)})²" for index, probability in enumerate(p)
         )
         return squares if thing.parameters["reduction"] == "sum" else f"({squares})/{len(p)}"
     return f"largest is class {int(np.argmax(p)) + 1}, right is class {target + 1}"
@@ -165,7 +168,7 @@ def _of_block(thing: Spec) -> WorkedExample:
         np.zeros(1, np.int64),
         True,
     )
-    steps: list[Step] = []
+    steps: list[ExampleStep] = []
     lines, normalized = (block.T, result.T) if batch else (block, result)
     off = 0 if batch else int(thing.parameters["ddof"])
     for number, (line, out) in enumerate(zip(lines, normalized, strict=True), 1):
@@ -174,7 +177,7 @@ def _of_block(thing: Spec) -> WorkedExample:
         steps += _running_steps(thing, block[:, 0], float(state[0]), float(state[units]))
     columns = ("", *(f"unit {unit + 1}" for unit in range(units)))
     inputs, outcome = (
-        Grid(
+        ExampleGrid(
             caption,
             columns,
             tuple((f"sample {row + 1}", *map(float, values)) for row, values in enumerate(numbers)),
@@ -203,16 +206,18 @@ def _of_block(thing: Spec) -> WorkedExample:
 
 def _line_steps(
     name: str, line: npt.NDArray[np.float64], out: npt.NDArray[np.float64], off: int
-) -> list[Step]:
+) -> list[ExampleStep]:
     """Mean, variance and first number of what is normalized together; `off` is taken from the
     count that the variance is divided by.
     """
     mean, variance = float(line.mean()), float(line.var(ddof=off))
     squares = " + ".join(_short(float(each - mean) ** 2) for each in line)
     return [
-        Step(f"{name}: mean", f"({' + '.join(map(_short, line))})/{len(line)}", mean),
-        Step(f"{name}: mean square distance from it", f"({squares})/{len(line) - off}", variance),
-        Step(
+        ExampleStep(f"{name}: mean", f"({' + '.join(map(_short, line))})/{len(line)}", mean),
+        ExampleStep(
+            f"{name}: mean square distance from it", f"({squares})/{len(line) - off}", variance
+        ),
+        ExampleStep(
             f"{name}: first number",
             f"({_short(line[0])} − {_short(mean)})/√({_short(variance)} + ε)",
             float(out[0]),
@@ -222,17 +227,19 @@ def _line_steps(
 
 def _running_steps(
     thing: Spec, column: npt.NDArray[np.float64], mean: float, variance: float
-) -> list[Step]:
+) -> list[ExampleStep]:
     """What the first unit's running numbers become, from 0 and 1."""
     take = float(thing.parameters["momentum"])
     seen = float(column.var(ddof=int(bool(thing.parameters["unbiased"]))))
     return [
-        Step(
+        ExampleStep(
             "unit 1: running mean",
             f"{1 - take:g} · 0 + {take:g} · {_short(float(column.mean()))}",
             mean,
         ),
-        Step("unit 1: running variance", f"{1 - take:g} · 1 + {take:g} · {_short(seen)}", variance),
+        ExampleStep(
+            "unit 1: running variance", f"{1 - take:g} · 1 + {take:g} · {_short(seen)}", variance
+        ),
     ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.api.tables import Columns
+from dlprobe.api.tables import TableColumns
 from dlprobe.errors import DlprobeError
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ class MissingExtraError(DlprobeError, ImportError):
     """A library that is not installed is needed; the message says what to type."""
 
 
-def as_xarray(columns: Columns, attributes: dict[str, Any]) -> xarray.Dataset:
+def as_xarray(columns: TableColumns, attributes: dict[str, Any]) -> xarray.Dataset:
     """A Dataset whose dimensions are the axes. Raises MissingExtraError without xarray."""
     arrays = {name: (columns.dims, array) for name, array in columns.arrays.items()}
-    found: xarray.Dataset = _library("xarray").Dataset(arrays, dict(columns.labels), attributes)
-    return found
+    dataset: xarray.Dataset = _library("xarray").Dataset(arrays, dict(columns.labels), attributes)
+    return dataset
 
 
-def as_pandas(columns: Columns) -> pandas.DataFrame:
+def as_pandas(columns: TableColumns) -> pandas.DataFrame:
     """A DataFrame indexed by the axes. Raises MissingExtraError without pandas."""
     frame: pandas.DataFrame = (
         _library("pandas").DataFrame(columns.flat).set_index(list(columns.dims))
@@ -35,7 +35,7 @@ def as_pandas(columns: Columns) -> pandas.DataFrame:
     return frame
 
 
-def as_polars(columns: Columns) -> polars.DataFrame:
+def as_polars(columns: TableColumns) -> polars.DataFrame:
     """A DataFrame with a column for each axis, then one for each array."""
     frame: polars.DataFrame = _library("polars").DataFrame(columns.flat)
     return frame

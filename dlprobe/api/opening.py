@@ -112,18 +112,18 @@ def open_run(path: Path | str) -> Run | Study:
     newer format or no run file. Damage in the middle of a journal is a DlprobeWarning, and `damage`
     of what is returned: everything before it is there.
     """
-    found = runs.open_run(path)
-    return _study(found) if isinstance(found, runs.Study) else Run(found.contents, found.path)
+    opened = runs.open_run(path)
+    return _study(opened) if isinstance(opened, runs.Study) else Run(opened.contents, opened.path)
 
 
 def open_study(path: Path | str) -> Study:
     """The study at `path`, as `open_run` finds it. Raises RunFileError, one line, where there
     is none or it is a single run.
     """
-    found = open_run(path)
-    if isinstance(found, Study):
-        return found
-    found.close()
+    study = open_run(path)
+    if isinstance(study, Study):
+        return study
+    study.close()
     raise RunFileError(
         f"{path} is a single run, a study is needed here: open it with dlprobe.open_run"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.distributions import Densities
-    from dlprobe.api.tables import Columns
+    from dlprobe.api.tables import TableColumns
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
@@ -43,10 +43,10 @@ def _norms(run: Run) -> dict[str, Any]:
     from dlprobe.analysis.learning.loss_curve import smoothed
 
     names = {"gradient_norm": "before clipping", "clipped_gradient_norm": "after clipping"}
-    found = {word: run.scalar(name) for name, word in names.items() if run.is_recorded(name)}
-    if len(found) == 2 and (found["before clipping"] == found["after clipping"]).all():
-        found = {"gradient": found["before clipping"]}
-    return {word: smoothed(run.steps, values) for word, values in found.items() if len(values) > 1}
+    norms = {word: run.scalar(name) for name, word in names.items() if run.is_recorded(name)}
+    if len(norms) == 2 and (norms["before clipping"] == norms["after clipping"]).all():
+        norms = {"gradient": norms["before clipping"]}
+    return {word: smoothed(run.steps, values) for word, values in norms.items() if len(values) > 1}
 
 
 def _distributions(run: Run) -> dict[str, tuple[list[int], Densities]]:
@@ -64,9 +64,9 @@ def _distributions(run: Run) -> dict[str, tuple[list[int], Densities]]:
         for index in drawn_layers(len(names))
     }
     return {
-        names[index]: (found.steps.tolist(), each)
-        for index, each in drawn.items()
-        if each is not None
+        names[index]: (found.steps.tolist(), picture)
+        for index, picture in drawn.items()
+        if picture is not None
     }
 
 
@@ -96,7 +96,7 @@ def run_html(run: Run) -> str:
     return fragment(Document("", diagnosis_section(told_of(run, _called(run)))))
 
 
-def study_html(study: Study, results: Columns) -> str:
+def study_html(study: Study, results: TableColumns) -> str:
     """A study's axes, and its runs with their final results, for a notebook."""
     from dlprobe.render.document import Column, Document, Facts, Table
     from dlprobe.render.html.page import fragment

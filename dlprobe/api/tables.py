@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import ConfigError
-from dlprobe.exporters.parts import PER_LAYER, WHAT, Source, What, chosen
+from dlprobe.exporters.parts import PER_LAYER, WHAT, ExportSource, What, chosen
 from dlprobe.registry import unknown
 from dlprobe.runs import Run, Study
 
 
 @dataclass(frozen=True)
-class Columns:
+class TableColumns:
     """Arrays by name, all of the same axes. dims: names of the axes; labels: by axis the values
     along it.
     """
@@ -42,29 +42,29 @@ class Columns:
         return {name: array.ravel() for name, array in (axes | dict(self.arrays)).items()}
 
 
-def columns_of(run: Run, what: What, names: Iterable[str] | None) -> Columns:
+def columns_of(run: Run, what: What, names: Iterable[str] | None) -> TableColumns:
     """Some or all arrays of one kind. Raises ConfigError for a kind or name that there is not."""
     if what not in WHAT:
         raise ConfigError(unknown("kind of columns", str(what), WHAT))
-    source = Source(run, what)
-    asked = chosen(f"name among the {what}", () if names is None else list(names), source.names)
+    source = ExportSource(run, what)
+    columns = chosen(f"name among the {what}", () if names is None else list(names), source.names)
     labels = {"step": source.steps, "layer": np.array(run.layers.names, dtype=np.str_)}
     dims = ("step", "layer") if what in PER_LAYER else ("step",)
-    return Columns(
+    return TableColumns(
         dims,
         {dim: labels[dim] for dim in dims},
-        {name: source.rows(name, 0, len(source.steps)) for name in asked},
+        {name: source.rows(name, 0, len(source.steps)) for name in columns},
     )
 
 
-def results_of(study: Study) -> Columns:
+def results_of(study: Study) -> TableColumns:
     """One entry per run: `status`, its value on each axis of the study, and its final results
     that are one number, NaN where a run has none.
     """
     ids = list(study.runs)
     rows = [_results(study, id) for id in ids]
     names = dict.fromkeys(name for row in rows for name in row)
-    return Columns(
+    return TableColumns(
         ("run",),
         {"run": np.array(ids, dtype=np.str_)},
         {name: _column([row.get(name) for row in rows]) for name in names},

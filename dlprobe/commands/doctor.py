@@ -37,8 +37,8 @@ def command(whole: All = False, *, screen: Screen) -> ExitCode:
     from dlprobe.training.stopping import on_signals
 
     with on_signals() as stop, screen.progress("comparing kernels", "records") as report:
-        found = examine(whole, stop, report)
-    screen.show(document(found, whole))
-    if not found.complete:
+        examination = examine(whole, stop, report)
+    screen.show(document(examination, whole))
+    if not examination.complete:
         return ExitCode.INTERRUPTED
-    return ExitCode.FINDINGS if found.faults else ExitCode.DONE
+    return ExitCode.FINDINGS if examination.faults else ExitCode.DONE

@@ -141,12 +141,12 @@ class Ill:
     @property
     def findings(self) -> list[Finding]:
         """All of them, from the cause downstream."""
-        found = self.diagnosis
+        diagnosis = self.diagnosis
         return [
-            *([] if found.cause is None else [found.cause]),
-            *found.symptoms,
-            *found.others,
-            *found.follows,
+            *([] if diagnosis.cause is None else [diagnosis.cause]),
+            *diagnosis.symptoms,
+            *diagnosis.others,
+            *diagnosis.follows,
         ]
 
 
@@ -159,14 +159,14 @@ def _judged(path: Path, screen: Screen) -> Ill:
     from dlprobe.runs.reading import reading
 
     with reading(path), open_single(path) as run:
-        found = diagnose(run, judge(begun(run, str(path))), str(path))
+        diagnosis = diagnose(run, judge(begun(run, str(path))), str(path))
         config = run.required_configuration()
         tell_of_named_files(path, [config], screen)
         config = with_values(config, {"data.data_seed": config.resolved_data_seed})
         return Ill(
             path,
             config,
-            found,
+            diagnosis,
             str(run.data.get("fingerprint", "")),
             run.content_sha256,
             kept_file(path, run, screen),

@@ -124,8 +124,8 @@ def command(
             "for: use --layers and --activation, e.g. tanh"
         )
     edges = [
-        (each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep))
-        for each in biases
+        (bias, critical_with_dropout(net.activations[-1], bias, net.perturbations.keep))
+        for bias in biases
     ]
     phase = phase_of(net) if prediction.applicable else None
     screen.show(
@@ -221,16 +221,16 @@ def net_of_run(
 
 def numbers(text: str) -> list[float]:
     """Numbers from 0 to 1000 from a list with commas. Raises ConfigError."""
-    found = []
-    for each in text.split(","):
+    levels = []
+    for word in text.split(","):
         try:
-            value = float(each)
+            value = float(word)
         except ValueError:
             value = math.nan
         if not 0.0 <= value <= LARGEST_SIGMA_B:
             raise ConfigError(
-                f"--sigma-b {each.strip()!r}: expected numbers from 0 to {LARGEST_SIGMA_B:g} "
+                f"--sigma-b {word.strip()!r}: expected numbers from 0 to {LARGEST_SIGMA_B:g} "
                 "with commas, e.g. --sigma-b 0,0.1,0.3"
             )
-        found.append(value)
-    return found
+        levels.append(value)
+    return levels

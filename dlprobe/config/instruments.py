@@ -18,6 +18,7 @@ INSTRUMENTS = {
     "track_every": "auto",
     "jacobian": "none",
     "sharpness": "none",
+    "mc_dropout": "none",
 }
 
 

@@ -26,10 +26,10 @@ def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
     """Every file that is opened to carry out `config`: the data, and the arrays of each part
     that is read `from_file`.
     """
-    found = []
+    files = []
     if config.data.path is not None:
-        found.append(NamedFile("data", at_home(Path(config.data.data.strip()))))
-    found += [
+        files.append(NamedFile("data", at_home(Path(config.data.data.strip()))))
+    files += [
         NamedFile(key, at_home(Path(path.strip())))
         for key in ("val_data", "test_data")
         if (path := getattr(config.data, key)) is not None
@@ -38,16 +38,16 @@ def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
         for key in type(table).model_fields:
             value = getattr(table, key)
             specs = [
-                each
-                for each in (value if isinstance(value, tuple) else (value,))
-                if isinstance(each, Spec)
+                entry
+                for entry in (value if isinstance(value, tuple) else (value,))
+                if isinstance(entry, Spec)
             ]
-            found += [
-                NamedFile(key, Path(str(each.parameters["path"])))
-                for each in specs
-                if getattr(each.record, "from_file", False)
+            files += [
+                NamedFile(key, Path(str(spec.parameters["path"])))
+                for spec in specs
+                if getattr(spec.record, "from_file", False)
             ]
-    return tuple(found)
+    return tuple(files)
 
 
 def files_elsewhere(source: Path, configs: Iterable[RunConfig]) -> list[NamedFile]:

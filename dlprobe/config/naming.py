@@ -31,12 +31,12 @@ def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -
     >>> dict(parse_spec("initializer", {"name": "mean_field", "sigma_w": 1.3}).parameters)
     {'sigma_w': 1.3, 'sigma_b': 0.0}
     """
-    name, given = _notation(kind, text, words)
+    name, settings = _notation(kind, text, words)
     record = _find(kind, name, words)
     by_name: dict[str, Parameter] = {parameter.name: parameter for parameter in record.parameters}
     values = {
         key: _value(record, by_name, key, value)
-        for key, value in _clean(record.name, given).items()
+        for key, value in _clean(record.name, settings).items()
     }
     full = {key: values.get(key, parameter.default) for key, parameter in by_name.items()}
     if (objection := getattr(record, "objection", lambda *_: None)(*full.values())) is not None:

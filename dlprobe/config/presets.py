@@ -54,8 +54,8 @@ class Guideline:
 
     def followed(self, config: RunConfig) -> bool:
         """Whether a configuration does as the guideline says."""
-        found = self.found(config)
-        return bool(found) and all(self.fits(config, spec) for spec in found)
+        current = self.found(config)
+        return bool(current) and all(self.fits(config, spec) for spec in current)
 
     def has(self, config: RunConfig) -> str:
         """What a configuration has in place of `value`, in words."""
@@ -64,12 +64,12 @@ class Guideline:
 
 def guidelines(depth: int) -> list[Guideline]:
     """Those for a net of so many hidden layers."""
-    return [each for each in GUIDELINES if depth >= DEEP or not each.deep]
+    return [guideline for guideline in GUIDELINES if depth >= DEEP or not guideline.deep]
 
 
 def _suits(config: RunConfig, initializer: Spec) -> bool:
     return initializer.name.startswith("he_") or initializer.name in {
-        each.record.initializer for each in config.model.activations
+        activation.record.initializer for activation in config.model.activations
     }
 
 
@@ -136,11 +136,12 @@ def _given(spec: Spec | None) -> Named:
 
 def _guidelines(depth: int) -> Reasons:
     return {
-        each.place: (
-            each.value,
-            f"guideline: {each.reason}{f'; here {depth} hidden layers' if each.deep else ''}",
+        guideline.place: (
+            guideline.value,
+            f"guideline: {guideline.reason}"
+            f"{f'; here {depth} hidden layers' if guideline.deep else ''}",
         )
-        for each in guidelines(depth)
+        for guideline in guidelines(depth)
     }
 
 

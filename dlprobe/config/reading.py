@@ -56,16 +56,16 @@ def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> R
     spelling.
     """
     homes = {key: table for table, keys in keys_by_table().items() for key in keys}
-    given = {key: text for key, text in _tidied("the options", options).items() if text is not None}
-    for key in given:
+    typed = {key: text for key, text in _tidied("the options", options).items() if text is not None}
+    for key in typed:
         if key not in homes:
             raise ConfigError(unknown("option", key[:LONGEST_NAME], homes, ALL_KEYS, other_keys()))
     try:
         return with_values(
-            base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()}
+            base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in typed.items()}
         )
     except FieldError as error:
-        raise (error.as_option() if error.key in given else error) from None
+        raise (error.as_option() if error.key in typed else error) from None
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:

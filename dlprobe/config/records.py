@@ -603,6 +603,11 @@ class RecordingConfig(Table):
         "none",
         "training samples on which the Hessian's largest eigenvalue is taken at each histogram",
     )
+    mc_dropout: Annotated[int | None, Whole(1, words=NONE)] = option(
+        "none",
+        "thinned nets whose mean output is evaluated at the end, beside the whole net",
+        younger=True,
+    )
 
     def resolved_record_every(self, steps: int) -> int:
         """`record_every`, or the smallest number that leaves `MOST_ROWS` rows of a run of so
@@ -630,6 +635,22 @@ class RunConfig(Table):
             raise FieldError(
                 self.training.table, "early_stopping", str(self.training.early_stopping), reason
             )
+        return self
+
+    @model_validator(mode="after")
+    def _thinned_nets_are_thinned(self) -> Self:
+        model, training, nets = self.model, self.training, self.recording.mc_dropout
+        if nets is None:
+            return self
+        thinned = model.dropout or model.input_dropout or model.drop_connect
+        mixed = training.mixup or self.data.augment is not None
+        coupled = any(
+            norm is not None and norm.record.couples_samples
+            for norm in (model.norm, model.input_norm)
+        )
+        if not thinned or mixed or coupled:
+            reason = "expected dropout, and no batch norm, mixup or augmentation beside it"
+            raise FieldError(self.recording.table, "mc_dropout", str(nets), reason)
         return self
 
     @model_validator(mode="after")

@@ -25,12 +25,12 @@ def loads(text: str) -> dict[str, Any]:
         raise ValueError(f"more than {LARGEST:,} characters, no such file is read")
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") >= MOST_PARTS and (
-            found := DOTTED.search(
+            dotted := DOTTED.search(
                 QUOTED.sub(lambda quoted: "q" * len(quoted[0]), line).partition("#")[0]
             )
         ):
             raise ValueError(
                 f"A key of more than {MOST_PARTS} parts (at line {number}, column "
-                f"{found.start() + 1})"
+                f"{dotted.start() + 1})"
             )
     return tomllib.loads(text)

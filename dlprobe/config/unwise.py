@@ -89,26 +89,26 @@ def _sparse_record(config: RunConfig) -> str | None:
 
 def _no_histograms(config: RunConfig) -> str | None:
     recording = config.recording
-    asked = [
+    wanted = [
         name
         for name, value in (("jacobian", recording.jacobian), ("sharpness", recording.sharpness))
         if value is not None
     ]
-    if recording.histogram_every != "never" or not asked:
+    if recording.histogram_every != "never" or not wanted:
         return None
     return (
-        f"{' and '.join(asked)} with histogram_every = never has no effect: it is measured at "
+        f"{' and '.join(wanted)} with histogram_every = never has no effect: it is measured at "
         "each histogram; give histogram_every steps or auto"
     )
 
 
 def _remedies_of_no_layer(config: RunConfig) -> str | None:
-    given = [key for key in ("dropout", "noise") if getattr(config.model, key) > 0]
-    if not given or config.model.layers:
+    active = [key for key in ("dropout", "noise") if getattr(config.model, key) > 0]
+    if not active or config.model.layers:
         return None
     return (
-        f"{given[0]} = {getattr(config.model, given[0]):g} without hidden layers has no effect: "
-        f"take input_{given[0]}, or give layers"
+        f"{active[0]} = {getattr(config.model, active[0]):g} without hidden layers has no effect: "
+        f"take input_{active[0]}, or give layers"
     )
 
 

@@ -130,8 +130,11 @@ def chosen_features(
 def with_indicators(
     names: tuple[str, ...], matrix: Floats, missing: str
 ) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
-    """Features with gaps: a column more for each where indicators are asked for, and a note on
-    what will be filled.
+    """Names, matrix and notes of features with gaps (NaN) in `matrix` (samples, features).
+
+    With `missing` "indicator", each feature with gaps has one more column at the end, 1.0 where it
+    has a gap; else names and matrix are as given. The notes say what will be filled, () without
+    gaps.
     """
     gaps = np.isnan(matrix)
     if not gaps.any():
@@ -204,10 +207,10 @@ def to_float64(values: Array) -> Floats:
 def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
     """Refuses complex numbers, dates, objects and the like."""
     if values.dtype.kind not in kinds:
-        found = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
+        kind = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
         expected = "numbers or text labels" if "U" in kinds else "real numbers"
         raise problem(
-            path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}"
+            path, f"{titled(name)} holds {kind} ({quoted(values.dtype)}), expected {expected}"
         )
 
 

@@ -144,15 +144,15 @@ def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[
     """The columns that names, patterns (`pixel*`) or numbers from 1 (-1 is the last) mean, in
     the table's order.
     """
-    found: set[int] = set()
+    numbers: set[int] = set()
     for item in wanted or ():
         exact = any(column.name.strip() == item for column in table.columns)
         if exact or not any(sign in item for sign in "*?["):
-            found.add(wanted_column(table, item, key).number)
+            numbers.add(wanted_column(table, item, key).number)
         elif matching := [
             column.number for column in table.columns if fnmatchcase(column.name.strip(), item)
         ]:
-            found.update(matching)
+            numbers.update(matching)
         else:
             raise problem(
                 table.path,
@@ -161,7 +161,7 @@ def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[
                     f"{quoted_list([column.name for column in table.columns])}"
                 ),
             )
-    return [column for column in table.columns if column.number in found]
+    return [column for column in table.columns if column.number in numbers]
 
 
 def refuse_dropped(
@@ -183,10 +183,10 @@ def special_columns(table: Table, options: Options) -> dict[str, Column]:
     """The columns that say of each row where it belongs, by option: neither features nor
     targets. Raises DataError for a name that no column has.
     """
-    asked = {"split_column": options.split_column, "group_column": options.group_column}
+    roles = {"split_column": options.split_column, "group_column": options.group_column}
     return {
         key: wanted_column(table, name.strip(), key)
-        for key, name in asked.items()
+        for key, name in roles.items()
         if name is not None
     }
 

@@ -92,26 +92,26 @@ def days_of(text: str, form: re.Pattern[str]) -> float | None:
     """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in
     this form. Times with a zone count in UTC.
     """
-    found = form.fullmatch(text.strip())
-    if found is None:
+    match = form.fullmatch(text.strip())
+    if match is None:
         return None
-    second = float(found["second"] or 0)
+    second = float(match["second"] or 0)
     try:
         month = (
-            int(found["month"])
-            if found["month"].isdigit()
-            else 1 + MONTHS.index(found["month"].lower())
+            int(match["month"])
+            if match["month"].isdigit()
+            else 1 + MONTHS.index(match["month"].lower())
         )
         day = datetime(
-            int(found["year"]),
+            int(match["year"]),
             month,
-            int(found["day"]),
-            hour_of(found["hour"], found["half"]),
-            int(found["minute"] or 0),
+            int(match["day"]),
+            hour_of(match["hour"], match["half"]),
+            int(match["minute"] or 0),
         )
     except ValueError:
         return None
-    since = day - EPOCH + timedelta(seconds=second) - zone(found["zone"])
+    since = day - EPOCH + timedelta(seconds=second) - zone(match["zone"])
     return since / timedelta(days=1) if second < 60 else None
 
 

@@ -183,8 +183,8 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
         body = polars_texts(file, blank + 1)
     except polars.exceptions.PolarsError:
         return None
-    given = polars.Series(names, dtype=polars.String)
-    if body.width != len(names) + 1 or not is_filled(given).all() or as_numbers(given).count():
+    header = polars.Series(names, dtype=polars.String)
+    if body.width != len(names) + 1 or not is_filled(header).all() or as_numbers(header).count():
         return None
     first, last = (
         body.to_series(0).drop_nulls(),

@@ -278,7 +278,7 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
     foreign = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
     if record is None:
         hint = f"; it is {foreign}" if foreign else ""
-        found = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
+        reason = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
         hint = hint or (
             f"; it looks like text: name it {visible(path.name)}.csv"
             if head.isascii() and b"\0" not in head
@@ -292,7 +292,7 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
             ),
             hint,
         )
-        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{how}")
+        raise problem(path, f"has {reason}, expected one of {', '.join(suffixes())}{how}")
     if foreign and head.startswith(GZIP):
         foreign = (
             None

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Scaler, Tiles
 from dlprobe.data.gaps import refuse_empty
 from dlprobe.data.places import quoted
-from dlprobe.data.scaling import Moments
+from dlprobe.data.scaling import ColumnMoments
 from dlprobe.data.tile_quantiles import median_in_tiles
 from dlprobe.data.tiles import Told, added, followed, rows_within
 from dlprobe.errors import DataError
@@ -50,7 +50,7 @@ def totals_in_tiles(
     return low, high, total, known
 
 
-def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> Moments:
+def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> ColumnMoments:
     """The moments of some rows without NaN, ascending, as `scaling.moments_of` has them."""
     low, high, total, _ = totals_in_tiles(tiles, rows, told)
     with np.errstate(all="ignore"):
@@ -62,7 +62,7 @@ def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> M
                 squares[tile.columns] = added(
                     squares[tile.columns], np.multiply(values, values, out=values)
                 )
-        return Moments(low, high, mean, np.sqrt(squares / len(rows)))
+        return ColumnMoments(low, high, mean, np.sqrt(squares / len(rows)))
 
 
 def fit_fill_in_tiles(dataset: Dataset, tiles: Tiles, rows: Indices, missing: str) -> Floats:

@@ -176,10 +176,10 @@ def column_like(path: Path, column: Column, model: Column) -> Column:
     if (column.codes is None) == (model.codes is None):
         return column
     if model.codes is None:
-        found = quoted(column.texts[0]) if column.texts else "text"
+        content = quoted(column.texts[0]) if column.texts else "text"
         raise problem(
             path,
-            f"holds {found}, expected numbers as in the training file",
+            f"holds {content}, expected numbers as in the training file",
             None,
             column.number,
             column.name,

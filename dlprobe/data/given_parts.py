@@ -178,8 +178,8 @@ def parts_in(table: Table, column: Column) -> Indices:
     """
     words = {word: PARTS.index(part) for part, known in PART_WORDS.items() for word in known}
     if column.codes is None:
-        found = f"column {column.number} {quoted(column.name)} holds numbers"
-        raise problem(table.path, f"split_column: {found}, expected train, val or test in each row")
+        fault = f"column {column.number} {quoted(column.name)} holds numbers"
+        raise problem(table.path, f"split_column: {fault}, expected train, val or test in each row")
     codes = np.array(
         [words.get(text.strip().lower(), -1) for text in column.texts], dtype=np.int64
     )[column.codes]

@@ -13,7 +13,7 @@ import numpy as np
 from dlprobe.config.problems import FieldError
 from dlprobe.data.dataset import Dataset, Indices, Options
 from dlprobe.data.places import quoted_list
-from dlprobe.data.scaling import Moments
+from dlprobe.data.scaling import ColumnMoments
 
 
 def side_of(dataset: Dataset, options: Options) -> int:
@@ -98,7 +98,7 @@ def source_places(side: int, pixels: int) -> Indices:
     )
 
 
-def of_moving_images(moments: Moments, side: int, options: Options) -> Moments:
+def of_moving_images(moments: ColumnMoments, side: int, options: Options) -> ColumnMoments:
     """The moments of every pixel over all images and all shifts, each equally likely, from
     those of the images as they are; as they are where side is 0.
     """

@@ -73,11 +73,11 @@ def from_numbers(values: Floats, task: str, fault: Fault, integers: bool = False
     ):
         few = True
     if task == "auto" and not few:
-        found = (
+        count = (
             "one whole number" if len(distinct) == 1 else f"{len(distinct)} distinct whole numbers"
         )
         note = (
-            f"task: regression ({found} in {len(values)} row{'s' * (len(values) > 1)}; task = "
+            f"task: regression ({count} in {len(values)} row{'s' * (len(values) > 1)}; task = "
             "classification makes them classes)"
         )
         return Targets(as_column(values), (), note)

@@ -31,7 +31,7 @@ from dlprobe.data.places import problem, visible
 from dlprobe.data.row_names import without_row_names
 from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tile_views import Flagged, KeptRows, Stacked
-from dlprobe.data.tiles import LARGE, LARGEST_TILED, Scan, Told, new_digests, scanned
+from dlprobe.data.tiles import LARGE, LARGEST_TILED, TileScan, Told, new_digests, scanned
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def with_row_numbers(table: Table, first: int, missing: str) -> Table:
 
 
 def decided(
-    narrow: Table, features: Sequence[Column], scan: Scan | None, options: Options
+    narrow: Table, features: Sequence[Column], scan: TileScan | None, options: Options
 ) -> Dataset:
     """The data set of a narrow table; its last feature are the rows that were kept. `scan`: of
     the features, where rows with gaps are dropped.
@@ -205,7 +205,7 @@ def of_kept_rows(
     names: tuple[str, ...],
     options: Options,
     told: Told | None,
-    decide: Callable[[Scan | None], Dataset],
+    decide: Callable[[TileScan | None], Dataset],
 ) -> Dataset | None:
     """The data set that `decide` makes, with its features in tiles in place of the numbers of the
     rows that it kept; None where a feature is infinite.
@@ -278,7 +278,7 @@ def arrays_in_tiles(
         arrays, tiles = joined_arrays(arrays, rows_of(other), part), Stacked(tiles, other.tiles)
     arrays = replace(arrays, inputs=np.arange(len(arrays.targets), dtype=np.float64)[:, None])
 
-    def decide(scan: Scan | None) -> Dataset:
+    def decide(scan: TileScan | None) -> Dataset:
         if scan is not None:
             arrays.inputs[scan.first > 0] = np.nan
         dataset = dataset_from_arrays(arrays, options)

@@ -132,8 +132,8 @@ def refuse_file_options(options: Options, name: str) -> None:
     """Options about what a file holds, given for a named set: raise ConfigError."""
     for key, usual in FILE_OPTIONS.items():
         if (value := getattr(options, key)) != usual:
-            found = visible(",".join(value) if isinstance(value, tuple) else value)
-            raise ConfigError(f"{key} = {found} does not suit data = {name}: {key} is for files")
+            typed = visible(",".join(value) if isinstance(value, tuple) else value)
+            raise ConfigError(f"{key} = {typed} does not suit data = {name}: {key} is for files")
 
 
 def require_possible(spec: Spec) -> None:

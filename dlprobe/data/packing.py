@@ -18,8 +18,8 @@ def refuse_bomb(path: Path, unpacked: int, packed: int, what: str = "") -> None:
     ones; `what` holds them: `array 'X' `, or the file itself.
     """
     if unpacked > LARGE_UNPACKED and unpacked > MOST_PACKED * max(packed, 1):
-        found = (
+        fault = (
             f"{what}unpacks to {unpacked} bytes or more from {packed}, more than {MOST_PACKED} "
             "for one, as nothing but equal numbers does"
         )
-        raise problem(path, f"{found}: if they are meant, save them without compression")
+        raise problem(path, f"{fault}: if they are meant, save them without compression")

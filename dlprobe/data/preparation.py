@@ -31,7 +31,7 @@ from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.images import of_moving_images, side_of
 from dlprobe.data.places import quoted_list
 from dlprobe.data.repeats import possible_in_tiles, repeats, repeats_of
-from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust, robust_of
+from dlprobe.data.scaling import ColumnMoments, fit_moments, moments_of, robust, robust_of
 from dlprobe.data.splitting import fewer, split, split_given
 from dlprobe.data.tile_quantiles import robust_in_tiles
 from dlprobe.data.tile_views import Filled
@@ -111,25 +111,25 @@ def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
     has too few rows.
     """
     classes = dataset.targets if dataset.task == "classification" and options.stratify else None
-    given = dataset.parts is not None or dataset.groups is not None
+    fixed = dataset.parts is not None or dataset.groups is not None
     rows = (
         split_given(dataset.parts, dataset.groups, classes, options.split, seed)
-        if given
+        if fixed
         else split(dataset.samples, classes, options.split, seed)
     )
     if not len(rows["train"]):
-        found = (
+        fault = (
             f"the training part of split {words(options.split)} is empty with "
             f"{counted(dataset.samples, 'row')}"
         )
-        raise DataError(f"{dataset.name}: {found}: give training a larger share")
+        raise DataError(f"{dataset.name}: {fault}: give training a larger share")
     if options.train_size is not None:
         if options.train_size > len(rows["train"]):
-            found = (
+            fault = (
                 f"train_size = {options.train_size}, and the training part of split "
                 f"{words(options.split)} has {counted(len(rows['train']), 'row')}"
             )
-            raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
+            raise DataError(f"{dataset.name}: {fault}: take fewer, or give training a larger share")
         rows["train"] = fewer(
             rows["train"],
             None if classes is None else classes[rows["train"]],
@@ -147,7 +147,7 @@ class Made:
 
     inputs: dict[str, Array]
     scaler: Scaler
-    moments: Moments
+    moments: ColumnMoments
     repeats: Repeats
     fill: Floats = field(default_factory=lambda: np.zeros(0))
     outliers: Indices = field(default_factory=no_rows)
@@ -222,7 +222,7 @@ def held(dataset: Dataset) -> Dataset:
 def fit_inputs(
     dataset: Dataset,
     options: Options,
-    moments: Moments,
+    moments: ColumnMoments,
     quartiles: Callable[[], tuple[Floats, Floats]],
 ) -> Scaler:
     """The scaler of a raw training part with these moments, of its images as they move where
@@ -297,14 +297,14 @@ def given_notes(
     counts = ", ".join(f"{len(rows[part])} {part}" for part in PARTS)
     notes = [f"rows of the parts: {counts}"]
     if dataset.parts is not None:
-        asked = [
+        shares = [
             part
             for k, part in enumerate(PARTS)
             if k and not (dataset.parts == k).any() and len(rows[part])
         ]
         notes += [
             f"the {part} part is not given: it was taken from the training rows by split"
-            for part in asked
+            for part in shares
         ]
         for pair, count in duplicates.items():
             first, second = pair.split("_")

@@ -15,18 +15,18 @@ KINDS = ("standardize", "minmax", "robust", "none")
 
 
 @dataclass(frozen=True)
-class Column:
+class ScaledColumn:
     """What messages call a column and the option that scales it."""
 
     word: str
     option: str
 
 
-FEATURE, TARGET = Column("feature", "scaling"), Column("target", "target_scaling")
+FEATURE, TARGET = ScaledColumn("feature", "scaling"), ScaledColumn("target", "target_scaling")
 
 
 @dataclass(frozen=True)
-class Moments:
+class ColumnMoments:
     """Range, mean and population deviation of each column, float64 (columns,); infinite where a
     sum of huge numbers leaves float64.
     """
@@ -37,16 +37,20 @@ class Moments:
     std: Floats
 
 
-def moments_of(inputs: Floats) -> Moments:
+def moments_of(inputs: Floats) -> ColumnMoments:
     """The moments of (samples, columns)."""
     with np.errstate(all="ignore"):
-        return Moments(
+        return ColumnMoments(
             inputs.min(axis=0), inputs.max(axis=0), inputs.mean(axis=0), inputs.std(axis=0)
         )
 
 
 def fit(
-    kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str, what: Column = FEATURE
+    kind: str,
+    inputs: Floats,
+    feature_names: tuple[str, ...],
+    data: str,
+    what: ScaledColumn = FEATURE,
 ) -> Scaler:
     """The scaler of a training part (samples, features) of `data`. Raises DataError where a
     column's range does not fit a float64.
@@ -56,11 +60,11 @@ def fit(
 
 def fit_moments(
     kind: str,
-    moments: Moments,
+    moments: ColumnMoments,
     quartiles: Callable[[], tuple[Floats, Floats]],
     feature_names: tuple[str, ...],
     data: str,
-    what: Column = FEATURE,
+    what: ScaledColumn = FEATURE,
 ) -> Scaler:
     """As `fit`, of a training part of which the moments are known; `quartiles` gives what
     `robust` does.
@@ -134,13 +138,13 @@ def refuse_unscalable(
     high: Floats,
     of: tuple[str, str],
     names: tuple[str, ...],
-    what: Column,
+    what: ScaledColumn,
 ) -> None:
     """`of`: the kind of scaling, and what the data are called."""
     if not usable.all():
         j, (kind, data) = int(np.argmin(usable)), of
-        found = (
+        fault = (
             f"{data}: {what.word} {quoted(names[j])} goes from {low[j]:g} to {high[j]:g}, which "
             f"{kind} cannot scale in float64"
         )
-        raise DataError(f"{found}: rescale the column, or use {what.option} = none")
+        raise DataError(f"{fault}: rescale the column, or use {what.option} = none")

@@ -52,10 +52,10 @@ def split_given(
         given to is taken from them, in the proportion of `percents`. groups: int64 (samples,).
     """
     samples = len(parts if parts is not None else groups if groups is not None else ())
-    given = np.zeros(samples, np.int64) if parts is None else parts
-    rows = np.flatnonzero(given == 0)
+    part_of = np.zeros(samples, np.int64) if parts is None else parts
+    rows = np.flatnonzero(part_of == 0)
     shares = tuple(
-        0.0 if part and (given == part).any() else percent for part, percent in enumerate(percents)
+        0.0 if part and (part_of == part).any() else share for part, share in enumerate(percents)
     )
     if groups is not None:
         chosen = split_groups(groups[rows], (shares[0], shares[1], shares[2]), seed)
@@ -66,11 +66,11 @@ def split_given(
             (shares[0], shares[1], shares[2]),
             seed,
         )
-    found = {part: rows[chosen[part]] for part in PARTS}
+    rows_of = {part: rows[chosen[part]] for part in PARTS}
     return {
-        part: np.sort(np.concatenate([found[part], np.flatnonzero(given == k)]))
+        part: np.sort(np.concatenate([rows_of[part], np.flatnonzero(part_of == k)]))
         if k
-        else found[part]
+        else rows_of[part]
         for k, part in enumerate(PARTS)
     }
 

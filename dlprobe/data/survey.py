@@ -260,15 +260,17 @@ def summary(column: Column, role: str) -> ColumnSummary:
     looked = looked[~np.isnan(looked)]
     distinct, counts = np.unique(looked, return_counts=True)
     kind = "integer" if is_whole(looked) else "number"
-    found = replace(empty, kind=kind, low=low, high=high, mean=mean, distinct=len(distinct))
+    summarised = replace(empty, kind=kind, low=low, high=high, mean=mean, distinct=len(distinct))
     if len(distinct) <= MOST_VALUES:
         return replace(
-            found, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct)
+            summarised, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct)
         )
     bins, edges = np.histogram(
         looked / 4, BINS, range=(low / 4, high / 4)
     )  # a quarter: the width of a range may leave float64
-    return replace(found, counts=as_counts(bins), edges=tuple(float(edge) for edge in edges * 4))
+    return replace(
+        summarised, counts=as_counts(bins), edges=tuple(float(edge) for edge in edges * 4)
+    )
 
 
 def as_counts(counts: Array) -> tuple[int, ...]:

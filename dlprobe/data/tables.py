@@ -357,14 +357,14 @@ def no_categories(column: Column) -> str:
         return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
     used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
-        found = (
+        fault = (
             f"has {used} different texts in {counted(rows, 'row')}, "
             f"{quoted(first_text(column))} is one"
         )
         kind = (
             ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
         )
-        return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
+        return f"{fault}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
 
 

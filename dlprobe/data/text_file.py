@@ -122,9 +122,9 @@ def separator_told(path: Path, line: str) -> str:
     """The separator that a first line as Excel's `sep=;` names; empty where it is another line.
     Raises DataError for a separator that is not read.
     """
-    if not (found := SEPARATOR_LINE.fullmatch(line)):
+    if not (line_match := SEPARATOR_LINE.fullmatch(line)):
         return ""
-    separator = "\t" if found[1] == "\\t" else found[1]
+    separator = "\t" if line_match[1] == "\\t" else line_match[1]
     if separator not in SEPARATOR_NAMES:
         raise problem(
             path,
@@ -263,11 +263,13 @@ def agreed_separator(lines: Sequence[str], usual: str) -> str:
     no sign separates, or only tabs and those worse.
     """
     lines = lines[:SAMPLED_LINES]
-    found = {separator: agreement(lines, separator) for separator in dict.fromkeys((usual, *SIGNS))}
-    signs = {separator: share for separator, (share, width) in found.items() if width > 1}
+    agreements = {
+        separator: agreement(lines, separator) for separator in dict.fromkeys((usual, *SIGNS))
+    }
+    signs = {separator: share for separator, (share, width) in agreements.items() if width > 1}
     share, width = agreement(lines, BLANK)
     if width > 1 and not (set(signs) - {"\t"}) and (len(lines) > 1 or not signs):
-        tabs, columns = found["\t"]
+        tabs, columns = agreements["\t"]
         if (
             not signs
             or share > tabs
@@ -280,7 +282,7 @@ def agreed_separator(lines: Sequence[str], usual: str) -> str:
     return (
         usual
         if signs.get(usual) == best
-        else max((s for s in signs if signs[s] == best), key=lambda s: found[s][1])
+        else max((s for s in signs if signs[s] == best), key=lambda s: agreements[s][1])
     )
 
 
@@ -299,22 +301,22 @@ def lines_above(lines: Sequence[str], skipped: int, separator: str, width: int) 
     """Positions of the comment lines above the table: those that start with a sign of comments
     and have not the table's cells, or come before such.
     """
-    found: list[int] = []
+    numbers: list[int] = []
     for i, line in enumerate(lines):
         text = line.strip()
         if i < skipped or not text:
             continue
         if not text.startswith(COMMENT_SIGNS):
             break
-        found.append(i)
-    if len(found) >= sum(1 for line in lines if line.strip()):
+        numbers.append(i)
+    if len(numbers) >= sum(1 for line in lines if line.strip()):
         return []  # every line starts so: it is data
     marked = [
         i
-        for i in found
+        for i in numbers
         if fields([lines[i]], separator) != [width] or re.match(r"\s*#\s", lines[i])
     ]
-    return found[: found.index(marked[-1]) + 1] if marked else []
+    return numbers[: numbers.index(marked[-1]) + 1] if marked else []
 
 
 def bare_cells(line: str, separator: str) -> list[str]:

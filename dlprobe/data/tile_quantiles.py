@@ -80,7 +80,7 @@ def robust_in_tiles(tiles: Tiles, rows: Indices) -> Floats:
     places = np.array([0.25, 0.5, 0.75]) * (len(rows) - 1)
     below = places.astype(np.int64)
     ranks = np.concatenate([below, np.minimum(below + 1, len(rows) - 1)])
-    found = sorted_at(tiles, rows, np.repeat(ranks[:, None], tiles.shape[1], axis=1))
+    quantiles = sorted_at(tiles, rows, np.repeat(ranks[:, None], tiles.shape[1], axis=1))
     return np.stack(
-        [np.quantile(found[[k, k + 3]], places[k] - below[k], axis=0) for k in range(3)]
+        [np.quantile(quantiles[[k, k + 3]], places[k] - below[k], axis=0) for k in range(3)]
     )

@@ -24,7 +24,7 @@ Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Scan:
+class TileScan:
     """What one look at every number shows.
 
     digests: of each row, uint64 (rows,). first: int32 (rows,), which feature, from 1, is the row's
@@ -37,10 +37,10 @@ class Scan:
     missing: Indices
 
 
-def scanned(tiles: Tiles, told: Told | None = None) -> Scan | None:
+def scanned(tiles: Tiles, told: Told | None = None) -> TileScan | None:
     """Look at every number once; None where one is infinite."""
     rows, features = tiles.shape
-    scan = Scan(new_digests(rows), np.zeros(rows, np.int32), np.zeros(features, np.int64))
+    scan = TileScan(new_digests(rows), np.zeros(rows, np.int32), np.zeros(features, np.int64))
     for tile in followed(tiles, told, 0, 4):
         if not np.isfinite(tile.values).all():
             if np.isinf(tile.values).any():
@@ -81,10 +81,10 @@ def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
 
 def whole(tiles: Tiles) -> Floats:
     """All of it, float64, C-contiguous."""
-    found = np.empty(tiles.shape)
+    array = np.empty(tiles.shape)
     for tile in tiles:
-        found[tile.rows, tile.columns] = tile.values
-    return found
+        array[tile.rows, tile.columns] = tile.values
+    return array
 
 
 def new_digests(rows: int) -> Indices:

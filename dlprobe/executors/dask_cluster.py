@@ -112,20 +112,20 @@ def imported() -> Any:
 
 def batches(jobs: Sequence[Job], size: int) -> list[Batch]:
     """Jobs in their order, cut where the data change and where a batch is full."""
-    found: list[Batch] = []
+    prepared: list[Batch] = []
     for index, (job, data) in enumerate(jobs):
-        last = found[-1] if found else None
+        last = prepared[-1] if prepared else None
         if last is not None and last.data is data and len(last.indices) < size:
-            found[-1] = Batch((*last.indices, index), (*last.jobs, job), data)
+            prepared[-1] = Batch((*last.indices, index), (*last.jobs, job), data)
         else:
-            found.append(Batch((index,), (job,), data))
-    return found
+            prepared.append(Batch((index,), (job,), data))
+    return prepared
 
 
 def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[bytes]:
     """What a worker does for a study of runs."""
     stored = (train_to_bytes(from_mapping(config), data) for config in configs)
-    return [each for each in stored if each is not None]
+    return [result for result in stored if result is not None]
 
 
 def own_version() -> str:

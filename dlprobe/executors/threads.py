@@ -50,13 +50,13 @@ def run_all(jobs: Sequence[Callable[[], T]], threads: int, stop: Stop) -> Iterat
             done = _ended(running, places, stop)
             if not done:
                 return
-            for each in done:
-                yield running.pop(each), each.result()
+            for future in done:
+                yield running.pop(future), future.result()
     except BaseException:
         stop.ask()
         while ended := _ended(running, places, stop):
-            for each in ended:
-                del running[each]
+            for future in ended:
+                del running[future]
         raise
     finally:
         if running:

@@ -141,15 +141,15 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     @cached_property
     def replicas(self) -> list[Replica]:
         """All trainings."""
-        asked = self.request
+        request = self.request
         return plan(
             self.base,
             self.axis,
             self.texts,
             self.sampler.largest,
-            asked.replicas,
-            asked.vary,
-            asked.seeds,
+            request.replicas,
+            request.vary,
+            request.seeds,
         )
 
     @cached_property
@@ -193,7 +193,11 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         study are too few for any.
         """
         loss = self.base.training.loss.record if self.base.training.loss else None
-        ended = [(each.at, each.data, found[each.id]) for each in self.replicas if each.id in found]
+        ended = [
+            (replica.at, replica.data, found[replica.id])
+            for replica in self.replicas
+            if replica.id in found
+        ]
         made = points(
             self.design,
             ended,
@@ -209,7 +213,7 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
 def design_of(experiment: BiasVarianceExperiment) -> Design:
     """What an experiment decomposes, with what is said of it."""
-    asked, data, base, kind = (
+    request, data, base, kind = (
         experiment.request,
         experiment.sampler.base,
         experiment.base,
@@ -221,8 +225,8 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
             "split leaves no samples to predict: give a test or validation part, e.g. "
             "--split 60,0,40"
         )
-    loss = asked.loss or ("zero-one" if data.task == "classification" else "squared")
-    if asked.noise is not None and loss != "squared":
+    loss = request.loss or ("zero-one" if data.task == "classification" else "squared")
+    if request.noise is not None and loss != "squared":
         raise ConfigError(
             "--noise-variance is of targets that are numbers, and of the squared loss: leave "
             f"it out with {data.name} and {loss}"
@@ -230,7 +234,7 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
     facts: dict[str, Any] = {
         "data": data.name,
         "predicted": f"{part} part, {counted(len(data.inputs[part]), 'sample')}",
-        "vary": asked.vary,
+        "vary": request.vary,
     }
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
     if data.task == "regression" and data.outputs > 1:
@@ -238,7 +242,7 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
     if experiment.axis != "train_size":
         facts |= {
             "training_samples": len(data.inputs["train"])
-            // (asked.replicas if kind == "disjoint" else 1)
+            // (request.replicas if kind == "disjoint" else 1)
         }
     clean = (
         data.clean_targets[part]
@@ -246,8 +250,8 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
         else None
     )
     noise = (
-        asked.noise
-        if asked.noise is not None
+        request.noise
+        if request.noise is not None
         else data.noise_variance
         if clean is not None
         else None
@@ -262,10 +266,10 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
                 for made in (data.inputs, data.targets)
             )
         )
-    truth = clean if noise is not None and asked.noise is None else None
-    values = tuple(dict.fromkeys(each.at for each in experiment.replicas))
+    truth = clean if noise is not None and request.noise is None else None
+    values = tuple(dict.fromkeys(replica.at for replica in experiment.replicas))
     return Design(
-        loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, asked
+        loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, request
     )
 
 
@@ -399,8 +403,8 @@ def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) ->
     """What a study file says of the experiment: enough to decompose it again."""
     axis_values = {
         "at": list(design.values),
-        "data": sorted({each.data for each in replicas}),
-        "seed": sorted({each.seed for each in replicas}),
+        "data": sorted({replica.data for replica in replicas}),
+        "seed": sorted({replica.seed for replica in replicas}),
     }
     told = {
         "loss": design.loss,
@@ -468,17 +472,17 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     them.
     """
     told = study.description.get("bias_variance")
-    asked, known = (
+    request, known = (
         told.get("asked") if isinstance(told, dict) else None,
         {each.name for each in dataclass_fields(Request)},
     )
-    if not isinstance(asked, dict) or known - set(asked):
+    if not isinstance(request, dict) or known - set(request):
         raise RunFileError(
             f"{study.path} does not say how its replicas were made: expected a study that "
             "this version of dlprobe bias-variance -o wrote"
         )
     return from_mapping(completed(study.description["config"], "")), Request(
-        **{name: asked[name] for name in known}
+        **{name: request[name] for name in known}
     )
 
 
@@ -487,7 +491,7 @@ def answers_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) ->
     another configuration or other data.
     """
     part = study.description["bias_variance"]["part"]
-    by_id = {each.id: each for each in replicas}
+    by_id = {replica.id: replica for replica in replicas}
 
     def read(planned: PlannedRun, run: Run) -> Answer:
         refuse_other_data(study, run, prepared(by_id[planned.id].data, by_id[planned.id].size))
@@ -498,6 +502,6 @@ def answers_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) ->
 
 def answer_in(run: Run, part: str) -> Answer:
     """What a run says of a part at its end; NaN where it diverged."""
-    found = answered(run.status, run.final, run.predictions[f"{part}_outputs"])
-    assert found is not None
-    return found
+    answer = answered(run.status, run.final, run.predictions[f"{part}_outputs"])
+    assert answer is not None
+    return answer

@@ -78,7 +78,7 @@ def value_text(config: RunConfig, place: str) -> str:
         return widths_text(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ",".join(f"{each}" for each in value) if isinstance(value, list) else f"{value}"
+    return ",".join(f"{entry}" for entry in value) if isinstance(value, list) else f"{value}"
 
 
 def possible(config: RunConfig, patch: Mapping[str, str]) -> RunConfig | None:

@@ -62,7 +62,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparedCell:
     """One combination of values: its place on the axes and its configuration but for the seed."""
 
     coordinates: Mapping[str, str]
@@ -77,7 +77,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class RunOutcome(Outcome):
-    """What is compared of one run, with what it has come to. healed: the step from which an error
+    """What is compared of one run, with its state. healed: the step from which an error
     signal that was ill at first stayed within the band; theory: what it expects of the net before
     training.
     """
@@ -97,7 +97,7 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
     name = "compare"
 
     axes: Mapping[str, tuple[str, ...]]
-    cells: tuple[Cell, ...]
+    cells: tuple[ComparedCell, ...]
     seeds: tuple[int, ...]
     by: str
     target: float | None = None
@@ -141,11 +141,11 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
             for index, cell, seed in self._grid()
         ]
 
-    def _grid(self) -> list[tuple[int, Cell, int]]:
+    def _grid(self) -> list[tuple[int, ComparedCell, int]]:
         """All cells seed by seed: what an interrupted study holds can be compared."""
         return [(index, cell, seed) for seed in self.seeds for index, cell in enumerate(self.cells)]
 
-    def _config(self, cell: Cell, seed: int) -> RunConfig:
+    def _config(self, cell: ComparedCell, seed: int) -> RunConfig:
         """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
         return with_values(
             cell.config,
@@ -229,7 +229,7 @@ class Compared:
 
 def cells_of(
     base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]
-) -> tuple[dict[str, tuple[str, ...]], list[Cell]]:
+) -> tuple[dict[str, tuple[str, ...]], list[ComparedCell]]:
     """The axes with their values as they are called, and every combination. Raises ConfigError
     for a wrong value, one given twice, or too many cells.
     """
@@ -250,7 +250,7 @@ def cells_of(
         config = base
         for axis, value, _ in combination:
             config = axis.apply(config, value)
-        cells.append(Cell({axis.name: label for axis, _, label in combination}, config))
+        cells.append(ComparedCell({axis.name: label for axis, _, label in combination}, config))
     return labels, cells
 
 
@@ -285,7 +285,9 @@ def default_seeds(cells: int) -> int:
     return max(paired.LEAST_SEEDS, paired.seeds_needed(cells * (cells - 1) // 2) + 1)
 
 
-def with_equal_parameters(cells: Sequence[Cell], base: RunConfig, sets: PreparedSets) -> list[Cell]:
+def with_equal_parameters(
+    cells: Sequence[ComparedCell], base: RunConfig, sets: PreparedSets
+) -> list[ComparedCell]:
     """Cells of the depth axis in widths, of the width axis in depths, with the number of
     weights nearest that of the base. Raises ConfigError.
     """
@@ -340,8 +342,8 @@ def weights_of(layers: Sequence[int], config: RunConfig, sets: PreparedSets) -> 
 
 
 def with_equal_budget(
-    cells: Sequence[Cell], base: RunConfig, equal: str, sets: PreparedSets
-) -> list[Cell]:
+    cells: Sequence[ComparedCell], base: RunConfig, equal: str, sets: PreparedSets
+) -> list[ComparedCell]:
     """Cells that see the same number of samples (as they are), make as many updates as the
     base, or take as many seconds as it. Raises ConfigError.
     """
@@ -375,20 +377,22 @@ def step_seconds(configs: Sequence[RunConfig], sets: PreparedSets) -> list[float
     steps, taken = [PILOT_STEPS] * len(configs), [np.inf] * len(configs)
     for _, (index, config) in itertools.product(range(PILOTS), enumerate(configs)):
         pilot = with_values(config, {"training.steps": steps[index]})
-        found = run_one(
+        pilot_result = run_one(
             PlannedRun("pilot", pilot),
             sets,
             lambda _, run: comparison.outcome(0, run),
             Stop(),
             None,
         )
-        assert found is not None
-        taken[index] = min(taken[index], found.step_seconds)
+        assert pilot_result is not None
+        taken[index] = min(taken[index], pilot_result.step_seconds)
         steps[index] = min(max(PILOT_STEPS, round(PILOT_SECONDS / taken[index])), MOST_PILOT_STEPS)
     return taken
 
 
-def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, means: Means) -> list[Cell]:
+def tune(
+    cells: Sequence[ComparedCell], by: str, sets: PreparedSets, means: Means
+) -> list[ComparedCell]:
     """Every cell with the best of the same number of rates around its own, by the mean result
     of two seeds that the comparison does not use.
     """
@@ -416,10 +420,10 @@ def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, means: Means) -> li
         "progress": means.progress,
         "cluster": means.cluster,
     }
-    found = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
+    results = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
     tried = {
         index: [
-            [found[id] for id in found if place[id] == (index, number)]
+            [results[id] for id in results if place[id] == (index, number)]
             for number in range(len(TUNING_FACTORS))
         ]
         for index in rates
@@ -446,7 +450,7 @@ def result_of(run: Run, by: str) -> float:
 
 def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning:
     """The rate with the smallest mean of its seeds; the usual one where every rate diverged."""
-    means = [float(np.mean(each)) if each else np.inf for each in results]
+    means = [float(np.mean(result)) if result else np.inf for result in results]
     best = int(np.argmin(means)) if np.isfinite(means).any() else len(rates) // 2
     return Tuning(rates[best], tuple(zip(rates, means, strict=True)))
 
@@ -495,7 +499,7 @@ def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> C
         ) from None
 
 
-def _cell_of(stored: Mapping[str, Any]) -> Cell:
+def _cell_of(stored: Mapping[str, Any]) -> ComparedCell:
     tuning = stored["tuning"]
     tried = (
         None
@@ -506,7 +510,7 @@ def _cell_of(stored: Mapping[str, Any]) -> Cell:
         )
     )
     coordinates = {str(axis): str(value) for axis, value in stored["coordinates"].items()}
-    return Cell(
+    return ComparedCell(
         coordinates,
         from_mapping(completed(stored["config"], "")),
         None if tried is None else Tuning(float(tuning["rate"]), tried),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from dlprobe.executors.threads import available_threads
 from dlprobe.training.installation import (
+    CheckOutcome,
     Installation,
-    Outcome,
     all_checks,
     cached_names,
     installation,
@@ -30,16 +30,16 @@ class Examination:
     """
 
     installation: Installation
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[CheckOutcome]
     uncompared: Sequence[str]
     complete: bool
 
-    def of(self, *states: str) -> list[Outcome]:
+    def of(self, *states: str) -> list[CheckOutcome]:
         """The outcomes in these states."""
         return [outcome for outcome in self.outcomes if outcome.state in states]
 
     @property
-    def faults(self) -> list[Outcome]:
+    def faults(self) -> list[CheckOutcome]:
         """Kernels that give other numbers, or none."""
         return self.of("differs", "cannot run")
 
@@ -50,7 +50,7 @@ def examine(
     """Check the kernels in the cache, or, `whole`, all of the registry, which compiles what is
     not there.
     """
-    checks, outcomes = all_checks(), list[Outcome]()
+    checks, outcomes = all_checks(), list[CheckOutcome]()
     before = cached_names()
     for check in checks:
         if stop.asked:

@@ -166,15 +166,15 @@ class ResumableExperiment(PlannedExperiment[T, R]):
 
         Raises ConfigError where the study holds a run of the same id and another configuration.
         """
-        found: dict[str, T] = {}
+        results: dict[str, T] = {}
         while new := finished_runs(
             study,
-            [each for each in self.plan(found) if each.id not in found],
+            [each for each in self.plan(results) if each.id not in results],
             self.read,
             self.sets if same_data else None,
         ):
-            found |= new
-        return found
+            results |= new
+        return results
 
 
 class SeededExperiment(ResumableExperiment[T, R]):

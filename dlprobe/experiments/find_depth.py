@@ -12,7 +12,7 @@ from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means
-from dlprobe.experiments.gradients import Cell
+from dlprobe.experiments.gradients import GridCell
 from dlprobe.experiments.study import StudyResult
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop
@@ -25,7 +25,7 @@ LOOK = {
     "recording.evaluate_every": "never",
 }  # only the state at initialization
 
-Row = Callable[[int], Cell]
+Row = Callable[[int], GridCell]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BreakingDepth:
         `deepest` or does not apply.
     """
 
-    cell: Cell
+    cell: GridCell
     probes: tuple[Probe, ...]
     healthy_at: int
     breaks_at: int | None
@@ -75,10 +75,10 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
         self, means: Means, finished: Mapping[str, BreakingDepth]
     ) -> StudyResult[BreakingDepth]:
         """Row after row."""
-        found: dict[str, BreakingDepth] = {}
+        depths: dict[str, BreakingDepth] = {}
         for row in self.rows:
             if not means.stop.asked:
-                found[str(len(found))] = find(
+                depths[str(len(depths))] = find(
                     row,
                     self.seeds,
                     self.data,
@@ -87,9 +87,9 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
                     deepest=self.deepest,
                 )
                 if means.progress is not None:
-                    means.progress(len(found), len(self.rows))
+                    means.progress(len(depths), len(self.rows))
         return StudyResult(
-            found, len(found) == len(self.rows) and all(each.complete for each in found.values())
+            depths, len(depths) == len(self.rows) and all(each.complete for each in depths.values())
         )
 
     def conclude(self, found: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:
@@ -114,7 +114,7 @@ def find(
     def breaks(depth: int) -> bool:
         cell = row(depth)
         looked = gradients.run(
-            [Cell(depth, cell.width, with_values(cell.config, LOOK), cell.others)],
+            [GridCell(depth, cell.width, with_values(cell.config, LOOK), cell.others)],
             seeds,
             data,
             threads=threads,

@@ -60,7 +60,7 @@ class Axes:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One configuration of the grid, the same for all its seeds. others: its values on further
     axes.
     """
@@ -110,7 +110,7 @@ class GridResult:
     what to use at each depth.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[GridCell, ...]
     results: tuple[CellResult | None, ...]
     complete: bool
     trainable: Mapping[tuple[str, int], TrainableDepth] = field(default_factory=dict)
@@ -123,14 +123,14 @@ class GridResult:
         return told(self.choices)
 
 
-def grid(base: RunConfig, axes: Axes) -> list[Cell]:
+def grid(base: RunConfig, axes: Axes) -> list[GridCell]:
     """Every combination. Without any axis given: the three activations × three initializers,
     and ReLU + He with batch normalization.
     """
     return [row(depth) for row in rows(base, axes) for depth in axes.depths or DEFAULT_DEPTHS]
 
 
-def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
+def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], GridCell]]:
     """Every combination but the depth, each as what makes its cell of a depth. Raises
     ConfigError for a wrong value.
     """
@@ -154,7 +154,7 @@ def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
 
 def cell_of(
     base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int
-) -> Cell:
+) -> GridCell:
     """One cell; part: activation, initializer, norm; others: values of further axes by name."""
     values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
     config, labels = with_values(with_layers(base, width, depth), values), {}
@@ -162,7 +162,7 @@ def cell_of(
         axis = axis_of(name)
         labels[axis.name] = axis.label(config, value)
         config = axis.apply(config, value)
-    return Cell(depth, width, config, labels)
+    return GridCell(depth, width, config, labels)
 
 
 @dataclass
@@ -175,7 +175,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     name = "gradients"
     doing = "training the grid"
 
-    cells: Sequence[Cell]
+    cells: Sequence[GridCell]
     seeds: Sequence[int]
     sets: PreparedSets
     _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
@@ -215,10 +215,10 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         return result
 
     @cached_property
-    def _cells(self) -> dict[str, tuple[Cell, list[str]]]:
+    def _cells(self) -> dict[str, tuple[GridCell, list[str]]]:
         """By run id: its cell and the ids of all runs of the cell."""
         return {
-            run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds])
+            run_id(cell, seed): (cell, [run_id(cell, member) for member in self.seeds])
             for cell in self.cells
             for seed in self.seeds
         }
@@ -233,7 +233,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found)
             for cell in self.cells
         )
-        by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
+        by_row: dict[tuple[str, int], list[tuple[GridCell, CellResult]]] = {}
         for cell, result in zip(self.cells, results, strict=True):
             if result is not None:
                 by_row.setdefault((cell.label, cell.width), []).append((cell, result))
@@ -254,13 +254,13 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             choices(self.cells, self.seeds, found),
         )
 
-    def _examined(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
+    def _examined(self, cell: GridCell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
         ended = {
             id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found
         }
         return {id: examined for id, examined in ended.items() if examined is not None}
 
-    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
+    def _judge_ended(self, cell: GridCell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
         results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
         return judge(cell, results, self.sets.of(cell.config)) if results else None
 
@@ -270,7 +270,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
 
 
 def choices(
-    cells: Sequence[Cell], seeds: Sequence[int], found: Mapping[str, SeedResult]
+    cells: Sequence[GridCell], seeds: Sequence[int], found: Mapping[str, SeedResult]
 ) -> tuple[DepthChoice, ...]:
     """What to use at each depth that has several cells, of the runs that ended, by run id."""
     several = len({cell.width for cell in cells}) > 1
@@ -288,7 +288,7 @@ def choices(
     )
 
 
-def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
+def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candidate:
     """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as
     one more row of them.
     """
@@ -297,8 +297,8 @@ def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
     cost = cell.depth * cell.width * (cell.width + extras)
     return Candidate(
         label,
-        tuple(score_of(each) for each in ended),
-        tuple(each.skill for each in ended),
+        tuple(score_of(future) for future in ended),
+        tuple(future.skill for future in ended),
         extras,
         cost,
     )
@@ -317,7 +317,7 @@ def score_of(result: SeedResult) -> float:
 
 
 def run(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     seeds: Sequence[int],
     data: trainer.PreparedData,
     *,
@@ -334,14 +334,14 @@ def run(
     return experiment.judged(ended.found, ended.complete)
 
 
-def run_config(cell: Cell, seed: int) -> RunConfig:
+def run_config(cell: GridCell, seed: int) -> RunConfig:
     """A cell's configuration with a seed of its own."""
     return with_values(
         cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed}
     )
 
 
-def run_id(cell: Cell, seed: int) -> str:
+def run_id(cell: GridCell, seed: int) -> str:
     """A name for the run in a study file, from its place in the grid."""
     others = "".join(f"{axis}={value}-" for axis, value in cell.others.items())
     text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{others}{cell.width}x{cell.depth}-seed{seed}"  # noqa: E501
@@ -351,7 +351,7 @@ def run_id(cell: Cell, seed: int) -> str:
     return plain
 
 
-def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
+def coordinates(cell: GridCell, seed: int) -> dict[str, str | int]:
     """The run's value on each axis."""
     return {
         "depth": cell.depth,
@@ -404,17 +404,17 @@ def course_of(run: Run) -> development.Course:
     )
 
 
-def judge(cell: Cell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
+def judge(cell: GridCell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
     """The cell's result from those of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
 
 
-def initial_net(cell: Cell, data: trainer.PreparedData) -> mean_field.InitialNet:
+def initial_net(cell: GridCell, data: trainer.PreparedData) -> mean_field.InitialNet:
     """What mean-field theory sees of a cell on this data."""
     return mean_field.configured(cell.config, len(data.feature_names), data.input_mean_square)
 
 
-def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:
+def study_description(cells: Sequence[GridCell], seeds: Sequence[int]) -> dict[str, object]:
     """What a study file says of the experiment: its axes with their values in order, and every
     cell's configuration, to go on without options.
     """
@@ -439,13 +439,13 @@ def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, 
     }
 
 
-def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], list[int]]:
+def described(description: Mapping[str, Any], name: str) -> tuple[list[GridCell], list[int]]:
     """The cells and seeds that a study file tells of. Raises ConfigError where it cannot be
     read.
     """
     try:
         cells = [
-            Cell(
+            GridCell(
                 int(c["depth"]),
                 int(c["width"]),
                 from_mapping(completed(c["config"], "")),

@@ -19,7 +19,7 @@ from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import refuse_other_data, run_id
-from dlprobe.record.recorder import Both, Snapshots
+from dlprobe.record.recorder import Snapshots, TwoRecorders
 from dlprobe.record.scalars import BATCH_LOSS, SCALARS
 from dlprobe.runs import RunWriter, Study, StudyWriter
 from dlprobe.training import trainer
@@ -73,6 +73,11 @@ class Trained:
         assert self.kept.first is not None
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
+    def last(self, statistic: str) -> npt.NDArray[np.float64]:
+        """The same at the last step."""
+        assert self.kept.last is not None
+        return self.kept.last[statistic][: max(self.hidden, 1)]
+
     def final(self, name: str) -> float:
         """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises
         ConfigError where the data have no error rate, or no such part.
@@ -81,11 +86,11 @@ class Trained:
             return float("inf")
         value, data = float(self.kept.final.get(name, np.nan)), self.session.data
         if np.isnan(value) or (name.endswith("_error") and data.task != "classification"):
-            found = (
+            fault = (
                 f"the recipe compares {name}, which {data.name} ({data.task}) does not have with "
                 "this split"
             )
-            raise ConfigError(f"{found}: expected classification data, e.g. --data wine")
+            raise ConfigError(f"{fault}: expected classification data, e.g. --data wine")
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
@@ -114,7 +119,7 @@ class Trained:
 
     def tracked(self) -> npt.NDArray[np.float64]:
         """Percentiles of the first tracked unit's preactivation, (look, percentile)."""
-        return np.array([each[0] for each in self.kept.percentiles], np.float64)
+        return np.array([percentile[0] for percentile in self.kept.percentiles], np.float64)
 
 
 class Stopped(KeyboardInterrupt):
@@ -188,7 +193,7 @@ class Laboratory:
             trainer.run(session, kept, stop=self.stop)
             return Trained(session, kept)
         stored = RunWriter.create(None, describe(session))
-        if trainer.run(session, Both(kept, stored), stop=self.stop) != "interrupted":
+        if trainer.run(session, TwoRecorders(kept, stored), stop=self.stop) != "interrupted":
             self.writer.run(id, stored.bytes(), {"variant": variant, "seed": seed})
         return Trained(session, kept)
 
@@ -215,7 +220,7 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
         kept.rows(
             0, run.steps, statistics, np.stack([run.scalar(name) for name in SCALARS], axis=-1), 0.0
         )
-    kept.evaluations(
+    kept.evaluation_block(
         run.evaluations["step"],
         {name: values for name, values in run.evaluations.items() if name != "step"},
         {},

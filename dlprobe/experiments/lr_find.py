@@ -14,7 +14,7 @@ import numpy as np
 
 from dlprobe.analysis.learning.rate_range import (
     RangeTest,
-    Trial,
+    RateTrial,
     best_trial,
     beyond,
     broken_at,
@@ -44,7 +44,7 @@ class Found:
     """
 
     test: RangeTest
-    trials: tuple[Trial, ...]
+    trials: tuple[RateTrial, ...]
     rate: float
     reason: str
     by: str
@@ -52,7 +52,7 @@ class Found:
     complete: bool
 
     @property
-    def learned(self) -> tuple[Trial, ...]:
+    def learned(self) -> tuple[RateTrial, ...]:
         """The runs whose training loss came so near 0 that they are as good as each other on
         the training part.
         """
@@ -60,7 +60,7 @@ class Found:
 
 
 @dataclass
-class RateSearch(PlannedExperiment[Trial, Found]):
+class RateSearch(PlannedExperiment[RateTrial, Found]):
     """Which rate ends with the smallest loss `by` (train_loss or val_loss). quick: the range
     test alone, and a guess from it.
     """
@@ -76,14 +76,14 @@ class RateSearch(PlannedExperiment[Trial, Found]):
     quick: bool = False
     test: RangeTest | None = field(default=None, init=False)
 
-    def train(self, means: Means, finished: Mapping[str, Trial]) -> StudyResult[Trial]:
+    def train(self, means: Means, finished: Mapping[str, RateTrial]) -> StudyResult[RateTrial]:
         """The range test, which places the candidates, and their runs. Raises ConfigError."""
         data = self.sets.of(self.config)
         refuse(self.config, self.by, data)
         self.test = range_test(self.config, data, *self.rates, self.range_steps, means.stop)
         return super().train(means, finished)
 
-    def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
+    def plan(self, found: Mapping[str, RateTrial]) -> list[PlannedRun]:
         """The candidates, and beyond them where the best stands at their end."""
         assert self.test is not None
         planned, following = list[PlannedRun](), () if self.quick else candidates(self.test)
@@ -93,11 +93,11 @@ class RateSearch(PlannedExperiment[Trial, Found]):
             following = beyond(ended, self.by) if len(ended) == len(planned) else ()
         return planned
 
-    def read(self, planned: PlannedRun, run: Run) -> Trial:
+    def read(self, planned: PlannedRun, run: Run) -> RateTrial:
         """Its losses at the end."""
         return trial_of(planned, run)
 
-    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Found | None:
+    def conclude(self, found: Mapping[str, RateTrial], complete: bool) -> Found | None:
         """The answer from the runs that ended; where none did there is none, which is not to
         say that no rate trains.
         """
@@ -143,8 +143,10 @@ def range_test(
     session = trainer.start(config, data)
     rates, losses = np.geomspace(low, high, steps), np.zeros(0)
     while len(losses) < steps and not stop.asked and broken_at(losses) is None:
-        found = trainer.batch_losses(session, len(losses), rates[len(losses) : len(losses) + BLOCK])
-        losses = np.concatenate([losses, found])
+        losses_of_rates = trainer.batch_losses(
+            session, len(losses), rates[len(losses) : len(losses) + BLOCK]
+        )
+        losses = np.concatenate([losses, losses_of_rates])
     if stop.asked:
         raise KeyboardInterrupt
     return read_range_test(rates[: len(losses)], losses)
@@ -168,7 +170,7 @@ def planned_at(config: RunConfig, rate: float) -> PlannedRun:
     )
 
 
-def trial_of(planned: PlannedRun, run: Run) -> Trial:
+def trial_of(planned: PlannedRun, run: Run) -> RateTrial:
     """What counts of a run."""
     losses = (float(run.final.get(f"{part}_loss", np.nan)) for part in ("train", "val"))
-    return Trial(planned.coordinates["learning_rate"], run.status, *losses)
+    return RateTrial(planned.coordinates["learning_rate"], run.status, *losses)

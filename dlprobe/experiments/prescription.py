@@ -124,7 +124,9 @@ class Result:
 def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
     """What is to be cured: the errors; where there is none, the warnings."""
     for severity in ("error", "warning"):
-        codes = tuple(dict.fromkeys(each.code for each in findings if each.severity == severity))
+        codes = tuple(
+            dict.fromkeys(finding.code for finding in findings if finding.severity == severity)
+        )
         if codes:
             return codes
     return ()
@@ -172,10 +174,10 @@ def _named(
     run chose itself.
     """
     codes = treated_codes(findings)
-    faults = [each for each in findings if each.severity != "info" and each is not cause]
+    faults = [other for other in findings if other.severity != "info" and other is not cause]
     for finding in [
         *([] if cause is None else [cause]),
-        *sorted(faults, key=lambda each: each.code not in codes),
+        *sorted(faults, key=lambda fault: fault.code not in codes),
     ]:
         for remedy in finding.remedies:
             yield finding.code, remedy
@@ -208,7 +210,7 @@ def is_hopeless(
     if (
         cause is None
         or treatment.remedy is None
-        or any(each.patch == treatment.remedy.patch for each in cause.remedies)
+        or any(remedy.patch == treatment.remedy.patch for remedy in cause.remedies)
     ):
         return False
     changed = changed_values(config, treatment.config)
@@ -222,12 +224,12 @@ def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> 
     another seed alone is what every change is trained with.
     """
     seen = [_without_seed(config) for config in known]
-    found = []
+    different = []
     for each in made:
         if each is not None and (mapping := _without_seed(each.config)) not in seen:
             seen.append(mapping)
-            found.append(each)
-    return found
+            different.append(each)
+    return different
 
 
 def _without_seed(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -256,11 +258,11 @@ def second_round(
     is first; findings: of the run.
     """
     before, *others = results
-    tried = [each for each in others if each.treatment.role == "change"]
+    tried = [other for other in others if other.treatment.role == "change"]
     best = min(tried, key=lambda each: (-each.cured, each.median), default=before)
     if best is before or not (best.cured > before.cured or best.median < before.median):
         return []
-    known = [before.treatment.config, *(each.treatment.config for each in others)]
+    known = [before.treatment.config, *(other.treatment.config for other in others)]
     joined = further(
         best.treatment, best.trials[0].findings or (), [each.treatment for each in tried], most
     )
@@ -287,12 +289,12 @@ def further(
         if each.remedy is not None and not set(each.remedy.patch) & set(begun.patch)
     ]
     both = [
-        _treatment(first.config, each.codes, each.remedy)
-        for each in others
-        if each.remedy is not None
+        _treatment(first.config, other.codes, other.remedy)
+        for other in others
+        if other.remedy is not None
     ]
-    found = _different([*named, *both], [first.config, *(each.config for each in tried)])
-    return [_joined(begun, each) for each in found][:most]
+    different = _different([*named, *both], [first.config, *(each.config for each in tried)])
+    return [_joined(begun, each) for each in different][:most]
 
 
 def _joined(begun: Remedy, second: Treatment) -> Treatment:
@@ -309,9 +311,9 @@ def piled(config: RunConfig, findings: Sequence[Finding]) -> Treatment | None:
     """
     codes = treated_codes(findings)
     first = {
-        each.code: each.remedies[0]
-        for each in reversed(findings)
-        if each.code in codes and each.remedies
+        finding.code: finding.remedies[0]
+        for finding in reversed(findings)
+        if finding.code in codes and finding.remedies
     }
     named = [code for code in codes if code in first]
     patch = {key: value for code in reversed(named) for key, value in first[code].patch.items()}
@@ -330,7 +332,7 @@ def judged_results(
     """
     if not results:
         return []
-    reachable = reachable_skill([each.trials for each in results])
+    reachable = reachable_skill([result.trials for result in results])
     before = results[0].median
 
     def cured(trial: Trial) -> bool:
@@ -339,7 +341,9 @@ def judged_results(
         if failed:
             return True
         fired = {
-            each.code: each.severity for each in trial.findings or () if each.severity != "info"
+            finding.code: finding.severity
+            for finding in trial.findings or ()
+            if finding.severity != "info"
         }  # an info is no fault any more
         new = [
             code for code, severity in fired.items() if severity == "error" and code not in errors
@@ -351,7 +355,7 @@ def judged_results(
             and trial.metric <= before
         )
 
-    return [replace(each, cured=sum(map(cured, each.trials))) for each in results]
+    return [replace(result, cured=sum(map(cured, result.trials))) for result in results]
 
 
 def best_cure(results: Sequence[Result]) -> Result | None:
@@ -366,11 +370,12 @@ def best_cure(results: Sequence[Result]) -> Result | None:
     ]
     if not cures:
         return None
-    best = min(cures, key=lambda each: (each.median, each.work))
-    alike = [each for each in cures if not is_better(best, each)]
-    cheapest = min(each.work for each in alike)
+    best = min(cures, key=lambda cure: (cure.median, cure.work))
+    alike = [cure for cure in cures if not is_better(best, cure)]
+    cheapest = min(candidate.work for candidate in alike)
     return min(
-        (each for each in alike if each.work <= ALIKE * cheapest), key=lambda each: each.median
+        (candidate for candidate in alike if candidate.work <= ALIKE * cheapest),
+        key=lambda candidate: candidate.median,
     )
 
 
@@ -396,7 +401,7 @@ class Tried:
     @property
     def changes(self) -> list[Result]:
         """Those that change the run."""
-        return [each for each in self.results if each.treatment.role == "change"]
+        return [result for result in self.results if result.treatment.role == "change"]
 
     @property
     def cure(self) -> Result | None:
@@ -430,7 +435,9 @@ class Tried:
     @property
     def defaults(self) -> Result | None:
         """Plain defaults; None where they were not trained, or are the run as it is."""
-        return next((each for each in self.results if each.treatment.role == "defaults"), None)
+        return next(
+            (result for result in self.results if result.treatment.role == "defaults"), None
+        )
 
 
 @dataclass(frozen=True)
@@ -476,11 +483,11 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         return [
             PlannedRun(
                 self._id(number, seed),
-                with_values(each.config, {"training.seed": seed}),
-                self._coordinates(number, each, seed),
+                with_values(treatment.config, {"training.seed": seed}),
+                self._coordinates(number, treatment, seed),
             )
-            for number, each in enumerate(self._treatments(found))
-            for seed in self._seeds_of(each)
+            for number, treatment in enumerate(self._treatments(found))
+            for seed in self._seeds_of(treatment)
         ]
 
     def _seeds_of(self, treatment: Treatment) -> Sequence[int]:
@@ -565,7 +572,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         return judged_results(
             made,
             self.codes,
-            {each.code for each in self.findings if each.severity == "error"},
+            {finding.code for finding in self.findings if finding.severity == "error"},
             self.failed,
         )
 

@@ -160,7 +160,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         for seed in self.seeds:
             undone, shams = (
                 self._planned_undone(seed).id,
-                [each.id for each in self._planned_shams(seed)],
+                [sham.id for sham in self._planned_shams(seed)],
             )
             if all(id in found for id in (undone, *shams)):
                 pairs[seed] = (found[undone], tuple(found[id] for id in shams))

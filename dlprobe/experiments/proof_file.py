@@ -80,14 +80,14 @@ class ProofFile:
                 None, (self._of_step(step, "earlier", at) for at, step in enumerate(self.earlier))
             )
         )
-        found = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
+        undone = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
         return (
             None
-            if found is None
+            if undone is None
             else replace(
-                found,
+                undone,
                 defaults=tuple(
-                    each.trial for each in self.trials.values() if each.arm == "defaults"
+                    trial.trial for trial in self.trials.values() if trial.arm == "defaults"
                 ),
                 earlier=earlier,
             )
@@ -133,19 +133,19 @@ def proof_path(run: Path) -> Path:
 def believed(path: Path, content_sha256: str) -> tuple[ProofFile | None, str]:
     """The proof file of a run, or why it is not believed; neither where there is none."""
     try:
-        found = read_proof_file(path)
+        kept = read_proof_file(path)
     except FileNotFoundError:
         return None, ""
     except RunFileError as error:
         return None, str(error)
-    if found.content_sha256 != content_sha256:
+    if kept.content_sha256 != content_sha256:
         return None, f"{path} is of a run with another content, so it is not used"
-    if found.dlprobe != version():
+    if kept.dlprobe != version():
         return (
             None,
-            f"{path} was made by dlprobe {found.dlprobe}, this is {version()}, so it is not used",
+            f"{path} was made by dlprobe {kept.dlprobe}, this is {version()}, so it is not used",
         )
-    return found, ""
+    return kept, ""
 
 
 def read_proof_file(path: Path) -> ProofFile:
@@ -246,7 +246,9 @@ def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
     return {
         **place,
         **numbers,
-        "findings": None if trial.findings is None else [each.to_json() for each in trial.findings],
+        "findings": None
+        if trial.findings is None
+        else [finding.to_json() for finding in trial.findings],
     }
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory
 
 Answer: TypeAlias = Literal["holds", "holds only when", "does not hold"]
+Support: TypeAlias = Literal["said", "implied", "often heard"]
+Relation: TypeAlias = Literal["<", ">"]
 PictureKind: TypeAlias = Literal["lines", "layers", "table", "drawing"]
 
 
@@ -31,7 +33,7 @@ class Check:
 
     quantity: str
     value: float
-    relation: Literal["<", ">"]
+    relation: Relation
     bound: float
     when: str = ""
 
@@ -46,7 +48,7 @@ class Picture:
     """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one
     value per layer); table: columns and rows;
     drawing: text lines. bounds: of lines that are edges of an area around another one, the name of
-        that one.
+        that one. name: what `--only` calls it; empty: made of the caption.
     """
 
     kind: PictureKind
@@ -60,6 +62,8 @@ class Picture:
     log_x: bool = False
     log_y: bool = False
     bounds: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    y_reach: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,17 +97,25 @@ class Recipe:
     """One claim. `truth` says what is so, `expected` which verdict follows from it at the default
     size, `base` is the TOML that all its runs begin with.
 
-    `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data` says
-    that the claim is about the data in `base` and no other.
+    support: whether `source` (author, year and place, or lecture topic) says the claim, implies it,
+    or nobody in particular says it. topic: the module that it stands in. also: further claims that
+    its numbers show. seconds: what three seeds took on two cores. tries: commands that go on from
+    it. `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data`
+    says that the claim is about the data in `base` and no other.
     """
 
     name: str
     claim: str
+    support: Support
     source: str
+    topic: str
+    seconds: float
     base: str
     measure: Callable[[Laboratory], Found]
     truth: str
     expected: Answer
+    also: Sequence[str] = ()
+    tries: Sequence[str] = ()
     tiny: Mapping[str, str] = field(default_factory=dict)
     own_data: bool = False
     parameters: tuple[Parameter, ...] = ()
@@ -120,28 +132,42 @@ Measure: TypeAlias = "Callable[[Laboratory], Found]"
 def recipe(
     *,
     claim: str,
-    source: str,
     base: str,
     truth: str,
     expected: Answer,
+    said: str = "",
+    implied: str = "",
+    heard: str = "",
+    seconds: float,
+    also: Sequence[str] = (),
+    tries: Sequence[str] = (),
     tiny: Mapping[str, str] | None = None,
     own_data: bool = False,
 ) -> Callable[[Measure], Measure]:
-    """Decorator: the function measures a claim, and the recipe has its name; see `Recipe`."""
+    """Decorator: the function measures a claim, and the recipe has its name; see `Recipe`. Exactly
+    one of said, implied and heard is its source. Raises ValueError.
+    """
+    sources: dict[Support, str] = {"said": said, "implied": implied, "often heard": heard}
+    ((support, source),) = ((kind, text) for kind, text in sources.items() if text)
 
     def register(measure: Measure) -> Measure:
         registry.register(
             "recipe",
             Recipe(
-                measure.__name__,
-                claim,
-                source,
-                base,
-                measure,
-                truth,
-                expected,
-                tiny or {},
-                own_data,
+                name=measure.__name__,
+                claim=claim,
+                support=support,
+                source=source,
+                topic=measure.__module__.rpartition(".")[2],
+                seconds=seconds,
+                base=base,
+                measure=measure,
+                truth=truth,
+                expected=expected,
+                also=also,
+                tries=tries,
+                tiny=tiny or {},
+                own_data=own_data,
             ),
         )
         return measure

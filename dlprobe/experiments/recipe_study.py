@@ -80,17 +80,18 @@ class RecipeExperiment(Experiment[Found, Measured]):
                 f"{study.path} does not say how it was made: it was written by an older "
                 "dlprobe; measure the recipe again with -o"
             )
-        recipe, given = registry.get("recipe", str(options.get("recipe"))), bool(options["given"])
+        recipe = registry.get("recipe", str(options.get("recipe")))
+        own_data = bool(options["given"])
         base = base_of(
             recipe,
             options["tiny"],
-            str(options.get("data")) if given else None,
-            options.get("target") if given else None,
+            str(options.get("data")) if own_data else None,
+            options.get("target") if own_data else None,
         )
         return cls(
             recipe,
             Laboratory(
-                base, PreparedSets(told=told), seeds, options["tiny"], given=given, saved=study
+                base, PreparedSets(told=told), seeds, options["tiny"], given=own_data, saved=study
             ),
         )
 

@@ -20,7 +20,7 @@ from dlprobe.config import RunConfig
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.parts.metrics import Scored, error
-from dlprobe.record.recorder import Both, Recorder
+from dlprobe.record.recorder import Recorder, TwoRecorders
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
 from dlprobe.training.stopping import Stop
@@ -213,7 +213,7 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
 
 
 def answer_of(
-    session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained
+    session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.NetworkState
 ) -> Answer:
     """What a net of the session's kind says, in the user's units: a replica's targets are
     scaled by its own training part.
@@ -243,14 +243,14 @@ def answer_of(
 
 
 def run_one(
-    session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None
+    session: trainer.Session, common: Common, stop: Stop, net: fleets.NetworkState | None = None
 ) -> Made | None:
     """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
-    recorder: Recorder = kept if writer is None else Both(kept, writer)
+    recorder: Recorder = kept if writer is None else TwoRecorders(kept, writer)
     status = (
-        trainer.run(session, recorder, stop=stop)
+        trainer.run(session, recorder, stop=stop, beside_plain=False)
         if net is None
         else trainer.adopt(session, recorder, net)
     )

@@ -77,17 +77,17 @@ def run_study(
     included. An error in a run ends the study; what had ended before is kept by the writer.
     cluster: where runs execute in place of threads of this process.
     """
-    found: dict[str, T] = dict(finished or {})
-    waiting = [each for each in plan if each.id not in found]
+    results: dict[str, T] = dict(finished or {})
+    waiting = [each for each in plan if each.id not in results]
     if longest_first:
         waiting.sort(key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
-            found[waiting[index].id] = result
+            results[waiting[index].id] = result
         if progress is not None:
-            progress(len(found), len(plan))
+            progress(len(results), len(plan))
     return StudyResult(
-        {each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked
+        {each.id: results[each.id] for each in plan if each.id in results}, complete=not stop.asked
     )
 
 
@@ -168,7 +168,7 @@ def finished_runs(
     Raises ConfigError where the study holds a run of the same id and another configuration, or of
     other data than there are now.
     """
-    found: dict[str, T] = {}
+    runs: dict[str, T] = {}
     for each in plan:
         if each.id not in study.runs:
             continue
@@ -180,8 +180,8 @@ def finished_runs(
             )
         if sets is not None:
             refuse_other_data(study, run, sets.of(each.config))
-        found[each.id] = read(each, run)
-    return found
+        runs[each.id] = read(each, run)
+    return runs
 
 
 def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:

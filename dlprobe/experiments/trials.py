@@ -14,14 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import (
-    CORRECTABLE,
-    NOTHING,
-    OF_KNOWN,
-    Learning,
-    learning,
-    state,
-)
+from dlprobe.analysis.learning.learned import NOTHING, OF_KNOWN, Learning
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import state
 from dlprobe.rules import Finding
 from dlprobe.rules.files import Criteria
 
@@ -80,7 +75,7 @@ def trial_of(run: Run) -> Trial:
         reached,
         _skill(found) if run.status != "diverged" else -math.inf,
         metric_of(run),
-        found is not None and _flawed(found),
+        found is not None and bool(found.flaw),
     )
 
 
@@ -101,14 +96,6 @@ def _skill(found: Learning | None) -> float:
         return -math.inf
     last = (float(found.val_skill[-1]), float(found.skill[-1]))
     return next((value for value in last if math.isfinite(value)), -math.inf)
-
-
-def _flawed(found: Learning) -> bool:
-    if found.overconfident > 1.0 or found.correctable > CORRECTABLE:
-        return True
-    return math.isnan(found.overconfident) and any(
-        bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss)
-    )
 
 
 def metric_of(run: Run) -> float:

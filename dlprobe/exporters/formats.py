@@ -38,7 +38,7 @@ def register(
 def format_of(path: Path) -> ExportFormat:
     """The format that a file's ending asks for. Raises ConfigError."""
     formats: dict[str, ExportFormat] = {
-        each.suffix: each for each in registry.records("export_format").values()
+        record.suffix: record for record in registry.records("export_format").values()
     }
     if path.suffix.lower() not in formats:
         raise ConfigError(

@@ -110,7 +110,7 @@ def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
     return values.reshape([-1 if each == axis else 1 for each in range(rank)])
 
 
-class Source:
+class ExportSource:
     """A run as arrays of one kind."""
 
     def __init__(self, run: Run, what: What) -> None:
@@ -155,7 +155,7 @@ def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
     """What is asked for of one run. Raises ConfigError for a name or layer that it does not
     have.
     """
-    source = Source(run, wanted.what)
+    source = ExportSource(run, wanted.what)
     names, layers = (
         chosen(f"name among the {wanted.what}", wanted.names, source.names),
         _layers(run, wanted),

@@ -30,16 +30,16 @@ def frames(parts: Sequence[Part]) -> Iterator[polars.DataFrame]:
                 if "run" in kinds and "run" not in piece
                 else piece
             )
-            found = polars.DataFrame(told)
+            frame = polars.DataFrame(told)
             lacking = [polars.lit(None).alias(name) for name in schema if name not in told]
-            yield found.with_columns(lacking).select(
+            yield frame.with_columns(lacking).select(
                 [polars.col(name).cast(type) for name, type in schema.items()]
             )
 
 
 def columns_of(parts: Sequence[Part]) -> dict[str, np.dtype[np.generic]]:
     """Names and dtypes of the columns, texts as `U`."""
-    found: dict[str, np.dtype[np.generic]] = (
+    columns: dict[str, np.dtype[np.generic]] = (
         {"run": np.dtype("U1")} if any(part.id for part in parts) else {}
     )
     for part in parts:
@@ -47,9 +47,9 @@ def columns_of(parts: Sequence[Part]) -> dict[str, np.dtype[np.generic]]:
             *((dim, part.labels[dim].dtype) for dim in part.dims),
             *part.dtypes.items(),
         ]:
-            known = found.get(name, dtype)
-            found[name] = dtype if known == dtype else np.promote_types(known, dtype)
-    return found
+            known = columns.get(name, dtype)
+            columns[name] = dtype if known == dtype else np.promote_types(known, dtype)
+    return columns
 
 
 def _polars_type(dtype: np.dtype[np.generic]) -> polars.DataType:

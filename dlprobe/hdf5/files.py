@@ -60,14 +60,18 @@ def reopened(descriptor: int, path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut. Windows cannot open folders and needs no
-    such thing.
+    """Make new names in `folder` survive a power cut, where the system lets us: Windows opens no
+    folders, some network file systems sync none, and one may be closed to reading.
     """
-    if os.name == "nt":
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

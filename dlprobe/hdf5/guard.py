@@ -190,15 +190,15 @@ class GuardedFile:
             if where is None or not h5a.exists(where, name.encode()):
                 return None
             attribute = h5a.open(where, name.encode())
-            found = Stored(
+            stored = Stored(
                 self._dtype(attribute.get_type(), name), self._shape(attribute.get_space(), name)
             )
-            if found.size > MAX_ATTRIBUTE:
+            if stored.size > MAX_ATTRIBUTE:
                 raise self._refuse(
-                    f"attribute {name} declares {found.size} bytes, more than {MAX_ATTRIBUTE}"
+                    f"attribute {name} declares {stored.size} bytes, more than {MAX_ATTRIBUTE}"
                 )
-            value = np.zeros(found.shape, found.dtype)
-            attribute.read(value, mtype=attribute.get_type() if found.dtype.kind == "S" else None)
+            value = np.zeros(stored.shape, stored.dtype)
+            attribute.read(value, mtype=attribute.get_type() if stored.dtype.kind == "S" else None)
             return value
 
     def _open(self, path: Path) -> Any:
@@ -220,10 +220,10 @@ class GuardedFile:
 
     def _group(self, path: str) -> Any:
         if path not in self._groups:
-            found = self._find(path) if path else h5o.open(self._id, b"/")
+            target = self._find(path) if path else h5o.open(self._id, b"/")
             if len(self._groups) >= REMEMBERED:
                 self._groups.clear()
-            self._groups[path] = found
+            self._groups[path] = target
         return self._groups[path]
 
     def _child(self, group: Any, part: str, path: str) -> Any:
@@ -250,14 +250,14 @@ class GuardedFile:
                 self._sets.clear()
             with self._hdf5(path):
                 self._sets[path] = (handle, self._check(handle, printable(path)))
-        found: tuple[Any, Stored] = self._sets[path]
-        return found
+        opened: tuple[Any, Stored] = self._sets[path]
+        return opened
 
     def _check(self, handle: Any, path: str) -> Stored:
         """Everything that must hold before a byte is read."""
         if h5i.get_type(handle) != h5i.DATASET:
             raise self._refuse(f"{path} is not a data set")
-        found = Stored(
+        stored = Stored(
             self._dtype(handle.get_type(), path),
             self._shape(handle.get_space(), path),
             handle.get_storage_size(),
@@ -272,10 +272,10 @@ class GuardedFile:
                 f"{path} is a virtual or externally stored data set; only data in the file "
                 "itself is read"
             )
-        self._check_size(handle, path, found)
+        self._check_size(handle, path, stored)
         if layout == h5d.CHUNKED:
-            self._check_chunks(handle, settings, path, found)
-        return found
+            self._check_chunks(handle, settings, path, stored)
+        return stored
 
     def _check_size(self, handle: Any, path: str, found: Stored) -> None:
         stored = min(handle.get_storage_size(), self._size)

@@ -129,10 +129,10 @@ def forward_pass(
 @inlined(SUMS)
 def count_lost(statistics: Matrix, side: Index) -> Number:
     """Non-finite elements of all layers in one direction, `side` the column of their count."""
-    found = 0.0
+    lost = 0.0
     for index in range(statistics.shape[0]):
-        found += statistics[index, side]
-    return found
+        lost += statistics[index, side]
+    return lost
 
 
 @inlined(SUMS)

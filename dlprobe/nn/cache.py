@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core import config as numba_config
 from numba.core.bytecode import FunctionIdentity
-from numba.core.caching import CacheImpl
+from numba.core.caching import CacheImpl, FunctionCache
 from numba.extending import overload
 
 from dlprobe import interrupts
@@ -165,28 +165,35 @@ def compiled(
                 if _reads_only.get() and digest_of(function.__qualname__) not in cached_files():
                     raise NotCached(function.__qualname__)
                 decorator = numba.njit(
-                    signature,
-                    cache=True,
-                    nogil=True,
-                    error_model="numpy",
-                    fastmath=flags,
-                    boundscheck=False,
-                    **options,
+                    nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options
                 )
-                _compiled[function.__qualname__] = _verified(
-                    _readable(decorator, function), function
-                )
+                dispatcher = decorator(function)
+                dispatcher._cache = KernelCache(function)
+                _read_or_compile(dispatcher, signature, function)
+                _compiled[function.__qualname__] = _verified(dispatcher, function)
             return _compiled[function.__qualname__]
 
     return lambda function: interrupts.apart(partial(decorate, function))
 
 
-def _readable(decorator: Callable[[Any], Any], function: FunctionType) -> Any:
-    """`function` compiled, or read from the cache. Raises DlprobeError where its file there is
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache of one function, read without a look at all that numba can compile: nothing of
+    that is needed to run what is compiled, and the first look takes a quarter of a second.
+    """
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The kernel of this signature from its file, or None; a compilation looks for itself."""
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, context)
+
+
+def _read_or_compile(dispatcher: Any, signature: Any, function: FunctionType) -> None:
+    """Give a dispatcher its one kernel. Raises DlprobeError where its file in the cache is
     damaged, of which numba tells in many ways.
     """
     try:
-        return decorator(function)
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
     except Exception as error:
         damaged = cached_files().get(digest_of(function.__qualname__))
         if damaged is None:

@@ -60,17 +60,17 @@ def address(kernel: Any) -> int:
     """
     (result,) = kernel.overloads.values()
     symbol = result.fndesc.llvm_cfunc_wrapper_name
-    found = int(result.library.get_pointer_to_function(symbol))
+    pointer = int(result.library.get_pointer_to_function(symbol))
     if (
-        not found
+        not pointer
         or _libraries.setdefault(symbol, result.library) is not result.library
-        or _symbols.setdefault(found, symbol) != symbol
+        or _symbols.setdefault(pointer, symbol) != symbol
     ):
         raise RuntimeError(
-            f"{symbol} at {found:#x} may be another kernel's code, of "
-            f"{_libraries.get(symbol)} or {_symbols.get(found)}"
+            f"{symbol} at {pointer:#x} may be another kernel's code, of "
+            f"{_libraries.get(symbol)} or {_symbols.get(pointer)}"
         )
-    return found
+    return pointer
 
 
 def _caller(returned: Any) -> Any:

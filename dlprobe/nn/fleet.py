@@ -19,7 +19,7 @@ import numpy.typing as npt
 from dlprobe.nn import kernels, lanes, linking, program
 from dlprobe.nn.layers import LayerSpec
 from dlprobe.nn.model import Work
-from dlprobe.nn.network import NO_NUMBERS, Network, Trained
+from dlprobe.nn.network import NO_NUMBERS, Network, NetworkState
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES
 from dlprobe.parts.activations import Activation, GatedActivation, RowActivation
@@ -108,13 +108,13 @@ class Fleet(Network):
         """Give each net its parameters, (P,) of the ordinary net."""
         self.parameters.reshape(-1, self.lanes)[:] = np.stack(parameters, axis=1)
 
-    def trained_in(self, lane: int) -> Trained:
-        """What one net has come to."""
+    def trained_in(self, lane: int) -> NetworkState:
+        """The trained state of one network of the fleet."""
         parameters, state, moments = (
             flat.reshape(-1, self.lanes)[:, lane].copy()
             for flat in (self.parameters, self._net.state, self._net.moments)
         )
-        return Trained(parameters, state, moments, self._optimizer_values.copy())
+        return NetworkState(parameters, state, moments, self._optimizer_values.copy())
 
     def lost(self) -> list[int]:
         """The lanes of nets that met NaN or infinity in the last step; where a loss alone
@@ -155,14 +155,14 @@ class Fleet(Network):
         plan = super()._plan(layer)
         return replace(plan, lanes=self.lanes)
 
-    def _activation(self, layer: LayerSpec) -> kernels.Operation:
+    def _activation(self, layer: LayerSpec) -> kernels.KernelOperation:
         spec = layer.activation
         if not isinstance(spec.record, RowActivation):
             return super()._activation(layer)
         forward, backward = lanes.row_operation(
             spec.record, self.fused and layer is self.layers[-1], self.dtype.name
         )
-        return kernels.Operation(
+        return kernels.KernelOperation(
             forward, backward, kernels.constants_of(spec.parameters, self.lanes)
         )
 
@@ -176,9 +176,9 @@ class Fleet(Network):
         return lanes.loss(record, joined, len(numbers) - 1, self.dtype.name), (*numbers, self.lanes)
 
     def _passes(self) -> dict[str, int]:
-        found = super()._passes() | linking.passes_of_fleet(self.dtype.name)
+        passes = super()._passes() | linking.passes_of_fleet(self.dtype.name)
         return (
-            found if len(self.seeds) > 1 else found | {"gather": super()._passes()["gather"]}
+            passes if len(self.seeds) > 1 else passes | {"gather": super()._passes()["gather"]}
         )  # in one order, samples of all nets are rows of one matrix
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:

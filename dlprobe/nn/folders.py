@@ -28,7 +28,7 @@ import platformdirs
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning
-from dlprobe.nn.sources import Sources, bytes_digest, sources
+from dlprobe.nn.sources import KernelSources, bytes_digest, sources
 
 UNUSED_SECONDS = 7 * 24 * 3600  # after which a folder of other kernels is removed
 OURS = re.compile(
@@ -49,7 +49,7 @@ def versions() -> str:
     return f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()}"
 
 
-def source_hash(found: Sources) -> str:
+def source_hash(found: KernelSources) -> str:
     """Hex digest over everything that compiled code depends on: the name of a folder of kernels."""
     return hashlib.sha256(f"{versions()} {found.digest}".encode()).hexdigest()[:16]
 
@@ -58,7 +58,7 @@ def _package() -> Path:
     return Path(dlprobe.__file__).parent
 
 
-def remembered_sources() -> Sources:
+def remembered_sources() -> KernelSources:
     """`sources` of this package; where its files have been seen before, from the note that was
     left of them.
     """
@@ -68,14 +68,14 @@ def remembered_sources() -> Sources:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         digest, *modules = note.read_text("utf-8").split()
         if re.fullmatch("[0-9a-f]{64}", digest) and modules and modules[-1] == "end":
-            return Sources(frozenset(modules[:-1]), digest)
-    found = sources(root)
+            return KernelSources(frozenset(modules[:-1]), digest)
+    current = sources(root)
     with contextlib.suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         part = note.with_name(f"{note.name}.{secrets.token_hex(8)}")
-        part.write_text("\n".join([found.digest, *sorted(found.modules), "end"]), "utf-8")
+        part.write_text("\n".join([current.digest, *sorted(current.modules), "end"]), "utf-8")
         part.replace(note)
-    return found
+    return current
 
 
 # Taken when the first module of `nn` is imported: a file that is edited while a process runs must

@@ -34,11 +34,11 @@ def log_singular_values(network: Network, inputs: Array, targets: Array) -> npt.
     outputs, features = network.layers[-1].fan_out, network.layers[0].fan_in
     widest = max(max(layer.fan_in, layer.fan_out) for layer in network.layers)
     at_once = max(1, min(network.rows, LARGEST // (outputs * widest)))
-    found = [
+    blocks = [
         _of_block(network, inputs[start : start + at_once], targets[start : start + at_once])
         for start in range(0, len(inputs), at_once)
     ]
-    return np.concatenate(found) if found else np.empty((0, min(outputs, features)))
+    return np.concatenate(blocks) if blocks else np.empty((0, min(outputs, features)))
 
 
 def _of_block(network: Network, inputs: Array, targets: Array) -> npt.NDArray[np.float64]:

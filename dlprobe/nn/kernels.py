@@ -97,7 +97,7 @@ PRECISIONS = {"float32": Types(types.float32), "float64": Types(types.float64)}
 
 
 @dataclass(frozen=True)
-class Operation:
+class KernelOperation:
     """A compiled forward and backward pair and the constants it is called with."""
 
     forward: Any
@@ -110,24 +110,26 @@ def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
     return (*(float(value) for value in parameters.values()), *more)
 
 
-def activation(spec: Any, dtype: str) -> Operation:
+def activation(spec: Any, dtype: str) -> KernelOperation:
     """Compile the activation of a Spec for one precision."""
     record, parameters = spec.record, tuple(spec.parameters.values())
     forward, backward = activation_operation(record, dtype)
     if isinstance(record, LearnedActivation):
-        return Operation(forward, backward, (record.flat_below(*parameters),))
+        return KernelOperation(forward, backward, (record.flat_below(*parameters),))
     more: tuple[float, ...] = (
         (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
     )
     if isinstance(record, Activation) and record.other_slope is not None:
         more = (*more, record.other_slope(*parameters))
-    return Operation(forward, backward, constants_of(spec.parameters, *more))
+    return KernelOperation(forward, backward, constants_of(spec.parameters, *more))
 
 
-def normalization(spec: Any, dtype: str) -> Operation:
+def normalization(spec: Any, dtype: str) -> KernelOperation:
     """Compile the normalization, or the weight transform, of a Spec for one precision."""
     forward, backward = normalization_operation(spec.record, dtype)
-    return Operation(forward, backward, tuple(spec.record.constants(*spec.parameters.values())))
+    return KernelOperation(
+        forward, backward, tuple(spec.record.constants(*spec.parameters.values()))
+    )
 
 
 def _record(kind: str, name: str) -> Any:
@@ -166,11 +168,11 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
 def elementwise_loops(
     value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool
 ) -> tuple[Any, Any]:
-    """The loops around an elementwise record with `count` parameters; the constants after them are
-    the flat threshold and, if `stepped`, the other slope.
+    """(forward, backward) loops around an elementwise record with `count` parameters; the constants
+    after them are the flat threshold and, if `stepped`, the other slope.
 
-    They run over all elements in one go, as if the block were one row. Only what is noted of each
-    unit needs rows: a few, until every unit has had a slope.
+    They run over all elements of the block as if it were one row. Dead-unit detection alone scans
+    rows, until every unit has shown a non-zero slope.
     """
 
     def forward(

@@ -54,7 +54,7 @@ class LayerSpec:
 def layer_plan(
     layer: LayerSpec,
     layers: Sequence[LayerSpec],
-    activation: kernels.Operation,
+    activation: kernels.KernelOperation,
     regulation: Regulation,
     dtype: str,
 ) -> program.LayerPlan:

@@ -20,9 +20,11 @@ of all products, and two training threads that each call a two-thread BLAS take 
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
-import scipy.linalg.cython_blas  # noqa: F401  (numba calls the BLAS that scipy brings)
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -33,6 +35,24 @@ from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.shapes import Matrix
 from dlprobe.nn.tiles import AVAILABLE, ROWS, VECTOR_BYTES, multiply
 
+BLAS = "scipy.linalg.cython_blas"  # under this name numba asks for the BLAS that scipy brings
+
+
+def load_blas() -> None:
+    """Load `BLAS` alone: the package around it takes 0.2 s, as often as a process starts.
+
+    Raises ImportError where scipy has none.
+    """
+    package = find_spec(BLAS.rpartition(".")[0])
+    spec = PathFinder.find_spec(BLAS, package.submodule_search_locations if package else None)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{BLAS} is not there: install scipy 1.13 or newer")
+    sys.modules[BLAS] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[BLAS])
+
+
+if BLAS not in sys.modules:
+    load_blas()
 _one_thread = threadpool_limits(limits=1, user_api="blas")
 
 # Bytes of w beyond which BLAS, which packs both operands, is faster.

@@ -16,7 +16,7 @@ from dlprobe.nn.layers import LayerSpec, layer_plan
 from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.records import Reference
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
-from dlprobe.nn.working import BlockResult, Evaluations, Steps
+from dlprobe.nn.working import BlockResult, Evaluation, Evaluations, Steps
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -26,26 +26,15 @@ EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least t
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a net has come to: parameters (P,), the norms' running statistics, the optimizer's
-    memory and the running numbers behind its parameters.
+class NetworkState:
+    """The trained state of a network: parameters (P,), the norms' running statistics, the
+    optimizer's memory and the running numbers behind its parameters.
     """
 
     parameters: Array
     state: Array
     moments: Array
     optimizer_values: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units),
-    dead units per layer (NaN where undefined).
-    """
-
-    loss: float
-    outputs: Array
-    dead_fraction: npt.NDArray[np.float64]
 
 
 class Network:
@@ -134,7 +123,7 @@ class Network:
         """The samples that the buffers hold at a time."""
         return max(batch, EVALUATION_ROWS)
 
-    def _activation(self, layer: LayerSpec) -> kernels.Operation:
+    def _activation(self, layer: LayerSpec) -> kernels.KernelOperation:
         return kernels.activation(layer.activation, self.dtype.name)
 
     def _loss(self) -> tuple[Any, tuple[float, ...]]:
@@ -253,12 +242,12 @@ class Network:
         return [int(row[program.END] - row[program.START]) for row in self.program.layers]
 
     def _residual_offset(self, index: int) -> int:
-        found = [
+        rows = [
             row
             for row in self.program.operations_of(index, program.RESIDUAL)
             if row[program.LEARNED_END] > row[program.LEARNED]
         ]
-        return int(found[0][program.LEARNED]) if found else -1
+        return int(rows[0][program.LEARNED]) if rows else -1
 
     def weights(self, index: int) -> Array:
         """The weight matrix of a layer, a view (fan_in, fan_out); (0, fan_out) of a layer
@@ -338,13 +327,13 @@ class Network:
         self._net.parameters[:], self._net.state[:] = snapshot
 
     @property
-    def trained(self) -> Trained:
-        """What the net has come to: views of its own memory."""
-        return Trained(
+    def trained(self) -> NetworkState:
+        """The trained state: views of its own memory."""
+        return NetworkState(
             self._net.parameters, self._net.state, self._net.moments, self._optimizer_values
         )
 
-    def adopt(self, trained: Trained) -> None:
+    def adopt(self, trained: NetworkState) -> None:
         """Become a net of the same layers that was trained elsewhere."""
         self._net.parameters[:], self._net.state[:], self._net.moments[:] = (
             trained.parameters,
@@ -512,4 +501,4 @@ class Network:
         """
         taken = Evaluations(self, inputs, targets, dead=dead)
         taken.take()
-        return Evaluation(float(taken.losses[0]), taken.outputs[0], taken.dead_fraction[0])
+        return taken.last

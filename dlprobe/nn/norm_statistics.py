@@ -51,14 +51,14 @@ class Mismatch:
 
 def running_norms(network: Network) -> list[RunningNorm]:
     """The norms with running statistics, input side first."""
-    found = []
+    norms = []
     for index, layer in enumerate(network.layers):
         if layer.norm is None or not layer.norm.record.persistent(1):
             continue
         row = network.program.operations_of(index, program.NORMALIZATION)[0]
         start, units = int(row[program.STATE]), int(row[program.WIDTH_OUT])
         state = network._net.state[start : start + 2 * units]
-        found.append(
+        norms.append(
             RunningNorm(
                 index,
                 float(layer.norm.parameters["epsilon"]),
@@ -67,7 +67,7 @@ def running_norms(network: Network) -> list[RunningNorm]:
                 int(row[program.X]),
             )
         )
-    return found
+    return norms
 
 
 def measure(
@@ -119,7 +119,7 @@ def evaluating_by_data(
     """Inside, the net evaluates by the statistics of `inputs` in place of the running ones; yields
     how far those were off, None without such norms.
 
-    Norms are set layer after layer, each by what the ones before it then give, at the cost of one
+    Norms are set layer after layer, each on the output of the already set ones, at the cost of one
     pass over `inputs` per norm. Afterwards the running statistics are what they were.
     """
     norms = running_norms(network)

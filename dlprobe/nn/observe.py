@@ -129,12 +129,12 @@ def clear(statistics: Matrix) -> None:
 @inlined(SUMS)
 def count_nonfinite(block: Matrix) -> Index:
     """How many elements of a 2-D block are NaN or infinite."""
-    found = 0
+    nonfinite = 0
     for i in range(block.shape[0]):
         row = block[i]
         for j in range(len(row)):
-            found += 0 if is_finite(row[j]) else 1
-    return found
+            nonfinite += 0 if is_finite(row[j]) else 1
+    return nonfinite
 
 
 @inlined(SUMS)

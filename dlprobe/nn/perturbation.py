@@ -13,7 +13,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import kernel
-from dlprobe.nn.kernels import PRECISIONS, Operation, constants_of
+from dlprobe.nn.kernels import PRECISIONS, KernelOperation, constants_of
 from dlprobe.nn.positions import TRAINING
 from dlprobe.nn.random import mix, operation_key, share
 from dlprobe.nn.shapes import Counters, Flag, Floats, Index, Key, Matrix, Value, Vector
@@ -33,12 +33,12 @@ def normal(like: Value, key: Key, position: Index) -> Value:
 DRAWS = {"uniform": share, "normal": normal}  # draw(number of the wanted precision, key, position)
 
 
-def perturbation(spec: Spec, purpose: int, dtype: str) -> Operation:
+def perturbation(spec: Spec, purpose: int, dtype: str) -> KernelOperation:
     """Compile a perturbation; `purpose` (of dlprobe.nn.random) keeps its stream apart from
     others in the same layer.
     """
     forward, backward = perturbation_operation(spec.record, dtype)
-    return Operation(forward, backward, constants_of(spec.parameters, float(purpose)))
+    return KernelOperation(forward, backward, constants_of(spec.parameters, float(purpose)))
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn.kernels import Operation
+from dlprobe.nn.kernels import KernelOperation
 
 # columns of `layers`
 # FAN_IN, FAN_OUT: widths of what W gets and gives; MATRIX_ROWS × FAN_OUT: the shape of W, with as
@@ -75,7 +75,7 @@ class OperationPlan:
     numbers and of its state, and whether it couples samples.
     """
 
-    operation: Operation
+    operation: KernelOperation
     width_out: int
     role: int
     learned: tuple[float, ...] = ()
@@ -112,7 +112,7 @@ class Program:
 
     layers: npt.NDArray[np.int64]
     operations: npt.NDArray[np.int64]
-    kernels: list[Operation] = field(default_factory=list)
+    kernels: list[KernelOperation] = field(default_factory=list)
     constants: list[float] = field(default_factory=list)
     initial_learned: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     initial_state: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
@@ -123,8 +123,8 @@ class Program:
     def operations_of(self, index: int, role: int) -> npt.NDArray[np.int64]:
         """The rows (n, OPERATION_COLUMNS) of one layer's operations that have a role."""
         row = self.layers[index]
-        found = self.operations[row[FIRST_OPERATION] : row[END_OPERATION]]
-        chosen: npt.NDArray[np.int64] = found[found[:, ROLE] == role]
+        operations = self.operations[row[FIRST_OPERATION] : row[END_OPERATION]]
+        chosen: npt.NDArray[np.int64] = operations[operations[:, ROLE] == role]
         return chosen
 
     @property
@@ -132,11 +132,11 @@ class Program:
         """Per layer the offsets of norm scale and shift among the parameters, −1 where there is
         none.
         """
-        found = []
+        offsets = []
         for index in range(len(self.layers)):
             rows = self.operations_of(index, NORMALIZATION)
-            found.append((-1, -1) if not len(rows) else _scale_and_shift(rows[0]))
-        return found
+            offsets.append((-1, -1) if not len(rows) else _scale_and_shift(rows[0]))
+        return offsets
 
     @property
     def activation_offsets(self) -> list[int]:
@@ -249,7 +249,7 @@ def _write_operation(
     return int(row[Y])
 
 
-def _kernel_index(program: Program, operation: Operation) -> int:
+def _kernel_index(program: Program, operation: KernelOperation) -> int:
     for index, known in enumerate(program.kernels):
         if known.forward is operation.forward:
             return index

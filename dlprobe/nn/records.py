@@ -123,16 +123,16 @@ class _RecordAttributes(AttributeTemplate):  # type: ignore[misc]
 @lower_getattr_generic(RecordType)
 def _field(context: Any, builder: Any, kind: Any, words: Any, name: str) -> Any:
     at, field = kind.place(name)
-    found = [_word(builder, words, at + k) for k in range(words_of(field))]
+    values = [_word(builder, words, at + k) for k in range(words_of(field))]
     if isinstance(field, types.Array):
         return view(
             context,
             builder,
             field,
-            builder.inttoptr(found[0], context.get_data_type(field.dtype).as_pointer()),
-            found[1:],
+            builder.inttoptr(values[0], context.get_data_type(field.dtype).as_pointer()),
+            values[1:],
         )
-    return context.cast(builder, found[0], types.int64, field)
+    return context.cast(builder, values[0], types.int64, field)
 
 
 def _word(builder: Any, words: Any, at: int) -> Any:

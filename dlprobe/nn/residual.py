@@ -9,7 +9,7 @@ from typing import Any
 
 from dlprobe.nn.cache import SUMS, inlined
 from dlprobe.nn.calling import kernel
-from dlprobe.nn.kernels import PRECISIONS, Operation
+from dlprobe.nn.kernels import PRECISIONS, KernelOperation
 from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Vector
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 from dlprobe.registry import Spec
@@ -22,13 +22,13 @@ for _function in (l1_slope, l1_value, l2_slope, l2_value):
     inlined(SUMS)(_function)
 
 
-def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float, ...]]:
+def residual(spec: Spec, depth: int, dtype: str) -> tuple[KernelOperation, tuple[float, ...]]:
     """Compile the residual sum; returns it and the first values of its learned numbers.
     `depth`: how many layers of the net have one.
     """
     scale = spec.record.scale(depth, *spec.parameters.values())
     forward, backward = residual_operation(dtype)
-    return Operation(forward, backward, (scale,)), (scale,) if spec.record.learned else ()
+    return KernelOperation(forward, backward, (scale,)), (scale,) if spec.record.learned else ()
 
 
 @cache
@@ -81,12 +81,12 @@ def residual_operation(dtype: str) -> tuple[Any, Any]:
     return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
 
 
-def activity_penalty(l1: float, l2: float, dtype: str) -> Operation:
+def activity_penalty(l1: float, l2: float, dtype: str) -> KernelOperation:
     """Compile the penalty on activations; its mean over the batch is left in the operation's
     state, one number.
     """
     forward, backward = activity_operation(dtype)
-    return Operation(forward, backward, (l1, l2))
+    return KernelOperation(forward, backward, (l1, l2))
 
 
 @cache

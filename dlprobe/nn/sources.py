@@ -32,20 +32,20 @@ BODIES = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True)
-class Sources:
+class KernelSources:
     """The names of the modules that reach a kernel, and the hex digest of their syntax."""
 
     modules: frozenset[str]
     digest: str
 
 
-def sources(root: Path) -> Sources:
+def sources(root: Path) -> KernelSources:
     """Of the package in the folder `root`. Takes some 0.2 s."""
     trees = reaching(root)
     digest = hashlib.sha256()
     for name in sorted(trees):
         digest.update(f"{name} {syntax(trees[name])}\n".encode())
-    return Sources(frozenset(trees), digest.hexdigest())
+    return KernelSources(frozenset(trees), digest.hexdigest())
 
 
 def bytes_digest(root: Path) -> str:

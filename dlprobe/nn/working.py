@@ -31,6 +31,17 @@ class BlockResult:
     diverged: bool
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units),
+    dead units per layer (NaN where undefined).
+    """
+
+    loss: float
+    outputs: Array
+    dead_fraction: npt.NDArray[np.float64]
+
+
 class Steps:
     """A block of at most `steps` whole steps, as `Network.train` describes them, each stretch of
     which `run` does.
@@ -137,3 +148,8 @@ class Evaluations:
             alive = self._alive[: self.taken, index, :units]
             found[:, index] = np.where(np.isnan(alive[:, 0]), np.nan, np.mean(alive == 0, axis=1))
         return found
+
+    @property
+    def last(self) -> Evaluation:
+        """The last one; its outputs are a view."""
+        return Evaluation(float(self.losses[-1]), self.outputs[-1], self.dead_fraction[-1])

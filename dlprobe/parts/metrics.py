@@ -51,8 +51,8 @@ class Scored:
     def predicted(self) -> npt.NDArray[np.int64]:
         """The class of each sample: the largest output, or the side of a single one."""
         one = self.outputs.shape[-1] == 1
-        found = self.outputs[..., 0] > self.threshold if one else self.chosen
-        return np.minimum(found, self.classes - 1).astype(np.int64)
+        classes = self.outputs[..., 0] > self.threshold if one else self.chosen
+        return np.minimum(classes, self.classes - 1).astype(np.int64)
 
     @cached_property
     def right(self) -> npt.NDArray[np.bool_]:

@@ -178,11 +178,11 @@ class RunDescription:
                 "config: only a run of origin dlprobe has one, this is of origin "
                 f"{self.origin}: give facts"
             )
-        for kind, given, known in (
+        for kind, told, known in (
             ("statistic", self.statistics, registry.records("statistic")),
             ("scalar", self.scalars, SCALARS),
         ):
-            wrong = next((name for name in given if name not in known), None)
+            wrong = next((name for name in told if name not in known), None)
             if wrong is not None:
                 raise ValueError(registry.unknown(kind, wrong, known))
 
@@ -215,9 +215,9 @@ class RunDescription:
 def known_facts(facts: RunFacts) -> dict[str, Any]:
     """What is known, by name."""
     return {
-        each.name: value
-        for each in fields(facts)
-        if (value := getattr(facts, each.name)) is not None
+        field_.name: value
+        for field_ in fields(facts)
+        if (value := getattr(facts, field_.name)) is not None
     }
 
 
@@ -226,7 +226,8 @@ def layer_columns(layers: Sequence[LayerFacts]) -> dict[str, list[Any]]:
     left out.
     """
     columns = {
-        each.name: [getattr(layer, each.name) for layer in layers] for each in fields(LayerFacts)
+        field_.name: [getattr(layer, field_.name) for layer in layers]
+        for field_ in fields(LayerFacts)
     }
     return {
         name: [_absent(name) if value is None else value for value in column]
@@ -242,7 +243,7 @@ def _absent(name: str) -> Any:
 
 def layer_facts(columns: Mapping[str, Any]) -> tuple[LayerFacts, ...]:
     """The layers from the columns of a file, each (layer,); `name` must be among them."""
-    known = [each.name for each in fields(LayerFacts) if each.name in columns]
+    known = [field_.name for field_ in fields(LayerFacts) if field_.name in columns]
     return tuple(
         LayerFacts(**{name: _fact(name, columns[name][index]) for name in known})
         for index in range(len(columns["name"]))

@@ -189,6 +189,11 @@ _FINAL = (
         )
         for part in PARTS
     ),
+    *(
+        (f"{part}_mc_{name}", "f8", (), f"{name} of the mean output of thinned nets, {part} part")
+        for part in PARTS[1:]
+        for name in ("loss", "error", "rmse")
+    ),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
     (
@@ -212,6 +217,16 @@ _FINAL = (
     ("best_value", "f8", (), "what early stopping monitors, at its best evaluation"),
     ("stopped_step", "i8", (), "step at which the run ended early; absent where it did not"),
     ("stop_reason", "text", (), "why the run ended early"),
+)
+
+_PLAIN_SKILL = DataSet(
+    "final/val_plain_skill",
+    "f8",
+    (),
+    "1",
+    "skill of kernel ridge regression, fitted to the training part, on the val part: 1 − error "
+    "over that of the commonest class, or R²; only of a finished run that ended below 0.9",
+    hashed=False,
 )
 
 _DATA = (
@@ -524,6 +539,7 @@ def _final() -> list[DataSet]:
             DataSet(f"final/{name}", dtype, dims, "1", meaning)
             for name, dtype, dims, meaning in _FINAL
         ),
+        _PLAIN_SKILL,
     ]
 
 
@@ -645,9 +661,9 @@ def _instruments() -> list[DataSet]:
     )
     return [
         *(
-            DataSet(each.place, "f", each.dims, each.units, each.summary)
-            for each in records
-            if each.place.startswith("instruments/")
+            DataSet(record.place, "f", record.dims, record.units, record.summary)
+            for record in records
+            if record.place.startswith("instruments/")
         ),
         DataSet("tracked/layer", "i4", ("unit",), "1", "layer index of each tracked unit"),
         DataSet(
@@ -730,8 +746,8 @@ def data_sets() -> dict[str, DataSet]:
         *_facts(),
         *_statistics(),
         *(
-            DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition)
-            for each in SCALARS.values()
+            DataSet(f"scalars/{scalar.name}", "f8", ("step",), scalar.units, scalar.definition)
+            for scalar in SCALARS.values()
         ),
         *_timing(),
         *_evaluations(),

@@ -39,7 +39,7 @@ class Recorder:
         * seconds: wall time of one step
         """
 
-    def evaluations(
+    def evaluation_block(
         self,
         steps: npt.NDArray[np.int64],
         values: Mapping[str, Array],
@@ -93,7 +93,7 @@ class Snapshots(Recorder):
     first: StepRow | None = None
     last: StepRow | None = None
     scalars: list[Array] = field(default_factory=list)
-    evaluated: list[dict[str, float]] = field(default_factory=list)
+    evaluations: list[dict[str, float]] = field(default_factory=list)
     status: str = "running"
     final: dict[str, Any] = field(default_factory=dict)
 
@@ -112,13 +112,13 @@ class Snapshots(Recorder):
         self.last = StepRow.of(int(steps[-1]), statistics[-1])
         self.scalars.append(scalars)
 
-    def evaluations(
+    def evaluation_block(
         self,
         steps: npt.NDArray[np.int64],
         values: Mapping[str, Array],
         layer_values: Mapping[str, Array],
     ) -> None:
-        self.evaluated += [
+        self.evaluations += [
             {"step": float(step)} | {name: float(value[row]) for name, value in values.items()}
             for row, step in enumerate(steps)
         ]
@@ -128,7 +128,7 @@ class Snapshots(Recorder):
 
 
 @dataclass(frozen=True)
-class Both(Recorder):
+class TwoRecorders(Recorder):
     """Two recorders that get the same."""
 
     one: Recorder
@@ -145,14 +145,14 @@ class Both(Recorder):
         self.one.rows(first_step, steps, statistics, scalars, seconds)
         self.other.rows(first_step, steps, statistics, scalars, seconds)
 
-    def evaluations(
+    def evaluation_block(
         self,
         steps: npt.NDArray[np.int64],
         values: Mapping[str, Array],
         layer_values: Mapping[str, Array],
     ) -> None:
-        self.one.evaluations(steps, values, layer_values)
-        self.other.evaluations(steps, values, layer_values)
+        self.one.evaluation_block(steps, values, layer_values)
+        self.other.evaluation_block(steps, values, layer_values)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
         self.one.instruments(step, values)

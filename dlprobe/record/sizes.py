@@ -7,6 +7,17 @@ import math
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+def percent_number(share: float, digits: int = 1) -> str:
+    """A share in percent without the sign; its power of ten where nobody reads the digits.
+
+    >>> percent_number(0.0343), percent_number(-0.5, 2), percent_number(-2e63)
+    ('3.4', '-50.00', '-10⁶⁵')
+    """
+    if math.isfinite(share) and abs(share) >= 100.0:
+        return f"{'-' if share < 0 else ''}{power_of_ten(math.log10(100.0 * abs(share)))}"
+    return f"{100 * share:.{digits}f}"
+
+
 def power_of_ten(exponent: float) -> str:
     """A size by its logarithm, to the nearest whole power.
 

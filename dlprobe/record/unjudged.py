@@ -86,8 +86,8 @@ def missing(reason: str) -> str:
     >>> missing("the file does not say the run's optimizer"), missing("too few steps: 3, 10 are needed")
     ("run's optimizer", '')
     """  # noqa: E501
-    found = KINDS[kind].match(reason) if (kind := kind_of(reason)) in KINDS else None
-    return "" if found is None else next(filter(None, found.groups()), "")
+    match = KINDS[kind].match(reason) if (kind := kind_of(reason)) in KINDS else None
+    return "" if match is None else next(filter(None, match.groups()), "")
 
 
 def grouped(entries: Iterable[tuple[str, str, str]]) -> list[Unjudged]:

@@ -92,7 +92,7 @@ class Recorder:
         origin: str = "arrays",
         environment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._layers = [LayerFacts(each) if isinstance(each, str) else each for each in layers]
+        self._layers = [LayerFacts(layer) if isinstance(layer, str) else layer for layer in layers]
         self._facts, self._environment = facts or RunFacts(), dict(environment or {})
         self._file = RunFile(path, origin, force)
         self._updates = 0
@@ -175,8 +175,8 @@ def statistics_of(
     for shapes that do not fit each other.
     """
     filled = [
-        _with_inputs(each, arrays[index - 1].a if index else None)
-        for index, each in enumerate(arrays)
+        _with_inputs(array, arrays[index - 1].a if index else None)
+        for index, array in enumerate(arrays)
     ]
     coupled = [
         any((later.normalization or "").startswith("batch") for later in facts[index:])

@@ -129,7 +129,7 @@ def underflow_count(activation_gradient: Array, next_error_signal: Array) -> flo
 
 def nonfinite(*arrays: Array) -> float:
     """How many numbers are NaN or infinite."""
-    return float(sum(np.count_nonzero(~np.isfinite(each)) for each in arrays))
+    return float(sum(np.count_nonzero(~np.isfinite(array)) for array in arrays))
 
 
 def known(numbers: Mapping[str, float]) -> Numbers:

@@ -79,11 +79,11 @@ def read_log(path: Path, steps_per_epoch: int | None = None) -> Log:
         if SUMMARY not in entry:
             _take(log, entry, by_step, steps_per_epoch or 1)
     if not log.rows and not any("train_loss" in values for values in log.evaluations.values()):
-        found = (
+        names = (
             ", ".join(sorted({name for entry in entries for name in entry})[:12]) or "no columns"
         )
         raise DataError(
-            f"{path}: no training loss in this log: found {found}; expected a column loss or "
+            f"{path}: no training loss in this log: found {names}; expected a column loss or "
             "train_loss, and step or epoch"
         )
     if not by_step:
@@ -130,8 +130,8 @@ def evaluated(entry: Mapping[str, float]) -> dict[str, float]:
 
 
 def _named(entry: Mapping[str, float], table: Mapping[str, Iterable[str]]) -> dict[str, float]:
-    found = {name: _value(entry, names, math.nan) for name, names in table.items()}
-    return {name: value for name, value in found.items() if not math.isnan(value)}
+    values = {name: _value(entry, names, math.nan) for name, names in table.items()}
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def _value(entry: Mapping[str, float], names: Iterable[str], default: float) -> float:

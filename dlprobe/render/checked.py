@@ -91,7 +91,7 @@ class Caused:
 
 @dataclass(frozen=True)
 class DiagnosisLine:
-    """What one run has come to, in words. sentence: with the path before it; unknown: why no cause
+    """The state of one run, in words. sentence: with the path before it; unknown: why no cause
     is named, empty where nothing is to be explained.
 
     tries: (command, reason, code of the finding that names it) in order; the command is empty where
@@ -153,7 +153,7 @@ class CheckedRun:
 
     @property
     def sentence(self) -> str:
-        """What the run has come to, with its path before it, and the proof of its cause where
+        """The state of the run, with its path before it, and the proof of its cause where
         there is one; empty where it could not be read.
         """
         return (
@@ -309,7 +309,7 @@ class ProjectSettings:
 
 def _setting_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={_setting_text(each)}" for name, each in value.items())
+        return ", ".join(f"{name}={_setting_text(entry)}" for name, entry in value.items())
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

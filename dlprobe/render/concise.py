@@ -1,7 +1,7 @@
 """Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for
 grep and editors.
 
-Before those of a run stands what it has come to, `run.h5: did not learn: …`, and before all what a
+Before those of a run stands its state, `run.h5: did not learn: …`, and before all what a
 project file set; lines of another form at the end,
 `run.h5: 3 rules not evaluated: …`, say what could not be looked at, and what a gate would have
     found.
@@ -28,7 +28,7 @@ from dlprobe.render.safe_text import encodable, visible
 def render(
     document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
 ) -> None:
-    """Write what each run has come to, one line per finding, and what was not evaluated."""
+    """Write the state of each run, one line per finding, and what was not evaluated."""
     runs = checked(document).runs
     lines = [
         text

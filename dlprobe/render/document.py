@@ -29,10 +29,11 @@ class Toned:
 @dataclass(frozen=True)
 class Heights:
     """A cell that is a small histogram: numbers of 0 and more, the largest as high as the line,
-    what is above 0 always above the ground.
+    what is above 0 always above the ground. ends: of its axis, as a picture tells them.
     """
 
     values: Sequence[float]
+    ends: str = ""
 
 
 Cell: TypeAlias = Value | Toned | Heights
@@ -144,7 +145,8 @@ class HeatCell:
     """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in
     one word, and the text shown instead of the value.
 
-    beside: a second number as text, e.g. an accuracy.
+    beside: a second number as text, e.g. an accuracy. runs: ids of those behind it, the one that a
+    page leads to first.
     """
 
     value: float
@@ -152,6 +154,7 @@ class HeatCell:
     tone: Tone = "neutral"
     text: str = ""
     beside: str = ""
+    runs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -200,12 +203,15 @@ class Series:
 
     bounds: the name of the series that this one is an edge of: the first edge with the last, the
         second with the last but one … are the two sides of an area where a picture can draw one.
+    runs: of each run that y is the median of its values; they may end earlier. Pictures draw
+        them, a terminal has no room.
     """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     bounds: str = ""
+    runs: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
         _require(
@@ -220,7 +226,8 @@ class Chart:
     and below leave a gap there).
 
     `x_names`: what to write at places of the x axis, in place of round numbers: the values that
-        were tried, or names.
+        were tried, or names. `y_reach`: numbers that the y axis holds as well, so that charts that
+        are compared share their scale.
     """
 
     series: Sequence[Series]
@@ -231,6 +238,7 @@ class Chart:
     log_x: bool = False
     x_names: Mapping[float, str] = field(default_factory=dict)
     name: str = ""
+    y_reach: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -302,7 +310,8 @@ class LayerSeries:
     """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band:
     what each is expected between, [(low, high), …].
 
-    like: the name of the series whose colour it has, being what theory says of it.
+    like: the name of the series whose colour it has, being what theory says of it. runs: as
+        `Series` has them.
     """
 
     name: str
@@ -311,6 +320,7 @@ class LayerSeries:
     tone: Tone = "neutral"
     band: Sequence[tuple[float, float]] = ()
     like: str = ""
+    runs: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True)
@@ -350,7 +360,7 @@ class Strip:
     group over steps, NaN where there is none.
 
     theory: (layer,) what theory expects of the same, on the same scale; empty for none. verdict: on
-        these values, in one word.
+        these values, in one word. runs: as `Series` has them.
     """
 
     name: str
@@ -358,6 +368,7 @@ class Strip:
     theory: Sequence[float] = ()
     verdict: str = ""
     tone: Tone = "neutral"
+    runs: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ def formats_for(schema: str = "") -> dict[str, OutputFormat]:
     """The formats that can print a record of this schema, by name as typed; table first, then
     json, then the others by name.
     """
-    found: list[OutputFormat] = [
-        each
-        for each in registry.records("output_format").values()
-        if not each.schemas or schema in each.schemas
+    formats: list[OutputFormat] = [
+        record
+        for record in registry.records("output_format").values()
+        if not record.schemas or schema in record.schemas
     ]
     first = ("table", "json")
-    found.sort(
+    formats.sort(
         key=lambda each: (first.index(each.name) if each.name in first else len(first), each.name)
     )
-    return {each.typed: each for each in found}
+    return {each.typed: each for each in formats}

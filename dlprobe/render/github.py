@@ -30,7 +30,7 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 def render(
     document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None
 ) -> None:
-    """Write one command per finding, a notice of what each run has come to, a notice of what a
+    """Write one command per finding, a notice of the state of each run, a notice of what a
     project file set, a warning for each rule that was asked for in vain, an error for each run that
     nothing could be said of, and one notice of all that was not evaluated.
     """

@@ -3,7 +3,7 @@ test case per rule.
 
 A finding of a severity that fails the command is a failure, a milder one a passed case with the
 text in `system-out`; a rule that could not look is skipped with its reason, or an error where
---against asked for it; what the run has come to and what a project file set are properties of each
+--against asked for it; the state of the run and what a project file set are properties of each
 suite; a run that nothing could be said of has a case with an error.
 """
 
@@ -107,8 +107,8 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
     case = Element("testcase", classname=visible(run.path), name=code)
-    found = [finding for finding in run.findings if finding.code == code]
-    failing = [finding for finding in found if finding.severity in fails_on]
+    findings = [finding for finding in run.findings if finding.code == code]
+    failing = [finding for finding in findings if finding.severity in fails_on]
     if code in run.not_evaluated and code in run.not_compared:
         _add(case, "error", vain_text(code, run.not_evaluated[code]), "not-compared")
     elif code in run.not_evaluated:
@@ -122,7 +122,7 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
             "\n".join(text(finding, run) for finding in failing),
         )
     mild = [
-        *(text(finding, run) for finding in found if finding not in failing),
+        *(text(finding, run) for finding in findings if finding not in failing),
         *(visible(note) for note in [run.notes.get(code)] if note),
     ]
     if mild:

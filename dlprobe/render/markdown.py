@@ -98,16 +98,16 @@ def _verdict(block: doc.Verdict) -> str:
 
 def _choices(block: doc.Choices) -> str:
     typed = [
-        ", ".join(map(code, [each.command] if each.command else each.lines))
-        for each in block.entries
+        ", ".join(map(code, [entry.command] if entry.command else entry.lines))
+        for entry in block.entries
     ]
     told = [
-        ": ".join(filter(None, [text, escaped(each.why)]))
-        for text, each in zip(typed, block.entries, strict=True)
+        ": ".join(filter(None, [text, escaped(entry.why)]))
+        for text, entry in zip(typed, block.entries, strict=True)
     ]
     return "\n".join(
-        f"- {escaped(each.word)} {text}".strip()
-        for each, text in zip(block.entries, told, strict=True)
+        f"- {escaped(entry.word)} {text}".strip()
+        for entry, text in zip(block.entries, told, strict=True)
     )
 
 

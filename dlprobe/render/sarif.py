@@ -46,7 +46,7 @@ def log(document: CheckDocument) -> dict[str, Any]:
     driver = {
         "name": "dlprobe",
         **({"version": document.version} if document.version else {}),
-        "rules": [_rule(each) for each in document.rules.values()],
+        "rules": [_rule(rule) for rule in document.rules.values()],
     }
     results = [_result(run, finding, codes) for run in document.runs for finding in run.findings]
     project = (

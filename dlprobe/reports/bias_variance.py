@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.render.document import (
     Block,
@@ -142,11 +143,11 @@ def _errors(reading: Reading, of: str) -> Table:
 
 
 def _gap(gap: float) -> str:
-    return f"{100 * gap:+.2f}"
+    return f"{'+' if gap >= 0 else ''}{percent_number(gap, 2)}"
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
+    return percent_number(share, 2)
 
 
 def _ends(reading: Reading, name: str) -> list[str]:
@@ -169,7 +170,7 @@ def document(
     loss, places = points[0].found.loss, list(zones) or [None] * len(points)
     best = min(points, key=lambda point: point.found.expected_loss)
     said = ", ".join(f"{name} {UNKNOWN.get(level, level)}" for name, level in diagnosis.items())
-    place = f"at {axis} = {best.at}: " if len(points) > 1 else ""
+    place = f"at {axis} = {best.at}, the best fit along it: " if len(points) > 1 else ""
     blocks: list[Block] = [
         Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"),
         *_around(points, best),

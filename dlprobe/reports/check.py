@@ -107,13 +107,13 @@ class ConfigurationCount:
         """As data."""
         rules = [
             {
-                "code": each.code,
-                "name": each.name,
-                "severity": each.severity,
-                "fired": each.fired,
-                "evaluated": each.evaluated,
+                "code": rule.code,
+                "name": rule.name,
+                "severity": rule.severity,
+                "fired": rule.fired,
+                "evaluated": rule.evaluated,
             }
-            for each in self.rules
+            for rule in self.rules
         ]
         return {
             "study": self.study,
@@ -144,10 +144,12 @@ def check_document(
     but for `details`.
     """
     proofs = proofs or {}
-    runs = [checked_run(each, criteria.asked, proofs.get(each.path)) for each in judged]
+    runs = [
+        checked_run(judgement, criteria.asked, proofs.get(judgement.path)) for judgement in judged
+    ]
     silent = [group.to_json() for group in unevaluated(runs)]
-    listed = [_run_data(each, criteria, proofs.get(each.path)) for each in judged]
-    grouped = [each.to_json() for each in configurations]
+    listed = [_run_data(judgement, criteria, proofs.get(judgement.path)) for judgement in judged]
+    grouped = [configuration.to_json() for configuration in configurations]
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "runs": listed,
@@ -169,7 +171,7 @@ def check_document(
     )
     blocks[end:end] = [*codes, Paragraph(_exit(exit_code, fails_on))]
     if counted:
-        listed = [_count_data(each) for each in counts]
+        listed = [_count_data(count) for count in counts]
         data = {
             "schema": COUNTS_SCHEMA,
             "runs": len(judged),
@@ -297,16 +299,18 @@ def _blocks(
     configurations: Sequence[ConfigurationCount],
 ) -> list[Block]:
     blocks: list[Block] = _by_configuration(configurations, details)
-    together = {path for each in configurations for path in each.runs} - proofs.keys()
+    together = {
+        path for configuration in configurations for path in configuration.runs
+    } - proofs.keys()
     counts = () if together else counts
-    for each, run in zip(judged, runs, strict=True):
-        if each.path in together and not (details or each.advice or run.blind):
+    for judgement, run in zip(judged, runs, strict=True):
+        if judgement.path in together and not (details or judgement.advice or run.blind):
             continue
         proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
         blocks += (
-            [*proof, *_one_run(each, run)]
+            [*proof, *_one_run(judgement, run)]
             if len(judged) == 1
-            else [*_one_of_several(each, run), *proof]
+            else [*_one_of_several(judgement, run), *proof]
         )
         blocks += [
             Paragraph(f"{run.path}: {note}" if len(judged) > 1 else note)
@@ -317,7 +321,7 @@ def _blocks(
             if details
             else []
         )
-        blocks += [_advice_table(each)] if each.advice else []
+        blocks += [_advice_table(judgement)] if judgement.advice else []
     blocks += _silence(runs) if len(judged) > 1 else []
     if counts:
         blocks.append(
@@ -337,8 +341,8 @@ def _blocks(
 def _by_configuration(configurations: Sequence[ConfigurationCount], details: bool) -> list[Block]:
     """What fired in which configurations, rule by rule, and what the runs of each have come to."""
     blocks: list[Block] = []
-    for study in dict.fromkeys(each.study for each in configurations):
-        mine = [each for each in configurations if each.study == study]
+    for study in dict.fromkeys(configuration.study for configuration in configurations):
+        mine = [configuration for configuration in configurations if configuration.study == study]
         fired: dict[str, list[tuple[RuleCount, ConfigurationCount]]] = {}
         for each in mine:
             for count in each.rules:
@@ -369,12 +373,12 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
         )
         rows: list[list[Cell]] = [
             [
-                each.label,
-                len(each.runs),
-                _states(each),
-                ", ".join(f"{rule.code} {_fired(rule)}" for rule in each.rules),
+                entry.label,
+                len(entry.runs),
+                _states(entry),
+                ", ".join(f"{rule.code} {_fired(rule)}" for rule in entry.rules),
             ]
-            for each in shown
+            for entry in shown
         ]
         some = (
             f"; {len(shown)} of {len(mine)}, the worst first, --details shows all"
@@ -419,7 +423,9 @@ def _hints(
     judged: Sequence[JudgedRun], details: bool, configurations: Sequence[ConfigurationCount]
 ) -> list[Block]:
     """What to type next: to see every finding whole, and to read about the first."""
-    codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
+    codes = Counter(
+        finding.code for judgement in judged for finding in judgement.judgement.findings
+    )
     if not codes:
         return []
     found = judged[0].diagnosis
@@ -430,9 +436,9 @@ def _hints(
     )
     typed = " ".join(
         dict.fromkeys(
-            quoted(each.path)
-            for each in judged
-            if not (each.group or each.unreadable or each.named)
+            quoted(judgement.path)
+            for judgement in judged
+            if not (judgement.group or judgement.unreadable or judgement.named)
         )
     )
     whole = (
@@ -441,9 +447,10 @@ def _hints(
         else []
     )
     members = [
-        each
-        for each in judged
-        if each.study and any(finding.code == first for finding in each.judgement.findings)
+        judgement
+        for judgement in judged
+        if judgement.study
+        and any(finding.code == first for finding in judgement.judgement.findings)
     ]
     one = (
         [Hint(f"dlprobe check {quoted(members[0].path)}")]
@@ -480,7 +487,7 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
 
 
 def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
-    """What a run has come to, its cause, and the first thing to try."""
+    """The state of a run, its cause, and the first thing to try."""
     found = judged.diagnosis
     if run.unreadable or found is None:
         return [*_findings_of_group(run), _summary_of(run)]
@@ -544,8 +551,8 @@ def _first_code(judged: Sequence[JudgedRun], codes: Mapping[str, int]) -> str:
     """The code to read about first: of the worst severity, the most frequent."""
     severities = {
         finding.code: SEVERITIES.index(finding.severity or "info")
-        for each in judged
-        for finding in each.judgement.findings
+        for judgement in judged
+        for finding in judgement.judgement.findings
     }
     return min(codes, key=lambda code: (severities[code], -codes[code], code))
 
@@ -576,15 +583,18 @@ def _rules(count: int) -> str:
 
 def _total(judged: Sequence[JudgedRun]) -> Paragraph:
     """How much was found, in one line."""
-    found = Counter(finding.severity for each in judged for finding in each.judgement.findings)
-    told = ", ".join(
-        f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}"
-        for severity in SEVERITIES
-        if found[severity]
+    counter = Counter(
+        finding.severity for judgement in judged for finding in judgement.judgement.findings
     )
-    known = sum(each.known for each in judged)
+    told = ", ".join(
+        f"{counter[severity]} {severity}"
+        f"{'' if counter[severity] == 1 or severity == 'info' else 's'}"
+        for severity in SEVERITIES
+        if counter[severity]
+    )
+    known = sum(judgement.known for judgement in judged)
     left_out = f"; {known} known from the baseline left out" if known else ""
-    could = [each for each in judged if not each.unreadable]
+    could = [judgement for judgement in judged if not judgement.unreadable]
     lost = (
         f"; {len(judged) - len(could)} of {_runs(judged)} could not be judged"
         if len(could) < len(judged)
@@ -602,14 +612,14 @@ def _total(judged: Sequence[JudgedRun]) -> Paragraph:
 
 
 def _runs(judged: Sequence[JudgedRun]) -> str:
-    count = sum(not each.group for each in judged)
+    count = sum(not judgement.group for judgement in judged)
     return f"{count} run{'' if count == 1 else 's'}"
 
 
 def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:
     if not counts:
         return Paragraph("no rule fired")
-    several = len({each.configuration for each in counts}) > 1
+    several = len({count.configuration for count in counts}) > 1
     columns = [
         Column("code"),
         Column("rule"),
@@ -619,17 +629,17 @@ def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:
     ]
     rows: list[list[Any]] = [
         [
-            each.code,
-            each.name,
-            Toned(each.severity, TONES[each.severity]),
-            _fired(each),
-            f"{each.low:.0%} to {each.high:.0%}",
+            count.code,
+            count.name,
+            Toned(count.severity, TONES[count.severity]),
+            _fired(count),
+            f"{count.low:.0%} to {count.high:.0%}",
         ]
-        for each in counts
+        for count in counts
     ]
     if several:
         columns.append(Column("configuration", align="right"))
-        rows = [[*row, each.configuration] for row, each in zip(rows, counts, strict=True)]
+        rows = [[*row, count.configuration] for row, count in zip(rows, counts, strict=True)]
     return Table(columns, rows, caption)
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.compare import Compared
     from dlprobe.rules import Diagnosis
 
+LEARNED = {"learned well", "learned in part"}  # states that have something
 WIDE = 0.2  # share of dead or saturated units from which a column shows them
 
 
@@ -224,8 +225,8 @@ def _answer(found: Comparison) -> Verdict:
     if found.too_few_seeds:
         return Verdict(
             (
-                f"too few seeds to tell: {seeds} cannot show any difference among "
-                f"{counted(len(found.values), 'value')}, {found.power.needed} can"
+                f"too few seeds for a test: {seeds} cannot show any difference among "
+                f"{counted(len(found.values), 'value')}, {found.power.needed} can{_apart(found)}"
             ),
             "warning",
         )
@@ -244,6 +245,19 @@ def _answer(found: Comparison) -> Verdict:
         if tied
         else f"{best.label} is the best of {counted(seeds, 'seed')} ({numbers}); {behind}",
         "good" if learned else "neutral",
+    )
+
+
+def _apart(found: Comparison) -> str:
+    """Values that no test is needed for: no seed has anything to show, and all of the best have."""
+    best = found.values[0]
+    lost = [v for v in found.values if v.states and not (v.states.keys() & LEARNED)]
+    if not best.states or best.states.keys() - LEARNED or not lost:
+        return ""
+    numbers = " to ".join(dict.fromkeys(_number(found, each) for each in (lost[0], lost[-1])))
+    return (
+        f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
+        f"{_number(found, best)} {words(found.by)}"
     )
 
 
@@ -393,7 +407,7 @@ def _finite(number: float) -> float | None:
 
 
 def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
-    """Why the worst value did not learn: the diagnosis of the seed that has come to least."""
+    """Why the worst value did not learn: the diagnosis of the seed that learned least."""
     failed = [
         seeds.diagnoses[value.label][0]
         for value in reversed(found.values)

@@ -14,8 +14,7 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Cell as GridCell
-    from dlprobe.experiments.compare import Compared
+    from dlprobe.experiments.compare import Compared, ComparedCell
 
 STANDING: dict[str, Tone] = {
     "best": "good",
@@ -117,9 +116,9 @@ def size(found: Comparison, value: float) -> str:
 
 
 def costs(compared: Compared) -> Table:
-    found = compared.all
+    comparisons = compared.all
     cells = {cell.label: cell for cell in compared.request.cells}
-    lost, timed = any(value.diverged for value in found.values), found.differs_in_time
+    lost, timed = any(value.diverged for value in comparisons.values), comparisons.differs_in_time
     columns = [
         Column("value"),
         Column("rate", "", "right", 3),
@@ -131,19 +130,19 @@ def costs(compared: Compared) -> Table:
         Column("at last"),
         *([Column("diverged", "", "right")] if lost else []),
     ]
-    rows = [_cost_row(value, cells[value.label], lost, timed) for value in found.values]
+    rows = [_cost_row(value, cells[value.label], lost, timed) for value in comparisons.values]
     caption = (
         (
-            f"To target: updates until the {words(found.by)} is {size(found, found.target)} or "
-            "less, median over seeds."
+            f"To target: updates until the {words(comparisons.by)} is "
+            f"{size(comparisons, comparisons.target)} or less, median over seeds."
         )
-        if math.isfinite(found.target)
+        if math.isfinite(comparisons.target)
         else ""
     )
     return Table(columns, rows, caption=caption)
 
 
-def _cost_row(value: ValueResult, cell: GridCell, lost: bool, timed: bool) -> list[Cell]:
+def _cost_row(value: ValueResult, cell: ComparedCell, lost: bool, timed: bool) -> list[Cell]:
     run, target = value.outcomes[0], value.steps_to_target.value
     return [
         value.label,
@@ -165,12 +164,13 @@ def _health(health: Health) -> Cell:
 def chart(
     found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> Chart:
-    shown = [value.label for value in found.values][:DRAWN]
     scaled = scale(found)
-    series = [
-        Series(label, curves[label][0], [scaled * value for value in curves[label][1]])
-        for label in shown
-    ]
+    series = []
+    for value in found.values[:DRAWN]:
+        steps, medians = curves[value.label]
+        known = [run.curves[found.by] for run in value.outcomes if found.by in run.curves]
+        runs = [(scaled * one).tolist() for one in known] if len(known) > 1 else []
+        series.append(Series(value.label, steps, [scaled * each for each in medians], runs=runs))
     finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""

@@ -21,7 +21,7 @@ SCHEMA = "dlprobe-compare/1"
 
 @dataclass(frozen=True)
 class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to
+    """The state of the seeds of each value, by label. diagnoses: the one that learned
     least first; healed: steps from which an error signal that was ill at first stayed within the
     band, of the seeds in which it did.
     """
@@ -74,7 +74,7 @@ def comparison_record(
             {
                 "axis": axis,
                 "values": [
-                    {"value": label, **_interval(each)} for label, each in margin.values.items()
+                    {"value": label, **_interval(number)} for label, number in margin.values.items()
                 ],
                 "comparisons": [_pair_record(pair) for pair in margin.pairs],
             }
@@ -108,15 +108,15 @@ def value_record(
         "axes": dict(cell.coordinates),
         "rank": value.rank,
         "standing": value.standing,
-        "seeds": [each.seed for each in value.outcomes],
+        "seeds": [outcome.seed for outcome in value.outcomes],
         "layers": list(cell.config.model.layers),
         "learning_rate": cell.config.training.resolved_lr,
         "tuning": tuning,
         "updates": run.updates,
         "parameters": run.parameters,
         "step_seconds": value.step_seconds,
-        "metrics": {name: _interval(each) for name, each in value.metrics.items()},
-        "per_seed": [each.last_of(by) for each in value.outcomes],
+        "metrics": {name: _interval(metric) for name, metric in value.metrics.items()},
+        "per_seed": [outcome.last_of(by) for outcome in value.outcomes],
         "steps_to_target": {**_interval(value.steps_to_target, "median"), "reached": value.reached},
         "diverged": {
             "runs": value.diverged,

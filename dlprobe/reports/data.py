@@ -114,18 +114,18 @@ def conclusion(warned: Sequence[str], passed: Sequence[str], details: bool) -> l
 
 def cautions(survey: Survey) -> list[str]:
     """What may spoil a training and is seen without one, the worst first."""
-    found = [
+    sentences = [
         (
             f"{of_column(each)} alone gives the target ({strength(survey, each)}): is it known "
             f"before the target is? --drop {each.drop} leaves it out"
         )
         for each in survey.foretelling
     ]
-    found += [
+    sentences += [
         f"{of_column(each)} numbers the rows: --drop {each.drop} leaves it out"
         for each in survey.numbering
     ]
-    return found + advisory(survey.data.notes) + rare_classes(survey)
+    return sentences + advisory(survey.data.notes) + rare_classes(survey)
 
 
 def advisory(notes: Sequence[str]) -> list[str]:
@@ -248,7 +248,7 @@ def row(column: ColumnSummary) -> list[Cell]:
         span(column),
         column.missing,
         column.distinct,
-        Heights(column.counts),
+        Heights(column.counts, span(column)),
     ]
 
 

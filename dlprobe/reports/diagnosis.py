@@ -23,7 +23,7 @@ PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
 
 def conclusion(found: Diagnosis) -> list[Block]:
-    """The answer in three lines: what the run has come to, its cause with one number, and the
+    """The answer in three lines: the state of the run, its cause with one number, and the
     command to type first.
     """
     heads = (
@@ -91,7 +91,7 @@ def explained(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
 
 
 def opening(found: Diagnosis) -> list[Block]:
-    """The first paragraph: what the run has come to with its numbers, and what must be known
+    """The first paragraph: the state of the run with its numbers, and what must be known
     with it.
     """
     return [
@@ -263,7 +263,7 @@ def _sentence(text: str) -> str:
 def brings_about(found: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
     causes = {each.code for each in (found.cause, *found.together) if each is not None}
-    effects = dict.fromkeys(named(each) for each in found.follows if each.code not in causes)
+    effects = dict.fromkeys(named(follow) for follow in found.follows if follow.code not in causes)
     return f"It brings about: {', '.join(effects)}." if effects else ""
 
 
@@ -284,14 +284,14 @@ def spoken(found: Diagnosis) -> list[Finding]:
     return (
         []
         if found.cause or found.symptoms or _other_faults(found)
-        else [each for each in _infos(found) if each.code in tried]
+        else [info for info in _infos(found) if info.code in tried]
     )
 
 
 def remarks(found: Diagnosis) -> list[Finding]:
     """What is worth knowing, no fault, and not told by itself."""
     told = spoken(found)
-    return [each for each in _infos(found) if each not in told]
+    return [info for info in _infos(found) if info not in told]
 
 
 def _infos(found: Diagnosis) -> list[Finding]:
@@ -299,7 +299,7 @@ def _infos(found: Diagnosis) -> list[Finding]:
 
 
 def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """Several runs, the one that has come to least first; of those alike the ones with a fault
+    """Several runs, the one that learned least first; of those alike the ones with a fault
     before the others.
     """
     order = list(STATE_TONES)
@@ -310,8 +310,8 @@ def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
 
 
 def states_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
-    """Of several runs as data: how many have come to what, and the diagnosis of the one that
-    has come to least, unless all learned well.
+    """Of several runs as data: how many are in which state, and the diagnosis of the one that
+    learned least, unless all learned well.
     """
     counts = Counter(each.state.name for each in found)
     worst = found[0].to_json() if found and found[0].state.name != "learned well" else None

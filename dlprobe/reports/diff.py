@@ -64,7 +64,7 @@ class PairDiff:
     (key, a, b).
 
     shares: errors are shares of samples. before, after: the diagnoses of the runs of each side, the
-        one that has come to least first.
+        one that learned least first.
     """
 
     name: str
@@ -83,7 +83,7 @@ class PairDiff:
     def codes(self, change: str) -> list[str]:
         """Codes of the findings that are `fixed`, `new` or the `same`."""
         word = {"fixed": "vanished", "new": "appeared", "same": ""}[change]
-        return [each.code for each in self.verdicts if each.change == word]
+        return [verdict.code for verdict in self.verdicts if verdict.change == word]
 
     @property
     def changed(self) -> bool:
@@ -95,8 +95,8 @@ class PairDiff:
         told = [bool(self.configuration), self.other_data, not (self.a_runs and self.b_runs)]
         return (
             any(told)
-            or any(each.change for each in self.verdicts)
-            or any(each.changed for each in self.metrics)
+            or any(verdict.change for verdict in self.verdicts)
+            or any(metric.changed for metric in self.metrics)
         )
 
 
@@ -188,16 +188,18 @@ def _summary(pair: PairDiff) -> Block:
     for change in ("fixed", "new", "same"):
         codes = pair.codes(change)
         named = [
-            f"{each.name} ({each.code})"
-            for each in pair.verdicts
-            if each.code in codes and each.severity != "info"
+            f"{verdict.name} ({verdict.code})"
+            for verdict in pair.verdicts
+            if verdict.code in codes and verdict.severity != "info"
         ]
         if codes:
             told.append(
                 f"{len(codes)} "
                 f"{change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}"  # noqa: E501
             )
-    worse = any(each.change == "appeared" and each.severity == "error" for each in pair.verdicts)
+    worse = any(
+        verdict.change == "appeared" and verdict.severity == "error" for verdict in pair.verdicts
+    )
     return Verdict(
         f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral"
     )
@@ -216,7 +218,8 @@ def _states(pair: PairDiff) -> list[Block]:
 def _findings(pair: PairDiff) -> list[Block]:
     """What is fixed, what is new with its evidence, and what stayed."""
     changed = sorted(
-        (each for each in pair.verdicts if each.change), key=lambda each: each.change == "vanished"
+        (verdict for verdict in pair.verdicts if verdict.change),
+        key=lambda verdict: verdict.change == "vanished",
     )
     words = {"appeared": "new", "vanished": "fixed"}
     lines: list[Block] = [
@@ -230,7 +233,7 @@ def _findings(pair: PairDiff) -> list[Block]:
         )
         for number, each in enumerate(changed)
     ]
-    same = [f"{each.name} ({each.code})" for each in pair.verdicts if not each.change]
+    same = [f"{verdict.name} ({verdict.code})" for verdict in pair.verdicts if not verdict.change]
     return [*lines, *([Paragraph(f"same: {', '.join(same)}")] if same else [])]
 
 
@@ -323,14 +326,14 @@ def _verdicts(pair: PairDiff, names: Sides) -> list[Block]:
     words = {"appeared": "new", "vanished": "fixed", "": "the same"}
     rows: list[list[Cell]] = [
         [
-            each.code,
-            each.name,
-            each.severity,
-            _count(each.a),
-            _count(each.b),
-            Toned(words[each.change], _tone(each)),
+            verdict.code,
+            verdict.name,
+            verdict.severity,
+            _count(verdict.a),
+            _count(verdict.b),
+            Toned(words[verdict.change], _tone(verdict)),
         ]
-        for each in pair.verdicts
+        for verdict in pair.verdicts
     ]
     return [
         Table(
@@ -357,9 +360,9 @@ def _strips(pair: PairDiff, names: Sides) -> list[Block]:
     """The quantities that both sides have through their layers, each side at both moments."""
     groups: dict[str, list[Strip]] = {}
     for side, key in zip(names, ("a", "b"), strict=True):
-        for each in pair.profiles:
-            groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).append(
-                Strip(f"{side}, {each.moment}", getattr(each, key).tolist())
+        for profile in pair.profiles:
+            groups.setdefault(QUANTITIES.get(profile.statistic, profile.statistic), []).append(
+                Strip(f"{side}, {profile.moment}", getattr(profile, key).tolist())
             )
     if not groups:
         return []
@@ -380,16 +383,16 @@ def _pair_data(pair: PairDiff) -> dict[str, Any]:
         "changed": pair.changed,
         "other_data": pair.other_data,
         "configuration": [{"key": key, "a": a, "b": b} for key, a, b in pair.configuration],
-        "metrics": [vars(each) for each in pair.metrics],
+        "metrics": [vars(metric) for metric in pair.metrics],
         "diagnosis": {"a": _diagnosis_data(pair.before), "b": _diagnosis_data(pair.after)},
         "findings": {change: pair.codes(change) for change in ("fixed", "new", "same")},
-        "verdicts": [_verdict_data(each) for each in pair.verdicts],
-        "profiles": [vars(each) for each in pair.profiles],
+        "verdicts": [_verdict_data(verdict) for verdict in pair.verdicts],
+        "profiles": [vars(profile) for profile in pair.profiles],
     }
 
 
 def _diagnosis_data(found: Sequence[Diagnosis]) -> dict[str, Any] | None:
-    """Of the run that has come to least."""
+    """Of the run that learned least."""
     return found[0].to_json() if found else None
 
 

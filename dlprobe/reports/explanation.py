@@ -114,8 +114,8 @@ def explanation(
         if hasattr(record, name)
     }
     data["parameters"] = [
-        {**parameter_data(each), "value": thing.parameters.get(each.name)}
-        for each in record.parameters
+        {**parameter_data(parameter), "value": thing.parameters.get(parameter.name)}
+        for parameter in record.parameters
     ]
     if numbers is not None:
         blocks += _activation_blocks(thing, numbers)
@@ -212,7 +212,7 @@ def _words(value: Any) -> Cell:
     if isinstance(value, bool | str):
         return value
     if isinstance(value, tuple | list):
-        return ", ".join(format_value(each) for each in value)
+        return ", ".join(format_value(entry) for entry in value)
     return _number(value)
 
 
@@ -234,11 +234,14 @@ def _parameter_blocks(thing: Spec) -> list[Block]:
         Column("allowed"),
         Column("what it is"),
     ]
-    rows = [[each.name, format_value(each.default), each.allowed, each.help] for each in parameters]
+    rows = [
+        [parameter.name, format_value(parameter.default), parameter.allowed, parameter.help]
+        for parameter in parameters
+    ]
     if thing.given:
         columns.insert(1, Column("here", align="right"))
-        for row, each in zip(rows, parameters, strict=True):
-            row.insert(1, format_value(thing.parameters[each.name]))
+        for row, parameter in zip(rows, parameters, strict=True):
+            row.insert(1, format_value(thing.parameters[parameter.name]))
     return [Heading("Parameters", 2), Table(columns, rows)]
 
 

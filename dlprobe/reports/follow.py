@@ -108,7 +108,7 @@ class RunLook:
 @dataclass(frozen=True)
 class StudyLook:
     """A study at one moment. states: how many of the runs that ended came to what; last: the
-    ones that ended last, with what each has come to.
+    ones that ended last, with the state of each.
     """
 
     path: str
@@ -180,9 +180,11 @@ def _of_run(look: RunLook) -> list[Block]:
         )
     if look.diagnosis is None:
         return [*blocks, Paragraph("no diagnosis yet")]
-    found = look.diagnosis
-    blocks.append(Verdict(f"at step {look.judged:,}: {found.state.sentence}", tone_of(found)))
-    finding = found.cause or next(iter(found.symptoms), None)
+    diagnosis = look.diagnosis
+    blocks.append(
+        Verdict(f"at step {look.judged:,}: {diagnosis.state.sentence}", tone_of(diagnosis))
+    )
+    finding = diagnosis.cause or next(iter(diagnosis.symptoms), None)
     return [
         *blocks,
         *(

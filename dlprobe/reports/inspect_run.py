@@ -128,7 +128,7 @@ def _without_parts(names: Sequence[str]) -> list[str]:
     """
     pairs = [
         name
-        for part, _, name in (each.partition("_") for each in names)
+        for part, _, name in (word.partition("_") for word in names)
         if part == "train" and f"val_{name}" in names
     ]
     others = [name for name in names if name.partition("_")[2] not in pairs]

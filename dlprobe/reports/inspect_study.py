@@ -30,7 +30,7 @@ class RunLine:
     """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first
     and last recorded step (None: no step).
 
-    shares: errors are shares of samples, told in percent. state: what the run has come to.
+    shares: errors are shares of samples, told in percent. state: the state of the run.
     """
 
     id: str
@@ -100,7 +100,7 @@ def _table(lines: Sequence[RunLine]) -> Table:
     ]
     columns += [Column(name.replace("_", " "), align="right") for name in numbers]
     told = any(line.state for line in lines)
-    columns += [Column("has come to")] if told else []
+    columns += [Column("state")] if told else []
     rows: list[list[Cell]] = []
     for line in lines:
         verdicts = (
@@ -175,7 +175,7 @@ def _lines(found: Mapping[str, Any]) -> Block:
     lists = {
         name: value
         for name, value in found.items()
-        if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value)
+        if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value)
     }
     plain = [
         _line(name, value)

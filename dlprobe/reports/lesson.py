@@ -37,7 +37,7 @@ def lesson(rule: Any) -> Document:
     }
     data |= {"needs": list(rule.needs), "sections": rule.sections}
     data["parameters"] = [
-        {**parameter_data(each), "origin": each.origin} for each in rule.parameters
+        {**parameter_data(parameter), "origin": parameter.origin} for parameter in rule.parameters
     ]
     return Document(f"{rule.code} {rule.title}", blocks, data)
 
@@ -50,7 +50,12 @@ def _thresholds(rule: Any) -> Table:
         Column("where the default comes from"),
     ]
     rows = [
-        [f"{rule.code}.{each.name}=…", format_value(each.default), each.help, each.origin]
-        for each in rule.parameters
+        [
+            f"{rule.code}.{parameter.name}=…",
+            format_value(parameter.default),
+            parameter.help,
+            parameter.origin,
+        ]
+        for parameter in rule.parameters
     ]
     return Table(columns, rows)

@@ -33,7 +33,7 @@ def one_kind(kind: str, shelf: Mapping[str, Any], keys: Sequence[Any] = ()) -> D
         {
             **_codes(record),
             "summary": record.summary,
-            "parameters": [parameter_data(each) for each in record.parameters],
+            "parameters": [parameter_data(parameter) for parameter in record.parameters],
         }
         for record in shelf.values()
     ]

@@ -24,7 +24,7 @@ from dlprobe.render.document import (
 )
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning.rate_range import RangeTest, Trial
+    from dlprobe.analysis.learning.rate_range import RangeTest, RateTrial
     from dlprobe.experiments.lr_find import Found
 
 SCHEMA = "dlprobe-lr-find/1"
@@ -127,7 +127,7 @@ def _table(found: Found) -> Table:
     )
 
 
-def _mark(trial: Trial, found: Found) -> Cell:
+def _mark(trial: RateTrial, found: Found) -> Cell:
     if trial.status != "finished":
         return Toned(trial.status, "bad")
     return Toned("suggested", "good") if trial.rate == found.rate else ""

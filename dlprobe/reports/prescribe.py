@@ -193,7 +193,7 @@ class _Words:
         )
         return Table(
             columns,
-            [self._row(each) for each in self.tried.results],
+            [self._row(result) for result in self.tried.results],
             f"Error of the validation part: {told}; work of training beside the run's.",
         )
 
@@ -234,7 +234,7 @@ def _data(
         "complete": tried.complete,
         "tried": len(tried.changes),
         "planned": tried.planned,
-        "results": [_result_data(each) for each in tried.results],
+        "results": [_result_data(result) for result in tried.results],
         "cure": None if cure is None else _result_data(cure),
         "defaults": None if defaults is None else _result_data(defaults),
         "defaults_better": tried.defaults_better,
@@ -260,10 +260,10 @@ def _result_data(result: Result) -> dict[str, Any]:
         "work": result.work,
         "still": sorted(
             {
-                each.code
+                finding.code
                 for trial in result.trials
-                for each in trial.findings or ()
-                if each.severity != "info"
+                for finding in trial.findings or ()
+                if finding.severity != "info"
             }
         ),
     }

@@ -19,6 +19,7 @@ from dlprobe.render.document import (
     Hint,
     LayerSeries,
     Lines,
+    Paragraph,
     Profile,
     Series,
     Table,
@@ -39,8 +40,14 @@ TONES: Mapping[str, Tone] = {"holds": "good", "holds only when": "warning", "doe
 
 
 def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
-    """All claims; with `wrong`, those that do not simply hold, each with what is so."""
-    chosen = [each for each in recipes.values() if not wrong or each.expected != "holds"]
+    """All claims by topic; with `wrong`, those that somebody said and that do not simply hold, each
+    with what is so.
+    """
+    chosen = [
+        each
+        for each in recipes.values()
+        if not wrong or (each.support == "said" and each.expected != "holds")
+    ]
     data = {"schema": LIST_SCHEMA, "recipes": [entry(each) for each in chosen]}
     if wrong:
         blocks: list[Block] = []
@@ -49,7 +56,8 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
                 Heading(each.name, 2),
                 Facts(
                     [
-                        ("slides say", each.claim),
+                        ("said", each.claim),
+                        ("by", each.source),
                         ("verdict", Toned(told(each), TONES[each.expected])),
                         ("what is so", each.truth),
                     ]
@@ -58,15 +66,21 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
         return Document(
             "what slides get wrong", [*blocks, Hint(f"dlprobe recipe {chosen[0].name}")], data
         )
-    table = Table(
-        [Column("recipe"), Column("claim"), Column("known verdict")],
-        [[each.name, each.claim, Toned(told(each), TONES[each.expected])] for each in chosen],
-    )
-    return Document(
-        "claims to measure",
-        [table, Hint(f"dlprobe recipe {chosen[0].name}"), Hint("dlprobe recipe --wrong")],
-        data,
-    )
+    columns = [
+        *(Column("recipe"), Column("claim"), Column("support"), Column("known verdict")),
+        Column("takes", "s", "right", 2),
+    ]
+    tables = []
+    for topic in dict.fromkeys(each.topic for each in chosen):
+        rows: list[list[Cell]] = []
+        for each in (each for each in chosen if each.topic == topic):
+            verdict = Toned(told(each), TONES[each.expected])
+            rows.append([each.name, each.claim, each.support, verdict, each.seconds])
+            rows += [["", f"also: {claim}", "", "", ""] for claim in each.also]
+        tables.append(Table(columns, rows, caption=topic))
+    note = "takes: three seeds on two cores; --tiny takes a tenth of it or less"
+    hints = [f"dlprobe recipe {chosen[0].name}", "dlprobe recipe --wrong", "dlprobe recipe --quiz"]
+    return Document("claims to measure", [*tables, Paragraph(note), *map(Hint, hints)], data)
 
 
 def told(recipe: Recipe) -> str:
@@ -78,8 +92,13 @@ def entry(recipe: Recipe) -> dict[str, Any]:
     """A recipe as data."""
     return {
         "name": recipe.name,
+        "topic": recipe.topic,
         "claim": recipe.claim,
+        "also": list(recipe.also),
+        "support": recipe.support,
         "source": recipe.source,
+        "seconds": recipe.seconds,
+        "tries": list(recipe.tries),
         "truth": recipe.truth,
         "expected": recipe.expected,
     }
@@ -98,7 +117,7 @@ def document(
         Facts(
             [
                 ("claim", recipe.claim),
-                ("source", recipe.source),
+                (recipe.support, recipe.source),
                 ("data", data_name),
                 ("seeds", seeds),
             ]
@@ -120,7 +139,8 @@ def document(
     ]
     blocks += [
         Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]),
-        Bullets([recipe.truth]),
+        Bullets([recipe.truth, *recipe.also]),
+        *(Hint(each) for each in recipe.tries),
     ]
     blocks += (
         [
@@ -173,7 +193,10 @@ def drawn(picture: Picture) -> Block:
     if picture.kind == "lines":
         series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
         return Chart(
-            series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x
+            *(series, picture.x_label, picture.y_label, picture.log_y, picture.caption),
+            log_x=picture.log_x,
+            y_reach=picture.y_reach,
+            name=picture.name,
         )
     if picture.kind == "layers":
         return Profile(

@@ -157,10 +157,27 @@ def facts(run: Run) -> list[tuple[str, Any]]:
                 ),
             )
         )
+    if thinned := thinned_line(run):
+        pairs.append(("thinned nets", thinned))
     seconds = training_seconds(run)
     pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
     pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
     return pairs
+
+
+def thinned_line(run: Run) -> str:
+    """The mean output of thinned nets beside the whole net, on the last part that has samples;
+    empty where it was not asked for.
+    """
+    told = [
+        f"{name} {float(run.final[f'{part}_mc_{name}']):.4g}, "
+        f"whole net {float(run.final[f'{part}_{name}']):.4g}"
+        for part in ("test", "val")
+        for name in ("error", "rmse", "loss")
+        if f"{part}_mc_{name}" in run.final
+    ][:2]
+    part = "test" if "test_mc_loss" in run.final else "validation"
+    return f"mean output on the {part} part: {'; '.join(told)}" if told else ""
 
 
 def monitor(run: Run) -> str:
@@ -464,21 +481,21 @@ def result(run: Run, name: str) -> float | None:
     """A result at the end, or of the last evaluation where the run has no end; None where there
     is none.
     """
-    found = run.final.get(name)
-    if found is None and len(run.evaluations.get(name, ())):
-        found = run.evaluations[name][-1]
-    return None if found is None else float(found)
+    last = run.final.get(name)
+    if last is None and len(run.evaluations.get(name, ())):
+        last = run.evaluations[name][-1]
+    return None if last is None else float(last)
 
 
 def column_result(run: Run, name: str) -> list[float] | None:
     """A result of each class or target at the end, or of the last evaluation; None where there
     is none.
     """
-    found = run.final.get(name)
+    last = run.final.get(name)
     evaluated = {**run.evaluation_classes, **run.evaluation_targets}
-    if found is None and len(evaluated.get(name, ())):
-        found = evaluated[name][-1]
-    return None if found is None else [float(value) for value in found]
+    if last is None and len(evaluated.get(name, ())):
+        last = evaluated[name][-1]
+    return None if last is None else [float(value) for value in last]
 
 
 def metric_names(run: Run, *, per_column: bool) -> list[str]:
@@ -602,20 +619,21 @@ def overall(profile: RunProfile) -> Judgement:
 
 def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
     """What `train --format json` prints."""
-    found: dict[str, Any] = {
+    losses: dict[str, Any] = {
         f"{part}_{key}": result(run, f"{part}_{key}")
         for key in ("loss", *metric_names(run, per_column=False))
         for part in PARTS
     }
-    found |= {
+    losses |= {
         f"{part}_{key}": column_result(run, f"{part}_{key}")
         for key in metric_names(run, per_column=True)
         for part in PARTS
     }
-    found |= {
+    losses |= {
         key: run.final.get(key)
         for key in ("best_step", "best_value", "stopped_step", "stop_reason")
     }
+    losses |= {key: float(value) for key, value in run.final.items() if "_mc_" in key}
     judged = None if profile is None else overall(profile)
     return {
         "schema": "dlprobe-train/1",
@@ -625,7 +643,7 @@ def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
         "seconds": training_seconds(run),
         "target_scaling": how_targets_are_scaled(run),
         "target_names": run.data.get("target_names"),
-        **found,
+        **losses,
         "verdict": judged and judged.verdict,
         "reason": judged and judged.reason,
         "profile": profile_data(profile),

@@ -46,9 +46,8 @@ class FlowLine:
                 ),
             }.get(quantity, ())
         judged = self.verdict if quantity == "error_signal_rms" else ""
-        return Strip(
-            self.name, values.tolist(), expected, judged, VERDICT_TONES.get(judged, "neutral")
-        )
+        tone, runs = VERDICT_TONES.get(judged, "neutral"), self.flow.of_seeds(quantity)
+        return Strip(self.name, values.tolist(), expected, judged, tone, runs)
 
 
 def flow_strips(

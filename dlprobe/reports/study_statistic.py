@@ -5,7 +5,7 @@ layers; and where its smallest and largest values are.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,12 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     )
     drawn = [lines[index] for index in spread(len(lines), LINES)]
     series = [
-        Series(name, summary.steps.tolist(), (asked.scale * summary.median).tolist())
+        Series(
+            name,
+            summary.steps.tolist(),
+            (asked.scale * summary.median).tolist(),
+            runs=_several((asked.scale * summary.values).tolist()),
+        )
         for name, _, _, summary in drawn
     ]
     steps = sorted({step for *_, summary in lines for step in summary.steps.tolist()})
@@ -181,7 +186,11 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
         alike = all(list(each.layers) == names for each in drawn)
         series = [
-            LayerSeries(each.group.label, [_value(summary) for summary in each.layers.values()])
+            LayerSeries(
+                each.group.label,
+                [_value(summary) for summary in each.layers.values()],
+                runs=_several(_through(each.layers.values())),
+            )
             for each in drawn
         ]
         some = f"; {len(drawn)} of {len(ordered)} groups" if len(drawn) < len(ordered) else ""
@@ -240,6 +249,17 @@ def _ordered(items: list[Any], values: Sequence[float], order: str) -> list[Any]
         key=lambda pair: (math.isnan(pair[0]), sign * pair[0], pair[1]),
     )
     return [items[index] for _, index in ranked]
+
+
+def _several(runs: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+    """The runs behind a median; nothing of a single one, which is its own."""
+    return runs if len(runs) > 1 else ()
+
+
+def _through(layers: Iterable[Summary]) -> list[tuple[float, ...]]:
+    """Of each run its value in each layer; nothing where a run lacks a layer."""
+    columns = [summary.values[:, 0].tolist() for summary in layers]
+    return list(zip(*columns, strict=True)) if len(set(map(len, columns))) == 1 else []
 
 
 def _value(summary: Summary | None) -> float:

@@ -29,7 +29,7 @@ from dlprobe.render.document import (
 )
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.profiles.against_theory import Measured
+    from dlprobe.analysis.profiles.against_theory import TheoryDeviations
     from dlprobe.analysis.theory.fixed_points import Critical
     from dlprobe.analysis.theory.mean_field import Band, InitialNet, Prediction
     from dlprobe.analysis.theory.phase import Phase
@@ -50,10 +50,10 @@ def document(
     prediction: Prediction,
     phase: Phase | None,
     edges: Sequence[tuple[float, Critical | None]] = (),
-    against: Measured | None = None,
+    against: TheoryDeviations | None = None,
     run_name: str | None = None,
     maps: bool = False,
-    last: Measured | None = None,
+    last: TheoryDeviations | None = None,
     measure: str = "",
 ) -> Document:
     """The whole answer. edges: (σ_b, the critical point there) that were asked for; against: a
@@ -104,7 +104,7 @@ def _strips(
     prediction: Prediction,
     errors: Sequence[Band],
     activations: Sequence[Band],
-    against: Measured | None,
+    against: TheoryDeviations | None,
 ) -> list[Block]:
     """Activation and error signal through the hidden layers: predicted with the ends of one
     net's band, and measured where a run is compared.
@@ -206,7 +206,7 @@ def _table(
     prediction: Prediction,
     errors: Sequence[Band],
     activations: Sequence[Band],
-    against: Measured | None,
+    against: TheoryDeviations | None,
 ) -> Table:
     count = len(errors)
     rows = (
@@ -264,17 +264,17 @@ def _table(
 
 def _maps(phase: Phase) -> list[Block]:
     """The two maps of one layer to the next."""
-    found: list[Block] = []
+    blocks: list[Block] = []
     texts = {
         "q": "q-map: preactivation mean square of a layer and of the next one.",
         "c": "c-map: correlation of two inputs before and behind a layer.",
     }
     for name, pairs in (("q", phase.q_map), ("c", phase.c_map)):
         columns = [Column(name, align="right"), Column(f"next {name}", align="right", digits=6)]
-        found += (
+        blocks += (
             [Table(columns, [list(pair) for pair in pairs], caption=texts[name])] if pairs else []
         )
-    return found
+    return blocks
 
 
 def _off(value: float) -> Cell:
@@ -309,7 +309,7 @@ def _drift(edge: Critical) -> str:
 
 
 def _against_blocks(
-    against: Measured | None, last: Measured | None, name: str | None
+    against: TheoryDeviations | None, last: TheoryDeviations | None, name: str | None
 ) -> list[Block]:
     if against is None:
         return []
@@ -324,13 +324,13 @@ def _against_blocks(
         if against.compared
         else f"{name}: there is nothing to compare"
     )
-    found: list[Block] = [
+    blocks: list[Block] = [
         Verdict(f"{name} leaves the band: {said}{when}", "warning")
         if left
         else Verdict(stays + when, "good")
     ]
     if np.isnan(against.activation_mean_square).all():
-        found.append(
+        blocks.append(
             Paragraph(
                 "E a² is missing: it was not recorded, as in batches of one sample, or is not "
                 "a number."
@@ -342,11 +342,11 @@ def _against_blocks(
             if last.left_at
             else "is still inside the band it began with"
         )
-        found.append(Paragraph(f"At its last recorded step, {last.step}, it {after}."))
-    return found
+        blocks.append(Paragraph(f"At its last recorded step, {last.step}, it {after}."))
+    return blocks
 
 
-def _where_left(against: Measured) -> str:
+def _where_left(against: TheoryDeviations) -> str:
     words = {
         "activation_mean_square": "E a², seen from the input,",
         "error_signal_rms_relative": "the error signal, seen from the output,",
@@ -372,7 +372,7 @@ def _data(
     prediction: Prediction,
     phase: Phase | None,
     edges: Sequence[tuple[float, Critical | None]],
-    against: Measured | None,
+    against: TheoryDeviations | None,
     run_name: str | None,
 ) -> dict[str, Any]:
     nothing = math.nan
@@ -440,11 +440,11 @@ def _layers(prediction: Prediction) -> list[dict[str, Any]]:
     ]
 
 
-def _against(against: Measured, run_name: str | None, inputs: float) -> dict[str, Any]:
+def _against(against: TheoryDeviations, run_name: str | None, inputs: float) -> dict[str, Any]:
     return {"run": run_name, "input_mean_square": inputs, **_compared(against)}
 
 
-def _compared(against: Measured) -> dict[str, Any]:
+def _compared(against: TheoryDeviations) -> dict[str, Any]:
     series = {
         key: getattr(against, key)
         for key in (

@@ -95,7 +95,7 @@ def run_report(shown: Shown, where: str) -> Document:
 
 
 def diagnosis_section(told: Told) -> list[Block]:
-    """What the run has come to, the cause, what to try; what was trained, and its results."""
+    """The state of the run, the cause, what to try; what was trained, and its results."""
     return [
         *opening(told.diagnosis),
         *cause_blocks(told.diagnosis),
@@ -114,8 +114,8 @@ def findings(found: Diagnosis, judged: JudgedRun) -> list[Block]:
     not be looked at with its reason.
     """
     run, told = checked_run(judged), [*filter(None, [found.cause]), *found.symptoms]
-    others = [each for each in judged.judgement.findings if each not in told]
-    blocks: list[Block] = [block for each in others for block in fault_blocks(found, each)]
+    others = [finding for finding in judged.judgement.findings if finding not in told]
+    blocks: list[Block] = [block for other in others for block in fault_blocks(found, other)]
     blocks += (
         [Paragraph("No rule found anything." if not told else "No rule found anything else.")]
         if not others
@@ -268,7 +268,7 @@ def _updates(maps: StepMaps | None) -> list[Block]:
         Chart(
             series,
             "step",
-            "‖ΔW‖ / ‖W‖",
+            "update / weights",
             log_y=spans_decades([value for each in series for value in each.y]),
             caption=caption,
             name="update_ratio",
@@ -315,18 +315,18 @@ def study_report(
     diagnoses: Sequence[Diagnosis],
     description: Document,
 ) -> Document:
-    """A study: what its experiment's own command says, its runs, and what each has come to, the
-    one that has come to least first.
+    """A study: what its experiment's own command says, its runs, and the state of each, the
+    one that learned least first.
     """
     shown = diagnoses[:RUNS]
     runs: list[Block] = []
-    for found in shown:
-        id = found.path.rpartition("#")[2]
+    for judged in shown:
+        id = judged.path.rpartition("#")[2]
         runs += [
             Heading(id, 2),
-            *opening(found),
-            *cause_blocks(found, 1),
-            Hint(f"dlprobe report {quoted(found.path)}"),
+            *opening(judged),
+            *cause_blocks(judged, 1),
+            Hint(f"dlprobe report {quoted(judged.path)}"),
         ]
     if len(diagnoses) > len(shown):
         runs.append(
@@ -338,7 +338,7 @@ def study_report(
     sections = [
         ("What was found", [block for document in answers for block in _without_hints(document)]),
         ("Runs", list(_without_hints(overview))),
-        ("What each run has come to", runs),
+        ("The state of each run", runs),
         ("How it was made", list(description.blocks)),
     ]
     parts = [document.data for document in (*answers, overview)]

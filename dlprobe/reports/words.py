@@ -44,8 +44,8 @@ def with_words(document: Document, concepts: Iterable[Any]) -> Document:
 
 def _first_use(words: Sequence[str], said: str) -> int | None:
     """Where one of the words stands first, as a word of its own; None where none does."""
-    found = (re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE) for word in words)
-    return min((match.start() for match in found if match), default=None)
+    use = (re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE) for word in words)
+    return min((match.start() for match in use if match), default=None)
 
 
 def _texts(node: Any) -> Iterator[str]:
@@ -53,8 +53,8 @@ def _texts(node: Any) -> Iterator[str]:
     if isinstance(node, str):
         yield node
     elif is_dataclass(node) and not isinstance(node, type):
-        for each in fields(node):
-            yield from _texts(getattr(node, each.name))
+        for field_ in fields(node):
+            yield from _texts(getattr(node, field_.name))
     elif isinstance(node, Mapping):
         yield from _texts(list(node.values()))
     elif isinstance(node, list | tuple):

@@ -8,7 +8,7 @@ from dlprobe.registry import Spec
 from dlprobe.render.document import Block, Cell, Column, Document, Hint, Paragraph, Table, Verdict
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.worked_examples import Grid, WorkedExample
+    from dlprobe.analysis.worked_examples import ExampleGrid, WorkedExample
 
 SCHEMA = "dlprobe-example/1"
 DIGITS = 7
@@ -16,7 +16,7 @@ DIGITS = 7
 
 def worked_example(thing: Spec, example: WorkedExample) -> Document:
     """The document of an example of a loss, metric or normalization."""
-    rows: list[list[Cell]] = [[each.what, each.arithmetic, each.value] for each in example.steps]
+    rows: list[list[Cell]] = [[step.what, step.arithmetic, step.value] for step in example.steps]
     steps = Table(
         [Column("what"), Column("arithmetic"), Column("value", align="right", digits=DIGITS)], rows
     )
@@ -37,15 +37,15 @@ def worked_example(thing: Spec, example: WorkedExample) -> Document:
     }
     data |= {
         "steps": [
-            {"what": each.what, "arithmetic": each.arithmetic, "value": each.value}
-            for each in example.steps
+            {"what": step.what, "arithmetic": step.arithmetic, "value": step.value}
+            for step in example.steps
         ]
     }
     data |= {"result": _data(example.result), "lesson": example.lesson}
     return Document(f"{thing}, worked by hand", blocks, data)
 
 
-def _table(grid: Grid) -> Table:
+def _table(grid: ExampleGrid) -> Table:
     numeric = [not isinstance(cell, str) for cell in grid.rows[0]]
     columns = [
         Column(name, align="right" if number else "left", digits=DIGITS)
@@ -54,7 +54,7 @@ def _table(grid: Grid) -> Table:
     return Table(columns, grid.rows, caption=grid.caption)
 
 
-def _data(grid: Grid) -> dict[str, object]:
+def _data(grid: ExampleGrid) -> dict[str, object]:
     return {
         "caption": grid.caption,
         "columns": list(grid.columns),

@@ -75,8 +75,8 @@ def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advi
         return ()
     wanted = _wanted(run, path, settings or {})
     return tuple(
-        _line(evidence, config, each, path, settings or {}, wanted.get(each.place, []))
-        for each in guidelines(len(evidence.hidden))
+        _line(evidence, config, guideline, path, settings or {}, wanted.get(guideline.place, []))
+        for guideline in guidelines(len(evidence.hidden))
     )
 
 
@@ -135,18 +135,18 @@ def _looked(
         code: all_rules()[code].apply(evidence, settings.get(code))
         for code in (case.following if followed else case.lacking)
     }
-    found: list[Finding] = [
+    findings: list[Finding] = [
         finding
         for outcome in outcomes.values()
         if isinstance(outcome, Fired)
         for finding in outcome.findings
     ]
-    found += wanted
-    if found:
+    findings += wanted
+    if findings:
         return (
-            f"{found[0].code}: {found[0].evidence}",
+            f"{findings[0].code}: {findings[0].evidence}",
             "yes",
-            tuple(dict.fromkeys(each.code for each in found)),
+            tuple(dict.fromkeys(each.code for each in findings)),
         )
     try:
         numbers = case.numbers(evidence)
@@ -221,9 +221,11 @@ def _depth(evidence: Evidence) -> str:
     """
     profiles = evidence.profiles
     ratios = [
-        each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)
+        profile.verdict.log10_ratio
+        for profile in profiles
+        if not np.isnan(profile.verdict.log10_ratio)
     ]
-    level = sum(each.verdict.verdict == "level" for each in profiles)
+    level = sum(profile.verdict.verdict == "level" for profile in profiles)
     told = f"the error signal is level over depth in {level} of {counted(len(profiles), 'row')}"
     if ratios:
         told += (

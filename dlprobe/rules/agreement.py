@@ -56,14 +56,14 @@ def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ..
     wanted = _wanted(findings, pulls, evidence)
     return tuple(
         replace(
-            each,
+            finding,
             remedies=tuple(
-                remedy for remedy in each.remedies if not _against(pulls[id(remedy)], wanted)
+                remedy for remedy in finding.remedies if not _against(pulls[id(remedy)], wanted)
             ),
         )
-        if each.remedies
-        else each
-        for each in findings
+        if finding.remedies
+        else finding
+        for finding in findings
     )
 
 

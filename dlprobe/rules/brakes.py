@@ -39,9 +39,10 @@ from dlprobe.rules.changes_of_training import regularizers, short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs
-from dlprobe.rules.suspects import DROPS, normalized_scale, passed_on, scale_factors, squashes
+from dlprobe.rules.suspects import normalized_scale, passed_on, scale_factors, squashes
 
 USUAL_BATCH = 32
+DROPS = ("model.dropout", "model.input_dropout", "model.drop_connect")
 MOMENTUM = 0.9
 ONE_LAYER = 2.0
 LEAST = math.sqrt(2.0)  # factor from which a brake is worth a word: two of them halve the way

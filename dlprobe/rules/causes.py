@@ -17,14 +17,14 @@ def consequences(code: str) -> frozenset[str]:
     """Codes of all that a fault can bring about, directly or through what it brings about; that
     nothing was learned passes nothing on.
     """
-    found: set[str] = set()
+    codes: set[str] = set()
     waiting = list(all_rules()[code].brings_about) if code in all_rules() else []
     while waiting:
         each = waiting.pop()
-        if each not in found:
-            found.add(each)
+        if each not in codes:
+            codes.add(each)
             waiting += [] if is_symptom(each) else all_rules()[each].brings_about
-    return frozenset(found)
+    return frozenset(codes)
 
 
 @cache
@@ -86,9 +86,9 @@ def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list
     severe, then the one that fewer kinds of fault can bring about, then the one that began earlier.
     """
     roots = [
-        each
-        for each in faults
-        if not any(place.explains(other, each) for other in faults if other is not each)
+        fault
+        for fault in faults
+        if not any(place.explains(other, fault) for other in faults if other is not fault)
     ]
 
     def order(each: Finding) -> tuple[int, int, int, int, str]:
@@ -102,8 +102,8 @@ def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list
         )
 
     roots.sort(key=order)
-    return [each for each in roots if not is_symptom(each.code)], [
-        each for each in roots if is_symptom(each.code)
+    return [root for root in roots if not is_symptom(root.code)], [
+        root for root in roots if is_symptom(root.code)
     ]
 
 

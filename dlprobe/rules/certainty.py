@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlprobe.analysis.learning.learned import MOVED, learning
+from dlprobe.analysis.learning.learned import MOVED
+from dlprobe.analysis.learning.reading import learning
 from dlprobe.rules.diagnosis import FAILED, Diagnosis
 from dlprobe.rules.judging import Judgement
 from dlprobe.rules.outcome import Finding

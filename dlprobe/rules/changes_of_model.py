@@ -164,10 +164,10 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
 def _across(evidence: Evidence) -> str:
     """What depth does to the error signal, in words."""
     try:
-        verdicts = [each.verdict for each in evidence.profiles]
+        verdicts = [profile.verdict for profile in evidence.profiles]
     except NotEvaluableError:
         return ""
-    ratios = [each.log10_ratio for each in verdicts if math.isfinite(each.log10_ratio)]
+    ratios = [verdict.log10_ratio for verdict in verdicts if math.isfinite(verdict.log10_ratio)]
     if not ratios:
         return ""
     largest = max(ratios, key=abs)
@@ -178,15 +178,15 @@ def _across(evidence: Evidence) -> str:
 
 
 def _activations(config: RunConfig) -> str:
-    return ", ".join(dict.fromkeys(str(each) for each in config.model.activations))
+    return ", ".join(dict.fromkeys(str(activation) for activation in config.model.activations))
 
 
 def _slope(config: RunConfig) -> str:
     """The largest slope of the run's activations, the least of them."""
     try:
         slopes = [
-            float(each.record.largest_slope(*each.parameters.values()))
-            for each in config.model.activations
+            float(activation.record.largest_slope(*activation.parameters.values()))
+            for activation in config.model.activations
         ]
     except AttributeError:  # of whole rows
         return ""
@@ -220,10 +220,10 @@ def leaky(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _dead(evidence: Evidence) -> str:
-    found = evidence.run.evaluation_layers.get("dead_fraction")
-    if found is None or not len(found) or not evidence.hidden:
+    fractions = evidence.run.evaluation_layers.get("dead_fraction")
+    if fractions is None or not len(fractions) or not evidence.hidden:
         return ""
-    last = np.asarray(found[evidence.learning.last_finite][evidence.hidden], np.float64)
+    last = np.asarray(fractions[evidence.learning.last_finite][evidence.hidden], np.float64)
     if np.isnan(last).all():
         return ""
     worst = int(np.nanargmax(last))

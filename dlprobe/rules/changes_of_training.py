@@ -105,8 +105,12 @@ def furthest(evidence: Evidence) -> float:
     run whose evaluations do not say, the length of its way, all updates one behind the other. NaN
     where neither is known.
     """
-    found = evidence.run.evaluation_layers.get("weight_distance")
-    last = np.asarray(found[-1], np.float64) if found is not None and len(found) else np.empty(0)
+    distances = evidence.run.evaluation_layers.get("weight_distance")
+    last = (
+        np.asarray(distances[-1], np.float64)
+        if distances is not None and len(distances)
+        else np.empty(0)
+    )
     if not np.isfinite(last).any() and evidence.run.is_recorded("update_ratio"):
         updates = evidence.series("update_ratio").mean
         last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(
@@ -368,7 +372,7 @@ def with_parameter(spec: Spec, name: str, value: float) -> str:
 
 
 def _default(spec: Spec, name: str) -> object:
-    return next(each.default for each in spec.record.parameters if each.name == name)
+    return next(parameter.default for parameter in spec.record.parameters if parameter.name == name)
 
 
 def _typed(value: object) -> str:
@@ -384,16 +388,16 @@ def _typed(value: object) -> str:
 def regularizers(config: RunConfig) -> dict[str, str]:
     """What keeps the net from fitting, in words, by the key that leaves it out."""
     tables = {"training": config.training, "model": config.model}
-    found = {}
+    options = {}
     for place in OFF:
         table, _, key = place.partition(".")
         value = getattr(tables[table], key)
         if value not in (None, 0.0, 0):
-            found[place] = f"{key} {value:g}"
+            options[place] = f"{key} {value:g}"
     decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
     if decay > 0:
-        found["training.optimizer"] = f"weight decay {decay:g}"
-    return found
+        options["training.optimizer"] = f"weight decay {decay:g}"
+    return options
 
 
 def without(config: RunConfig, places: Sequence[str], told: str) -> Remedy | None:

@@ -26,7 +26,7 @@ class Fall:
 
 
 def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, str]:
-    """The pooled variance's change, whatever the other's."""
+    """The change of the pooled variance, the first of the two (decades, name)."""
     return first
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import State, learning, state
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import State, state
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command

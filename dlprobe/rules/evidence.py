@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.comparing.baseline import Comparison
-from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.likeness import Likeness, likeness
 from dlprobe.analysis.profiles.run_profile import (
     StepProfile,
@@ -58,17 +59,11 @@ class Evidence:
     *not evaluated*; damage raises RunFileError.
     """
 
-    def __init__(
-        self, run: Run, comparison: Comparison | None = None, best: Learning | None = None
-    ) -> None:
+    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
         self.run = run
         self.comparison = comparison
         """The run, or the repetitions that it belongs to, against a numbers baseline; None
         where none was given.
-        """
-        self.best = best
-        """The best run on the same data, which says what can be reached; None where none is
-        known.
         """
         self._known: dict[Any, Any] = {}
 
@@ -159,7 +154,7 @@ class Evidence:
     @cached_property
     def learning(self) -> Learning:
         """How well the run learned."""
-        found = learning(self.run, self.best)
+        found = learning(self.run)
         if found is None:
             raise NotEvaluableError(
                 "the run was never evaluated, and its batch_loss was not recorded"
@@ -274,8 +269,9 @@ class Evidence:
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
-        """The first recorded row in which a layer's number is as `high` asks (a monotone
-        question: it is first asked of maxima); None where no row is.
+        """The first recorded row in which `high` holds for some layer; None without one.
+
+        `high` must be monotone: maxima of bins of rows are tested before single rows.
         """
         found = self.series(name)
         bins = np.flatnonzero(high(found.high).any(axis=1))

@@ -286,9 +286,7 @@ def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:
 
 
 def _opened(study: Study, id: str, where: str) -> Run:
-    run = begun(study.runs.open(id), where)
-    run.coordinates = study.coordinates.get(id, {})
-    return run
+    return begun(study.member(id), where)
 
 
 def begun(run: Run, where: str) -> Run:

@@ -53,7 +53,7 @@ def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             found.setdefault(code, {})[name.replace("-", "_")] = value
         elif isinstance(value, Mapping):
             found.setdefault(code, {}).update(
-                {inner.replace("-", "_"): each for inner, each in value.items()}
+                {inner.replace("-", "_"): entry for inner, entry in value.items()}
             )
         else:
             raise ConfigError(

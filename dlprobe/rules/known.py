@@ -37,10 +37,10 @@ class Known:
         """The run with its new findings only."""
         place = _place(judged.path, self.folder)
         new = tuple(
-            each
-            for each in judged.judgement.findings
-            if SEVERITIES.index(each.severity or "info")
-            < self.findings.get((place, each.code), len(SEVERITIES))
+            finding
+            for finding in judged.judgement.findings
+            if SEVERITIES.index(finding.severity or "info")
+            < self.findings.get((place, finding.code), len(SEVERITIES))
         )
         return replace(
             judged,
@@ -79,10 +79,10 @@ def findings_of(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
     """
     worst: dict[Key, int] = {}
     for run in judged:
-        for each in run.judgement.findings:
-            key = (_place(run.path, folder), each.code)
+        for finding in run.judgement.findings:
+            key = (_place(run.path, folder), finding.code)
             worst[key] = min(
-                worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info")
+                worst.get(key, len(SEVERITIES)), SEVERITIES.index(finding.severity or "info")
             )
     return worst
 

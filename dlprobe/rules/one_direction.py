@@ -25,12 +25,12 @@ def going(
     the one with the larger gap advises.
     """
     seen = seen_of(evidence.run, evidence.learning, reference / 100.0 if reference else None)
-    found = direction(seen).way
-    if found not in ("more capacity", "more data or regularization"):
+    remedies = direction(seen).way
+    if remedies not in ("more capacity", "more data or regularization"):
         larger: Way = (
             "more capacity"
             if not seen.val - seen.train > seen.train
             else "more data or regularization"
         )
-        found = larger if severity == "warning" else found
-    return cures if found == way else ()
+        remedies = larger if severity == "warning" else remedies
+    return cures if remedies == way else ()

@@ -174,10 +174,10 @@ def _trained_targets(evidence: Evidence) -> tuple[Floats, Floats]:
 
 def off_scale(evidence: Evidence) -> tuple[str, ...]:
     """Names of the remedies that bring inputs and targets to unit size, where they are not."""
-    found = []
+    names = []
     for name, look in (("target_scaling", targets_off), ("scaling", inputs_off)):
         try:
-            found += [name] if look(evidence) else []
+            names += [name] if look(evidence) else []
         except NotEvaluableError:
             continue
-    return ("both_scales", *found) if len(found) > 1 else tuple(found)
+    return ("both_scales", *names) if len(names) > 1 else tuple(names)

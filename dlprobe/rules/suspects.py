@@ -12,14 +12,11 @@ from dlprobe.analysis.learning.learned import HALF, WELL
 from dlprobe.analysis.theory.gaussian import moments
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
-from dlprobe.rules.changes_of_training import regularizers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import off_scale
 
 SLOW = 3.0  # times below the optimizer's usual rate
-DROPS = ("model.dropout", "model.input_dropout", "model.drop_connect")
-STRONG = 0.3  # share that is dropped
 # of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al.
 # 2020)
 FEW_UNITS = 8
@@ -73,7 +70,6 @@ def fitting(evidence: Evidence) -> tuple[str, ...]:
             if config.training.resolved_lr < config.training.optimizer.record.rate / SLOW
             else []
         )
-        first += ["no_penalty"] if held_back(evidence) else []
         first += [
             name for name in passing(evidence)[:1] if name in ("biases", "init", "relu", "wider")
         ]
@@ -90,30 +86,6 @@ def unlearned(evidence: Evidence) -> bool:
     if evidence.run.data.get("noise_variance") is not None:
         return float(learned.skill[-1]) / learned.ceiling < WELL
     return learned.reached < HALF
-
-
-def held_back(evidence: Evidence) -> str:
-    """What of the configuration is known to hold a net back, in words; empty where nothing is,
-    or where new samples are worse off than the training part.
-    """
-    config, learned = evidence.config, evidence.learning
-    if config is None:
-        return ""
-    gap, spread = learned.gap
-    told = []
-    rate, usual = config.training.resolved_lr, config.training.optimizer.record.rate
-    if rate < usual / SLOW:
-        told.append(f"its rate of {rate:g} is far below the usual {usual:g}")
-    strong = [
-        words
-        for place, words in regularizers(config).items()
-        if place in DROPS and float(words.split()[-1]) >= STRONG
-    ]
-    if strong and not gap > 2.0 * spread:
-        told.append(f"it trains under {' and '.join(strong)}")
-    if few(evidence):
-        told.append("a layer has few units")
-    return " and ".join(told)
 
 
 def calming(evidence: Evidence) -> tuple[str, ...]:

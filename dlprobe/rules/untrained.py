@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.learning.learned import State
-from dlprobe.analysis.profiles.decomposition import Decomposition, decompose, geometric_mean
+from dlprobe.analysis.learning.states import State
+from dlprobe.analysis.profiles.decomposition import FactorDecomposition, decompose, geometric_mean
 from dlprobe.analysis.profiles.depth_limits import breaking_depth
 from dlprobe.analysis.profiles.depth_profiles import log10_ratio
 from dlprobe.analysis.profiles.run_profile import activations_of, initial_net, widths
@@ -165,7 +165,7 @@ def _seed(run: Run) -> int:
     return -1 if run.configuration is None else run.configuration.training.seed
 
 
-def _factors(run: Run) -> Decomposition:
+def _factors(run: Run) -> FactorDecomposition:
     """The factors of a run's first error signal."""
     hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
     norm = bool(layers) and layers[0].norm_position == "before"

@@ -123,7 +123,7 @@ def _elsewhere(listing: Any, name: str) -> Shapes:
     """The data sets that are only where they belong. Raises RunFileError where the list of them
     cannot be read.
     """
-    found: Shapes = {}
+    shapes: Shapes = {}
     damaged = RunFileError(
         f"{name} is damaged or was not written by dlprobe: what the study gathered of it "
         "cannot be read"
@@ -142,5 +142,5 @@ def _elsewhere(listing: Any, name: str) -> Shapes:
             raise damaged
         if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
             raise damaged
-        found[path] = (np.dtype(str(dtype)), tuple(shape))
-    return found
+        shapes[path] = (np.dtype(str(dtype)), tuple(shape))
+    return shapes

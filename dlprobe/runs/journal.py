@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.files import open_regular, printable, read_at, remedy
+from dlprobe.hdf5.files import open_regular, printable, read_at, remedy, sync_folder
 from dlprobe.runs import frames
 from dlprobe.runs.frames import Record, Tail
 from dlprobe.runs.sources import FileSource
@@ -83,7 +83,7 @@ class FileSink:
         self.path, self.descriptor = path, descriptor
         self.copied_from: Path | None = None
         """The packed file that this journal is made from and that is still whole."""
-        self._recorded = False
+        self._recorded = self._has_name = False  # _has_name: on the disk too
 
     def append(self, tail: Tail, record: Record) -> Tail:
         """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing
@@ -107,8 +107,24 @@ class FileSink:
     def sync(self) -> None:
         try:
             os.fsync(self.descriptor)
+            if not self._has_name:
+                sync_folder(self.path.parent)
+                self._has_name = True
         except OSError as error:
             raise self._failed(error) from error
+
+    def replace(self, packed: Path) -> None:
+        """Remove the file that this journal takes the place of, once the journal is safe: else a
+        crash would show the old run, or none.
+        """
+        try:
+            if os.path.lexists(packed):
+                self.sync()
+                packed.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunFileError(
+                f"{printable(packed)} cannot be overwritten: {error.strerror or error}"
+            ) from error
 
     def close(self) -> None:
         if self.descriptor >= 0:
@@ -148,7 +164,7 @@ def create(path: Path, force: bool) -> FileSink:
     already or is being written.
 
     With `force` a dead journal is replaced; a live one never is, nor is anything else than a
-    journal, and `path` itself stays until `replace` is called.
+    journal, and `path` itself stays until the sink's `replace`.
     """
     _refuse_no_file(path)
     journal, temporary = journal_path(path), packing_path(path)
@@ -200,18 +216,6 @@ def take(journal: Path) -> FileSink:
         os.close(descriptor)
         raise _being_written(journal)
     return FileSink(descriptor, journal)
-
-
-def replace(path: Path) -> None:
-    """Remove the packed file that a forced run overwrites, now that its journal stands: else a
-    crash would show the old run.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunFileError(
-            f"{printable(path)} cannot be overwritten: {error.strerror or error}"
-        ) from error
 
 
 def writer_facts() -> dict[str, Any]:

@@ -290,19 +290,17 @@ class JournalContents:
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:
         steps = payload.array("step")
-        shapes = {name: payload.place(name).shape for name in ("step", "statistics", "scalars")}
         n = len(steps) if steps.ndim == 1 else -1
         expected = {
-            "step": (n,),
-            "statistics": (n, self._layer_count, len(self._statistics)),
-            "scalars": (n, len(self._scalars)),
+            "step": ("<i8", (n,)),
+            "statistics": (self._real.str, (n, self._layer_count, len(self._statistics))),
+            "scalars": ("<f8", (n, len(self._scalars))),
+            "timing/step": ("<i8", payload.place("timing/step").shape[:1]),
+            "timing/step_seconds": ("<f8", payload.place("timing/step").shape[:1]),
         }
-        kinds = "".join(payload.place(name).dtype.kind for name in expected)
-        if (
-            shapes != expected
-            or kinds != "iff"
-            or steps.dtype.itemsize != 8
-            or payload.place("statistics").dtype != self._real
+        if any(
+            (place.dtype.str, place.shape) != expected[name] or not place.shape
+            for name, place in ((name, payload.place(name)) for name in expected)
         ):
             raise self._wrong("a block of rows has the wrong shape")
         before = self._last_step()

@@ -87,8 +87,8 @@ class Measurements:
         if not count:
             return {}
         places = self._read(next(iter(self._frames.values()))).places
-        found: Shapes = {self._step_path: (np.dtype("<i8"), (count,))}
-        return found | {
+        shapes: Shapes = {self._step_path: (np.dtype("<i8"), (count,))}
+        return shapes | {
             path: (places[path].dtype, (count, *places[path].shape))
             for path in self._paths
             if path in places

@@ -65,7 +65,7 @@ def _open_member(path: Path, id: str) -> Run:
     """A run of a study, which is closed with it."""
     study = open_run(path)
     if isinstance(study, Study) and id in study.runs:
-        run = study.runs.open(id)
+        run = study.member(id)
         run.close_study = study.close
         return run
     study.close()

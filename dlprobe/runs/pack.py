@@ -144,11 +144,13 @@ def _drop_leftover(sink: journal.FileSink, packed: Path) -> None:
 
 
 def _holds_nothing(sink: journal.FileSink) -> bool:
-    """Whether a journal was left before its writer had recorded anything."""
+    """Whether a journal was left before its writer had recorded anything, or without the first
+    frame, which is on the disk before the file that it replaces goes.
+    """
     source = FileSource(os.dup(sink.descriptor), sink.path)
     try:
         found = scan(source, STUDY_FRAMES | RUN_FRAMES)
-        return not (found.tail.recorded or found.damage)
+        return not found.frames or not (found.tail.recorded or found.damage)
     finally:
         source.close()
 

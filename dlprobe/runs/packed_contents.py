@@ -95,12 +95,12 @@ class PackedContents:
         return self._file.read_rows(self._at(path), start, stop)
 
     def shapes(self) -> Shapes:
-        found: Shapes = {}
+        shapes_of: Shapes = {}
         for path, line in layout.data_sets().items():
             if not line.group.startswith("levels/") and self.has(path):
                 self._check(path)
-                found[path] = self._stored(path)
-        return found
+                shapes_of[path] = self._stored(path)
+        return shapes_of
 
     def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for path in self.shapes():

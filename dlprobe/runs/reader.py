@@ -27,6 +27,7 @@ from dlprobe.runs.levels import Level, level_of
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
+    from dlprobe.runs.study import Study
 
 _SLAB = 4096  # rows that are read at once in search of a number
 
@@ -159,6 +160,8 @@ class Run:
         """Of a journal: pid, host and start time of its writer."""
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
+        self.study: Study | None = None
+        """The study that the run was opened from as one of it."""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage

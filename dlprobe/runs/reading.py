@@ -19,8 +19,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
-        found = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
         raise RunFileError(
-            f"{path}: its contents do not fit together ({found}): it is damaged or was not "
+            f"{path}: its contents do not fit together ({message}): it is damaged or was not "
             "written by dlprobe; --debug shows where"
         ) from error

@@ -99,6 +99,14 @@ class Study:
         """SHA-256 over the ids and content hashes of all runs, in the order of ids."""
         return study_sha256({id: run.content_sha256 for id, run in self.runs.items()})
 
+    def member(self, id: str) -> Run:
+        """A run that knows its place in the study. Raises KeyError, and RunFileError where the file
+        is damaged.
+        """
+        run = self.runs.open(id)
+        run.study, run.coordinates = self, self.coordinates.get(id, {})
+        return run
+
     def close(self) -> None:
         """Give the file back; its runs cannot be read afterwards."""
         self._close()
@@ -161,9 +169,8 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     study.coordinates = {id: mapping(by_id[id].meta.get("coordinates")) for id in study.runs}
     study.damage = scan.damage
     if end:
-        study.table = {
-            name.removeprefix("table/"): _loaded(array) for name, array in end.arrays().items()
-        }
+        columns = {name.removeprefix("table/"): array for name, array in end.arrays().items()}
+        study.table = _table(columns, source.name)
     return study
 
 
@@ -194,12 +201,8 @@ def packed_study(file: GuardedFile, path: Path) -> Study:
         for id in runs
     }
     names = facts.get("columns")
-    for name in names if isinstance(names, list) else []:
-        if not layout.NAME.fullmatch(str(name)):
-            raise RunFileError(
-                f"{file.name} is damaged or was not written by dlprobe: its table cannot be read"
-            )
-        study.table[name] = _loaded(file.read(f"study/table/{name}"))
+    texts = map(str, names if isinstance(names, list) else [])
+    study.table = _table({name: file.read(f"study/table/{name}") for name in texts}, file.name)
     return study
 
 
@@ -244,5 +247,15 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _loaded(array: NDArray[Any]) -> Any:
-    return untexts(array) if array.dtype.kind == "S" else array
+def _table(columns: Mapping[str, NDArray[Any]], name: str) -> dict[str, Any]:
+    """The table as a file holds it. Raises RunFileError where its columns are none."""
+    try:
+        check_columns(columns)
+    except ValueError:
+        raise RunFileError(
+            f"{name} is damaged or was not written by dlprobe: its table cannot be read"
+        ) from None
+    return {
+        name: untexts(column) if column.dtype.kind == "S" else column
+        for name, column in columns.items()
+    }

@@ -61,9 +61,9 @@ def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
     from dlprobe.runs.packed_contents import PackedContents
     from dlprobe.runs.unpack import unpack
 
-    found = open_run(path)
-    with found:
-        study = _checked(found, path)
+    opened = open_run(path)
+    with opened:
+        study = _checked(opened, path)
         sink = journal.create(path, force=True)
         sink.copied_from = path
         try:

@@ -54,7 +54,7 @@ class StudyWriter:
         try:
             writer = cls(sink, path)
             writer._describe(FrameType.CONFIG, description)
-            journal.replace(path)
+            sink.replace(path)
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
@@ -74,7 +74,7 @@ class StudyWriter:
         try:
             writer = cls(sink, packed, tail, ids)
             writer._describe(FrameType.RESUME, description)
-            journal.replace(packed)
+            sink.replace(packed)
             sink.copied_from = None
         except BaseException:
             if sink.copied_from is not None:

@@ -65,11 +65,11 @@ def replaced(path: Path) -> Iterator[Path]:
 def _mode_of(place: Path) -> int | None:
     """The permissions of the file that is there; None where there is none."""
     try:
-        found = place.stat()
+        facts = place.stat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(facts.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     if not os.access(place, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return stat.S_IMODE(found.st_mode)
+    return stat.S_IMODE(facts.st_mode)

@@ -47,13 +47,13 @@ def records(contents: Contents) -> Iterator[Record]:
         "checkpoints/parameters",
         *(path for path in shapes if known[path].dims[:1] == ("step",)),
     )
-    found = {path: contents.read(path) for path in shapes if path not in large}
-    yield _config(contents, found)
-    yield from _rows(contents, found)
-    yield from _evaluations(found)
-    yield from _measurements(found)
-    yield from _checkpoints(contents, found)
-    yield _end(contents, found)
+    arrays = {path: contents.read(path) for path in shapes if path not in large}
+    yield _config(contents, arrays)
+    yield from _rows(contents, arrays)
+    yield from _evaluations(arrays)
+    yield from _measurements(arrays)
+    yield from _checkpoints(contents, arrays)
+    yield _end(contents, arrays)
 
 
 def _columns(contents: Contents, group: str) -> list[str]:

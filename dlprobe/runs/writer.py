@@ -50,7 +50,7 @@ class RunWriter(Recorder):
     """The writer of one run, dlprobe's own or another program's.
 
     Made by `create` or `resume`; then in the order of steps `step` (one recorded step by name) or
-    `rows` (blocks of them), `evaluation` or `evaluations` (blocks of them), `instruments` and
+    `rows` (blocks of them), `evaluation` or `evaluation_block` (several), `instruments` and
     `checkpoint`, as far as there are any; then `finish`, or `end` and `pack` (of a run in memory
     `bytes`).
 
@@ -105,7 +105,7 @@ class RunWriter(Recorder):
         sink = journal.create(path, force)
         try:
             writer = cls(sink, path, description, sink.append(Tail.of_nothing(), first))
-            journal.replace(path)
+            sink.replace(path)
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
@@ -128,8 +128,7 @@ class RunWriter(Recorder):
             tail = sink.append(
                 tail, resume_record(step, description.config, description.environment)
             )
-            sink.sync()
-            journal.replace(path)
+            sink.replace(path)
             sink.copied_from = None
         except BaseException:
             if sink.copied_from is not None:
@@ -211,7 +210,7 @@ class RunWriter(Recorder):
         if time.monotonic() - self._last_sync >= _SYNC:
             self._sync()
 
-    def evaluations(
+    def evaluation_block(
         self,
         steps: NDArray[np.int64],
         values: Mapping[str, ArrayLike],
@@ -235,7 +234,7 @@ class RunWriter(Recorder):
         """One evaluation after `step` updates: losses and errors by name, and arrays (layer,)
         by name.
         """
-        self.evaluations(
+        self.evaluation_block(
             np.array([step]),
             {name: np.array([float(value)]) for name, value in values.items()},
             {name: np.asarray(value)[None] for name, value in (layer_values or {}).items()},

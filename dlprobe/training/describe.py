@@ -67,7 +67,7 @@ def bias_initializer(layer: LayerSpec) -> str:
 
 def describe_data(data: PreparedData) -> dict[str, Any]:
     """What rules, resuming and reading a file again need of the data."""
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": data.name,
         "source": data.source,
         "licence": data.licence,
@@ -86,22 +86,22 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
         "input_mean": data.input_mean,
         "input_mean_square": data.input_mean_square,
     }
-    found |= {f"{part}_indices": rows for part, rows in data.indices.items()}
-    found |= {
+    facts |= {f"{part}_indices": rows for part, rows in data.indices.items()}
+    facts |= {
         f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)
     }
-    found |= data.repeats.described()
+    facts |= data.repeats.described()
     spoiled = {
         "noisy_labels": data.noisy_labels,
         "label_noise_std": data.label_noise_std,
         "outlier_rows": data.outlier_rows,
         "feature_fill": data.feature_fill,
     }
-    found |= {name: values for name, values in spoiled.items() if len(values)}
+    facts |= {name: values for name, values in spoiled.items() if len(values)}
     if data.noise_variance is not None:
-        found["noise_variance"] = data.noise_variance
+        facts["noise_variance"] = data.noise_variance
     return {
-        key: value for key, value in found.items() if not (isinstance(value, list) and not value)
+        key: value for key, value in facts.items() if not (isinstance(value, list) and not value)
     }
 
 
@@ -124,9 +124,9 @@ def describe_targets(data: PreparedData, scaler: Scaler | None) -> dict[str, Any
 
 def environment(config: RunConfig) -> dict[str, Any]:
     """Versions, machine and command line; kept apart from what content hashes cover."""
-    found: dict[str, Any] = {f"version_{name}": _version(name) for name in LIBRARIES}
+    facts: dict[str, Any] = {f"version_{name}": _version(name) for name in LIBRARIES}
     return {
-        **found,
+        **facts,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),

@@ -79,11 +79,11 @@ def early_stopping_of(config: RunConfig, data: PreparedData) -> EarlyStopping | 
             "train_… monitor"
         )
         raise FieldError("training", "early_stopping", str(spec), reason)
-    given = spec.parameters
+    settings = spec.parameters
     return EarlyStopping(
         monitor,
         higher,
-        int(given["patience"]),
-        float(given["min_delta"]),
-        bool(given["restore_best"]),
+        int(settings["patience"]),
+        float(settings["min_delta"]),
+        bool(settings["restore_best"]),
     )

@@ -5,14 +5,14 @@ thing of all of them at once.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.nn import norm_statistics
-from dlprobe.nn.working import Evaluations
+from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.training import metrics
@@ -27,14 +27,36 @@ SCALED_AT_ONCE = 2**17  # parameters
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """Evaluations of one part: losses and metrics by their names in the run file, (evaluation,),
-    those per class or target (evaluation, class or output), and what they came from.
+    """One part in evaluation mode: loss and metrics by their names in the run file, those per
+    class (class,) or target (output,), and what they came from.
     """
+
+    values: dict[str, float]
+    per_column: dict[str, Floats]
+    scored: Scored
+    outcome: Evaluation
+
+
+@dataclass(frozen=True)
+class PartEvaluations:
+    """Several evaluations of one part: as in PartEvaluation, along a leading axis (evaluation,)."""
 
     values: dict[str, Floats]
     per_column: dict[str, Floats]
     scored: Scored
-    dead_fraction: Floats
+    taken: Evaluations
+
+    @property
+    def last(self) -> PartEvaluation:
+        """The last one."""
+        scored, outputs = self.scored, self.scored.outputs[-1]
+        largest = None if scored.largest is None else scored.largest[-1]
+        return PartEvaluation(
+            {name: float(value[-1]) for name, value in self.values.items()},
+            {name: value[-1] for name, value in self.per_column.items()},
+            replace(scored, outputs=outputs, largest=largest),
+            self.taken.last,
+        )
 
 
 class Block:
@@ -84,7 +106,7 @@ class Block:
         parameters, moments = (kept[: len(self._steps)] for kept in self._kept)
         parts = {part: measured(session, part, taken) for part, taken in self._passes.items()}
         per_layer = {
-            "dead_fraction": parts["train"].dead_fraction,
+            "dead_fraction": parts["train"].taken.dead_fraction,
             "weight_distance": weight_distance(session, parameters),
             "effective_rate": effective_rate(session, self._steps, self._rates, moments),
         }
@@ -95,12 +117,12 @@ class Block:
             }
         values = {name: value for part in parts.values() for name, value in part.values.items()}
         arrays = {name: array.astype(dtype) for name, array in per_layer.items()}
-        recorder.evaluations(
+        recorder.evaluation_block(
             np.array(self._steps, np.int64),
             {**values, "penalty": session.network.penalties(parameters)},
             arrays | parts["train"].per_column | parts["val"].per_column,
         )
-        return parts
+        return {part: found.last for part, found in parts.items()}
 
 
 def room(session: Session) -> int:
@@ -131,10 +153,10 @@ def evaluate_part(session: Session, part: str) -> PartEvaluation:
     passes = _passes(session, part, 1)
     passes.take()
     with np.errstate(all="ignore"):
-        return measured(session, part, passes)
+        return measured(session, part, passes).last
 
 
-def measured(session: Session, part: str, taken: Evaluations) -> PartEvaluation:
+def measured(session: Session, part: str, taken: Evaluations) -> PartEvaluations:
     """Losses, of the targets as they are trained, and all metrics of one part, in the user's
     units.
     """
@@ -147,11 +169,11 @@ def measured(session: Session, part: str, taken: Evaluations) -> PartEvaluation:
         taken.largest,
     )
     losses = taken.losses if len(scored.targets) else np.full(taken.taken, np.nan)
-    return PartEvaluation(
+    return PartEvaluations(
         {f"{part}_loss": losses} | metrics.numbers(data.task, part, scored),
         metrics.per_column(data.task, part, scored),
         scored,
-        taken.dead_fraction,
+        taken,
     )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dlprobe.data import PreparedData
 from dlprobe.nn import fleet
 from dlprobe.nn.network import (
-    Trained as Trained,
+    NetworkState as NetworkState,
 )  # experiments, which do not know `nn`, name it from here
 from dlprobe.training import own_arrays
 from dlprobe.training.emphasis import smoothed
@@ -54,7 +54,7 @@ def teams(session: Session, replicas: Sequence[T]) -> list[list[T]]:
     return [
         part
         for team in parted
-        for part in ([team] if 4 * len(team) >= 3 * lanes else [[each] for each in team])
+        for part in ([team] if 4 * len(team) >= 3 * lanes else [[member] for member in team])
     ]
 
 
@@ -64,7 +64,7 @@ def _dtype(session: Session) -> str:
 
 def train(
     session: Session, seeds: Sequence[int], sets: Sequence[PreparedData], stop: Stop
-) -> list[Trained | None]:
+) -> list[NetworkState | None]:
     """What the nets come to that are configured like `session` but for seed and data; None for each
     that met non-finite numbers. Empty after a stop.
 
@@ -73,22 +73,22 @@ def train(
     lanes = fleet.lanes_of(_dtype(session))
     data = [(each.inputs["train"], _targets(session, each)) for each in sets]
     starts = _initial_parameters(session, seeds)
-    sound = list(range(len(sets)))
-    while sound:
-        aboard = [
-            sound[min(lane, len(sound) - 1)] for lane in range(lanes)
+    finite = list(range(len(sets)))
+    while finite:
+        carried = [
+            finite[min(lane, len(finite) - 1)] for lane in range(lanes)
         ]  # lanes left over repeat the last net
-        nets = _fleet(session, [seeds[k] for k in aboard])
-        nets.load([starts[k] for k in aboard])
-        inputs, targets = (np.stack([data[k][which] for k in aboard], axis=2) for which in (0, 1))
+        nets = _fleet(session, [seeds[k] for k in carried])
+        nets.load([starts[k] for k in carried])
+        inputs, targets = (np.stack([data[k][which] for k in carried], axis=2) for which in (0, 1))
         status = _advance(session, nets, inputs, targets, stop)
         if status == "stopped":
             return []
         if status == "finished":
-            lane_of = {k: lane for lane, k in enumerate(aboard)}
+            lane_of = {k: lane for lane, k in enumerate(carried)}
             return [nets.trained_in(lane_of[k]) if k in lane_of else None for k in range(len(sets))]
-        lost = {aboard[lane] for lane in nets.lost()}
-        sound = [k for k in sound if k not in lost]
+        lost = {carried[lane] for lane in nets.lost()}
+        finite = [k for k in finite if k not in lost]
     return [None] * len(sets)
 
 
@@ -130,12 +130,12 @@ def _initial_parameters(session: Session, seeds: Sequence[int]) -> list[Array]:
     seed.
     """
     network, own = session.network, session.network.seed
-    found: dict[int, Array] = {}
+    drawn: dict[int, Array] = {}
     for seed in dict.fromkeys((*seeds, own)):
         network.seed = seed
         network.initialize()
         own_arrays.fill(network, session.model)
-        found[seed] = network.parameters.copy()
+        drawn[seed] = network.parameters.copy()
     network.seed = own
-    network.parameters[:] = found[own]
-    return [found[seed] for seed in seeds]
+    network.parameters[:] = drawn[own]
+    return [drawn[seed] for seed in seeds]

@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_info
 from dlprobe.nn.cache import cached_files
 from dlprobe.nn.folders import cache_folder, wanted_folder
 from dlprobe.nn.identity import processor
+from dlprobe.nn.self_check import CheckOutcome as CheckOutcome
 from dlprobe.nn.self_check import (
-    Check as Check,
+    KernelCheck as KernelCheck,
 )  # experiments, which do not know `nn`, name these from here
-from dlprobe.nn.self_check import Outcome as Outcome
 from dlprobe.nn.self_check import all_checks as all_checks
 from dlprobe.nn.self_check import outcome_of as outcome_of
 from dlprobe.nn.tiles import VECTOR_BYTES
@@ -91,7 +91,7 @@ def kernel_cache() -> KernelCache:
     """The cache folder as it is now."""
     folder, wanted = cache_folder(), wanted_folder()
     older = (
-        [each for each in wanted.parent.iterdir() if each.is_dir() and each != folder]
+        [path for path in wanted.parent.iterdir() if path.is_dir() and path != folder]
         if wanted.parent.is_dir()
         else []
     )

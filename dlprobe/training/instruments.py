@@ -123,9 +123,9 @@ def _histograms(session: Session, before: Array, rows: int, has_gradient: bool) 
     }
     values: dict[str, Array] = {}
     for what, arrays in taken.items():
-        found = [measuring.distribution(array) for array in arrays]
+        distributions = [measuring.distribution(array) for array in arrays]
         values |= {
-            f"histograms/{what}/{name}": np.array([getattr(one, name) for one in found])
+            f"histograms/{what}/{name}": np.array([getattr(one, name) for one in distributions])
             for name in measuring.PARTS
         }
     measured = {

@@ -179,9 +179,9 @@ def refuse_lone_residual(
     ConfigError where there is none.
     """
     if config.model.residual is not None and not any(layer.residual for layer in layers):
-        found = " → ".join(map(str, inputs))
+        fault = " → ".join(map(str, inputs))
         reason = (
-            f"no hidden layer is as wide as what it gets ({found}): expected equal widths, e.g. "
+            f"no hidden layer is as wide as what it gets ({fault}): expected equal widths, e.g. "
             f"--layers {inputs[1] if len(inputs) > 1 else 100}x4"
         )
         raise ConfigError(f"model.residual = {config.model.residual}: {reason}")
@@ -229,29 +229,29 @@ def auto_output_activation(loss: Spec, data: PreparedData) -> str:
 
 def warnings_for_data(model: Model, data: PreparedData, config: RunConfig) -> list[str]:
     """Combinations of data and loss that train, but hardly as meant."""
-    found = []
+    warnings = []
     if config.training.label_smoothing > 0 and "regression" in model.loss.record.tasks:
         effect = (
             "it moves the target of every output, but there are no probabilities to keep from "
             "certainty"
         )
-        found.append(
+        warnings.append(
             f"label_smoothing = {config.training.label_smoothing:g} with loss = {model.loss}: "
             f"{effect}; take cross_entropy"
         )
     if data.task not in model.loss.record.tasks:
         suits = " or ".join(model.loss.record.tasks)
-        found.append(
+        warnings.append(
             f"loss = {model.loss} is meant for {suits}, the data is {data.task}: it trains, "
             "but the loss cannot express the targets"
         )
     if model.layers[-1].activation.name == "softmax" and model.outputs == 1:
-        found.append(
+        warnings.append(
             "output_activation = softmax with one output is always 1, no gradient flows: use "
             "sigmoid or more outputs"
         )
     return [
-        *found,
+        *warnings,
         *filter(
             None,
             (

@@ -34,10 +34,10 @@ def pinned(config: RunConfig) -> RunConfig:
     Raises ConfigError or DataError where a file is missing, or is another one than the
     configuration says.
     """
-    given = {"init": config.model.init, "bias_init": config.model.bias_init}
+    initializers = {"init": config.model.init, "bias_init": config.model.bias_init}
     changed = {
         key: _pinned_spec(key, spec)
-        for key, spec in given.items()
+        for key, spec in initializers.items()
         if spec is not None and spec.record.from_file
     }
     return (
@@ -60,12 +60,12 @@ def _pinned_spec(key: str, spec: Spec) -> Spec:
         first_bytes(path)  # refuses a pipe, which would be waited for
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not digest.startswith(wanted.lower()):
-        found = (
+        fault = (
             "the file has changed since the configuration was recorded (its SHA-256 starts with "
             f"{digest[: len(wanted)]})"
         )
         raise ConfigError(
-            f"{key} = {spec}: {found}: bring the old file back, or leave sha256 out to take "
+            f"{key} = {spec}: {fault}: bring the old file back, or leave sha256 out to take "
             "this one"
         )
     return Spec(
@@ -99,8 +99,12 @@ def fill(network: Network, model: Model) -> None:
 def _files(network: Network) -> dict[str, Spec]:
     """The files to read, by option; init first, so that bias_init has the last word on biases."""
     layer = network.layers[-1]
-    given = {"init": layer.initializer, "bias_init": layer.bias_initializer}
-    return {key: spec for key, spec in given.items() if spec is not None and spec.record.from_file}
+    initializers = {"init": layer.initializer, "bias_init": layer.bias_initializer}
+    return {
+        key: spec
+        for key, spec in initializers.items()
+        if spec is not None and spec.record.from_file
+    }
 
 
 def _places(network: Network, model: Model, key: str) -> dict[str, tuple[Array, bool]]:

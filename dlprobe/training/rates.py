@@ -55,7 +55,7 @@ class Rates:
         """
         lr = self.memory[0] if self.memory else self.lr
         if self.schedule.name == "constant" or self.memory:
-            found = np.full(count, lr)
+            numbers = np.full(count, lr)
         else:
             values = self.schedule.parameters.values()
             times = [(first + k) // self.unit for k in range(count)]
@@ -63,12 +63,12 @@ class Rates:
                 t: self.schedule.record.rate_at(float(t), self.total, lr, *values)
                 for t in dict.fromkeys(times)
             }
-            found = np.array([by_time[t] for t in times])
+            numbers = np.array([by_time[t] for t in times])
         warming = np.arange(first + 1, first + min(count, max(self.warmup - first, 0)) + 1) / max(
             self.warmup, 1
         )
-        found[: len(warming)] *= warming
-        return found
+        numbers[: len(warming)] *= warming
+        return numbers
 
     def momenta(self, first: int, count: int) -> Numbers:
         """What momentum (beta1) is set to in each step; empty where the schedule leaves it
@@ -78,8 +78,10 @@ class Rates:
         if momentum is None:
             return np.zeros(0)
         values = self.schedule.parameters.values()
-        found = np.array([momentum(float(first + k), self.total, *values) for k in range(count)])
-        return np.zeros(0) if math.isnan(found[0]) else found
+        momentum_values = np.array(
+            [momentum(float(first + k), self.total, *values) for k in range(count)]
+        )
+        return np.zeros(0) if math.isnan(momentum_values[0]) else momentum_values
 
     def observe(self, evaluation: Mapping[str, float]) -> None:
         """Take note of an evaluation after the first update."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dlprobe.config import RunConfig, with_values
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
-from dlprobe.nn.network import Trained
+from dlprobe.nn.network import NetworkState
 from dlprobe.record.layout import STATE_COUNTERS
 from dlprobe.registry import counted
 from dlprobe.training.model import resolve
@@ -42,19 +42,19 @@ def state_of(session: Session) -> dict[str, Array]:
     depend on the step alone.
     """
     decisions = session.decided
-    found = _arrays(session.network.trained)
-    found["schedule_memory"] = np.array(decisions.schedule, np.float64)
+    arrays = _arrays(session.network.trained)
+    arrays["schedule_memory"] = np.array(decisions.schedule, np.float64)
     counters = [session.step, -1, 0, 0]
     if decisions.early is not None:
         early = decisions.early
         counters[1:] = early.best_step, early.waited, int(early.stopped)
-        found["best_value"] = np.array(early.best_value, np.float64)
+        arrays["best_value"] = np.array(early.best_value, np.float64)
         if early.kept is not None:
-            found["best_parameters"], found["best_normalization_state"] = early.kept
+            arrays["best_parameters"], arrays["best_normalization_state"] = early.kept
     assert len(counters) == len(STATE_COUNTERS)
     return {
         "counters": np.array(counters, np.int64),
-        **{name: array for name, array in found.items() if array.size},
+        **{name: array for name, array in arrays.items() if array.size},
     }
 
 
@@ -70,7 +70,7 @@ def restore(session: Session, state: Mapping[str, Array]) -> None:
         if now[name].shape != array.shape:
             raise ValueError(f"{name} has shape {now[name].shape}, expected {array.shape}")
     network.adopt(
-        Trained(
+        NetworkState(
             now["training_parameters"],
             now["normalization_state"],
             now["optimizer_state"],
@@ -95,7 +95,7 @@ def restore(session: Session, state: Mapping[str, Array]) -> None:
     session.decided = Decisions.of(session.rates, session.early)
 
 
-def _arrays(trained: Trained) -> dict[str, Array]:
+def _arrays(trained: NetworkState) -> dict[str, Array]:
     return {
         "training_parameters": trained.parameters,
         "optimizer_state": trained.moments,

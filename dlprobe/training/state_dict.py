@@ -33,7 +33,7 @@ def dense_layers(
     Raises ConfigError for what is no chain of Linear layers: another one's matrix, another number
     of inputs than the layer before has units, a trained norm.
     """
-    found: list[tuple[str, Array, Array | None]] = []
+    layers: list[tuple[str, Array, Array | None]] = []
     for key, values in arrays.items():
         name = key.removesuffix(WEIGHT[1:]).removesuffix(".")
         if key.rpartition(".")[2] != WEIGHT[1:]:
@@ -46,19 +46,19 @@ def dense_layers(
                 f"{path}: {key} has shape {values.shape}: expected Linear layers, (fan_out, "
                 "fan_in) each"
             )
-        elif found and values.shape[1] != found[-1][1].shape[1]:
-            before, units = found[-1][0], found[-1][1].shape[1]
+        elif layers and values.shape[1] != layers[-1][1].shape[1]:
+            before, units = layers[-1][0], layers[-1][1].shape[1]
             raise ConfigError(
                 f"{path}: {key} takes {values.shape[1]} numbers, {before} before it gives "
                 f"{units}: expected layers in the order of their calls"
             )
         else:
-            found.append((name, values.T, bias))
-    if not found:
+            layers.append((name, values.T, bias))
+    if not layers:
         raise ConfigError(
             f"{path}: holds no weight of a Linear layer, expected matrices (fan_out, fan_in)"
         )
-    return found
+    return layers
 
 
 def _refuse_trained_norm(path: Path | str, name: str, scale: Array, shift: Array | None) -> None:
@@ -117,9 +117,9 @@ def sizes(
     layers = [
         np.asarray(weights, np.float64) for _, weights, _ in dense_layers(read_arrays(path), path)
     ]
-    roots = np.array([np.sqrt(np.mean(each**2)) for each in layers])
+    roots = np.array([np.sqrt(np.mean(layer**2)) for layer in layers])
     return (
         roots,
-        np.array([np.abs(each).max() for each in layers]),
-        [(int(each.shape[0]), int(each.shape[1])) for each in layers],
+        np.array([np.abs(layer).max() for layer in layers]),
+        [(int(layer.shape[0]), int(layer.shape[1])) for layer in layers],
     )

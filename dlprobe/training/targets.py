@@ -69,8 +69,8 @@ def allowed_targets(loss: Spec, output: Spec) -> tuple[float, float] | None:
     taken = loss.record.target_range
     if taken is None:
         return None
-    given = output.record.output_range(*output.parameters.values())
-    low, high = max(taken[0], given[0]), min(taken[1], given[1])
+    bounds = output.record.output_range(*output.parameters.values())
+    low, high = max(taken[0], bounds[0]), min(taken[1], bounds[1])
     return (low, high) if low < high else None
 
 
@@ -132,11 +132,11 @@ def _numbers(data: PreparedData, scaler: Scaler, part: str, dtype: npt.DTypeLike
             if scaler.kind == "none"
             else "dtype = float64"
         )
-        found = (
+        fault = (
             f"{targets[row, column]:g} does not fit "
             f"{np.dtype(dtype)}{'' if scaler.kind == 'none' else ' after scaling'}"
         )
-        raise DataError(f"{data.name}: {place}: {found}: use {cure}, or rescale the column")
+        raise DataError(f"{data.name}: {place}: {fault}: use {cure}, or rescale the column")
     return trained
 
 
@@ -186,8 +186,8 @@ def out_of_reach(
     outside = float(np.mean((trained < allowed[0] - slack) | (trained > allowed[1] + slack)))
     if outside <= OUT_OF_REACH:
         return None
-    found = f"{outside:.0%} of the training targets lie outside {allowed[0]:g} … {allowed[1]:g}"
+    fault = f"{outside:.0%} of the training targets lie outside {allowed[0]:g} … {allowed[1]:g}"
     return (
-        f"target_scaling = {scaler.kind}: {found}, which output_activation = {output} with loss = "
+        f"target_scaling = {scaler.kind}: {fault}, which output_activation = {output} with loss = "
         f"{loss} allows: take target_scaling = auto"
     )

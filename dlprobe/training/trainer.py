@@ -17,11 +17,11 @@ from dlprobe.data import (
     PreparedData as PreparedData,
 )  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import observe
-from dlprobe.nn.network import Trained
+from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.training import evaluation, instruments, own_arrays, resuming
+from dlprobe.training import evaluation, instruments, own_arrays, plain_method, resuming, thinned
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.evaluation import PartEvaluation, evaluate, evaluate_part, norms_in_evaluation
@@ -108,8 +108,12 @@ def run(
     *,
     stop: Stop | None = None,
     progress: Callable[[Progress], None] | None = None,
+    beside_plain: bool = True,
 ) -> str:
-    """Train to the end of the budget, a stop or the first non-finite number; returns the status."""
+    """Train to the end of the budget, a stop or the first non-finite number; returns the status.
+
+    beside_plain: a run that does not get far is laid beside a plain method on the same samples.
+    """
     began = time.perf_counter()
     status = "finished"
     size = 8
@@ -138,11 +142,11 @@ def run(
         if recorder.wants_state(resuming.state_size(session)):
             recorder.state(session.step, resuming.state_of(session))
         _at_boundary(session, recorder)
-    _finish(session, recorder, status)
+    _finish(session, recorder, status, beside_plain=beside_plain and status == "finished")
     return status
 
 
-def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
+def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
     and what the net came to. Returns the status.
     """
@@ -151,7 +155,7 @@ def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
-    _finish(session, recorder, "finished")
+    _finish(session, recorder, "finished", beside_plain=False)
     return "finished"
 
 
@@ -258,15 +262,13 @@ def _after_evaluation(session: Session, parts: dict[str, PartEvaluation]) -> Non
     """What an evaluation of the training so far decides. The one before the first update
     decides nothing.
     """
-    values = {
-        name: float(value[-1]) for part in parts.values() for name, value in part.values.items()
-    }
+    values = {name: value for part in parts.values() for name, value in part.values.items()}
     session.rates.observe(values)
     if session.early is not None:
         session.early.observe(session.step, values[session.early.monitor], session.network.snapshot)
 
 
-def _finish(session: Session, recorder: Recorder, status: str) -> None:
+def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: bool) -> None:
     """Evaluate all parts (the test part for the only time), keep predictions and final
     parameters, and close the record.
     """
@@ -281,13 +283,16 @@ def _finish(session: Session, recorder: Recorder, status: str) -> None:
     }
     predictions: dict[str, Array] = {}
     for part, found in parts.items():
-        final |= {name: float(value[-1]) for name, value in found.values.items()}
-        final |= {name: value[-1] for name, value in found.per_column.items()}
+        final |= found.values | found.per_column
         if found.scored.classes and len(found.scored.targets):
-            final[f"{part}_confusion"] = found.scored.confusion[-1]
+            final[f"{part}_confusion"] = found.scored.confusion
         if part != "train" and len(found.scored.targets):
-            predictions[f"{part}_outputs"] = found.scored.outputs[-1]
+            predictions[f"{part}_outputs"] = found.scored.outputs
             predictions[f"{part}_targets"] = found.scored.targets
+    if beside_plain:
+        final |= plain_method.beside(session.data, final)
+    if status == "finished":
+        final |= thinned.ensemble(session, "val") | thinned.ensemble(session, "test")
     parameters = session.network.parameters.copy()
     if state is not None and np.array_equal(parameters, state["training_parameters"]):
         del state["training_parameters"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import dlprobe
 
-from dlprobe.analysis.learning.learned import learning
+from dlprobe.analysis.learning.reading import learning
 from dlprobe.api import LayerFacts, RunDescription, RunFacts, create_run, open_run
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.rules import judge

@@ -37,7 +37,7 @@ def prepared(data: str, optimizer: str, seed: int) -> tuple[RunConfig, PreparedD
 
 def loss_at_start(config: RunConfig, data: PreparedData) -> float:
     session = trainer.start(config, data)
-    return float(trainer.evaluate_part(session, "train").values["train_loss"][0])
+    return float(trainer.evaluate_part(session, "train").values["train_loss"])
 
 
 def judge(found: float, best: float, start: float) -> tuple[bool, bool]:

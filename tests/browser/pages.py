@@ -17,6 +17,10 @@ from headless import Browser
 
 from dlprobe.api import open_run
 
+GRID = (
+    *("gradients", "--depth", "2,3", "--activation", "relu,tanh", "--init", "he_normal"),
+    *("--norm", "none", "--data", "wine", "--seeds", "2", "--epochs", "1"),
+)
 COUNT = 3  # window widths, the narrowest first
 WIDTHS = (380, 900, 1600)
 NASTY = (
@@ -34,16 +38,17 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     shutil.copy(ROOT / "sample_runs" / "vanishing.h5", folder / "run.h5")
     shutil.copy(ROOT / "sample_runs" / "initializers.h5", folder / "study.h5")
     hostile(folder / "hostile.h5", NASTY)
+    failed, sizes = dlprobe(*GRID, "-o", str(folder / "grid.h5")).errors, {}
     seen = Path(os.environ.get("DLPROBE_SCREENSHOTS", folder))
     seen.mkdir(parents=True, exist_ok=True)
-    failed, sizes = [], {}
     with Browser(folder) as browser:
-        for name in ("run", "study", "hostile"):
+        for name in ("run", "study", "grid", "hostile"):
             page = folder / f"{name}.html"
             outcome = dlprobe("report", str(folder / f"{name}.h5"), "-o", str(page))
             failed += [f"{name}: {line}" for line in outcome.errors]
             sizes[name] = page.stat().st_size
-            checks: list[Check] = [plain, named, *([chosen, pointed] if name == "run" else [])]
+            own = {"run": [chosen, pointed], "grid": [followed]}
+            checks: list[Check] = [plain, named, *own.get(name, [])]
             failed += [f"{name}: {line}" for check in checks for line in check(browser, page)]
             for width in WIDTHS[:count]:
                 failed += [
@@ -177,6 +182,24 @@ def pointed(browser: Browser, page: Path) -> Iterator[str]:
         yield "a profile does not show the chosen step"
 
 
+def followed(browser: Browser, page: Path) -> Iterator[str]:
+    """A click on a cell of the map comes to the run behind it that has come to least."""
+    browser.open(page)
+    with open_run(page.with_suffix(".h5")) as study:
+        ids = list(study.runs)
+    cells = browser.run("document.querySelectorAll('table.heat td').length")
+    for cell in range(cells):
+        place = browser.run(
+            f"{_CELL.format(cell)}.click(), document.querySelector(':target').textContent"
+        )
+        row = browser.run(f"{_CELL.format(cell)}.closest('tr').cells[0].textContent").split(" · ")
+        depth = browser.run(_DEPTH.format(cell))
+        if place not in ids or not all(word in place for word in (*row, f"x{depth}-")):
+            yield f"cell {row}, depth {depth} leads to {place}"
+    if cells != 4:
+        yield f"the map has {cells} cells that lead to runs"
+
+
 def sized(browser: Browser, page: Path, width: int, seen: Path) -> Iterator[str]:
     """The page is no wider than its window, in both themes; nothing that is read is as pale as
     its ground.
@@ -191,6 +214,11 @@ def sized(browser: Browser, page: Path, width: int, seen: Path) -> Iterator[str]
             yield f"{'dark' if dark else 'light'}: too pale: {low[:3]}"
 
 
+_CELL = "document.querySelectorAll('table.heat td a')[{}]"
+_DEPTH = (
+    "(td => td.closest('table').tHead.rows[0].cells[td.cellIndex].textContent)"
+    "(document.querySelectorAll('table.heat td')[{}])"
+)
 _CHOOSE = """(() => {
   const select = document.querySelector('.live select');
   select.value = [...select.options].findIndex(each => each.text === 'weight_rms');
@@ -208,18 +236,19 @@ _PLACES = """[...document.querySelectorAll('figure[data-steps] svg')].map(svg =>
     svg.querySelectorAll('.role-axis-tick')[0].querySelectorAll('line')[index].getBoundingClientRect().x,
   ]),
 ])"""
-# Texts whose contrast with the page is below 4.5 (WCAG 2.2, 1.4.3), those on a colour of their own
-# left out.
+# Texts whose contrast with their ground is below 4.5 (WCAG 2.2, 1.4.3), those of pictures on a
+# colour of their own left out.
 _CONTRAST = """(() => {
   const light = text => {
     const parts = text.match(/[\\d.]+/g).slice(0, 3).map(part => { const x = part / 255; return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; });
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
   };
-  const paper = light(getComputedStyle(document.body).backgroundColor), found = new Set();
+  const paper = document.body, found = new Set();
+  const ground = each => each === paper || !/, 0\\)$/.test(getComputedStyle(each).backgroundColor) ? light(getComputedStyle(each).backgroundColor) : ground(each.parentElement);
   for (const each of document.querySelectorAll('p, li, th, td, dt, dd, a, h1, h2, h3, code, small, svg text')) {
     const style = getComputedStyle(each), ink = each.tagName === 'text' ? style.fill : style.color;
     if (!each.textContent.trim() || !/^rgb/.test(ink) || each.closest('.mark-text.role-mark')) continue;
-    const other = light(ink), ratio = (Math.max(paper, other) + 0.05) / (Math.min(paper, other) + 0.05);
+    const back = ground(each), other = light(ink), ratio = (Math.max(back, other) + 0.05) / (Math.min(back, other) + 0.05);
     if (ratio < 4.5) found.add(`${each.tagName} ${ink} ${ratio.toFixed(2)}`);
   }
   return [...found];

@@ -1,5 +1,5 @@
 """Pictures opened by other programs: SVG by librsvg, PDF by poppler. Needs `rsvg-convert`,
-`pdftotext`, `pdfinfo` (librsvg2-bin, poppler-utils).
+`pdftotext`, `pdfinfo`, `pdffonts` (librsvg2-bin, poppler-utils).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
                 ("loss", "step"),
                 ("error_signal_rms", "layer"),
                 ("map", "hidden_1"),
+                ("update_ratio", "update"),
             ):
                 spec = found.figure(name, theme)
                 for suffix in ("svg", "pdf"):
@@ -60,13 +61,16 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def pdf(path: Path, text: str) -> list[str]:
-    """One page, with its letters as text."""
-    info, words = (
+    """One page, with its letters as text, in the font that comes with the renderer."""
+    info, words, fonts = (
         subprocess.run([*call], capture_output=True, text=True, check=False)
-        for call in (["pdfinfo", path], ["pdftotext", path, "-"])
+        for call in (["pdfinfo", path], ["pdftotext", path, "-"], ["pdffonts", path])
     )
-    if info.returncode or words.returncode or info.stderr or words.stderr:
-        return [f"{path.name}: poppler says {info.stderr or words.stderr}"]
+    if complaint := info.stderr or words.stderr or fonts.stderr:
+        return [f"{path.name}: poppler says {complaint}"]
+    others = [line for line in fonts.stdout.split("\n")[2:-1] if "+LiberationSans" not in line]
+    if others:
+        return [f"{path.name}: letters of another font: {others}"]
     return (
         []
         if "Pages:           1\n" in info.stdout and text in words.stdout

@@ -1,47 +1,51 @@
-"""`dlprobe train` killed at random moments, before and after its first step: what is left is an
-exact prefix of the run that was not killed.
+"""`dlprobe train` killed at moments over its whole duration, from before its first step to packing:
+what is left is an exact prefix of the run that was not killed.
 """
 
 from __future__ import annotations
 
 import random
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from command_line import dlprobe
-from killed_runs import TRAINING, assert_prefix, kill_training, opened
+from killed_runs import Child, assert_prefix, opened
+from write_scenarios import state_of
 
 from dlprobe import open_run
 
-COUNT = 60
+COUNT = 250
+NET = ("--data", "wine", "--layers", "8", "--steps", "1500", "--evaluate-every", "never")
+SHORT = ["train", *NET, "--record-every", "5", "--quiet"]
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Kill `count` runs within their first second; `steps` holds how far those came that can be
-    read.
-    """
-    moments, failed, steps = random.Random(seed), [], []
-    whole = folder / "whole.h5"
-    assert dlprobe(*TRAINING, "-o", str(whole)).code == 0
+    """left: how often each state was left; steps: how far those came that can be read, in order."""
+    chance, failed, steps = random.Random(seed), [], []
+    left: Counter[str] = Counter()
+    whole, path = folder / "whole.h5", folder / "killed" / "run.h5"
+    path.parent.mkdir()
+    for _ in range(2):  # the first one compiles
+        whole.unlink(missing_ok=True)
+        began = time.monotonic()
+        assert Child([*SHORT, "-o", str(whole)]).wait() == 0
+        seconds = time.monotonic() - began
     with open_run(whole) as uninterrupted:
         for number in range(count):
-            path, seconds = folder / f"{number}.h5", moments.uniform(0.0, 1.0)
-            kill_training(path, seconds)
+            moment = chance.uniform(0.0, 1.1 * seconds)
+            child = Child([*SHORT, "-o", str(path)])
+            time.sleep(moment)
+            child.kill()
+            left[state_of(path.parent)] += 1
             try:
-                left = opened(path)
-                if left is not None:
-                    with left:
-                        assert_prefix(left, uninterrupted)
-                        steps.append(len(left.steps))
+                if (killed := opened(path)) is not None:
+                    with killed:
+                        assert_prefix(killed, uninterrupted)
+                        steps.append(len(killed.steps))
             except Exception as error:  # whatever is wrong belongs into the result
-                failed.append(
-                    f"kill {number} after {seconds:.3f} s: {type(error).__name__}: {error}"
-                )
-            for file in folder.glob(f"{number}.h5*"):
+                text = f"{type(error).__name__}: {error}"
+                failed.append(f"kill {number} after {moment:.3f} s: {text}")
+            for file in path.parent.iterdir():
                 file.unlink()
-    return {
-        "read": len(steps),
-        "before_it_began": count - len(steps) - len(failed),
-        "steps": sorted(steps),
-        "failed": failed,
-    }
+    return {"left": dict(sorted(left.items())), "steps": sorted(steps), "failed": failed}

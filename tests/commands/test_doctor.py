@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import dlprobe, environment, process
 
-from dlprobe.nn.self_check import Check, Pair, outcome_of
+from dlprobe.nn.self_check import ComparedArrays, KernelCheck, outcome_of
 
 LOSSES = (
     "from dlprobe.nn import kernels\nfor name in ('mse', 'mae'): kernels.loss(name, False, "
@@ -158,12 +158,12 @@ def test_bad_options_end_in_one_line() -> None:
 )
 def test_a_check_allows_roundings_and_nothing_else(measured: float, state: str) -> None:
     """128 roundings of 1 in float32 are 1.5e-5."""
-    check = Check(
+    check = KernelCheck(
         "loss",
         "made",
         "float32",
         lambda: (),
-        lambda: iter([Pair("value", [2e-9, measured], [1e-9, 1.0])]),
+        lambda: iter([ComparedArrays("value", [2e-9, measured], [1e-9, 1.0])]),
     )
     assert outcome_of(check, cached_only=False).state == state
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import ROOT, dlprobe
 
-from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.learning.states import StateName
 from dlprobe.guide.schemas import FOLDER
 from dlprobe.pytest_plugin import told
 from dlprobe.rules.files import Criteria, judged_files

@@ -17,7 +17,7 @@ from command_line import ROOT, dlprobe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprobe.analysis.learning.learned import State
+from dlprobe.analysis.learning.states import State
 from dlprobe.config import RunConfig, from_mapping, from_options, from_toml, to_mapping, with_values
 from dlprobe.executors import threads
 from dlprobe.experiments.changes import work_ratio

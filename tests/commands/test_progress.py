@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from command_line import TINY, dlprobe
 
-from dlprobe.commands.base.progress import State, heartbeat
+from dlprobe.commands.base.progress import ProgressState, heartbeat
 
 
 def test_a_state_tells_count_total_pace_and_what_is_left() -> None:
     now = [0.0]
-    state = State("runs", lambda: now[0])
+    state = ProgressState("runs", lambda: now[0])
     now[0] = 4.0
     assert state.text == "4 s so far"
     state.told(100, 160)  # 100 were done before, as of a study that goes on

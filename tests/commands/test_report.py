@@ -151,6 +151,22 @@ def test_one_picture_is_written_in_every_format(folder: Path) -> None:
     assert dlprobe("inspect", "vanishing.h5", "--figure", "a.svg", "--force").code == 0
 
 
+def test_each_seed_is_a_thin_line_behind_the_median(folder: Path) -> None:
+    names = "curves,error_signal_rms"
+    assert dlprobe("compare", "initializers.h5", "--figure", "a.json", "--only", names).code == 0
+    curve, start = json.loads((folder / "a.json").read_text(encoding="utf-8"))["concat"]
+    with open_run(folder / "initializers.h5") as study:
+        runs = [study.runs.open(id) for id in study.runs if id.startswith("2-he_normal")]
+        losses = [run.evaluations["val_loss"].tolist() for run in runs]
+        signals = [run.statistic("error_signal_rms")[0, :-1].tolist() for run in runs]
+    for spec, expected in ((curve, losses), (start, signals)):
+        thin, thick = spec["layer"][:2]
+        rows = [row for row in thin["data"]["values"] if row["series"] == "he_normal"]
+        lines = [[row["y"] for row in rows if row["run"] == number] for number in (0, 1)]
+        assert sorted(lines) == sorted(expected)
+        assert thin["mark"]["strokeWidth"] < thick["mark"]["strokeWidth"]
+
+
 def test_without_the_extra_one_line_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,10 +201,10 @@ def test_options_of_pictures_are_there_once_whatever_a_command_calls_its_own() -
 def test_a_run_hands_out_its_pictures_and_shows_itself_in_notebooks(folder: Path) -> None:
     with open_run(folder / "vanishing.h5") as run, open_run(folder / "initializers.h5") as study:
         spec = run.figure("depth_profile", theme="dark", width=300)
-        assert [part["width"] for part in spec["vconcat"]] == [300, 300, 300]
+        assert [part["width"] for part in spec["concat"]] == [300, 300, 300]
         drawn = [
             row["y"]
-            for row in spec["vconcat"][2]["layer"][-1]["data"]["values"]
+            for row in spec["concat"][2]["layer"][-1]["data"]["values"]
             if row["series"] == "step 0"
         ]
         assert drawn == run.statistic("error_signal_rms")[0, :-1].tolist()

@@ -21,7 +21,7 @@ from dlprobe.config import RunConfig, from_mapping, from_options, to_mapping, wi
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.executors import threads
 from dlprobe.experiments.bias_variance import BiasVarianceExperiment
-from dlprobe.experiments.compare import Cell, CompareExperiment
+from dlprobe.experiments.compare import ComparedCell, CompareExperiment
 from dlprobe.experiments.experiment import ResumableExperiment
 from dlprobe.experiments.gradients import Axes, GradientExperiment, grid
 from dlprobe.experiments.replica_points import Request
@@ -143,8 +143,8 @@ def test_a_saved_grid_is_shown_again_without_training(monkeypatch: pytest.Monkey
 
 def experiments() -> list[ResumableExperiment[Any, Any]]:
     cells = (
-        Cell({"init": "zeros"}, with_values(BASE, {"model.init": "zeros"})),
-        Cell({"init": "ones"}, with_values(BASE, {"model.init": "ones"})),
+        ComparedCell({"init": "zeros"}, with_values(BASE, {"model.init": "zeros"})),
+        ComparedCell({"init": "ones"}, with_values(BASE, {"model.init": "ones"})),
     )
     return [
         GradientExperiment(

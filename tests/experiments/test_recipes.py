@@ -5,6 +5,7 @@ inequalities alone, and from theory where it decides the claim.
 from __future__ import annotations
 
 import functools
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -85,6 +86,23 @@ def test_every_recipe_says_claim_source_and_what_is_so_and_its_toml_is_a_configu
     parse_toml(recipe.base, recipe.name)
     assert recipe.expected in get_args(Answer)
     assert min(map(len, (recipe.claim, recipe.source, recipe.truth))) > 15
+    assert recipe.tries
+
+
+@pytest.mark.parametrize("line", sorted({line for each in RECIPES.values() for line in each.tries}))
+def test_what_to_try_oneself_is_a_command(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the first run, which a Ctrl-C ends."""
+
+    def interrupted(*args: object, **options: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dlprobe.training.trainer.start", interrupted)
+    program, *arguments = shlex.split(line)
+    assert program == "dlprobe"
+    assert dlprobe(*arguments).code in (0, 130)
 
 
 def test_a_case_holds_if_all_its_inequalities_do() -> None:
@@ -104,7 +122,9 @@ def test_without_a_name_all_claims_are_listed_and_with_wrong_those_that_do_not_h
     assert listed == list(RECIPES)
     wrong = dlprobe("recipe", "--wrong", "--format", "json").data["recipes"]
     assert [each["name"] for each in wrong] == [
-        name for name, each in RECIPES.items() if each.expected != "holds"
+        name
+        for name, each in RECIPES.items()
+        if each.expected != "holds" and each.support == "said"
     ]
     assert RECIPES[listed[0]].claim.split()[0] in dlprobe("recipe").out
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from command_line import ROOT, TINY, dlprobe, process
-from documents import blocks
+from documents import CONFIGURATION, blocks
 from json_schemas import form_of, problems, validator
 from jsonschema import Draft202012Validator
 
@@ -203,7 +203,7 @@ def test_a_schema_is_shown_key_by_key_and_given_whole_as_json(name: str) -> None
     ("typed", "meant"),
     [
         ("train", "dlprobe-train/1"),
-        ("bias-variance", "dlprobe-bias-variance/1"),
+        ("lr-find", "dlprobe-lr-find/1"),
         ("schema:check", "dlprobe-check/1"),
     ],
 )
@@ -234,7 +234,10 @@ def test_the_schemas_of_toml_are_what_the_records_generate(file: str) -> None:
             pytest.param(recipe.base, id=name)
             for name, recipe in registry.records("recipe").items()
         ),
-        *(pytest.param(text, id=f"page{number}") for number, text in enumerate(blocks("toml"))),
+        *(
+            pytest.param(text, id=f"page{number}")
+            for number, text in enumerate(blocks("toml", CONFIGURATION))
+        ),
         pytest.param(to_toml(from_mapping({})), id="dlprobe new"),
     ],
 )

@@ -31,7 +31,7 @@ VARIANTS = [
 FUSED = [name for name, record in registry.records("loss").items() if record.fused]
 
 
-def constants_of(operation: kernels.Operation, dtype: str) -> Array:
+def constants_of(operation: kernels.KernelOperation, dtype: str) -> Array:
     return np.array(operation.constants, dtype)
 
 

@@ -14,7 +14,7 @@ from dlprobe import registry
 from dlprobe.nn import observe
 from dlprobe.record import layout, scalars
 from dlprobe.record.description import LayerFacts, RunFacts
-from dlprobe.record.recorder import Both, Recorder, Snapshots
+from dlprobe.record.recorder import Recorder, Snapshots, TwoRecorders
 from dlprobe.record.step import StepRow
 
 PACKAGE = Path(dlprobe.__file__).parent
@@ -88,16 +88,16 @@ def test_a_step_of_a_run_without_a_statistic_is_nan_not_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("recorder", "takes"),
-    [(Recorder(), False), (Snapshots(), False), (Both(Recorder(), Snapshots()), False)],
+    [(Recorder(), False), (Snapshots(), False), (TwoRecorders(Recorder(), Snapshots()), False)],
 )
 def test_instruments_are_measured_only_for_who_keeps_them(recorder: Recorder, takes: bool) -> None:
     class Keeper(Recorder):
         def instruments(self, step: int, values: object) -> None: ...
 
     assert recorder.takes_instruments is takes
-    assert Both(recorder, Keeper()).takes_instruments
+    assert TwoRecorders(recorder, Keeper()).takes_instruments
     recorder.rows(0, np.arange(0), np.empty((0, 1, 1)), np.empty((0, 1)), 0.0)
-    recorder.evaluations(np.array([0]), {}, {})
+    recorder.evaluation_block(np.array([0]), {}, {})
     recorder.instruments(0, {})
     recorder.checkpoint(0, np.empty(0))
     recorder.end("finished", {}, {})

@@ -124,17 +124,21 @@ def test_every_picture_is_an_image_with_a_name_and_ids_are_there_once() -> None:
     page = html.page(every_block())
     found = Parsed(page)
     images = [attributes for tag, attributes in found.tags if tag == "svg"]
-    assert len(images) == 7
+    assert len(images) == 6
     assert all(image["role"] == "img" and image["aria-label"] for image in images)
     ids = re.findall(r'\sid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
 
 
-def test_a_first_cell_that_is_called_as_a_heading_leads_there() -> None:
-    document = doc.Document(
-        "", [doc.Table([doc.Column("run")], [["seed_1"], ["seed_2"]]), doc.Heading("seed_1", 2)]
-    )
-    found = Parsed(html.page(document))
+@pytest.mark.parametrize(
+    "block",
+    [
+        doc.Table([doc.Column("run")], [["seed_1"], ["seed_2"]]),
+        doc.HeatTable(["a"], ["b"], [[doc.HeatCell(-1.0, runs=["seed_2", "seed_1"])]], "x"),
+    ],
+)
+def test_a_cell_leads_to_the_heading_of_its_run(block: doc.Block) -> None:
+    found = Parsed(html.page(doc.Document("", [block, doc.Heading("seed_1", 2)])))
     (link,) = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
     assert link == f"#{next(attributes['id'] for tag, attributes in found.tags if tag == 'h3')}"
 

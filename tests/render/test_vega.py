@@ -51,6 +51,7 @@ BLOCKS = {
         NASTY,
         stub=NASTY,
     ),
+    "histograms": doc.Table([doc.Column("a")] * 2, [[NASTY, doc.Heights([3, 0, 1], NASTY)]]),
     "bars": doc.Bars([NASTY, "b"], [3, math.nan], ["3", NASTY]),
     "step map": doc.StepMap(
         [0, 64],

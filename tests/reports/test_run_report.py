@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.learning.states import StateName
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
 from dlprobe.analysis.profiles.flow import Flow
 from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile

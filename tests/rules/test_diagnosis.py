@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import rule_runs
 
-from dlprobe.analysis.learning.learned import State
+from dlprobe.analysis.learning.states import State
 from dlprobe.config import RunConfig, from_options
 from dlprobe.config.typed import train_command
 from dlprobe.experiments.proof import causes_to_prove

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import random
 import subprocess
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import mutated_journals
 import mutated_runs
 import numpy as np
 import pytest
 import synthetic_runs
 from command_line import environment
-from mutated_runs import mutated
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
@@ -25,8 +24,6 @@ from dlprobe.runs import RunWriter, StudyWriter, frames, open_single, pack_journ
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 from dlprobe.runs.sources import MemorySource
-
-SCALARS_OF_TWO = np.zeros((2, synthetic_runs.SCALARS))
 
 MUTATIONS = 300
 
@@ -228,59 +225,36 @@ def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path
     assert journal_path(path).read_bytes() == content
 
 
+TWO_ROWS = {
+    "step": np.arange(2),
+    "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"),
+    "scalars": np.zeros((2, synthetic_runs.SCALARS)),
+    "timing/step": np.arange(1),
+    "timing/step_seconds": np.zeros(1),
+}
+
+
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    ("wrong", "message"),
     [
-        ({"step": np.arange(2)}, "has no array 'statistics'"),
-        (
-            {
-                "step": np.arange(2),
-                "statistics": np.zeros((2, 9, 25), "f4"),
-                "scalars": SCALARS_OF_TWO,
-            },
-            "wrong shape",
-        ),
-        (
-            {
-                "step": np.arange(2),
-                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"),
-                "scalars": SCALARS_OF_TWO,
-            },
-            "wrong shape",
-        ),
-        (
-            {
-                "step": np.array([5, 5]),
-                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"),
-                "scalars": SCALARS_OF_TWO,
-            },
-            "do not rise",
-        ),
-        (
-            {
-                "step": np.array(5),
-                "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"),
-                "scalars": SCALARS_OF_TWO,
-            },
-            "wrong shape",
-        ),
+        ({"statistics": None}, "has no array 'statistics'"),
+        ({"statistics": np.zeros((2, 9, 25), "f4")}, "wrong shape"),
+        ({"statistics": TWO_ROWS["statistics"].astype("f8")}, "wrong shape"),
+        ({"step": np.array([5, 5])}, "do not rise"),
+        ({"step": np.array(5)}, "wrong shape"),
+        ({"timing/step_seconds": np.array(0.1)}, "wrong shape"),
+        ({"timing/step": np.zeros((1, 1), "i8")}, "wrong shape"),
     ],
 )
 def test_whole_frames_with_wrong_rows_are_one_clear_line(
-    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+    tmp_path: Path, wrong: dict[str, np.ndarray | None], message: str
 ) -> None:
     path = tmp_path / "run.h5"
     RunWriter.create(path, synthetic_runs.description()).close()
-    with journal_path(path).open("ab") as file:
-        file.write(
-            frames.encode(
-                FrameType.ROWS,
-                0,
-                {},
-                arrays,
-                link=frames.scan(MemorySource(journal_path(path).read_bytes())).tail.link,
-            )
-        )
+    journal = journal_path(path).read_bytes()
+    arrays = {name: array for name, array in (TWO_ROWS | wrong).items() if array is not None}
+    link = frames.scan(MemorySource(journal)).tail.link
+    journal_path(path).write_bytes(journal + frames.encode(FrameType.ROWS, 0, {}, arrays, link))
     assert message in _message(path)
 
 
@@ -291,39 +265,11 @@ def test_a_study_is_refused_where_one_run_is_needed(tmp_path: Path) -> None:
         open_single(tmp_path / "s.h5")
 
 
-def mutated_journal_is_a_prefix(path: Path) -> bool:
-    """Whether what a damaged journal still gives is what was written."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DlprobeWarning)
-        run = dlprobe.open_run(path)
-    statistics, scalars = synthetic_runs.rows_of(np.arange(len(run.steps)))
-    same = [
-        np.array_equal(run.statistic(name), statistics[:, :, n], equal_nan=True)
-        for n, name in enumerate(run.statistics)
-    ]
-    same += [np.array_equal(run.scalar(name), scalars[:, n]) for n, name in enumerate(run.scalars)]
-    return all(same) and np.array_equal(
-        run.initial_parameters, synthetic_runs.description().initial_parameters
-    )
-
-
-def test_mutated_journals_give_an_exact_prefix_or_one_clear_line(tmp_path: Path) -> None:
-    writer = synthetic_runs.write(tmp_path / "run.h5", 300, block=40)
-    writer.close()
-    content, chance, path = (
-        journal_path(tmp_path / "run.h5").read_bytes(),
-        random.Random(3),
-        tmp_path / "mutated.h5.journal",
-    )
-    refused = []
-    for _ in range(MUTATIONS):
-        path.write_bytes(mutated(content, chance))
-        try:
-            assert mutated_journal_is_a_prefix(path)
-        except RunFileError as error:
-            refused.append(str(error))
-    assert len(refused) < MUTATIONS / 2
-    assert not any("\n" in message for message in refused)
+@pytest.mark.parametrize("kind", ["run", "study"])
+def test_mutated_journals_are_refused_damaged_or_exact(kind: str, tmp_path: Path) -> None:
+    answers = mutated_journals.read_mutations(kind, tmp_path, 120, seed=3)
+    assert answers["bytes: damaged"] + answers["moved: damaged"] > 20
+    assert answers["repaired: refused"] + answers["forged: refused"] > 20
 
 
 def test_mutated_files_give_no_signal_no_wait_and_no_wrong_number(

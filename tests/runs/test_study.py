@@ -12,7 +12,9 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
-from dlprobe.runs import Run, Study, StudyWriter, pack_journal
+from dlprobe.record import layout
+from dlprobe.runs import Run, Study, StudyWriter, frames, pack_journal
+from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 
 DESCRIPTION = {"experiment": "gradients", "axes": {"depth": [10, 5], "seed": [0, 1]}}
@@ -187,6 +189,28 @@ def test_an_id_is_taken_once_and_tables_have_equal_columns(tmp_path: Path) -> No
             writer.end({"a": [1, 2], "b": [1]})
         with pytest.raises(ValueError, match="columns of one length"):
             writer.end({"../a": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"loss": np.array(1.0)}, {"loss": np.arange(2), "n": np.arange(3)}, {"a/b": np.arange(2)}],
+)
+def test_a_table_that_is_none_is_one_clear_line(
+    columns: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    first = {"schema": layout.STUDY_SCHEMA, "schema_version": list(layout.SCHEMA_VERSION)}
+    table = {f"table/{name}": column for name, column in columns.items()}
+    journal = journal_path(tmp_path / "study.h5")
+    journal.write_bytes(
+        frames.journal_of(
+            [
+                frames.Record(FrameType.CONFIG, 0, first, {}),
+                frames.Record(FrameType.END, 0, {"status": "finished"}, table),
+            ]
+        )
+    )
+    with pytest.raises(RunFileError, match="its table cannot be read"):
+        dlprobe.open_run(journal)
 
 
 def test_a_second_study_on_the_same_path_is_refused(tmp_path: Path) -> None:

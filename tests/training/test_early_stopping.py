@@ -83,7 +83,7 @@ def trained(**options: str) -> tuple[trainer.Session, Snapshots]:
 def test_an_overfitting_net_stops_early_and_ends_with_its_best_parameters() -> None:
     one, kept = trained(early_stopping="early_stopping(patience=4)", norm="batch")
     losses = [
-        entry["val_loss"] for entry in kept.evaluated[1:]
+        entry["val_loss"] for entry in kept.evaluations[1:]
     ]  # the first one is before the first update
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 4
@@ -101,7 +101,7 @@ def test_an_overfitting_net_stops_early_and_ends_with_its_best_parameters() -> N
 
 def test_without_restoring_the_last_parameters_stay() -> None:
     _, kept = trained(early_stopping="early_stopping(patience=4, restore_best=no)")
-    assert kept.final["val_loss"] == kept.evaluated[-1]["val_loss"] > kept.final["best_value"]
+    assert kept.final["val_loss"] == kept.evaluations[-1]["val_loss"] > kept.final["best_value"]
 
 
 def test_the_best_parameters_are_those_of_a_run_of_that_length() -> None:
@@ -112,7 +112,7 @@ def test_the_best_parameters_are_those_of_a_run_of_that_length() -> None:
 
 def test_a_budget_that_ends_first_ends_with_the_best_parameters_too() -> None:
     _, kept = trained(early_stopping="early_stopping(patience=1000)", epochs="40")
-    assert kept.final["val_loss"] == min(entry["val_loss"] for entry in kept.evaluated[1:])
+    assert kept.final["val_loss"] == min(entry["val_loss"] for entry in kept.evaluations[1:])
     assert "stop_reason" not in kept.final
 
 
@@ -129,7 +129,7 @@ def test_block_length_does_not_change_where_it_stops(
 
 def test_a_metric_that_should_rise_is_watched_in_its_direction() -> None:
     _, kept = trained(early_stopping="early_stopping(patience=5, monitor=val_macro_f1)")
-    values = [entry["val_macro_f1"] for entry in kept.evaluated[1:]]
+    values = [entry["val_macro_f1"] for entry in kept.evaluations[1:]]
     assert kept.final["best_value"] == max(values)
     assert len(values) == int(np.argmax(values)) + 1 + 5
 

@@ -25,8 +25,8 @@ class Kept(Snapshots):
         super().__init__()
         self.effective_rates: list[Any] = []
 
-    def evaluations(self, steps: Any, values: Any, layer_values: Any) -> None:
-        super().evaluations(steps, values, layer_values)
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
+        super().evaluation_block(steps, values, layer_values)
         self.effective_rates += list(layer_values["effective_rate"])
 
 

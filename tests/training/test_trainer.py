@@ -52,7 +52,7 @@ class Log(Recorder):
         self.statistics += list(statistics.copy())
         self.scalars += list(scalars.copy())
 
-    def evaluations(self, steps: Any, values: Any, layer_values: Any) -> None:
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
         self.evaluated += steps.tolist()
 
     def checkpoint(self, step: int, parameters: Any, state: Any = None) -> None:
@@ -165,13 +165,13 @@ def test_every_metric_of_the_task_is_evaluated_and_has_its_place_in_the_file() -
         assert {*found.values, *found.per_column} <= {*layout.names("evaluations")} & {
             *layout.names("final")
         }
-        assert all(values.shape == (1, 3) for values in found.per_column.values())
+        assert all(values.shape == (3,) for values in found.per_column.values())
 
 
 def test_metrics_of_an_empty_part_are_nan() -> None:
     one = session(split="100,0,0")
     found = trainer.evaluate_part(one, "val")
-    assert all(np.isnan(value).all() for value in found.values.values())
+    assert all(math.isnan(value) for value in found.values.values())
     assert all(np.isnan(values).all() for values in found.per_column.values())
 
 
@@ -226,7 +226,7 @@ class Evaluations(Log):
         self.layers: list[dict[str, Any]] = []
         self.values: list[dict[str, float]] = []
 
-    def evaluations(self, steps: Any, values: Any, layer_values: Any) -> None:
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
         for row in range(len(steps)):
             self.layers.append({name: array[row] for name, array in layer_values.items()})
             self.values.append({name: array[row] for name, array in values.items()})

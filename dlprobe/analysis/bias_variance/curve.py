@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-from dlprobe.analysis.bias_variance.loss_parts import Decomposition, Sources
+from dlprobe.analysis.bias_variance.loss_parts import Decomposition, LossSources
 from dlprobe.analysis.proportions import NORMAL_95
 
 Level = Literal["high", "low", "unknown"]
@@ -62,7 +62,7 @@ class Point:
 
     at: str | float | None
     found: Decomposition
-    sources: Sources | None = None
+    sources: LossSources | None = None
     lost: int = 0
     training: float = math.nan
 
@@ -234,7 +234,7 @@ def _unsettled(found: Decomposition) -> list[str]:
     ]
 
 
-def _origin(sources: Sources | None) -> list[str]:
+def _origin(sources: LossSources | None) -> list[str]:
     if sources is None or sources.seed <= 0:
         return []
     seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"

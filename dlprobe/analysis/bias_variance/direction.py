@@ -19,7 +19,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
-from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.runs import Run
 
@@ -183,7 +185,7 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
         if regression
         else (learned.error, learned.val_error)
     )
-    train, val = (float(each[-1]) for each in errors)
+    train, val = (float(error[-1]) for error in errors)
     if regression and reference is None and learned.ceiling < 1.0:
         reference = 1.0 - learned.ceiling
     units = [layer.units for layer in run.layer_facts[:-1] if layer.units]
@@ -214,7 +216,7 @@ def late_fall(learned: Learning) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{percent_number(share)} %"
 
 
 def _times(factor: float) -> str:

@@ -280,7 +280,7 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
     losses = -logs[:, np.arange(len(truth)), truth].mean(axis=1)  # (K,)
     spread = _heskes_variance(logs.mean(axis=0)[None])[0]
     count, total = len(logs), logs.sum(axis=0)
-    without = np.array([_heskes_variance(((total - each) / (count - 1))[None])[0] for each in logs])
+    without = np.array([_heskes_variance(((total - log) / (count - 1))[None])[0] for log in logs])
     pseudo = count * spread - (count - 1) * without
     variance, loss = float(pseudo.mean()), float(losses.mean())
     between = replica_intervals.of_divergences(pseudo, *_divergences(logs))
@@ -334,7 +334,7 @@ def _divergences(logs: Floats) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True)
-class Sources:
+class LossSources:
     """Variance by where it comes from: training data (of the mean over seeds) and seed (within the
     same data); the two add up to all of it.
 
@@ -346,7 +346,7 @@ class Sources:
     seed: float
 
 
-def sources(predictions: Any, groups: Any, loss: str) -> Sources:
+def sources(predictions: Any, groups: Any, loss: str) -> LossSources:
     """Split the variance of replicas by nested analysis of variance; `groups` (K,) numbers
     their training data, each with the same number ≥ 2 of seeds.
     """
@@ -365,4 +365,4 @@ def sources(predictions: Any, groups: Any, loss: str) -> Sources:
         )
     within = float(np.mean([block.var(axis=0, ddof=1).sum() for block in blocks]))
     between = float(np.stack([block.mean(axis=0) for block in blocks]).var(axis=0, ddof=1).sum())
-    return Sources(measure, between - within / seeds, within)
+    return LossSources(measure, between - within / seeds, within)

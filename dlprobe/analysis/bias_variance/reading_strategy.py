@@ -16,6 +16,7 @@ import numpy as np
 from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
+from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
@@ -222,11 +223,11 @@ def _grow(about: About) -> list[str]:
     if about.learned.brief:
         return []
     if about.parameters < ENOUGH * about.train_samples:
-        found = f": it has {size}" if about.parameters else ""
+        advice = f": it has {size}" if about.parameters else ""
         return [
             (
                 f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units "
-                f"or layers){found}"
+                f"or layers){advice}"
             )
         ]
     noise = "the targets are noisy" if about.learned.task == "regression" else "the classes overlap"
@@ -341,8 +342,8 @@ def _doubt(reading: Reading) -> list[str]:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{percent_number(share)} %"
 
 
 def points(gap: float) -> str:
-    return f"{100 * gap:.1f} points"
+    return f"{percent_number(gap)} points"

@@ -106,10 +106,10 @@ class Noncentral:
         """Variance of the replicas along the true mean error, were the candidate its squared
         length.
         """
-        found = max(self.bias, 0.0)
-        if candidate <= found:
+        bias = max(self.bias, 0.0)
+        if candidate <= bias:
             return self.along_bias
-        return (self.along_bias * found + self.slope * (candidate - found)) / candidate
+        return (self.along_bias * bias + self.slope * (candidate - bias)) / candidate
 
     @cached_property
     def _across(self) -> Floats:
@@ -171,11 +171,11 @@ def _root(rising: Callable[[float], float], level: float, start: float, step: fl
         above = rising(high) - level
     for _ in range(STEPS):
         middle = low + (high - low) * below / (below - above) if below < above else low
-        found = rising(middle) - level
-        if abs(found) < PRECISION:
+        excess = rising(middle) - level
+        if abs(excess) < PRECISION:
             return middle
-        if found < 0.0:
-            low, below, above = middle, found, above / 2.0
+        if excess < 0.0:
+            low, below, above = middle, excess, above / 2.0
         else:
-            high, above, below = middle, found, below / 2.0
+            high, above, below = middle, excess, below / 2.0
     return (low + high) / 2.0

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dlprobe.analysis.proportions import NORMAL_95, wilson
+from dlprobe.record.sizes import percent_number
 
 Level = Literal["high", "low", "unknown"]
 THRESHOLD = 0.015  # τ: a gap above it counts
@@ -48,7 +49,7 @@ class Reading:
         ('bias at most 3.4 points (no human error given), variance high', 'bias high, variance low')
         """
         bias = (
-            f"at most {100 * self.bias_gap:.1f} points (no human error given)"
+            f"at most {percent_number(self.bias_gap)} points (no human error given)"
             if self.human_error is None and self.bias == "unknown"
             else self.bias
         )

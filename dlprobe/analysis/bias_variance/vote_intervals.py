@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance.replica_laws import Interval, share_of_mean, student
-from dlprobe.analysis.bias_variance.vote_tables import Part, Table, table
+from dlprobe.analysis.bias_variance.vote_tables import Part, VoteTable, table
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -80,17 +80,17 @@ def vote_intervals(hits: Floats, truth: Indices) -> dict[str, Interval]:
     )
     deviation, point = bias.ends()
     low, high = _holding_a_share(_within(bias.value, deviation, point, 0.0), samples)
-    found = {"bias": (low, high), "variance": _score(variance.value, *variance.ends())}
+    intervals = {"bias": (low, high), "variance": _score(variance.value, *variance.ends())}
     if low == high or deviation * point * samples < 0.5:  # the bias is certain
         certain, (least, most) = (
             round(bias.value * samples) / samples,
             share_of_mean(wrong.mean(axis=1)),
         )
-        return {**found, "net_variance": (least - certain, most - certain)}
+        return {**intervals, "net_variance": (least - certain, most - certain)}
     loss = float(wrong.mean())
     losses = (wrong.mean(axis=1) - loss) / math.sqrt(count * (count - 1))
     return {
-        **found,
+        **intervals,
         "net_variance": _within(loss - bias.value, *bias.ends(losses - bias.pushes), -1.0),
     }
 
@@ -119,7 +119,9 @@ def _weight(part: Part, wanted: float) -> float:
     )
 
 
-def _estimate(part: Part, hits: Floats, first: Indices, second: Indices, read: Table) -> Estimate:
+def _estimate(
+    part: Part, hits: Floats, first: Indices, second: Indices, read: VoteTable
+) -> Estimate:
     """From the votes for two classes of every sample: the true one and its rival, or the two with
     most votes.
 
@@ -172,7 +174,7 @@ def _higher(units: Floats, terms: list[Floats]) -> float:
     )
     np.fill_diagonal(correlations, 0.0)
     squares, second = correlations * correlations, terms[0][near]
-    found = float(second @ squares @ second) - (
+    moment = float(second @ squares @ second) - (
         float(second.sum()) ** 2 - float(second @ second)
     ) / (count - 1)
     if len(terms) > 1:
@@ -180,8 +182,8 @@ def _higher(units: Floats, terms: list[Floats]) -> float:
         chance = (float(third @ skews) ** 2 - float(np.sum((third * skews) ** 2))) / (
             (count - 1) * (count - 2)
         )
-        found += float(third @ (squares * correlations) @ third) - chance
-    return found + float(np.sum(size))
+        moment += float(third @ (squares * correlations) @ third) - chance
+    return moment + float(np.sum(size))
 
 
 def _within(value: float, deviation: float, point: float, least: float) -> Interval:

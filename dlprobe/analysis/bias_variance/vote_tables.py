@@ -36,7 +36,7 @@ RIDGE = 1e-12
 
 
 @dataclass(frozen=True)
-class Table:
+class VoteTable:
     """By the number of erring votes, 0 to K: `values` a(j); `variance` of a; `terms`: of its
     expansion into products over replicas (Hoeffding 1948), in standard deviations: the k-th term of
     two samples has the covariance (product of both entries) · (correlation of the votes)^k.
@@ -52,7 +52,7 @@ class Table:
 
 
 @lru_cache(maxsize=32)
-def table(count: int, weight: float, part: Part) -> Table:
+def table(count: int, weight: float, part: Part) -> VoteTable:
     """For `count` replicas; `weight` of the bias, some times the number of independent samples."""
     count = min(count, LARGEST)
     angle = (np.arange(max(200, 4 * count)) + 0.5) * math.pi / max(200, 4 * count)
@@ -70,7 +70,7 @@ def table(count: int, weight: float, part: Part) -> Table:
     values = fitted(PARTS[part](rates), weight)
     variance = fitted(chances @ values**2 - (chances @ values) ** 2, SHARPNESS)
     terms = tuple(fitted(term, SHARPNESS) for term in _expansion(values, rates))
-    return Table(values, np.maximum(variance, 0.0), terms)
+    return VoteTable(values, np.maximum(variance, 0.0), terms)
 
 
 def _binomial(count: int, rates: Floats) -> Floats:
@@ -86,11 +86,11 @@ def _expansion(values: Floats, rates: Floats) -> list[Floats]:
     """Standard deviation of the k-th Krawtchouk term of values(j), j binomial, with its sign:
     √(K over k) (q(1−q))^{k/2} E Δᵏ values, for k = 1, 2, …
     """
-    count, found, change = len(values) - 1, [], values
+    count, expansion, change = len(values) - 1, [], values
     for order in range(1, min(TERMS, count) + 1):
         change = np.diff(change)
-        found.append(
+        expansion.append(
             (_binomial(count - order, rates) @ change)
             * np.sqrt(math.comb(count, order) * (rates * (1.0 - rates)) ** order)
         )
-    return found
+    return expansion

@@ -166,17 +166,17 @@ def _floors(run: Run) -> dict[str, float]:
     """By metric: half a wrong sample; of losses and regression errors, what rounding in float32
     is of the first evaluation.
     """
-    found = {}
+    floors = {}
     for part, what in (name.split("_") for name in METRICS):
         samples = _samples(run).get(part, 0)
         if what == "error" and run.data.get("task") == "classification":
-            found[f"{part}_{what}"] = 0.5 / samples if samples else 0.0
+            floors[f"{part}_{what}"] = 0.5 / samples if samples else 0.0
         else:
             first = run.evaluations.get(f"train_{what}", np.empty(0))[:1]
-            found[f"{part}_{what}"] = (
+            floors[f"{part}_{what}"] = (
                 ROUNDING * float(first[0]) if len(first) and np.isfinite(first[0]) else 0.0
             )
-    return found
+    return floors
 
 
 def floor_of(runs: Sequence[Numbers], metric: str) -> float:
@@ -212,14 +212,14 @@ def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
     if not rows:
         return {}
     last = max(1, min(rows // LAST_SHARE, LAST_ROWS))
-    found: dict[tuple[str, str], Floats] = {}
+    profiles: dict[tuple[str, str], Floats] = {}
     for name in PROFILES:
         if name in run.statistics:
-            found[name, "start"] = run.statistic_rows(name, 0, 1)[0].astype(np.float64)
-            found[name, "end"] = np.median(
+            profiles[name, "start"] = run.statistic_rows(name, 0, 1)[0].astype(np.float64)
+            profiles[name, "end"] = np.median(
                 run.statistic_rows(name, rows - last, rows).astype(np.float64), axis=0
             )
-    return found
+    return profiles
 
 
 def common_metrics(comparison: Comparison) -> tuple[str, ...]:

@@ -72,18 +72,18 @@ def bounds_of(texts: str | Sequence[str]) -> list[Bound]:
     >>> [str(bound) for bound in bounds_of("val_error<=5%, r2 >= .9")]
     ['val_error <= 5 %', 'val_r2 >= 0.9']
     """
-    given = [texts] if isinstance(texts, str) else texts
-    return [_bound(each) for text in given for each in re.split("[,;]", text) if each.strip()]
+    bounds = [texts] if isinstance(texts, str) else texts
+    return [_bound(word) for text in bounds for word in re.split("[,;]", text) if word.strip()]
 
 
 def _bound(text: str) -> Bound:
-    found = FORM.fullmatch(text)
-    if found is None:
+    match = FORM.fullmatch(text)
+    if match is None:
         raise ConfigError(
             f"--gate {text.strip()[:60]!r}: expected METRIC<=NUMBER, or >=, < or >, for "
             f"example {EXAMPLE}"
         )
-    name, sign, number, percent = found.groups()
+    name, sign, number, percent = match.groups()
     metric = _metric(name.replace("-", "_"))
     if percent and metric.partition("_")[2] in UNBOUNDED:
         raise ConfigError(

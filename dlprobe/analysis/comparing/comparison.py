@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from dlprobe.analysis.comparing import paired
 from dlprobe.analysis.comparing.paired import LEVEL, Interval
-from dlprobe.analysis.learning import learned
-from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import StateName, state
 from dlprobe.analysis.profiles import run_profile
-from dlprobe.analysis.profiles.decomposition import Decomposition, median_factors
+from dlprobe.analysis.profiles.decomposition import FactorDecomposition, median_factors
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS
 from dlprobe.analysis.profiles.flow import NOTHING, Flow, median_flow
 from dlprobe.analysis.profiles.idle_units import dead_units, saturated_units
@@ -57,7 +58,7 @@ class Outcome:
     step_seconds: float
     parameters: int
     state: StateName
-    factors: Decomposition | None = None
+    factors: FactorDecomposition | None = None
     chance: Mapping[str, float] = field(default_factory=dict)
     dead: float = math.nan
     saturated: float = math.nan
@@ -105,7 +106,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         if isinstance(value, int | float | np.number)
     }
     evaluations = dict(run.evaluations)
-    seconds, known = run.timing.get("step_seconds", np.empty(0)), learned.learning(run)
+    seconds, known = run.timing.get("step_seconds", np.empty(0)), learning(run)
     return Outcome(
         seed=seed,
         status=run.status,
@@ -119,7 +120,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         updates=int(numbers.get("steps_done", 0)),
         step_seconds=float(np.min(seconds)) if len(seconds) else math.nan,
         parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
-        state=learned.state(known, run.status).name,
+        state=state(known, run.status).name,
         factors=moments[0].factors if moments else None,
         chance={} if known is None else _chance(known),
         dead=_hidden_mean(run, dead_units(run)),
@@ -127,15 +128,15 @@ def outcome(seed: int, run: Run) -> Outcome:
     )
 
 
-def _chance(known: learned.Learning) -> dict[str, float]:
+def _chance(known: Learning) -> dict[str, float]:
     """What the best constant answer has, by the metrics that may rank."""
-    found = {
+    losses = {
         "train_loss": known.guessing_loss,
         "val_loss": known.val_guessing_loss,
         "train_error": known.guessing,
         "val_error": known.guessing,
     }
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return {name: value for name, value in losses.items() if math.isfinite(value)}
 
 
 def _hidden_mean(run: Run, shares: Floats) -> float:
@@ -309,19 +310,19 @@ def compare(
     Only seeds that both values of a pair have are paired. Raises ValueError where no value has a
     run.
     """
-    found = {
+    groups = {
         label: tuple(sorted(runs, key=lambda run: run.seed))
         for label, runs in outcomes.items()
         if runs
     }
-    if not found:
+    if not groups:
         raise ValueError("nothing to compare: expected a run of one value at least")
-    aimed = common_target(found, by) if target is None else target
-    ratio = is_ratio(by, [run for runs in found.values() for run in runs])
-    pairs = compare_pairs({label: scores(runs, by, ratio) for label, runs in found.items()}, ratio)
-    values = rank([summarize(label, runs, by, aimed) for label, runs in found.items()], pairs, by)
+    aimed = common_target(groups, by) if target is None else target
+    ratio = is_ratio(by, [run for runs in groups.values() for run in runs])
+    pairs = compare_pairs({label: scores(runs, by, ratio) for label, runs in groups.items()}, ratio)
+    values = rank([summarize(label, runs, by, aimed) for label, runs in groups.items()], pairs, by)
     return Comparison(
-        by, ratio, aimed, tuple(values), pairs, power_of(found, by, ratio, len(pairs))
+        by, ratio, aimed, tuple(values), pairs, power_of(groups, by, ratio, len(pairs))
     )
 
 
@@ -369,11 +370,11 @@ def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -
         for label, value in scored.items()
     }
     shown = {
-        label: [math.exp(min(each, 700.0)) if ratio else each for each in value.values()]
+        label: [math.exp(min(entry, 700.0)) if ratio else entry for entry in value.values()]
         for label, value in averages.items()
     }
     return Margin(
-        {label: paired.median_interval(each) for label, each in shown.items()},
+        {label: paired.median_interval(entry) for label, entry in shown.items()},
         compare_pairs(averages, ratio),
     )
 
@@ -441,7 +442,7 @@ def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> Va
 
 def health(verdicts: Sequence[str], flows: Sequence[Flow]) -> Health:
     """The verdicts of several seeds as one."""
-    counts = Counter(each for each in verdicts if each)
+    counts = Counter(verdict for verdict in verdicts if verdict)
     worst = max(counts, key=lambda name: (counts[name], VERDICTS.index(name)), default="")
     return Health(dict(counts), worst, median_flow(flows))
 
@@ -464,10 +465,13 @@ def differences(a: Mapping[int, float], b: Mapping[int, float]) -> Floats:
 
 
 def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tuple[Pair, ...]:
-    """Every two values, with p values corrected for how many pairs there are."""
+    """Signed-rank tests of every pair of values over their common seeds, p corrected by Holm.
+
+    scored: by label the score of each seed. ratio: effects are ratios in place of differences.
+    """
     labels = list(combinations(scored, 2))
-    found = [differences(scored[a], scored[b]) for a, b in labels]
-    raw = [paired.signed_rank_p(each) for each in found]
+    pairs = [differences(scored[a], scored[b]) for a, b in labels]
+    raw = [paired.signed_rank_p(each) for each in pairs]
     corrected = paired.holm(raw)
     return tuple(
         Pair(
@@ -480,7 +484,7 @@ def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tup
             len(each),
             bool(len(each)) and not each.any(),
         )
-        for (a, b), each, p, adjusted in zip(labels, found, raw, corrected, strict=True)
+        for (a, b), each, p, adjusted in zip(labels, pairs, raw, corrected, strict=True)
     )
 
 
@@ -504,7 +508,7 @@ def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[
     ordered = sorted(values, key=lambda value: value.metrics[f"final_{by}"].value)
     apart = {frozenset((pair.a, pair.b)) for pair in pairs if pair.different}
     seeds = {frozenset((pair.a, pair.b)): pair.seeds for pair in pairs}
-    found = []
+    results = []
     for place, value in enumerate(ordered, start=1):
         both = frozenset((ordered[0].label, value.label))
         reachable = paired.least_p(seeds.get(both, 0)) * len(pairs) <= LEVEL
@@ -515,8 +519,8 @@ def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[
             if reachable
             else "too few seeds to tell"
         )
-        found.append(replace(value, rank=place, standing="best" if place == 1 else standing))
-    return found
+        results.append(replace(value, rank=place, standing="best" if place == 1 else standing))
+    return results
 
 
 def power_of(

@@ -139,7 +139,7 @@ class Group:
 @dataclass(frozen=True)
 class Summary:
     """Median, smallest and largest value over runs, and how many runs have one: each (step,);
-    steps: int64, −1 where the runs' steps differ.
+    steps: int64, −1 where the runs' steps differ; values: of each run with a record, (run, step).
     """
 
     steps: Array
@@ -147,6 +147,7 @@ class Summary:
     low: Array
     high: Array
     runs: Array
+    values: Array
 
 
 def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -> Summary:
@@ -163,7 +164,8 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
     ]
     if not pairs:
         nothing = np.empty(0)
-        return Summary(nothing.astype("i8"), nothing, nothing, nothing, nothing.astype("i8"))
+        steps, values = nothing.astype("i8"), nothing.reshape(0, 0)
+        return Summary(steps, nothing, nothing, nothing, steps, values)
     if aligned:
         rows, steps = (
             np.stack([values for _, values in pairs]),
@@ -188,7 +190,7 @@ def _summary(steps: Array, rows: Array) -> Summary:
                 np.nanmin(rows[:, some], axis=0),
                 np.nanmax(rows[:, some], axis=0),
             )
-    return Summary(steps, found[0], found[1], found[2], known.sum(axis=0))
+    return Summary(steps, found[0], found[1], found[2], known.sum(axis=0), rows)
 
 
 def _plain(value: Any) -> str:

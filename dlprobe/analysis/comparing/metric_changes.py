@@ -33,8 +33,8 @@ def changes(
     see `decided`.
     """
     share = level / max(len(metrics), 1)
-    found = [_change(comparison, metric, metrics, factor, share) for metric in metrics]
-    return decided([each for each in found if each is not None], level)
+    outcomes = [_change(comparison, metric, metrics, factor, share) for metric in metrics]
+    return decided([each for each in outcomes if each is not None], level)
 
 
 def decided(found: Sequence[Change], level: float) -> list[Change]:
@@ -129,20 +129,20 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
     counts = [run.errors(metric) for run in (new, *comparison.old)]
     known = [each for each in counts if each is not None]
     counted = len(known) == len(counts)
-    found = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
+    rank = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
     typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
     before, after = (
         float(np.median(rank_test.nan_last(old))),
         float(rank_test.nan_last([new.metrics[metric]])[0]),
     )
     p, how = (
-        found.p,
+        rank.p,
         (
-            f"a further run like those of the baseline stays below {found.limit * typical:.3g}, "
+            f"a further run like those of the baseline stays below {rank.limit * typical:.3g}, "
             f"but for a chance of {share:.2g}"
         ),
     )
-    seen = partial(power.from_times, metric, lambda times: times >= max(factor, found.limit))
+    seen = partial(power.from_times, metric, lambda times: times >= max(factor, rank.limit))
     if counted:
         (errors, samples), *others = known
         wrong, of = (sum(each) for each in zip(*others, strict=True))
@@ -158,7 +158,7 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
 
         def fires(count: int) -> bool:
             return (
-                count / samples >= found.limit * typical
+                count / samples >= rank.limit * typical
                 and p_more_errors(count, samples, wrong, of) <= share
             )
 
@@ -172,12 +172,12 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
         metric,
         before,
         after,
-        found.factor,
-        found.low,
-        found.high,
+        rank.factor,
+        rank.low,
+        rank.high,
         how,
         p,
-        found.factor > 1.0 and found.high >= factor,
+        rank.factor > 1.0 and rank.high >= factor,
         "",
         told,
         floor,

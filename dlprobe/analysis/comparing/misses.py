@@ -36,7 +36,7 @@ def misses_of(run: Run) -> dict[str, Misses]:
     """By part, where the file holds predictions, targets and rows of it. Raises RunFileError
     where the file is damaged.
     """
-    return {part: found for part in PARTS if (found := _misses(run, part)) is not None}
+    return {part: misses for part in PARTS if (misses := _misses(run, part)) is not None}
 
 
 def _misses(run: Run, part: str) -> Misses | None:

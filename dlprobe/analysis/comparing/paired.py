@@ -59,12 +59,12 @@ def p_larger(differences: Sequence[float] | Floats, exact: int = EXACT) -> float
 
 def _signed_ranks(differences: Sequence[float] | Floats) -> tuple[npt.NDArray[np.int64], int, int]:
     """Twice the midranks of the sizes, their sum where the difference is above 0, and their sum."""
-    found = np.asarray(differences, dtype=np.float64)
-    found = found[~np.isnan(found) & (found != 0)]
-    sizes = np.abs(found)
+    finite = np.asarray(differences, dtype=np.float64)
+    finite = finite[~np.isnan(finite) & (finite != 0)]
+    sizes = np.abs(finite)
     ordered = np.sort(sizes)
     doubled = np.searchsorted(ordered, sizes, "left") + np.searchsorted(ordered, sizes, "right") + 1
-    return doubled, int(doubled[found > 0].sum()), int(doubled.sum())
+    return doubled, int(doubled[finite > 0].sum()), int(doubled.sum())
 
 
 def _upper_tail(doubled: npt.NDArray[np.int64], positive: int, exact: int) -> float:
@@ -136,10 +136,10 @@ def centre(differences: Sequence[float] | Floats, level: float = LEVEL) -> Inter
     """The middle of paired differences (seeds,), the median of all means of two (Hodges &
     Lehmann), with the interval that belongs to the signed-rank test.
     """
-    found = np.asarray(differences, dtype=np.float64)
-    count = len(found)
+    shifts = np.asarray(differences, dtype=np.float64)
+    count = len(shifts)
     first, second = np.triu_indices(count)
-    means = np.sort((found[first] + found[second]) / 2)
+    means = np.sort((shifts[first] + shifts[second]) / 2)
     middle = float(np.median(means)) if count else math.nan
     below = np.cumsum(sign_law(tuple(range(1, count + 1)))) if count <= EXACT else np.zeros(0)
     if count > EXACT:
@@ -158,15 +158,15 @@ def median_interval(values: Sequence[float] | Floats) -> Interval:
     """Median over seeds and its bootstrap percentile interval of 95 %. NaN counts as infinite;
     NaN ends for fewer than three seeds.
     """
-    found = np.asarray(values, dtype=np.float64)
-    found = np.where(np.isnan(found), np.inf, found)
-    if not len(found):
+    ordered = np.asarray(values, dtype=np.float64)
+    ordered = np.where(np.isnan(ordered), np.inf, ordered)
+    if not len(ordered):
         return Interval(math.nan, math.nan, math.nan)
-    if len(found) < 3:
-        return Interval(float(_medians(found[None])[0]), math.nan, math.nan)
-    drawn = np.random.default_rng(0).integers(0, len(found), (RESAMPLES, len(found)))
-    low, high = np.quantile(_medians(found[drawn]), [0.025, 0.975], method="inverted_cdf")
-    return Interval(float(_medians(found[None])[0]), float(low), float(high))
+    if len(ordered) < 3:
+        return Interval(float(_medians(ordered[None])[0]), math.nan, math.nan)
+    drawn = np.random.default_rng(0).integers(0, len(ordered), (RESAMPLES, len(ordered)))
+    low, high = np.quantile(_medians(ordered[drawn]), [0.025, 0.975], method="inverted_cdf")
+    return Interval(float(_medians(ordered[None])[0]), float(low), float(high))
 
 
 def _medians(table: Floats) -> Floats:

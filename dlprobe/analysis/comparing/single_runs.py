@@ -227,7 +227,7 @@ def _words(runs: Sequence[Numbers], metric: str) -> str:
     several.
     """
     counts = [run.errors(metric) for run in runs]
-    known = [each for each in counts if each is not None]
+    known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):
         return ""
     share = f"{100 * float(np.median([wrong / of for wrong, of in known])):.3g} %"

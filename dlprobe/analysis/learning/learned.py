@@ -5,23 +5,11 @@ and 1 a perfect one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-from dlprobe.analysis.learning.reachable import (
-    chance_error,
-    correctable,
-    floor_ceiling,
-    guessing_loss,
-    label_noise_ceiling,
-    noise_ceiling,
-    target_variance,
-)
-from dlprobe.registry import counted
-from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Steps: TypeAlias = npt.NDArray[np.int64]
@@ -44,20 +32,6 @@ MOVED = 0.01  # share of the loss that went: training did something
 SOMETHING = 0.25  # skill on the training part from which a net learned something of it
 LOST = 0.5  # share of it that is left where it was lost
 FEW = 100  # updates after which a run is judged by its result
-FEWEST, PASSES = 50, 10  # …or so many, where they went through the training part so often
-WINDOWS = 10  # of the batch losses of a run without evaluations
-
-StateName: TypeAlias = Literal[
-    "learned well",
-    "learned in part",
-    "learned and lost",
-    "did not learn",
-    "diverged",
-    "too short to tell",
-    "interrupted",
-    "not evaluated",
-    "before training",  # of a configuration, which has not been trained at all
-]
 
 
 @dataclass(frozen=True)
@@ -65,7 +39,7 @@ class Learning:
     """The evaluations of a run, each (evaluation,), NaN where there is none.
 
     evaluated: False of a run without evaluations: then `loss` has the medians of its batch_loss
-        over WINDOWS windows of its recorded rows, from the first to the last, and `steps` the
+        over a few windows of its recorded rows, from the first to the last, and `steps` the
         middle of each.
     steps: updates made before each. loss, val_loss; error, val_error: share of wrong classes, or
         root mean square error. skill, val_skill:
@@ -80,7 +54,8 @@ class Learning:
     known: whether rows or another run say so. guessing_loss, val_guessing_loss: loss of the best
         constant answer. correctable: how many times an affine change of the outputs lowers the
         squared error. All NaN where they are not known. val_samples: rows of the validation part, 0
-        where there is none.
+        where there is none. plain: skill on it of kernel ridge regression, NaN where that was not
+        asked.
     """
 
     task: str
@@ -104,6 +79,7 @@ class Learning:
     val_guessing_loss: float = math.nan
     correctable: float = math.nan
     val_samples: int = 0
+    plain: float = math.nan
 
     @property
     def loss_name(self) -> str:
@@ -187,8 +163,11 @@ class Learning:
     @property
     def well(self) -> bool:
         """Whether the run learned well: most of what there was to learn, on its training part and
-        on its validation part where there is one, by error and by loss.
+        on its validation part where there is one, by error and by loss; or, where data do not allow
+        that much, as well as a plain method does on the same samples.
         """
+        if self.as_plain:
+            return not self.flaw
         enough = OF_KNOWN if self.known else WELL
         judged = (
             float(self.judged[-1])
@@ -196,6 +175,21 @@ class Learning:
             else self.reached
         )
         return max(self.reached, judged) >= enough and not self.shortfall
+
+    @property
+    def as_plain(self) -> bool:
+        """Whether new samples are answered as well as by kernel ridge regression, which learned
+        something: then nothing says that the data allow more, unless their rows do, or the training
+        part is known by heart.
+        """
+        enough = float(self.val_skill[-1]) >= OF_KNOWN * self.plain
+        return enough and self.plain >= NOTHING and not (self.known or self.memorised)
+
+    @property
+    def plain_error(self) -> float:
+        """Error of kernel ridge regression on the validation part; NaN where it is not known."""
+        left = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
+        return float(self.val_error[-1]) * (math.sqrt(left) if self.task == "regression" else left)
 
     @property
     def shortfall(self) -> str:
@@ -210,6 +204,11 @@ class Learning:
             )
         if self.memorised:
             return "it makes far more errors on new samples"
+        return self.flaw
+
+    @property
+    def flaw(self) -> str:
+        """What speaks against the run however good its skill is, in words; empty for nothing."""
         if self.overconfident > 1.0:
             return (
                 f"but its loss is {self.overconfident:.3g} times that of guessing: its "
@@ -338,239 +337,3 @@ class Learning:
     def brief(self) -> bool:
         """Whether too few updates were made to expect much."""
         return self.updates < self.needed
-
-
-def learning(run: Run, best: Learning | None = None) -> Learning | None:
-    """How well a run learned, from its evaluations or else from its batch losses; None without
-    either. Raises RunFileError where the file is damaged.
-
-    best: the best run on the same data, whose skill is then what can be reached.
-    """
-    found = run.evaluations
-    steps = np.asarray(found.get("step", ()), np.int64)
-    loss = np.asarray(found.get("train_loss", ()), np.float64)
-    if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
-        return from_batch_losses(run)
-
-    restored = (
-        run.status == "finished" and "best_step" in run.final
-    )  # it ends with the parameters that early stopping kept, not with those of the last step
-
-    def series(name: str) -> Floats:
-        values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)
-        if restored and name in run.final:
-            values[-1] = run.final[name]
-        return values
-
-    loss = series("train_loss")
-    task = str(run.data.get("task", "classification"))
-    chance = {part: chance_error(run.data.get(f"{part}_class_counts")) for part in ("train", "val")}
-    skills = {}
-    for part in ("train", "val"):
-        with np.errstate(all="ignore"):
-            skills[part] = (
-                series(f"{part}_r2")
-                if task == "regression"
-                else 1.0 - series(f"{part}_error") / chance[part]
-            )
-    losses, errors = (
-        {part: series(f"{part}_{what}") for part in ("train", "val")} for what in ("loss", "error")
-    )
-    updates = int(
-        run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0))
-    )
-    ceiling = noise_ceiling(task, run.data.get("noise_variance"), errors["train"], skills["train"])
-    values = (
-        losses["train"],
-        losses["val"],
-        errors["train"],
-        errors["val"],
-        skills["train"],
-        skills["val"],
-    )
-    guessing = {
-        part: math.sqrt(target_variance(errors[part], skills[part]))
-        if task == "regression"
-        else chance[part]
-        for part in ("train", "val")
-    }
-    floors = {part: floor_ceiling(run, part, guessing[part]) for part in ("train", "val")}
-    made = Learning(
-        task,
-        steps,
-        *values,
-        chance=chance["train"],
-        ceiling=ceiling,
-        updates=updates,
-        guessing=guessing["train"],
-        needed=updates_needed(run),
-        reachable=floors["train"]
-        if math.isfinite(floors["train"])
-        else label_noise_ceiling(run, guessing["train"]),
-        val_reachable=floors["val"] if math.isfinite(floors["val"]) else 1.0,
-        known=math.isfinite(floors["train"]),
-        guessing_loss=guessing_loss(run, "train"),
-        val_guessing_loss=guessing_loss(run, "val"),
-        correctable=correctable(run),
-        val_samples=len(run.data.get("val_indices", ())),
-    )
-    return made if best is None else beside(made, best)
-
-
-def beside(found: Learning, best: Learning) -> Learning:
-    """The same, with the skills of a better run on the same data as what can be reached; itself
-    where that is no better.
-    """
-    train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
-    if (
-        not (train >= NOTHING and (new >= NOTHING or not best.validated))
-        or best.judged[-1] <= found.judged[-1]
-    ):
-        return found
-    return replace(
-        found,
-        known=True,
-        reachable=train,
-        val_reachable=new if best.validated else found.val_reachable,
-    )
-
-
-@dataclass(frozen=True)
-class State:
-    """What a run has come to. reason: the numbers, in words. now, guess: the two numbers that say
-    so, the error at the end (on the validation part where there is one) and that of always
-    guessing, as shares of wrong classes or root mean squares; NaN where they are not known.
-    """
-
-    name: StateName
-    reason: str
-    now: float = math.nan
-    guess: float = math.nan
-
-    @property
-    def sentence(self) -> str:
-        """`did not learn: 63.6 % error …`"""
-        return f"{self.name}: {self.reason}"
-
-
-def state(found: Learning | None, status: str) -> State:
-    """What a run has come to, judged by its end beside the best constant answer; `status` is
-    the run's.
-    """
-    name, reason = _state(found, status)
-    if found is None:
-        return State(name, reason)
-    now = (
-        float(found.val_error[-1]) if math.isfinite(found.val_error[-1]) else float(found.error[-1])
-    )
-    return State(name, reason, now, found.guessing)
-
-
-def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
-    if found is None:
-        return "not evaluated", "neither an evaluation nor batch_loss was recorded"
-    if status == "diverged":
-        return "diverged", f"numbers are not finite after {counted(found.updates, 'update')}"
-    if not np.isfinite(found.error).any():
-        return (
-            "not evaluated",
-            (
-                f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors "
-                "are not known"
-            ),
-        )
-    numbers = _numbers(found)
-    if not math.isfinite(found.guessing) or not math.isfinite(found.skill[-1]):
-        return "not evaluated", f"{numbers}; what guessing has is not known"
-    if found.well:
-        return "learned well", numbers
-    if found.brief:
-        return (
-            "too short to tell",
-            (
-                f"{counted(found.updates, 'update')} of the {found.needed} that are needed; "
-                f"{_numbers(found, found.validated)}"
-            ),
-        )
-    if found.lost:
-        return (
-            "learned and lost",
-            f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}",
-        )
-    if found.something():
-        return "learned in part", numbers + (
-            f"; {found.shortfall}" if found.reached >= WELL and found.shortfall else ""
-        )
-    return "did not learn", numbers + (
-        f"; untrained it had {_size(found, float(_errors(found)[0]))}"
-        if found.untrained >= NOTHING
-        else ""
-    )
-
-
-def _errors(found: Learning) -> Floats:
-    return found.val_error if found.validated else found.error
-
-
-def _numbers(found: Learning, new_only: bool = False) -> str:
-    """The errors of both parts at the end, or that on new samples, and that of guessing, in
-    percent or in the unit of the targets.
-    """
-    parts = {"training": float(found.error[-1]), "validation": float(found.val_error[-1])}
-    told = [
-        f"{_size(found, error)} in {part}"
-        for part, error in parts.items()
-        if math.isfinite(error) and not (new_only and part == "training")
-    ]
-    guessing = (
-        (
-            f"; guessing {'the mean ' if found.task == 'regression' else ''}has "
-            f"{_size(found, found.guessing)}"
-        )
-        if math.isfinite(found.guessing)
-        else ""
-    )
-    return f"{'error (RMS)' if found.task == 'regression' else 'error'} {', '.join(told)}{guessing}"
-
-
-def _size(found: Learning, error: float) -> str:
-    return f"{error:.4g}" if found.task == "regression" else f"{100 * error:.1f} %"
-
-
-def updates_needed(run: Run) -> int:
-    """Updates after which a run is judged by its result: a hundred, or ten passes over its
-    training part where those are fewer, but at least fifty.
-    """
-    samples, size = len(run.data.get("train_indices", ())), run.facts.batch_size
-    if not samples or size is None:
-        return FEW
-    return min(FEW, max(FEWEST, PASSES * math.ceil(samples / size)))
-
-
-def from_batch_losses(run: Run) -> Learning | None:
-    """How well a run learned by the loss of its batches, medians over WINDOWS windows; None
-    where it was not recorded.
-    """
-    if not len(run.steps) or not run.is_recorded("batch_loss"):
-        return None
-    windows = [rows for rows in np.array_split(np.arange(len(run.steps)), WINDOWS) if len(rows)]
-    losses = [run.scalar("batch_loss")[rows] for rows in windows]
-    loss = np.array([np.nan if np.isnan(each).all() else np.nanmedian(each) for each in losses])
-    steps = np.array([run.steps[rows[len(rows) // 2]] for rows in windows], np.int64)
-    unknown = np.full(len(loss), np.nan)
-    updates = int(run.final.get("steps_done", run.steps[-1] + 1))
-    task = str(run.data.get("task", "classification"))
-    return Learning(
-        task,
-        steps,
-        loss,
-        unknown,
-        unknown,
-        unknown,
-        unknown,
-        unknown,
-        math.nan,
-        1.0,
-        updates,
-        evaluated=False,
-    )

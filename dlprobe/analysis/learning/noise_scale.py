@@ -90,5 +90,5 @@ def batch_sizes(run: Run) -> npt.NDArray[np.int64]:
 
 def _ratio(trace: Array, square: Array) -> npt.NDArray[np.float64]:
     with np.errstate(all="ignore"):
-        found: npt.NDArray[np.float64] = np.where(square > 0, trace / square, np.nan)
-    return found
+        ratio: npt.NDArray[np.float64] = np.where(square > 0, trace / square, np.nan)
+    return ratio

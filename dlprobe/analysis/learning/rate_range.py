@@ -118,7 +118,7 @@ def candidates(test: RangeTest) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RateTrial:
     """How a run at a constant rate ended."""
 
     rate: float
@@ -134,7 +134,7 @@ class Trial:
         return value if self.status == "finished" and math.isfinite(value) else math.inf
 
 
-def best_trial(trials: Sequence[Trial], by: str) -> Trial | None:
+def best_trial(trials: Sequence[RateTrial], by: str) -> RateTrial | None:
     """The run with the smallest final loss, the smaller rate among equals; None where all broke
     down.
     """
@@ -142,7 +142,7 @@ def best_trial(trials: Sequence[Trial], by: str) -> Trial | None:
     return min(sound, key=lambda trial: (trial.loss(by), trial.rate), default=None)
 
 
-def beyond(trials: Sequence[Trial], by: str) -> tuple[float, ...]:
+def beyond(trials: Sequence[RateTrial], by: str) -> tuple[float, ...]:
     """More candidates where the best stands at an end of the field, or all broke down: the next
     decade on that side, within LOWEST to HIGHEST.
     """
@@ -156,7 +156,7 @@ def beyond(trials: Sequence[Trial], by: str) -> tuple[float, ...]:
     return tuple(rate for rate in more if LOWEST <= rate <= HIGHEST)
 
 
-def reason(trials: Sequence[Trial], best: Trial, by: str) -> str:
+def reason(trials: Sequence[RateTrial], best: RateTrial, by: str) -> str:
     """Why this rate, in a sentence."""
     below = max((t for t in trials if t.rate < best.rate), key=lambda t: t.rate, default=None)
     above = min((t for t in trials if t.rate > best.rate), key=lambda t: t.rate, default=None)
@@ -170,11 +170,11 @@ def reason(trials: Sequence[Trial], best: Trial, by: str) -> str:
     ) + " and ".join(sides)
 
 
-def _ended(trial: Trial, by: str) -> str:
+def _ended(trial: RateTrial, by: str) -> str:
     return f"{trial.loss(by):.3g}" if math.isfinite(trial.loss(by)) else trial.status
 
 
-def learned(trials: Sequence[Trial], test: RangeTest) -> tuple[Trial, ...]:
+def learned(trials: Sequence[RateTrial], test: RangeTest) -> tuple[RateTrial, ...]:
     """The runs that ended with a training loss below LEARNED of the loss that the range test
     began with.
     """

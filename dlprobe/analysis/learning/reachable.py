@@ -29,8 +29,8 @@ def chance_error(counts: Any) -> float:
     >>> chance_error([30, 10])
     0.25
     """
-    found = np.asarray(() if counts is None else counts, np.float64)
-    return 1.0 - float(found.max() / found.sum()) if found.size and found.sum() > 0 else math.nan
+    rows = np.asarray(() if counts is None else counts, np.float64)
+    return 1.0 - float(rows.max() / rows.sum()) if rows.size and rows.sum() > 0 else math.nan
 
 
 def guessing_loss(run: Run, part: str) -> float:
@@ -63,7 +63,11 @@ def target_variance(error: Floats, r2: Floats) -> float:
 
 
 def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Floats) -> float:
-    """The R² that noise in the targets leaves, 1 − noise/variance; 1 where it is not known."""
+    """The largest R² that noise in the targets allows: 1 − noise variance / target variance, or
+    LEAST where that is less; 1 where the noise is not known, and in classification.
+
+    error, r2: (evaluation,) RMSE and R² of the same part, from which the target variance follows.
+    """
     variance = target_variance(error, r2)
     if task != "regression" or noise_variance is None or not variance > 0.0:
         return 1.0

@@ -26,7 +26,7 @@ NEEDED = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class TheoryDeviations:
     """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations
     of the finite-width law.
 
@@ -45,12 +45,12 @@ class Measured:
     @property
     def outside(self) -> list[tuple[str, str, float]]:
         """(quantity, layer, deviations) of every layer outside its band."""
-        found = []
+        layers = []
         for quantity in QUANTITIES:
             for name, off in zip(self.names, self.deviations[quantity], strict=True):
                 if abs(off) > DEVIATIONS:
-                    found.append((quantity, name, float(off)))
-        return found
+                    layers.append((quantity, name, float(off)))
+        return layers
 
     @property
     def compared(self) -> int:
@@ -62,14 +62,16 @@ class Measured:
         """Where each quantity leaves its band first on its way: activations from the input,
         error signals from the output.
         """
-        found = []
+        exits = []
         for quantity in QUANTITIES:
             here = [each for each in self.outside if each[0] == quantity]
-            found += here[:1] if quantity == QUANTITIES[0] else here[-1:]
-        return found
+            exits += here[:1] if quantity == QUANTITIES[0] else here[-1:]
+        return exits
 
 
-def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 0) -> Measured:
+def measured(
+    run: Run, prediction: Prediction, units: Sequence[int], row: int = 0
+) -> TheoryDeviations:
     """Compare a recorded row. Raises ConfigError where nothing was recorded or the run has
     another number of hidden layers.
     """
@@ -96,18 +98,18 @@ def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 
         square = column["activation_variance"] + column["activation_mean"] ** 2
         signal = column["error_signal_rms"]
         relative = signal / signal[-1] if len(signal) else signal
-    found = dict(zip(QUANTITIES, deviations(prediction, square, relative), strict=True))
+    scores = dict(zip(QUANTITIES, deviations(prediction, square, relative), strict=True))
     lost = (~np.isfinite(column["preactivation_mean_square"]), ~np.isfinite(signal))
     for quantity, where in zip(QUANTITIES, lost, strict=True):
-        found[quantity][where & prediction.applicable] = math.inf
-    return Measured(
+        scores[quantity][where & prediction.applicable] = math.inf
+    return TheoryDeviations(
         int(run.steps[row]),
         names,
         column["preactivation_mean_square"],
         square,
         column["activation_variance"],
         relative,
-        found,
+        scores,
     )
 
 
@@ -129,11 +131,11 @@ def batch_mean_square(run: Run, net: InitialNet) -> float:
     )
     weight = fan_in * (net.weight_variance[0] if net.transformed else rms**2) / random.weight_keep
     with np.errstate(all="ignore"):
-        found = (
+        square = (
             float((q - np.nan_to_num(biases) ** 2) / weight - random.input_noise)
             * random.input_keep
         )
-    return found if 0.0 < found < math.inf else net.input_mean_square
+    return square if 0.0 < square < math.inf else net.input_mean_square
 
 
 def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:
@@ -151,8 +153,8 @@ def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tupl
         back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(
             prediction.log_error_shift
         )
-        found = [
+        scores = [
             off / np.sqrt(np.where(variance > 0, variance, math.nan))
             for off, variance in ((ahead, forward), (back, backward))
         ]
-    return found[0], found[1]
+    return scores[0], scores[1]

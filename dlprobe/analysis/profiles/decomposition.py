@@ -19,7 +19,7 @@ NOTABLE = 0.1  # a remainder within 10 % of 1 per layer is not worth a word
 
 
 @dataclass(frozen=True)
-class Decomposition:
+class FactorDecomposition:
     """The factors of a profile. Arrays are (n − 1,); entry l leads from hidden_{l+1} back to
     hidden_l; all are of mean squares, as χ is.
 
@@ -52,7 +52,7 @@ def decompose(
     *,
     activation_variance: npt.ArrayLike | None = None,
     norm_variance: npt.ArrayLike | None = None,
-) -> Decomposition:
+) -> FactorDecomposition:
     """Split the backward ratio of every pair of hidden layers, from the recorded statistics of one
     step, each (n,), hidden_1 … hidden_n.
 
@@ -83,7 +83,7 @@ def decompose(
     forward = _ratio(spread[1:], spread[:-1])
     decay, depth = _decay(signal)
     sentence = _sentence(decay, slope, weight, normalization, remainder)
-    return Decomposition(
+    return FactorDecomposition(
         backward, slope, weight, normalization, remainder, forward, decay, depth, sentence
     )
 
@@ -124,7 +124,7 @@ def geometric_mean(factors: Floats) -> float:
         return float(np.exp(np.mean(np.log(kept))))
 
 
-def median_factors(parts: Sequence[Decomposition]) -> str:
+def median_factors(parts: Sequence[FactorDecomposition]) -> str:
     """The factors per layer over seeds, in words: geometric means over the layers of the
     medians over seeds; empty where there is nothing to say.
     """

@@ -86,11 +86,15 @@ def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
     """
     if not candidates:
         raise ValueError(f"expected a candidate for {counted(depth, 'layer')}")
-    sure = [each for each in candidates if each.sure]
-    failing = tuple(each.label for each in candidates if not each.sure)
+    sure = [candidate for candidate in candidates if candidate.sure]
+    failing = tuple(candidate.label for candidate in candidates if not candidate.sure)
     best = max(sure or candidates, key=lambda each: each.score)
     alike = [each for each in sure if best.score - each.score <= noise(best, each)]
-    use = min(alike, key=lambda each: (each.extras, each.cost, -each.score), default=None)
+    use = min(
+        alike,
+        key=lambda candidate: (candidate.extras, candidate.cost, -candidate.score),
+        default=None,
+    )
     return DepthChoice(depth, use, best, failing)
 
 
@@ -113,7 +117,7 @@ def told(choices: Sequence[DepthChoice]) -> list[str]:
     """A sentence for each stretch of depths with one and the same advice, in the order of
     depths.
     """
-    ordered = sorted(choices, key=lambda each: each.depth)
+    ordered = sorted(choices, key=lambda choice: choice.depth)
     return [
         _sentence(list(same))
         for _, same in groupby(

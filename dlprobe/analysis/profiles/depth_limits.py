@@ -56,8 +56,8 @@ def correlation_depth(net: InitialNet) -> float:
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # a signal that grows without bound has moments beyond every float
-        found = phase_of(net).xi_c
-    return math.inf if found >= CRITICAL else found
+        scale = phase_of(net).xi_c
+    return math.inf if scale >= CRITICAL else scale
 
 
 def breaking_depth(net: InitialNet) -> int | None:

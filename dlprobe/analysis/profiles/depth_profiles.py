@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.profiles.decomposition import Decomposition, short
+from dlprobe.analysis.profiles.decomposition import FactorDecomposition, short
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, USUAL_KAPPA, log10_deviation
 from dlprobe.record.sizes import power_of_ten
 from dlprobe.registry import counted
@@ -53,7 +53,7 @@ def classify(
     activation_mean_square: npt.ArrayLike | None = None,
     output_error_signal_rms: float = math.nan,
     diverged: str = "",
-    decomposition: Decomposition | None = None,
+    decomposition: FactorDecomposition | None = None,
     names: Sequence[str] | None = None,
 ) -> Verdict:
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says
@@ -262,9 +262,9 @@ def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
     """
     if not verdicts:
         raise ValueError("no verdicts to combine: expected one per seed")
-    counts = {name: sum(each.verdict == name for each in verdicts) for name in VERDICTS}
+    counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     winner = max(VERDICTS, key=lambda name: (counts[name], VERDICTS.index(name)))
-    agreeing = [each for each in verdicts if each.verdict == winner]
+    agreeing = [verdict for verdict in verdicts if verdict.verdict == winner]
     agreeing.sort(key=lambda each: (math.isnan(each.log10_ratio), each.log10_ratio))
     middle = agreeing[(len(agreeing) - 1) // 2]
     share = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -20,14 +20,20 @@ class Flow:
     """activation_variance, error_signal_rms: (n,) of the hidden layers, nearest the input first;
     gradient_rms: (n + 1,), the output layer's last.
 
-    NaN where it was not recorded.
+    NaN where it was not recorded. seeds: those that it is the median of.
     """
 
     activation_variance: Floats
     gradient_rms: Floats
     error_signal_rms: Floats
+    seeds: tuple[Flow, ...] = ()
+
+    def of_seeds(self, quantity: str) -> list[list[float]]:
+        """A quantity of each seed, (seed, layer)."""
+        return [getattr(flow, quantity).tolist() for flow in self.seeds]
 
 
+QUANTITIES = ("activation_variance", "gradient_rms", "error_signal_rms")
 NOTHING = Flow(np.empty(0), np.empty(0), np.empty(0))
 
 
@@ -51,6 +57,7 @@ def median_flow(flows: Sequence[Flow]) -> Flow:
         return NOTHING
     usual = max(set(sizes), key=sizes.count)
     known = [flow for flow in flows if len(flow.gradient_rms) == usual]
-    return Flow(
-        *(seed_medians([getattr(flow, field.name) for flow in known]) for field in fields(Flow))
+    variances, gradients, signals = (
+        seed_medians([getattr(flow, name) for flow in known]) for name in QUANTITIES
     )
+    return Flow(variances, gradients, signals, tuple(known) if len(known) > 1 else ())

@@ -141,7 +141,7 @@ def moment(
         judge(table, where, net, prediction)
         for table, (_, where) in zip(tables, seeds, strict=True)
     ]
-    parts = [each.decomposition for each in judged]
+    parts = [judgement.decomposition for judgement in judged]
     ratios = depth_profiles.seed_range(
         [depth_profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables]
     )
@@ -156,7 +156,7 @@ def moment(
         weight_factor=depth_profiles.seed_medians([part.weight for part in parts]),
         backward_ratio=depth_profiles.seed_medians([part.backward for part in parts]),
         forward_ratio=depth_profiles.seed_medians([part.forward for part in parts]),
-        verdict=depth_profiles.combine_seeds([each.verdict for each in judged]),
+        verdict=depth_profiles.combine_seeds([judgement.verdict for judgement in judged]),
         because=median_factors(parts),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.profiles.decomposition import Decomposition, decompose
+from dlprobe.analysis.profiles.decomposition import FactorDecomposition, decompose
 from dlprobe.analysis.profiles.depth_profiles import Verdict, classify
 from dlprobe.analysis.theory import mean_field
 from dlprobe.record.step import StepRow
@@ -22,7 +22,7 @@ class RowVerdict:
     """The verdict on a step, and the factors that its error signal's way is made of."""
 
     verdict: Verdict
-    decomposition: Decomposition
+    decomposition: FactorDecomposition
 
 
 def judge_row(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlprobe.analysis.profiles.decomposition import Decomposition
+from dlprobe.analysis.profiles.decomposition import FactorDecomposition
 from dlprobe.analysis.profiles.depth_profiles import BROKEN, Verdict
 from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
@@ -36,7 +36,7 @@ class StepProfile:
     step: int
     flow: Flow
     verdict: Verdict
-    factors: Decomposition | None = None
+    factors: FactorDecomposition | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def step_profile(
     kappa: that of all layers, in place of the measured ones.
     """
     row = run.row(index)
-    layers = [run.layer_facts[each] for each in run.hidden_layers]
+    layers = [run.layer_facts[place] for place in run.hidden_layers]
     units = widths(layers)
     ended = run.status == "diverged" and row.step == run.steps[-1]
     judged = judge_row(
@@ -214,5 +214,5 @@ def _residuals(layers: Sequence[LayerFacts]) -> list[Spec | None]:
 def _input_mean_square(run: Run) -> float:
     if "input" in run.layers.names:  # a norm of the input leaves it at 1
         return 1.0
-    found = run.data.get("input_mean_square")
-    return math.nan if found is None else float(np.mean(found))
+    square = run.data.get("input_mean_square")
+    return math.nan if square is None else float(np.mean(square))

@@ -47,11 +47,11 @@ def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
     factor = next((each for each in (1, *LEVEL_FACTORS) if rows <= READ * each), LEVEL_FACTORS[-1])
     starts = run.steps[::factor]
     every = -(-len(starts) // columns)
-    found = {
+    maps = {
         name: _means(run.statistic(name) if factor == 1 else run.level(name, factor).mean, every)
         for name in chosen
     }
-    return StepMaps(starts[::every], layers, found)
+    return StepMaps(starts[::every], layers, maps)
 
 
 def _means(values: npt.NDArray[Any], every: int) -> npt.NDArray[np.float64]:

@@ -126,8 +126,10 @@ def _settle(activation: Spec, weight: float, bias: float, start: float) -> float
     """
 
     def gap(q: float) -> float:  # relative
-        found = (weight * moments(activation, q).mean_square + bias) / q - 1.0
-        return math.inf if math.isnan(found) else found  # an unbounded slope: it grows from here on
+        excess = (weight * moments(activation, q).mean_square + bias) / q - 1.0
+        return (
+            math.inf if math.isnan(excess) else excess
+        )  # an unbounded slope: it grows from here on
 
     near = max(start, 2.0 * TINY_Q)
     first = gap(near)
@@ -137,8 +139,8 @@ def _settle(activation: Spec, weight: float, bias: float, start: float) -> float
     while TINY_Q < near < LARGEST_Q:
         factor = 1.25 if 1e-6 < near < 1e6 else 10.0
         far = near * factor if up else near / factor
-        found = gap(far)
-        if (found < -ROUNDING) if up else (found > ROUNDING):
+        excess = gap(far)
+        if (excess < -ROUNDING) if up else (excess > ROUNDING):
             return _root(gap, near, far, up)
         near = far
     return math.inf if up else 0.0

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.gaussian import Floats, Moments, nodes
 from dlprobe.analysis.theory.initial_net import InitialNet
-from dlprobe.analysis.theory.propagation import Layer, Signal
+from dlprobe.analysis.theory.propagation import Signal, TheoryLayer
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 LARGE = 1.0  # variance of a logarithm
@@ -85,7 +85,7 @@ class _Response:
     share: float
 
 
-def spread(net: InitialNet, layers: Sequence[Layer]) -> Spread:
+def spread(net: InitialNet, layers: Sequence[TheoryLayer]) -> Spread:
     """The fluctuations of a net that theory treats; where a moment left what a float holds, the
     part of each layer's own noise only.
     """
@@ -112,7 +112,7 @@ def spread(net: InitialNet, layers: Sequence[Layer]) -> Spread:
     )
 
 
-def _lenient(layer: Layer) -> Layer:
+def _lenient(layer: TheoryLayer) -> TheoryLayer:
     """The same numbers as NumPy's, of which powers overflow to infinity and quotients by 0 are
     no errors.
     """
@@ -128,20 +128,20 @@ def _rough_from(responses: Sequence[_Response], states: Sequence[Matrix]) -> int
     """Where ln E a² has a variance above 1 that is more than twice what the layers add: q
     moves, and what moves with it is curved.
     """
-    added = np.cumsum([each.noise[1, 1] / each.units for each in responses])
+    added = np.cumsum([response.noise[1, 1] / response.units for response in responses])
     rough = [
         index for index, state in enumerate(states) if state[1, 1] > max(LARGE, 2.0 * added[index])
     ]
     return rough[0] + 1 if rough else 0
 
 
-def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
+def _responses(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[_Response]:
     random = net.perturbations
     slopes = [
         layer.slope * (1.0 if scale is None else scale**2)
         for layer, scale in zip(layers, net.scales, strict=True)
     ]
-    found, source, kurtosis = [], Signal(0.0, net.input_mean_square), USUAL_KURTOSIS
+    responses, source, kurtosis = [], Signal(0.0, net.input_mean_square), USUAL_KURTOSIS
     for index, (layer, scale, passed) in enumerate(
         zip(layers, net.scales, propagation.through(net, slopes), strict=True)
     ):
@@ -154,7 +154,7 @@ def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
         carry, push, noise, mixed = _stream(own, source, layer.signal.mean_square, scale)
         kappa = (layer.inside.kappa + 1.0) / random.keep - 1.0
         share = 1.0 if scale is None else passed / (1.0 + passed)
-        found.append(
+        responses.append(
             _Response(
                 units=net.units[index],
                 gain=gain,
@@ -176,10 +176,10 @@ def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
             if scale is None and net.normalization is None
             else USUAL_KURTOSIS
         )
-    return found
+    return responses
 
 
-def _own(net: InitialNet, layer: Layer) -> _Own:
+def _own(net: InitialNet, layer: TheoryLayer) -> _Own:
     at = layer.inside
     covariance = np.array(
         [[at.variance, at.third - at.mean * at.mean_square], [0.0, at.fourth - at.mean_square**2]]
@@ -203,9 +203,9 @@ def _own(net: InitialNet, layer: Layer) -> _Own:
     ):  # each unit by its own variance over the batch: nothing of q is left
         return _Own(Signal(at.mean, at.mean_square), (0.0, 0.0), covariance, 0.0, slope_with, 0.0)
     held = _held(at, net.normalization != "rms")
-    for each in held:
-        covariance -= np.outer(each[:2], each[:2])
-        slope_with -= each[2] * each[:2]
+    for row in held:
+        covariance -= np.outer(row[:2], row[:2])
+        slope_with -= row[2] * row[:2]
     # slopes are divided by q as it is in this net: a χ² of N units, and all that q has strayed
     return _Own(Signal(at.mean, at.mean_square), (0.0, 0.0), covariance, 2.0, slope_with, -1.0)
 
@@ -290,24 +290,24 @@ def _forward(responses: Sequence[_Response], features: int) -> list[Matrix]:
     """P of the input, whose mean strays by 1/features and whose mean square is known, and
     behind every layer.
     """
-    found = [np.diag([1.0 / features, 0.0])]
-    for each in responses:
-        whole = each.carry + np.outer(each.push, each.gain)
-        masks = np.outer(each.push, each.push) * each.gain[1] ** 2 * each.mask
-        found.append(whole @ found[-1] @ whole.T + masks + each.noise / each.units)
-    return found
+    forward = [np.diag([1.0 / features, 0.0])]
+    for response in responses:
+        whole = response.carry + np.outer(response.push, response.gain)
+        masks = np.outer(response.push, response.push) * response.gain[1] ** 2 * response.mask
+        forward.append(whole @ forward[-1] @ whole.T + masks + response.noise / response.units)
+    return forward
 
 
 def _own_noise(responses: Sequence[_Response]) -> list[float]:
     """Variance of ln δ_l²/δ_n² by each layer's own noise: slopes at l, the steps above it, less
     (or, at a residual sum, more) the slopes at n.
     """
-    last, found = responses[-1], [0.0]
+    last, noise = responses[-1], [0.0]
     steps = (last.step + last.own if last.share < 1.0 else 0.0) / last.units
-    for each in reversed(responses[:-1]):
-        found.insert(0, each.own / each.units + steps)
-        steps += each.step / each.units
-    return found
+    for response in reversed(responses[:-1]):
+        noise.insert(0, response.own / response.units + steps)
+        steps += response.step / response.units
+    return noise
 
 
 def _backward(responses: Sequence[_Response], states: Sequence[Matrix]) -> list[float]:
@@ -316,16 +316,16 @@ def _backward(responses: Sequence[_Response], states: Sequence[Matrix]) -> list[
     """
     last = responses[-1]
     follow, above = _pass(last, np.zeros(2), last.slope_move * (last.share - 1.0), last.share - 1.0)
-    found, plain = [0.0], _own_noise(responses)
+    backward, plain = [0.0], _own_noise(responses)
     for index in range(len(responses) - 2, -1, -1):
         here = responses[index]
         sensitivity, extra = _pass(here, follow, here.slope_move, 1.0)
-        found.insert(
+        backward.insert(
             0, plain[index] + above + extra + float(sensitivity @ states[index] @ sensitivity)
         )
         follow, extra = _pass(here, follow, here.slope_move * here.share, here.share)
         above += extra
-    return found
+    return backward
 
 
 def _pass(
@@ -344,7 +344,7 @@ def _pass(
     return here.carry.T @ follow + pulled * here.gain, noises / here.units + masks
 
 
-def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:
+def coherent_shares(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[float]:
     """Per layer what E δ_l²/E δ_n² gains in a residual net of finite width, as a share of itself; 0
     elsewhere.
 
@@ -357,7 +357,7 @@ def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:
     if net.normalization is not None or any(scale is None for scale in net.scales[1:]):
         return [0.0] * len(layers)
     end = layers[-1].signal
-    whole, rest, found = 1.0, 1.0, [0.0]
+    whole, rest, shares = 1.0, 1.0, [0.0]
     sums = np.array([[1.0, end.mean], [end.mean, end.mean_square]])
     for index in range(len(layers) - 1, 0, -1):
         source, gain = layers[index - 1].signal, _gain(net, layers, index)
@@ -372,13 +372,13 @@ def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:
             [[1.0, source.mean], [source.mean, source.mean_square]]
         )
         whole, rest = whole * (1.0 + gain) + added, rest * (1.0 + gain)
-        found.insert(
+        shares.insert(
             0, max(whole / rest - 1.0, 0.0) if math.isfinite(whole) and rest > 0.0 else 0.0
         )
-    return found
+    return shares
 
 
-def _gain(net: InitialNet, layers: Sequence[Layer], index: int) -> float:
+def _gain(net: InitialNet, layers: Sequence[TheoryLayer], index: int) -> float:
     """What goes through a layer, as a share of E D² above it."""
     return (
         (net.scales[index] or 0.0) ** 2
@@ -396,7 +396,7 @@ def _effective(net: InitialNet, index: int) -> float:
     )
 
 
-def _drift(net: InitialNet, layers: Sequence[Layer], index: int) -> tuple[Matrix, Floats]:
+def _drift(net: InitialNet, layers: Sequence[TheoryLayer], index: int) -> tuple[Matrix, Floats]:
     """(S, a·D) of the layer's input a with the D above it, linear in the (S, T) above; and the p, θ
     of what is added to D: a·(p S + θ T)/N.
 

@@ -94,19 +94,19 @@ class Prediction:
 
     def activation_bands(self) -> list[Band]:
         """E a² of every layer with its finite-width band."""
-        found = []
+        bands = []
         for value, variance in zip(
             self.activation_mean_square, self.log_activation_variance, strict=True
         ):
             spread = DEVIATIONS * math.sqrt(variance)
-            found.append(
+            bands.append(
                 Band(
                     value,
                     value * math.exp(-variance / 2.0 - spread),
                     value * math.exp(-variance / 2.0 + spread),
                 )
             )
-        return found
+        return bands
 
 
 def predict(net: InitialNet) -> Prediction:
@@ -125,7 +125,7 @@ def predict(net: InitialNet) -> Prediction:
         return _not_applicable(len(net.units), reason)
     logs = [0.5 * math.log10(factor) for factor in factors]
     ratio = math.fsum(logs)
-    found = spread(net, layers)
+    spreads = spread(net, layers)
     decay, depth = per_layer(ratio, len(logs))
     return Prediction(
         preactivation_mean_square=tuple(layer.q for layer in layers),
@@ -137,15 +137,15 @@ def predict(net: InitialNet) -> Prediction:
         backward_factors=tuple(factors),
         kappas=propagation.step_kappas(net, layers),
         log10_error_signal_ratio=finite_width_band(
-            ratio, found.error_signal[0], found.error_signal_shift[0]
+            ratio, spreads.error_signal[0], spreads.error_signal_shift[0]
         ),
         decay_factor=decay,
         e_folding_depth=depth,
         applicable=True,
-        log_activation_variance=found.activation,
-        log_error_variance=found.error_signal,
-        log_error_shift=found.error_signal_shift,
-        assumptions=_assumptions(net, found.rough_from),
+        log_activation_variance=spreads.activation,
+        log_error_variance=spreads.error_signal,
+        log_error_shift=spreads.error_signal_shift,
+        assumptions=_assumptions(net, spreads.rough_from),
     )
 
 
@@ -251,7 +251,7 @@ def _normalization_obstacle(net: InitialNet) -> str:
     return ""
 
 
-def _stuck(layers: list[propagation.Layer]) -> str:
+def _stuck(layers: list[propagation.TheoryLayer]) -> str:
     """Where the recursion left what floating-point numbers can hold, or the activation's slope
     is zero.
     """
@@ -266,7 +266,7 @@ def _stuck(layers: list[propagation.Layer]) -> str:
 
 
 def _assumptions(net: InitialNet, rough_from: int) -> tuple[str, ...]:
-    found = [
+    assumptions = [
         "layers are wide and weights independent with zero mean",
         (
             f"inputs enter by their mean square {net.input_mean_square:.3g} only: correlated or "
@@ -278,18 +278,18 @@ def _assumptions(net: InitialNet, rough_from: int) -> tuple[str, ...]:
         ),
     ]
     if net.normalization == "batch":
-        found.append("the batch is large, and the layers are wider than the batch")
+        assumptions.append("the batch is large, and the layers are wider than the batch")
     if any(scale is not None for scale in net.scales):
-        found.append(
+        assumptions.append(
             "residual layers: what goes through a layer and around it are uncorrelated but "
             "for 1/width, which low and high count: it grows with depth"
         )
     if rough_from:
-        found.append(
+        assumptions.append(
             f"from hidden_{rough_from} on a small difference of q grows from layer to layer: "
             "a single net may differ by more than low and high say"
         )
-    return tuple(found)
+    return tuple(assumptions)
 
 
 def _not_applicable(depth: int, reason: str) -> Prediction:

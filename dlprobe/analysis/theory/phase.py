@@ -130,8 +130,8 @@ def q_map(
 
 def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Critical | None:
     """σ_w at which χ_1 = 1: dropout acts on both recursions as weights larger by 1/√keep."""
-    found = critical_sigma_w(spec, sigma_b)
-    return found and Critical(found.sigma_w * math.sqrt(keep), found.q, found.stable)
+    critical = critical_sigma_w(spec, sigma_b)
+    return critical and Critical(critical.sigma_w * math.sqrt(keep), critical.q, critical.stable)
 
 
 def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
@@ -196,7 +196,7 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
             note,
         )
     note = f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
-    after = () if net.position == "after" else tuple((each, q) for each in Q_POINTS)
+    after = () if net.position == "after" else tuple((point, q) for point in Q_POINTS)
     correlation = _normalized_map(net, layers[-1], sigma_w, sigma_b)
     if correlation is None:
         note = f"{note}; correlations of inputs are not derived"
@@ -215,7 +215,7 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
             note,
         )
     c = correlation.stable(net.perturbations.keep)
-    pairs = tuple((each, correlation(each)) for each in C_POINTS)
+    pairs = tuple((point, correlation(point)) for point in C_POINTS)
     return Phase(
         sigma_w,
         sigma_b,
@@ -232,7 +232,7 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
     )
 
 
-def _variance_growth(layer: propagation.Layer) -> float:
+def _variance_growth(layer: propagation.TheoryLayer) -> float:
     """d Var φ/dq."""
     return (
         layer.inside.mean_square_growth
@@ -241,7 +241,7 @@ def _variance_growth(layer: propagation.Layer) -> float:
 
 
 def _normalized_map(
-    net: InitialNet, layer: propagation.Layer, sigma_w: float, sigma_b: float
+    net: InitialNet, layer: propagation.TheoryLayer, sigma_w: float, sigma_b: float
 ) -> CorrelationMap | None:
     """The correlation map with a norm over units: before φ its arguments have variance 1, behind it
     φ² is divided by its mean (rms) or variance.

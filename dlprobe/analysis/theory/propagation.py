@@ -35,7 +35,7 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Layer:
+class TheoryLayer:
     """One layer: q of z, averages of φ at its own argument, what the layer hands on, and
     `shrink`, what a norm divides E δ² by on the way to z.
     """
@@ -51,11 +51,11 @@ class Layer:
         return self.inside.slope_mean_square * self.shrink
 
 
-def forward(net: InitialNet) -> list[Layer]:
+def forward(net: InitialNet) -> list[TheoryLayer]:
     """All hidden layers, hidden_1 first; NaN and infinite numbers where the recursion left what
     a float holds.
     """
-    layers: list[Layer] = []
+    layers: list[TheoryLayer] = []
     random = net.perturbations
     source = Signal(0.0, net.input_mean_square)
     each = zip(
@@ -80,7 +80,7 @@ def _layer(
     source: Signal,
     got: Signal,
     scale: float | None,
-) -> Layer:
+) -> TheoryLayer:
     """One layer; `weight` is fan_in·Var(W) of what multiplies.
 
     Without norm the argument of φ has variance q = weight·E x² + bias, where weights sum to 0
@@ -104,7 +104,7 @@ def _layer(
         shrink = _inverse(inside.mean_square if net.normalization == "rms" else inside.variance)
         own = Signal(inside.mean * math.sqrt(shrink) if net.normalization == "rms" else 0.0, 1.0)
     signal = own if scale is None else _sum(source, own, scale)
-    return Layer(q, inside, signal, shrink)
+    return TheoryLayer(q, inside, signal, shrink)
 
 
 def _sum(source: Signal, own: Signal, scale: float) -> Signal:
@@ -121,7 +121,7 @@ def _inverse(divisor: float) -> float:
     return 1.0 / divisor if divisor > 0.0 else math.nan
 
 
-def backward_factors(net: InitialNet, layers: list[Layer]) -> list[float]:
+def backward_factors(net: InitialNet, layers: list[TheoryLayer]) -> list[float]:
     """E δ_l²/E δ_{l+1}² for l = 1 … n − 1, δ = dL/dz.
 
     With D_l = dL/da_l: δ_l = α_l φ'(z_l) D_l, through the norm, and E D_{l−1}² = through_l·E D_l²,
@@ -160,7 +160,7 @@ def through(net: InitialNet, slopes: list[float]) -> list[float]:
     ]
 
 
-def step_kappas(net: InitialNet, layers: list[Layer]) -> tuple[float, ...]:
+def step_kappas(net: InitialNet, layers: list[TheoryLayer]) -> tuple[float, ...]:
     """Per layer the relative variance, times its units, of the step of Σ δ² from the next layer to
     it (the last one's: its own slopes').
 
@@ -175,14 +175,14 @@ def step_kappas(net: InitialNet, layers: list[Layer]) -> tuple[float, ...]:
         for layer, scale in zip(layers, net.scales, strict=True)
     ]
     passed = through(net, slopes)
-    found = []
+    kappas = []
     for index in range(len(layers) - 1):
         if net.scales[index + 1] is None:
-            found.append(own[index])
+            kappas.append(own[index])
             continue
         t = passed[index + 1]
         ends = (own[0] if index == 0 else 0.0) + (
             own[-1] if index == len(layers) - 2 else 0.0
         )  # the slopes between cancel
-        found.append((4.0 * t + t * t * own[index + 1]) / (1.0 + t) ** 2 + ends)
-    return (*found, own[-1]) if layers else ()
+        kappas.append((4.0 * t + t * t * own[index + 1]) / (1.0 + t) ** 2 + ends)
+    return (*kappas, own[-1]) if layers else ()

@@ -19,14 +19,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
-from dlprobe.commands.base.catalogue import entry, names, spelled_out
+from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, spelled_out
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import DlprobeError, DlprobeWarning
-from dlprobe.registry import tidied, unknown
+from dlprobe.registry import load_plugins, plugins, tidied, unknown
 from dlprobe.version import version
 
 PACKAGE = "dlprobe.commands"
@@ -34,7 +34,10 @@ PACKAGE = "dlprobe.commands"
 
 def load(name: str) -> Command:
     """The subcommand itself, from its module."""
-    module = import_module(f"{PACKAGE}.{tidied(name)}")
+    if name in names():
+        module = import_module(f"{PACKAGE}.{tidied(name)}")
+    else:
+        module = load_plugins(PLUGINS, name)[0]
     return made(name, module.command, module.__doc__, module)
 
 
@@ -91,21 +94,21 @@ def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
     >>> spread(["a", "--against", "b", "c", "--quiet", "d"], ["--against"])
     ['a', '--against', 'b', '--against', 'c', '--quiet', 'd']
     """
-    found: list[str] = []
+    spread_out: list[str] = []
     option, first = "", False
     for index, argument in enumerate(arguments):
         if argument == "--":
-            return [*found, *arguments[index:]]
+            return [*spread_out, *arguments[index:]]
         if argument.startswith("-"):
             option, first = (argument, True) if argument in greedy else ("", False)
-            found.append(argument)
+            spread_out.append(argument)
         else:
-            found += [argument] if first or not option else [option, argument]
+            spread_out += [argument] if first or not option else [option, argument]
             first = False
-    return found
+    return spread_out
 
 
-class Group(TyperGroup):
+class ProgramGroup(TyperGroup):
     """`dlprobe` itself. Its subcommands are stubs until one is called."""
 
     brief = False
@@ -122,10 +125,10 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0].replace("_", "-")
-        if name not in names():
+        if not is_command(name):
             if ctx.resilient_parsing:
                 return None, None, args[1:]
-            raise DlprobeError(unknown("command", args[0], names()))
+            raise DlprobeError(unknown("command", args[0], (*names(), *plugins(PLUGINS))))
         return name, load(name), args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -161,7 +164,9 @@ def _root(
 def application() -> TyperGroup:
     """The whole command line."""
     app = typer.Typer(
-        cls=Group, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]}
+        cls=ProgramGroup,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     group = typer.main.get_command(app)

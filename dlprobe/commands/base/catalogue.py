@@ -1,5 +1,5 @@
 """The subcommands there are: found by walking the folder and read without being imported, so that
-`dlprobe --help` stays fast.
+`dlprobe --help` stays fast; and those of other packages, entry points of the group PLUGINS.
 
 Beside its docstring and `command`, the file of a subcommand may hold, as plain values:
 
@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from dlprobe.registry import tidied
+from dlprobe.registry import plugins, tidied
 
+PLUGINS = "dlprobe.commands"
 FOLDER = Path(__file__).parent.parent
 GROUPS = ("Run", "Read", "Fix and guard", "Predict", "Learn", "also")
 
@@ -43,9 +44,16 @@ class Entry:
         return self.text.partition("\n")[0]
 
 
+def is_command(name: str) -> bool:
+    """Whether there is such a subcommand; other packages are asked last, which takes longer."""
+    return name in names() or name in plugins(PLUGINS)
+
+
 @cache
 def names() -> tuple[str, ...]:
-    """Every subcommand, as typed: each module and each package of the folder is one, but `base`."""
+    """dlprobe's own subcommands, as typed: each module and each package of the folder is one, but
+    `base`.
+    """
     return tuple(
         module.name.replace("_", "-")
         for module in pkgutil.iter_modules([str(FOLDER)])

@@ -32,20 +32,20 @@ def _complete(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
     except OSError:
         return []
     shown = [
-        each
-        for each in entries
-        if each.name.startswith(name) and (name.startswith(".") or not each.name.startswith("."))
+        entry
+        for entry in entries
+        if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith("."))
     ]
     return [
-        f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
-        for each in shown
-        if each.is_dir() or each.name.endswith(suffixes)
+        f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+        for entry in shown
+        if entry.is_dir() or entry.name.endswith(suffixes)
     ]
 
 
 def _ids(path: Path) -> list[str]:
     from dlprobe.runs import Study, open_run
 
-    with contextlib.suppress(DlprobeError, OSError), open_run(path) as found:
-        return list(found.runs) if isinstance(found, Study) else []
+    with contextlib.suppress(DlprobeError, OSError), open_run(path) as opened:
+        return list(opened.runs) if isinstance(opened, Study) else []
     return []

@@ -189,8 +189,8 @@ def read_configuration(
         _stored_configuration(file) if stored else weights or from_toml(file), options
     )
     if screen is not None:
-        given = {key for key, value in options.items() if value is not None}
-        tell_of_named_files(file, [config], screen, own=not stored, asked={*given, *asked})
+        typed = {key for key, value in options.items() if value is not None}
+        tell_of_named_files(file, [config], screen, own=not stored, asked={*typed, *asked})
     return config
 
 

@@ -124,11 +124,11 @@ def figure_of(path: Path | None, force: bool, **chosen: Any) -> Figure | None:
     from dlprobe.commands.base.writing import claim
     from dlprobe.render.vega.files import renderer
 
-    given = {name: value for name, value in chosen.items() if value is not None}
+    typed = {name: value for name, value in chosen.items() if value is not None}
     if path is None:
-        if given:
+        if typed:
             raise ConfigError(
-                f"--{' and --'.join(given)} {'is' if len(given) == 1 else 'are'} for a "
+                f"--{' and --'.join(typed)} {'is' if len(typed) == 1 else 'are'} for a "
                 "picture: give --figure FILE too"
             )
         return None
@@ -136,7 +136,7 @@ def figure_of(path: Path | None, force: bool, **chosen: Any) -> Figure | None:
     target = claim(path, PICTURES[suffix], force=force, option="--figure")
     if suffix != "json":
         renderer()
-    return Figure(target, **given)
+    return Figure(target, **typed)
 
 
 def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:

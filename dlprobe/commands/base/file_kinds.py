@@ -120,18 +120,18 @@ def _kind_of_json(text: str) -> str | None:
     first = _json(text.partition("\n")[0])
     if isinstance(first, dict) and "path" in first:
         return LINES
-    found = _json(text)
-    if found is None:
+    content = _json(text)
+    if content is None:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return "a JSON file"
-    schema = str(found.get("schema", ""))
+    schema = str(content.get("schema", ""))
     for kind, name in ((BASELINE, "baseline"), (PROOF, "proof"), (RESULT, "")):
         if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
             return kind
     names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
     return next(
-        (kind for word, kind in names.items() if word in str(found.get("$schema", ""))),
+        (kind for word, kind in names.items() if word in str(content.get("$schema", ""))),
         "a JSON file",
     )
 
@@ -178,12 +178,12 @@ def _kind_of_xml(text: str) -> str | None:
 
 def _kind_of_toml(text: str) -> str | None:
     try:
-        found = loads(text)
+        tables = loads(text)
     except (ValueError, RecursionError):
         return None
-    if not found:
+    if not tables:
         return None  # nothing but comments
-    return CONFIGURATION if found.keys() <= TABLES else "a TOML file but no configuration"
+    return CONFIGURATION if tables.keys() <= TABLES else "a TOML file but no configuration"
 
 
 def same_file(one: Path, other: Path) -> bool:

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlprobe.commands.base.catalogue import entry, listing
+from dlprobe.commands.base.catalogue import PLUGINS, entry, listing
 from dlprobe.commands.base.screen import COMMON, Screen
+from dlprobe.registry import plugins
 from dlprobe.render import terminal
 from dlprobe.render.document import Block, Document, Facts, Heading, Lines, Paragraph
 
@@ -86,6 +87,8 @@ def program_help(common: Any, context: Any) -> list[Block]:
             Heading(group, 2),
             Facts([(f"  {name:{room}}", entry(name).summary) for name in members]),
         ]
+    if added := plugins(PLUGINS):
+        blocks += [Heading("Of other packages", 2), Lines([f"  {name}" for name in added])]
     shared, own = _panels(common, context), _panels(context.command, context)
     told = {
         "Options of every command": shared.pop(COMMON),

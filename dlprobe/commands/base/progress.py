@@ -28,7 +28,7 @@ class Report(Protocol):
     def __call__(self, done: int, total: int, numbers: str = "") -> None: ...
 
 
-class State:
+class ProgressState:
     """What was told last, as a text. What had been done before the first report counts to no
     pace.
     """
@@ -77,7 +77,7 @@ def progress_line(what: str, unit: str, color: bool) -> Iterator[Report]:
         BarColumn(bar_width=None),
         TextColumn("{task.fields[told]}", markup=False),
     )
-    state = State(unit)
+    state = ProgressState(unit)
     with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(what, total=None, told="")
 
@@ -95,7 +95,7 @@ def heartbeat(
     """A line after each of these seconds, and again and again after the last of them, so that
     who reads a log sees that something happens and how far it is.
     """
-    state, ended = State(unit), threading.Event()
+    state, ended = ProgressState(unit), threading.Event()
     *first, last = waits
 
     def beat() -> None:

@@ -199,8 +199,8 @@ def is_study(path: Path) -> bool:
 
     if not is_run_file(path):
         return False
-    with open_run(path) as found:
-        return isinstance(found, Study)
+    with open_run(path) as opened:
+        return isinstance(opened, Study)
 
 
 @contextmanager

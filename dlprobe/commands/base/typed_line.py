@@ -21,7 +21,7 @@ def free_file(name: str) -> str:
     stem, suffix = os.path.splitext(name)
     names = (name if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
     return next(
-        each
-        for each in names
-        if not os.path.lexists(each) and not os.path.lexists(f"{each}.journal")
+        word
+        for word in names
+        if not os.path.lexists(word) and not os.path.lexists(f"{word}.journal")
     )

@@ -103,10 +103,10 @@ class Target:
             raise ConfigError(
                 f"{self.path} is not a regular file, and no file takes its place: {self._another}"
             )
-        found = kind_of(self.path)
-        if found not in (None, self.kind):
+        kind = kind_of(self.path)
+        if kind not in (None, self.kind):
             raise ConfigError(
-                f"{self.path} is {found}, and {self.kind} would take its place: "
+                f"{self.path} is {kind}, and {self.kind} would take its place: "
                 f"{self._another}, or remove it yourself"
             )
         if not self.force:

@@ -112,7 +112,7 @@ def command(
         checked("--loss", loss, ("squared", "zero-one", "cross-entropy")),
         noise_of(noise_variance),
     )
-    given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
+    typed = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     training: dict[str, object] = {
         f"--{name.replace('_', '-')}": text for name, text in options.items()
     }
@@ -135,7 +135,7 @@ def command(
     if execution.resume is not None:
         refuse(
             "--resume, which goes on with the study as it is",
-            {"RUN": source, **bare, **measured, **given, **training, "--over": over},
+            {"RUN": source, **bare, **measured, **typed, **training, "--over": over},
         )
         from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 
@@ -143,7 +143,7 @@ def command(
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
         refuse(
             "the reading of bare error rates",
-            {"RUN": source, **measured, **given, **retrain, **retraining},
+            {"RUN": source, **measured, **typed, **retrain, **retraining},
         )
         return read_numbers(errors, train_samples or 0, val_samples or 0, screen)
     if predictions is not None:
@@ -284,8 +284,8 @@ def read_file(
     from dlprobe.runs import Study, open_run
     from dlprobe.runs.reading import reading
 
-    with reading(path), open_run(path) as found:
-        if isinstance(found, Study):
+    with reading(path), open_run(path) as opened:
+        if isinstance(opened, Study):
             refuse(
                 "decomposing a study again",
                 {
@@ -294,7 +294,7 @@ def read_file(
                     f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None,
                 },
             )
-            again = from_study(found, loss, noise if isinstance(noise, float) else None)
+            again = from_study(opened, loss, noise if isinstance(noise, float) else None)
             return show_points(again.points, again.design.axis, again.design.facts, None, screen)
         refuse(
             "the reading of a run (--replicas K decomposes, by retraining)",
@@ -306,7 +306,7 @@ def read_file(
                 "one of the two"
             )
         return read_run(
-            found,
+            opened,
             str(path),
             None if human is None else share("--human-error", human),
             screen,

@@ -115,7 +115,7 @@ def measured(run: Any, name: str, others: Sequence[Path]) -> tuple[float, str]:
     from dlprobe.rules.files import each_run, run_files
     from dlprobe.runs.reading import reading
 
-    found = []
+    errors = []
     for path in run_files(others):
         with reading(path):
             for where, opened in each_run(path):
@@ -129,10 +129,10 @@ def measured(run: Any, name: str, others: Sequence[Path]) -> tuple[float, str]:
                         f"--reference {where}: it was trained on other data "
                         f"({other.data.get('name')}) than {name} ({run.data.get('name')})"
                     )
-                found.append(
+                errors.append(
                     (_error(other, "val", str(run.data.get("task")) == "regression", where), where)
                 )
-    return min(found)
+    return min(errors)
 
 
 def read_run(
@@ -146,7 +146,7 @@ def read_run(
     from dlprobe.analysis.bias_variance.direction import direction_of
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
-    from dlprobe.analysis.learning.learned import learning
+    from dlprobe.analysis.learning.reading import learning
     from dlprobe.reports.bias_variance import reading_document
 
     learned, given = learning(run), human is not None

@@ -378,9 +378,9 @@ def judge_all(
     runs = (
         judged_against(trained, chosen, old) if old and trained else judged_files(trained, chosen)
     )
-    for each in chain(runs, judged_configurations(configurations, chosen, screen)):
-        tell_of(each, screen)
-        judged.append(each if accepted is None else accepted.without_known(each))
+    for run in chain(runs, judged_configurations(configurations, chosen, screen)):
+        tell_of(run, screen)
+        judged.append(run if accepted is None else accepted.without_known(run))
     return judged
 
 
@@ -408,12 +408,15 @@ def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: b
     """2 where a run could not be judged or not be compared, else 1 where a finding is as severe
     as asked.
     """
-    if any(each.unreadable or not each.evaluated or each.not_compared for each in judged):
+    if any(
+        judgement.unreadable or not judgement.evaluated or judgement.not_compared
+        for judgement in judged
+    ):
         return ExitCode.FAILED
     from dlprobe.rules.gate import failing
 
-    found = any(failing(each.judgement.findings, fails_on) for each in judged)
-    return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE
+    failed = any(failing(judgement.judgement.findings, fails_on) for judgement in judged)
+    return ExitCode.FINDINGS if failed and not exit_zero else ExitCode.DONE
 
 
 def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:

@@ -145,12 +145,12 @@ def _has_settings(path: Path, inside: tuple[str, ...]) -> bool:
 
 def _table(path: Path, inside: tuple[str, ...]) -> Any:
     try:
-        found: Any = loads(path.read_text(encoding="utf-8-sig"))
+        table: Any = loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     for key in inside:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
 
 
 def _checked(table: Any, path: Path, where: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _checked(table: Any, path: Path, where: str) -> dict[str, Any]:
             raise ConfigError(f"{place}: {unknown('key', key[:60], KEYS)}")
         kind, words = KEYS[name]
         if not isinstance(value, kind) or (
-            isinstance(value, list) and not all(isinstance(each, str) for each in value)
+            isinstance(value, list) and not all(isinstance(entry, str) for entry in value)
         ):
             raise ConfigError(f"{place}: {name} = {str(value)[:60]}: expected {words}")
         checked[name] = _relative(value, path.parent) if name in PATHS else value
@@ -219,7 +219,7 @@ def settings_told(
         changed["set"] = {
             name: value
             for name, value in own.items()
-            if name not in {each.replace("-", "_") for each in thresholds}
+            if name not in {threshold.replace("-", "_") for threshold in thresholds}
         }
         changed = {key: value for key, value in changed.items() if key != "set" or value}
     changed |= {
@@ -236,5 +236,5 @@ def settings_told(
 
 def _relative(value: Any, folder: Path) -> Any:
     return (
-        [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
+        [str(folder / entry) for entry in value] if isinstance(value, list) else str(folder / value)
     )

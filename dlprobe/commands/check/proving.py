@@ -54,14 +54,14 @@ def claimed(files: Sequence[Path], inputs: Sequence[Input]) -> dict[str, Target]
     from dlprobe.experiments.proof_file import proof_path
 
     targets = {}
-    for each in files:
-        if _readable_study(each, is_study):
+    for file_ in files:
+        if _readable_study(file_, is_study):
             raise ConfigError(
-                f"{each} is a study: --prove trains the net of a single run again; give a "
+                f"{file_} is a study: --prove trains the net of a single run again; give a "
                 "file that dlprobe train wrote"
             )
-        targets[str(each)] = claim(
-            proof_path(each), PROOF, inputs, force=True, option="another name of the run"
+        targets[str(file_)] = claim(
+            proof_path(file_), PROOF, inputs, force=True, option="another name of the run"
         )
     return targets
 
@@ -80,20 +80,20 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
     from dlprobe.runs.reading import reading
 
     proofs = Proofs()
-    for each in judged:
-        path = Path(each.path)
+    for judgement in judged:
+        path = Path(judgement.path)
         if (
-            each.unreadable
-            or each.group
-            or each.start is not None
-            or "#" in each.path
+            judgement.unreadable
+            or judgement.group
+            or judgement.start is not None
+            or "#" in judgement.path
             or not proof_path(path).is_file()
         ):
             continue
         with reading(path), open_single(path) as run:
             kept = kept_file(path, run, screen)
         if kept is not None and (proof := kept.proof()) is not None:
-            proofs.found[each.path] = proof
+            proofs.found[judgement.path] = proof
     return proofs
 
 
@@ -102,12 +102,12 @@ def proved(
 ) -> Proofs:
     """Prove the cause of every run that has one; a stop ends it and keeps what had been trained."""
     proofs = Proofs()
-    for each in judged:
-        if each.unreadable or each.path not in targets or proofs.interrupted:
+    for judgement in judged:
+        if judgement.unreadable or judgement.path not in targets or proofs.interrupted:
             continue
-        proof, proofs.interrupted = _proved(each, targets[each.path], seeds, screen)
+        proof, proofs.interrupted = _proved(judgement, targets[judgement.path], seeds, screen)
         if proof is not None:
-            proofs.found[each.path] = proof
+            proofs.found[judgement.path] = proof
     return proofs
 
 
@@ -135,8 +135,8 @@ def _proved(
     claim(target.path, PROOF, inputs_of(config), force=True)
     trials = (
         {
-            key: each if each.arm == "sham" else replace(each, arm="change")
-            for key, each in kept.trials.items()
+            key: trial if trial.arm == "sham" else replace(trial, arm="change")
+            for key, trial in kept.trials.items()
         }
         if kept is not None
         else {}
@@ -186,9 +186,9 @@ def _with_step(
     if file.cause is not None:
         at = len(earlier)
         before = {
-            key: replace(each, arm="earlier", restart=at) if each.arm == "undone" else each
-            for key, each in before.items()
-            if each.arm != "defaults"
+            key: replace(trial, arm="earlier", restart=at) if trial.arm == "undone" else trial
+            for key, trial in before.items()
+            if trial.arm != "defaults"
         }
         earlier = (*earlier, Step(file.cause, file.change, file.restarts))
     trials = {**before, **kept_trials(experiment.plan(found), found)}
@@ -221,12 +221,12 @@ def causes_of(diagnosis: Diagnosis) -> tuple[list[Cause], str]:
 
     if reason := UNPROVABLE.get(diagnosis.state.name):
         return [], reason
-    found = diagnosis.cause
-    if found is None:
+    cause = diagnosis.cause
+    if cause is None:
         return [], f"it {diagnosis.state.name}, and no finding names a cause"
     return causes_to_prove(
         diagnosis
-    ), f"{found.name} ({found.code}) names no change that would undo it alone"
+    ), f"{cause.name} ({cause.code}) names no change that would undo it alone"
 
 
 def _trained(

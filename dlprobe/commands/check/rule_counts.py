@@ -18,16 +18,18 @@ def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -
     """The rules that fired, most frequent first. together: over all runs, and over all comparisons
     of several with their baseline; else over each configuration that has several runs.
     """
-    readable = [each for each in judged if not (each.unreadable or each.group)]
+    readable = [judgement for judgement in judged if not (judgement.unreadable or judgement.group)]
     if together:
         compared = [
             replace(count, of="comparisons")
-            for count in _counts([each for each in judged if each.group], criteria, 0)
+            for count in _counts(
+                [judgement for judgement in judged if judgement.group], criteria, 0
+            )
         ]
         return [*_counts(readable, criteria, 0), *compared]
     groups: dict[str, list[JudgedRun]] = {}
-    for each in readable:
-        groups.setdefault(each.configuration, []).append(each)
+    for judgement in readable:
+        groups.setdefault(judgement.configuration, []).append(judgement)
     repeated = [group for group in groups.values() if len(group) > 1]
     return [
         count
@@ -40,21 +42,23 @@ def configurations_of(judged: Sequence[JudgedRun], criteria: Criteria) -> list[C
     """What the runs of each configuration of each study have come to, and how often each rule
     fired among them.
     """
-    found = []
-    for study in dict.fromkeys(each.study for each in judged if each.study):
+    configurations = []
+    for study in dict.fromkeys(judgement.study for judgement in judged if judgement.study):
         members = {
-            each.path: each for each in judged if each.study == study and not each.unreadable
+            judgement.path: judgement
+            for judgement in judged
+            if judgement.study == study and not judgement.unreadable
         }
-        grid = Grid({}, {path: each.place for path, each in members.items()})
+        grid = Grid({}, {path: member.place for path, member in members.items()})
         for group in grid.by(grid.varying):
             runs = [members[path] for path in group.runs]
             states = Counter[str](
-                each.diagnosis.state.name for each in runs if each.diagnosis is not None
+                run.diagnosis.state.name for run in runs if run.diagnosis is not None
             )
             repeated = next(
-                (axis for axis in REPETITIONS if all(axis in each.place for each in runs)), "run"
+                (axis for axis in REPETITIONS if all(axis in run.place for run in runs)), "run"
             )
-            found.append(
+            configurations.append(
                 ConfigurationCount(
                     study,
                     group.label,
@@ -65,18 +69,19 @@ def configurations_of(judged: Sequence[JudgedRun], criteria: Criteria) -> list[C
                     repeated,
                 )
             )
-    return found
+    return configurations
 
 
 def _counts(group: Sequence[JudgedRun], criteria: Criteria, number: int) -> list[RuleCount]:
-    found = []
+    counts = []
     for rule in criteria.selection.rules:
         fired = sum(
-            any(finding.code == rule.code for finding in each.judgement.findings) for each in group
+            any(finding.code == rule.code for finding in member.judgement.findings)
+            for member in group
         )
-        evaluated = fired + sum(rule.code in each.judgement.passed for each in group)
+        evaluated = fired + sum(rule.code in member.judgement.passed for member in group)
         if fired:
-            found.append(
+            counts.append(
                 RuleCount(
                     rule.code,
                     rule.title,
@@ -87,4 +92,4 @@ def _counts(group: Sequence[JudgedRun], criteria: Criteria, number: int) -> list
                     number,
                 )
             )
-    return sorted(found, key=lambda each: -each.fired)
+    return sorted(counts, key=lambda each: -each.fired)

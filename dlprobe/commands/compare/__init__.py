@@ -154,11 +154,11 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
-    words, given = (
+    words, values = (
         list(what or ()),
         sorted(key for key, value in options.items() if value is not None),
     )
-    changed = given or config or tune_lr or equal != "samples" or equal_parameters or vary_data
+    changed = values or config or tune_lr or equal != "samples" or equal_parameters or vary_data
     if execution.resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
         refuse(
@@ -185,7 +185,7 @@ def command(
             partial(asked_otherwise, by=by, target=reach),
         )
     axes = read_axes(words)
-    refuse_overwritten(axes, given)
+    refuse_overwritten(axes, values)
     from dlprobe.experiments import compare
 
     inputs = read_as("the configuration that is read", config)

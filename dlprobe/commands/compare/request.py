@@ -55,16 +55,16 @@ def read_axes(words: Sequence[str]) -> list[tuple[Axis, list[str]]]:
         raise ConfigError(
             f"{words[0]} is no axis: a configuration is given with --config {words[0]}"
         )
-    found: list[tuple[Axis, list[str]]] = []
+    axes: list[tuple[Axis, list[str]]] = []
     for word in words:
         named = AXIS.fullmatch(word)
-        if named or not found:
+        if named or not axes:
             axis = axis_of(named[1] if named else word)
-            found.append((axis, []))
+            axes.append((axis, []))
             word = named[2] if named else ""
-        axis, values = found[-1]
+        axis, values = axes[-1]
         values += [word] if axis.whole and word else split_list(word)
-    return found
+    return axes
 
 
 def refuse_overwritten(axes: Sequence[tuple[Axis, list[str]]], given: Sequence[str]) -> None:

@@ -61,13 +61,15 @@ def command(data: What = None, *, options: dict[str, str | None], screen: Screen
     named = {} if data is None or toml is not None else {"data": data}
     configuration = read_configuration(toml, {**options, **named}, screen)
     prepared, dataset, source = prepare_with_source(configuration, screen)
-    found = survey(prepared, dataset, source, configuration.data)
+    result = survey(prepared, dataset, source, configuration.data)
     scaler = fitted(resolve(configuration, prepared).target_scaling, prepared)
     judgement = judge_data(
         configuration, describe_data(prepared) | describe_targets(prepared, scaler)
     )
     screen.show(
-        document(found, judgement, train_line(configuration, toml, options), details=screen.details)
+        document(
+            result, judgement, train_line(configuration, toml, options), details=screen.details
+        )
     )
 
 
@@ -75,8 +77,8 @@ def train_line(configuration: RunConfig, toml: Path | None, options: dict[str, s
     """The command that trains on what was looked at."""
     import shlex
 
-    given = {key: value for key, value in options.items() if value is not None}
+    typed = {key: value for key, value in options.items() if value is not None}
     if toml is None:
-        given = {"data": configuration.data.data, **given}
-    words = [word for key, value in given.items() for word in (f"--{key.replace('_', '-')}", value)]
+        typed = {"data": configuration.data.data, **typed}
+    words = [word for key, value in typed.items() for word in (f"--{key.replace('_', '-')}", value)]
     return shlex.join(["dlprobe", "train", *([str(toml)] if toml is not None else []), *words])

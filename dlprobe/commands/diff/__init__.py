@@ -63,11 +63,11 @@ def command(
         else claim(output, screen.kind, read_as("a run that is compared", a, b), force=force)
     )
     criteria = Criteria()
-    found = list(pairs(read_sides(a, criteria), read_sides(b, criteria)))
+    compared = list(pairs(read_sides(a, criteria), read_sides(b, criteria)))
     code = (
         ExitCode.FINDINGS
-        if fail_on_change and any(pair.changed for pair in found)
+        if fail_on_change and any(pair.changed for pair in compared)
         else ExitCode.DONE
     )
-    screen.write(diff_document(str(a), str(b), found, int(code)), target)
+    screen.write(diff_document(str(a), str(b), compared, int(code)), target)
     return code

@@ -29,7 +29,7 @@ class Side:
 
 def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
     """Every run of a file by configuration. Raises RunFileError."""
-    found: dict[str, list[Side]] = {}
+    sides: dict[str, list[Side]] = {}
     with reading(path):
         for where, opened in each_run(path):
             run = opened()
@@ -43,8 +43,8 @@ def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
                 whole_configuration(run),
                 run.content_sha256,
             )
-            found.setdefault(configuration, []).append(side)
-    return found
+            sides.setdefault(configuration, []).append(side)
+    return sides
 
 
 def pairs(a: dict[str, list[Side]], b: dict[str, list[Side]]) -> Iterator[PairDiff]:
@@ -93,8 +93,8 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
 
 def _diagnoses(*sides: Sequence[Side]) -> list[list[Diagnosis]]:
-    """Of the runs of each side, the one that has come to least first."""
-    return [worst_first([each.diagnosis for each in side]) for side in sides]
+    """Of the runs of each side, the one that learned least first."""
+    return [worst_first([outcome.diagnosis for outcome in side]) for side in sides]
 
 
 def _bare(side: Side) -> Any:
@@ -108,11 +108,11 @@ def _named(side: Side) -> str:
 
 def verdict_diffs(a: Sequence[Side], b: Sequence[Side]) -> list[VerdictDiff]:
     """Every rule that fired on one of the sides."""
-    found = []
+    diffs = []
     for code, rule in all_rules().items():
         ours, theirs = (_fired(sides, code) for sides in (a, b))
         if ours[0] or theirs[0]:
-            found.append(
+            diffs.append(
                 VerdictDiff(
                     code,
                     rule.title,
@@ -123,7 +123,7 @@ def verdict_diffs(a: Sequence[Side], b: Sequence[Side]) -> list[VerdictDiff]:
                     _evidence(b, code),
                 )
             )
-    return found
+    return diffs
 
 
 def _fired(sides: Sequence[Side], code: str) -> tuple[int, int]:

@@ -93,13 +93,13 @@ def _example(thing: Spec | str | None) -> Document:
     from dlprobe.analysis.worked_examples import EXAMPLES, worked_example
     from dlprobe.reports import worked_example as report
 
-    found = worked_example(thing) if isinstance(thing, Spec) else None
-    if found is None or not isinstance(thing, Spec):
+    example = worked_example(thing) if isinstance(thing, Spec) else None
+    if example is None or not isinstance(thing, Spec):
         what = f"{thing} has no worked example" if thing else "--example needs a name"
         raise ConfigError(
             f"{what}: those are of {', '.join(f'{kind}:{name}' for kind, name in EXAMPLES)}"
         )
-    return report.worked_example(thing, found)
+    return report.worked_example(thing, example)
 
 
 def _activation_numbers(thing: Spec) -> ActivationNumbers | None:

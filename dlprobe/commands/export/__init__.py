@@ -129,9 +129,9 @@ def command(
         read_as("the file that is exported", Path(run_of_study(run)[0])),
         force=force,
     )
-    with reading(run), open_exported(run, id) as found:
+    with reading(run), open_exported(run, id) as opened:
         if parameters:
-            arrays = parameters_of(found)
+            arrays = parameters_of(opened)
             write_by(target, lambda path: npz.write_arrays(path, arrays))
             screen.show(
                 document(
@@ -144,7 +144,7 @@ def command(
                 )
             )
             return
-        chosen = parts(found, wanted)
+        chosen = parts(opened, wanted)
         write_by(target, lambda path: format.write(path, chosen))
         names = list(dict.fromkeys(name for part in chosen for name in part.dtypes))
         numbers = sum(len(part.dtypes) * part.size for part in chosen)

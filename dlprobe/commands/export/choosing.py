@@ -16,7 +16,7 @@ from dlprobe.api.tables import results_of
 from dlprobe.commands.inspect.selection import selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.exporters.parts import Part, Source, Steps, Wanted, part_of
+from dlprobe.exporters.parts import ExportSource, Part, Steps, Wanted, part_of
 from dlprobe.hdf5.files import printable
 from dlprobe.registry import tidied, unknown
 from dlprobe.runs import Run, Study, open_run
@@ -74,21 +74,21 @@ def open_exported(path: Path, ids: Sequence[str] | None) -> Iterator[Run | dict[
     """The run; the chosen runs of a study by id; the study where all of it is asked for. Raises
     ConfigError or RunFileError.
     """
-    with open_run(path) as found:
-        if isinstance(found, Run) or ids is None:
+    with open_run(path) as opened:
+        if isinstance(opened, Run) or ids is None:
             if ids is not None:
                 raise ConfigError(f"{path} is a single run: --run is for studies, leave it out")
-            yield found
+            yield opened
             return
         for id in ids:
-            if not any(fnmatchcase(each, id) for each in found.runs):
+            if not any(fnmatchcase(run, id) for run in opened.runs):
                 raise ConfigError(
-                    unknown("run", id, found.runs, f"those that dlprobe inspect {path} shows")
+                    unknown("run", id, opened.runs, f"those that dlprobe inspect {path} shows")
                 )
         yield {
-            each: found.runs.open(each)
-            for each in found.runs
-            if any(fnmatchcase(each, id) for id in ids)
+            run: opened.runs.open(run)
+            for run in opened.runs
+            if any(fnmatchcase(run, id) for id in ids)
         }
 
 
@@ -107,7 +107,7 @@ def parts(found: Run | Mapping[str, Run] | Study, wanted: Wanted | None) -> list
 
 
 def _recorded(run: Run, wanted: Wanted) -> Wanted:
-    return wanted if wanted.names else replace(wanted, names=Source(run, wanted.what).names)
+    return wanted if wanted.names else replace(wanted, names=ExportSource(run, wanted.what).names)
 
 
 def _results(study: Study) -> Part:

@@ -131,8 +131,8 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Run the grid, judge, show."""
-    given = {key for key, value in options.items() if value is not None}
-    changed = execution.output or find_depth or depth or width or others or given
+    typed = {key for key, value in options.items() if value is not None}
+    changed = execution.output or find_depth or depth or width or others or typed
     if execution.resume is not None:
         if config or changed:
             raise ConfigError(
@@ -151,7 +151,7 @@ def command(
 
         return show_saved(GradientExperiment, config, screen, show)
     axes = read_axes(depth, width, others, options)
-    base = read_base(config, options, screen, given)
+    base = read_base(config, options, screen, typed)
     axes = axes if config is None else axes_of(base, axes)
     return begin(
         base,
@@ -159,7 +159,7 @@ def command(
         seeds,
         find_depth,
         execution.claimed(read_as("the configuration that is read", config)),
-        given,
+        typed,
         screen,
     )
 

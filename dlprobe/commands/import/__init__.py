@@ -58,10 +58,14 @@ def command(
     if steps_per_epoch is not None and steps_per_epoch < 1:
         raise ConfigError(f"--steps-per-epoch is {steps_per_epoch}, expected 1 or more")
     target = claim(output, RUN, read_as("the log that is read", log), force=force)
-    found = read_log(log, steps_per_epoch)
-    write_log(found, log, target.path, force)
+    log_run = read_log(log, steps_per_epoch)
+    write_log(log_run, log, target.path, force)
     screen.show(
         document(
-            str(target.path), found.kind, sorted(found.rows), sorted(found.evaluations), found.notes
+            str(target.path),
+            log_run.kind,
+            sorted(log_run.rows),
+            sorted(log_run.evaluations),
+            log_run.notes,
         )
     )

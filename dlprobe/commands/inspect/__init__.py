@@ -35,7 +35,7 @@ from dlprobe.commands.inspect.quantities import (
     distribution,
     find_quantity,
 )
-from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
+from dlprobe.commands.inspect.selection import ENDS, StepSelection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import counted
@@ -184,7 +184,7 @@ class View:
     show: str | None = None
     statistic: str | None = None
     over: str | None = None
-    selection: Selection = Selection()
+    selection: StepSelection = StepSelection()
     extreme: bool = False
     by: tuple[str, ...] | None = None
     where: tuple[str, ...] = ()
@@ -193,8 +193,8 @@ class View:
     def __post_init__(self) -> None:
         if self.show and self.statistic:
             raise ConfigError("--show and --statistic are 2 views: give one of them")
-        if self.statistic is None and (given := self._given):
-            raise ConfigError(f"{given[0]} is about a recorded quantity: give --statistic NAME too")
+        if self.statistic is None and (typed := self._given):
+            raise ConfigError(f"{typed[0]} is about a recorded quantity: give --statistic NAME too")
         if self.extreme and (self.over or self.sort):
             raise ConfigError(
                 f"--extreme shows two values: leave {'--over' if self.over else '--sort'} out"
@@ -202,17 +202,17 @@ class View:
         if (
             self.statistic
             and distribution(self.statistic)
-            and (given := [name for name in self._given if name not in ("--layers", "--steps")])
+            and (typed := [name for name in self._given if name not in ("--layers", "--steps")])
         ):
             raise ConfigError(
-                f"{self.statistic} is a distribution at every step: leave {given[0]} out"
+                f"{self.statistic} is a distribution at every step: leave {typed[0]} out"
             )
 
     @property
     def _given(self) -> list[str]:
         """The options that are about a quantity."""
-        chosen, whole = self.selection, Selection()
-        given = {
+        chosen, whole = self.selection, StepSelection()
+        typed = {
             "--over": self.over,
             "--at": chosen.at,
             "--steps": (chosen.first, chosen.last) != (whole.first, whole.last),
@@ -220,7 +220,7 @@ class View:
         }
         return [
             name
-            for name, value in {**given, "--extreme": self.extreme, **self.of_studies}.items()
+            for name, value in {**typed, "--extreme": self.extreme, **self.of_studies}.items()
             if value not in (None, (), False)
         ]
 
@@ -278,13 +278,13 @@ def command(
         screen.show(certain)
         return ExitCode.FINDINGS
     path = pack_journal(run) if pack else run
-    with reading(path), open_run(path) as found:
-        if isinstance(found, Run):
+    with reading(path), open_run(path) as opened:
+        if isinstance(opened, Run):
             if id is not None:
                 raise ConfigError(f"{path} is a single run: --run is for studies, leave it out")
-            document = _run(found, str(path), view)
+            document = _run(opened, str(path), view)
         else:
-            document = _study(found, path, id, view)
+            document = _study(opened, path, id, view)
         screen.show(document)
     return ExitCode.DONE
 
@@ -318,9 +318,9 @@ def _newer_name(
 ) -> str | None:
     """The quantity that older options mean. Raises ConfigError where they do not go together."""
     views = {"--statistic": statistic, "--histograms": histograms, "--track": track}
-    given = [name for name, value in views.items() if value]
-    if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} are {len(given)} views: give one of them")
+    typed = [name for name, value in views.items() if value]
+    if len(typed) > 1:
+        raise ConfigError(f"{' and '.join(typed)} are {len(typed)} views: give one of them")
     if (what or layer) and not histograms:
         raise ConfigError("--what and --layer choose among histograms: give --histograms too")
     return f"{what or WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
@@ -333,8 +333,8 @@ def _run(run: Run, path: str, view: View) -> Document:
     from dlprobe.reports.run import quoted
 
     where = quoted(path)
-    if given := [name for name, value in view.of_studies.items() if value]:
-        raise ConfigError(f"{given[0]} is for studies, and {path} is a single run: leave it out")
+    if typed := [name for name, value in view.of_studies.items() if value]:
+        raise ConfigError(f"{typed[0]} is for studies, and {path} is a single run: leave it out")
     if view.statistic is not None:
         return _statistic(run, path, view)
     if view.show == "layers":
@@ -361,7 +361,7 @@ def _statistic(run: Run, path: str, view: View) -> Document:
         )
     quantity = find_quantity(run, name, path, chosen)
     chosen.refuse_unknown(quantity.all_layers)
-    if quantity.empty and len(run.steps) and chosen != Selection():
+    if quantity.empty and len(run.steps) and chosen != StepSelection():
         raise ConfigError(f"{path}: {chosen.empty} of {quantity.name}")
     if view.extreme:
         from dlprobe.commands.inspect.study_questions import extreme_values_of_run
@@ -378,7 +378,7 @@ def _statistic(run: Run, path: str, view: View) -> Document:
     return over_steps(quantity, [smoothed(quantity.steps, column) for column in quantity.columns.T])
 
 
-def _histograms(run: Run, path: str, what: str, chosen: Selection) -> Document:
+def _histograms(run: Run, path: str, what: str, chosen: StepSelection) -> Document:
     from dlprobe.analysis.profiles.distributions import densities
     from dlprobe.reports import distributions
 
@@ -396,7 +396,7 @@ def _histograms(run: Run, path: str, what: str, chosen: Selection) -> Document:
     )
 
 
-def _tracked(run: Run, path: str, chosen: Selection) -> Document:
+def _tracked(run: Run, path: str, chosen: StepSelection) -> Document:
     from dlprobe.analysis.learning.loss_curve import smoothed
     from dlprobe.errors import RunFileError
     from dlprobe.record.description import OWN
@@ -450,4 +450,4 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
             f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: "
             f"give {path}#ID; dlprobe inspect {path} lists them"
         )
-    return inspect_study.overview(study, [run_line(study, each) for each in study.runs])
+    return inspect_study.overview(study, [run_line(study, member) for member in study.runs])

@@ -95,15 +95,17 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
 
     end, told = time.monotonic() + BEGIN, False
     while True:
-        found = next((each for each in (journal_path(path), path) if os.path.lexists(each)), None)
-        if found is not None and not is_journal(found):
+        existing = next(
+            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+        )
+        if existing is not None and not is_journal(existing):
             return None
         try:
-            if found is not None:
-                return follow(found)
+            if existing is not None:
+                return follow(existing)
         except RunFileError:
             if time.monotonic() > end or not os.path.isfile(
-                found or path
+                existing or path
             ):  # its first frame may still be on its way
                 raise
         if time.monotonic() > end:
@@ -232,11 +234,11 @@ def _in_ended(path: Path) -> Certain | None:
     """The first error of a packed run or study."""
     from dlprobe.runs import Study, open_run
 
-    with open_run(path) as found:
+    with open_run(path) as opened:
         runs = (
-            ((f"{path}#{id}", found.runs.open(id)) for id in found.runs)
-            if isinstance(found, Study)
-            else iter([(str(path), found)])
+            ((f"{path}#{id}", opened.runs.open(id)) for id in opened.runs)
+            if isinstance(opened, Study)
+            else iter([(str(path), opened)])
         )
         return next(
             (error for where, run in runs if (error := _error_of(run, where)) is not None), None
@@ -248,7 +250,7 @@ def _error_of(run: Run, where: str) -> Certain | None:
     from dlprobe.rules import diagnose, judge
 
     judgement = judge(run)
-    finding = next((each for each in judgement.findings if each.severity == "error"), None)
+    finding = next((error for error in judgement.findings if error.severity == "error"), None)
     return None if finding is None else Certain(where, finding, diagnose(run, judgement, where))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlprobe import registry
-from dlprobe.commands.inspect.selection import Selection
+from dlprobe.commands.inspect.selection import StepSelection
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.scalars import SCALARS
@@ -73,7 +73,12 @@ def complete_statistic(incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete.replace("-", "_"))]
 
 
-def find_quantity(run: Run, name: str, where: str, selection: Selection = Selection()) -> Quantity:  # noqa: B008  (frozen)
+def find_quantity(
+    run: Run,
+    name: str,
+    where: str,
+    selection: StepSelection = StepSelection(),  # noqa: B008  (frozen)
+) -> Quantity:
     """The statistic, per-step scalar or evaluation called `name` (with `_` or `-`;
     `evaluations/dead_fraction` where several groups have it).
 
@@ -97,7 +102,7 @@ def _home(run: Run, group: str, name: str) -> str | None:
         "instruments": lambda: run.contents.has(f"instruments/{name}"),
         "derived": lambda: name in DERIVED,
     }
-    return next((each for each in has if group in ("", each) and has[each]()), None)
+    return next((word for word in has if group in ("", word) and has[word]()), None)
 
 
 def _missing(run: Run, group: str, name: str, where: str) -> ConfigError | RunFileError:
@@ -112,7 +117,7 @@ def _missing(run: Run, group: str, name: str, where: str) -> ConfigError | RunFi
         *dict.fromkeys(each for names_of_group in known.values() for each in names_of_group),
         *distributions(),
     ]
-    others = [each for each in shown if each not in run.statistics]
+    others = [entry for entry in shown if entry not in run.statistics]
     return ConfigError(
         unknown(
             "statistic", name, shown, f"{', '.join(others)} and {registry.listing('statistic')}"
@@ -139,7 +144,7 @@ def names(run: Run) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _read(run: Run, group: str, name: str, where: str, selection: Selection) -> Quantity:
+def _read(run: Run, group: str, name: str, where: str, selection: StepSelection) -> Quantity:
     if group == "derived":
         return _noise_scale(run, name, where, selection)
     line = layout.data_sets()[f"{GROUPS[group]}/{name}"]
@@ -177,7 +182,7 @@ def _columns(run: Run, dims: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _selected(quantity: Quantity, selection: Selection) -> Quantity:
+def _selected(quantity: Quantity, selection: StepSelection) -> Quantity:
     """The columns that are asked for. Raises ConfigError for layers of what has none."""
     if not selection.layers:
         return replace(quantity, all_layers=quantity.layers)
@@ -190,14 +195,14 @@ def _selected(quantity: Quantity, selection: Selection) -> Quantity:
     )
 
 
-def _noise_scale(run: Run, name: str, where: str, selection: Selection) -> Quantity:
+def _noise_scale(run: Run, name: str, where: str, selection: StepSelection) -> Quantity:
     """Per layer, and of all weights together in a last column."""
     from dlprobe.analysis.learning.noise_scale import noise_scale
 
-    found = noise_scale(run)
-    steps: NDArray[Any] = np.asarray(found.steps)
+    scale = noise_scale(run)
+    steps: NDArray[Any] = np.asarray(scale.steps)
     rows = selection.rows(steps)
-    values = np.column_stack([found.layers, found.whole])[rows]
+    values = np.column_stack([scale.layers, scale.whole])[rows]
     meaning = registry.get("instrument", name).summary
     return _selected(
         Quantity(

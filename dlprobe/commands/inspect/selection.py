@@ -18,7 +18,7 @@ LARGEST_STEP = 2**62
 
 
 @dataclass(frozen=True)
-class Selection:
+class StepSelection:
     """at: `start`, `end` or a step; first, last: the steps between which rows are taken, both
     included; layers: names, none for all.
     """
@@ -73,12 +73,12 @@ class Selection:
         )
 
 
-def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> Selection:
+def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> StepSelection:
     """From the options' texts. Raises ConfigError."""
     if at is not None and steps is not None:
         raise ConfigError("--at is one step, --steps several: give one of them")
     first, last = (0, LARGEST_STEP) if steps is None else _range(steps)
-    return Selection(
+    return StepSelection(
         None if at is None else _moment(at),
         first,
         last,

@@ -15,7 +15,7 @@ def run_line(study: Study, id: str) -> RunLine:
     """The run's place on the axes, its status, results and verdicts. Raises RunFileError where
     the file is damaged.
     """
-    run = study.runs.open(id)
+    run = study.member(id)
     verdicts = verdict_names(run)
     numbers = {name: result(run, name) for name in RESULTS}
     shares = run.data.get("task") == "classification"

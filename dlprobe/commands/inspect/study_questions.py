@@ -12,7 +12,7 @@ import numpy as np
 
 from dlprobe.analysis.comparing.grouped_runs import Grid, Group, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
-from dlprobe.commands.inspect.selection import Selection
+from dlprobe.commands.inspect.selection import StepSelection
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import (
@@ -42,7 +42,7 @@ class Question:
     """
 
     statistic: str
-    selection: Selection
+    selection: StepSelection
     where: Mapping[str, Sequence[str]]
     by: tuple[str, ...] | None = None
     order: str = "name"
@@ -71,30 +71,31 @@ def answer(study: Study, path: str, question: Question, over: str | None) -> Doc
     if over == "layer" and selection.at is None:
         selection = replace(selection, at="end")
     whole = bool(selection.layers) or selection.at is not None
-    found = _read(
+    reading = _read(
         study,
         path,
         replace(question, selection=selection),
         (lambda quantity: quantity) if whole else _ends,
     )
-    names = _layers(list(found.kept.values()), whole)
+    names = _layers(list(reading.kept.values()), whole)
     if over == "layer" and names == [""]:
         raise ConfigError(
-            f"{found.asked.name} is one number per step, not one per layer: leave --over out"
+            f"{reading.asked.name} is one number per step, not one per layer: leave --over out"
         )
     return (curves if selection.at is None else profiles)(
-        found.asked,
-        [_summaries(group, found.of(group), names, selection) for group in found.groups],
+        reading.asked,
+        [_summaries(group, reading.of(group), names, selection) for group in reading.groups],
         question.order,
     )
 
 
 def _summaries(
-    group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: Selection
+    group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: StepSelection
 ) -> GroupCurves:
     """What the runs of a group have in common, by layer."""
     held = {
-        name: [_column(each, name) for each in quantities if name in _names(each)] for name in names
+        name: [_column(quantity, name) for quantity in quantities if name in _names(quantity)]
+        for name in names
     }
     return GroupCurves(
         group,
@@ -123,7 +124,7 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
 
 def extreme_values_of_run(quantity: Quantity) -> Document:
     """The same of one run."""
-    asked = Asked(
+    question = Asked(
         quantity.path,
         quantity.name,
         quantity.definition,
@@ -134,7 +135,7 @@ def extreme_values_of_run(quantity: Quantity) -> Document:
         1,
         share=quantity.share,
     )
-    return extremes(asked, [_extremes(quantity)], False)
+    return extremes(question, [_extremes(quantity)], False)
 
 
 def _read(
@@ -207,7 +208,7 @@ def _layers(quantities: Sequence[Quantity], whole: bool) -> list[str]:
     columns = sorted(
         dict.fromkeys(map(_names, quantities)), key=len, reverse=True
     )  # the deepest net says the order
-    names = list(dict.fromkeys(name for each in columns for name in each))
+    names = list(dict.fromkeys(name for column in columns for name in column))
     return names if whole or len(columns) == 1 else names[:1]
 
 
@@ -222,8 +223,8 @@ def _extremes(quantity: Quantity) -> Extremes:
     ends: list[Place | None] = [None, None]
     if finite.any():
         ends = [
-            _place(quantity, *np.unravel_index(found, values.shape))
-            for found in (
+            _place(quantity, *np.unravel_index(position, values.shape))
+            for position in (
                 np.where(finite, values, np.inf).argmin(),
                 np.where(finite, values, -np.inf).argmax(),
             )
@@ -252,8 +253,8 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
     places = {
         kind: [
             replace(place, run=id)
-            for id, each in runs.items()
-            if (place := getattr(each, kind)) is not None
+            for id, member in runs.items()
+            if (place := getattr(member, kind)) is not None
         ]
         for kind in ("smallest", "largest", "infinite")
     }
@@ -267,7 +268,7 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
         smallest,
         largest,
         next(iter(places["infinite"]), None),
-        sum(each.infinite_count for each in runs.values()),
+        sum(member.infinite_count for member in runs.values()),
     )
 
 

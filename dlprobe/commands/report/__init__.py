@@ -70,8 +70,8 @@ def command(run: File, output: Output = None, force: Force = False, *, screen: S
     )
     if screen.format in FILES:
         renderer()  # says at once that it is missing
-    with reading(run), open_run(run) as found:
-        document = report_of(found, run, screen)
+    with reading(run), open_run(run) as opened:
+        document = report_of(opened, run, screen)
         screen.write(
             document
             if screen.format != "markdown" or target is None

@@ -57,10 +57,10 @@ def study_document(study: Study, path: Path, screen: Screen) -> Document:
     from dlprobe.rules import diagnose, judge
 
     diagnoses = []
-    for each in study.runs:
-        run = study.runs.open(each)
-        diagnoses.append(diagnose(run, judge(run), f"{path}#{each}"))
-    overview = inspect_study.overview(study, [run_line(study, each) for each in study.runs])
+    for member in study.runs:
+        run = study.member(member)
+        diagnoses.append(diagnose(run, judge(run), f"{path}#{member}"))
+    overview = inspect_study.overview(study, [run_line(study, member) for member in study.runs])
     return study_report(
         str(path),
         answers(study, path, screen),
@@ -83,8 +83,8 @@ def answers(study: Study, path: Path, screen: Screen) -> list[Document]:
         elif name in EXPERIMENTS:
             command, kind = EXPERIMENTS[name]
             module, _, experiment = kind.partition(".")
-            found = getattr(import_module(f"dlprobe.experiments.{module}"), experiment)
-            show_saved(found, path, kept, import_module(f"dlprobe.commands.{command}").show)
+            answer = getattr(import_module(f"dlprobe.experiments.{module}"), experiment)
+            show_saved(answer, path, kept, import_module(f"dlprobe.commands.{command}").show)
     except DlprobeError as error:
         screen.warn(f"{error}; the report leaves that part out")
     return kept.shown

@@ -25,13 +25,13 @@ def with_pictures(document: Document, target: Target) -> Document:
     theme = THEMES["light"]
     images: dict[int, list[Image]] = {}
     files = []
-    for each in vega.pictures(document, theme, WIDTH):
-        image = Image(f"{target.path.stem}-{each.name}.svg", each.title)
-        images.setdefault(id(each.block), []).append(image)
+    for picture in vega.pictures(document, theme, WIDTH):
+        image = Image(f"{target.path.stem}-{picture.name}.svg", picture.title)
+        images.setdefault(id(picture.block), []).append(image)
         file = claim(
             target.path.with_name(image.path), PICTURES["svg"], target.inputs, force=target.force
         )
-        files.append((file, content(vega.specification([each], theme), "svg")))
+        files.append((file, content(vega.specification([picture], theme), "svg")))
     for file, drawn in files:
         write_bytes(file, drawn)
     return replace(

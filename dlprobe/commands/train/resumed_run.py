@@ -126,8 +126,8 @@ def _asked(
     from dlprobe.training import own_arrays
 
     stored, name = run.required_configuration(), run.contents.name
-    given = {key for key, text in options.items() if text is not None}
-    tell_of_named_files(run.path or Path(name), [stored], screen, asked=given)
+    typed = {key for key, text in options.items() if text is not None}
+    tell_of_named_files(run.path or Path(name), [stored], screen, asked=typed)
     asked = (
         from_options(stored, options)
         if file is None

@@ -58,9 +58,9 @@ def _pairs(path: Path) -> dict[str, tuple[str, str]]:
     from dlprobe.hdf5 import there
 
     usual = list(usual_names())
-    found = array_pairs(there(path, usual))
-    if found:
-        return found
+    names = array_pairs(there(path, usual))
+    if names:
+        return names
     kept = array_pairs(
         [name.removeprefix(KEPT) for name in there(path, [KEPT + name for name in usual])]
     )
@@ -75,18 +75,22 @@ def large_hdf5(path: Path, options: Options, beside: bool) -> LargeArrays | None
         return None
     names = ("X", options.target or "y")
     try:
-        found = declared(path, names)
-        if len(found) < 2 or found["X"].dtype.kind not in NUMBERS or len(found["X"].shape) < 2:
+        declaration = declared(path, names)
+        if (
+            len(declaration) < 2
+            or declaration["X"].dtype.kind not in NUMBERS
+            or len(declaration["X"].shape) < 2
+        ):
             return None
-        rows, *sample = found["X"].shape
-        refuse_bomb(path, found["X"].size, found["X"].packed, "data set 'X' ")
+        rows, *sample = declaration["X"].shape
+        refuse_bomb(path, declaration["X"].size, declaration["X"].packed, "data set 'X' ")
         if not is_large(path, rows, math.prod(sample), beside):
             return None
         targets = read_arrays(path, names[1:])[names[1]]
     except RunFileError:
         return None  # the reader of whole files says what is wrong
     tiles = Hdf5Tiles(path, names[0], (rows, math.prod(sample)))
-    return LargeArrays(path, tuple(sample), targets, names, tiles, found["X"].dtype)
+    return LargeArrays(path, tuple(sample), targets, names, tiles, declaration["X"].dtype)
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,9 @@ def read_stream(path: Path, stream: Readable, size: int, packed: bool) -> Array:
         refuse_bomb(path, declared, size)
     data = stream.read(declared + 1)
     if len(data) != declared:
-        found = "more" if len(data) > declared else str(len(data))
+        count = "more" if len(data) > declared else str(len(data))
         raise problem(
-            path, f"declares {declared} bytes of data and holds {found}: it was cut or damaged"
+            path, f"declares {declared} bytes of data and holds {count}: it was cut or damaged"
         )
     return np.frombuffer(data, dtype=dtype).reshape(shape)
 

@@ -110,7 +110,7 @@ class NpyTiles:
 
 
 def filled(stream: io.FileIO, view: memoryview) -> int:
-    """Read until the view is full or the file ends; the bytes that were read."""
+    """Read until the view is full or the file ends; returns how many bytes were read."""
     done = 0
     while done < len(view) and (count := stream.readinto(view[done:])):
         done += count

@@ -19,8 +19,8 @@ LABELS = ("labels", "label", "targets", "target", "classes", "y")
 
 def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
     with ZipFile(path) as archive:
-        found = array_names(archive)
-        if options.target is None and (pairs := array_pairs(found)):
+        names = array_names(archive)
+        if options.target is None and (pairs := array_pairs(names)):
             return arrays_of_parts(
                 path,
                 {
@@ -29,7 +29,7 @@ def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
                 },
                 pairs,
             )
-        inputs_name, targets_name = choose_arrays(path, found, options.target)
+        inputs_name, targets_name = choose_arrays(path, names, options.target)
         inputs = read_member(path, archive, inputs_name)
         targets = read_member(path, archive, targets_name)
     return Arrays(path, inputs, targets, (inputs_name, targets_name))

@@ -57,12 +57,12 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
         return []  # the table itself was read: what cannot be understood says nothing
     listed = told.get("index_columns") if isinstance(told, dict) else None
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
-    found = [
+    names = [
         stub.name
         for stub in stubs
         if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)
     ]
-    return found if frame.width - len(found) >= 2 else []
+    return names if frame.width - len(names) >= 2 else []
 
 
 register(

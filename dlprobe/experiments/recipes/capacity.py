@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
-from dlprobe.experiments.recipes.reading import medians, region_pictures, regression, table
+from dlprobe.experiments.recipes.reading import (
+    medians,
+    on_one_scale,
+    region_pictures,
+    regression,
+    table,
+)
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="Exclusive or cannot be learned without a hidden layer, and can with one.",
-    source="Minsky & Papert 1969; every first lecture on multi-layer perceptrons",
+    said="Minsky & Papert 1969, Perceptrons; lecture topic: multi-layer perceptrons",
     base="""
 [data]
 data = "xor(samples=4)"
@@ -37,6 +42,8 @@ evaluate_every = "never"
     ),
     expected="holds",
     own_data=True,
+    tries=("dlprobe train --data 'xor(samples=400)' --layers 2 --activation tanh --epochs 100",),
+    seconds=0.1,
 )
 def xor_hidden_layer(laboratory: Laboratory) -> Found:
     runs = laboratory.run(
@@ -52,7 +59,7 @@ def xor_hidden_layer(laboratory: Laboratory) -> Found:
 
 @recipe(
     claim="A deep net of linear layers is one matrix: it fits no better than least squares.",
-    source="lecture slides on why activations are not linear; Saxe et al. 2014",
+    said="lecture topic: why activations are not linear; Saxe et al. 2014",
     base="""
 [data]
 data = "linear(samples=200, features=10)"
@@ -72,6 +79,8 @@ evaluate_every = "never"
     ),
     expected="holds",
     tiny={"training.epochs": "20"},
+    tries=("dlprobe train --layers 20,20,20 --activation linear",),
+    seconds=0.1,
 )
 def deep_linear(laboratory: Laboratory) -> Found:
     regression(laboratory)
@@ -109,7 +118,7 @@ def deep_linear(laboratory: Laboratory) -> Found:
         "More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
         "one such layer does not."
     ),
-    source="lecture demonstrations with 1 to 6 layers on two-dimensional data",
+    said="lecture topic: decision regions of nets with 1 to 6 layers",
     base="""
 [data]
 data = "spirals(samples=400, turns=2, noise=0.02)"
@@ -128,6 +137,8 @@ evaluate_every = "never"
     ),
     expected="holds",
     tiny={"training.epochs": "100"},
+    tries=("dlprobe train --data 'spirals(samples=600, turns=3)' --layers 16x6 --epochs 200",),
+    seconds=0.1,
 )
 def regions_by_depth(laboratory: Laboratory) -> Found:
     depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
@@ -151,7 +162,7 @@ def regions_by_depth(laboratory: Laboratory) -> Found:
     claim=(
         "Simple models have high bias and low variance, flexible ones low bias and high variance."
     ),
-    source=(
+    said=(
         "Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
         "the truth"
     ),
@@ -178,6 +189,8 @@ evaluate_every = "never"
     expected="holds",
     tiny={"training.steps": "1500"},
     own_data=True,
+    tries=("dlprobe bias-variance --data 'sine(samples=20, noise=0.4)' --layers 40",),
+    seconds=0.7,
 )
 def fitted_curves(laboratory: Laboratory) -> Found:
     replicas = laboratory.size(20, 16) * len(laboratory.seeds)  # more seeds are more training sets
@@ -218,7 +231,8 @@ def fitted_curves(laboratory: Laboratory) -> Found:
             0.8,
         ),
     ]
-    return Found(checks, {"bias": bias, "variance": variance, "replicas": replicas}, pictures)
+    numbers = {"bias": bias, "variance": variance, "replicas": replicas}
+    return Found(checks, numbers, on_one_scale(pictures))
 
 
 def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
@@ -232,7 +246,10 @@ def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
 
 @recipe(
     claim="With equally many parameters a deep narrow net beats a shallow wide one.",
-    source="lecture slides on depth; Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4",
+    said=(
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4; lecture topic: wide and "
+        "shallow against deep and narrow"
+    ),
     base="""
 [data]
 data = "spirals(samples=400, turns=1)"
@@ -249,6 +266,8 @@ evaluate_every = "never"
     ),
     expected="holds only when",
     tiny={"training.epochs": "60"},
+    tries=("dlprobe recipe narrow_or_wide --data wine",),
+    seconds=0.1,
 )
 def narrow_or_wide(laboratory: Laboratory) -> Found:
     sets = {
@@ -257,8 +276,10 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
     }
     if laboratory.given:
         sets = {laboratory.base.data.data: laboratory.base.data.data}
-    found = {name: laboratory.data(data=data) for name, data in sets.items()}
-    shallow = {name: wide(len(each.feature_names), each.outputs) for name, each in found.items()}
+    sets_of_data = {name: laboratory.data(data=data) for name, data in sets.items()}
+    shallow = {
+        name: wide(len(each.feature_names), each.outputs) for name, each in sets_of_data.items()
+    }
     variants = {
         f"{shape}, {name}": {"data.data": sets[name], "model.layers": layers}
         for name in sets
@@ -284,55 +305,3 @@ def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
     """Units of one hidden layer with as many parameters as `depth` layers of `width`."""
     deep = (features + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * classes
     return round((deep - classes) / (features + 1 + classes))
-
-
-@recipe(
-    claim="More training data lower the test error and close its gap to the training error.",
-    source="learning curves as lectures draw them; Ng 2018, Machine Learning Yearning, ch. 28-32",
-    base="""
-[data]
-data = "digits"
-[model]
-layers = "64"
-[training]
-steps = 600
-lr = 0.005
-[recording]
-evaluate_every = "never"
-""",
-    truth=(
-        "Variance falls with the sample; what stays when the gap is closed is bias, which more "
-        "data do not mend."
-    ),
-    expected="holds",
-    tiny={"training.steps": "150", "model.layers": "16"},
-)
-def data_size(laboratory: Laboratory) -> Found:
-    percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
-    runs = laboratory.run(
-        {f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents}
-    )
-    train, test = medians(runs, "train_error"), medians(runs, "test_error")
-    few, many = f"{percents[0]} %", f"{percents[-1]} %"
-    checks = [
-        Check("test error, all − few samples", test[many] - test[few], "<", 0.0),
-        Check(
-            "gap of test and training error, all − few samples",
-            test[many] - train[many] - test[few] + train[few],
-            "<",
-            0.0,
-        ),
-    ]
-    series = [
-        (name, list(map(float, percents)), list(each.values()))
-        for name, each in (("training", train), ("test", test))
-    ]
-    picture = Picture(
-        "lines",
-        "error by samples",
-        series=series,
-        x_label="% of the data to train on",
-        y_label="error",
-        log_x=True,
-    )
-    return Found(checks, {"train_error": train, "test_error": test}, [picture])

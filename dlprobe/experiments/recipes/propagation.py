@@ -79,8 +79,8 @@ def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str
         "layers",
         caption,
         series=[
-            (name, (), middle(each, lambda run: run.first(statistic)))
-            for name, each in runs.items()
+            (name, (), middle(member, lambda run: run.first(statistic)))
+            for name, member in runs.items()
         ],
     )
 
@@ -91,7 +91,7 @@ def ratios(
     """The median over seeds per variant."""
     from dlprobe.experiments.laboratory import median
 
-    return {name: median(each, of) for name, each in runs.items()}
+    return {name: median(run, of) for name, run in runs.items()}
 
 
 def compared(
@@ -120,7 +120,7 @@ def compared(
         "Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer "
         "multiplies them by σ' ≤ 1/4."
     ),
-    source="lecture slides after Hochreiter 1991 and Glorot & Bengio 2010",
+    implied="lecture topic: vanishing gradients, after Hochreiter 1991 and Glorot & Bengio 2010",
     base=base("100x10", "sigmoid"),
     truth=(
         "σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by "
@@ -128,6 +128,8 @@ def compared(
     ),
     expected="holds only when",
     tiny=tiny("100x8"),
+    tries=("dlprobe theory --layers 100x10 --activation sigmoid --init 'normal(std=1)'",),
+    seconds=0.1,
 )
 def sigmoid_stack(laboratory: Laboratory) -> Found:
     inits = ("normal(std=1)", "glorot_normal", "he_normal", "lecun_normal")
@@ -138,7 +140,9 @@ def sigmoid_stack(laboratory: Laboratory) -> Found:
 
 @recipe(
     claim="Sigmoid nets with N(0, 1) weights vanish.",
-    source="lecture slides on initialization",
+    said=(
+        "Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 11; lecture topic: initialization"
+    ),
     base=base("100x12", "sigmoid", "normal(std=1)"),
     truth=(
         "Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, "
@@ -146,6 +150,13 @@ def sigmoid_stack(laboratory: Laboratory) -> Found:
     ),
     expected="holds only when",
     tiny=tiny("16x8"),
+    tries=(
+        (
+            "dlprobe gradients --depth 12 --width 64,256 --activation sigmoid --init "
+            "'normal(std=1)' --steps 1 --lr 0"
+        ),
+    ),
+    seconds=0.5,
 )
 def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     depth = laboratory.size(12, 8)
@@ -163,7 +174,7 @@ def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
         "Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; "
         "normalized initialization keeps both nearly level."
     ),
-    source=(
+    said=(
         "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural "
         "networks, fig. 6 and 7 (5 × 1000 tanh)"
     ),
@@ -174,6 +185,8 @@ def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     ),
     expected="holds",
     tiny=tiny("64x5"),
+    tries=("dlprobe theory --layers 1000x5 --activation tanh --init glorot_uniform",),
+    seconds=0.8,
 )
 def glorot_profiles(laboratory: Laboratory) -> Found:
     inits = {
@@ -201,9 +214,9 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
 
 @recipe(
     claim="Xavier for tanh takes the bound 4·√(6/(fan_in + fan_out)) and keeps gradients level.",
-    source=(
-        "lecture slides; the factor comes from a tutorial's line for the logistic, whose slope is "
-        "a quarter of tanh's"
+    said=(
+        "Géron 2017, Hands-On Machine Learning, 1st edition, table 11-1; the factor comes from"
+        " a tutorial's line for the logistic, whose slope is a quarter of tanh's"
     ),
     base=base("100x10", "tanh"),
     truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was "
@@ -212,6 +225,8 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
     "there either.",
     expected="does not hold",
     tiny=tiny("64x10"),
+    tries=("dlprobe theory --layers 100x10 --activation tanh --init glorot_tanh4_uniform",),
+    seconds=0.1,
 )
 def tanh_times_four(laboratory: Laboratory) -> Found:
     init = "glorot_tanh4_uniform"
@@ -235,7 +250,7 @@ def tanh_times_four(laboratory: Laboratory) -> Found:
 
 @recipe(
     claim="He initialization keeps the signal's size in deep nets of ReLU, GELU or SiLU alike.",
-    source="lecture slides and framework defaults that treat GELU and SiLU as ReLU",
+    implied="framework defaults and lectures that treat GELU and SiLU as ReLU",
     base=base("100x20", "relu", "he_normal"),
     truth=(
         "At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. "
@@ -243,6 +258,8 @@ def tanh_times_four(laboratory: Laboratory) -> Found:
     ),
     expected="holds only when",
     tiny=tiny("64x20"),
+    tries=("dlprobe theory --layers 100x20 --activation gelu --init he_normal",),
+    seconds=0.1,
 )
 def he_for_smooth(laboratory: Laboratory) -> Found:
     runs = laboratory.run(
@@ -259,7 +276,7 @@ def he_for_smooth(laboratory: Laboratory) -> Found:
 
 @recipe(
     claim="Where the gradients of all weight matrices are equally large, no gradient vanishes.",
-    source="the usual debugging advice: look at the gradient of each layer's weights",
+    heard="debugging advice: look at the gradient of each layer's weights",
     base=base("100x20", "relu", "glorot_normal"),
     truth=(
         "dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the "
@@ -267,6 +284,8 @@ def he_for_smooth(laboratory: Laboratory) -> Found:
     ),
     expected="does not hold",
     tiny=tiny("64x20"),
+    tries=("dlprobe train --layers 100x20 --activation relu --init glorot_normal --epochs 2",),
+    seconds=0.1,
 )
 def weight_gradients_lie(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + Glorot": {}})
@@ -294,7 +313,10 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
         "SELU nets normalize themselves: activations and gradients keep their variance at "
         "any depth."
     ),
-    source="lecture slides after Klambauer et al. 2017, Self-normalizing neural networks",
+    said=(
+        "Klambauer et al. 2017, Self-normalizing neural networks, abstract: vanishing and "
+        "exploding gradients are impossible"
+    ),
     base=base("200x60", "selu", "lecun_normal"),
     truth=(
         "E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, "
@@ -302,6 +324,8 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
     ),
     expected="holds only when",
     tiny={**tiny("64x60"), "training.batch_size": "38"},
+    tries=("dlprobe theory --layers 200x60 --activation selu --init lecun_normal",),
+    seconds=0.3,
 )
 def selu_gradient(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"selu + LeCun": {}})
@@ -326,9 +350,8 @@ def selu_gradient(laboratory: Laboratory) -> Found:
         "He initialization keeps the variance of activations, so a deep ReLU net tells its "
         "samples apart in every layer."
     ),
-    source=(
-        "lecture slides after He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et "
-        "al. 2020"
+    implied=(
+        "lecture topic: He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et al. 2020"
     ),
     base=base("200x50", "relu", "he_normal"),
     truth=(
@@ -337,6 +360,8 @@ def selu_gradient(laboratory: Laboratory) -> Found:
     ),
     expected="does not hold",
     tiny=tiny("64x50"),
+    tries=("dlprobe theory --layers 200x50 --activation relu --init he_normal",),
+    seconds=0.2,
 )
 def rank_collapse(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + He": {}})
@@ -363,65 +388,3 @@ def cosines(run: Trained) -> Any:
     that all samples have in common.
     """
     return 1.0 - run.first("activation_sample_variance") / mean_square(run)
-
-
-@recipe(
-    claim="Residual connections keep gradients level at any depth.",
-    source="lecture slides after He et al. 2016, Deep residual learning",
-    base=base("100x20", "relu"),
-    truth="x + φ(xW) multiplies the gradient's mean square by 1 + σ_w² E φ'² per block, and "
-    "by more "
-    "once all samples point the same way: it cannot vanish, "
-    "but it grows, with He weights at least twofold per block.",
-    expected="does not hold",
-    tiny=tiny("32x20"),
-)
-def residual_cure(laboratory: Laboratory) -> Found:
-    cases = {
-        "Glorot": ("glorot_normal", "the plain net vanishes (relu + Glorot)"),
-        "He": ("he_normal", "the plain net is level (relu + He)"),
-    }
-    forms = {"plain": "none", "residual": "identity"}
-    runs = laboratory.run(
-        {
-            f"{name}, {form}": {"model.init": init, "model.residual": how}
-            for name, (init, _) in cases.items()
-            for form, how in forms.items()
-        }
-    )
-    found = ratios(runs)
-    checks = [
-        Check(
-            "|log10 RMS(δ_1)/RMS(δ_L)|, residual", abs(found[f"{name}, residual"]), "<", FLAT, when
-        )
-        for name, (_, when) in cases.items()
-    ]
-    return Found(
-        checks,
-        {"log10_error_signal_ratio": found},
-        [profiles(runs, "error_signal_rms", "error signal, layer by layer")],
-    )
-
-
-@recipe(
-    claim=(
-        "Batch normalization ends exploding gradients: with it the depth does not matter at "
-        "initialization."
-    ),
-    source=(
-        "lecture slides after Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
-        "theory of batch normalization"
-    ),
-    base=base("100x40", "relu", "he_normal", 'norm = "batch"'),
-    truth=(
-        "At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
-        "whatever the weights: a factor 10 in 12 layers."
-    ),
-    expected="holds only when",
-    tiny=tiny("32x30"),
-)
-def batch_norm_gradient(laboratory: Laboratory) -> Found:
-    depths = laboratory.size((5, 15, 40), (4, 30))
-    width = laboratory.size(100, 32)
-    variants = {f"depth is {depth}": {"model.layers": f"{width}x{depth}"} for depth in depths}
-    return compared(laboratory, variants, "<", FLAT)

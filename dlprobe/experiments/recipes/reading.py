@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from dlprobe.errors import ConfigError
-from dlprobe.experiments.recipe import Picture
+from dlprobe.experiments.recipe import Check, Picture, Relation
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 44, 14
 NO_EVALUATION = 'evaluate_every = "never"'  # but at the end
+EACH_EPOCH = "evaluate_every = 1"
 SHADES = "·#o+x*"
 
 
@@ -23,7 +25,139 @@ def medians(runs: Mapping[str, Sequence[Trained]], name: str) -> dict[str, float
     """The median over seeds of a loss or metric at the end, by variant."""
     from dlprobe.experiments.laboratory import median
 
-    return {variant: median(each, lambda run: run.final(name)) for variant, each in runs.items()}
+    return {
+        variant: median(member, lambda run: run.final(name)) for variant, member in runs.items()
+    }
+
+
+Numbers: TypeAlias = dict[str, dict[str, float]]
+
+
+def measured(
+    runs: Mapping[str, Sequence[Trained]], **of: str | Callable[[Trained], float]
+) -> Numbers:
+    """By quantity and variant the median over seeds: of a loss or metric at the end, by its name,
+    or of a function of a run.
+    """
+    from dlprobe.experiments.laboratory import median
+
+    return {
+        spelled(quantity): medians(runs, what)
+        if isinstance(what, str)
+        else {variant: median(each, what) for variant, each in runs.items()}
+        for quantity, what in of.items()
+    }
+
+
+def spelled(name: str) -> str:
+    """How a key of a run's losses and metrics is called: `val_loss` is validation loss."""
+    part, _, rest = name.partition("_")
+    return f"{ {'val': 'validation', 'train': 'training'}.get(part, part) } {rest}".replace(
+        "_", " "
+    ).strip()
+
+
+def asked(
+    numbers: Numbers,
+    quantity: str,
+    one: str,
+    relation: Relation,
+    bound: float,
+    other: str = "",
+    when: str = "",
+) -> Check:
+    """The inequality between a quantity of one variant, or its quotient by another's, and a bound.
+    0/0 and ∞/∞ are NaN, which never holds.
+    """
+    value = numbers[quantity][one]
+    if not other:
+        return Check(f"{quantity}, {one}", value, relation, bound, when)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(np.float64(value) / np.float64(numbers[quantity][other]))
+    return Check(f"{quantity}, {one} over {other}", value, relation, bound, when)
+
+
+def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
+    """Epochs to the first evaluation with at most so much of a loss or metric; where none has,
+    those of the whole run and one.
+    """
+
+    def epochs(run: Trained) -> float:
+        met = [each["step"] for each in run.kept.evaluations if each[name] <= goal]
+        steps = met[0] if met else run.session.steps + run.session.per_epoch
+        return steps / run.session.per_epoch
+
+    return epochs
+
+
+def evaluation_curves(
+    runs: Mapping[str, Sequence[Trained]], name: str = "val_error", log_x: bool = False
+) -> Picture:
+    """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
+    series = []
+    for variant, each in runs.items():
+        every = [run.kept.evaluations for run in each]
+        rows = range(min(map(len, every)))
+        epochs = [every[0][row]["step"] / each[0].session.per_epoch for row in rows]
+        middle = [float(np.median([found[row][name] for found in every])) for row in rows]
+        series.append((variant, epochs, middle))
+    what = spelled(name)
+    return Picture(
+        *("lines", f"{what} by epoch", series),
+        x_label="epoch",
+        y_label=what,
+        log_x=log_x,
+        log_y=True,
+    )
+
+
+def scan(
+    quantity: str,
+    names: Sequence[str],
+    at: Sequence[float],
+    values: Callable[[str, float], float],
+    *,
+    x_label: str,
+    log_x: bool = False,
+    log_y: bool = True,
+) -> Picture:
+    """A line per name over the numbers that were tried: `values(name, number)`."""
+    series = [(name, list(map(float, at)), [values(name, x) for x in at]) for name in names]
+    return Picture(
+        *("lines", f"{quantity} by {x_label}", series),
+        x_label=x_label,
+        y_label=quantity,
+        log_x=log_x,
+        log_y=log_y,
+    )
+
+
+def on_one_scale(pictures: Sequence[Picture]) -> list[Picture]:
+    """Pictures of lines with a common y axis."""
+    every = [y for picture in pictures for _, _, values in picture.series for y in values]
+    return [replace(picture, y_reach=(min(every), max(every))) for picture in pictures]
+
+
+def number_table(what: str, numbers: Numbers) -> Picture:
+    """A variant per row, a quantity per column."""
+    variants = list(next(iter(numbers.values())))
+    rows: list[Sequence[str | float]] = [
+        (variant, *(values[variant] for values in numbers.values())) for variant in variants
+    ]
+    return Picture("table", "", columns=(what, *numbers), rows=rows)
+
+
+def dead_share(run: Trained) -> float:
+    """The share of hidden units that give 0 on every training sample; 0 where units cannot die."""
+    session = run.session
+    part = session.data.inputs["train"], session.targets["train"]
+    dead = session.network.evaluate(*part, dead=True).dead_fraction[: run.hidden]
+    return float(np.nan_to_num(dead).mean())
+
+
+def weight_norm(run: Trained) -> float:
+    """‖W‖ over all layers."""
+    return float(np.sqrt(sum(np.square(each).sum() for each in run.weights())))
 
 
 def table(what: str, number: str, values: Mapping[str, float]) -> Picture:
@@ -41,7 +175,7 @@ def smoothed(run: Trained, points: int = 60) -> tuple[list[float], list[float]]:
 
 def loss_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
     """The batch loss of each variant's first seed."""
-    series = [(name, *smoothed(each[0])) for name, each in runs.items()]
+    series = [(name, *smoothed(run[0])) for name, run in runs.items()]
     return Picture(
         "lines",
         "training loss, first seed",
@@ -65,9 +199,9 @@ def regions(run: Trained) -> list[str]:
 def region_pictures(runs: Mapping[str, Sequence[Trained]]) -> list[Picture]:
     """The first seed's decision regions per variant; nothing where there are not two inputs."""
     planar = [
-        (name, each[0])
-        for name, each in runs.items()
-        if len(each[0].session.data.feature_names) == 2
+        (name, member[0])
+        for name, member in runs.items()
+        if len(member[0].session.data.feature_names) == 2
     ]
     return [
         Picture("drawing", f"decision regions, {name}", lines=regions(run)) for name, run in planar

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
-from dlprobe.experiments.recipes.propagation import base, gradient_ratio, profiles, tiny
+from dlprobe.experiments.recipes.propagation import base, profiles, ratios, tiny
 from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, table
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
-    source=(
+    said=(
         "He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient "
         "descent)"
     ),
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     "Adam divides a gradient by its own size, and learns from either start.",
     expected="holds only when",
     tiny={"model.layers": "32x30", "training.epochs": "12"},
+    tries=(
+        (
+            "dlprobe gradients --depth 30 --activation relu --init he_normal,glorot_normal "
+            "--optimizer sgd --lr 0.01"
+        ),
+    ),
+    seconds=2,
 )
 def he_or_xavier(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import middle
@@ -40,7 +47,7 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     runs = laboratory.run(variants)
     loss = medians(runs, "train_loss")
     chance = {
-        name: float(np.median([run.losses[0] for run in each])) for name, each in runs.items()
+        name: float(np.median([run.losses[0] for run in member])) for name, member in runs.items()
     }
     checks = []
     for name in optimizers:
@@ -80,42 +87,55 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
         "The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights "
         "are above 1."
     ),
-    source="lecture slides on exploding gradients, after Pascanu, Mikolov & Bengio 2013",
+    said=(
+        "Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent networks, §2;"
+        " lecture topic: exploding gradients"
+    ),
     base=base("100x20", "relu", "he_normal"),
     truth=(
-        "The product of spectral norms is only a bound, orders of magnitude off: He matrices have "
-        "norm 2.8 each, and the gradient stays level."
+        "The slide takes linear layers. Even there the product of spectral norms is only a "
+        "bound: a normal matrix stretches most directions by half its norm. Where it stretches"
+        " all alike (orthogonal) the product is exact."
     ),
-    expected="does not hold",
+    expected="holds only when",
     tiny=tiny("32x20"),
+    tries=("dlprobe theory --layers 100x20 --activation linear --init lecun_normal",),
+    seconds=0.1,
 )
 def norm_product(laboratory: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import median
-
-    runs = laboratory.run({"relu + He": {}})
-    product, gradient = (
-        median(runs["relu + He"], spectral_product),
-        median(runs["relu + He"], gradient_ratio),
-    )
-    checks = [Check("|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|", abs(product - gradient), "<", 1.0)]
-    measured = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
-    return Found(
-        checks, measured, [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
-    )
+    cases = {
+        "layers are ReLU, weights He's": {},
+        "layers are linear, weights normal": {
+            "model.activation": "linear",
+            "model.init": "lecun_normal",
+        },
+        "layers are linear, weights orthogonal": {
+            "model.activation": "linear",
+            "model.init": "orthogonal(gain=1.2)",
+        },
+    }
+    runs = laboratory.run(cases)
+    product, gradient = ratios(runs, spectral_product), ratios(runs)
+    quantity = "|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|"
+    checks = [
+        Check(quantity, abs(product[name] - gradient[name]), "<", 1.0, name) for name in cases
+    ]
+    numbers = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
+    pictures = [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
+    return Found(checks, numbers, pictures)
 
 
 def spectral_product(run: Trained) -> float:
     """log10 of the product of the largest singular values of the matrices between the first and
     the last hidden layer.
     """
-    return float(sum(np.log10(np.linalg.norm(each, 2)) for each in run.weights()[1:-1]))
+    return float(sum(np.log10(np.linalg.norm(weight, 2)) for weight in run.weights()[1:-1]))
 
 
 @recipe(
     claim="Hidden units that start with equal weights stay equal for ever.",
-    source=(
-        "lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep "
-        "Learning, §8.4"
+    said=(
+        "Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4; lecture topic: symmetry breaking"
     ),
     base="""
 [data]
@@ -136,12 +156,16 @@ evaluate_every = "never"
     ),
     expected="holds only when",
     tiny={"training.steps": "50"},
+    tries=(
+        ("dlprobe train --data wine --layers 16 --init 'constant(value=0.1)' --drop-connect 0.2"),
+    ),
+    seconds=0.1,
 )
 def equal_weights(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
     runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
-    spread = {name: median(each, spread_of_units) for name, each in runs.items()}
+    spread = {name: median(run, spread_of_units) for name, run in runs.items()}
     checks = [
         Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name)
         for name, value in spread.items()

@@ -7,12 +7,12 @@ the products and whole steps of small nets. May import what `nn` may.
 
 from __future__ import annotations
 
-from dlprobe.nn.self_check.checks import Check, Outcome, Pair, outcome_of
+from dlprobe.nn.self_check.checks import CheckOutcome, ComparedArrays, KernelCheck, outcome_of
 
-__all__ = ["Check", "Outcome", "Pair", "all_checks", "outcome_of"]
+__all__ = ["CheckOutcome", "ComparedArrays", "KernelCheck", "all_checks", "outcome_of"]
 
 
-def all_checks() -> list[Check]:
+def all_checks() -> list[KernelCheck]:
     """Of everything that is registered, in both precisions."""
     from dlprobe.nn.self_check import lanes, parts, passes
 

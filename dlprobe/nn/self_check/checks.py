@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 ROUNDINGS = 128
 
 
-class Pair(NamedTuple):
+class ComparedArrays(NamedTuple):
     """A quantity as a kernel gives it and as the plain form does; of one shape."""
 
     quantity: str
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Check:
+class KernelCheck:
     """One record in one precision: how to get its kernels (compiled, or read from the cache),
     and what they and the plain form make of fixed numbers.
     """
@@ -36,11 +36,11 @@ class Check:
     name: str
     dtype: str
     kernels: Callable[[], tuple[Any, ...]]
-    pairs: Callable[[], Iterator[Pair]]
+    pairs: Callable[[], Iterator[ComparedArrays]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     """What came of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
 
     `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is
@@ -61,7 +61,7 @@ class Outcome:
     compiled: tuple[str, ...] = ()
 
 
-def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
+def outcome_of(check: KernelCheck, *, cached_only: bool) -> CheckOutcome:
     """Run a check; with `cached_only` nothing is done where its kernels are not in the cache."""
     about = (check.kind, check.name, check.dtype)
     try:
@@ -74,9 +74,9 @@ def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
                 key=lambda found: found[0],
             )
     except NotCached:
-        return Outcome(*about, "not cached")
+        return CheckOutcome(*about, "not cached")
     except Exception as error:  # a damaged file of the cache raises what its reader happens to meet
-        return Outcome(
+        return CheckOutcome(
             *about,
             "cannot run",
             reason=str(error)
@@ -84,7 +84,7 @@ def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
             else f"{type(error).__name__}: {error}",
         )
     share, quantity, measured, expected, deviation, allowed = worst
-    return Outcome(
+    return CheckOutcome(
         *about,
         "agrees" if share <= 1 else "differs",
         quantity,
@@ -96,7 +96,7 @@ def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
     )
 
 
-def _compared(pair: Pair, dtype: str) -> tuple[float, str, float, float, float, float]:
+def _compared(pair: ComparedArrays, dtype: str) -> tuple[float, str, float, float, float, float]:
     """(deviation over what is allowed, quantity, measured, expected, deviation, allowed) where
     the two lie furthest apart; NaN is infinitely far off.
     """

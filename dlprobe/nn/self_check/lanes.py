@@ -10,7 +10,7 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn import fleet, kernels, lanes
-from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
+from dlprobe.nn.self_check.checks import Array, ComparedArrays, KernelCheck, block, rounded, wide
 from dlprobe.nn.self_check.parts import (
     ROWS,
     UNITS,
@@ -26,7 +26,7 @@ from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec
 
 
-def checks(dtype: str) -> Iterator[Check]:
+def checks(dtype: str) -> Iterator[KernelCheck]:
     """One of every row-wise activation and loss, joined and not; none where the processor has
     no fleets.
     """
@@ -38,13 +38,13 @@ def checks(dtype: str) -> Iterator[Check]:
                     partial(lanes.row_operation, record, joined, dtype),
                     partial(_activation, spec_of("activation", name), joined, dtype),
                 )
-                yield Check("activation", label, dtype, of, pairs)
+                yield KernelCheck("activation", label, dtype, of, pairs)
     for name, record in registry.records("loss").items() if AVAILABLE else ():
         for joined in ([False] if isinstance(record, RowLoss) else []) + (
             [True] if record.fused_row else []
         ):
             label = f"{name} of a fleet{', joined' if joined else ''}"
-            yield Check(
+            yield KernelCheck(
                 "loss",
                 label,
                 dtype,
@@ -67,7 +67,7 @@ def _blocks(dtype: str, phase: float) -> list[Array]:
     return [block(ROWS, UNITS, dtype, phase + lane) for lane in range(fleet.lanes_of(dtype))]
 
 
-def _activation(spec: Spec, joined: bool, dtype: str) -> Iterator[Pair]:
+def _activation(spec: Spec, joined: bool, dtype: str) -> Iterator[ComparedArrays]:
     record, parameters, none = (
         spec.record,
         rounded(spec.parameters.values(), dtype),
@@ -88,17 +88,17 @@ def _activation(spec: Spec, joined: bool, dtype: str) -> Iterator[Pair]:
     values = [
         wide([record.evaluate(row, *parameters) for row in wide(net).tolist()]) for net in nets
     ]
-    yield Pair("value", y, _side_by_side(values))
+    yield ComparedArrays("value", y, _side_by_side(values))
     if not joined:
         own = [y[:, lane :: len(nets)] for lane in range(len(nets))]
         slopes = [
             whole_rows_backward(record, *each, parameters)
             for each in zip(nets, own, deltas, strict=True)
         ]
-        yield Pair("slope", dx, _side_by_side(slopes))
+        yield ComparedArrays("slope", dx, _side_by_side(slopes))
 
 
-def _loss(spec: Spec, joined: bool, dtype: str) -> Iterator[Pair]:
+def _loss(spec: Spec, joined: bool, dtype: str) -> Iterator[ComparedArrays]:
     record, nets = spec.record, _blocks(dtype, 0.0)
     output = spec_of("activation", record.fused if joined else record.output_activation)
     values = [
@@ -123,5 +123,5 @@ def _loss(spec: Spec, joined: bool, dtype: str) -> Iterator[Pair]:
         sample_losses(record, joined, *net, targets, tuple(numbers))
         for net in zip(nets, values, strict=True)
     ]
-    yield Pair("value", wide(total), sum(np.sum(losses) for losses, _ in plain) * mean)
-    yield Pair("slope", d, _side_by_side([slopes * scale * mean for _, slopes in plain]))
+    yield ComparedArrays("value", wide(total), sum(np.sum(losses) for losses, _ in plain) * mean)
+    yield ComparedArrays("slope", d, _side_by_side([slopes * scale * mean for _, slopes in plain]))

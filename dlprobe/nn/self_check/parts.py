@@ -21,7 +21,7 @@ from dlprobe.nn.positions import (
     UPDATE_SUMS,
 )
 from dlprobe.nn.random import NOISE, SLOPES, counter_of, operation_key, share
-from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
+from dlprobe.nn.self_check.checks import Array, ComparedArrays, KernelCheck, block, rounded, wide
 from dlprobe.parts import penalties
 from dlprobe.parts.activations import (
     Activation,
@@ -36,11 +36,11 @@ ROWS, UNITS, STEP, RATE = 5, 6, 3, 0.1
 SEED, LAYER, AT = 3, 2, 5  # what random numbers are drawn from
 
 
-def checks(dtype: str) -> Iterator[Check]:
+def checks(dtype: str) -> Iterator[KernelCheck]:
     """One of every record that is compiled, and of the two operations that serve several."""
     for name in registry.records("activation"):
         chosen = spec_of("activation", name)
-        yield Check(
+        yield KernelCheck(
             "activation",
             name,
             dtype,
@@ -50,7 +50,7 @@ def checks(dtype: str) -> Iterator[Check]:
     for kind in ("normalization", "weight_transform"):
         for name in registry.records(kind):
             chosen = spec_of(kind, name)
-            yield Check(
+            yield KernelCheck(
                 kind,
                 name,
                 dtype,
@@ -65,15 +65,15 @@ def checks(dtype: str) -> Iterator[Check]:
             chosen,
             dtype,
         )
-        yield Check("perturbation", name, dtype, of, partial(_perturbation, chosen, dtype))
-    yield Check(
+        yield KernelCheck("perturbation", name, dtype, of, partial(_perturbation, chosen, dtype))
+    yield KernelCheck(
         "residual",
         "sum",
         dtype,
         partial(residual.residual_operation, dtype),
         partial(_residual, dtype),
     )
-    yield Check(
+    yield KernelCheck(
         "penalty",
         "activity",
         dtype,
@@ -83,7 +83,7 @@ def checks(dtype: str) -> Iterator[Check]:
     for name, record in registry.records("loss").items():
         for fused in (False, True) if record.fused_row else (False,):
             label = f"{name} with {record.fused}" if fused else name
-            yield Check(
+            yield KernelCheck(
                 "loss",
                 label,
                 dtype,
@@ -91,7 +91,7 @@ def checks(dtype: str) -> Iterator[Check]:
                 partial(_loss, spec_of("loss", name), fused, dtype),
             )
     for name in registry.records("optimizer"):
-        yield Check(
+        yield KernelCheck(
             "optimizer",
             name,
             dtype,
@@ -106,14 +106,14 @@ def spec_of(kind: str, name: str) -> Spec:
         kind,
         name,
         {
-            each.name: 2 if each.name == "groups" else each.default
-            for each in registry.get(kind, name).parameters
+            parameter.name: 2 if parameter.name == "groups" else parameter.default
+            for parameter in registry.get(kind, name).parameters
         },
     )
 
 
 def _operation(
-    compile_it: Callable[..., kernels.Operation], spec: Spec, dtype: str
+    compile_it: Callable[..., kernels.KernelOperation], spec: Spec, dtype: str
 ) -> tuple[Any, Any]:
     operation = compile_it(spec, dtype)
     return operation.forward, operation.backward
@@ -162,7 +162,7 @@ def run(
 # --------------------------------------------------------------------------------------------------
 
 
-def _activation(spec: Spec, dtype: str) -> Iterator[Pair]:
+def _activation(spec: Spec, dtype: str) -> Iterator[ComparedArrays]:
     record, parameters = spec.record, rounded(spec.parameters.values(), dtype)
     columns = UNITS * record.inputs_per_unit
     x, dy = block(ROWS, columns, dtype), block(ROWS, UNITS, dtype, phase=1.0)
@@ -182,17 +182,17 @@ def _activation(spec: Spec, dtype: str) -> Iterator[Pair]:
             state,
         )
         if not isinstance(record, Activation):
-            yield Pair(
+            yield ComparedArrays(
                 "value", y, wide([record.evaluate(row, *parameters) for row in wide(x).tolist()])
             )
-            yield Pair("slope", dx, whole_rows_backward(record, x, y, dy, parameters))
+            yield ComparedArrays("slope", dx, whole_rows_backward(record, x, y, dy, parameters))
             continue
         numbers = _numbers_of_elements(record, parameters, learned, training)
-        yield Pair("value", y, _each(record.value, x, *numbers))
-        yield Pair("slope", dx, wide(dy) * _each(record.slope, x, y, *numbers))
+        yield ComparedArrays("value", y, _each(record.value, x, *numbers))
+        yield ComparedArrays("slope", dx, wide(dy) * _each(record.slope, x, y, *numbers))
         if isinstance(record, LearnedActivation):
             every = wide(dy) * _each(record.learned_slope, x, *numbers)
-            yield Pair(
+            yield ComparedArrays(
                 "learned slope", gradient, every.sum(axis=0) if len(learned) > 1 else every.sum()
             )
 
@@ -223,7 +223,7 @@ def whole_rows_backward(
     record: Any, x: Array, y: Array, dy: Array, parameters: tuple[float, ...]
 ) -> Array:
     """dL/dx of an activation that takes whole rows, or pairs of numbers."""
-    found = []
+    rows = []
     for row, value, d in zip(wide(x).tolist(), wide(y).tolist(), wide(dy).tolist(), strict=True):
         out = [0.0] * len(row)
         if isinstance(record, GatedActivation):
@@ -234,8 +234,8 @@ def whole_rows_backward(
             out = [dj * slope[side] for side in (0, 1) for dj, slope in zip(d, slopes, strict=True)]
         else:
             record.row_backward(value, d, out, *parameters)
-        found.append(out)
-    return wide(found)
+        rows.append(out)
+    return wide(rows)
 
 
 def _each(function: Callable[..., float], *arrays: Array) -> Array:
@@ -248,7 +248,7 @@ def _each(function: Callable[..., float], *arrays: Array) -> Array:
 # --------------------------------------------------------------------------------------------------
 
 
-def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
+def _normalization(spec: Spec, dtype: str) -> Iterator[ComparedArrays]:
     """The record's functions are plain loops: they run as they stand."""
     record, operation = spec.record, kernels.normalization(spec, dtype)
     x, dy = block(ROWS, UNITS, dtype), block(ROWS, UNITS, dtype, phase=1.0)
@@ -287,13 +287,16 @@ def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
         np.zeros(SLOPE_SUMS),
     )
     yield from map(
-        Pair, ("value", "slope", "gradient of scale and shift"), (y, dx, gradient), plain[:3]
+        ComparedArrays,
+        ("value", "slope", "gradient of scale and shift"),
+        (y, dx, gradient),
+        plain[:3],
     )
     kept = 0 if transform else record.persistent(UNITS)
-    yield Pair("running statistics", state[:kept], plain[3][:kept])
+    yield ComparedArrays("running statistics", state[:kept], plain[3][:kept])
 
 
-def _perturbation(spec: Spec, dtype: str) -> Iterator[Pair]:
+def _perturbation(spec: Spec, dtype: str) -> Iterator[ComparedArrays]:
     record, parameters = spec.record, rounded(spec.parameters.values(), dtype)
     operation = perturbation.perturbation(spec, NOISE, dtype)
     x, dy, none = (
@@ -313,12 +316,12 @@ def _perturbation(spec: Spec, dtype: str) -> Iterator[Pair]:
             none,
             none,
         )
-        yield Pair(
+        yield ComparedArrays(
             "value",
             y,
             _each(lambda a, draw: record.value(a, draw, *parameters), x, drawn) if training else x,
         )
-        yield Pair(
+        yield ComparedArrays(
             "slope",
             dx,
             wide(dy) * _each(lambda draw: record.slope(draw, *parameters), drawn)
@@ -327,7 +330,7 @@ def _perturbation(spec: Spec, dtype: str) -> Iterator[Pair]:
         )
 
 
-def _residual(dtype: str) -> Iterator[Pair]:
+def _residual(dtype: str) -> Iterator[ComparedArrays]:
     """y += α x, with α a constant and as a learned number."""
     pair, (scale,) = residual.residual_operation(dtype), rounded((0.3,), dtype)
     x, before, dy = (block(ROWS, UNITS, dtype, phase) for phase in (0.0, 0.5, 1.0))
@@ -352,14 +355,14 @@ def _residual(dtype: str) -> Iterator[Pair]:
             np.zeros(UNITS, dtype),
             np.zeros(SLOPE_SUMS),
         )
-        yield Pair("value", y, wide(before) + scale * wide(x))
-        yield Pair("slope", dx, scale * wide(dy))
-        yield Pair(
+        yield ComparedArrays("value", y, wide(before) + scale * wide(x))
+        yield ComparedArrays("slope", dx, scale * wide(dy))
+        yield ComparedArrays(
             "gradient of the factor", gradient, wide([np.sum(wide(x) * wide(dy))] * len(learned))
         )
 
 
-def _activity(dtype: str) -> Iterator[Pair]:
+def _activity(dtype: str) -> Iterator[ComparedArrays]:
     x, dy, none = (
         block(ROWS, UNITS, dtype),
         block(ROWS, UNITS, dtype, phase=1.0),
@@ -369,13 +372,13 @@ def _activity(dtype: str) -> Iterator[Pair]:
     y, dx, _, state = run(
         residual.activity_operation(dtype), x, UNITS, dy, (l1, l2), True, none, np.zeros(1, dtype)
     )
-    yield Pair("value", y, x)
-    yield Pair(
+    yield ComparedArrays("value", y, x)
+    yield ComparedArrays(
         "penalty",
         state,
         _each(lambda a: penalties.l1_value(a, l1) + penalties.l2_value(a, l2), x).sum() / ROWS,
     )
-    yield Pair(
+    yield ComparedArrays(
         "slope",
         dx,
         wide(dy) + _each(lambda a: penalties.l1_slope(a, l1) + penalties.l2_slope(a, l2), x) / ROWS,
@@ -421,7 +424,7 @@ def sample_losses(
     return wide(values), wide(derivatives)
 
 
-def _loss(spec: Spec, fused: bool, dtype: str) -> Iterator[Pair]:
+def _loss(spec: Spec, fused: bool, dtype: str) -> Iterator[ComparedArrays]:
     record, z = spec.record, block(ROWS, UNITS, dtype)
     output = spec_of("activation", record.fused if fused else record.output_activation)
     a = wide(
@@ -439,11 +442,11 @@ def _loss(spec: Spec, fused: bool, dtype: str) -> Iterator[Pair]:
     )
     *numbers, mean = rounded(constants, dtype)
     values, slopes = sample_losses(record, fused, z, a, targets, tuple(numbers))
-    yield Pair("value", wide(total), np.sum(values * wide(weights) * mean))
-    yield Pair("slope", d, slopes * scale * mean * wide(weights)[:, None])
+    yield ComparedArrays("value", wide(total), np.sum(values * wide(weights) * mean))
+    yield ComparedArrays("slope", d, slopes * scale * mean * wide(weights)[:, None])
 
 
-def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
+def _optimizer(spec: Spec, dtype: str) -> Iterator[ComparedArrays]:
     record, size = spec.record, 7
     update, prepare = kernels.optimizer(spec.name, dtype)
     count = record.update.__code__.co_argcount - 2 - record.states
@@ -455,20 +458,20 @@ def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
     )
     prepare(float(STEP), RATE, values, numbers)
     expected = record.coefficients(float(STEP), RATE, *parameters)
-    yield Pair("coefficients", numbers[:count], wide(expected[:count]))
-    yield Pair("running numbers", values[len(spec.parameters) :], wide(expected[count:]))
+    yield ComparedArrays("coefficients", numbers[:count], wide(expected[:count]))
+    yield ComparedArrays("running numbers", values[len(spec.parameters) :], wide(expected[count:]))
     (w,), (g,) = block(1, size, dtype), block(1, size, dtype, phase=1.0)
     state = np.abs(block(record.states, size, dtype, phase=2.0))
-    given = zip(wide(w), wide(g), *wide(state), strict=True)
+    arguments = zip(wide(w), wide(g), *wide(state), strict=True)
     plain = wide(
-        [record.update(*map(float, row), *numbers[:count].tolist()) for row in given]
+        [record.update(*map(float, row), *numbers[:count].tolist()) for row in arguments]
     ).reshape(size, -1)
     after, flat = w.copy(), state.ravel().copy()
     update(after, g, flat, 0, size, numbers, sums)
-    yield Pair("weights", after, plain[:, 0])
-    yield Pair("state", flat, plain[:, 1:].T)
+    yield ComparedArrays("weights", after, plain[:, 0])
+    yield ComparedArrays("state", flat, plain[:, 1:].T)
     moved = wide(after) - wide(w)
-    yield Pair(
+    yield ComparedArrays(
         "squares of gradient, weight and update",
         sums[[SUM_G_SQUARED, SUM_W_SQUARED, SUM_CHANGE_SQUARED]],
         wide([np.sum(wide(g) ** 2), np.sum(wide(w) ** 2), np.sum(moved**2)]),

@@ -18,7 +18,7 @@ from dlprobe.nn.network import Network
 from dlprobe.nn.random import SHIFT as SHIFTS
 from dlprobe.nn.random import epoch_order, stream
 from dlprobe.nn.regulation import NOTHING, Regulation
-from dlprobe.nn.self_check.checks import Array, Check, Pair, block, wide
+from dlprobe.nn.self_check.checks import Array, ComparedArrays, KernelCheck, block, wide
 from dlprobe.nn.self_check.parts import SEED, spec_of
 from dlprobe.nn.tiles import AVAILABLE
 from dlprobe.record.scalars import BATCH_LOSS
@@ -33,22 +33,22 @@ SHIFT, SCALE, FILL = (
 IMAGE = augmentation.image_numbers(1, 2, FILL, SHIFT, SCALE)
 
 
-def checks(dtype: str) -> Iterator[Check]:
+def checks(dtype: str) -> Iterator[KernelCheck]:
     """The products of nets and of fleets, then a step of a plain net, of one with a penalty, of
     one that shifts and mixes samples and of a fleet.
     """
-    yield Check(
+    yield KernelCheck(
         "pass", "products", dtype, partial(_products_of_nets, dtype), partial(_products, dtype)
     )
-    yield Check("pass", "step", dtype, partial(_passes, dtype), partial(_step, dtype))
-    yield Check(
+    yield KernelCheck("pass", "step", dtype, partial(_passes, dtype), partial(_step, dtype))
+    yield KernelCheck(
         "pass",
         "step with a penalty",
         dtype,
         partial(_finish, dtype),
         partial(_step, dtype, regulation=Regulation(l2=L2)),
     )
-    yield Check(
+    yield KernelCheck(
         "pass",
         "step with shift and mixup",
         dtype,
@@ -56,14 +56,14 @@ def checks(dtype: str) -> Iterator[Check]:
         partial(_step, dtype, augmented=True),
     )
     if AVAILABLE:
-        yield Check(
+        yield KernelCheck(
             "pass",
             "products of a fleet",
             dtype,
             partial(_products_of_fleet, dtype),
             partial(_fleet_products, dtype),
         )
-        yield Check(
+        yield KernelCheck(
             "pass",
             "step of a fleet",
             dtype,
@@ -73,8 +73,8 @@ def checks(dtype: str) -> Iterator[Check]:
 
 
 def _named(kernels: tuple[Kernel, ...], names: tuple[str, ...]) -> tuple[Kernel, ...]:
-    found = {kernel.role: kernel for kernel in kernels}
-    return tuple(found[name] for name in names)
+    by_role = {kernel.role: kernel for kernel in kernels}
+    return tuple(by_role[name] for name in names)
 
 
 def _products_of_nets(dtype: str) -> tuple[Kernel, ...]:
@@ -127,34 +127,36 @@ def _in_numpy(x: Array, w: Array, d: Array) -> tuple[Array, Array, Array]:
     return x @ w, d @ w.T, x.T @ d
 
 
-def _products(dtype: str) -> Iterator[Pair]:
+def _products(dtype: str) -> Iterator[ComparedArrays]:
     """Few rows go to BLAS, more of them to tiles; the last shape is large enough for tiles in
     all three.
     """
     for shape in ((3, 7, 5), (9, 7, 5), (128, 96, 100)):
         x, w, d = _operands(*shape, dtype)
-        found = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
+        results = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
         for kernel, operands, out in zip(
-            _products_of_nets(dtype), ((x, w), (d, w), (x, d)), found, strict=True
+            _products_of_nets(dtype), ((x, w), (d, w), (x, d)), results, strict=True
         ):
             kernel(*operands, out)
-        yield from map(Pair, PRODUCTS, found, _in_numpy(x, w, d))
+        yield from map(ComparedArrays, PRODUCTS, results, _in_numpy(x, w, d))
 
 
-def _fleet_products(dtype: str) -> Iterator[Pair]:
+def _fleet_products(dtype: str) -> Iterator[ComparedArrays]:
     count = fleet.lanes_of(dtype)
     nets = [_operands(9, 7, 5, dtype, float(lane)) for lane in range(count)]
     x, w, d = (
         np.ascontiguousarray(np.stack(each, axis=2)).reshape(len(each[0]), -1)
         for each in zip(*nets, strict=True)
     )
-    found = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
+    results = np.zeros_like(d), np.zeros_like(x), np.zeros_like(w)
     for kernel, operands, out in zip(
-        _products_of_fleet(dtype), ((x, w), (d, w), (x, d)), found, strict=True
+        _products_of_fleet(dtype), ((x, w), (d, w), (x, d)), results, strict=True
     ):
         kernel(*operands, out)
     for lane, net in enumerate(nets):
-        yield from map(Pair, PRODUCTS, (out[:, lane::count] for out in found), _in_numpy(*net))
+        yield from map(
+            ComparedArrays, PRODUCTS, (out[:, lane::count] for out in results), _in_numpy(*net)
+        )
 
 
 # --- steps
@@ -264,20 +266,24 @@ def _moved(row: Array, down: int, right: int) -> Array:
     return np.asarray((framed[1 - down : 3 - down, 1 - right : 3 - right].ravel() - SHIFT) * SCALE)
 
 
-def _step(dtype: str, regulation: Regulation = NOTHING, augmented: bool = False) -> Iterator[Pair]:
+def _step(
+    dtype: str, regulation: Regulation = NOTHING, augmented: bool = False
+) -> Iterator[ComparedArrays]:
     net, (x, y) = _network(dtype, regulation, augmented), _data(dtype)
     plain = plain_step(
         net.parameters, *(_augmented(x, y) if augmented else (x, y)), l2=regulation.l2
     )
     result = net.train(x, y, 0, np.array([RATE]))
-    yield Pair("loss", result.scalars[0, BATCH_LOSS], wide(plain.loss))
-    yield Pair("parameters after the step", net.parameters, plain.after)
+    yield ComparedArrays("loss", result.scalars[0, BATCH_LOSS], wide(plain.loss))
+    yield ComparedArrays("parameters after the step", net.parameters, plain.after)
     for name, expected in _statistics(plain).items():
-        yield Pair(name, result.statistics[0, :, observe.STATISTICS.index(name)], wide(expected))
+        yield ComparedArrays(
+            name, result.statistics[0, :, observe.STATISTICS.index(name)], wide(expected)
+        )
     after = plain_step(net.parameters, x, y)
     found = net.evaluate(x, y)
-    yield Pair("outputs in evaluation", found.outputs, after.activations[-1])
-    yield Pair("loss in evaluation", wide(found.loss), wide(after.loss))
+    yield ComparedArrays("outputs in evaluation", found.outputs, after.activations[-1])
+    yield ComparedArrays("loss in evaluation", wide(found.loss), wide(after.loss))
 
 
 def _statistics(plain: Plain) -> dict[str, list[float]]:
@@ -289,7 +295,7 @@ def _statistics(plain: Plain) -> dict[str, list[float]]:
     }
 
 
-def _fleet_step(dtype: str) -> Iterator[Pair]:
+def _fleet_step(dtype: str) -> Iterator[ComparedArrays]:
     seeds, sgd = list(range(fleet.lanes_of(dtype))), spec_of("optimizer", "sgd")
     nets = fleet.Fleet(
         _layers(), spec_of("loss", "mse"), sgd, batch=SAMPLES, seeds=seeds, dtype=dtype
@@ -303,7 +309,7 @@ def _fleet_step(dtype: str) -> Iterator[Pair]:
     x, y = (np.stack(part, axis=2) for part in zip(*data, strict=True))
     nets.advance(x, y, 0, np.array([RATE]))
     for seed in seeds:
-        yield Pair(
+        yield ComparedArrays(
             "parameters after the step",
             nets.trained_in(seed).parameters,
             plain_step(starts[seed], *data[seed]).after,

@@ -169,9 +169,9 @@ class RowActivation(AnyActivation):
 
     def evaluate(self, row: list[float], *parameters: Any) -> list[float]:
         """a of one row; see AnyActivation."""
-        found = [0.0] * len(row)
-        self.row_value(row, found, *parameters)
-        return found
+        activated = [0.0] * len(row)
+        self.row_value(row, activated, *parameters)
+        return activated
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,9 @@ class Loss:
     def numbers(self, parameters: Mapping[str, Value]) -> tuple[float, ...]:
         """The parameters that the record's functions take, in their order."""
         return tuple(
-            float(parameters[each.name]) for each in self.parameters if each is not REDUCTION
+            float(parameters[parameter.name])
+            for parameter in self.parameters
+            if parameter is not REDUCTION
         )
 
     def share(self, parameters: Mapping[str, Value], outputs: int) -> float:
@@ -85,9 +87,9 @@ class Loss:
                 f"{self.name} takes shares of the classes that sum to 1, or saying 1 to all of "
                 "them costs nothing"
             )
-        asked = (-1.0 if self.signed else 0.0, 1.0)
-        if task == "classification" and not (low <= asked[0] and high >= asked[1]):
-            return f"{self.name} asks for outputs of {asked[0]:g} and {asked[1]:g}"
+        low_high = (-1.0 if self.signed else 0.0, 1.0)
+        if task == "classification" and not (low <= low_high[0] and high >= low_high[1]):
+            return f"{self.name} asks for outputs of {low_high[0]:g} and {low_high[1]:g}"
         return ""
 
     @property

@@ -86,11 +86,11 @@ register(
 
 def true_class(y: Array) -> int:
     """Index of the largest target."""
-    found = 0
+    index = 0
     for j in range(1, len(y)):
-        if y[j] > y[found]:
-            found = j
-    return found
+        if y[j] > y[index]:
+            index = j
+    return index
 
 
 def multi_margin_row(a: Array, y: Array, d: Array, margin: float) -> float:

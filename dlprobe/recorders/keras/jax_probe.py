@@ -62,7 +62,7 @@ class KerasProbe:
             raise ConfigError("the model has no Dense or convolution layer to probe")
         _, shown = self._run(self._trainable, {})
         self._layers = {name: self._layers[name] for name in shown}  # in the order of their calls
-        self._shapes = {name: (each["z"].shape, each["z"].dtype) for name, each in shown.items()}
+        self._shapes = {name: (entry["z"].shape, entry["z"].dtype) for name, entry in shown.items()}
         self._recorder = Recorder(
             path,
             [_facts(layer) for layer in self._layers.values()],

@@ -140,7 +140,7 @@ class Activations(OfCalls):
         within, between = n["a_within"] ** 2 / self.size, n["a_between"] ** 2 / self.units
         unknown = within * math.nan
         several = self.rows > 1
-        found = {
+        values = {
             "activation_mean": n["a_mean"],
             "activation_variance": within + between if several else unknown,
             "activation_sample_variance": within if several else unknown,
@@ -148,24 +148,24 @@ class Activations(OfCalls):
         }
         if self.slopes == "relu":
             share = n["active"] / self.size
-            found |= {
+            values |= {
                 "slope_mean_square": share,
                 "flat_fraction": 1.0 - share,
                 "dead_fraction": n["dead"] / self.units,
             }
         elif self.constant:
-            found |= {
+            values |= {
                 "slope_mean_square": np.ones_like(within),
                 "flat_fraction": np.zeros_like(within),
                 "dead_fraction": np.zeros_like(within),
             }
         elif self.slopes:
-            found |= {
+            values |= {
                 "slope_mean_square": n["slope_norm"] ** 2 / self.size,
                 "flat_fraction": n["flat"] / self.size,
                 "dead_fraction": n["dead"] / self.units,
             }
-        return found
+        return values
 
     def again(self, index: int, scale: float) -> tuple[dict[str, float], dict[str, float]]:
         a = array_of(self.stack[index])
@@ -232,20 +232,20 @@ class ErrorSignals(OfCalls):
             if source is None
         ]
         parts += [torch.stack(held)] if held else []
-        whole = parts[0] if len(parts) == 1 else torch.cat([each.to(dtype) for each in parts])
+        whole = parts[0] if len(parts) == 1 else torch.cat([part.to(dtype) for part in parts])
         return whole.index_select(0, self.picked) if self.picked is not None else whole
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         factor = self.samples / n["scale"]
-        found = {
+        values = {
             "error_signal_rms": factor * n["signal_norm"] / math.sqrt(self.size),
             "nonfinite_backward": np.zeros_like(n["signal_norm"]),
         }
         if self.has_inputs:
-            found["gradient_sample_rms"] = (
+            values["gradient_sample_rms"] = (
                 factor * n["sample_norm"] / np.sqrt(self.samples * self.fan_in * self.units)
             )
-        return found
+        return values
 
     def doubtful(
         self, n: Mapping[str, Floats], failed: npt.NDArray[np.bool_]
@@ -258,10 +258,10 @@ class ErrorSignals(OfCalls):
     def again(self, index: int, scale: float) -> tuple[dict[str, float], dict[str, float]]:
         call = self.calls[index]
         signal = array_of(given(call.signal))
-        found = {"error_signal_rms": self.samples / scale * definitions.root_mean_square(signal)}
+        values = {"error_signal_rms": self.samples / scale * definitions.root_mean_square(signal)}
         if call.inputs is not None:
             spread = signal.reshape(*call.inputs.shape[:2], self.units)
-            found["gradient_sample_rms"] = (
+            values["gradient_sample_rms"] = (
                 definitions.sample_gradient_rms(array_of(call.inputs), spread, self.samples) / scale
             )
         elif self.has_inputs:
@@ -272,10 +272,10 @@ class ErrorSignals(OfCalls):
             product = float(
                 np.linalg.norm(np.linalg.norm(signal.astype(np.float64), axis=1) * norms)
             )
-            found["gradient_sample_rms"] = (
+            values["gradient_sample_rms"] = (
                 self.samples / scale * product / math.sqrt(self.samples * call.fan_in * self.units)
             )
-        return found, {"nonfinite_backward": definitions.nonfinite(signal)}
+        return values, {"nonfinite_backward": definitions.nonfinite(signal)}
 
 
 class Returning(OfCalls):

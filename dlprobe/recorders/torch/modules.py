@@ -139,12 +139,12 @@ def sites_of(model: nn.Module) -> list[Site]:
     """Every module that can be a layer, in the order of `named_modules`; each once, under its
     first name.
     """
-    found = [
+    sites = [
         Site(name or type(module).__name__, module, kind)
         for name, module in model.named_modules()
         if (kind := kind_of(module))
     ]
-    return [Site(site.name.replace("_orig_mod.", ""), site.module, site.kind) for site in found]
+    return [Site(site.name.replace("_orig_mod.", ""), site.module, site.kind) for site in sites]
 
 
 def kind_of(module: nn.Module) -> str:

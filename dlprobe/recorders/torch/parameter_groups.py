@@ -125,9 +125,9 @@ class Weights(Remeasured):
         return {"weight_smallest": np.nextafter(0.0, 1.0)}
 
     def again(self, index: int, scale: float) -> tuple[dict[str, float], dict[str, float]]:
-        found = definitions.of_weights(array_of(self.flat[index]))
-        self.exact[index] = found["weight_l2"]
-        return found, {}
+        values = definitions.of_weights(array_of(self.flat[index]))
+        self.exact[index] = values["weight_l2"]
+        return values, {}
 
 
 class Updates(Remeasured):
@@ -175,7 +175,7 @@ class Others(Group):
         self.kind, self.scaled = kind, scaled
 
     def sums(self, tensors: Sequence[torch.Tensor]) -> Sums:
-        return {self.kind: norm(torch.cat([each.reshape(-1) for each in tensors]), 0)}
+        return {self.kind: norm(torch.cat([tensor.reshape(-1) for tensor in tensors]), 0)}
 
     def statistics(self, n: Numbers) -> dict[str, Floats]:
         return {}
@@ -205,7 +205,7 @@ class Norms(Group):
             return {self.name: torch.stack(torch._foreach_norm(list(tensors)))}
         return {
             self.name: torch.stack(
-                [torch.linalg.vector_norm(each, dtype=torch.float64) for each in tensors]
+                [torch.linalg.vector_norm(tensor, dtype=torch.float64) for tensor in tensors]
             )
         }
 

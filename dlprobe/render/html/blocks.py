@@ -4,7 +4,6 @@ tables, pictures.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,25 +12,17 @@ from typing import Any
 from dlprobe.render import document as doc
 from dlprobe.render import vega
 from dlprobe.render.heights import heights
+from dlprobe.render.html.heat_table import heat_table
 from dlprobe.render.html.maps import map_data
 from dlprobe.render.html.svg import svg_of
+from dlprobe.render.html.text import escaped
 from dlprobe.render.numbers import value_text
-from dlprobe.render.safe_text import visible
 from dlprobe.render.vega.themes import THEMES
 
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 WIDTH = 480  # pixels of a plot: its letters are still read where the page is 380 pixels wide
 COLUMNS = 64  # of maps and densities without scripts
-DRAWN = doc.Bars | doc.HeatTable | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
-
-
-def escaped(text: str) -> str:
-    """Text that HTML shows as it is, also inside quotes.
-
-    >>> escaped('<b onclick="x">&')
-    '&lt;b onclick=&quot;x&quot;&gt;&amp;'
-    """
-    return html.escape(visible(text), quote=True)
+DRAWN = doc.Bars | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
 class Page:
@@ -48,6 +39,7 @@ class Page:
         self.pictures: dict[int, list[tuple[int, vega.Picture]]] = {}
         for index, picture in enumerate(drawn):
             self.pictures.setdefault(id(picture.block), []).append((index, picture))
+        self.rules: dict[str, str] = {}  # of style, by class, that the body needs
 
     def contents(self) -> str:
         """Links to the sections."""
@@ -67,7 +59,7 @@ class Page:
 
     def body(self) -> str:
         """All blocks in sections."""
-        found: list[str] = []
+        parts: list[str] = []
         for section in _parts(self.document.blocks):
             head = section[0]
             inner = "\n".join(self._grouped(section))
@@ -76,8 +68,8 @@ class Page:
                 if isinstance(head, doc.Heading)
                 else ""
             )
-            found.append(f"<section{named}>\n{inner}\n</section>")
-        return "\n".join(found)
+            parts.append(f"<section{named}>\n{inner}\n</section>")
+        return "\n".join(parts)
 
     def _grouped(self, blocks: Sequence[doc.Block]) -> Iterable[str]:
         """Blocks as HTML, a verdict in a card with what belongs to it, neighbouring pictures
@@ -108,6 +100,10 @@ class Page:
             return f'<h{level} id="{self.headings[block.text]}">{escaped(block.text)}</h{level}>'
         if isinstance(block, doc.Table):
             return self._table(block)
+        if isinstance(block, doc.HeatTable):
+            table, rules = heat_table(block, self.headings)
+            self.rules |= rules
+            return table
         return (
             "".join(self._picture(*each) for each in self.pictures.get(id(block), ()))
             if isinstance(block, DRAWN)
@@ -245,10 +241,10 @@ def _verdict(block: doc.Verdict) -> str:
 
 def _choices(block: doc.Choices) -> str:
     entries = []
-    for each in block.entries:
-        command = f"<code>{escaped(each.command)}</code>" if each.command else ""
-        why = f"<span>{escaped(each.why)}</span>" if each.why else ""
-        entries.append(f"<li><b>{escaped(each.word)}</b> {command} {why}</li>")
+    for entry in block.entries:
+        command = f"<code>{escaped(entry.command)}</code>" if entry.command else ""
+        why = f"<span>{escaped(entry.why)}</span>" if entry.why else ""
+        entries.append(f"<li><b>{escaped(entry.word)}</b> {command} {why}</li>")
     return f'<ul class="choices">{"".join(entries)}</ul>' if entries else ""
 
 

@@ -25,7 +25,7 @@ def map_data(block: StepMap) -> dict[str, Any]:
     return {
         "steps": list(block.steps),
         "layers": [visible(name) for name in block.layers],
-        "quantities": [_quantity(each) for each in block.quantities],
+        "quantities": [_quantity(quantity) for quantity in block.quantities],
     }
 
 

@@ -15,7 +15,8 @@ from importlib.resources import files
 from typing import Any
 
 from dlprobe.render import document as doc
-from dlprobe.render.html.blocks import Page, escaped
+from dlprobe.render.html.blocks import Page
+from dlprobe.render.html.text import escaped
 from dlprobe.render.json import jsonable
 
 # in the head of every page, which tells that it may be replaced
@@ -24,12 +25,9 @@ GENERATOR = '<meta name="generator" content="dlprobe">'
 
 def page(document: doc.Document) -> str:
     """The whole page. A heading of level 1 begins a section."""
-    style, script = (
-        files(__package__).joinpath(name).read_text(encoding="utf-8")
-        for name in ("page.css", "page.js")
-    )
     drawn = Page(document)
     body = drawn.body()
+    style, script = _style(drawn), _text("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri "
         "'none'; form-action 'none'"
@@ -62,12 +60,19 @@ def page(document: doc.Document) -> str:
 
 def fragment(document: doc.Document) -> str:
     """The blocks alone with their style, for a notebook; no script."""
-    style = (
-        files(__package__).joinpath("page.css").read_text(encoding="utf-8").replace(":root", "&")
-    )
-    return (
-        f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{Page(document).body()}</div>'
-    )
+    drawn = Page(document)
+    body = drawn.body()
+    style = _style(drawn).replace(":root", "&")
+    return f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{body}</div>'
+
+
+def _style(drawn: Page) -> str:
+    """Of a page whose body is made."""
+    return "\n".join([_text("page.css"), *drawn.rules.values()])
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def embedded(name: str, data: Any) -> str:

@@ -64,7 +64,7 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
     if not every:
         return plot
     x_scale = scale_of([x for x, _ in every], log=chart.log_x, margin=0.0)
-    y_scale = scale_of([y for _, y in every], log=chart.log_y, margin=0.5)
+    y_scale = scale_of([*(y for _, y in every), *chart.y_reach], log=chart.log_y, margin=0.5)
     numbers = _row_numbers(y_scale, height)
     columns = max(8, width - max(map(len, numbers)) - 2)
     canvas = _Canvas(columns, height, marks)

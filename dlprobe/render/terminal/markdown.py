@@ -4,8 +4,6 @@ reads well and can be searched.
 
 from __future__ import annotations
 
-from rich.markdown import Markdown
-
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.page import WIDEST_PROSE, Page
@@ -15,6 +13,8 @@ def markdown(page: Page, block: doc.Markdown) -> None:
     """Running text, lists, tables and code, at most 100 columns wide."""
     lines = [visible(line) for line in block.text.rstrip("\n").split("\n")]
     if page.color:
+        from rich.markdown import Markdown
+
         page.console.print(
             Markdown("\n".join(lines), hyperlinks=False, code_theme="ansi_dark"),
             width=min(page.width, WIDEST_PROSE),

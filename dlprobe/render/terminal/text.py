@@ -56,15 +56,15 @@ def choices(page: Page, block: doc.Choices) -> None:
     """A line for each command or line of a program, however long, with the reason below; words
     alone are wrapped.
     """
-    room = max(len(visible(each.word)) for each in block.entries) + 2 if block.entries else 0
-    for each in block.entries:
-        word, indent = f"{BELOW}{visible(each.word):{room}}", " " * (len(BELOW) + room)
-        typed = [each.command] if each.command else list(each.lines)
+    room = max(len(visible(entry.word)) for entry in block.entries) + 2 if block.entries else 0
+    for entry in block.entries:
+        word, indent = f"{BELOW}{visible(entry.word):{room}}", " " * (len(BELOW) + room)
+        typed = [entry.command] if entry.command else list(entry.lines)
         for number, line in enumerate(typed):
             page.line(Text.assemble((indent if number else word, "dim"), (visible(line), "bold")))
-        if each.why:
+        if entry.why:
             page.wrapped(
-                Text((indent if typed else word) + visible(each.why), "dim" if typed else ""),
+                Text((indent if typed else word) + visible(entry.why), "dim" if typed else ""),
                 indent,
             )
 

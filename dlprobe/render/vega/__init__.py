@@ -20,7 +20,7 @@ from dlprobe.registry import tidied, unknown
 from dlprobe.render import document as doc
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega import bars, chart, density, heat_table, profile, step_map
+from dlprobe.render.vega import bars, chart, density, heat_table, histograms, profile, step_map
 from dlprobe.render.vega.frame import SCHEMA, Frame
 from dlprobe.render.vega.marks import Marks, marks_of
 from dlprobe.render.vega.themes import Theme
@@ -33,6 +33,7 @@ _DRAWINGS: dict[type, Callable[[Any, Frame], Spec]] = {
     doc.Density: density.density,
     doc.Profile: profile.profile,
     doc.StepMap: step_map.step_map,
+    doc.Table: histograms.histograms,
 }
 COLUMNS = 120  # of maps and densities; more make a file large and show no more
 _SHORT = 40  # characters of a name that is made of a caption
@@ -87,15 +88,11 @@ def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
     longest = max(max(len(strip.values), len(strip.theory)) for strip in group.strips)
     series: list[doc.LayerSeries] = []
     for strip in group.strips:
-        series.append(
-            doc.LayerSeries(strip.name, _filled(strip.values, longest), strip.verdict, strip.tone)
-        )
+        values, theory = (_filled(each, longest) for each in (strip.values, strip.theory))
+        line = doc.LayerSeries(strip.name, values, strip.verdict, strip.tone, runs=strip.runs)
+        series.append(line)
         series += (
-            [
-                doc.LayerSeries(
-                    f"{strip.name}, theory", _filled(strip.theory, longest), like=strip.name
-                )
-            ]
+            [doc.LayerSeries(f"{strip.name}, theory", theory, like=strip.name)]
             if len(strip.theory)
             else []
         )
@@ -130,14 +127,16 @@ def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
 
 
 def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
-    """Pictures below each other as one whole Vega-Lite specification, colours and fonts
-    included.
+    """Pictures as one whole Vega-Lite specification, colours and fonts included: several stand in
+    a block of about as many columns as rows, which is how they fill a slide best.
     """
     body: Spec = (
         chosen[0].spec
         if len(chosen) == 1
         else {
-            "vconcat": [each.spec for each in chosen],
+            "concat": [each.spec for each in chosen],
+            "columns": math.ceil(math.sqrt(len(chosen))),
+            "align": "each",
             "spacing": 40,
             "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
         }
@@ -165,6 +164,8 @@ def _has_content(block: Any) -> bool:
             len(series.y if isinstance(series, doc.Series) else series.values)
             for series in block.series
         )
+    if isinstance(block, doc.Table):
+        return bool(histograms.drawn_cells(block))
     return bool(len(block.shares)) if isinstance(block, doc.Density) else True
 
 
@@ -176,20 +177,22 @@ def _names(blocks: Sequence[Any]) -> list[str]:
     """Each block's own name, or one made of its caption or kind; a second one of the same name
     gets a number.
     """
-    found: list[str] = []
+    names: list[str] = []
     for block in blocks:
         words = (
             re.sub(
-                r"[^a-z0-9]+", "_", (block.name or block.caption or type(block).__name__).lower()
+                r"[^a-z0-9]+",
+                "_",
+                (getattr(block, "name", "") or block.caption or type(block).__name__).lower(),
             ).strip("_")
             or "picture"
         )
         name = (
             words if len(words) <= _SHORT else words[:_SHORT].rpartition("_")[0] or words[:_SHORT]
         )
-        same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in found)
-        found.append(f"{name}_{same + 1}" if same else name)
-    return found
+        same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in names)
+        names.append(f"{name}_{same + 1}" if same else name)
+    return names
 
 
 __all__ = ["Marks", "Picture", "Spec", "domain_of", "picked", "pictures", "specification"]

@@ -10,101 +10,51 @@ from typing import Any
 
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, named_scales, scale_and_axis
-from dlprobe.render.vega.marks import shape
-
-FEW = 30  # points of a series that are marked one by one
+from dlprobe.render.vega.frame import Frame, scale_and_axis
+from dlprobe.render.vega.lines import FEW, THIN, can_be_drawn, line_layers, rows_of, runs_of
 
 
 def chart(block: Chart, frame: Frame) -> dict[str, Any]:
     """One plot. Values that cannot be drawn leave a gap, and their number is told."""
+    logs = block.log_x, block.log_y
     lines = [series for series in block.series if not series.bounds]
-    rows = [row for index, series in enumerate(lines) for row in _rows(series, block, index)]
+    rows = [
+        row
+        for number, series in enumerate(lines)
+        for row in rows_of(series.name, number, series.x, series.y, *logs)
+    ]
+    runs = [row for series in lines for row in runs_of(frame, series, series.x, *logs)]
     areas = _areas(block)
-    known = [row for row in [*rows, *areas] if row.get("y") is not None]
+    known = [row for row in [*rows, *runs, *areas] if row.get("y") is not None]
     if not known:
         return frame.empty(block.caption)
-    points = all(len(series.x) <= FEW for series in lines)
     x = scale_and_axis(
         [row["x"] for row in known], block.log_x, block.x_label, block.x_names, ends=True
     )
     y = scale_and_axis(
-        [row[end] for row in known for end in ("y", "y2") if row.get(end) is not None],
+        [
+            *(row[end] for row in known for end in ("y", "y2") if row.get(end) is not None),
+            *block.y_reach,
+        ],
         block.log_y,
         block.y_label,
+        ends=bool(block.y_reach),
     )
     lost = sum(row["y"] is None for row in rows)
-    note = (
-        (
-            f"{lost} value{'s' * (lost != 1)} cannot be drawn (not "
-            f"finite{', or not above 0' if block.log_x or block.log_y else ''})"
-        )
-        if lost
-        else ""
-    )
-    both = {
+    above = ", or not above 0" if block.log_x or block.log_y else ""
+    note = f"{lost} value{'s' * (lost != 1)} cannot be drawn (not finite{above})" if lost else ""
+    axes = {
         "x": {"field": "x", "type": "quantitative", **x},
         "y": {"field": "y", "type": "quantitative", **y},
     }
-    layers: list[dict[str, Any]] = []
-    apart = named_scales(frame, lines)
-    if areas:
-        of_area = {
-            **both,
-            "y2": {"field": "y2"},
-            "detail": {"field": "pair", "type": "nominal"},
-            "color": apart["color"],
-        }
-        layers.append(
-            {
-                "data": {"values": areas},
-                "mark": {"type": "area", "opacity": 0.22},
-                "encoding": of_area,
-            }
-        )
-    mark: dict[str, Any] = {
-        "type": "line",
-        "strokeWidth": 2.5,
-        "interpolate": "linear",
-        "invalid": "break-paths-show-domains",
-    }
-    layers.append(
-        {
-            "data": {"values": rows},
-            "mark": mark,
-            "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}},
-        }
-    )
-    if points:
-        seen = {
-            "data": {"values": [row for row in rows if row["y"] is not None]},
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-        }
-        layers.append(
-            {**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}}
-        )
+    points = all(len(series.x) <= FEW for series in lines)
+    layers = line_layers(frame, axes, lines, rows, areas=areas, runs=runs, points=points)
     return {
-        **frame.head(block.caption, [*_told(block.series), note]),
+        **frame.head(block.caption, [*_told(block.series), THIN if runs else "", note]),
         "width": frame.width,
         "height": frame.height,
         "layer": layers,
     }
-
-
-def _rows(series: Series, block: Chart, index: int) -> list[dict[str, Any]]:
-    """A row per point, y None for a gap; a point without a place on the x axis is left out."""
-    seen = {"series": visible(series.name), "shape": shape(index)}
-    found = []
-    for x, y in zip(series.x, series.y, strict=True):
-        if _can_be_drawn(x, block.log_x):
-            found.append(
-                {**seen, "x": float(x), "y": float(y) if _can_be_drawn(y, block.log_y) else None}
-            )
-    return found
-
-
-def _can_be_drawn(value: float, log: bool) -> bool:
-    return math.isfinite(value) and (value > 0 or not log)
 
 
 def _areas(block: Chart) -> list[dict[str, Any]]:
@@ -117,9 +67,9 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
         for x, y in zip(low.x, low.y, strict=True):
             other = others.get(x, math.nan)
             if (
-                _can_be_drawn(x, block.log_x)
-                and _can_be_drawn(y, block.log_y)
-                and _can_be_drawn(other, block.log_y)
+                can_be_drawn(x, block.log_x)
+                and can_be_drawn(y, block.log_y)
+                and can_be_drawn(other, block.log_y)
             ):
                 found.append(
                     {

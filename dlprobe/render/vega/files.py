@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +26,9 @@ MISSING = (
     "pictures as SVG, PNG or PDF need vl-convert, which is not installed: pip install "
     "'dlprobe[figures]'"
 )
+_RAISED = re.compile("([⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_TEXT = re.compile(f">(?P<text>[^<]*{_RAISED.pattern}[^<]*)(?P<end></t(?:ext|span))")
+_ORDINARY = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+−0123456789")
 
 
 def _addresses() -> float:
@@ -69,17 +73,33 @@ def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
     """The picture as SVG text, with its description as the name that a screen reader says."""
     found: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
     name = html.escape(str(spec.get("description", "")), quote=True)
-    head, _, rest = found.replace(
-        'class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect'
-    ).partition(">")
+    head, _, rest = (
+        _TEXT.sub(_with_powers, found)
+        .replace('class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect')
+        .partition(">")
+    )
     if scale != 1.0:
         head = _scaled(head, scale)
     return f'{head} role="img" aria-label="{name}"><title>{name}</title>{rest}'
 
 
-def _scaled(head: str, scale: float) -> str:
-    import re
+def _with_powers(found: re.Match[str]) -> str:
+    """The text of an element with its raised digits made of ordinary ones: few fonts have raised
+    ones, and the renderer takes them from another font, or draws boxes.
 
+    >>> _TEXT.sub(_with_powers, "<text>10⁻⁵ m</text>")
+    '<text>10<tspan dy="-0.5em" font-size="0.7em">−5</tspan><tspan dy="0.35em"> m</tspan></text>'
+    """
+    first, *parts = _RAISED.split(found["text"])
+    last = "\u00a0" if found["end"] == "</tspan" else ""  # a line below starts from where this ends
+    made = [f">{first}"]
+    for digits, text in zip(parts[::2], parts[1::2], strict=True):
+        made.append(f'<tspan dy="-0.5em" font-size="0.7em">{digits.translate(_ORDINARY)}</tspan>')
+        made.append(f'<tspan dy="0.35em">{text or last}</tspan>' if text or last else "")
+    return "".join(made) + found["end"]
+
+
+def _scaled(head: str, scale: float) -> str:
     return re.sub(
         r' (width|height)="([0-9.]+)"',
         lambda size: f' {size[1]}="{float(size[2]) * scale:g}"',

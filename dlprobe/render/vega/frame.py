@@ -39,13 +39,14 @@ class Frame:
         """Of the plot."""
         return round(self.width * SHAPE)
 
-    def spread(self, count: int) -> list[int]:
-        """Evenly spread indices of so many columns, first and last among them."""
-        return (
-            list(range(count))
-            if count <= self.columns
-            else [round(index * (count - 1) / (self.columns - 1)) for index in range(self.columns)]
-        )
+    def spread(self, count: int, most: int = 0) -> list[int]:
+        """Evenly spread indices of so many columns, first and last among them. most: that are
+        kept; 0: as many as a map has columns.
+        """
+        most = most or self.columns
+        if count <= most:
+            return list(range(count))
+        return [round(index * (count - 1) / (most - 1)) for index in range(most)]
 
     def empty(self, caption: str) -> dict[str, Any]:
         """In place of a plot that has nothing to draw."""

@@ -25,13 +25,9 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     for name, cells in zip(rows, block.cells, strict=True):
         for column, cell in zip(columns, cells, strict=True):
             ink = heat.ink(heat.shade(cell.value, block.low, block.high))
-            text = " ".join(
-                filter(None, [heat.number_of(cell), visible(cell.verdict), _beside(cell)])
-            ).replace("-", "−", 1 if cell.value < 0 else 0)
             value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
-            values.append(
-                {"row": name, "column": column, "value": value, "text": text, "ink": _hex(ink)}
-            )
+            texts = {"row": name, "column": column, "text": cell_text(cell)}
+            values.append({**texts, "value": value, "ink": _hex(ink)})
     both: dict[str, Any] = {
         "y": {
             "field": "row",
@@ -57,7 +53,6 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
             },
         },
     }
-    low, high = block.low_means or "smaller", block.high_means or "larger"
     color = {
         "field": "value",
         "type": "quantitative",
@@ -71,12 +66,8 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         },
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
-    beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
     return {
-        **frame.head(
-            block.caption,
-            [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside],
-        ),
+        **frame.head(block.caption, notes(block)),
         "width": frame.width,
         "height": {"step": ROW},
         "data": {"values": values},
@@ -103,17 +94,26 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     }
 
 
+def notes(block: HeatTable) -> list[str]:
+    """What number, colour and brackets mean."""
+    low, high = block.low_means or "smaller", block.high_means or "larger"
+    beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
+    return [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside]
+
+
+def cell_text(cell: HeatCell) -> str:
+    """Number, verdict, and what else the cell says, in brackets."""
+    beside = f"({visible(cell.beside).strip()})" if cell.beside.strip() else ""
+    text = " ".join(filter(None, [heat.number_of(cell), visible(cell.verdict), beside]))
+    return text.replace("-", "−", 1 if cell.value < 0 else 0)
+
+
 def _diverging(low: float, high: float) -> dict[str, Any]:
     """The colour scale of numbers around 0."""
     return {
         "domain": [low, 0, high],
         "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
     }
-
-
-def _beside(cell: HeatCell) -> str:
-    """What else the cell says, in brackets."""
-    return f"({visible(cell.beside).strip()})" if cell.beside.strip() else ""
 
 
 def _hex(color: heat.Rgb) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 from dlprobe.render.document import LayerSeries, Profile
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.line_chart import nice_step
-from dlprobe.render.vega.chart import FEW
-from dlprobe.render.vega.frame import Frame, named_scales, named_ticks, scale_and_axis
-from dlprobe.render.vega.marks import shape
+from dlprobe.render.vega.frame import Frame, named_ticks, scale_and_axis
+from dlprobe.render.vega.lines import FEW, THIN, Rows, line_layers, rows_of, runs_of
 
 MOST_NAMES = 12  # layers whose names stand below the axis
 LABEL = 24  # characters of a caption that fits along the axis
@@ -28,23 +27,26 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
         [series for series in block.series if bool(series.like) is of_theory]
         for of_theory in (False, True)
     )
-    rows = [row for index, series in enumerate(lines) for row in _rows(series, index)]
+    rows = [row for number, series in enumerate(lines) for row in _rows(series, number)]
+    runs = [
+        row
+        for series in lines
+        for row in runs_of(frame, series, _places(series.values), False, True)
+    ]
     theory = [
         {**row, "color": frame.marks.color(series)}
         for series in expected
         for row in _rows(series, 0)
     ]
     bands = [row for series in block.series for row in _band(series)]
-    values = [row["y"] for row in [*rows, *theory] if row["y"] is not None]
+    values = [row["y"] for row in [*rows, *runs, *theory] if row["y"] is not None]
     values += [row[end] for row in bands for end in ("y", "y2")]
     if not values:
         return frame.empty(block.caption)
     depth = max((len(series.values) for series in block.series), default=0)
-    points = depth <= FEW
-    apart = named_scales(frame, lines)
     y = scale_and_axis(_widened(values), True, block.caption if len(block.caption) <= LABEL else "")
     x: dict[str, Any] = {
-        "field": "layer",
+        "field": "x",
         "type": "quantitative",
         "scale": {"zero": False, "nice": False},
     }
@@ -55,47 +57,13 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
             **_layer_ticks(block.layers, depth),
         }
     }
-    both = {"x": x, "y": {"field": "y", "type": "quantitative", **y}}
-    layers: list[dict[str, Any]] = []
-    if bands:
-        of_band = {**both, "y2": {"field": "y2"}, "color": apart["color"]}
-        layers.append(
-            {
-                "data": {"values": bands},
-                "mark": {"type": "area", "opacity": 0.2},
-                "encoding": of_band,
-            }
-        )
-    mark = {"type": "line", "strokeWidth": 2.5, "invalid": "break-paths-show-domains"}
-    layers.append(
-        {
-            "data": {"values": rows},
-            "mark": mark,
-            "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}},
-        }
+    axes = {"x": x, "y": {"field": "y", "type": "quantitative", **y}}
+    layers = line_layers(
+        frame, axes, lines, rows, areas=bands, runs=runs, theory=theory, points=depth <= FEW
     )
-    if theory:
-        dotted = {
-            "type": "line",
-            "strokeWidth": 2,
-            "strokeDash": [1, 3],
-            "invalid": "break-paths-show-domains",
-        }
-        colored = {
-            "color": {"field": "color", "type": "nominal", "scale": None},
-            "detail": {"field": "series", "type": "nominal"},
-        }
-        layers.append({"data": {"values": theory}, "mark": dotted, "encoding": {**both, **colored}})
-    if points:
-        seen = {
-            "data": {"values": [row for row in rows if row["y"] is not None]},
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-        }
-        layers.append(
-            {**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}}
-        )
     notes = (
         [_missing(series) for series in lines]
+        + ([THIN] if runs else [])
         + (["dotted: theory"] if theory else [])
         + (["shaded: where theory expects a random net of these widths"] if bands else [])
     )
@@ -107,17 +75,18 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
     }
 
 
-def _rows(series: LayerSeries, number: int) -> list[dict[str, Any]]:
-    seen = {"series": visible(series.name), "shape": shape(number)}
-    return [
-        {**seen, "layer": index + 1, "y": float(value) if 0 < value < math.inf else None}
-        for index, value in enumerate(series.values)
-    ]
+def _places(values: Sequence[float]) -> list[float]:
+    return [float(index + 1) for index in range(len(values))]
 
 
-def _band(series: LayerSeries) -> list[dict[str, Any]]:
+def _rows(series: LayerSeries, number: int) -> Rows:
+    return rows_of(series.name, number, _places(series.values), series.values, False, True)
+
+
+def _band(series: LayerSeries) -> Rows:
+    name = visible(series.name)
     return [
-        {"series": visible(series.name), "layer": index + 1, "y": float(low), "y2": float(high)}
+        {"series": name, "pair": 0, "x": index + 1, "y": float(low), "y2": float(high)}
         for index, (low, high) in enumerate(series.band)
         if 0 < low <= high < math.inf
     ]

@@ -18,15 +18,17 @@ from dlprobe.reports.run import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlprobe.experiments.gradients import Cell, GridResult
+    from dlprobe.experiments.gradients import GridCell, GridResult
     from dlprobe.rules import Diagnosis
     from dlprobe.rules.diagnosis import Examined
 
 SCHEMA = "dlprobe-gradients/1"
 
 
-def diagnoses(cell: Cell, examined: Mapping[str, Examined], study: str | None) -> list[Diagnosis]:
-    """Of a cell's runs, the one that has come to least first; without a file they are called by
+def diagnoses(
+    cell: GridCell, examined: Mapping[str, Examined], study: str | None
+) -> list[Diagnosis]:
+    """Of a cell's runs, the one that learned least first; without a file they are called by
     their place in the grid.
     """
     named = [
@@ -99,8 +101,8 @@ def document(
     )
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
     cells = {
-        "cells": [record(*each) for each in ended],
+        "cells": [record(*future) for future in ended],
         "trainable_depth": trainable_records(experiment),
     }
-    cells["use"] = [choice_record(each) for each in experiment.choices] if steps > 1 else []
+    cells["use"] = [choice_record(choice) for choice in experiment.choices] if steps > 1 else []
     return Document("", blocks, {"schema": SCHEMA, **facts, **cells}, details)

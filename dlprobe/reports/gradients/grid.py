@@ -13,10 +13,10 @@ from dlprobe.reports.tones import BROKEN
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
-    from dlprobe.experiments.gradients import Cell
+    from dlprobe.experiments.gradients import GridCell
     from dlprobe.rules import Diagnosis
 
-Row = tuple["Cell", "CellResult"]
+Row = tuple["GridCell", "CellResult"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Grid:
 
     rows: Sequence[Row]
     diagnoses: Sequence[Sequence[Diagnosis]]
-    """Of the runs of each row's cell, the one that has come to least first."""
+    """Of the runs of each row's cell, the one that learned least first."""
 
     def learned(self, state: str) -> list[Row]:
         """The cells most of whose seeds came to a state."""
@@ -50,7 +50,7 @@ class Grid:
         """Whether a label must say how wide its nets are."""
         return len({cell.width for cell, _ in self.rows}) > 1
 
-    def label(self, cell: Cell) -> str:
+    def label(self, cell: GridCell) -> str:
         """What a cell is called, but for its depth."""
         return f"{cell.label} · {cell.width} wide" if self.several_widths else cell.label
 
@@ -117,7 +117,7 @@ def _outside(row: Row) -> float:
     return -math.inf if math.isnan(ratio) else abs(ratio) - row[1].initial.verdict.band
 
 
-def place(cell: Cell) -> dict[str, Any]:
+def place(cell: GridCell) -> dict[str, Any]:
     """Where a cell stands in the JSON record, but for its depth."""
     return {
         "activation": str(cell.activation),

@@ -123,7 +123,7 @@ def _first(texts: Sequence[str], most: int = 3) -> str:
 
 def _hidden_by_weights(grid: Grid) -> str:
     """Vanishing that the weight gradients' first/last ratio would not show."""
-    found = []
+    sentences = []
     for cell, result in grid.rows:
         gradients = result.initial.flow.gradient_rms[:-1]
         if (
@@ -132,19 +132,19 @@ def _hidden_by_weights(grid: Grid) -> str:
             and gradients[-1] > 0
             and 1 / 3 < gradients[1] / gradients[-1] < 3
         ):
-            found.append((cell, result))
+            sentences.append((cell, result))
     return (
         (
             "vanishing that the ratio of weight gradients hides (it stays within a factor of 3): "
-            f"{_names(found, grid)}"
+            f"{_names(sentences, grid)}"
         )
-        if found
+        if sentences
         else ""
     )
 
 
 def _outside_theory(grid: Grid) -> str:
-    found = []
+    sentences = []
     for cell, result in grid.rows:
         band, seen = (
             result.prediction.log10_error_signal_ratio,
@@ -155,7 +155,7 @@ def _outside_theory(grid: Grid) -> str:
             and math.isfinite(seen)
             and not band.low <= seen <= band.high
         ):
-            found.append((cell, result))
+            sentences.append((cell, result))
     judged = sum(
         result.prediction.applicable
         and math.isfinite(result.initial.log10_error_signal_ratio.median)
@@ -164,14 +164,14 @@ def _outside_theory(grid: Grid) -> str:
     if not judged:
         return ""
     inside = (
-        f"mean-field theory's band for this width holds {judged - len(found)} of the {judged} "
+        f"mean-field theory's band for this width holds {judged - len(sentences)} of the {judged} "
         "measured ratios"
     )
-    return f"{inside}; outside: {_names(found, grid)}" if found else inside
+    return f"{inside}; outside: {_names(sentences, grid)}" if sentences else inside
 
 
 def _healed(grid: Grid) -> str:
-    found = [
+    healed = [
         (c, r)
         for c, r in grid.rows
         if r.initial.verdict.verdict in ("vanishing", "exploding")
@@ -180,21 +180,21 @@ def _healed(grid: Grid) -> str:
     return (
         (
             "broken at initialization, within the band from about the step given: "
-            f"{_when(found, grid, healed=True)}"
+            f"{_when(healed, grid, healed=True)}"
         )
-        if found
+        if healed
         else ""
     )
 
 
 def _relapsed(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
+    relapsed = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
     return (
         (
             "leaves the band while training, from about the step given: "
-            f"{_when(found, grid, healed=False)}"
+            f"{_when(relapsed, grid, healed=False)}"
         )
-        if found
+        if relapsed
         else ""
     )
 
@@ -213,20 +213,22 @@ def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
 
 
 def _level_but_unlearned(grid: Grid) -> str:
-    found = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
+    unlearned = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
     return (
         (
             "level at initialization, yet they did not learn (a level error signal is no "
-            f"promise): {_names(found, grid)}"
+            f"promise): {_names(unlearned, grid)}"
         )
-        if found
+        if unlearned
         else ""
     )
 
 
 def _broken_but_learned(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.learned("learned well") if r.verdict in BROKEN]
-    return f"ill at initialization, yet they learned well: {_coped(found, grid)}" if found else ""
+    learned = [(c, r) for c, r in grid.learned("learned well") if r.verdict in BROKEN]
+    return (
+        f"ill at initialization, yet they learned well: {_coped(learned, grid)}" if learned else ""
+    )
 
 
 def _coped(found: Sequence[Row], grid: Grid) -> str:

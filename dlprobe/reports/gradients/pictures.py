@@ -35,10 +35,14 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     """
     used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
+    runs = {
+        (grid.label(cell), cell.depth): [each.path.rpartition("#")[2] for each in found]
+        for (cell, _), found in zip(grid.rows, grid.diagnoses, strict=True)
+    }
     cells = [
         [
-            _heat_cell(grid.at(label, depth), classes, (label, depth) in used)
-            for depth in grid.depths
+            _heat_cell(grid.at(*place), classes, place in used, runs.get(place, ()))
+            for place in zip([label] * len(grid.depths), grid.depths, strict=True)
         ]
         for label in grid.labels
     ]
@@ -70,7 +74,9 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     )
 
 
-def _heat_cell(result: CellResult | None, classes: bool, used: bool) -> HeatCell:
+def _heat_cell(
+    result: CellResult | None, classes: bool, used: bool, runs: Sequence[str]
+) -> HeatCell:
     if result is None:
         return HeatCell(math.nan, "-")
     outcome = (
@@ -84,6 +90,7 @@ def _heat_cell(result: CellResult | None, classes: bool, used: bool) -> HeatCell
         result.verdict,
         VERDICT_TONES[result.verdict],
         beside=beside,
+        runs=runs,
     )
 
 
@@ -206,6 +213,7 @@ def profiles(grid: Grid) -> Profile:
             [float(v) for v in result.initial.flow.error_signal_rms],
             result.verdict,
             VERDICT_TONES[result.verdict],
+            runs=result.initial.flow.of_seeds("error_signal_rms"),
         )
         for cell, result in grid.rows
         if cell.depth == grid.deepest

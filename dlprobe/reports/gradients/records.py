@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_profiles import SeedRange
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
-    from dlprobe.experiments.gradients import Cell, GridResult
+    from dlprobe.experiments.gradients import GridCell, GridResult
     from dlprobe.rules import Diagnosis
 
 
-def record(cell: Cell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
-    """One cell of the JSON record. diagnoses: of its runs, the one that has come to least first."""
+def record(cell: GridCell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """One cell of the JSON record. diagnoses: of its runs, the one that learned least first."""
     final = moment_record(result.final) | {
         "train_loss": result.train_loss.median,
         "train_accuracy": result.train_accuracy.median,

@@ -33,15 +33,15 @@ from dlprobe.rules.suspects import DEEP, calming, few, passing
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
-    found = evidence.run.evaluation_layers.get("dead_fraction")
+    fractions = evidence.run.evaluation_layers.get("dead_fraction")
     last = evidence.require_evaluations().last_finite
-    if found is None or np.isnan(found[last][hidden]).all():
+    if fractions is None or np.isnan(fractions[last][hidden]).all():
         raise NotEvaluableError(
             "dead_fraction was not evaluated, or no hidden layer's activation can be dead"
         )
     if evidence.well:
         return Passed()
-    dead = np.nan_to_num(found[last][hidden].astype(np.float64))
+    dead = np.nan_to_num(fractions[last][hidden].astype(np.float64))
     touched = np.flatnonzero(dead >= float(settings["share"]))
     if not len(touched):
         return Passed()
@@ -51,7 +51,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the "
         "whole training part at the last finite evaluation"
     )
-    from_the_start = float(np.nanmax(found[0][hidden], initial=0.0)) >= float(settings["share"])
+    from_the_start = float(np.nanmax(fractions[0][hidden], initial=0.0)) >= float(settings["share"])
     first = ["shallower"] if len(hidden) > DEEP else ["larger_net"] if few(evidence) else []
     names = (
         [*passing(evidence)[:2], "leaky"]

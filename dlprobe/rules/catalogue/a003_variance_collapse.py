@@ -37,10 +37,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     falls = [fall_of(evidence, profile, min) for profile in evidence.profiles]
     if evidence.well:
         return Passed()
-    found: list[Fall] = [each for each in falls if each.decades < -each.band]
+    collapsed: list[Fall] = [fall for fall in falls if fall.decades < -fall.band]
     return fired(
         *fallen(
-            evidence, found, falls, float(settings["share"]), remedies(evidence, *passing(evidence))
+            evidence,
+            collapsed,
+            falls,
+            float(settings["share"]),
+            remedies(evidence, *passing(evidence)),
         )
     )
 

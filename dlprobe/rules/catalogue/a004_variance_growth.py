@@ -34,11 +34,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     falls = [fall_of(evidence, profile, pooled) for profile in evidence.profiles]
     if evidence.well:
         return Passed()
-    found = [each for each in falls if each.decades > each.band]
+    grown = [fall for fall in falls if fall.decades > fall.band]
     return fired(
         *fallen(
             evidence,
-            found,
+            grown,
             falls,
             float(settings["share"]),
             remedies(evidence, *passing(evidence), "lower_rate"),

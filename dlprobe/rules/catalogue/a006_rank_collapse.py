@@ -40,14 +40,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evidence.require("activation_sample_variance", "activation_variance", "activation_mean")
     if evidence.well:
         return Passed()
-    found = [each for each in profiles if each.verdict.verdict == "collapsed"]
-    if not share_of(found, profiles, float(settings["share"])):
+    collapsed = [profile for profile in profiles if profile.verdict.verdict == "collapsed"]
+    if not share_of(collapsed, profiles, float(settings["share"])):
         return Passed()
-    names, first = evidence.names, found[0]
+    names, first = evidence.names, collapsed[0]
     top = evidence.hidden[-1]
     evident = (
-        f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in {len(found)} "
-        f"of {len(profiles)} recorded steps looked at"
+        f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in "
+        f"{len(collapsed)} of {len(profiles)} recorded steps looked at"
     )
     layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, *passing(evidence))
     return fired(
@@ -56,7 +56,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             10 ** (-2 * first.verdict.band),
             evident,
             layers,
-            (first.step, found[-1].step),
+            (first.step, collapsed[-1].step),
             cure,
         )
     )

@@ -49,7 +49,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evidence.require_evaluations()
     learned = evidence.require_time()
     few = _few_samples(evidence, settings)
-    found = (few, _drifted(evidence, settings), _losses_apart(evidence, settings))
+    findings = (few, _drifted(evidence, settings), _losses_apart(evidence, settings))
     if learned.well:
         return Passed()
     names = (
@@ -60,7 +60,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     return fired(
         *(
             replace(each, steps=evidence.second_half, remedies=remedies(evidence, *names))
-            for each in found
+            for each in findings
             if each is not None
         )
     )
@@ -138,7 +138,7 @@ def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
 def _pairs(evidence: Evidence) -> list[tuple[float, float]]:
     """Evaluated training loss and mean batch loss before it, of the last evaluations."""
     learned, steps, loss = evidence.learning, evidence.steps, evidence.scalar("batch_loss")
-    found = []
+    pairs = []
     for index in range(max(1, len(learned.steps) - LAST), len(learned.steps)):
         before = loss[(steps >= learned.steps[index - 1]) & (steps < learned.steps[index])]
         if (
@@ -147,8 +147,8 @@ def _pairs(evidence: Evidence) -> list[tuple[float, float]]:
             and np.isfinite(learned.loss[index])
             and before.mean() > 0
         ):
-            found.append((float(learned.loss[index]), float(before.mean())))
-    return found
+            pairs.append((float(learned.loss[index]), float(before.mean())))
+    return pairs
 
 
 register(

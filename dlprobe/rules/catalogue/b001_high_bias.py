@@ -8,17 +8,16 @@ not find, what is in its own training samples.
 
 How it is measured: E_train − E_reference in percentage points of wrong classes, at the end; where
 the validation error is the smaller one, that: noise in the training labels is no bias. For
-regression with known noise, 1 − R²/ceiling in points. Above the first threshold it is an info, the
-textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance
-error, because classes may overlap and nobody said what the best error is; or 10 points and
-something that is known to hold a net back: a rate far below the usual one, what is done against
-overfitting (where new samples are no worse than the training part), layers of a few units. The
-reference is 0 unless it is set; error that rows which repeat, or replaced labels, leave to
-everybody is taken off.
+regression 1 − R²/ceiling in points, the ceiling being what known noise leaves, or what kernel ridge
+regression reaches on new samples. Above the first threshold it is an info, the textbook's verdict,
+which is normal on small data. A warning needs 10 points, and either 70 % of the chance error,
+because classes may overlap and nobody said what the best error is, or 10 points above the error of
+kernel ridge regression on new samples. The reference is 0 unless it is set; error that rows which
+repeat, or replaced labels, leave to everybody is taken off.
 
-When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known
-is not evaluated, because nobody can say what error is left over; nor are files without training
-errors.
+When it stays silent: a run that learned well gets an info at most; below a hundred updates or ten
+passes; a regression whose noise is not known is not evaluated where no other method was laid beside
+it, because nobody can say what error is left over; nor are files without training errors.
 
 What to try: what dlprobe bias-variance RUN names as the one direction; if that is more capacity,
 more units or layers; training for longer, or faster; less penalty and dropout; and first what the
@@ -33,13 +32,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.learned import NOTHING, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import fitting, held_back
+from dlprobe.rules.suspects import fitting
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -51,9 +50,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if gap <= float(settings["points"]):
         return Passed()
     limit = "high_r2" if learned.task == "regression" else "high"
+    behind = 100.0 * (float(learned.error[-1]) - learned.plain_error)
     far = learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"])
-    held = held_back(evidence) if gap >= float(settings[limit]) else ""
-    high = gap >= float(settings[limit]) and (far or bool(held))
+    high = gap >= float(settings[limit]) and not evidence.well
+    high = high and (far or behind >= float(settings[limit]))
     what = (
         "1 − R²/ceiling"
         if learned.task == "regression"
@@ -66,7 +66,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         else "an upper bound of the bias (no human error given)"
     )
     evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
-    evident += f"; {held}" if held else ""
+    if math.isfinite(learned.plain):
+        evident += f"; kernel ridge regression has a skill of {learned.plain:.2f} on new samples"
     cure = remedies(evidence, *fitting(evidence))
     compared = float(settings[limit if high else "points"])
     severity: Literal["warning", "info"] = "warning" if high else "info"
@@ -84,20 +85,16 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
-    """E_train − E_reference in points."""
+    """E_train − E_reference in percentage points; of a regression, of the unexplained share."""
     if learned.task == "regression":
-        if not noise_known and not learned.known:
+        measured = learned.plain >= NOTHING
+        if not (noise_known or learned.known or measured):
             raise NotEvaluableError(
                 "regression whose noise is not known: nobody can say what error is left over"
             )
-        return (
-            100.0
-            * (
-                1.0
-                - (learned.reached if learned.known else float(learned.skill[-1]) / learned.ceiling)
-            )
-            - reference
-        )
+        ceiling = learned.plain if measured and not noise_known else learned.ceiling
+        reached = learned.reached if learned.known else float(learned.skill[-1]) / ceiling
+        return 100.0 * (1.0 - reached) - reference
     if not math.isfinite(float(learned.error[-1])):
         raise NotEvaluableError("train_error was not evaluated")
     new = float(learned.val_error[-1])

@@ -38,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     others = [part for part in ("val", "test") if len(counts[part]) and counts[part].sum() > 0]
     if not len(counts["train"]) or not others:
         raise NotEvaluableError("no classes, or no part to compare the training part with")
-    found = []
+    findings = []
     for part in others:
         distance, deviations = compare(counts["train"], counts[part])
         unseen = int(((counts["train"] == 0) & (counts[part] > 0)).sum())
@@ -50,7 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
                 f"the class shares of the {part} part are {distance:.0%} away from those of the "
                 f"training part (total variation){told}"
             )
-            found.append(
+            findings.append(
                 Finding(
                     distance,
                     float(settings["distance"]),
@@ -58,7 +58,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
                     remedies=remedies(evidence, "stratify"),
                 )
             )
-    return fired(*found[:1]) if found else Passed()
+    return fired(*findings[:1]) if findings else Passed()
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

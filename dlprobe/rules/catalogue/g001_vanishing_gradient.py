@@ -39,11 +39,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     profiles = evidence.profiles
     if evidence.well:
         return Passed()
-    found = [each for each in profiles if each.verdict.verdict == "vanishing"]
-    if not share_of(found, profiles, float(settings["share"])):
+    vanishing = [profile for profile in profiles if profile.verdict.verdict == "vanishing"]
+    if not share_of(vanishing, profiles, float(settings["share"])):
         return Passed()
     return fired(
-        profile_finding(evidence, found, profiles, -1.0, remedies(evidence, *passing(evidence)))
+        profile_finding(evidence, vanishing, profiles, -1.0, remedies(evidence, *passing(evidence)))
     )
 
 

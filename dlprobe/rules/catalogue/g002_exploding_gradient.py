@@ -41,10 +41,10 @@ from dlprobe.rules.suspects import DEEP, calming, passing
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
-    found = _in_depth(evidence, float(settings["share"]))
-    if found and not evidence.run.is_recorded("gradient_norm"):
-        return fired(*found)
-    return fired(*found, *_over_time(evidence, float(settings["growth"])))
+    findings = _in_depth(evidence, float(settings["share"]))
+    if findings and not evidence.run.is_recorded("gradient_norm"):
+        return fired(*findings)
+    return fired(*findings, *_over_time(evidence, float(settings["growth"])))
 
 
 def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
@@ -52,8 +52,8 @@ def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
         profiles = evidence.profiles
     except NotEvaluableError:  # a shallow net can still explode over time
         return []
-    found = [each for each in profiles if each.verdict.verdict == "exploding"]
-    if not share_of(found, profiles, share):
+    exploding = [profile for profile in profiles if profile.verdict.verdict == "exploding"]
+    if not share_of(exploding, profiles, share):
         return []
     normalized = any(layer.is_normalized for layer in evidence.layers)
     names = (
@@ -66,7 +66,7 @@ def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
         if normalized
         else (*passing(evidence), "clip")
     )
-    return [profile_finding(evidence, found, profiles, 1.0, remedies(evidence, *names))]
+    return [profile_finding(evidence, exploding, profiles, 1.0, remedies(evidence, *names))]
 
 
 def _over_time(evidence: Evidence, growth: float) -> list[Finding]:

@@ -69,8 +69,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 def _evaluated(evidence: Evidence, name: str) -> Floats:
     """The finite numbers of an evaluated series."""
-    found = np.asarray(evidence.run.evaluations.get(name, ()), np.float64)
-    return found[np.isfinite(found)]
+    losses = np.asarray(evidence.run.evaluations.get(name, ()), np.float64)
+    return losses[np.isfinite(losses)]
 
 
 def _turned(evidence: Evidence) -> bool:

@@ -60,7 +60,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         Finding(
             brake.factor,
             limit,
-            f"{brake.told}: a factor of {brake.factor:.2g}{together}",
+            f"{brake.told}: a factor of {brake.factor:.2g}{together if brake is found[0] else ''}",
             steps=evidence.span,
             remedies=remedies(evidence, brake.remedy),
         )

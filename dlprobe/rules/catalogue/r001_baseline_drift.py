@@ -54,12 +54,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no step was recorded in some of the runs")
     if not common_profiles(comparison):
         raise NotEvaluableError("there is no statistic that both sides have recorded")
-    found = [
+    drifts = [
         drift(comparison, name, when, float(settings[name]))
         for name in PROFILES
         for when in MOMENTS
     ]
-    return fired(*(_finding(each, comparison.sizes) for each in found if each is not None))
+    return fired(*(_finding(each, comparison.sizes) for each in drifts if each is not None))
 
 
 def _finding(found: Drift, sizes: str) -> Finding:

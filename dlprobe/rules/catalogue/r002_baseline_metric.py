@@ -78,19 +78,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if "data" in structure_differences(comparison):
         raise NotEvaluableError("the data differ from those of the baseline: see R003")
     factor, level = float(settings["factor"]), float(settings["level"])
-    found = changes(comparison, metrics, factor, level)
+    changed = changes(comparison, metrics, factor, level)
     if _identical(comparison, metrics):
-        return Passed(_power(found))
-    if not found:
+        return Passed(_power(changed))
+    if not changed:
         few = missing_runs(comparison, metrics, level)
         raise NotEvaluableError(
             f"{few}; single samples cannot be compared: the files count no errors that both "
             "sides have"
         )
-    worse = [each for each in found if each.worse]
+    worse = [each for each in changed if each.worse]
     if not worse and (lost := lost_metrics(comparison)):
         raise NotEvaluableError(f"the baseline has {', '.join(lost)}, the new runs have not")
-    return fired(*(_finding(each, factor) for each in worse)) if worse else Passed(_power(found))
+    return fired(*(_finding(each, factor) for each in worse)) if worse else Passed(_power(changed))
 
 
 def _power(found: list[Change]) -> str:

@@ -59,9 +59,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 def _moved(evidence: Evidence) -> Floats:
     """(layer,): how far the weights went, as a share of their first norm."""
-    found = evidence.run.evaluation_layers.get("weight_distance")
-    if found is not None and np.isfinite(found[-1]).any():
-        return np.asarray(found[-1], np.float64)
+    distances = evidence.run.evaluation_layers.get("weight_distance")
+    if distances is not None and np.isfinite(distances[-1]).any():
+        return np.asarray(distances[-1], np.float64)
     series, every = (
         evidence.series("update_ratio"),
         max(1, int(np.median(np.diff(evidence.steps)))) if len(evidence.steps) > 1 else 1,

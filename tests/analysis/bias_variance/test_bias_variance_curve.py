@@ -18,7 +18,7 @@ from dlprobe.analysis.bias_variance.curve import (
     sweet_spot,
     zones,
 )
-from dlprobe.analysis.bias_variance.loss_parts import Sources, decompose
+from dlprobe.analysis.bias_variance.loss_parts import LossSources, decompose
 
 
 def point(
@@ -129,7 +129,7 @@ def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     found = replace(
         decompose([[1.0], [3.0]], [0.0]), replicas=20
     )  # bias² 3, variance 2, as worked by hand beside decompose; two tell nothing
-    said = advice([Point(None, found, Sources("squared", 0.001, 0.009))], None)
+    said = advice([Point(None, found, LossSources("squared", 0.001, 0.009))], None)
     assert "bias is 3 of 5 reducible loss (60 %): a bigger net" in said[0]
     assert "noise counts as bias where it is not known" in said[0]
     assert (

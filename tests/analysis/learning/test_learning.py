@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rule_runs import FAILED, made
 
-from dlprobe.analysis.learning.learned import Learning, learning, state, updates_needed
+from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reachable import chance_error, noise_ceiling
-from dlprobe.runs import Run
+from dlprobe.analysis.learning.reading import beside, learning, updates_needed
+from dlprobe.analysis.learning.states import state
+from dlprobe.config import from_options
+from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.runs import Run, Study, StudyWriter, open_run
+from dlprobe.training.prepared_sets import PreparedSets
 
 
 def _of(run: Run) -> Learning:
@@ -34,6 +40,37 @@ def test_skill_is_one_minus_error_over_chance() -> None:
     assert found.val_skill == pytest.approx([0.0, 0.5])
     assert found.judged == pytest.approx([0.0, 0.5])
     assert found.reached == pytest.approx(0.75)
+
+
+def test_in_a_study_the_best_value_says_what_can_be_reached(tmp_path: Path) -> None:
+    """x² over 1 ± h by a line explains 15/(15 + h²) of it, 0.85 of h = 1.63: well, until a run
+    beside it explains all.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-0.63, 2.63, (600, 1))
+    np.savez(tmp_path / "square.npz", X=x, y=x[:, 0] ** 2 + 0.01 * rng.normal(size=600))
+    usual = {"data": str(tmp_path / "square.npz"), "epochs": "40", "lr": "0.02", "data_seed": "0"}
+    with StudyWriter.create(tmp_path / "study.h5", {"experiment": "test", "axes": {}}) as writer:
+        for seed in ("0", "1"):
+            for layers in ("", "32"):
+                config = from_options(None, {**usual, "layers": layers, "seed": seed})
+                stored = train_to_bytes(config, PreparedSets().of(config))
+                assert stored is not None
+                writer.run(f"net{layers}-{seed}", stored, {"layers": layers, "seed": seed})
+        writer.end()
+    with open_run(tmp_path / "study.h5") as study:
+        assert isinstance(study, Study)
+        alone, beside = _of(study.runs.open("net-0")), _of(study.member("net-0"))
+        assert alone.well
+        assert alone.reached == pytest.approx(0.85, abs=0.04)
+        assert not alone.known
+        assert beside.known
+        assert not beside.well
+        assert beside.val_reachable == pytest.approx(0.99, abs=0.02)
+        assert beside.judged[-1] == pytest.approx(alone.judged[-1] / beside.val_reachable)
+    one = open_run(tmp_path / "study.h5#net-0")
+    assert isinstance(one, Run)
+    assert _of(one).val_reachable == beside.val_reachable
 
 
 def test_the_untrained_net_and_one_lucky_evaluation_are_no_learning() -> None:
@@ -153,12 +190,8 @@ def test_a_better_run_on_the_same_data_says_what_is_well() -> None:
         return made(evaluations={"train_loss": (2.3, 0.5), "train_error": (0.9, error)})
 
     assert _of(ended(0.15)).well
-    found = learning(ended(0.15), _of(ended(0.0)))
-    assert found is not None
-    assert not found.well
-    worse = learning(ended(0.0), _of(ended(0.15)))
-    assert worse is not None
-    assert worse.well
+    assert not beside(_of(ended(0.15)), _of(ended(0.0))).well
+    assert beside(_of(ended(0.0)), _of(ended(0.15))).well
 
 
 def test_few_wrong_classes_with_a_loss_above_guessing_are_learned_in_part() -> None:

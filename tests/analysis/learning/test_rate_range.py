@@ -9,7 +9,7 @@ import pytest
 
 from dlprobe.analysis.learning import rate_range
 from dlprobe.analysis.learning.rate_range import (
-    Trial,
+    RateTrial,
     best_trial,
     beyond,
     broken_at,
@@ -80,9 +80,9 @@ def test_places_on_the_lattice_are_those_of_its_rates(first: int) -> None:
     assert rate_range.place(lattice(first, 1)[0]) == first
 
 
-def trials(*losses: float, status: str = "finished") -> list[Trial]:
+def trials(*losses: float, status: str = "finished") -> list[RateTrial]:
     return [
-        Trial(rate, status if math.isfinite(loss) else "diverged", loss, 1 - loss)
+        RateTrial(rate, status if math.isfinite(loss) else "diverged", loss, 1 - loss)
         for rate, loss in zip(lattice(-8, len(losses)), losses, strict=True)
     ]
 
@@ -115,7 +115,7 @@ def test_the_field_ends_somewhere() -> None:
     field, rounds = trials(math.inf), 0
     while more := beyond(field, "train_loss"):
         field, rounds = (
-            field + [Trial(rate, "diverged", math.inf, math.inf) for rate in more],
+            field + [RateTrial(rate, "diverged", math.inf, math.inf) for rate in more],
             rounds + 1,
         )
     assert rounds < 10

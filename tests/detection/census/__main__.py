@@ -7,7 +7,7 @@ outcome, and count how often dlprobe is right.
                  ones
 --jobs 2         processes
 --resume         go on after a kill
---no-cures       label and judge only
+--no-cures       label and judge the trained runs only
 --causes         for ill ones ask which options, set back alone, cure
 --folder DIR     where the census is kept, one line per configuration (runs are not)
 --write          write results.json and results.md beside this program
@@ -20,13 +20,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.long_runs import commit
 
 from . import families, prior
 from .failures import told
@@ -112,21 +113,6 @@ def progress(entries: Sequence[Entry]) -> str:
         f"{len(entries)}: {len(with_label(entries, 'learned'))} healthy, "
         f"{len(with_label(entries, 'ill'))} ill"
     )
-
-
-def commit() -> str:
-    """The commit that is judged, with a + where the tree has changes."""
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"],
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()
 
 
 def measure_references(folder: Path) -> None:

@@ -28,7 +28,7 @@ import numpy as np
 
 from dlprobe.config import from_options
 from dlprobe.experiments import gradients
-from dlprobe.experiments.gradients import Axes, Cell, GridResult
+from dlprobe.experiments.gradients import Axes, GridCell, GridResult
 from dlprobe.experiments.study import PlannedRun, run_one
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
@@ -72,7 +72,7 @@ class Called:
         return self.theory < 0.0 if self.verdict == "vanishing" else self.theory > 0.0
 
 
-def drawn(seed: int, index: int) -> tuple[str, list[Cell]]:
+def drawn(seed: int, index: int) -> tuple[str, list[GridCell]]:
     """The data set and the cells of a grid."""
     rng = np.random.default_rng([seed, index, 7])
     name, width = str(rng.choice(DATA)), int(log_uniform(rng, *WIDTHS))
@@ -112,12 +112,12 @@ def measured(seed: int, index: int) -> tuple[list[Advised], list[Called]]:
     return advised, called(index, found)
 
 
-def cell_of(cells: Sequence[Cell], depth: int, label: str) -> Cell:
+def cell_of(cells: Sequence[GridCell], depth: int, label: str) -> GridCell:
     """The cell that an advice means."""
     return next(cell for cell in cells if (cell.depth, cell.label) == (depth, label))
 
 
-def learned(cell: Cell, sets: PreparedSets) -> int:
+def learned(cell: GridCell, sets: PreparedSets) -> int:
     """In how many new seeds a cell learns."""
     plan = [
         PlannedRun(str(seed), gradients.run_config(cell, seed), gradients.coordinates(cell, seed))

@@ -140,7 +140,8 @@ class Census:
             }
         if result == "ill" and self.causes:
             more["undone"] = self._undone(family, config)
-        more["before"] = before_training(config, self.sets)
+        if self.cures:
+            more["before"] = before_training(config, self.sets)
         numbers = {
             "skill": to_json(found.skill),
             "excess": to_json(found.excess),

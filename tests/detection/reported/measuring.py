@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import learning, state
+from dlprobe.analysis.learning.reading import learning
+from dlprobe.analysis.learning.states import state
 from dlprobe.rules import judge
 from dlprobe.runs import Run
 

@@ -9,6 +9,7 @@ again.
 Examples:
   dlprobe recipe
   dlprobe recipe --wrong
+  dlprobe recipe --quiz
   dlprobe recipe sigmoid_unit_normal --tiny
   dlprobe recipe he_for_smooth --tiny --seeds 2 --format json
   dlprobe recipe data_size --tiny --data breast_cancer -o sizes.h5
@@ -92,6 +93,9 @@ Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run"),
 ]
+Quiz = Annotated[
+    bool, typer.Option("--quiz", help="see profiles, say what they are, why, and what cures them")
+]
 Wrong = Annotated[bool, typer.Option("--wrong", help="list what slides get wrong")]
 
 
@@ -107,6 +111,7 @@ def command(
     output: Output = None,
     force: Force = False,
     wrong: Wrong = False,
+    quiz: Quiz = False,
     *,
     screen: Screen,
 ) -> ExitCode | None:
@@ -114,6 +119,13 @@ def command(
     from dlprobe import registry
     from dlprobe.reports import recipe as report
 
+    if quiz:
+        from dlprobe.commands.recipe.quiz import ask
+
+        others = {"NAME": name, "--data": data, "--base": base, "-o": output, "--wrong": wrong}
+        if extra := [option for option, value in others.items() if value]:
+            raise ConfigError(f"--quiz has its own nets: leave {', '.join(extra)} out")
+        return ask(seed, Execution(workers), screen)
     if name is None:
         if data is not None or tiny or base is not None or output is not None:
             raise ConfigError(
@@ -123,7 +135,7 @@ def command(
         screen.show(report.listing(registry.records("recipe"), wrong))
         return None
     if is_run_file(Path(name)):
-        if given := [
+        if typed := [
             option
             for option, value in {
                 "--data": data,
@@ -135,7 +147,7 @@ def command(
             }.items()
             if value
         ]:
-            raise ConfigError(f"{name} is shown as it is: leave {', '.join(given)} out")
+            raise ConfigError(f"{name} is shown as it is: leave {', '.join(typed)} out")
         return show_again(Path(name), screen)
     chosen = registry.get("recipe", name)
     if wrong:

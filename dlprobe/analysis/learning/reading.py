@@ -1,0 +1,213 @@
+"""How well a run learned, as its file says; in a study beside the best run on the same samples."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from dlprobe.analysis.learning.learned import FEW, NOTHING, Floats, Learning
+from dlprobe.analysis.learning.reachable import (
+    chance_error,
+    correctable,
+    floor_ceiling,
+    guessing_loss,
+    label_noise_ceiling,
+    noise_ceiling,
+    target_variance,
+)
+from dlprobe.errors import RunFileError
+from dlprobe.runs import Run, Study
+
+FEWEST, PASSES = 50, 10  # updates, where they went through the training part so often
+Samples: TypeAlias = tuple[Any, ...]
+
+WINDOWS = 10  # of the batch losses of a run without evaluations
+
+_best: WeakKeyDictionary[Study, dict[Samples, Learning]] = WeakKeyDictionary()
+
+
+def learning(run: Run) -> Learning | None:
+    """How well a run learned, from its evaluations or else from its batch losses; None without
+    either. Raises RunFileError where the file is damaged.
+
+    Of a run that knows its study, what the best value of that reaches on the same samples is what
+    can be reached.
+    """
+    alone = learning_alone(run)
+    if alone is None or run.study is None or not alone.evaluated:
+        return alone
+    if run.study not in _best:
+        _best[run.study] = best_of(run.study)
+    best = _best[run.study].get(samples_of(run))
+    return alone if best is None else beside(alone, best)
+
+
+def best_of(study: Study) -> dict[Samples, Learning]:
+    """By samples, the run of the median seed of the value that reaches most on them, of those that
+    learned well; runs that are damaged or broke down are left out.
+    """
+    found: dict[Samples, dict[str, list[Learning]]] = {}
+    for id in study.runs:
+        try:
+            run = study.runs.open(id)
+            learned = learning_alone(run)
+        except RunFileError:
+            continue
+        if learned is None or not learned.evaluated or not math.isfinite(learned.judged[-1]):
+            continue
+        place = {axis: at for axis, at in study.coordinates.get(id, {}).items() if axis != "seed"}
+        values = found.setdefault(samples_of(run), {})
+        values.setdefault(json.dumps(place, sort_keys=True, default=str), []).append(learned)
+    best = {}
+    for samples, values in found.items():
+        ranked = (sorted(seeds, key=_end)[(len(seeds) - 1) // 2] for seeds in values.values())
+        top = max(ranked, key=_end)
+        if top.well:
+            best[samples] = top
+    return best
+
+
+def _end(found: Learning) -> float:
+    return float(found.judged[-1])
+
+
+def samples_of(run: Run) -> Samples:
+    """What two runs share that learn from the same samples and are judged by the same."""
+    rows = ("train_indices", "val_indices", "noisy_labels", "label_noise_std")
+    known = (np.asarray(run.data.get(name, ())).tobytes() for name in rows)
+    return run.data.get("name"), run.data.get("task"), *known
+
+
+def learning_alone(run: Run) -> Learning | None:
+    """The same, without the study that the run belongs to."""
+    found = run.evaluations
+    steps = np.asarray(found.get("step", ()), np.int64)
+    loss = np.asarray(found.get("train_loss", ()), np.float64)
+    if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
+        return from_batch_losses(run)
+
+    restored = (
+        run.status == "finished" and "best_step" in run.final
+    )  # it ends with the parameters that early stopping kept, not with those of the last step
+
+    def series(name: str) -> Floats:
+        values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)
+        if restored and name in run.final:
+            values[-1] = run.final[name]
+        return values
+
+    loss = series("train_loss")
+    task = str(run.data.get("task", "classification"))
+    chance = {part: chance_error(run.data.get(f"{part}_class_counts")) for part in ("train", "val")}
+    skills = {}
+    for part in ("train", "val"):
+        with np.errstate(all="ignore"):
+            skills[part] = (
+                series(f"{part}_r2")
+                if task == "regression"
+                else 1.0 - series(f"{part}_error") / chance[part]
+            )
+    losses, errors = (
+        {part: series(f"{part}_{what}") for part in ("train", "val")} for what in ("loss", "error")
+    )
+    updates = int(
+        run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0))
+    )
+    ceiling = noise_ceiling(task, run.data.get("noise_variance"), errors["train"], skills["train"])
+    values = (
+        losses["train"],
+        losses["val"],
+        errors["train"],
+        errors["val"],
+        skills["train"],
+        skills["val"],
+    )
+    guessing = {
+        part: math.sqrt(target_variance(errors[part], skills[part]))
+        if task == "regression"
+        else chance[part]
+        for part in ("train", "val")
+    }
+    floors = {part: floor_ceiling(run, part, guessing[part]) for part in ("train", "val")}
+    return Learning(
+        task,
+        steps,
+        *values,
+        chance=chance["train"],
+        ceiling=ceiling,
+        updates=updates,
+        guessing=guessing["train"],
+        needed=updates_needed(run),
+        reachable=floors["train"]
+        if math.isfinite(floors["train"])
+        else label_noise_ceiling(run, guessing["train"]),
+        val_reachable=floors["val"] if math.isfinite(floors["val"]) else 1.0,
+        known=math.isfinite(floors["train"]),
+        guessing_loss=guessing_loss(run, "train"),
+        val_guessing_loss=guessing_loss(run, "val"),
+        correctable=correctable(run),
+        val_samples=len(run.data.get("val_indices", ())),
+        plain=float(run.final.get("val_plain_skill", math.nan)),
+    )
+
+
+def beside(found: Learning, best: Learning) -> Learning:
+    """The same, with the skills of a better run on the same data as what can be reached; itself
+    where that is no better.
+    """
+    train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
+    if (
+        not (train >= NOTHING and (new >= NOTHING or not best.validated))
+        or best.judged[-1] <= found.judged[-1]
+    ):
+        return found
+    return replace(
+        found,
+        known=True,
+        reachable=train,
+        val_reachable=new if best.validated else found.val_reachable,
+    )
+
+
+def updates_needed(run: Run) -> int:
+    """Updates after which a run is judged by its result: a hundred, or ten passes over its
+    training part where those are fewer, but at least fifty.
+    """
+    samples, size = len(run.data.get("train_indices", ())), run.facts.batch_size
+    if not samples or size is None:
+        return FEW
+    return min(FEW, max(FEWEST, PASSES * math.ceil(samples / size)))
+
+
+def from_batch_losses(run: Run) -> Learning | None:
+    """How well a run learned by the loss of its batches, medians over WINDOWS windows; None
+    where it was not recorded.
+    """
+    if not len(run.steps) or not run.is_recorded("batch_loss"):
+        return None
+    windows = [rows for rows in np.array_split(np.arange(len(run.steps)), WINDOWS) if len(rows)]
+    losses = [run.scalar("batch_loss")[rows] for rows in windows]
+    loss = np.array([np.nan if np.isnan(each).all() else np.nanmedian(each) for each in losses])
+    steps = np.array([run.steps[rows[len(rows) // 2]] for rows in windows], np.int64)
+    unknown = np.full(len(loss), np.nan)
+    updates = int(run.final.get("steps_done", run.steps[-1] + 1))
+    task = str(run.data.get("task", "classification"))
+    return Learning(
+        task,
+        steps,
+        loss,
+        unknown,
+        unknown,
+        unknown,
+        unknown,
+        unknown,
+        math.nan,
+        1.0,
+        updates,
+        evaluated=False,
+    )

@@ -1,0 +1,139 @@
+"""What a plain method makes of the same samples: kernel ridge regression, in which no training can
+go wrong.
+
+A net that does not get far may be ill, or its data may not allow more. Kernel ridge regression
+tells the two apart without a word from the data's maker: it has one solution, and with a Gaussian
+kernel it comes near every continuous function. Kernel and penalty are chosen on the training part
+by leave-one-out, in closed form; the validation part says what that is worth.
+
+Inputs are standardized; at most ROWS training rows are used, spread evenly. Classes are fitted as
+one column each of 0 and 1.
+
+Sources: Saunders, Gammerman & Vovk 1998, ICML (kernel ridge regression); Rifkin & Lippert 2007,
+Notes on regularized least squares, MIT-CSAIL-TR-2007-025 (leave-one-out from one
+eigendecomposition); Micchelli, Xu & Zhang 2006, JMLR 7:2651 (universal kernels).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.data import PreparedData
+from dlprobe.parts.metrics import Scored, r2
+
+Floats = npt.NDArray[np.float64]
+ROWS = 600  # of the training part: a third of a second
+NEW_ROWS = 4000  # of the validation part
+LEAST = 10  # rows of each
+WIDTHS = (
+    0.03,
+    0.1,
+    0.3,
+    1.0,
+)  # of the Gaussian kernels: 2 × variance over the median squared distance
+PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)
+DIGITS = 3  # of the skill: what BLAS does in another order shows nowhere
+FAR = 0.9  # skill from which on a run needs no comparison
+
+_known: dict[str, float] = {}  # by fingerprint of the data
+
+
+def beside(data: PreparedData, final: Mapping[str, Any]) -> dict[str, float]:
+    """What stands beside the results of a run that did not get far, by its name in the run file.
+
+    final: results of the run by their names, with val_error or val_r2.
+    """
+    if reaches(data, final):
+        return {}
+    if data.fingerprint not in _known:
+        _known[data.fingerprint] = plain_skill(data)
+    skill = _known[data.fingerprint]
+    return {"val_plain_skill": skill} if math.isfinite(skill) else {}
+
+
+def reaches(data: PreparedData, final: Mapping[str, Any]) -> bool:
+    """Whether the skill of a run on the validation part is FAR or more, or cannot be told."""
+    if data.task != "classification":
+        return not float(final["val_r2"]) < FAR
+    counts = data.class_counts["val"]
+    if not counts.sum():
+        return True
+    chance = 1.0 - float(counts.max() / counts.sum())
+    return not float(final["val_error"]) > (1.0 - FAR) * chance
+
+
+def plain_skill(data: PreparedData) -> float:
+    """Its skill on the validation part: 1 − error over that of the commonest class, or R²; NaN
+    where there are too few rows, or numbers are not finite.
+
+    Deterministic but for rounding, which the digits that are kept do not show.
+    """
+    train, new = (evenly(data, part, most) for part, most in (("train", ROWS), ("val", NEW_ROWS)))
+    (inputs, targets), (asked, wanted) = train, new
+    if min(len(inputs), len(asked)) < LEAST or not (
+        np.isfinite(inputs).all() and np.isfinite(asked).all()
+    ):
+        return math.nan
+    classes = data.outputs if data.task == "classification" else 0
+    columns = (
+        np.eye(classes)[targets]
+        if classes
+        else targets.reshape(len(targets), -1).astype(np.float64)
+    )
+    outputs = answers(inputs, columns, asked)
+    if not classes:
+        return round(float(r2(Scored(outputs, wanted))), DIGITS)
+    chance = 1.0 - float(np.bincount(wanted).max()) / len(wanted)
+    return (
+        round(1.0 - float(np.mean(outputs.argmax(axis=1) != wanted)) / chance, DIGITS)
+        if chance > 0.0
+        else math.nan
+    )
+
+
+def evenly(data: PreparedData, part: str, most: int) -> tuple[Floats, npt.NDArray[Any]]:
+    """Inputs and targets of at most so many rows of a part."""
+    count = len(data.inputs[part])
+    rows = np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).round().astype(np.int64))
+    return data.inputs[part][rows].astype(np.float64), data.targets[part][rows]
+
+
+def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
+    """What the best kernel and penalty answer, (asked rows, columns)."""
+    mean, best, found = columns.mean(axis=0), math.inf, np.zeros((len(asked), columns.shape[1]))
+    for kernel, beside in kernels(inputs, asked):
+        values, vectors = np.linalg.eigh(kernel)
+        projected = vectors.T @ (columns - mean)
+        for penalty in PENALTIES:
+            shrunk = 1.0 / (np.maximum(values, 0.0) + penalty)
+            weights = vectors @ (shrunk[:, None] * projected)
+            left_out = float(np.square(weights / (np.square(vectors) @ shrunk)[:, None]).mean())
+            if left_out < best:
+                best, found = left_out, beside @ weights
+    answered: Floats = found + mean
+    return answered
+
+
+def kernels(inputs: Floats, asked: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """A linear one and Gaussians: among the training rows, (row, row), and of the asked rows with
+    them, (asked row, row).
+    """
+    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0.0)
+    inputs, asked = (inputs - mean) * scale, (asked - mean) * scale
+    products, beside = inputs @ inputs.T, asked @ inputs.T
+    yield products / inputs.shape[1], beside / inputs.shape[1]
+    squares, asked_squares = np.square(inputs).sum(axis=1), np.square(asked).sum(axis=1)
+    far, far_beside = (
+        squares[:, None] + squares - 2.0 * products,
+        asked_squares[:, None] + squares - 2.0 * beside,
+    )
+    apart = far[far > 1e-9 * squares.max()] if squares.max() > 0.0 else far[:0]
+    for width in WIDTHS if len(apart) else ():
+        reach = 2.0 * width * float(np.median(apart))
+        yield np.exp(-np.maximum(far, 0.0) / reach), np.exp(-np.maximum(far_beside, 0.0) / reach)
