@@ -45,32 +45,37 @@ def everything(path: Path) -> list[object]:
         warnings.simplefilter("ignore", DlprobeWarning)
         opened = dlprobe.open_run(path)
     assert isinstance(opened, Run)
-    with opened as run:
-        groups = [
-            run.layers.columns,
-            run.evaluations,
-            run.evaluation_layers,
-            run.final,
-            run.data,
-            run.predictions,
-            run.checkpoints,
-            run.timing,
-        ]
-        numbers = [run.statistic(name) for name in run.statistics] + [
-            run.scalar(name) for name in run.scalars
-        ]
-        levels = [run.level("gradient_rms", 64).mean]
-        return [
-            run.status,
-            run.config,
-            run.environment,
-            run.steps,
-            run.content_sha256,
-            run.initial_parameters,
-            *groups,
-            *numbers,
-            *levels,
-        ]
+    with opened:
+        return everything_of(opened)
+
+
+def everything_of(run: Run) -> list[object]:
+    """All that an open run has, read."""
+    groups = [
+        run.layers.columns,
+        run.evaluations,
+        run.evaluation_layers,
+        run.final,
+        run.data,
+        run.predictions,
+        run.checkpoints,
+        run.timing,
+    ]
+    numbers = [run.statistic(name) for name in run.statistics] + [
+        run.scalar(name) for name in run.scalars
+    ]
+    levels = [run.level("gradient_rms", 64).mean]
+    return [
+        run.status,
+        run.config,
+        run.environment,
+        run.steps,
+        run.content_sha256,
+        run.initial_parameters,
+        *groups,
+        *numbers,
+        *levels,
+    ]
 
 
 def equal(left: object, right: object) -> bool:

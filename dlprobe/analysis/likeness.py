@@ -58,7 +58,8 @@ def likeness(run: Run) -> Likeness:
     """What comes nearest to a run of another origin. Raises RunFileError where the file is
     damaged.
     """
-    values = {**_net(run), **_training(run)}
+    scaled = {"data.scaling": "none", "data.target_scaling": "none"}  # data as the net sees them
+    values: dict[str, str | None] = {**scaled, **_net(run), **_training(run)}
     config, unknown, notes = RunConfig(), set(), []
     for key, text in values.items():
         if text is None:

@@ -97,7 +97,9 @@ def _of_outputs(thing: Spec) -> WorkedExample:
     result = ExampleGrid(
         "Side by side",
         ("", "net A", "net B"),
-        tuple((name, *(_mean_cost(each, net) for net in OUTPUTS)) for name, each in beside.items()),
+        tuple(
+            (name, *(_mean_cost(fault, net) for net in OUTPUTS)) for name, fault in beside.items()
+        ),
     )
     lesson = (
         "Both nets are wrong once in three; the losses tell that B is surer where it is right and "
@@ -211,7 +213,7 @@ def _line_steps(
     count that the variance is divided by.
     """
     mean, variance = float(line.mean()), float(line.var(ddof=off))
-    squares = " + ".join(_short(float(each - mean) ** 2) for each in line)
+    squares = " + ".join(_short(float(number - mean) ** 2) for number in line)
     return [
         ExampleStep(f"{name}: mean", f"({' + '.join(map(_short, line))})/{len(line)}", mean),
         ExampleStep(

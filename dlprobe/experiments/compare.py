@@ -243,7 +243,7 @@ def cells_of(
         [(axis, value, label) for value, label in zip(values, labels[axis.name], strict=True)]
         for axis, values in axes
     ]
-    if (count := int(np.prod([len(each) for each in chosen]))) > MOST_CELLS:
+    if (count := int(np.prod([len(runs_of) for runs_of in chosen]))) > MOST_CELLS:
         raise ConfigError(f"{count} combinations: expected {MOST_CELLS} at most; leave values out")
     cells = []
     for combination in itertools.product(*chosen):

@@ -110,7 +110,7 @@ class PlannedExperiment(Experiment[T, R]):
         """Round after round, until nothing new is planned."""
         ended = StudyResult(finished, complete=True)
         plan = self.plan(finished)
-        while ended.complete and any(each.id not in ended.found for each in plan):
+        while ended.complete and any(planned.id not in ended.found for planned in plan):
             how: dict[str, Any] = {
                 "threads": means.threads,
                 "stop": means.stop,

@@ -89,7 +89,8 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
                 if means.progress is not None:
                     means.progress(len(depths), len(self.rows))
         return StudyResult(
-            depths, len(depths) == len(self.rows) and all(each.complete for each in depths.values())
+            depths,
+            len(depths) == len(self.rows) and all(depth.complete for depth in depths.values()),
         )
 
     def conclude(self, found: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:

@@ -89,7 +89,7 @@ class RateSearch(PlannedExperiment[RateTrial, Found]):
         planned, following = list[PlannedRun](), () if self.quick else candidates(self.test)
         while following:
             planned += [planned_at(self.config, rate) for rate in following]
-            ended = [found[each.id] for each in planned if each.id in found]
+            ended = [found[run_planned.id] for run_planned in planned if run_planned.id in found]
             following = beyond(ended, self.by) if len(ended) == len(planned) else ()
         return planned
 

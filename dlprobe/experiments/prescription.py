@@ -148,7 +148,7 @@ def treatments(
     prepared = sets or PreparedSets()
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
     for code, remedy in [
-        *((each.code, joined(together)) for each in together),
+        *((fault.code, joined(together)) for fault in together),
         *_named(config, findings, cause, failed),
     ]:
         asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((code, remedy))
@@ -225,10 +225,10 @@ def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> 
     """
     seen = [_without_seed(config) for config in known]
     different = []
-    for each in made:
-        if each is not None and (mapping := _without_seed(each.config)) not in seen:
+    for candidate in made:
+        if candidate is not None and (mapping := _without_seed(candidate.config)) not in seen:
             seen.append(mapping)
-            different.append(each)
+            different.append(candidate)
     return different
 
 
@@ -259,15 +259,19 @@ def second_round(
     """
     before, *others = results
     tried = [other for other in others if other.treatment.role == "change"]
-    best = min(tried, key=lambda each: (-each.cured, each.median), default=before)
+    best = min(tried, key=lambda treatment: (-treatment.cured, treatment.median), default=before)
     if best is before or not (best.cured > before.cured or best.median < before.median):
         return []
     known = [before.treatment.config, *(other.treatment.config for other in others)]
     joined = further(
-        best.treatment, best.trials[0].findings or (), [each.treatment for each in tried], most
+        best.treatment,
+        best.trials[0].findings or (),
+        [treatment.treatment for treatment in tried],
+        most,
     )
     together = _different(
-        [piled(before.treatment.config, findings)], [*known, *(each.config for each in joined)]
+        [piled(before.treatment.config, findings)],
+        [*known, *(treatment.config for treatment in joined)],
     )
     return [*joined[: most - len(together)], *together]
 
@@ -284,17 +288,19 @@ def further(
     begun = first.remedy or Remedy({}, "")
     named = treatments(first.config, findings, most)
     others = [
-        each
-        for each in tried
-        if each.remedy is not None and not set(each.remedy.patch) & set(begun.patch)
+        treatment
+        for treatment in tried
+        if treatment.remedy is not None and not set(treatment.remedy.patch) & set(begun.patch)
     ]
     both = [
         _treatment(first.config, other.codes, other.remedy)
         for other in others
         if other.remedy is not None
     ]
-    different = _different([*named, *both], [first.config, *(each.config for each in tried)])
-    return [_joined(begun, each) for each in different][:most]
+    different = _different(
+        [*named, *both], [first.config, *(treatment.config for treatment in tried)]
+    )
+    return [_joined(begun, treatment) for treatment in different][:most]
 
 
 def _joined(begun: Remedy, second: Treatment) -> Treatment:
@@ -364,9 +370,11 @@ def best_cure(results: Sequence[Result]) -> Result | None:
     """
     before, *tried = results
     cures = [
-        each
-        for each in tried
-        if each.treatment.role == "change" and each.cures and each.median <= before.median
+        treatment
+        for treatment in tried
+        if treatment.treatment.role == "change"
+        and treatment.cures
+        and treatment.median <= before.median
     ]
     if not cures:
         return None
@@ -542,12 +550,12 @@ class Prescription(PlannedExperiment[Trial, Tried]):
     def _results(self, tried: Sequence[Treatment], found: Mapping[str, Trial]) -> list[Result]:
         """Of the treatments all of whose seeds ended; none where the run as it is has not."""
         ids = [
-            [self._id(number, seed) for seed in self._seeds_of(each)]
-            for number, each in enumerate(tried)
+            [self._id(number, seed) for seed in self._seeds_of(treatment)]
+            for number, treatment in enumerate(tried)
         ]
         ended = [
-            (each, own)
-            for each, own in zip(tried, ids, strict=True)
+            (treatment, own)
+            for treatment, own in zip(tried, ids, strict=True)
             if all(id in found for id in own)
         ]
         if not ended or ended[0][0].role != "as it is":
@@ -585,7 +593,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         tried = self._treatments(found)
         results = self._results(tried, found)
         return (
-            Tried(results, complete, sum(each.role == "change" for each in tried))
+            Tried(results, complete, sum(treatment.role == "change" for treatment in tried))
             if complete or results
             else None
         )

@@ -114,7 +114,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
             for seed in self.seeds
             for run in (self._planned_undone(seed), *self._planned_shams(seed))
         ]
-        if not all(each.id in found for each in planned) or not self._open(found):
+        if not all(run_planned.id in found for run_planned in planned) or not self._open(found):
             return planned
         return [
             *planned,
@@ -185,7 +185,7 @@ def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
     steps = [Cause(top.code, top.name, remedy.patch, remedy.why)]
     for count in range(1, len(diagnosis.together) + 1):
         undone, all_at_once = diagnosis.together[:count], joined(diagnosis.together[:count])
-        first, *beside = [(each.code, each.name) for each in undone]
+        first, *beside = [(trial.code, trial.name) for trial in undone]
         if all_at_once.patch != steps[-1].patch:
             steps.append(Cause(*first, all_at_once.patch, all_at_once.why, tuple(beside)))
     return steps
@@ -196,16 +196,16 @@ def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[
     and restart.
     """
     made: dict[str, KeptTrial] = {}
-    for each in plan:
-        if each.id in found:
-            at = each.coordinates
-            made[key_of(each.config)] = KeptTrial(
-                str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[each.id]
+    for planned in plan:
+        if planned.id in found:
+            at = planned.coordinates
+            made[key_of(planned.config)] = KeptTrial(
+                str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[planned.id]
             )
     return made
 
 
 def known_trials(plan: Iterable[PlannedRun], kept: Mapping[str, KeptTrial]) -> dict[str, Trial]:
     """Of a plan, by id, what needs no training."""
-    keys = {each.id: key_of(each.config) for each in plan} if kept else {}
+    keys = {planned.id: key_of(planned.config) for planned in plan} if kept else {}
     return {id: kept[key].trial for id, key in keys.items() if key in kept}

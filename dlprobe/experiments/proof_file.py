@@ -172,22 +172,22 @@ def _file_of(data: Any) -> ProofFile:
     """Raises ValueError for anything else than what `to_json` makes."""
     if _of(data, dict).get("schema") != SCHEMA:
         raise ValueError
-    trials = dict(_kept(_of(each, dict)) for each in _of(data.get("trials"), list))
+    trials = dict(_kept(_of(entry, dict)) for entry in _of(data.get("trials"), list))
     head = (_of(data.get("content_sha256"), str), trials)
     proof, made_by = data.get("proof"), _of(data.get("dlprobe"), str)
     if proof is None:
         return ProofFile(*head, dlprobe=made_by)
     last = _step(_of(proof, dict))
-    seeds = tuple(_of(each, int) for each in _of(proof.get("seeds"), list))
-    earlier = tuple(_step(_of(each, dict)) for each in _of(proof.get("earlier", []), list))
+    seeds = tuple(_of(entry, int) for entry in _of(proof.get("seeds"), list))
+    earlier = tuple(_step(_of(entry, dict)) for entry in _of(proof.get("earlier", []), list))
     return ProofFile(*head, last.cause, last.change, seeds, made_by, last.restarts, earlier)
 
 
 def _step(proof: Mapping[str, Any]) -> Step:
     cause = _of(proof.get("cause"), dict)
     code, name, why = (_of(cause.get(key), str) for key in ("code", "name", "why"))
-    beside = [_of(each, dict) for each in _of(cause.get("beside", []), list)]
-    others = tuple((_of(each.get("code"), str), _of(each.get("name"), str)) for each in beside)
+    beside = [_of(entry, dict) for entry in _of(cause.get("beside", []), list)]
+    others = tuple((_of(fault.get("code"), str), _of(fault.get("name"), str)) for fault in beside)
     return Step(
         Cause(code, name, _texts(cause.get("patch")), why, others),
         _of(proof.get("change"), str),
@@ -204,7 +204,7 @@ def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
     told = (
         None
         if findings is None
-        else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
+        else tuple(_finding(_of(entry, dict)) for entry in _of(findings, list))
     )
     trial = Trial(
         _of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("flawed"), bool), told
@@ -218,11 +218,11 @@ def _finding(data: Mapping[str, Any]) -> Finding:
     code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
     severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
     remedies = tuple(
-        Remedy(_texts(_of(each, dict).get("patch")), _of(each.get("why"), str))
-        for each in _of(data.get("remedies"), list)
+        Remedy(_texts(_of(entry, dict).get("patch")), _of(entry.get("why"), str))
+        for entry in _of(data.get("remedies"), list)
     )
-    layers = tuple(_of(each, str) for each in _of(data.get("layers"), list))
-    steps = tuple(_of(each, int) for each in _of(data.get("steps"), list))
+    layers = tuple(_of(entry, str) for entry in _of(data.get("layers"), list))
+    steps = tuple(_of(entry, int) for entry in _of(data.get("steps"), list))
     measured, threshold = (_number(data.get(key), math.nan) for key in ("measured", "threshold"))
     return Finding(
         measured, threshold, evidence, layers, steps, remedies, code, name, severity or ""
@@ -267,7 +267,7 @@ def _number(value: Any, empty: float) -> float:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    return {_of(key, str): _of(each, str) for key, each in _of(value, dict).items()}
+    return {_of(key, str): _of(entry, str) for key, entry in _of(value, dict).items()}
 
 
 def _of(value: Any, kind: type[T]) -> T:

@@ -191,7 +191,7 @@ class Proof:
             **counts,
             "reachable": reachable,
         }
-        return {**made, "earlier": [each.to_json() for each in self.earlier]}
+        return {**made, "earlier": [trial.to_json() for trial in self.earlier]}
 
 
 def verdict_reason(undone: int, sham: int, count: int, what: str = "it") -> str:

@@ -116,7 +116,10 @@ class RecipeExperiment(Experiment[Found, Measured]):
 
     def conclude(self, found: Mapping[str, Found], complete: bool) -> Measured | None:
         """The verdict follows from the inequalities."""
-        return next((Measured(each, judge(each.checks)) for each in found.values()), None)
+        return next(
+            (Measured(measurement, judge(measurement.checks)) for measurement in found.values()),
+            None,
+        )
 
     def describe(self) -> dict[str, Any]:
         """The recipe whose runs are kept."""

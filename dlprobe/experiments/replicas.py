@@ -50,8 +50,12 @@ class Replica:
 def planned(replicas: Sequence[Replica]) -> list[PlannedRun]:
     """Replicas as runs of a study."""
     return [
-        PlannedRun(each.id, each.config, {"at": each.at, "data": each.data, "seed": each.seed})
-        for each in replicas
+        PlannedRun(
+            replica.id,
+            replica.config,
+            {"at": replica.at, "data": replica.data, "seed": replica.seed},
+        )
+        for replica in replicas
     ]
 
 
@@ -174,8 +178,8 @@ def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
     team.
     """
     alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
-    for each in replicas:
-        alike.setdefault((each.at, each.size), []).append(each)
+    for replica in replicas:
+        alike.setdefault((replica.at, replica.size), []).append(replica)
     parted = (
         team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group)
     )
@@ -184,7 +188,7 @@ def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
 
 def without(team: Team, finished: Mapping[str, Answer]) -> Team:
     """The team without the replicas that have ended; the others train as they would beside them."""
-    return Team(tuple(each for each in team.members if each.id not in finished), team.fleet)
+    return Team(tuple(member for member in team.members if member.id not in finished), team.fleet)
 
 
 def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
@@ -197,8 +201,8 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     if not team.fleet:
         made = run_one(session, common, stop)
         return {} if made is None else {team.members[0].id: made}
-    sets = [common.prepared(each.data, each.size) for each in team.members]
-    trained = fleets.train(session, [each.seed for each in team.members], sets, stop)
+    sets = [common.prepared(member.data, member.size) for member in team.members]
+    trained = fleets.train(session, [member.seed for member in team.members], sets, stop)
     found = {}
     for replica, data, net in zip(
         team.members, sets, trained, strict=False

@@ -78,16 +78,19 @@ def run_study(
     cluster: where runs execute in place of threads of this process.
     """
     results: dict[str, T] = dict(finished or {})
-    waiting = [each for each in plan if each.id not in results]
+    waiting = [planned for planned in plan if planned.id not in results]
     if longest_first:
-        waiting.sort(key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
+        waiting.sort(
+            key=lambda planned: -work(planned.config, sets)
+        )  # equal ones keep the plan's order
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             results[waiting[index].id] = result
         if progress is not None:
             progress(len(results), len(plan))
     return StudyResult(
-        {each.id: results[each.id] for each in plan if each.id in results}, complete=not stop.asked
+        {planned.id: results[planned.id] for planned in plan if planned.id in results},
+        complete=not stop.asked,
     )
 
 
@@ -103,11 +106,13 @@ def _results(
     """(index, what was read) of runs as they end; None for one that was stopped."""
     if cluster is None:
         yield from executor.run_all(
-            [partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop
+            [partial(run_one, planned, sets, read, stop, writer) for planned in waiting],
+            threads,
+            stop,
         )
         return
     for index, stored in cluster.train(
-        [(each.config, sets.of(each.config)) for each in waiting], stop
+        [(planned.config, sets.of(planned.config)) for planned in waiting], stop
     ):
         yield index, keep(waiting[index], stored, read, writer)
 
@@ -169,18 +174,18 @@ def finished_runs(
     other data than there are now.
     """
     runs: dict[str, T] = {}
-    for each in plan:
-        if each.id not in study.runs:
+    for planned in plan:
+        if planned.id not in study.runs:
             continue
-        run = study.runs.open(each.id)
-        if canonical(run.config) != canonical(pinned(_of_the_same_format(each.config, run))):
+        run = study.runs.open(planned.id)
+        if canonical(run.config) != canonical(pinned(_of_the_same_format(planned.config, run))):
             raise ConfigError(
-                f"{study.path} holds {each.id} with another configuration: begin a new study "
+                f"{study.path} holds {planned.id} with another configuration: begin a new study "
                 "with -o, or resume this one with what began it"
             )
         if sets is not None:
-            refuse_other_data(study, run, sets.of(each.config))
-        runs[each.id] = read(each, run)
+            refuse_other_data(study, run, sets.of(planned.config))
+        runs[planned.id] = read(planned, run)
     return runs
 
 

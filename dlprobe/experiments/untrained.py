@@ -44,8 +44,8 @@ def first_steps(config: RunConfig, sets: PreparedSets, count: int = SEEDS) -> li
     ]
     return [
         run
-        for each in planned
-        if (run := run_one(each, sets, lambda _, run: run, Stop(), None)) is not None
+        for run_planned in planned
+        if (run := run_one(run_planned, sets, lambda _, run: run, Stop(), None)) is not None
     ]
 
 

@@ -84,7 +84,7 @@ class GuardedFile:
         self._descriptor = open_regular(path)
         try:
             examine(self._descriptor, self.name, superblocks)
-            self._size = os.fstat(self._descriptor).st_size
+            self._size, self._changed = self._state()
             self._id = self._open(path)
         except BaseException:
             self.close()
@@ -369,7 +369,16 @@ class GuardedFile:
             handle.read(
                 memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None
             )
+        if self._state() != (self._size, self._changed):
+            raise RunFileError(f"{self.name} was changed while it was read: open it again")
         return piece
+
+    def _state(self) -> tuple[int, int]:
+        """Bytes of the file and when they changed: whoever writes into it, not beside it, would
+        mix two files in what is read.
+        """
+        now = os.fstat(self._descriptor)
+        return now.st_size, now.st_mtime_ns
 
     def _count(self, path: str, found: Stored) -> None:
         """Take a data set off the budget, the first time it is read."""

@@ -206,6 +206,21 @@ _FINAL = (
         ),
     ),
     (
+        "evaluation_mode",
+        "i8",
+        (),
+        "recorded steps made in evaluation mode; only of recorded runs, absent where none was",
+    ),
+    (
+        "gradients_kept",
+        "i8",
+        (),
+        (
+            "recorded steps that began with the gradient of the step before, of the first ones; "
+            "only of recorded runs, absent where none did"
+        ),
+    ),
+    (
         "best_step",
         "i8",
         (),

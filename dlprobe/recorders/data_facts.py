@@ -69,8 +69,29 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
         "feature_std": wide.std(axis=0),
         "input_mean": float(wide.mean()),
         "input_mean_square": float(np.mean(wide**2)),
+        **({} if classes else _target_moments(y["train"])),
         **{name: value for name, value in repeated.items() if name not in lacking},
     }
+
+
+def without_sizes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of inputs that are indices: nothing of how large they are."""
+    sizes = ("feature_", "input_", "scaler")
+    return {name: value for name, value in facts.items() if not name.startswith(sizes)}
+
+
+def are_whole(inputs: Any) -> bool:
+    """Whether inputs are stored as whole numbers."""
+    return _array(inputs).dtype.kind in "iu"
+
+
+def target_variances(targets: Mapping[str, Any]) -> dict[str, float]:
+    """By part, of a regression with one output; where targets vary at all."""
+    arrays = {part: _array(values) for part, values in targets.items()}
+    if _are_classes(arrays["train"]) or arrays["train"].size != len(arrays["train"]):
+        return {}
+    found = {part: float(values.astype(np.float64).var()) for part, values in arrays.items()}
+    return {part: variance for part, variance in found.items() if variance > 0.0}
 
 
 def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +100,12 @@ def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[s
     """
     kept = {f"x_{part}": _matrix(part, values) for part, values in inputs.items()}
     return kept | {f"y_{part}": _array(values) for part, values in targets.items()}
+
+
+def _target_moments(targets: Array) -> dict[str, Any]:
+    """Mean and standard deviation (output,)."""
+    wide = targets.astype(np.float64).reshape(len(targets), -1)
+    return {"target_mean": wide.mean(axis=0), "target_std": wide.std(axis=0)}
 
 
 def _class_counts(targets: Mapping[str, Array]) -> dict[str, Any]:

@@ -174,7 +174,11 @@ def _entries(path: Path, text: str) -> tuple[str, list[dict[str, float]]]:
         lines = [line for line in text.splitlines() if line.strip()]
         decoded = [_json(line) for line in lines]
         wrong = next(
-            (number for number, each in enumerate(decoded, start=1) if not isinstance(each, dict)),
+            (
+                number
+                for number, entry in enumerate(decoded, start=1)
+                if not isinstance(entry, dict)
+            ),
             None,
         )
         if wrong is not None:
@@ -182,7 +186,7 @@ def _entries(path: Path, text: str) -> tuple[str, list[dict[str, float]]]:
                 f"{path}, line {wrong}: no JSON object: expected one in each line, or a "
                 "trainer_state.json with log_history"
             )
-        return "json-lines", [_numbers(each) for each in decoded]
+        return "json-lines", [_numbers(entry) for entry in decoded]
     rows = list(csv.DictReader(io.StringIO(text)))
     if not rows or len(rows[0]) < 2:
         raise DataError(

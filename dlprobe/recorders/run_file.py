@@ -17,7 +17,13 @@ from dlprobe import registry
 from dlprobe.errors import RunFileError
 from dlprobe.record.description import LayerFacts, RunDescription, RunFacts
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.recorders.data_facts import data_facts, kept_arrays
+from dlprobe.recorders.data_facts import (
+    are_whole,
+    data_facts,
+    kept_arrays,
+    target_variances,
+    without_sizes,
+)
 from dlprobe.runs import RunWriter
 from dlprobe.runs.journal import journal_path
 
@@ -36,6 +42,8 @@ class RunFile:
     def __init__(self, path: Path | str, origin: str, force: bool = False) -> None:
         self.path, self.origin, self.force = Path(path), origin, force
         self._data: dict[str, Any] = {}
+        self._spread: dict[str, float] = {}
+        self._whole = self._squared = False
         self._evaluations: list[tuple[int, dict[str, float]]] = []
         self._writer: RunWriter | None = None
         self._last_finite = True
@@ -62,19 +70,28 @@ class RunFile:
         if x_val is not None:
             inputs["val"], targets["val"] = x_val, y_val
         self._data = data_facts(inputs, targets) | (kept_arrays(inputs, targets) if keep else {})
+        self._spread, self._whole = target_variances(targets), are_whole(x_train)
 
     def begin(
-        self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]
+        self,
+        layers: Sequence[LayerFacts],
+        facts: RunFacts,
+        environment: Mapping[str, Any],
+        *,
+        indices: bool = False,
     ) -> None:
-        """Make the journal. Raises RunFileError where it cannot be made, ValueError for what
-        the layout table does not have.
+        """Make the journal. indices: whole numbers in the inputs are those of an embedding's rows,
+        so that their sizes say nothing. Raises RunFileError where the journal cannot be made,
+        ValueError for what the layout table does not have.
         """
+        data = without_sizes(self._data) if indices and self._whole else self._data
+        self._squared = facts.loss == "mse(reduction=mean)"
         description = RunDescription(
-            layers, origin=self.origin, facts=facts, data=self._data, environment=environment
+            layers, origin=self.origin, facts=facts, data=data, environment=environment
         )
         self._writer = RunWriter.create(self.path, description, self.force)
         for step, values in self._evaluations:
-            self._writer.evaluation(step, values)
+            self._write(step, values)
 
     def rows(
         self,
@@ -110,7 +127,22 @@ class RunFile:
         if self._writer is None:
             self._evaluations.append((step, numbers))
         else:
-            self._writer.evaluation(step, numbers, layers or None)
+            self._write(step, numbers, layers)
+
+    def _write(
+        self,
+        step: int,
+        numbers: dict[str, float],
+        layers: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> None:
+        """An evaluation, of a squared error with the root and R² that follow from it."""
+        assert self._writer is not None
+        for part, variance in self._spread.items() if self._squared else ():
+            loss = numbers.get(f"{part}_loss", math.nan)
+            if loss >= 0.0:
+                numbers.setdefault(f"{part}_error", math.sqrt(loss))
+                numbers.setdefault(f"{part}_r2", 1.0 - loss / variance)
+        self._writer.evaluation(step, numbers, layers or None)
 
     def close(self, status: str, final: Mapping[str, Any] | None = None) -> Path | None:
         """Pack what there is; the path, or None where no step was recorded. A finished run

@@ -49,6 +49,9 @@ def formats_for(schema: str = "") -> dict[str, OutputFormat]:
     ]
     first = ("table", "json")
     formats.sort(
-        key=lambda each: (first.index(each.name) if each.name in first else len(first), each.name)
+        key=lambda format_: (
+            first.index(format_.name) if format_.name in first else len(first),
+            format_.name,
+        )
     )
-    return {each.typed: each for each in formats}
+    return {format_.typed: format_ for format_ in formats}

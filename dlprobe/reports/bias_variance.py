@@ -242,7 +242,7 @@ def _around(points: Sequence[Point], best: Point) -> list[Block]:
         return []
     place = list(points).index(best)
     sides = [points[index] for index in (place - 1, place + 1) if 0 <= index < len(points)]
-    told = ", ".join(f"{each.found.expected_loss:.3g} at {each.at}" for each in sides)
+    told = ", ".join(f"{side.found.expected_loss:.3g} at {side.at}" for side in sides)
     return [
         Verdict(
             f"expected loss is lowest there: {best.found.expected_loss:.3g} (95 %: "

@@ -344,9 +344,9 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
     for study in dict.fromkeys(configuration.study for configuration in configurations):
         mine = [configuration for configuration in configurations if configuration.study == study]
         fired: dict[str, list[tuple[RuleCount, ConfigurationCount]]] = {}
-        for each in mine:
-            for count in each.rules:
-                fired.setdefault(count.code, []).append((count, each))
+        for counts in mine:
+            for count in counts.rules:
+                fired.setdefault(count.code, []).append((count, counts))
         worst = sorted(
             fired.values(),
             key=lambda places: (
@@ -369,7 +369,7 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
         shown = (
             mine
             if details or len(mine) <= FEW_ROWS
-            else sorted(mine, key=lambda each: each.severity)[:FEW_ROWS]
+            else sorted(mine, key=lambda counts: counts.severity)[:FEW_ROWS]
         )
         rows: list[list[Cell]] = [
             [
@@ -505,7 +505,7 @@ def _short(found: Diagnosis) -> list[tuple[str, str]]:
         if each is not None and each.severity != "info"
     ]
     lines = [("", unknown_cause(found))] if found.cause_unknown else []
-    lines += [("", f"{head(each)}: {each.evidence}.") for each in heads]
+    lines += [("", f"{head(fault)}: {fault.evidence}.") for fault in heads]
     return [*lines, *([("", told)] if (told := brings_about(found)) else [])]
 
 

@@ -418,7 +418,7 @@ def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
 
 def _failed(found: Sequence[Diagnosis]) -> bool:
     """Whether most seeds did not learn, or lost what they had learned."""
-    return 2 * sum(each.failed for each in found) > len(found)
+    return 2 * sum(diagnosis.failed for diagnosis in found) > len(found)
 
 
 def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
@@ -455,7 +455,7 @@ def _learned(found: Comparison, seeds: Seeds) -> str:
 
 def _cause(found: Sequence[Diagnosis]) -> str:
     """The cause that most often stands behind it; empty where there is none."""
-    causes = Counter(named(each.cause) for each in found if each.cause is not None)
+    causes = Counter(named(diagnosis.cause) for diagnosis in found if diagnosis.cause is not None)
     return f": {causes.most_common(1)[0][0]}" if causes else ""
 
 

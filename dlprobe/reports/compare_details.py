@@ -170,8 +170,10 @@ def chart(
         steps, medians = curves[value.label]
         known = [run.curves[found.by] for run in value.outcomes if found.by in run.curves]
         runs = [(scaled * one).tolist() for one in known] if len(known) > 1 else []
-        series.append(Series(value.label, steps, [scaled * each for each in medians], runs=runs))
-    finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
+        series.append(
+            Series(value.label, steps, [scaled * median for median in medians], runs=runs)
+        )
+    finite = [y for curve in series for y in curve.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
     return Chart(

@@ -116,14 +116,14 @@ def cautions(survey: Survey) -> list[str]:
     """What may spoil a training and is seen without one, the worst first."""
     sentences = [
         (
-            f"{of_column(each)} alone gives the target ({strength(survey, each)}): is it known "
-            f"before the target is? --drop {each.drop} leaves it out"
+            f"{of_column(column)} alone gives the target ({strength(survey, column)}): is it known "
+            f"before the target is? --drop {column.drop} leaves it out"
         )
-        for each in survey.foretelling
+        for column in survey.foretelling
     ]
     sentences += [
-        f"{of_column(each)} numbers the rows: --drop {each.drop} leaves it out"
-        for each in survey.numbering
+        f"{of_column(column)} numbers the rows: --drop {column.drop} leaves it out"
+        for column in survey.numbering
     ]
     return sentences + advisory(survey.data.notes) + rare_classes(survey)
 
@@ -211,8 +211,8 @@ def picture(survey: Survey, details: bool) -> Block:
 
 def columns_table(survey: Survey, details: bool) -> Table:
     """Every column, or the first ones and those that cautions name."""
-    named = {each.number for each in survey.numbering} | {
-        each.number for each in survey.foretelling
+    named = {field_.number for field_ in survey.numbering} | {
+        field_.number for field_ in survey.foretelling
     }
     ranked = sorted(
         survey.columns,
@@ -291,9 +291,9 @@ def record(
         "cautions": list(warned),
         "leaks": {
             "duplicates": dict(data.repeats.duplicates),
-            "numbering": [each.name for each in survey.numbering],
+            "numbering": [field_.name for field_ in survey.numbering],
             "foretelling": [
-                {"column": each.column, "skill": each.skill} for each in survey.foretelling
+                {"column": field_.column, "skill": field_.skill} for field_ in survey.foretelling
             ],
         },
         "findings": [finding_record(finding) for finding in judgement.findings],

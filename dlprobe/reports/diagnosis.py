@@ -268,7 +268,7 @@ def brings_about(found: Diagnosis) -> str:
 
 
 def _other_faults(found: Diagnosis) -> list[Finding]:
-    told = [(each.code, each.evidence) for each in found.together]
+    told = [(fault.code, fault.evidence) for fault in found.together]
     return [
         finding
         for finding in found.others
@@ -305,7 +305,10 @@ def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     order = list(STATE_TONES)
     return sorted(
         found,
-        key=lambda each: (-order.index(each.state.name), each.cause is None and not each.symptoms),
+        key=lambda diagnosis: (
+            -order.index(diagnosis.state.name),
+            diagnosis.cause is None and not diagnosis.symptoms,
+        ),
     )
 
 
@@ -324,7 +327,7 @@ def states_text(found: Sequence[Diagnosis]) -> str:
     >>> states_text([])
     'no run'
     """
-    counts = Counter(each.state.name for each in found)
+    counts = Counter(diagnosis.state.name for diagnosis in found)
     runs = "run" if len(found) == 1 else "runs"
     return (
         ", ".join(

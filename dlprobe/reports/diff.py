@@ -225,13 +225,13 @@ def _findings(pair: PairDiff) -> list[Block]:
     lines: list[Block] = [
         Verdict(
             (
-                f"{words[each.change]}: {each.name} ({each.code}): "
-                f"{each.b_evidence or each.a_evidence}"
+                f"{words[change.change]}: {change.name} ({change.code}): "
+                f"{change.b_evidence or change.a_evidence}"
             ),
-            _tone(each),
+            _tone(change),
             apart=not number,
         )
-        for number, each in enumerate(changed)
+        for number, change in enumerate(changed)
     ]
     same = [f"{verdict.name} ({verdict.code})" for verdict in pair.verdicts if not verdict.change]
     return [*lines, *([Paragraph(f"same: {', '.join(same)}")] if same else [])]

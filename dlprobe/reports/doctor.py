@@ -36,7 +36,10 @@ def document(found: Examination, whole: bool) -> Document:
         blocks += [
             _table(found),
             Bullets(
-                [f"{each.name} ({each.dtype}): {each.reason}" for each in found.of("cannot run")]
+                [
+                    f"{outcome.name} ({outcome.dtype}): {outcome.reason}"
+                    for outcome in found.of("cannot run")
+                ]
             ),
         ]
     blocks += _verdicts(found, whole)
@@ -92,19 +95,27 @@ def _table(found: Examination) -> Table:
     ]
     rows: list[list[Cell]] = [
         [
-            each.name,
-            f"{each.kind}, {each.dtype}",
-            each.quantity,
-            Toned(each.measured, "bad"),
-            each.expected,
-            _share(each.deviation),
-            _share(each.allowed),
+            outcome.name,
+            f"{outcome.kind}, {outcome.dtype}",
+            outcome.quantity,
+            Toned(outcome.measured, "bad"),
+            outcome.expected,
+            _share(outcome.deviation),
+            _share(outcome.allowed),
         ]
-        for each in found.of("differs")
+        for outcome in found.of("differs")
     ]
     rows += [
-        [each.name, f"{each.kind}, {each.dtype}", Toned("cannot run", "bad"), None, None, "", ""]
-        for each in found.of("cannot run")
+        [
+            outcome.name,
+            f"{outcome.kind}, {outcome.dtype}",
+            Toned("cannot run", "bad"),
+            None,
+            None,
+            "",
+            "",
+        ]
+        for outcome in found.of("cannot run")
     ]
     caption = (
         "Kernels beside their plain form in float64, where they lie furthest apart; as shares of "
@@ -165,7 +176,7 @@ def _verdicts(found: Examination, whole: bool) -> list[Block]:
                 "good",
             )
         )
-        closest = max(each.deviation / each.allowed for each in compared)
+        closest = max(outcome.deviation / outcome.allowed for outcome in compared)
         blocks.append(
             Paragraph(
                 f"None is further off than {closest:.0%} of the rounding errors that are allowed."

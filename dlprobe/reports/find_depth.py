@@ -34,17 +34,17 @@ def document(
         Column("theory", "", "right"),
     ]
     rows: list[list[Cell]] = []
-    for each in found:
+    for row in found:
         breaks = (
-            Toned(each.verdict, VERDICT_TONES[each.verdict])
-            if each.breaks_at
-            else f"not up to {each.deepest}"
+            Toned(row.verdict, VERDICT_TONES[row.verdict])
+            if row.breaks_at
+            else f"not up to {row.deepest}"
         )
-        name = f"{each.cell.label} · {each.cell.width} wide"
-        rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
+        name = f"{row.cell.label} · {row.cell.width} wide"
+        rows.append([name, row.healthy_at, row.breaks_at, breaks, row.theory])
     blocks: list[Block] = (
         []
-        if all(each.complete for each in found)
+        if all(row.complete for row in found)
         else [Verdict("stopped early: the depths are those looked at so far", "warning")]
     )
     blocks.append(
@@ -57,7 +57,7 @@ def document(
             ),
         )
     )
-    first = next((each for each in found if each.breaks_at), None)
+    first = next((row for row in found if row.breaks_at), None)
     if first is not None:
         spec = first.cell
         blocks.append(
@@ -70,9 +70,9 @@ def document(
         "data": data_name,
         "steps": 1,
         "threads": threads,
-        "complete": all(each.complete for each in found),
+        "complete": all(row.complete for row in found),
     }
-    records = [_record(each) for each in found]
+    records = [_record(row) for row in found]
     return Document(
         "how deep until the gradient breaks?",
         blocks,

@@ -16,8 +16,8 @@ def proof_blocks(proof: Proof) -> list[Block]:
     """
     verdict = Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning")
     steps = [
-        Paragraph(f"before, with fewer causes undone: {proof_line(each)}", below=True)
-        for each in proof.earlier
+        Paragraph(f"before, with fewer causes undone: {proof_line(trial)}", below=True)
+        for trial in proof.earlier
     ]
     return [verdict, *steps, Paragraph(sham_text(proof), below=True)]
 

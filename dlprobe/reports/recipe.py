@@ -44,22 +44,22 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
     with what is so.
     """
     chosen = [
-        each
-        for each in recipes.values()
-        if not wrong or (each.support == "said" and each.expected != "holds")
+        recipe
+        for recipe in recipes.values()
+        if not wrong or (recipe.support == "said" and recipe.expected != "holds")
     ]
-    data = {"schema": LIST_SCHEMA, "recipes": [entry(each) for each in chosen]}
+    data = {"schema": LIST_SCHEMA, "recipes": [entry(recipe) for recipe in chosen]}
     if wrong:
         blocks: list[Block] = []
-        for each in chosen:
+        for recipe in chosen:
             blocks += [
-                Heading(each.name, 2),
+                Heading(recipe.name, 2),
                 Facts(
                     [
-                        ("said", each.claim),
-                        ("by", each.source),
-                        ("verdict", Toned(told(each), TONES[each.expected])),
-                        ("what is so", each.truth),
+                        ("said", recipe.claim),
+                        ("by", recipe.source),
+                        ("verdict", Toned(told(recipe), TONES[recipe.expected])),
+                        ("what is so", recipe.truth),
                     ]
                 ),
             ]
@@ -71,9 +71,9 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
         Column("takes", "s", "right", 2),
     ]
     tables = []
-    for topic in dict.fromkeys(each.topic for each in chosen):
+    for topic in dict.fromkeys(recipe.topic for recipe in chosen):
         rows: list[list[Cell]] = []
-        for each in (each for each in chosen if each.topic == topic):
+        for each in (recipe for recipe in chosen if recipe.topic == topic):
             verdict = Toned(told(each), TONES[each.expected])
             rows.append([each.name, each.claim, each.support, verdict, each.seconds])
             rows += [["", f"also: {claim}", "", "", ""] for claim in each.also]
@@ -140,7 +140,7 @@ def document(
     blocks += [
         Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]),
         Bullets([recipe.truth, *recipe.also]),
-        *(Hint(each) for each in recipe.tries),
+        *(Hint(line) for line in recipe.tries),
     ]
     blocks += (
         [
@@ -167,14 +167,14 @@ def result(
     """The record that `--format json` prints."""
     checks = [
         {
-            "quantity": each.quantity,
-            "when": each.when,
-            "value": each.value,
-            "relation": each.relation,
-            "bound": each.bound,
-            "holds": each.holds,
+            "quantity": check.quantity,
+            "when": check.when,
+            "value": check.value,
+            "relation": check.relation,
+            "bound": check.bound,
+            "holds": check.holds,
         }
-        for each in found.checks
+        for check in found.checks
     ]
     return {
         "schema": SCHEMA,

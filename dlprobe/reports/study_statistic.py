@@ -94,13 +94,13 @@ class GroupCurves:
         layers = [
             {
                 "layer": name or None,
-                "steps": [None if step < 0 else step for step in each.steps.tolist()],
-                "median": each.median,
-                "low": each.low,
-                "high": each.high,
-                "runs": each.runs,
+                "steps": [None if step < 0 else step for step in place.steps.tolist()],
+                "median": place.median,
+                "low": place.low,
+                "high": place.high,
+                "runs": place.runs,
             }
-            for name, each in self.layers.items()
+            for name, place in self.layers.items()
         ]
         return {
             "coordinates": dict(self.group.place),
@@ -143,9 +143,9 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
         for name, group, _, summary in lines
     ]
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
-    if any(len(each.x) > 1 for each in series):
+    if any(len(curve.x) > 1 for curve in series):
         some = f"; {len(drawn)} of {len(lines)} curves" if len(drawn) < len(lines) else ""
-        log = spans_decades([value for each in series for value in each.y])
+        log = spans_decades([value for curve in series for value in curve.y])
         blocks.append(
             Chart(series, "step", asked.title, log_y=log, caption=f"medians over runs{some}")
         )
@@ -184,14 +184,14 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if len(names) > 1:
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
-        alike = all(list(each.layers) == names for each in drawn)
+        alike = all(list(picture.layers) == names for picture in drawn)
         series = [
             LayerSeries(
-                each.group.label,
-                [_value(summary) for summary in each.layers.values()],
-                runs=_several(_through(each.layers.values())),
+                picture.group.label,
+                [_value(summary) for summary in picture.layers.values()],
+                runs=_several(_through(picture.layers.values())),
             )
-            for each in drawn
+            for picture in drawn
         ]
         some = f"; {len(drawn)} of {len(ordered)} groups" if len(drawn) < len(ordered) else ""
         blocks.append(

@@ -160,7 +160,7 @@ def _profiles(told: Told) -> list[Block]:
                     band,
                 )
             )
-        longest = max((len(each.values) for each in series), default=0)
+        longest = max((len(curve.values) for curve in series), default=0)
         blocks += (
             [Profile(series, names[:longest], caption=title, name=quantity)] if longest else []
         )
@@ -269,7 +269,7 @@ def _updates(maps: StepMaps | None) -> list[Block]:
             series,
             "step",
             "update / weights",
-            log_y=spans_decades([value for each in series for value in each.y]),
+            log_y=spans_decades([value for curve in series for value in curve.y]),
             caption=caption,
             name="update_ratio",
         )

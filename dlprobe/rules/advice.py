@@ -146,7 +146,7 @@ def _looked(
         return (
             f"{findings[0].code}: {findings[0].evidence}",
             "yes",
-            tuple(dict.fromkeys(each.code for each in findings)),
+            tuple(dict.fromkeys(fired.code for fired in findings)),
         )
     try:
         numbers = case.numbers(evidence)

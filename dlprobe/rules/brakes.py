@@ -153,7 +153,7 @@ def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 
 def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
-    names = [str(each) for each in config.model.activations]
+    names = [str(activation) for activation in config.model.activations]
     shares = [passed_on(name) for name in names if squashes(name)]
     if not shares:
         return None

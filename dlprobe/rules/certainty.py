@@ -70,7 +70,7 @@ def certain(looks: Sequence[Seen], planned: int | None) -> Finding | None:
         (
             finding
             for finding in last.errors
-            if all(finding.code in [each.code for each in look.errors] for look in since)
+            if all(finding.code in [error.code for error in look.errors] for look in since)
         ),
         None,
     )

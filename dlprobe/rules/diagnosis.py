@@ -230,29 +230,29 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         ()
         if cause is None
         else tuple(
-            each
-            for each in judgement.findings
-            if each is not cause and seen.place.explains(cause, each)
+            fired
+            for fired in judgement.findings
+            if fired is not cause and seen.place.explains(cause, fired)
         )
     )
     told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
-    others = tuple(each for each in judgement.findings if not any(each is one for one in told))
+    others = tuple(fired for fired in judgement.findings if not any(fired is one for one in told))
     failed = seen.state.name in FAILED
     remarks = (
-        [each for each in judgement.findings if each.severity == "info"]
+        [fired for fired in judgement.findings if fired.severity == "info"]
         if seen.state.name == "learned in part"
         else []
     )
     wanting = failed or seen.state.name == "learned in part"
-    guards = [each for each in judgement.findings if each.code in GUARDS and causes]
+    guards = [fired for fired in judgement.findings if fired.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
     undone = _undone_already(others, together)
     follows, others = (
         (*follows, *undone),
-        tuple(each for each in others if not any(each is one for one in undone)),
+        tuple(other for other in others if not any(other is one for one in undone)),
     )
     back = actions_of(
-        [each for each in judgement.findings if each.code in PUT_BACK], seen.config, path
+        [fired for fired in judgement.findings if fired.code in PUT_BACK], seen.config, path
     )
     actions = _first_together(
         together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path
@@ -293,16 +293,16 @@ def _undone_already(others: Sequence[Finding], together: Sequence[Finding]) -> l
         return []
     patch, codes = joined(together).patch, {cause.code for cause in together}
     beside = [
-        each
-        for each in others
-        if each.code in codes and not any(each is cause for cause in together)
+        other
+        for other in others
+        if other.code in codes and not any(other is cause for cause in together)
     ]
     return [
-        each
-        for each in beside
-        if each.remedies
-        and each.remedies[0].patch
-        and each.remedies[0].patch.items() <= patch.items()
+        fault
+        for fault in beside
+        if fault.remedies
+        and fault.remedies[0].patch
+        and fault.remedies[0].patch.items() <= patch.items()
     ]
 
 

@@ -213,7 +213,7 @@ class Evidence:
             for row in self.moments
             if can_be_judged(self.run, row)
         ]
-        if all(np.isnan(each.flow.error_signal_rms).all() for each in found):
+        if all(np.isnan(profile.flow.error_signal_rms).all() for profile in found):
             raise NotEvaluableError("error_signal_rms was not recorded")
         return found
 

@@ -70,8 +70,8 @@ class Criteria:
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
         found = [
-            replace(each, severity=self.severities.get(each.code, each.severity))
-            for each in judgement.findings
+            replace(finding, severity=self.severities.get(finding.code, finding.severity))
+            for finding in judgement.findings
         ]
         found.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
         return replace(judgement, findings=tuple(found))

@@ -10,6 +10,7 @@ from dlprobe import registry
 from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
+from dlprobe.record.description import OWN
 from dlprobe.registry import Value, tidied
 from dlprobe.rules.agreement import agreed
 from dlprobe.rules.evidence import Evidence
@@ -168,10 +169,11 @@ def judge(
     """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers
     baseline. Raises RunFileError where the file is damaged.
     """
-    evidence = Evidence(run, comparison)
+    evidence, chosen = Evidence(run, comparison), selection or Selection()
     outcomes = {
         rule.code: rule.apply(evidence, (settings or {}).get(rule.code))
-        for rule in (selection or Selection()).rules
+        for rule in chosen.rules
+        if run.origin != OWN or not rule.foreign or chosen.select
     }
     judgement = collected(outcomes)
     return replace(judgement, findings=agreed(judgement.findings, evidence))

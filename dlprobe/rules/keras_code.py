@@ -7,24 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dlprobe.record.frameworks import KERAS_OPTIMIZERS
-from dlprobe.rules.owner_code import Change, Translation, number
+from dlprobe.rules.owner_code import Change, class_names, class_shares, number, standardized
 
-ACTIVATIONS = {"relu": "relu", "leaky_relu": "leaky_relu", "tanh": "tanh", "selu": "selu"}
-INITIALIZERS = {
-    "he_normal": "HeNormal()",
-    "he_uniform": "HeUniform()",
-    "glorot_normal": "GlorotNormal()",
-    "glorot_uniform": "GlorotUniform()",
-    "lecun_normal": "LecunNormal()",
-    "lecun_uniform": "LecunUniform()",
-    "orthogonal": "Orthogonal()",
-}
-CLASSES = {own: name for name, own in KERAS_OPTIMIZERS.items()} | {
-    "sgd": "SGD",
-    "momentum": "SGD",
-    "nesterov": "SGD",
-    "amsgrad": "Adam",
-}
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "selu")
+INITIALIZERS = (
+    *("he_normal", "he_uniform", "glorot_normal", "glorot_uniform"),
+    *("lecun_normal", "lecun_uniform", "orthogonal"),
+)
+CLASSES = class_names(KERAS_OPTIMIZERS)
 
 
 def of_layers(names: Sequence[str], action: str) -> list[str]:
@@ -45,12 +35,12 @@ def activation(change: Change) -> list[str] | None:
         return None
     names = list(dict.fromkeys(module.activation or module.name for module in change.hidden))
     return [
-        *of_layers(names, f"layer.activation = keras.activations.{ACTIVATIONS[spec.name]}"),
-        *compiled(change),
+        *of_layers(names, f"layer.activation = keras.activations.{spec.name}"),
+        *optimizer(change),
     ]
 
 
-def compiled(change: Change) -> list[str]:
+def optimizer(change: Change) -> list[str]:
     """A model is compiled anew, so that what was traced of it is forgotten, with an optimizer
     that begins anew.
     """
@@ -71,9 +61,10 @@ def compiled(change: Change) -> list[str]:
 
 def init(change: Change) -> list[str] | None:
     """Kernels are drawn anew, in every layer; with `auto` biases begin at 0, as in dlprobe."""
-    made = INITIALIZERS.get(change.after.model.resolved_init.name)
-    if made is None:
+    name = change.after.model.resolved_init.name
+    if name not in INITIALIZERS:
         return None
+    made = "".join(part.capitalize() for part in name.split("_")) + "()"
     names = [module.name for module in change.modules]
     return [
         *of_layers(names, f"layer.kernel.assign(keras.initializers.{made}(layer.kernel.shape))"),
@@ -123,21 +114,15 @@ def norm(change: Change) -> list[str] | None:
     return [
         begun,
         "\n".join(rebuilt),
-        *(line.replace("model.loss", "loss") for line in compiled(change)),
+        *(line.replace("model.loss", "loss") for line in optimizer(change)),
     ]
 
 
 def rate(change: Change) -> list[str]:
-    return [f"model.optimizer.learning_rate = {number(change.after.training.resolved_lr)}"]
-
-
-def rate_or_optimizer(change: Change) -> list[str]:
     """A new rate alone needs no new optimizer."""
-    return (
-        compiled(change)
-        if change.before.training.optimizer != change.after.training.optimizer
-        else rate(change)
-    )
+    if change.before.training.optimizer != change.after.training.optimizer:
+        return optimizer(change)
+    return [f"model.optimizer.learning_rate = {number(change.after.training.resolved_lr)}"]
 
 
 def clip(change: Change) -> list[str]:
@@ -151,39 +136,22 @@ def batch_size(change: Change) -> list[str]:
 
 
 def class_weights(change: Change) -> list[str] | None:
-    counts = change.classes
-    if not counts or min(counts) < 1:
+    shares = class_shares(change)
+    if not shares:
         return None
-    weights = ", ".join(
-        f"{index}: {number(float(f'{sum(counts) / (len(counts) * count):.3g}'))}"
-        for index, count in enumerate(counts)
-    )
+    weights = ", ".join(f"{index}: {share}" for index, share in enumerate(shares))
     return [f"model.fit(x_train, y_train, class_weight={{{weights}}})"]
 
 
 def scaling(change: Change) -> list[str]:
-    return [
-        "mean, deviation = x_train.mean(0), x_train.std(0) + 1e-8",
-        "x_train, x_val = (x_train - mean) / deviation, (x_val - mean) / deviation",
-    ]
+    return standardized("x", " + 1e-8")
+
+
+def target_scaling(change: Change) -> list[str]:
+    return standardized("y", " + 1e-8")
 
 
 def seed(change: Change) -> list[str]:
     return [
         f"keras.utils.set_random_seed({change.after.training.seed})  # before the model is made"
     ]
-
-
-KERAS: dict[str, Translation] = {
-    "model.activation": activation,
-    "model.init": init,
-    "model.bias_init": bias_init,
-    "model.norm": norm,
-    "training.lr": rate_or_optimizer,
-    "training.optimizer": compiled,
-    "training.clip_global_norm": clip,
-    "training.batch_size": batch_size,
-    "training.class_weights": class_weights,
-    "training.seed": seed,
-    "data.scaling": scaling,
-}

@@ -4,12 +4,13 @@ modules by their names, and statements over several of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 from dlprobe.config.records import RunConfig
 from dlprobe.record.description import LayerFacts
+from dlprobe.runs import Run
 
 FEW = 3  # layers that have a line each; more of them share a loop
 
@@ -17,12 +18,14 @@ FEW = 3  # layers that have a line each; more of them share a loop
 @dataclass(frozen=True)
 class Module:
     """A layer as its owner wrote it. kind: the class; activation: the module behind it, empty where
-    a function is called or none; axes: of its output, 2 of (samples, units).
+    a function is called or none; inside_loss: what the loss does to what an activation gave; axes:
+    of its output, 2 of (samples, units).
     """
 
     layer: LayerFacts
     kind: str = ""
     activation: str = ""
+    inside_loss: str = ""
     axes: int = 0
 
     @property
@@ -56,7 +59,50 @@ class Change:
         return self.modules[:-1]
 
 
-Translation: TypeAlias = Callable[[Change], list[str] | None]  # statements, of one line or several
+def modules_of(run: Run) -> list[Module]:
+    """The layers of a run with what its recorder noted of their modules."""
+    listed = run.environment.get("modules", [])
+    noted: dict[str, dict[str, Any]] = (
+        {str(each.get("name")): each for each in listed if isinstance(each, dict)}
+        if isinstance(listed, list)
+        else {}
+    )
+    return [
+        Module(
+            layer,
+            str(known.get("kind", "")),
+            str(known.get("activation", "")),
+            str(known.get("inside_loss", "")),
+            known["axes"] if isinstance(known.get("axes"), int) else 0,
+        )
+        for layer in run.layer_facts
+        for known in [noted.get(layer.name, {})]
+    ]
+
+
+def class_names(theirs: Mapping[str, str]) -> dict[str, str]:
+    """A framework's classes by dlprobe's names of optimizers, of names by its classes."""
+    plain = {"sgd": "SGD", "momentum": "SGD", "nesterov": "SGD", "amsgrad": "Adam"}
+    return {own: name for name, own in theirs.items()} | plain
+
+
+def class_shares(change: Change) -> list[str]:
+    """Weights of the classes, inverse to their sizes, 1 on average over samples; none where a
+    class is empty or nobody knows them.
+    """
+    counts = change.classes
+    if not counts or min(counts) < 1:
+        return []
+    return [number(float(f"{sum(counts) / (len(counts) * count):.3g}")) for count in counts]
+
+
+def standardized(name: str, floor: str) -> list[str]:
+    """Statements that scale both parts of `x` or `y`. floor: what keeps deviations above 0."""
+    train, val = f"{name}_train", f"{name}_val"
+    return [
+        f"mean, deviation = {train}.mean(0), {train}.std(0){floor}",
+        f"{train}, {val} = ({train} - mean) / deviation, ({val} - mean) / deviation",
+    ]
 
 
 def expression(name: str) -> str:

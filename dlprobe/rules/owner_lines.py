@@ -1,26 +1,44 @@
 """A change of the configuration as lines of the program that trained a run.
 
-One translation per configuration key and framework (`torch_code`, `keras_code`): functions of what
-is changed that give statements, to be put where the model is made. A key without one is told in
-words alone.
+One table: for each configuration key its translations, functions of what is changed that give
+statements, to be put where the model is made. A key without one is told in words alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
+from dlprobe.rules import keras_code as keras
+from dlprobe.rules import torch_code as torch
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.keras_code import KERAS
-from dlprobe.rules.owner_code import Change, Module, Translation
-from dlprobe.rules.torch_code import TORCH
+from dlprobe.rules.owner_code import Change, modules_of
 
-OWNERS: dict[str, Mapping[str, Translation]] = {
-    "torch": TORCH,
-    "keras": KERAS,
-}  # by the origin of a run
+Translation: TypeAlias = Callable[[Change], list[str] | None]
+OWNERS = ("torch", "keras")  # origins of runs, in the order of the table
+TRANSLATIONS: Mapping[str, tuple[Translation | None, Translation | None]] = {
+    "model.activation": (torch.activation, keras.activation),
+    "model.init": (torch.init, keras.init),
+    "model.bias_init": (torch.bias_init, keras.bias_init),
+    "model.norm": (torch.norm, keras.norm),
+    "model.dropout": (torch.dropout, None),
+    "model.output_activation": (torch.outputs, None),
+    "training.loss": (torch.outputs, None),
+    "training.lr": (torch.rate, keras.rate),
+    "training.optimizer": (torch.optimizer, keras.optimizer),
+    "training.l2": (torch.penalty, None),
+    "training.clip_global_norm": (torch.clip, keras.clip),
+    "training.schedule": (torch.schedule, None),
+    "training.warmup": (torch.warmup, None),
+    "training.batch_size": (torch.batch_size, keras.batch_size),
+    "training.class_weights": (torch.class_weights, keras.class_weights),
+    "training.dtype": (torch.double, None),
+    "training.seed": (torch.seed, keras.seed),
+    "data.scaling": (torch.scaling, keras.scaling),
+    "data.target_scaling": (torch.target_scaling, keras.target_scaling),
+}
 
 
 def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str]) -> tuple[str, ...]:
@@ -29,33 +47,16 @@ def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str])
 
     config: the nearest configuration; patch: the change of it.
     """
-    table = OWNERS.get(evidence.run.origin, {})
+    if evidence.run.origin not in OWNERS:
+        return ()
+    owner = OWNERS.index(evidence.run.origin)
     counts = [int(count) for count in evidence.run.data.get("train_class_counts", ())]
-    change = Change(config, with_values(config, patch), modules_of(evidence), counts)
+    change = Change(config, with_values(config, patch), modules_of(evidence.run), counts)
     statements: list[str] = []
     for key in patch:
-        made = table[key](change) if key in table else None
+        translation = TRANSLATIONS[key][owner] if key in TRANSLATIONS else None
+        made = None if translation is None else translation(change)
         if made is None:
             return ()
         statements += [each for each in made if each not in statements]
     return tuple(line for each in statements for line in each.splitlines())
-
-
-def modules_of(evidence: Evidence) -> list[Module]:
-    """The layers of a run with what its recorder noted of their modules."""
-    listed = evidence.run.environment.get("modules", [])
-    noted: dict[str, dict[str, Any]] = (
-        {str(each.get("name")): each for each in listed if isinstance(each, dict)}
-        if isinstance(listed, list)
-        else {}
-    )
-    return [
-        Module(
-            layer,
-            str(known.get("kind", "")),
-            str(known.get("activation", "")),
-            known["axes"] if isinstance(known.get("axes"), int) else 0,
-        )
-        for layer in evidence.layers
-        for known in [noted.get(layer.name, {})]
-    ]

@@ -79,7 +79,9 @@ def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
     """Those that change a configuration into another one that can be trained and has no new
     flaw.
     """
-    return tuple(each for each in made if each is not None and _changes(config, each))
+    return tuple(
+        candidate for candidate in made if candidate is not None and _changes(config, candidate)
+    )
 
 
 def _changes(config: RunConfig, remedy: Remedy) -> bool:

@@ -54,6 +54,7 @@ class Rule:
     symptom: it says again how the run ended (that it did not learn, that it got worse), and never
         why.
     on_request: judged only where it is named or its bound is given.
+    foreign: judged of runs that another program trained; of others only where it is named.
     """
 
     code: str
@@ -66,6 +67,7 @@ class Rule:
     brings_about: tuple[str, ...] = ()
     symptom: bool = False
     on_request: bool = False
+    foreign: bool = False
 
     @property
     def title(self) -> str:
@@ -127,6 +129,7 @@ def register(
     brings_about: str = "",
     symptom: bool = False,
     on_request: bool = False,
+    foreign: bool = False,
 ) -> Rule:
     """Register a rule; called once at the end of its file, with the file's docstring as the lesson.
     brings_about: codes, blanks between them.
@@ -148,5 +151,6 @@ def register(
         tuple(brings_about.split()),
         symptom,
         on_request,
+        foreign,
     )
     return register_record("rule", rule)

@@ -72,7 +72,7 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
             f"the typical feature has a mean of {offset:.3g} standard deviations",
         ),
     ]
-    return [each for each in said if each.number > each.limit]
+    return [measure for measure in said if measure.number > measure.limit]
 
 
 def scaled_inputs(evidence: Evidence) -> tuple[Floats, Floats]:

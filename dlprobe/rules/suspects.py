@@ -36,7 +36,7 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
             first.append("biases")
         if config.model.init is not None and not 1 / USUAL <= scale_factor(evidence) <= USUAL:
             first.append("init")
-        if any(squashes(str(each)) for each in config.model.activations):
+        if any(squashes(str(activation)) for activation in config.model.activations):
             first.append("relu")
         if few(evidence):
             first.append("wider" if len(config.model.layers) > 2 else "larger_net")

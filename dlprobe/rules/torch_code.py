@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from dlprobe.record.frameworks import TORCH_OPTIMIZERS
 from dlprobe.registry import Spec
-from dlprobe.rules.owner_code import Change, Translation, expression, for_each, number
+from dlprobe.rules.owner_code import (
+    Change,
+    class_names,
+    class_shares,
+    expression,
+    for_each,
+    number,
+    standardized,
+)
 
-ACTIVATIONS = {
-    "relu": "torch.nn.ReLU()",
-    "leaky_relu": "torch.nn.LeakyReLU()",
-    "tanh": "torch.nn.Tanh()",
-    "selu": "torch.nn.SELU()",
-}
+ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "tanh": "Tanh", "selu": "SELU"}
 INITIALIZERS = {  # name -> what is called with a weight
     "he_normal": 'kaiming_normal_({}, nonlinearity="relu")',
     "he_uniform": 'kaiming_uniform_({}, nonlinearity="relu")',
@@ -23,12 +26,7 @@ INITIALIZERS = {  # name -> what is called with a weight
     "lecun_uniform": 'kaiming_uniform_({}, nonlinearity="linear")',
     "orthogonal": "orthogonal_({})",
 }
-CLASSES = {own: name for name, own in TORCH_OPTIMIZERS.items()} | {
-    "sgd": "SGD",
-    "momentum": "SGD",
-    "nesterov": "SGD",
-    "amsgrad": "Adam",
-}
+CLASSES = class_names(TORCH_OPTIMIZERS)
 ADDED = {"amsgrad": ["amsgrad=True"], "nesterov": ["nesterov=True"]}
 
 
@@ -37,7 +35,7 @@ def activation(change: Change) -> list[str] | None:
     spec = change.after.model.activations[0] if change.hidden else None
     if spec is None or spec.name not in ACTIVATIONS:
         return None
-    made = ACTIVATIONS[spec.name]
+    made = f"torch.nn.{ACTIVATIONS[spec.name]}()"
     named = list(dict.fromkeys(module.activation for module in change.hidden if module.activation))
     called = [module for module in change.hidden if not module.activation]
     lines = for_each(named, lambda module: f"{module} = {made}")
@@ -97,7 +95,7 @@ def norm(change: Change) -> list[str] | None:
     return ["# before the optimizer is made: the norms have parameters", *lines]
 
 
-def rate(change: Change) -> list[str]:
+def _rate_alone(change: Change) -> list[str]:
     return [
         (
             'for group in optimizer.param_groups:\n    group["lr"] = '
@@ -120,12 +118,12 @@ def optimizer(change: Change) -> list[str] | None:
     return [f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(given)})"]
 
 
-def optimizer_and_rate(change: Change) -> list[str] | None:
+def rate(change: Change) -> list[str] | None:
     """A new rate alone needs no new optimizer."""
     return (
         optimizer(change)
         if change.before.training.optimizer != change.after.training.optimizer
-        else rate(change)
+        else _rate_alone(change)
     )
 
 
@@ -215,25 +213,19 @@ def batch_size(change: Change) -> list[str]:
 
 def class_weights(change: Change) -> list[str] | None:
     """Inverse to the sizes of the classes, 1 on average over samples."""
-    counts = change.classes
-    if (
-        not counts
-        or min(counts) < 1
-        or change.before.training.loss is None
-        or change.before.training.loss.name != "cross_entropy"
-    ):
+    loss, weights = change.before.training.loss, class_shares(change)
+    if not weights or loss is None or loss.name != "cross_entropy":
         return None
-    weights = ", ".join(
-        number(float(f"{sum(counts) / (len(counts) * count):.3g}")) for count in counts
-    )
-    return [f"criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"]
+    listed = ", ".join(weights)
+    return [f"criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor([{listed}]))"]
 
 
 def scaling(change: Change) -> list[str]:
-    return [
-        "mean, deviation = x_train.mean(0), x_train.std(0).clamp_min(1e-8)",
-        "x_train, x_val = (x_train - mean) / deviation, (x_val - mean) / deviation",
-    ]
+    return standardized("x", ".clamp_min(1e-8)")
+
+
+def target_scaling(change: Change) -> list[str]:
+    return standardized("y", ".clamp_min(1e-8)")
 
 
 def double(change: Change) -> list[str]:
@@ -265,25 +257,3 @@ def outputs(change: Change) -> list[str] | None:
             f"{expression(change.modules[-1].name)} gives it, with no activation behind"
         )
     ]
-
-
-TORCH: dict[str, Translation] = {
-    "model.activation": activation,
-    "model.init": init,
-    "model.bias_init": bias_init,
-    "model.norm": norm,
-    "model.dropout": dropout,
-    "model.output_activation": outputs,
-    "training.loss": outputs,
-    "training.lr": optimizer_and_rate,
-    "training.optimizer": optimizer,
-    "training.l2": penalty,
-    "training.clip_global_norm": clip,
-    "training.schedule": schedule,
-    "training.warmup": warmup,
-    "training.batch_size": batch_size,
-    "training.class_weights": class_weights,
-    "training.dtype": double,
-    "training.seed": seed,
-    "data.scaling": scaling,
-}

@@ -144,9 +144,10 @@ def start_of(runs: Sequence[Run]) -> Start:
     ]
     pieces = [_factors(run) for run in runs]
     slope, weight, rest = (
-        _mean([getattr(each, name) for each in pieces]) for name in ("slope", "weight", "remainder")
+        _mean([getattr(piece, name) for piece in pieces])
+        for name in ("slope", "weight", "remainder")
     )
-    norm = _mean([each.normalization for each in pieces])
+    norm = _mean([piece.normalization for piece in pieces])
     net = initial_net(first, specs)
     breaks = None if net is None else breaking_depth(net)
     trainable = math.nan if net is None else math.inf if breaks is None else float(breaks - 1)
@@ -200,7 +201,7 @@ def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Ju
             passed.append(code)
         elif reason:
             reasons[code] = reason
-    findings.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
     return Judgement(tuple(findings), tuple(passed), dict(sorted(reasons.items())))
 
 
@@ -210,12 +211,18 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     """
     fired = [
         found
-        for each in judgements
-        if (found := next((one for one in each.findings if one.code == code), None)) is not None
+        for judgement in judgements
+        if (found := next((one for one in judgement.findings if one.code == code), None))
+        is not None
     ]
-    looked = len(fired) + sum(code in each.passed for each in judgements)
+    looked = len(fired) + sum(code in judgement.passed for judgement in judgements)
     reason = next(
-        (each.not_evaluated[code] for each in judgements if code in each.not_evaluated), ""
+        (
+            judgement.not_evaluated[code]
+            for judgement in judgements
+            if code in judgement.not_evaluated
+        ),
+        "",
     )
     if not fired or len(fired) < MOST * looked:
         return None, looked > 0, reason
@@ -247,7 +254,7 @@ def state_before(start: Start, judgement: Judgement) -> State:
 
 def prediction(start: Start, judgement: Judgement) -> str:
     """In words: `will vanish at hidden_1: 10⁻¹² …`."""
-    worst = next((each for each in judgement.findings if each.severity != "info"), None)
+    worst = next((finding for finding in judgement.findings if finding.severity != "info"), None)
     ratio, span = start.error_signal, _span(start)
     if worst is None:
         compared = (

@@ -350,7 +350,7 @@ class JournalContents:
             del self._checkpoints[key]
         for measured in self._measured.values():
             measured.cut(step)
-        self._states = [each for each in self._states if each[0] <= step]
+        self._states = [state for state in self._states if state[0] <= step]
         self._resumed.append(payload)
         self._end = None
 

@@ -32,7 +32,12 @@ def open_run(path: Path | str) -> Run | Study:
     file, id = run_of_study(path)
     if id:
         return _open_member(Path(file), id)
-    descriptor = open_regular(found)
+    try:
+        descriptor = open_regular(found)
+    except RunFileError:
+        if found == Path(path) or not os.path.lexists(path):
+            raise
+        return _open_packed(Path(path))  # at this moment its journal became the file
     if read_at(descriptor, 0, 4) == frames.MAGIC or found.name.endswith(journal.SUFFIX):
         return _open_journal(descriptor, found)
     os.close(descriptor)

@@ -19,7 +19,7 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.runs import RunWriter, StudyWriter, journal, pack_journal, pack_run
+from dlprobe.runs import RunWriter, StudyWriter, journal, opening, pack_journal, pack_run
 from dlprobe.runs import writer as run_writer
 from dlprobe.runs.frames import FrameType, scan
 from dlprobe.runs.sources import MemorySource
@@ -55,6 +55,31 @@ def test_a_reader_never_stands_in_a_writers_way(tmp_path: Path) -> None:
             writer.pack()
             assert len(run.steps) == 0
     assert sorted(item.name for item in tmp_path.iterdir()) == ["run.h5"]
+
+
+def test_a_run_that_is_packed_while_it_is_opened_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, own = synthetic_runs.write(tmp_path / "run.h5", 20), opening.open_regular
+
+    def open_late(path: Path) -> int:
+        if not writer.packed:
+            writer.pack()
+        return own(path)
+
+    monkeypatch.setattr(opening, "open_regular", open_late)
+    assert len(dlprobe.open_run(tmp_path / "run.h5").steps) == 20
+
+
+def test_a_file_that_is_written_into_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = synthetic_runs.write(tmp_path / "run.h5", 300).pack()
+    with dlprobe.open_run(path) as run:
+        before = path.stat()
+        with path.open("r+b") as file:
+            file.write(file.read(8))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        with pytest.raises(RunFileError, match="was changed while it was read: open it again"):
+            run.statistic("gradient_rms")
 
 
 def test_an_existing_run_is_overwritten_only_by_force(tmp_path: Path) -> None:

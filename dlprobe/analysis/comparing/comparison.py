@@ -180,12 +180,12 @@ class ValueResult:
     @property
     def states(self) -> Mapping[StateName, int]:
         """How many seeds came to which state, the most frequent first."""
-        return dict(Counter(each.state for each in self.outcomes).most_common())
+        return dict(Counter(of_seed.state for of_seed in self.outcomes).most_common())
 
     @property
     def step_seconds(self) -> float:
         return (
-            float(np.median([each.step_seconds for each in self.outcomes]))
+            float(np.median([of_seed.step_seconds for of_seed in self.outcomes]))
             if self.outcomes
             else math.nan
         )
@@ -195,21 +195,25 @@ class ValueResult:
         """What one layer does to the error signal before training, in words; empty where that
         is not known.
         """
-        return median_factors([each.factors for each in self.outcomes if each.factors is not None])
+        return median_factors(
+            [of_seed.factors for of_seed in self.outcomes if of_seed.factors is not None]
+        )
 
     def first(self, metric: str) -> float:
         """The metric before the first update, median over seeds; infinite where it was not
         evaluated.
         """
         return (
-            middle_of([each.first_of(metric) for each in self.outcomes])
+            middle_of([of_seed.first_of(metric) for of_seed in self.outcomes])
             if self.outcomes
             else math.inf
         )
 
     def middle(self, name: str) -> float:
         """The median over seeds of `dead` or `saturated`; NaN where no seed has it."""
-        known = [share for each in self.outcomes if math.isfinite(share := getattr(each, name))]
+        known = [
+            share for of_seed in self.outcomes if math.isfinite(share := getattr(of_seed, name))
+        ]
         return float(np.median(known)) if known else math.nan
 
 
@@ -275,10 +279,10 @@ class Comparison:
         """What the best constant answer has of the metric that ranks; NaN where it is not known."""
         return min(
             (
-                each.chance[self.by]
+                of_seed.chance[self.by]
                 for value in self.values
-                for each in value.outcomes
-                if self.by in each.chance
+                for of_seed in value.outcomes
+                if self.by in of_seed.chance
             ),
             default=math.nan,
         )
@@ -294,7 +298,7 @@ class Comparison:
         any.
         """
         spans = [
-            [each.step_seconds for each in value.outcomes]
+            [of_seed.step_seconds for of_seed in value.outcomes]
             for value in self.values
             if len(value.outcomes) > 1
         ]
@@ -471,20 +475,20 @@ def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tup
     """
     labels = list(combinations(scored, 2))
     pairs = [differences(scored[a], scored[b]) for a, b in labels]
-    raw = [paired.signed_rank_p(each) for each in pairs]
+    raw = [paired.signed_rank_p(pair) for pair in pairs]
     corrected = paired.holm(raw)
     return tuple(
         Pair(
             a,
             b,
-            effect_of(each, ratio),
+            effect_of(pair, ratio),
             ratio,
             p,
             adjusted,
-            len(each),
-            bool(len(each)) and not each.any(),
+            len(pair),
+            bool(len(pair)) and not pair.any(),
         )
-        for (a, b), each, p, adjusted in zip(labels, pairs, raw, corrected, strict=True)
+        for (a, b), pair, p, adjusted in zip(labels, pairs, raw, corrected, strict=True)
     )
 
 
@@ -535,7 +539,7 @@ def power_of(
         for label, runs in outcomes.items()
     }
     found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
-    spreads = [float(each.std(ddof=1)) for each in found if len(each) > 1]
+    spreads = [float(gaps.std(ddof=1)) for gaps in found if len(gaps) > 1]
     spread, needed = (
         (float(np.median(spreads)) if spreads else math.nan),
         paired.seeds_needed(comparisons),

@@ -34,17 +34,17 @@ def changes(
     """
     share = level / max(len(metrics), 1)
     outcomes = [_change(comparison, metric, metrics, factor, share) for metric in metrics]
-    return decided([each for each in outcomes if each is not None], level)
+    return decided([outcome for outcome in outcomes if outcome is not None], level)
 
 
 def decided(found: Sequence[Change], level: float) -> list[Change]:
     """The changes, worse where chance is ruled out at the level for all of them together (Holm)
     *and* the factor is reached.
     """
-    corrected = holm([each.p for each in found])
+    corrected = holm([change.p for change in found])
     return [
-        replace(each, worse=each.matters and p <= level)
-        for each, p in zip(found, corrected, strict=True)
+        replace(change, worse=change.matters and p <= level)
+        for change, p in zip(found, corrected, strict=True)
     ]
 
 

@@ -64,7 +64,7 @@ class TheoryDeviations:
         """
         exits = []
         for quantity in QUANTITIES:
-            here = [each for each in self.outside if each[0] == quantity]
+            here = [place for place in self.outside if place[0] == quantity]
             exits += here[:1] if quantity == QUANTITIES[0] else here[-1:]
         return exits
 

@@ -88,8 +88,8 @@ def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
         raise ValueError(f"expected a candidate for {counted(depth, 'layer')}")
     sure = [candidate for candidate in candidates if candidate.sure]
     failing = tuple(candidate.label for candidate in candidates if not candidate.sure)
-    best = max(sure or candidates, key=lambda each: each.score)
-    alike = [each for each in sure if best.score - each.score <= noise(best, each)]
+    best = max(sure or candidates, key=lambda choice: choice.score)
+    alike = [choice for choice in sure if best.score - choice.score <= noise(best, choice)]
     use = min(
         alike,
         key=lambda candidate: (candidate.extras, candidate.cost, -candidate.score),
@@ -133,25 +133,25 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
     )
     use = same[-1].use
     if use is None:
-        closest = max((each.best for each in same), key=lambda each: each.learned)
+        closest = max((choice.best for choice in same), key=lambda each: each.learned)
         return (
             f"{where} nothing of this learned in every seed: the closest is {closest.label}, "
             f"{closest.learned} of {len(closest.scores)}"
         )
-    scores = [f"{100 * each.use.score:.0f}" for each in same if each.use is not None]
+    scores = [f"{100 * choice.use.score:.0f}" for choice in same if choice.use is not None]
     said = (
         f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of "
         f"{counted(len(use.scores), 'seed')} learned)"
     )
     rivals = {
-        each.best.label: each.best.score
-        for each in same
-        if each.use is not None and each.best.label != each.use.label
+        choice.best.label: choice.best.score
+        for choice in same
+        if choice.use is not None and choice.best.label != choice.use.label
     }
     if rivals:
         label, score = max(rivals.items(), key=lambda pair: pair[1])
         said += f"; {label} has {100 * score:.0f} %, no more than seeds differ"
-    failing = list(dict.fromkeys(label for each in same for label in each.failing))
+    failing = list(dict.fromkeys(label for choice in same for label in choice.failing))
     return said + (
         f"; {_listed(failing)} {'does' if len(failing) == 1 else 'do'} not learn in every seed"
         if failing

@@ -96,11 +96,11 @@ def configuration_options(
                 *own,
                 *(
                     option(
-                        each.key,
-                        configuration_option(each, each.key in lists, belongs=belongs),
+                        picked.key,
+                        configuration_option(picked, picked.key in lists, belongs=belongs),
                         None,
                     )
-                    for each in chosen
+                    for picked in chosen
                 ),
             ],
         )

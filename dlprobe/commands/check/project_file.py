@@ -223,7 +223,7 @@ def settings_told(
         }
         changed = {key: value for key, value in changed.items() if key != "set" or value}
     changed |= {
-        key: [shown(each) for each in changed[key]] if key == "against" else shown(changed[key])
+        key: [shown(change) for change in changed[key]] if key == "against" else shown(changed[key])
         for key in PATHS
         if key in changed
     }

@@ -92,4 +92,4 @@ def _counts(group: Sequence[JudgedRun], criteria: Criteria, number: int) -> list
                     number,
                 )
             )
-    return sorted(counts, key=lambda each: -each.fired)
+    return sorted(counts, key=lambda count: -count.fired)

@@ -45,15 +45,9 @@ def nearest(path: Path, options: Mapping[str, str | None], screen: Screen) -> Ru
         split = {
             "data.split": "80,20,0" if "val" in kept else "100,0,0"
         }  # no part is taken from what was trained on
-        config = with_values(
-            config,
-            {
-                "data.data": str(path),
-                "data.scaling": "none",
-                "data.target_scaling": "none",
-                **split,
-            },
-        )
+        config = with_values(config, {"data.data": str(path), **split})
+    else:  # as the file has them, not as the net saw them
+        config = with_values(config, {"data.scaling": "standardize", "data.target_scaling": "auto"})
     for note in near.notes:
         screen.note(note)
     assumed = sorted(

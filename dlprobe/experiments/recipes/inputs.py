@@ -144,8 +144,8 @@ def standardize_by_deviation(laboratory: Laboratory) -> Found:
     raw = laboratory.data(scaling="none").inputs["train"].astype(float).std(axis=0)
     scaled = run.session.data.inputs["train"].astype(float).std(axis=0)
     sizes = {"x": raw, "x/σ": scaled, "x/σ²": scaled / raw}
-    sizes = {name: each[raw > 0] for name, each in sizes.items()}
-    spread = {name: float(np.max(each) / np.min(each)) for name, each in sizes.items()}
+    sizes = {name: size[raw > 0] for name, size in sizes.items()}
+    spread = {name: float(np.max(size) / np.min(size)) for name, size in sizes.items()}
     what = "largest over smallest deviation of a column"
     checks = [
         Check(f"{what}, x/σ", spread["x/σ"], "<", 1.01),

@@ -124,7 +124,7 @@ def bowl_paths(laboratory: Laboratory) -> Found:
     }
     steps, checks, pictures = {}, [], []
     for name, bowl in bowls.items():
-        best = {optimizer: bowl.fewest(optimizer, each) for optimizer, each in rates.items()}
+        best = {optimizer: bowl.fewest(optimizer, rate) for optimizer, rate in rates.items()}
         steps[name] = {optimizer: count for optimizer, (count, _) in best.items()}
         when = f"the condition number is {bowl.condition:.3g}"
         checks += [

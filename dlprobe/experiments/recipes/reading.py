@@ -44,7 +44,7 @@ def measured(
     return {
         spelled(quantity): medians(runs, what)
         if isinstance(what, str)
-        else {variant: median(each, what) for variant, each in runs.items()}
+        else {variant: median(run, what) for variant, run in runs.items()}
         for quantity, what in of.items()
     }
 
@@ -83,7 +83,9 @@ def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
     """
 
     def epochs(run: Trained) -> float:
-        met = [each["step"] for each in run.kept.evaluations if each[name] <= goal]
+        met = [
+            evaluation["step"] for evaluation in run.kept.evaluations if evaluation[name] <= goal
+        ]
         steps = met[0] if met else run.session.steps + run.session.per_epoch
         return steps / run.session.per_epoch
 
@@ -95,10 +97,10 @@ def evaluation_curves(
 ) -> Picture:
     """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
     series = []
-    for variant, each in runs.items():
-        every = [run.kept.evaluations for run in each]
+    for variant, member in runs.items():
+        every = [run.kept.evaluations for run in member]
         rows = range(min(map(len, every)))
-        epochs = [every[0][row]["step"] / each[0].session.per_epoch for row in rows]
+        epochs = [every[0][row]["step"] / member[0].session.per_epoch for row in rows]
         middle = [float(np.median([found[row][name] for found in every])) for row in rows]
         series.append((variant, epochs, middle))
     what = spelled(name)
@@ -157,7 +159,7 @@ def dead_share(run: Trained) -> float:
 
 def weight_norm(run: Trained) -> float:
     """‖W‖ over all layers."""
-    return float(np.sqrt(sum(np.square(each).sum() for each in run.weights())))
+    return float(np.sqrt(sum(np.square(weight).sum() for weight in run.weights())))
 
 
 def table(what: str, number: str, values: Mapping[str, float]) -> Picture:

@@ -59,7 +59,9 @@ def dropout_rates(laboratory: Laboratory) -> Found:
 
 def rise(run: Trained) -> float:
     """The validation error at the end over its least: above 1 where a net overfits."""
-    return run.final("val_error") / min(each["val_error"] for each in run.kept.evaluations)
+    return run.final("val_error") / min(
+        evaluation["val_error"] for evaluation in run.kept.evaluations
+    )
 
 
 @recipe(
@@ -243,7 +245,9 @@ def dropout_or_decay(laboratory: Laboratory) -> Found:
     numbers = measured(laboratory.run(variants), test_error="test_error", val_error="val_error")
 
     def best(name: str, when: str) -> str:
-        same = [each for each in variants if each.startswith(name) and each.endswith(when)]
+        same = [
+            variant for variant in variants if variant.startswith(name) and variant.endswith(when)
+        ]
         return min(same, key=numbers["validation error"].__getitem__)
 
     checks = [
@@ -329,9 +333,9 @@ def l2_strengths(laboratory: Laboratory) -> Found:
     samples = len(laboratory.data().inputs["train"])
     ways = {"it is λ": 1.0, "it is λ/(2m)": 1 / (2 * samples)}
     variants = {
-        f"{way}, λ = {each:g}": {"training.l2": each * factor}
+        f"{way}, λ = {strength:g}": {"training.l2": strength * factor}
         for way, factor in ways.items()
-        for each in strengths
+        for strength in strengths
     }
     runs = laboratory.run({"no penalty": {}, **variants})
     numbers = measured(runs, train_error="train_error", weight_norm=weight_norm)

@@ -57,7 +57,10 @@ GOOD = {"***": 1.1, "**": 1.5}  # times the best validation loss, at most
     seconds=0.8,
 )
 def optimizer_stars(laboratory: Laboratory) -> Found:
-    rates = {name: laboratory.size(each[2], each[2][1:2]) for name, each in OPTIMIZERS.items()}
+    rates = {
+        name: laboratory.size(optimizer[2], optimizer[2][1:2])
+        for name, optimizer in OPTIMIZERS.items()
+    }
     variants: dict[str, dict[str, Any]] = {
         f"{name} at {rate:g}": {"training.optimizer": name, "training.lr": rate}
         for name, each in rates.items()
@@ -178,8 +181,8 @@ def batch_sizes(laboratory: Laboratory) -> Found:
     }
     runs = laboratory.run(changes)
     still = {
-        name: {**each, "training.lr": 0.003, "training.epochs": epochs}
-        for name, each in changes.items()
+        name: {**change, "training.lr": 0.003, "training.epochs": epochs}
+        for name, change in changes.items()
     }
     numbers = measured(runs, epochs=epochs_to("val_error", 0.08), updates=updates_to(0.08))
     numbers |= measured(laboratory.run(still), noise=unrest)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dlprobe.recorders.torch.facts import decays
 from dlprobe.recorders.torch.groups import Floats, Group, Scratch, Sums
 from dlprobe.recorders.torch.parameter_groups import Gradients, Norms, Others, Updates, Weights
 from dlprobe.recorders.torch.passes import Passes
@@ -142,7 +143,7 @@ class Capture:
         self.key = (*self.key, key)
         groups, updates = self._made[key]
         self.groups += groups
-        self.sums += [self._sums(group, owned) for group in groups]
+        self.sums += [self._sums(index, group, owned) for group in groups]
         self.updates += [(each, owned) for each in updates]
 
     def after_step(self) -> tuple[list[Updates], list[Sums]]:
@@ -250,6 +251,8 @@ class Capture:
                 Norms(ranks, self._scratch, "clipped_gradient_l2", [1.0] * len(ranks), scaled, True)
             )
             groups.append(Others("others_clipped", self._scratch, scaled))
+        if decays(self._optimizers[index]):
+            groups.append(Others("penalty", self._scratch, False))
         if owned.biases:
             roots = [math.sqrt(bias.numel()) for _, bias in owned.biases]
             groups.append(
@@ -274,7 +277,7 @@ class Capture:
             )
         return groups, updates
 
-    def _sums(self, group: Group, owned: Owned) -> Sums:
+    def _sums(self, index: int, group: Group, owned: Owned) -> Sums:
         """A group's sums of this step's tensors."""
         if isinstance(group, Weights):
             return group.sums(_joined_all([owned.weights[rank] for rank in group.ranks]))
@@ -296,6 +299,8 @@ class Capture:
                 [_joined([each.grad for each in owned.weights[rank]]) for rank in group.ranks]
             )
         assert isinstance(group, Others)
+        if group.kind == "penalty":
+            return group.sums(_decayed(self._optimizers[index]))
         before = group.kind == "others" and self.changed
         gradients = [self._before.get(id(each)) if before else each.grad for each in owned.others]
         there = [_dense(each) for each in gradients if each is not None]
@@ -331,6 +336,17 @@ def _of_one_shape(
         key = tuple((each.shape, each.device, each.dtype) for each in weights)
         groups.setdefault(key, []).append((rank, weights))
     return list(groups.values())
+
+
+def _decayed(optimizer: Any) -> list[torch.Tensor]:
+    """Norms of the parameters of each group, whose squares sum up to the penalty ½ λ Σ w²."""
+    found = []
+    for group in optimizer.param_groups:
+        stepped = [each.detach() for each in group["params"] if each.grad is not None]
+        if stepped and group.get("weight_decay"):
+            factor = math.sqrt(0.5 * float(group["weight_decay"]))
+            found.append(torch.stack(torch._foreach_norm(stepped)) * factor)
+    return found
 
 
 def _dense(tensor: torch.Tensor) -> torch.Tensor:

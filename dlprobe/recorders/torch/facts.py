@@ -92,7 +92,10 @@ def decays(optimizer: Any) -> bool:
     another name; AdamW's is not.
     """
     apart = getattr(optimizer, "kind", type(optimizer).__name__) == "AdamW"
-    return not apart and any(group.get("weight_decay") for group in optimizer.param_groups)
+    return not apart and any(
+        group.get("weight_decay") and not group.get("decoupled_weight_decay")
+        for group in optimizer.param_groups
+    )
 
 
 def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
@@ -116,6 +119,12 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
         for layer in layers
         if not layer.site.weights
     ]
+    found += [
+        f"{layer.name}: its error signal is one of each token, to which that of a layer behind "
+        "many tokens cannot be compared, so it is not recorded"
+        for layer in layers
+        if layer.site.kind == "embedding"
+    ]
     owners: dict[int, str] = {}
     for layer in layers:
         for weight in layer.site.weights:
@@ -135,17 +144,18 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
     return found
 
 
-def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
+def special_ranks(passes: Passes) -> tuple[list[int], list[int], list[int]]:
     """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples
     have no gradient of their own: with a batch norm in them or behind them, and of weights that
-    several layers share.
+    several layers share; and ranks of embeddings.
     """
     layers = [passes.layers[place] for place in passes.ranks]
     weights = [[id(weight) for weight in layer.site.weights] for layer in layers]
     once = [rank for rank, own in enumerate(weights) if own and own not in weights[:rank]]
     mixing = max((rank for rank, layer in enumerate(layers) if layer.norm == "batch"), default=-1)
     shared = [rank for rank, own in enumerate(weights) if own and weights.count(own) > 1]
-    return once, sorted({*range(mixing + 1), *shared})
+    embeddings = [rank for rank, each in enumerate(layers) if each.site.kind == "embedding"]
+    return once, sorted({*range(mixing + 1), *shared}), embeddings
 
 
 def environment(model: nn.Module, passes: Passes) -> dict[str, Any]:
@@ -160,6 +170,7 @@ def environment(model: nn.Module, passes: Passes) -> dict[str, Any]:
             "kind": layer.site.class_name,
             "activation": layer.activation_module,
             "axes": layer.axes,
+            **({"inside_loss": layer.inside_loss} if layer.inside_loss else {}),
         }
         for layer in layers
     ]

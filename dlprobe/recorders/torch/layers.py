@@ -32,6 +32,8 @@ class Layer:
     * notes: what cannot be recorded, and why
     * activation_module: name of the module that is its activation, empty where a function is
       called; axes: of its output, 0 before the first call
+    * given: what the model gives comes from it; inside_loss: what the loss does to that although an
+      activation has been done already
     """
 
     site: Site
@@ -48,6 +50,8 @@ class Layer:
     notes: list[str] = field(default_factory=list)
     activation_module: str = ""
     axes: int = 0
+    given: bool = False
+    inside_loss: str = ""
 
     @property
     def name(self) -> str:
@@ -138,7 +142,7 @@ class Layer:
         if operations is None:
             self.hide("its output reaches no other layer, and is not what the model gives")
             return
-        self.settled = False
+        self.settled, self.given = False, True
         self.settle(operations, False)
         self.needs_loss = not self.after and self.activation in ("linear", "log_softmax")
 
@@ -147,6 +151,10 @@ class Layer:
         cross-entropy. Empty: the loss is not known.
         """
         if not self.needs_loss:
+            takes = output_activation in ("softmax", "sigmoid", "log")
+            known_already = self.activation in (None, "linear", "log_softmax") or self.altered
+            if self.given and takes and not known_already:
+                self.inside_loss = output_activation
             return
         self.needs_loss = False
         if not output_activation:
@@ -157,8 +165,10 @@ class Layer:
                 "softmax": _softmax,
                 "sigmoid": torch.sigmoid,
                 "linear": identity,
+                "log": identity,
             }
-            self.activation, self.again = output_activation, known[output_activation]
+            self.again = known[output_activation]
+            self.activation = "linear" if output_activation == "log" else output_activation
 
 
 def _told(operation: Operation) -> str:
@@ -180,7 +190,7 @@ LOSSES = (
     ("LogSoftmaxBackward", "cross_entropy", "softmax"),
     ("BinaryCrossEntropyWithLogitsBackward", "binary_cross_entropy(reduction=mean)", "sigmoid"),
     ("BinaryCrossEntropyBackward", "binary_cross_entropy(reduction=mean)", ""),
-    ("NllLoss", "cross_entropy", ""),
+    ("NllLoss", "cross_entropy", "log"),
     ("MseLossBackward", "mse(reduction=mean)", ""),
     ("L1LossBackward", "mae(reduction=mean)", ""),
     ("HuberLossBackward", "huber(reduction=mean)", ""),
@@ -207,5 +217,6 @@ def loss_of(loss: Any) -> tuple[str | None, str]:
             nodes += [following for following, _ in node.next_functions]
     for part, name, activation in LOSSES:
         if any(part in each for each in names):
-            return name, activation or "linear"
+            logged = activation == "log" and "LogBackward0" in names
+            return name, "linear" if logged or not activation else activation
     return None, ""

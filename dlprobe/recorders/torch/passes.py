@@ -84,6 +84,8 @@ class Passes:
         self._overwritten: set[int] = set()  # places whose z is overwritten in place
         self._inputs: list[tuple[int, int, Any, bool]] = []
         self._returned: dict[tuple[Forward, int], Returned] = {}
+        self.cut_off: set[int] = set()  # places called at first that no error signal came back to
+        self.unregistered: list[tuple[int, ...]] = []  # shapes of weights that the model has not
         self._seen: dict[
             int, int
         ] = {}  # order of a place's first call, of one without gradients too
@@ -134,7 +136,8 @@ class Passes:
         self._new_pass()
         if not self.ranks and self._forward is not None:
             self._trails = Trails()
-            self._mode = Watching(self._trails, self._recording.fail)
+            own = {id(each) for each in self._model.parameters()}
+            self._mode = Watching(self._trails, own, self.unregistered, self._recording.fail)
             self._mode.__enter__()
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -396,7 +399,8 @@ class Passes:
     def fix_ranks(self) -> dict[int, int]:
         """The row of each place; at the first row, in the order of first calls."""
         if not self.ranks:
-            calls = [*self._calls, *(call for forward in self._lives for call in forward.silent)]
+            self.cut_off = self._find_cut_off()
+            calls = self._counting()
             calls.sort(key=lambda call: self._seen.get(call.place, call.order))
             self.ranks = {
                 place: rank
@@ -404,14 +408,35 @@ class Passes:
             }
         return self.ranks
 
+    def _find_cut_off(self) -> set[int]:
+        """Places that were called, whose weights could have a gradient and got none."""
+        reached = {call.place for call in self._calls}
+        return {
+            place
+            for place in self.called
+            if place not in reached
+            and all(each.grad is None for each in self.sites[place].weights)
+            and any(each.requires_grad for each in self.sites[place].weights)
+        }
+
+    def _counting(self) -> list[Call]:
+        """Calls with an error signal, and those that none comes back to: of frozen layers, and of
+        layers that are cut off and whose output another layer takes.
+        """
+        silent = [call for forward in self._lives for call in forward.silent]
+        taken = self.cut_off & set(self._takers.values())
+        last = [self._last[place] for place in taken if place in self._last]
+        return [
+            *self._calls,
+            *silent,
+            *(call for call in last if call.forward in self._lives and call.signal is None),
+        ]
+
     def taken(self) -> list[Call]:
         """All calls that count, those of one layer put together, in the order of rows. What was
         overwritten in this step is left out, and copied from the next on."""
         calls: dict[int, list[Call]] = {}
-        for call in sorted(
-            [*self._calls, *(call for forward in self._lives for call in forward.silent)],
-            key=lambda call: call.order,
-        ):
+        for call in sorted(self._counting(), key=lambda call: call.order):
             returned = self._returned.get((call.forward, call.place))
             if returned is not None and returned.gradient.shape == call.z.shape:
                 call.activation_gradient, call.feeds, call.tiny = (
@@ -439,9 +464,18 @@ class Passes:
                 layer.settle_loss(activation)
 
     @property
+    def called(self) -> list[int]:
+        """Places that a traced pass called, in the order of their first calls."""
+        return sorted(self._seen, key=lambda place: self._seen[place])
+
+    @property
     def never_called(self) -> list[str]:
         """Layers that no pass called as modules."""
-        return [site.name for place, site in enumerate(self.sites) if place not in self.ranks]
+        return [
+            site.name
+            for place, site in enumerate(self.sites)
+            if place not in self.ranks and place not in self._seen
+        ]
 
 
 def _leaves(value: Any) -> list[torch.Tensor]:

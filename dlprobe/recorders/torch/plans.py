@@ -49,7 +49,8 @@ class Plan:
         if not self.places:
             self._lay_out(sums)
         found = Measured(
-            self, _on_host([tensor.reshape(-1) for each in sums for tensor in each.values()])
+            self,
+            _on_host([tensor.reshape(-1) for group_sums in sums for tensor in group_sums.values()]),
         )
         if self._all_well(found.numbers):
             return found
@@ -92,9 +93,9 @@ class Plan:
 
     def _lay_out(self, sums: Sequence[Sums]) -> None:
         start = 0
-        for each in sums:
+        for group_sums in sums:
             places = {}
-            for name, tensor in each.items():
+            for name, tensor in group_sums.items():
                 places[name] = slice(start, start + tensor.numel())
                 start += tensor.numel()
             self.places.append(places)
@@ -112,12 +113,14 @@ class Plan:
             if isinstance(group, Gradients):
                 spread.append((places["gradient_norm"], places["gradient_sum"], group.size))
         self._norms = np.concatenate(
-            [np.arange(each[0].start, each[0].stop) for each in spread] or [np.zeros(0, np.int64)]
+            [np.arange(share[0].start, share[0].stop) for share in spread]
+            or [np.zeros(0, np.int64)]
         )
         self._totals = np.concatenate(
-            [np.arange(each[1].start, each[1].stop) for each in spread] or [np.zeros(0, np.int64)]
+            [np.arange(share[1].start, share[1].stop) for share in spread]
+            or [np.zeros(0, np.int64)]
         )
-        sizes = [np.full(each[0].stop - each[0].start, each[2], np.float64) for each in spread]
+        sizes = [np.full(share[0].stop - share[0].start, share[2], np.float64) for share in spread]
         self._sizes = np.concatenate(sizes or [np.zeros(0)]) * (1.0 - 1.0 / CANCELS)
 
     def _all_well(self, numbers: Floats) -> bool:

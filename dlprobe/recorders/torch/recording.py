@@ -37,6 +37,7 @@ from dlprobe.recorders.torch.plans import (
     plan_of_calls,
     signature,
 )
+from dlprobe.recorders.torch.program import Habits, faults
 from dlprobe.recorders.torch.rows import Row, Rows
 
 OF_ACTIVATION = (
@@ -86,6 +87,7 @@ class Recording:
         self._capture = Capture(
             self._model, self._passes, self._optimizers, self._scratch, self._wide, probes
         )
+        self._habits = Habits(self._model, self._optimizers)
         self._plans: dict[Any, Plan] = {}
         self._taken: Measured | None = None
         self._rows: Rows | None = None
@@ -257,6 +259,8 @@ class Recording:
         return True
 
     def _backward_begun(self) -> None:
+        if self._step > 0 and not self._passes.passes:
+            self._habits.backward_begins()
         torch.autograd.Variable._execution_engine.queue_callback(
             Hook(self, self._backward_over, self._distributed)
         )
@@ -327,6 +331,8 @@ class Recording:
         self._samples = max((call.samples for call in calls), default=0)
         self._seen += self._samples
         self._late = [call for call in calls if passes.layers[call.place].needs_loss]
+        if not self._probes:
+            self._habits.step_ends()
 
     def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
         if (
@@ -373,7 +379,9 @@ class Recording:
             float(group["lr"]),
             float(group.get("momentum", group.get("betas", (math.nan,))[0])),
         )
-        penalty = math.nan if self._probes or any(map(decays, self._optimizers)) else 0.0
+        unknown = self._probes or any(
+            decays(each) for each in self._optimizers if not isinstance(each, torch.optim.Optimizer)
+        )
         row = Row(
             self._step,
             taken,
@@ -381,7 +389,7 @@ class Recording:
             capture.scale,
             rate,
             momentum,
-            penalty,
+            math.nan if unknown else 0.0,
             capture.changed,
             capture.lacking,
             self._losses,
@@ -419,11 +427,16 @@ class Recording:
             self._samples,
             self._distributed,
         )
+        told = row.losses[-1] if row.losses else None
+        seen = [] if self._probes else faults(passes, self._optimizers, told)
+        program = {"program": seen} if seen else {}
         self._file.begin(
-            layer_facts(passes), facts, {**environment(self._model, passes), **self.versions}
+            layer_facts(passes),
+            facts,
+            {**environment(self._model, passes), **program, **self.versions},
+            indices=any(site.kind == "embedding" for site in passes.sites),
         )
-        once, unsplit = special_ranks(passes)
-        self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
+        self._rows = Rows(len(passes.ranks), *special_ranks(passes), self._file.rows)
         if self._late:
             late, self._late = self._late, []
             with torch.no_grad():
@@ -475,7 +488,8 @@ class Recording:
             return None
         if status == "finished" and self._diverged:
             status = "diverged"
-        return self._file.close(status, {"steps_done": self._step, "skipped_steps": self._skipped})
+        counts = {"steps_done": self._step, "skipped_steps": self._skipped}
+        return self._file.close(status, counts | self._habits.counts)
 
     def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:
         """What the user gave may be wrong: that is told, and recording goes on."""

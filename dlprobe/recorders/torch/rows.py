@@ -36,7 +36,8 @@ class Row:
     """One step as it was measured. scale: what its loss was multiplied by; changed: the optimizer
     got other gradients than the backward pass left; lacking: and what those were is not known.
     losses: of its passes, whose number is `passes`;
-    penalty: 0 where no weight decay is part of the gradient, else NaN.
+    penalty: NaN where it is not known, else 0, to which comes what the optimizers' weight decay is
+    the gradient of.
     """
 
     step: int
@@ -59,18 +60,19 @@ class Row:
 
 class Rows:
     """Rows that wait. once: ranks whose weights count once in the norm of the whole gradient;
-    unsplit: ranks whose samples have no gradient of their own.
+    unsplit: ranks whose samples have no gradient of their own; embeddings: ranks of such.
     """
 
     def __init__(
-        self, layers: int, once: Sequence[int], unsplit: Sequence[int], write: Write
+        self,
+        layers: int,
+        once: Sequence[int],
+        unsplit: Sequence[int],
+        embeddings: Sequence[int],
+        write: Write,
     ) -> None:
-        self._layers, self._once, self._unsplit, self._write = (
-            layers,
-            list(once),
-            list(unsplit),
-            write,
-        )
+        self._layers, self._write = layers, write
+        self._once, self._unsplit, self._embeddings = list(once), list(unsplit), list(embeddings)
         self._rows: list[Row] = []
         self._oldest = 0.0
 
@@ -113,6 +115,7 @@ class Rows:
         if not rows[0].changed:
             values[:, STATISTICS["clipped_gradient_l2"]] = values[:, STATISTICS["gradient_l2"]]
         values[:, STATISTICS["gradient_sample_rms"], self._unsplit] = math.nan
+        values[:, STATISTICS["error_signal_rms"], self._embeddings] = math.nan
         return values
 
     def _fill(self, rows: Sequence[Row], values: Floats, scalars: Floats) -> None:
@@ -122,7 +125,10 @@ class Rows:
             [row.rate for row in rows],
             [row.momentum for row in rows],
         )
-        scalars[:, PENALTY] = [row.penalty for row in rows]
+        scalars[:, PENALTY] = [
+            row.penalty + row.taken.plan.squares_of("penalty", row.taken.numbers, 1.0)
+            for row in rows
+        ]
         scalars[:, LOSS] = [
             math.fsum(float(each) for each in row.losses) / len(row.losses)
             if row.losses

@@ -7,7 +7,7 @@ already after dropout. This sees every call of a torch function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ NORMS = {
     "rms_norm": "rms",
     "instance_norm": "instance",
 }
+PRODUCTS = {"linear", "conv1d", "conv2d", "conv3d", "embedding"}
 SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 QUIET = {
     "__get__",
@@ -217,9 +218,19 @@ class Trails:
 class Watching(TorchFunctionMode):
     """Follows trails through every torch function; changes nothing."""
 
-    def __init__(self, trails: Trails, fail: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        trails: Trails,
+        own: Set[int],
+        unregistered: list[tuple[int, ...]],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """own: ids of the model's parameters; unregistered: gets the shapes of weights that are
+        parameters of no module of the model.
+        """
         super().__init__()
         self._trails, self._fail = trails, fail
+        self._own, self._unregistered = set(own), unregistered
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -227,6 +238,8 @@ class Watching(TorchFunctionMode):
         if name in QUIET or self._trails.paused:
             return func(*args, **kwargs)
         before = [(each, self._trails.of(each)) for each in _tensors((args, kwargs))]
+        if name in PRODUCTS:
+            self._note_strangers([each for each, _ in before])
         again = _again(func, args, kwargs) if name in ACTIVATIONS else None
         for tensor, trail in before:
             if trail is not None:
@@ -237,6 +250,13 @@ class Watching(TorchFunctionMode):
         except Exception as error:
             self._fail(error)
         return result
+
+    def _note_strangers(self, tensors: list[torch.Tensor]) -> None:
+        for each in tensors:
+            stranger = isinstance(each, torch.nn.Parameter) and id(each) not in self._own
+            if stranger and each.requires_grad and each.dim() > 1:
+                self._own.add(id(each))
+                self._unregistered.append(tuple(each.shape))
 
     def _follow(
         self,

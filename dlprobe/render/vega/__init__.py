@@ -118,10 +118,12 @@ def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
     for name in only.split(","):
         kind = doc.Profile if tidied(name) == "depth_profile" else ()
         named = [
-            each for each in found if each.name == tidied(name) or isinstance(each.drawn, kind)
+            picture
+            for picture in found
+            if picture.name == tidied(name) or isinstance(picture.drawn, kind)
         ]
         if not named:
-            raise ConfigError(unknown("picture", name, [each.name for each in found]))
+            raise ConfigError(unknown("picture", name, [picture.name for picture in found]))
         chosen += named
     return chosen
 
@@ -134,7 +136,7 @@ def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
         chosen[0].spec
         if len(chosen) == 1
         else {
-            "concat": [each.spec for each in chosen],
+            "concat": [picture.spec for picture in chosen],
             "columns": math.ceil(math.sqrt(len(chosen))),
             "align": "each",
             "spacing": 40,
@@ -144,7 +146,7 @@ def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
     whole: Spec = jsonable(
         {
             "$schema": SCHEMA,
-            "description": "; ".join(each.title for each in chosen),
+            "description": "; ".join(picture.title for picture in chosen),
             **body,
             "config": theme.config(),
         }
@@ -190,7 +192,7 @@ def _names(blocks: Sequence[Any]) -> list[str]:
         name = (
             words if len(words) <= _SHORT else words[:_SHORT].rpartition("_")[0] or words[:_SHORT]
         )
-        same = sum(each == name or re.fullmatch(rf"{name}_\d+", each) is not None for each in names)
+        same = sum(word == name or re.fullmatch(rf"{name}_\d+", word) is not None for word in names)
         names.append(f"{name}_{same + 1}" if same else name)
     return names
 

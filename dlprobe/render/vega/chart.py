@@ -94,7 +94,7 @@ def _told(series: Sequence[Series]) -> list[str]:
 def _pairs(series: Sequence[Series]) -> list[tuple[str, Series, Series]]:
     """(name of the series that is bounded, one edge, the other)."""
     found = []
-    for name in dict.fromkeys(each.bounds for each in series if each.bounds):
-        edges = [each for each in series if each.bounds == name]
+    for name in dict.fromkeys(curve.bounds for curve in series if curve.bounds):
+        edges = [curve for curve in series if curve.bounds == name]
         found += [(name, edges[index], edges[-1 - index]) for index in range(len(edges) // 2)]
     return found

@@ -170,7 +170,7 @@ def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[s
     """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
     all, on top, none for a single series.
     """
-    shown = [visible(each.name) for each in series]
+    shown = [visible(curve.name) for curve in series]
     legend = {
         "orient": "top",
         "title": None,
@@ -180,7 +180,7 @@ def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[s
         "symbolStrokeWidth": 3,
         "symbolOpacity": 1,
     }
-    colors = {"domain": shown, "range": [frame.marks.color(each) for each in series]}
+    colors = {"domain": shown, "range": [frame.marks.color(curve) for curve in series]}
     dashes = {"domain": shown, "range": [dash(index) for index in range(len(series))]}
     field: dict[str, Any] = {
         "field": "series",

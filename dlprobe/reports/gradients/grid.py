@@ -32,7 +32,7 @@ class Grid:
         return [
             row
             for row, found in zip(self.rows, self.diagnoses, strict=True)
-            if 2 * sum(each.state.name == state for each in found) > len(found)
+            if 2 * sum(diagnosis.state.name == state for diagnosis in found) > len(found)
         ]
 
     @property
@@ -42,7 +42,7 @@ class Grid:
         return [
             (row, found)
             for row, found in pairs
-            if 2 * sum(each.failed for each in found) > len(found)
+            if 2 * sum(diagnosis.failed for diagnosis in found) > len(found)
         ]
 
     @cached_property

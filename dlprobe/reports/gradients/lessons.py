@@ -86,7 +86,7 @@ def lessons(grid: Grid) -> list[Block]:
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
         Verdict(
-            states_text([each for found in grid.diagnoses for each in found]),
+            states_text([diagnosis for found in grid.diagnoses for diagnosis in found]),
             "warning" if grid.failed else "neutral",
         ),
         Verdict(

@@ -36,7 +36,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
     runs = {
-        (grid.label(cell), cell.depth): [each.path.rpartition("#")[2] for each in found]
+        (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in found]
         for (cell, _), found in zip(grid.rows, grid.diagnoses, strict=True)
     }
     cells = [

@@ -59,9 +59,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     return fired(
         *(
-            replace(each, steps=evidence.second_half, remedies=remedies(evidence, *names))
-            for each in findings
-            if each is not None
+            replace(finding, steps=evidence.second_half, remedies=remedies(evidence, *names))
+            for finding in findings
+            if finding is not None
         )
     )
 

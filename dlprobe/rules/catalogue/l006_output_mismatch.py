@@ -5,8 +5,9 @@ unit; a bounded output, or a loss for classes, on numbers outside its range; an 
 probability under cross-entropy.
 
 Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or
-ReLU output under cross-entropy is clipped to where the loss has no slope. The net trains, and
-cannot learn.
+ReLU output under cross-entropy is clipped to where the loss has no slope. A loss that has softmax
+inside, as PyTorch's CrossEntropyLoss, gets probabilities for numbers and never sees a sure answer.
+The net trains, and cannot learn.
 
 How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1,
 probabilities, signs, numbers) and what an output activation can give stand in their records and are
@@ -32,6 +33,7 @@ from dlprobe.errors import ConfigError
 from dlprobe.parts.losses import Loss
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.program_faults import applied_twice
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -41,8 +43,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if "task" not in evidence.run.data:
         raise NotEvaluableError("the file does not say the task")
     task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
-    said = _mismatch(
-        evidence, output.partition("(")[0], output, task, loss, float(settings["outside"])
+    twice = applied_twice(evidence, output)
+    said = (
+        _mismatch(
+            evidence, output.partition("(")[0], output, task, loss, float(settings["outside"])
+        )
+        if twice is None
+        else (float("nan"), twice[0])
     )
     if said is None:
         return Passed()
@@ -54,7 +61,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         evident,
         (evidence.names[-1],),
         (),
-        remedies(evidence, "outputs"),
+        remedies(evidence, "outputs") if twice is None else twice[1],
         severity=severity,  # type: ignore[arg-type]
     )
     return fired(found)

@@ -66,7 +66,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
         for brake in found
     ]
-    return fired(*[each for each in findings if each.remedies])
+    return fired(*[finding for finding in findings if finding.remedies])
 
 
 register(

@@ -87,15 +87,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             f"{few}; single samples cannot be compared: the files count no errors that both "
             "sides have"
         )
-    worse = [each for each in changed if each.worse]
+    worse = [change for change in changed if change.worse]
     if not worse and (lost := lost_metrics(comparison)):
         raise NotEvaluableError(f"the baseline has {', '.join(lost)}, the new runs have not")
-    return fired(*(_finding(each, factor) for each in worse)) if worse else Passed(_power(changed))
+    return (
+        fired(*(_finding(change, factor) for change in worse)) if worse else Passed(_power(changed))
+    )
 
 
 def _power(found: list[Change]) -> str:
     """What the most telling of the tests would have found."""
-    tests = {each.metric: each.power for each in found}
+    tests = {change.metric: change.power for change in found}
     return next((tests[metric]() for metric in GUARDS if metric in tests), "")
 
 

@@ -67,8 +67,8 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
     rates = {
         "recall": rate(ill, lambda each: each.accuses),
         "accused": rate(healthy, lambda each: each.accuses),
-        "cause_proved": rate(ill, lambda each: each.cause_proved),
-        "action_cures": rate(ill, lambda each: each.action_cures),
+        "cause_proved": rate(tried(ill), lambda each: each.cause_proved),
+        "action_cures": rate(tried(ill), lambda each: each.action_cures),
     }
     labels = {
         name: len(with_label(entries, name)) for name in ("learned", "ill", "unclear", "impossible")
@@ -88,10 +88,15 @@ def wrong(ill: Sequence[Entry], healthy: Sequence[Entry]) -> dict[str, list[int]
     found = {
         "recall": [each for each in ill if not each.accuses],
         "accused": [each for each in healthy if each.accuses],
-        "cause_proved": [each for each in ill if not each.cause_proved],
-        "action_cures": [each for each in ill if not each.action_cures],
+        "cause_proved": [each for each in tried(ill) if not each.cause_proved],
+        "action_cures": [each for each in tried(ill) if not each.action_cures],
     }
     return {name: [each.index for each in entries] for name, entries in found.items()}
+
+
+def tried(ill: Iterable[Entry]) -> list[Entry]:
+    """Those of which causes and actions were tried (all but under `--no-cures`)."""
+    return [each for each in ill if each.cured is not None]
 
 
 def with_label(entries: Iterable[Entry], name: str) -> list[Entry]:

@@ -142,7 +142,7 @@ def test_shares_by_hand() -> None:
         entry(8, "learned", "B002", before=True),
         entry(9, "ill", "L001", "G001", cause="G001", seeds=2, cured=3, before=True),
         entry(10, "ill", "L004", cause="L004", seeds=1, cured=2, before=False),
-        entry(11, "ill", before=False),  # silent: no cause, no action
+        entry(11, "ill", cured=0, before=False),  # silent: no cause, no action
         entry(12, "unclear", "L004"),
         entry(13, "impossible"),
     ]

@@ -1,0 +1,102 @@
+"""The program around the net keeps it from learning as it is meant to.
+
+What it looks for: in a run that another program trained, parts that nothing trains (no gradient
+comes back to them, the optimizer does not have them, they are frozen, or the model does not know
+them), gradients that add up over steps, evaluation mode while it trains, a loss that compares every
+sample with every other one, and batches that are not drawn from the whole of the data.
+
+Why it hurts: the program runs without an error, the loss falls a little, and what is wrong stands
+in none of its numbers. Layers that stay as they were drawn are random features.
+
+How it is measured: the recorder looks at the first step at which weights have a gradient, which of
+them the optimizers have, and what the graph of the loss compares; it counts steps that begin with
+the gradient of the step before, and steps in evaluation mode. Of batches: the loss of the whole
+training part over the mean loss of the batches of the last epoch, where these go up and down as
+those of the epoch before did, batch by batch.
+
+When it stays silent: a run that learned well, whatever its program does, gets an info at most. Runs
+that dlprobe trained are not asked.
+
+What to try: the lines that it names, at the place where the program does what is said.
+
+References: Humbatova et al. 2020, Taxonomy of real faults in deep learning systems; Zhang et al.
+2018, An empirical study on TensorFlow program bugs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlprobe.record.description import OWN
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
+from dlprobe.rules.program_faults import TOLD, Fault, faults_of
+from dlprobe.rules.rule import Settings, Threshold, register
+
+LEAST = 8  # batches of an epoch
+ALIKE = 0.5  # correlation of the losses of two epochs, batch by batch; some 0 where they are drawn
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    if evidence.run.origin == OWN:
+        raise NotEvaluableError("no such program: dlprobe trained the run itself")
+    severity = "info" if evidence.spared else ""
+    limit = float(settings["order"])
+    found = [*faults_of(evidence), *_order(evidence, limit)]
+    return fired(
+        *(
+            Finding(
+                fault.measured,
+                limit if fault.kind == "order" else math.nan,
+                TOLD[fault.kind].evident(fault),
+                fault.layers,
+                remedies=TOLD[fault.kind].remedies(evidence, fault),
+                severity=severity,  # type: ignore[arg-type]
+            )
+            for fault in found
+        )
+    )
+
+
+def _order(evidence: Evidence, limit: float) -> Iterator[Fault]:
+    """Batches that differ from the whole: each is learned, and forgotten with the next ones."""
+    try:
+        if evidence.drops or any(layer.is_normalized for layer in evidence.layers):
+            return  # training and evaluation differ by intention
+        losses, learned = evidence.scalar("batch_loss"), evidence.require_evaluations()
+    except NotEvaluableError:
+        return
+    size, samples = evidence.facts.batch_size, len(evidence.run.data.get("train_indices", ()))
+    count = -(-samples // size) if size else 0
+    if count < LEAST or len(losses) < 2 * count or evidence.run.status != "finished":
+        return
+    before, last = np.log(losses[-2 * count :]).reshape(2, count)  # (batch,) of both epochs
+    if evidence.steps[-1] - evidence.steps[-2 * count] != 2 * count - 1:
+        return
+    mean, whole = float(np.exp(last).mean()), float(learned.loss[-1])
+    if np.corrcoef(last, before)[0, 1] > ALIKE and whole > limit * mean:
+        yield Fault("order", (), whole / mean, {"batches": f"{mean:.3g}", "whole": f"{whole:.3g}"})
+
+
+register(
+    "L014",
+    "program_fault",
+    "error",
+    __doc__,
+    check,
+    needs=("batch_loss", "train_loss"),
+    thresholds=[
+        Threshold(
+            "order",
+            1.5,
+            "loss of the whole training part over that of the last epoch's batches",
+            low=1.0,
+            origin="choice: batches drawn at random lie within a few percent",
+        )
+    ],
+    brings_about="G001 G002 G003 G005 A001 A003 W003 W004 W005 L001 L002 L003 L004 L009 B001 B005",
+    foreign=True,
+)
