@@ -308,6 +308,17 @@ def run(
 
 
 @inlined(EXACT)
+def is_settled(alive: Floats, units: Index) -> Flag:
+    """Whether no further sample changes what is known of a layer: slopes are undefined, or every
+    unit has had one.
+    """
+    settled = True
+    for j in range(units):
+        settled = settled and alive[j] > 0.0
+    return settled or alive[0] != alive[0]
+
+
+@inlined(EXACT)
 def unit_of_largest(row: Vector) -> Index:
     """The place of the largest number, as `numpy.argmax` finds it: NaN counts as the largest."""
     at, best = 0, row[0]
@@ -349,6 +360,7 @@ def evaluate(
         for i in range(rows if len(largest) > 0 else 0):
             largest[start + i] = unit_of_largest(a[i])
         for index in range(layers if alive.shape[1] > 0 else 0):
-            note_alive(net, kernels, index, rows, counter, slopes, alive[index])
+            if not is_settled(alive[index], net.layers[index, p.UNITS]):
+                note_alive(net, kernels, index, rows, counter, slopes, alive[index])
     restore(before)
     return total

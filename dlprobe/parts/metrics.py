@@ -43,6 +43,11 @@ class Scored:
     largest: npt.NDArray[np.int64] | None = None
 
     @cached_property
+    def measured(self) -> dict[Callable[[Scored], Floats], Floats]:
+        """What has been measured already."""
+        return {}
+
+    @cached_property
     def chosen(self) -> npt.NDArray[np.int64]:
         """The unit of each sample's largest output, (…, samples)."""
         return np.argmax(self.outputs, axis=-1) if self.largest is None else self.largest
@@ -181,20 +186,35 @@ def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.diagonal(table, axis1=-2, axis2=-1)
 
 
+def once(measure: Callable[[Scored], Floats]) -> Callable[[Scored], Floats]:
+    """Decorator: what several metrics are made of is measured once."""
+
+    def measured(scored: Scored) -> Floats:
+        if measure not in scored.measured:
+            scored.measured[measure] = measure(scored)
+        return scored.measured[measure]
+
+    return measured
+
+
+@once
 def precision(scored: Scored) -> Floats:
     return ratio(diagonal(scored.confusion), scored.confusion.sum(axis=-2))
 
 
+@once
 def recall(scored: Scored) -> Floats:
     return ratio(diagonal(scored.confusion), scored.confusion.sum(axis=-1))
 
 
+@once
 def specificity(scored: Scored) -> Floats:
     table = scored.confusion
     others = len(scored.targets) - table.sum(axis=-1)
     return ratio(others - table.sum(axis=-2) + diagonal(table), others)
 
 
+@once
 def f1(scored: Scored) -> Floats:
     table = scored.confusion
     return ratio(2 * diagonal(table), table.sum(axis=-2) + table.sum(axis=-1))

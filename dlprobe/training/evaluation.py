@@ -16,12 +16,13 @@ from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.training import metrics
+from dlprobe.training.metrics import WATCHED_PARTS
 from dlprobe.training.session import Session
 from dlprobe.training.targets import in_user_units
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-LARGEST_BLOCK_BYTES = 2**23  # what the evaluations of a block are kept in at most
+LARGEST_BLOCK_BYTES = 2**24  # what the evaluations of a block are kept in at most
 SCALED_AT_ONCE = 2**17  # parameters
 
 
@@ -69,7 +70,7 @@ class Block:
         one, and the net's own memory serves.
         """
         self._session, self._steps, self._rates = session, list[int](), list[float]()
-        self._passes = {part: _passes(session, part, room) for part in metrics.WATCHED_PARTS}
+        self._passes = {part: _passes(session, part, room) for part in WATCHED_PARTS}
         trained = session.network.trained
         scales = session.network.optimizer.record.effective is not None
         moments = trained.moments if scales else trained.moments[:0]
@@ -96,6 +97,7 @@ class Block:
         """
         if not self._steps:
             return {}
+        self._session.evaluated = self._steps[-1]
         with np.errstate(all="ignore"):
             return self._recorded(recorder, mismatch)
 
@@ -129,12 +131,12 @@ def room(session: Session) -> int:
     """How many evaluations a block of steps may hold; 0 where the next step must wait for one."""
     if not session.evaluates_on_the_way:
         return 0
-    network, outputs = session.network, session.model.layers[-1].units
-    classes = len(session.data.class_names)
-    samples = sum(len(session.data.inputs[part]) for part in metrics.WATCHED_PARTS)
-    states = len(network.trained.moments) if network.optimizer.record.effective else 0
-    numbers = 2 * (len(network.parameters) + states) + samples * (outputs + 8) + 4 * classes**2
-    return LARGEST_BLOCK_BYTES // (8 * numbers)
+    network, samples = session.network, sum(len(session.data.inputs[p]) for p in WATCHED_PARTS)
+    parameters, states = network.parameters.nbytes, network.trained.moments.nbytes
+    outputs = samples * (network.layers[-1].units * network.dtype.itemsize + 48)
+    tables = 32 * len(session.data.class_names) ** 2
+    scaled = states + 8 * len(network.parameters) if network.optimizer.record.effective else 0
+    return LARGEST_BLOCK_BYTES // (parameters + scaled + outputs + tables)
 
 
 def _passes(session: Session, part: str, room: int) -> Evaluations:

@@ -43,7 +43,7 @@ class Session:
     targets: those of evaluations, by part, in the units that are trained; those of `data` are in
         the user's, and target_scaler (None for classes) leads from these to those. trained_targets,
         weights: what training takes of the training part, with label smoothing and class weights.
-        decided: by the evaluations before this step.
+        evaluated: the step of the last evaluation. decided: by the evaluations before this step.
     """
 
     config: RunConfig
@@ -59,6 +59,7 @@ class Session:
     early: EarlyStopping | None = None
     step: int = 0
     target_scaler: Scaler | None = None
+    evaluated: int = -1
     decided: Decisions = field(init=False)
 
     def __post_init__(self) -> None:

@@ -175,7 +175,7 @@ def _until_boundary(session: Session) -> int:
     recording = session.config.recording
     marks = [session.steps, session.watch.next_mark(session.step)]
     if (every := session.evaluate_every) is not None:
-        marks.append((session.step // every + 1 + evaluation.room(session)) * every)
+        marks.append((session.step // every + max(evaluation.room(session), 1)) * every)
     if recording.checkpoint_every is not None:
         marks.append((session.step // recording.checkpoint_every + 1) * recording.checkpoint_every)
     return min(marks) - session.step
@@ -185,7 +185,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     """Run a block, with the evaluations on the way, and hand its recorded rows on; returns the last
     loss and whether it met non-finite numbers.
     """
-    first, every = session.step, session.evaluate_every or session.steps
+    first = session.step
     rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
     before = instruments.before_step(session)
     block = session.network.steps(
@@ -197,16 +197,16 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
         momenta,
         keep_gradients=before is not None,
     )
-    marks = range((first // every + 1) * every, first + steps, every)
+    marks = _marks(session, steps)
     evaluations = evaluation.Block(session, len(marks), trained_on=True) if marks else None
     seconds = 0.0
-    for mark in (*marks, first + steps):
+    for mark in sorted({*marks, first + steps}):
         entered = time.perf_counter()
         block.run(mark - first - block.done)
         seconds += time.perf_counter() - entered
         if block.diverged:
             break
-        if evaluations is not None and mark < first + steps:
+        if evaluations is not None and mark in marks:
             evaluations.take(mark, float(rates[mark - first - 1]))
     result, done = block.result, block.done
     numbers = np.arange(first, first + done)
@@ -221,6 +221,17 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     instruments.after_step(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
+
+
+def _marks(session: Session, steps: int) -> range:
+    """After which steps of a block the net is evaluated on the way; its end is among them but
+    where instruments still look at the net, or the run ends.
+    """
+    first, every = session.step, session.evaluate_every
+    if every is None or not evaluation.room(session):
+        return range(0)
+    behind = min(first + steps + (0 if session.watch.due(first) else 1), session.steps)
+    return range((first // every + 1) * every, behind, every)
 
 
 def batch_losses(
@@ -253,8 +264,10 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
         and session.step < session.steps
     ):
         recorder.checkpoint(session.step, session.network.parameters.copy())
-    every = session.evaluate_every
-    if every is not None and session.step < session.steps and session.step % every == 0:
+    every, step = session.evaluate_every, session.step
+    if every is None or step >= session.steps or session.evaluated == step:
+        return
+    if step % every == 0:
         _after_evaluation(session, evaluate(session, recorder))
 
 
