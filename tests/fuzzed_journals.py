@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["dlprobe.runs", "dlprobe.record", "dlpr
 
 from journal_mutations import forged, joined, moved, split
 from mutated_journals import read, read_run, run_journal, study_journal, tried
-from mutated_runs import WAIT
+from mutated_runs import MOST
 
 EVERY = 200  # inputs between two notes of how far it is
 PACKED = 32  # every so manieth input is packed too
@@ -63,7 +63,7 @@ class Search:
                 self.note()
         path.unlink(missing_ok=True)
         self.slowest = max(self.slowest, time.process_time() - began)
-        if self.slowest > WAIT:
+        if self.slowest > MOST:
             self.wrong.setdefault("it took more than 5 s", data.hex()[:1000])
         self.counts["inputs"] += 1
         if self.counts["inputs"] % EVERY == 0:

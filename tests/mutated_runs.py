@@ -1,13 +1,16 @@
-"""Mutated run files: made from a seed, read in a process that a signal or a wait of 5 s ends;
+"""Mutated run files: made from a seed, read in a process that a signal or a wait ends;
 used by tests and by `python -m tests.campaigns`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import random
 import sys
+import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -17,7 +20,7 @@ import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
 from dlprobe.runs import Run
 
-WAIT = 5.0  # seconds that reading one small file may take
+MOST, WAIT = 5.0, 90.0  # seconds of the processor, and by the clock, for one small file
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,16 @@ class Counts:
 
 
 def everything(path: Path) -> list[object]:
-    """All that a run has, read."""
+    """All that a run or study has, read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DlprobeWarning)
         opened = dlprobe.open_run(path)
-    assert isinstance(opened, Run)
     with opened:
-        return everything_of(opened)
+        if isinstance(opened, Run):
+            return everything_of(opened)
+        runs = [value for run in opened.runs.values() for value in everything_of(run)]
+        named = [opened.status, opened.description, opened.coordinates, opened.table]
+        return [*named, list(opened.runs), *runs]
 
 
 def everything_of(run: Run) -> list[object]:
@@ -110,14 +116,25 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """End this process where the block waits; raise AssertionError where it computes too long."""
+    faulthandler.dump_traceback_later(WAIT, exit=True)
+    began = time.process_time()
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    assert time.process_time() - began < MOST, f"more than {MOST} s of the processor"
+
+
 def read_mutations(source: Path, folder: Path, count: int, seed: int) -> Counts:
     """Read `count` mutations of `source`."""
     original, content, counts = everything(source), source.read_bytes(), Counts()
     chance = random.Random(seed)
     for number in range(count):
-        faulthandler.dump_traceback_later(WAIT, exit=True)
-        counts += read(mutated(content, chance), folder / f"mutated-{number}.h5", original)
-        faulthandler.cancel_dump_traceback_later()
+        with limited():
+            counts += read(mutated(content, chance), folder / f"mutated-{number}.h5", original)
     return counts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from dlprobe.config import RunConfig
 from dlprobe.experiments.experiment import Means
-from dlprobe.experiments.lr_find import Found, RateSearch, Trial, planned_at, trial_of
+from dlprobe.experiments.lr_find import Found, RateSearch, RateTrial, planned_at, trial_of
 from dlprobe.experiments.study import run_study
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
@@ -33,7 +33,7 @@ def find(
 
 def run_trials(
     config: RunConfig, data: PreparedData, rates: Sequence[float], threads: int, stop: Stop
-) -> list[Trial]:
+) -> list[RateTrial]:
     """A whole run at each rate."""
     planned = [planned_at(config, rate) for rate in rates]
     return list(

@@ -7,7 +7,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from test_imports import PACKAGE, absolute, module_name
+from package_trees import trees
+from test_imports import absolute, module_name
 
 # Called by those who load the module: by name from the folder walk of commands, and by pytest.
 CALLED_FROM_OUTSIDE = {
@@ -25,12 +26,9 @@ CALLED_FROM_OUTSIDE = {
 PLUGIN = "pytest_plugin"
 
 
-def trees() -> dict[str, tuple[ast.Module, bool]]:
+def modules() -> dict[str, tuple[ast.Module, bool]]:
     """Every module by its dotted name inside the package, and whether it is a package itself."""
-    return {
-        module_name(path): (ast.parse(path.read_text(encoding="utf-8")), path.name == "__init__.py")
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
+    return {module_name(path): (tree, path.name == "__init__.py") for path, tree in trees().items()}
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
@@ -75,29 +73,37 @@ def used(module: str, tree: ast.Module, package: bool) -> Iterator[tuple[str, st
         elif isinstance(node, ast.Import):
             known |= {alias.asname or alias.name: alias.name for alias in node.names}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in known:
-            yield known[ast.unparse(node.value)], node.attr
+        if isinstance(node, ast.Attribute) and (base := dotted(node.value)) in known:
+            yield known[base], node.attr
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` of names and attributes, something without a meaning of everything else."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def dead(modules: dict[str, tuple[ast.Module, bool]]) -> list[str]:
     """`module.name` of every public name that nobody in the package uses; a name that a package
     hands on counts where it is taken from the package.
     """
-    taken = {
-        pair for name, (tree, package) in modules.items() for pair in used(name, tree, package)
-    }
+    taken: dict[str, set[str]] = {}
+    for user, (tree, package) in modules.items():
+        for base, name in used(user, tree, package):
+            taken.setdefault(name, set()).add(base)
     return [
         f"{module}.{name}"
         for module, (tree, _) in modules.items()
         if module != PLUGIN
         for name in defined(tree)
         if name not in CALLED_FROM_OUTSIDE
-        and not any(name == each and f"dlprobe.{module}".startswith(base) for base, each in taken)
+        and not any(f"dlprobe.{module}".startswith(base) for base in taken.get(name, ()))
     ]
 
 
 def test_no_name_is_there_for_nobody() -> None:
-    assert dead(trees()) == []
+    assert dead(modules()) == []
 
 
 def test_the_check_itself_sees_what_it_should() -> None:

@@ -11,6 +11,7 @@ from functools import cache
 
 from command_line import ROOT, dlprobe
 from documents import DOCUMENTS
+from package_trees import trees
 
 from dlprobe.commands.base.application import load
 from dlprobe.commands.base.catalogue import names
@@ -47,11 +48,10 @@ def texts() -> tuple[tuple[str, str], ...]:
     """(where, text) of every string in the package, f-strings with {} for what is filled in, of
     every help page, of the READMEs and of the manual.
     """
-    modules = sorted((ROOT / "dlprobe").rglob("*.py"))
     found = [
         (str(path.relative_to(ROOT)), text)
-        for path in modules
-        for text in strings(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in trees().items()
+        for text in strings(tree)
     ]
     found += [(f"{name} --help", dlprobe(name, "--help").out) for name in names()]
     return tuple(

@@ -19,9 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from package_trees import PACKAGE, trees
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "dlprobe"
 EVERYBODY = {"errors", "registry", "config", "interrupts", "record", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api", "analysis", "recorders"},  # the public names
@@ -103,10 +103,7 @@ def module_name(path: Path) -> str:
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    return {
-        module_name(path): ast.parse(path.read_text(encoding="utf-8"))
-        for path in sorted(PACKAGE.rglob("*.py"))
-    }
+    return {module_name(path): tree for path, tree in trees().items()}
 
 
 @cache
@@ -310,26 +307,28 @@ def test_the_search_for_circles_finds_them(sources: dict[str, str], circle: set[
     )
 
 
-# Each module is imported when nothing else of its own folder is there, so that any of them may come
-# first; folders import each other in one direction.
-ALONE = """
+# Prints what modules import by name, and the homes of the kinds of records that they ask for, while
+# they are imported themselves: each line the module and what it needs.
+NEEDED = """
+import importlib
 import sys
-from importlib import import_module
 from dlprobe import registry
-first_time = registry.register
-def register(kind, record):
-    registry._records.get(kind, {}).pop(record.name, None)
-    return first_time(kind, record)
-registry.register = register
+
+def noted(function, needed):
+    def call(asked, *others, **named):
+        frame = sys._getframe(1)
+        while frame and frame.f_code.co_name != "<module>":
+            frame = frame.f_back
+        if frame and frame.f_globals["__name__"].startswith("dlprobe."):
+            print(frame.f_globals["__name__"], needed(asked))
+        return function(asked, *others, **named)
+    return call
+
+load = importlib.import_module
+importlib.import_module = noted(load, str)
+registry.records = noted(registry.records, registry.HOMES.get)
 for name in sys.argv[1:]:
-    folder = ".".join(name.split(".")[:2])
-    for loaded in [each for each in sys.modules if each == folder or each.startswith(folder + ".")]:
-        if loaded != "dlprobe.registry":
-            del sys.modules[loaded]
-    try:
-        import_module(name)
-    except Exception as error:
-        print(name, repr(error))
+    load(name)
 """
 
 
@@ -345,14 +344,23 @@ def test_every_module_can_be_the_first_one_imported() -> None:
         if name not in ("__init__", "__main__") and not name.startswith(lacking)
     ]
     result = subprocess.run(
-        [sys.executable, "-c", ALONE, *names],
+        [sys.executable, "-c", NEEDED, *names],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+    assert (result.stderr, result.returncode) == ("", 0)
+    needed = {tuple(line.removeprefix("dlprobe.").split()) for line in result.stdout.splitlines()}
+    assert ("nn.observe", "dlprobe.record.statistics") in needed
+    by_name = [
+        Import(module, 0, f"dlprobe.{other}", False)
+        for module, target in needed
+        for other in modules()
+        if matches(f"dlprobe.{other}", {target})
+    ]
+    assert circle_in([*all_imports(), *by_name], modules()) == []
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,13 @@ def test_every_command_of_a_document_runs_in_its_order(
     assert not failed
 
 
-def test_the_readme_shows_the_tour() -> None:
+def test_the_readme_is_short_and_links_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
     assert len(commands(ROOT / "README.md")) >= 10
+    linked = {ROOT / target for target in re.findall(r"\]\(([^):]+)\)", text)}
+    assert [target for target in linked if not target.exists()] == []
+    assert set(DOCUMENTS[1:]) <= linked
 
 
 def test_every_configuration_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,17 +186,25 @@ def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
 
 
 def _keep(
-    prescription: Prescription, ill: Ill, screen: Screen, found: Mapping[str, Trial], complete: bool
+    prescription: Prescription,
+    ill: Ill,
+    screen: Screen,
+    results: Mapping[str, Trial],
+    complete: bool,
 ) -> str:
     """Keep the trials where the experiment was stopped, so that it can go on; what to say of
     that.
     """
     from dlprobe.experiments.proof import kept_trials
 
-    if complete or not found:
+    if complete or not results:
         return ""
     kept = keep_more(
-        ill.path, ill.content_sha256, ill.kept, kept_trials(prescription.plan(found), found), screen
+        ill.path,
+        ill.content_sha256,
+        ill.kept,
+        kept_trials(prescription.plan(results), results),
+        screen,
     )
     return "" if kept is None else f"; {kept} keeps them, and the same command goes on"
 

@@ -82,7 +82,7 @@ def options_between(before: RunConfig, after: RunConfig) -> list[str]:
     """  # noqa: E501
     old, new = (to_mapping(config, whole=True) for config in (before, after))
     patch = {
-        f"{table}.{key}": _text(value)
+        f"{table}.{key}": text_of(value)
         for table, values in new.items()
         for key, value in values.items()
         if value != old[table][key]
@@ -98,8 +98,11 @@ def options_between(before: RunConfig, after: RunConfig) -> list[str]:
     return option_texts(patch)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A plain value as an option takes it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ",".join(map(_text, value)) if isinstance(value, list) else str(value)
+    if not isinstance(value, list):
+        return str(value)
+    repeated = len(value) > 2 and isinstance(value[0], int) and len(set(value)) == 1
+    return f"{value[0]}x{len(value)}" if repeated else ",".join(map(text_of, value))

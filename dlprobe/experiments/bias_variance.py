@@ -163,7 +163,7 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         """Enough to decompose it again, and to go on."""
         return description(self.design, self.base, self.replicas)
 
-    def plan(self, found: Mapping[str, Answer]) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, Answer]) -> list[PlannedRun]:
         """All replicas."""
         return planned(self.replicas)
 
@@ -188,15 +188,15 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         )
         return StudyResult(answers, len(answers) == len(self.replicas))
 
-    def conclude(self, found: Mapping[str, Answer], complete: bool) -> Decomposed | None:
+    def conclude(self, results: Mapping[str, Answer], complete: bool) -> Decomposed | None:
         """The decomposition from the replicas that ended; None where those of an interrupted
         study are too few for any.
         """
         loss = self.base.training.loss.record if self.base.training.loss else None
         ended = [
-            (replica.at, replica.data, found[replica.id])
+            (replica.at, replica.data, results[replica.id])
             for replica in self.replicas
-            if replica.id in found
+            if replica.id in results
         ]
         made = points(
             self.design,

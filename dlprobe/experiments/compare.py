@@ -130,7 +130,7 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
         }
         return {"experiment": self.name, "axes": axes, "options": options, "cells": cells}
 
-    def plan(self, found: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
         """Every cell with every seed."""
         return [
             PlannedRun(
@@ -167,12 +167,12 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
             theory=None if profile is None else profile.theory,
         )
 
-    def conclude(self, found: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
+    def conclude(self, results: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
         """The comparison of what ended; None where nothing did."""
         by_cell: dict[str, list[RunOutcome]] = {cell.label: [] for cell in self.cells}
         for planned, (_, cell, _) in zip(self.plan(), self._grid(), strict=True):
-            if planned.id in found:
-                by_cell[cell.label].append(found[planned.id])
+            if planned.id in results:
+                by_cell[cell.label].append(results[planned.id])
         if not any(by_cell.values()):
             return None
         whole = comparison.compare(by_cell, self.by, self.target)

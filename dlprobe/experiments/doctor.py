@@ -4,6 +4,7 @@ beside its plain form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from dlprobe.executors.threads import available_threads
 from dlprobe.training.installation import (
     CheckOutcome,
     Installation,
+    KernelCheck,
     all_checks,
     cached_names,
     installation,
@@ -21,6 +23,14 @@ from dlprobe.training.stopping import Stop
 CALLERS = (
     "calling."  # files of what calls kernels from Python, which is at work in every comparison
 )
+# Records whose kernels most commands need, and the passes that all of them do, by kind.
+COMMON = {
+    "activation": ("relu", "tanh", "sigmoid", "softmax"),
+    "normalization": ("batch",),
+    "loss": ("cross_entropy", "mse"),
+    "optimizer": ("adam", "sgd", "momentum"),
+    "pass": ("products", "step", "products of a fleet", "step of a fleet"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,18 +54,37 @@ class Examination:
         return self.of("differs", "cannot run")
 
 
+def everything(check: KernelCheck) -> bool:
+    """Every kernel of the registry."""
+    return True
+
+
+def nothing(check: KernelCheck) -> bool:
+    """No kernel."""
+    return False
+
+
+def common(check: KernelCheck) -> bool:
+    """The kernels of `COMMON`, in the precision that is used unasked; also those of fleets."""
+    known, record = COMMON.get(check.kind, ()), re.split("[ ,]", check.name)[0]
+    return check.dtype == "float32" and (check.name if check.kind == "pass" else record) in known
+
+
 def examine(
-    whole: bool, stop: Stop, progress: Callable[[int, int], None] | None = None
+    compiles: Callable[[KernelCheck], bool],
+    stop: Stop,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Examination:
-    """Check the kernels in the cache, or, `whole`, all of the registry, which compiles what is
+    """Check the kernels in the cache, and those that `compiles` chooses, compiled where they are
     not there.
     """
     checks, outcomes = all_checks(), list[CheckOutcome]()
+    checks.sort(key=compiles, reverse=True)  # what takes long first
     before = cached_names()
     for check in checks:
         if stop.asked:
             break
-        outcomes.append(outcome_of(check, cached_only=not whole))
+        outcomes.append(outcome_of(check, cached_only=not compiles(check)))
         if progress:
             progress(len(outcomes), len(checks))
     compared = [name for outcome in outcomes for name in outcome.compiled]

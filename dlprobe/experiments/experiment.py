@@ -63,7 +63,7 @@ class Experiment(ABC, Generic[T, R]):
         """
 
     @abstractmethod
-    def conclude(self, found: Mapping[str, T], complete: bool) -> R | None:
+    def conclude(self, results: Mapping[str, T], complete: bool) -> R | None:
         """What follows from the runs that were read, by id; None where too few ended to say
         anything.
         """
@@ -95,7 +95,7 @@ class PlannedExperiment(Experiment[T, R]):
     """
 
     @abstractmethod
-    def plan(self, found: Mapping[str, T]) -> Sequence[PlannedRun]:
+    def plan(self, results: Mapping[str, T]) -> Sequence[PlannedRun]:
         """All runs, in the order of the result. An experiment of several rounds plans more when
         those that it planned before are `found`.
         """

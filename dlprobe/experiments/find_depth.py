@@ -93,9 +93,9 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
             len(depths) == len(self.rows) and all(depth.complete for depth in depths.values()),
         )
 
-    def conclude(self, found: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:
+    def conclude(self, results: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:
         """The rows as far as they were searched."""
-        return list(found.values())
+        return list(results.values())
 
 
 def find(

@@ -193,7 +193,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         """Its axes and every cell's configuration."""
         return study_description(self.cells, self.seeds)
 
-    def plan(self, found: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
         """Every cell with every seed; all share the split."""
         return [
             PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed))
@@ -223,14 +223,14 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             for seed in self.seeds
         }
 
-    def conclude(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
+    def conclude(self, results: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
         """None where no run ended."""
-        return self.judged(found, complete) if found else None
+        return self.judged(results, complete) if results else None
 
-    def judged(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
+    def judged(self, ended: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
         """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
         results = tuple(
-            self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found)
+            self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, ended)
             for cell in self.cells
         )
         by_row: dict[tuple[str, int], list[tuple[GridCell, CellResult]]] = {}
@@ -244,24 +244,24 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             trainable[key] = trainable_depth(
                 initial_net(deepest, self.sets.of(deepest.config)), skills
             )
-        examined = tuple(self._examined(cell, found) for cell in self.cells)
+        examined = tuple(self._examined(cell, ended) for cell in self.cells)
         return GridResult(
             tuple(self.cells),
             results,
             complete,
             trainable,
             examined,
-            choices(self.cells, self.seeds, found),
+            choices(self.cells, self.seeds, ended),
         )
 
-    def _examined(self, cell: GridCell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
+    def _examined(self, cell: GridCell, results: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
         ended = {
-            id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found
+            id: results[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in results
         }
         return {id: examined for id, examined in ended.items() if examined is not None}
 
-    def _judge_ended(self, cell: GridCell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
-        results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
+    def _judge_ended(self, cell: GridCell, ended: Mapping[str, SeedOutcome]) -> CellResult | None:
+        results = [ended[id] for seed in self.seeds if (id := run_id(cell, seed)) in ended]
         return judge(cell, results, self.sets.of(cell.config)) if results else None
 
     def table(self, result: GridResult) -> dict[str, list[object]]:
@@ -270,13 +270,13 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
 
 
 def choices(
-    cells: Sequence[GridCell], seeds: Sequence[int], found: Mapping[str, SeedResult]
+    cells: Sequence[GridCell], seeds: Sequence[int], results: Mapping[str, SeedResult]
 ) -> tuple[DepthChoice, ...]:
     """What to use at each depth that has several cells, of the runs that ended, by run id."""
     several = len({cell.width for cell in cells}) > 1
     by_depth: dict[int, list[Candidate]] = {}
     for cell in cells:
-        ended = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
+        ended = [results[id] for seed in seeds if (id := run_id(cell, seed)) in results]
         if ended:
             by_depth.setdefault(cell.depth, []).append(
                 candidate(

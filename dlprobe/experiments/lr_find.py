@@ -83,13 +83,15 @@ class RateSearch(PlannedExperiment[RateTrial, Found]):
         self.test = range_test(self.config, data, *self.rates, self.range_steps, means.stop)
         return super().train(means, finished)
 
-    def plan(self, found: Mapping[str, RateTrial]) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, RateTrial]) -> list[PlannedRun]:
         """The candidates, and beyond them where the best stands at their end."""
         assert self.test is not None
         planned, following = list[PlannedRun](), () if self.quick else candidates(self.test)
         while following:
             planned += [planned_at(self.config, rate) for rate in following]
-            ended = [found[run_planned.id] for run_planned in planned if run_planned.id in found]
+            ended = [
+                results[run_planned.id] for run_planned in planned if run_planned.id in results
+            ]
             following = beyond(ended, self.by) if len(ended) == len(planned) else ()
         return planned
 
@@ -97,16 +99,16 @@ class RateSearch(PlannedExperiment[RateTrial, Found]):
         """Its losses at the end."""
         return trial_of(planned, run)
 
-    def conclude(self, found: Mapping[str, RateTrial], complete: bool) -> Found | None:
+    def conclude(self, results: Mapping[str, RateTrial], complete: bool) -> Found | None:
         """The answer from the runs that ended; where none did there is none, which is not to
         say that no rate trains.
         """
-        if self.test is None or not (found or complete):
+        if self.test is None or not (results or complete):
             return None
         steps = trainer.start(self.config, self.sets.of(self.config)).steps
         if self.quick:
             return Found(self.test, (), *quick_rate(self.test), self.by, steps, complete)
-        trials = sorted(found.values(), key=lambda trial: trial.rate)
+        trials = sorted(results.values(), key=lambda trial: trial.rate)
         best = best_trial(trials, self.by)
         why = reason(trials, best, self.by) if best else "no run ended with a finite loss"
         return Found(

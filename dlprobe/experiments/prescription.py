@@ -486,7 +486,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         codes = treated_codes(self.findings)
         return codes if self.cause is None else tuple(dict.fromkeys((self.cause.code, *codes)))
 
-    def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:
         """Nothing where nothing is named."""
         return [
             PlannedRun(
@@ -494,7 +494,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
                 with_values(treatment.config, {"training.seed": seed}),
                 self._coordinates(number, treatment, seed),
             )
-            for number, treatment in enumerate(self._treatments(found))
+            for number, treatment in enumerate(self._treatments(results))
             for seed in self._seeds_of(treatment)
         ]
 
@@ -516,10 +516,10 @@ class Prescription(PlannedExperiment[Trial, Tried]):
             "arm": "defaults" if treatment.role == "defaults" else "change",
         }
 
-    def _treatments(self, found: Mapping[str, Trial]) -> list[Treatment]:
+    def _treatments(self, ended: Mapping[str, Trial]) -> list[Treatment]:
         """The run as it is first, plain defaults last of the first round."""
         first = self._first
-        results = self._results(first, found)
+        results = self._results(first, ended)
         if len(results) < len(first) or not first or best_cure(results) is not None:
             return first
         return [*first, *second_round(results, self.findings, self.tries)]
@@ -547,7 +547,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
     def _id(self, number: int, seed: int) -> str:
         return run_id(number, "treatment", seed)
 
-    def _results(self, tried: Sequence[Treatment], found: Mapping[str, Trial]) -> list[Result]:
+    def _results(self, tried: Sequence[Treatment], results: Mapping[str, Trial]) -> list[Result]:
         """Of the treatments all of whose seeds ended; none where the run as it is has not."""
         ids = [
             [self._id(number, seed) for seed in self._seeds_of(treatment)]
@@ -556,7 +556,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         ended = [
             (treatment, own)
             for treatment, own in zip(tried, ids, strict=True)
-            if all(id in found for id in own)
+            if all(id in results for id in own)
         ]
         if not ended or ended[0][0].role != "as it is":
             return []
@@ -572,7 +572,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         made = [
             Result(
                 each,
-                tuple(found[id] for id in own),
+                tuple(results[id] for id in own),
                 work_ratio(each.config, self.config, self.sets),
             )
             for each, own in ended
@@ -588,10 +588,10 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         """The run, measured and judged."""
         return judged_trial_of(run)
 
-    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Tried | None:
+    def conclude(self, ended: Mapping[str, Trial], complete: bool) -> Tried | None:
         """None where not even the run as it is was repeated with all seeds."""
-        tried = self._treatments(found)
-        results = self._results(tried, found)
+        tried = self._treatments(ended)
+        results = self._results(tried, ended)
         return (
             Tried(results, complete, sum(treatment.role == "change" for treatment in tried))
             if complete or results

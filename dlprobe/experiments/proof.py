@@ -107,14 +107,14 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         """Of each sham: the work of the changed net over that of the run's own."""
         return min(max(round(work_ratio(self._undone, self.config, self.sets)), 1), MOST_RESTARTS)
 
-    def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
+    def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:
         """Pair after pair, then the reference."""
         planned = [
             run
             for seed in self.seeds
             for run in (self._planned_undone(seed), *self._planned_shams(seed))
         ]
-        if not all(run_planned.id in found for run_planned in planned) or not self._open(found):
+        if not all(run_planned.id in results for run_planned in planned) or not self._open(results):
             return planned
         return [
             *planned,
@@ -124,11 +124,11 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
             ),
         ]
 
-    def _open(self, found: Mapping[str, Trial]) -> bool:
+    def _open(self, results: Mapping[str, Trial]) -> bool:
         """Whether the arms leave open what can be reached: too few of the undone learned well,
         and most learned something.
         """
-        undone = [found[self._planned_undone(seed).id] for seed in self.seeds]
+        undone = [results[self._planned_undone(seed).id] for seed in self.seeds]
         well = sum(trial.state == LEARNED for trial in undone)
         partly = sum(trial.state in (LEARNED, "learned in part") for trial in undone)
         return self.referenced and well < CURED_SHARE * len(undone) <= partly
@@ -154,7 +154,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         """The run, measured."""
         return self.measure(run)
 
-    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Proof | None:
+    def conclude(self, results: Mapping[str, Trial], complete: bool) -> Proof | None:
         """None where no seed has ended in both arms."""
         pairs: dict[int, tuple[Trial, tuple[Trial, ...]]] = {}
         for seed in self.seeds:
@@ -162,9 +162,9 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
                 self._planned_undone(seed).id,
                 [sham.id for sham in self._planned_shams(seed)],
             )
-            if all(id in found for id in (undone, *shams)):
-                pairs[seed] = (found[undone], tuple(found[id] for id in shams))
-        defaults = tuple(trial for id, trial in found.items() if id.startswith("defaults-"))
+            if all(id in results for id in (undone, *shams)):
+                pairs[seed] = (results[undone], tuple(results[id] for id in shams))
+        defaults = tuple(trial for id, trial in results.items() if id.startswith("defaults-"))
         return Proof(self.cause, self.change, tuple(self.seeds), pairs, defaults) if pairs else None
 
 
@@ -191,16 +191,16 @@ def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
     return steps
 
 
-def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[str, KeptTrial]:
+def kept_trials(plan: Iterable[PlannedRun], results: Mapping[str, Trial]) -> dict[str, KeptTrial]:
     """The trials of a plan that were made, by configuration. A plan's coordinates say arm, seed
     and restart.
     """
     made: dict[str, KeptTrial] = {}
     for planned in plan:
-        if planned.id in found:
+        if planned.id in results:
             at = planned.coordinates
             made[key_of(planned.config)] = KeptTrial(
-                str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[planned.id]
+                str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), results[planned.id]
             )
     return made
 

@@ -106,6 +106,11 @@ class Question:
     best: Sequence[int]
     outcomes: Sequence[tuple[float, float]]
 
+    @property
+    def verdict(self) -> str:
+        """Of STATES, the right one."""
+        return STATES[self.state]
+
 
 def questions(seed: int, count: int, threads: int, stop: Stop) -> list[Question]:
     """So many nets in an order drawn from the seed, trained as they are and with each cure that is

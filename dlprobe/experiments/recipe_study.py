@@ -114,10 +114,10 @@ class RecipeExperiment(Experiment[Found, Measured]):
         except Stopped:
             return StudyResult({}, complete=False)
 
-    def conclude(self, found: Mapping[str, Found], complete: bool) -> Measured | None:
+    def conclude(self, results: Mapping[str, Found], complete: bool) -> Measured | None:
         """The verdict follows from the inequalities."""
         return next(
-            (Measured(measurement, judge(measurement.checks)) for measurement in found.values()),
+            (Measured(measurement, judge(measurement.checks)) for measurement in results.values()),
             None,
         )
 

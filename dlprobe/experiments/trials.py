@@ -91,10 +91,10 @@ def judged_trial_of(run: Run) -> Trial:
     )
 
 
-def _skill(found: Learning | None) -> float:
-    if found is None:
+def _skill(learned: Learning | None) -> float:
+    if learned is None:
         return -math.inf
-    last = (float(found.val_skill[-1]), float(found.skill[-1]))
+    last = (float(learned.val_skill[-1]), float(learned.skill[-1]))
     return next((value for value in last if math.isfinite(value)), -math.inf)
 
 

@@ -109,6 +109,8 @@ def _read_once(descriptor: int, offset: int, length: int) -> bytes:
 def printable(path: Path | str) -> str:
     """A path as one line of text: control characters and undecodable bytes are escaped."""
     text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )

@@ -80,6 +80,7 @@ class GuardedFile:
         self._sets: dict[str, Any] = {}
         self._unmeasured: dict[str, list[tuple[int, ...]]] = {}
         self._groups: dict[str, Any] = {}
+        self._there: dict[str, bool] = {}
         self._counted: set[str] = set()
         self._descriptor = open_regular(path)
         try:
@@ -115,7 +116,11 @@ class GuardedFile:
         """Whether a group or data set is there. Raises RunFileError where a link on the way is
         not a hard link.
         """
-        return path in self._sets or self._find(path) is not None
+        if path not in self._there:
+            if len(self._there) >= REMEMBERED:
+                self._there.clear()
+            self._there[path] = self._find(path) is not None
+        return self._there[path]
 
     def stored(self, path: str) -> Stored:
         """Dtype and shape of a data set that passed every check."""

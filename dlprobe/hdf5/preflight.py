@@ -31,9 +31,10 @@ def examine(descriptor: int, name: str, superblocks: tuple[int, ...]) -> None:
             f"{name} is a zip archive, as torch.save and np.savez write them, and no run "
             "file: of a state_dict "
             'np.savez("weights.npz", **{k: v.cpu().numpy() for k, v in '
-            "model.state_dict().items()}) makes what `dlprobe theory weights.npz`, "
-            "`dlprobe train weights.npz` and --init 'file(path=weights.npz)' take; "
-            "a training is recorded by dlprobe.recorders.torch.record(model, optimizer, path)"
+            "model.state_dict().items()}) makes what `dlprobe inspect weights.npz`, "
+            "`dlprobe theory weights.npz`, `dlprobe train weights.npz` and --init "
+            "'file(path=weights.npz)' take; a training is recorded by "
+            "dlprobe.recorders.torch.record(model, optimizer, path)"
         )
     if not head.startswith(SIGNATURE):
         raise RunFileError(

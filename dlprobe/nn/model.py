@@ -29,14 +29,12 @@ class Net(NamedTuple):
     """All memory of one model."""
 
     layers: IntegerTable  # (layer, column): where each layer's numbers stand; columns in `program`
-    operations: (
-        IntegerTable  # (operation, column): what the layers do, in order; columns in `program`
-    )
+    # (operation, column): what the layers do, in order; columns in `program`
+    operations: IntegerTable
     constants: Vector  # (constants of all operations,): their hyperparameters
     parameters: Vector  # (P,): what is learned
-    gradients: (
-        Vector  # (P,) dL/d parameters where gradients are kept, else of the largest layer alone
-    )
+    # (P,) dL/d parameters where gradients are kept, else of the largest layer alone
+    gradients: Vector
     # (P,) or (0,): gradients before penalties and clipping, where somebody looks at them
     data_gradients: Vector
     # (states · P,): what the optimizer remembers, one array of P numbers after the other
@@ -46,9 +44,8 @@ class Net(NamedTuple):
     blocks: Vector  # (sum over blocks,): one batch of every layer's inputs and outputs
     # (rows · widest,) or (0,): the derivative that goes around a layer with a residual sum
     carry: Vector
-    weight_delta: (
-        Vector  # (largest layer,) or (0,): dL/d of a transformed W; W before its constraints
-    )
+    # (largest layer,) or (0,): dL/d of a transformed W; W before its constraints
+    weight_delta: Vector
     gram: Vector  # (smaller side of W squared,) or (0,): WᵀW of the orthogonal penalty
     deltas: Matrix  # (3, rows · widest): the buffers that dL/da and dL/dz pass through in turn
     targets: Vector  # (rows · outputs,): the targets of the batch
@@ -99,13 +96,11 @@ class Work(NamedTuple):
     seeds: Counters  # (nets,): one per net of a fleet with orders of their own, else (1,)
     first_step: Index  # the number of the first step in the run
     rates: Floats  # (steps,): the learning rate of each step
-    momenta: (
-        Floats  # (steps,) the optimizer's momentum in each step, or (0,) where it is not cycled
-    )
+    # (steps,) the optimizer's momentum in each step, or (0,) where it is not cycled
+    momenta: Floats
     momentum: Index  # which of the optimizer's parameters the momentum is; −1 without
-    optimizer_parameters: (
-        Floats  # (parameters + running numbers,): those of the optimizer, changed by `prepare`
-    )
+    # (parameters + running numbers,): those of the optimizer, changed by `prepare`
+    optimizer_parameters: Floats
     regulation: Floats  # (12,): the numbers of a Regulation
     mixing: Floats  # (steps,) mixup's share of each step, or (0,)
     fused: Flag  # the loss is joined with the last activation and gives dL/dz

@@ -142,10 +142,12 @@ def nothing_known(network: Network) -> Mismatch:
     return Mismatch(np.full(len(network.layers), np.nan), np.full(len(network.layers), np.nan))
 
 
-def note(found: Mismatch, norm: RunningNorm, mean: Floats, variance: Floats) -> None:
+def note(mismatch: Mismatch, norm: RunningNorm, mean: Floats, variance: Floats) -> None:
     """Enter one norm's layer, from the data's mean and variance and the running ones that it
     holds.
     """
     running = norm.variance.astype(np.float64) + norm.epsilon
-    found.mean[norm.layer] = np.sqrt(np.mean((mean - norm.mean) ** 2 / running))
-    found.variance_ratio[norm.layer] = np.exp(np.mean(np.log((variance + norm.epsilon) / running)))
+    mismatch.mean[norm.layer] = np.sqrt(np.mean((mean - norm.mean) ** 2 / running))
+    mismatch.variance_ratio[norm.layer] = np.exp(
+        np.mean(np.log((variance + norm.epsilon) / running))
+    )

@@ -165,6 +165,8 @@ class HeatTable:
     `beside_meaning` what stands beside it. Values below `low` or above `high` take the end colours;
     the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing",
     "exploding"). `stub` names what the rows are, `across` what the columns are ("depth").
+
+    shift: what 0 of the scale stands for among the numbers that are shown.
     """
 
     rows: Sequence[str]
@@ -175,6 +177,7 @@ class HeatTable:
     high: float = 6.0
     low_means: str = ""
     high_means: str = ""
+    shift: float = 0.0
     stub: str = ""
     across: str = ""
     caption: str = ""

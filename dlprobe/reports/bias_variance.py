@@ -274,13 +274,14 @@ def _about(points: Sequence[Point]) -> list[str]:
     ]
 
 
-def _caption(found: Decomposition) -> str:
+def _caption(decomposition: Decomposition) -> str:
     what = {
         "squared": "bias² and variance, estimated without bias",
         "zero-one": "Domingos's bias and variance",
         "cross-entropy": "Heskes's bias and variance, in nats",
     }
-    return f"{found.loss} loss on {counted(found.samples, 'sample')}: {what[found.loss]}"
+    samples = counted(decomposition.samples, "sample")
+    return f"{decomposition.loss} loss on {samples}: {what[decomposition.loss]}"
 
 
 def _chart(points: Sequence[Point], axis: str | None) -> Chart:
@@ -403,11 +404,11 @@ def _one(point: Point) -> Table:
     )
 
 
-def _between(found: Decomposition, name: str) -> list[Cell]:
-    low, high = found.intervals[name]
+def _between(decomposition: Decomposition, name: str) -> list[Cell]:
+    low, high = decomposition.intervals[name]
     return (
         [_number(low), _number(high)]
-        if _interval(found, name) != UNKNOWN["unknown"]
+        if _interval(decomposition, name) != UNKNOWN["unknown"]
         else [UNKNOWN["unknown"], ""]
     )
 
@@ -478,10 +479,10 @@ def _intervals(points: Sequence[Point], axis: str | None) -> Table:
     )
 
 
-def _interval(found: Decomposition, key: str) -> str:
+def _interval(decomposition: Decomposition, key: str) -> str:
     """The ends; not where they lie so far apart that they say nothing."""
-    ends = found.intervals[key]
-    if not ends[1] - ends[0] <= ABSURD * max(found.expected_loss, ROUNDING):
+    ends = decomposition.intervals[key]
+    if not ends[1] - ends[0] <= ABSURD * max(decomposition.expected_loss, ROUNDING):
         return UNKNOWN["unknown"]
     return f"{_number(ends[0]):.3g} … {_number(ends[1]):.3g}"
 

@@ -412,11 +412,11 @@ def _noun(count: RuleCount, of: ConfigurationCount) -> str:
     return f"{of.repeated}{'' if count.evaluated == 1 else 's'} "
 
 
-def _states(each: ConfigurationCount) -> str:
+def _states(counts: ConfigurationCount) -> str:
     """What the runs have come to; one state of all of them without its number."""
-    if len(each.states) == 1:
-        return next(iter(each.states))
-    return ", ".join(f"{state} {count}" for state, count in each.states.items())
+    if len(counts.states) == 1:
+        return next(iter(counts.states))
+    return ", ".join(f"{state} {count}" for state, count in counts.states.items())
 
 
 def _hints(
@@ -497,16 +497,16 @@ def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     return [*lines, *([_summary_of(run)] if run.blind else [])]
 
 
-def _short(found: Diagnosis) -> list[tuple[str, str]]:
+def _short(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """A line for the cause and what follows, and one for each other fault; infos are counted."""
     heads = [
         each
-        for each in (found.cause, *found.symptoms, *found.others)
+        for each in (diagnosis.cause, *diagnosis.symptoms, *diagnosis.others)
         if each is not None and each.severity != "info"
     ]
-    lines = [("", unknown_cause(found))] if found.cause_unknown else []
+    lines = [("", unknown_cause(diagnosis))] if diagnosis.cause_unknown else []
     lines += [("", f"{head(fault)}: {fault.evidence}.") for fault in heads]
-    return [*lines, *([("", told)] if (told := brings_about(found)) else [])]
+    return [*lines, *([("", told)] if (told := brings_about(diagnosis)) else [])]
 
 
 def _findings_of_group(run: CheckedRun) -> list[Block]:

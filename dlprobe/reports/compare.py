@@ -196,17 +196,17 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
     }
 
 
-def _conclusion(found: Comparison, seeds: Seeds) -> list[Block]:
+def _conclusion(comparison: Comparison, seeds: Seeds) -> list[Block]:
     """Which values can be told apart, and why the worst is the worst."""
-    lines: list[Block] = [_answer(found)]
-    if len(found.values) > 1:
-        worst = found.values[-1]
+    lines: list[Block] = [_answer(comparison)]
+    if len(comparison.values) > 1:
+        worst = comparison.values[-1]
         failed = _failed(seeds.diagnoses.get(worst.label, ()))
         lines.append(
             Verdict(
                 (
                     f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
-                    f"{_why(found, worst, seeds)}"
+                    f"{_why(comparison, worst, seeds)}"
                 ),
                 "bad" if failed else "neutral",
             )
@@ -214,19 +214,20 @@ def _conclusion(found: Comparison, seeds: Seeds) -> list[Block]:
     return lines
 
 
-def _answer(found: Comparison) -> Verdict:
-    best, others, seeds = found.values[0], found.values[1:], found.power.seeds
+def _answer(comparison: Comparison) -> Verdict:
+    best, others, seeds = comparison.values[0], comparison.values[1:], comparison.power.seeds
     tied = [value.label for value in others if value.standing != "worse"]
     worse = [value for value in others if value.standing == "worse"]
     learned = next(iter(best.states)) == "learned well"
-    numbers = f"{words(found.by)} {_number(found, best)}"
+    numbers = f"{words(comparison.by)} {_number(comparison, best)}"
     if not others:
         return Verdict(f"only {best.label} has runs", "warning")
-    if found.too_few_seeds:
+    if comparison.too_few_seeds:
         return Verdict(
             (
                 f"too few seeds for a test: {seeds} cannot show any difference among "
-                f"{counted(len(found.values), 'value')}, {found.power.needed} can{_apart(found)}"
+                f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
+                f"{_apart(comparison)}"
             ),
             "warning",
         )
@@ -235,11 +236,11 @@ def _answer(found: Comparison) -> Verdict:
         return Verdict(alike, "neutral")
     behind = (
         f"{_listed([value.label for value in worse])} {'is' if len(worse) == 1 else 'are'} worse: "
-        f"{_number(found, worse[0])}"
+        f"{_number(comparison, worse[0])}"
     )
     if len(worse) > 1:
-        behind += f" to {_number(found, worse[-1])}"
-    rest = f"{behind} against {_number(found, best)} {words(found.by)}"
+        behind += f" to {_number(comparison, worse[-1])}"
+    rest = f"{behind} against {_number(comparison, best)} {words(comparison.by)}"
     return Verdict(
         f"{alike}; {rest}"
         if tied
@@ -248,29 +249,29 @@ def _answer(found: Comparison) -> Verdict:
     )
 
 
-def _apart(found: Comparison) -> str:
+def _apart(comparison: Comparison) -> str:
     """Values that no test is needed for: no seed has anything to show, and all of the best have."""
-    best = found.values[0]
-    lost = [v for v in found.values if v.states and not (v.states.keys() & LEARNED)]
+    best = comparison.values[0]
+    lost = [v for v in comparison.values if v.states and not (v.states.keys() & LEARNED)]
     if not best.states or best.states.keys() - LEARNED or not lost:
         return ""
-    numbers = " to ".join(dict.fromkeys(_number(found, each) for each in (lost[0], lost[-1])))
+    numbers = " to ".join(dict.fromkeys(_number(comparison, each) for each in (lost[0], lost[-1])))
     return (
         f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
-        f"{_number(found, best)} {words(found.by)}"
+        f"{_number(comparison, best)} {words(comparison.by)}"
     )
 
 
-def _number(found: Comparison, value: ValueResult) -> str:
-    median = value.metrics[f"final_{found.by}"].value
-    return size(found, median)
+def _number(comparison: Comparison, value: ValueResult) -> str:
+    median = value.metrics[f"final_{comparison.by}"].value
+    return size(comparison, median)
 
 
 def _listed(texts: Sequence[str]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
-def _why(found: Comparison, value: ValueResult, seeds: Seeds) -> str:
+def _why(comparison: Comparison, value: ValueResult, seeds: Seeds) -> str:
     """The cause that the diagnosis names, of a value that did not learn, unless the profile
     itself is broken; else what the profile says.
     """
@@ -294,7 +295,7 @@ def _per_layer(value: ValueResult) -> str:
     return ", ".join(filter(None, [value.start.verdict, factors])) or "no error signal was recorded"
 
 
-def because(found: Comparison, value: ValueResult) -> str:
+def because(comparison: Comparison, value: ValueResult) -> str:
     """What one layer does to the error signal before training, what that makes of it on its
     way, and the loss before training where it is off.
     """
@@ -305,17 +306,17 @@ def because(found: Comparison, value: ValueResult) -> str:
             f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}"
         )
     first, chance = (
-        value.first(loss_name(found)),
-        found.chance if found.by == loss_name(found) else math.nan,
+        value.first(loss_name(comparison)),
+        comparison.chance if comparison.by == loss_name(comparison) else math.nan,
     )
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
     return "; ".join(told)
 
 
-def loss_name(found: Comparison) -> str:
+def loss_name(comparison: Comparison) -> str:
     """The loss of the part that ranks."""
-    return f"{found.by.partition('_')[0]}_loss"
+    return f"{comparison.by.partition('_')[0]}_loss"
 
 
 def _strips(compared: Compared, start: bool) -> list[Block]:
@@ -364,40 +365,40 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
     )
 
 
-def _ranking(found: Comparison) -> Table:
-    by, loss = found.by, loss_name(found)
+def _ranking(comparison: Comparison) -> Table:
+    by, loss = comparison.by, loss_name(comparison)
     idle = [
         name
         for name in ("dead", "saturated")
-        if any(value.middle(name) >= WIDE for value in found.values)
+        if any(value.middle(name) >= WIDE for value in comparison.values)
     ]
     columns = [
         Column("value"),
         Column("first loss", "", "right", 3),
-        Column("end", unit(found), "right", 3),
-        Column("95 %", unit(found), "right"),
+        Column("end", unit(comparison), "right", 3),
+        Column("95 %", unit(comparison), "right"),
     ]
     columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
     rows: list[list[Cell]] = [
         [
             value.label,
             _finite(value.first(loss)),
-            scale(found) * value.metrics[f"final_{by}"].value,
-            span(value.metrics[f"final_{by}"], scale(found)),
+            scale(comparison) * value.metrics[f"final_{by}"].value,
+            span(value.metrics[f"final_{by}"], scale(comparison)),
             *(
                 None if math.isnan(value.middle(name)) else 100 * value.middle(name)
                 for name in idle
             ),
             Toned(value.standing, STANDING[value.standing]),
         ]
-        for value in found.values
+        for value in comparison.values
     ]
     return Table(
         columns,
         rows,
         caption=(
             f"First loss, and {words(by)} at the end, median of "
-            f"{counted(found.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
+            f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
         ),
     )
 
@@ -406,19 +407,19 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
+def _worst(comparison: Comparison, seeds: Seeds) -> list[Block]:
     """Why the worst value did not learn: the diagnosis of the seed that learned least."""
     failed = [
         seeds.diagnoses[value.label][0]
-        for value in reversed(found.values)
+        for value in reversed(comparison.values)
         if _failed(seeds.diagnoses.get(value.label, ()))
     ]
     return [*opening(failed[0]), *cause_blocks(failed[0], 1)] if failed else []
 
 
-def _failed(found: Sequence[Diagnosis]) -> bool:
+def _failed(diagnoses: Sequence[Diagnosis]) -> bool:
     """Whether most seeds did not learn, or lost what they had learned."""
-    return 2 * sum(diagnosis.failed for diagnosis in found) > len(found)
+    return 2 * sum(diagnosis.failed for diagnosis in diagnoses) > len(diagnoses)
 
 
 def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
@@ -437,7 +438,7 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
     ]
 
 
-def _learned(found: Comparison, seeds: Seeds) -> str:
+def _learned(comparison: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them
     may be the best of nothing.
     """
@@ -446,25 +447,27 @@ def _learned(found: Comparison, seeds: Seeds) -> str:
             f"{value.label} ({name} in {count} of "
             f"{counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
         )
-        for value in found.values
+        for value in comparison.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
     ]
     return f"most seeds did not learn well beside guessing: {'; '.join(told)}" if told else ""
 
 
-def _cause(found: Sequence[Diagnosis]) -> str:
+def _cause(diagnoses: Sequence[Diagnosis]) -> str:
     """The cause that most often stands behind it; empty where there is none."""
-    causes = Counter(named(diagnosis.cause) for diagnosis in found if diagnosis.cause is not None)
+    causes = Counter(
+        named(diagnosis.cause) for diagnosis in diagnoses if diagnosis.cause is not None
+    )
     return f": {causes.most_common(1)[0][0]}" if causes else ""
 
 
-def _healed(found: Comparison, seeds: Seeds) -> str:
+def _healed(comparison: Comparison, seeds: Seeds) -> str:
     """Which values learned well although their error signal was ill before training, and when
     it was no more.
     """
     told = []
-    for value in found.values:
+    for value in comparison.values:
         steps, well = seeds.healed.get(value.label, ()), value.states.get("learned well", 0)
         if value.start.verdict in BROKEN and 2 * well > len(value.outcomes):
             when = (
@@ -476,31 +479,31 @@ def _healed(found: Comparison, seeds: Seeds) -> str:
     return f"ill at the first step, yet learned well: {'; '.join(told)}" if told else ""
 
 
-def _test(found: Comparison) -> str:
-    if not found.pairs:
+def _test(comparison: Comparison) -> str:
+    if not comparison.pairs:
         return ""
-    number = f"{len(found.pairs)} comparison{'s' if len(found.pairs) > 1 else ''}"
+    number = f"{len(comparison.pairs)} comparison{'s' if len(comparison.pairs) > 1 else ''}"
     return (
         "values are called different at 5 % by an exact paired test over seeds (signed ranks), "
         f"corrected for {number} (Holm)"
     )
 
 
-def _power(found: Comparison) -> str:
-    power = found.power
-    if not found.pairs:
+def _power(comparison: Comparison) -> str:
+    power = comparison.power
+    if not comparison.pairs:
         return ""
     if power.seeds < power.needed:
         return (
             f"{counted(power.seeds, 'seed')} cannot show any difference among "
-            f"{counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
+            f"{counted(len(comparison.values), 'value')}: --seeds {power.needed} is the least"
         )
     if not math.isfinite(power.detectable):
         return ""
     more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
     return (
         f"as much as seeds scatter here, {power.seeds} of them find a difference of "
-        f"{_size(power.detectable, found.ratio)} in four of five cases{more}"
+        f"{_size(power.detectable, comparison.ratio)} in four of five cases{more}"
     )
 
 
@@ -511,8 +514,8 @@ def _size(effect: float, ratio: bool) -> str:
     return f"{100 * share:.2g} %" if share < 1 else f"a factor of {1 + share:.3g}"
 
 
-def _identical(found: Comparison) -> list[str]:
-    same = [f"{pair.a} and {pair.b}" for pair in found.pairs if pair.identical]
+def _identical(comparison: Comparison) -> list[str]:
+    same = [f"{pair.a} and {pair.b}" for pair in comparison.pairs if pair.identical]
     return (
         [f"the same numbers to the last bit, so the option changes nothing here: {'; '.join(same)}"]
         if same

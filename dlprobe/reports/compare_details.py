@@ -32,47 +32,47 @@ def words(metric: str) -> str:
     )
 
 
-def against_best(found: Comparison) -> Table:
+def against_best(comparison: Comparison) -> Table:
     columns = [
         Column("value"),
-        Column("best", unit(found), "right", 3),
+        Column("best", unit(comparison), "right", 3),
         Column("against the best"),
         Column(""),
     ]
     rows: list[list[Cell]] = [
         [
             value.label,
-            _best(found, value),
-            _against(found, value),
+            _best(comparison, value),
+            _against(comparison, value),
             Toned(value.standing, STANDING[value.standing]),
         ]
-        for value in found.values
+        for value in comparison.values
     ]
     return Table(
         columns,
         rows,
         caption=(
-            f"Smallest {words(found.by)} on the way, and the "
-            f"{'factor' if found.ratio else 'difference in points'} seed by seed."
+            f"Smallest {words(comparison.by)} on the way, and the "
+            f"{'factor' if comparison.ratio else 'difference in points'} seed by seed."
         ),
     )
 
 
-def unit(found: Comparison) -> str:
+def unit(comparison: Comparison) -> str:
     """What the ranking metric is shown in: errors that are shares of samples in percent, as
     everywhere.
     """
-    return "" if found.ratio else "%"
+    return "" if comparison.ratio else "%"
 
 
-def scale(found: Comparison) -> float:
+def scale(comparison: Comparison) -> float:
     """What a value is multiplied by to be shown in `unit`."""
-    return 1.0 if found.ratio else 100.0
+    return 1.0 if comparison.ratio else 100.0
 
 
-def _best(found: Comparison, value: ValueResult) -> Cell:
-    name = f"best_{found.by}"
-    return scale(found) * value.metrics[name].value if name in value.metrics else None
+def _best(comparison: Comparison, value: ValueResult) -> Cell:
+    name = f"best_{comparison.by}"
+    return scale(comparison) * value.metrics[name].value if name in value.metrics else None
 
 
 def span(interval: Interval, scaled: float = 1.0) -> str:
@@ -83,14 +83,14 @@ def span(interval: Interval, scaled: float = 1.0) -> str:
     )
 
 
-def _against(found: Comparison, value: ValueResult) -> str:
-    pair = pair_of(found.pairs, value.label, found.values[0].label)
+def _against(comparison: Comparison, value: ValueResult) -> str:
+    pair = pair_of(comparison.pairs, value.label, comparison.values[0].label)
     if pair is None:
         return ""
     effect = pair.effect
     return (
-        f"{'×' if found.ratio else ''}{_signed(effect.value, found.ratio)} "
-        f"[{_signed(effect.low, found.ratio)}, {_signed(effect.high, found.ratio)}]"
+        f"{'×' if comparison.ratio else ''}{_signed(effect.value, comparison.ratio)} "
+        f"[{_signed(effect.low, comparison.ratio)}, {_signed(effect.high, comparison.ratio)}]"
     )
 
 
@@ -110,9 +110,9 @@ def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
     return None
 
 
-def size(found: Comparison, value: float) -> str:
+def size(comparison: Comparison, value: float) -> str:
     """A value of the ranking metric with its unit."""
-    return f"{value:.3g}" if found.ratio else f"{100 * value:.1f} %"
+    return f"{value:.3g}" if comparison.ratio else f"{100 * value:.1f} %"
 
 
 def costs(compared: Compared) -> Table:
@@ -162,26 +162,28 @@ def _health(health: Health) -> Cell:
 
 
 def chart(
-    found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    comparison: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> Chart:
-    scaled = scale(found)
+    scaled = scale(comparison)
     series = []
-    for value in found.values[:DRAWN]:
+    for value in comparison.values[:DRAWN]:
         steps, medians = curves[value.label]
-        known = [run.curves[found.by] for run in value.outcomes if found.by in run.curves]
+        known = [run.curves[comparison.by] for run in value.outcomes if comparison.by in run.curves]
         runs = [(scaled * one).tolist() for one in known] if len(known) > 1 else []
         series.append(
             Series(value.label, steps, [scaled * median for median in medians], runs=runs)
         )
     finite = [y for curve in series for y in curve.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
-    more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
+    more = (
+        f"; the best {DRAWN} of {len(comparison.values)}" if len(comparison.values) > DRAWN else ""
+    )
     return Chart(
         series,
         "updates",
-        f"{words(found.by)}{'' if found.ratio else ' [%]'}",
+        f"{words(comparison.by)}{'' if comparison.ratio else ' [%]'}",
         log_y=log,
-        caption=f"{words(found.by)} as training goes on, median over seeds{more}.",
+        caption=f"{words(comparison.by)} as training goes on, median over seeds{more}.",
         name="curves",
     )
 
@@ -190,7 +192,7 @@ def margins(compared: Compared) -> list[Block]:
     return [_margin(axis, margin, compared.all) for axis, margin in compared.marginals.items()]
 
 
-def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
+def _margin(axis: str, margin: Margin, comparison: Comparison) -> Table:
     ordered = sorted(margin.values.items(), key=lambda item: item[1].value)
     rows: list[list[Cell]] = []
     for label, interval in ordered:
@@ -205,13 +207,13 @@ def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
             else "not distinguishable"
         )
         rows.append([label, interval.value, span(interval), Toned(standing, STANDING[standing])])
-    mean = "geometric mean" if found.ratio else "mean"
+    mean = "geometric mean" if comparison.ratio else "mean"
     columns = [Column(axis), Column(mean, "", "right", 3), Column("95 %", "", "right"), Column("")]
     return Table(
         columns,
         rows,
         caption=(
-            f"{axis} alone: {words(found.by)}, {mean} over all values of the other axes, median "
-            "over seeds."
+            f"{axis} alone: {words(comparison.by)}, {mean} over all values of the other axes, "
+            "median over seeds."
         ),
     )

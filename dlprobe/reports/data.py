@@ -138,12 +138,12 @@ def of_column(column: ColumnSummary | Foretelling) -> str:
     return f"column {column.number} '{name}'"
 
 
-def strength(survey: Survey, found: Foretelling) -> str:
+def strength(survey: Survey, foretelling: Foretelling) -> str:
     """How well a column gives the target, each row by the others."""
     if survey.data.task == "regression":
-        return f"R² {found.skill:.4f}"
+        return f"R² {foretelling.skill:.4f}"
     guessing = 1 - max(survey.class_rows) / sum(survey.class_rows)
-    return f"right for {100 * (1 - (1 - found.skill) * guessing):.3g} % of the rows"
+    return f"right for {100 * (1 - (1 - foretelling.skill) * guessing):.3g} % of the rows"
 
 
 def rare_classes(survey: Survey) -> list[str]:

@@ -22,29 +22,29 @@ MOST_TRIED = 3  # actions of the cause that a screen shows; `prescribe` and JSON
 PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
 
-def conclusion(found: Diagnosis) -> list[Block]:
+def conclusion(diagnosis: Diagnosis) -> list[Block]:
     """The answer in three lines: the state of the run, its cause with one number, and the
     command to type first.
     """
     heads = (
-        [found.cause]
-        if found.cause is not None
-        else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+        [diagnosis.cause]
+        if diagnosis.cause is not None
+        else [*diagnosis.symptoms, *_other_faults(diagnosis), *spoken(diagnosis)][:1]
     )
     if all(
         finding.severity != "error" for finding in heads
     ):  # what fails a gate is said before what may have caused it
         heads = [
-            *[finding for finding in found.others if finding.severity == "error"][:1],
-            *(heads if found.cause or found.symptoms else []),
+            *[finding for finding in diagnosis.others if finding.severity == "error"][:1],
+            *(heads if diagnosis.cause or diagnosis.symptoms else []),
         ] or heads
     causes: list[Block] = [
         Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads
     ]
-    if found.cause_unknown and not heads:
+    if diagnosis.cause_unknown and not heads:
         causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
-    first = [Choices([_first(action)]) for action in found.actions[:1]]
-    return [*opening(found), *causes, *first]
+    first = [Choices([_first(action)]) for action in diagnosis.actions[:1]]
+    return [*opening(diagnosis), *causes, *first]
 
 
 def _first(action: Action) -> Choice:
@@ -74,57 +74,59 @@ def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
     return name + text
 
 
-def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+def diagnosis_blocks(diagnosis: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     """The whole answer: the conclusion, and what is behind it."""
-    return [*conclusion(found), *explained(found, most)]
+    return [*conclusion(diagnosis), *explained(diagnosis, most)]
 
 
-def explained(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+def explained(diagnosis: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     """What is behind a conclusion: the cause with its whole evidence and what follows, what
     else to try, and other faults.
     """
-    told = _other_faults(found) or spoken(found)
+    told = _other_faults(diagnosis) or spoken(diagnosis)
     return [
-        *cause_blocks(found, most, tried=True),
-        *(block for finding in told for block in fault_blocks(found, finding)),
+        *cause_blocks(diagnosis, most, tried=True),
+        *(block for finding in told for block in fault_blocks(diagnosis, finding)),
     ]
 
 
-def opening(found: Diagnosis) -> list[Block]:
+def opening(diagnosis: Diagnosis) -> list[Block]:
     """The first paragraph: the state of the run with its numbers, and what must be known
     with it.
     """
     return [
-        Verdict(found.sentence, tone_of(found)),
-        *(Paragraph(caveat, below=True) for caveat in found.caveats),
+        Verdict(diagnosis.sentence, tone_of(diagnosis)),
+        *(Paragraph(caveat, below=True) for caveat in diagnosis.caveats),
     ]
 
 
-def tone_of(found: Diagnosis) -> Tone:
+def tone_of(diagnosis: Diagnosis) -> Tone:
     """Green only for a run that learned well and has no fault."""
-    tone = STATE_TONES[found.state.name]
-    if not found.trained and found.cause is not None:
-        return SEVERITY_TONES[found.cause.severity or "info"]
+    tone = STATE_TONES[diagnosis.state.name]
+    if not diagnosis.trained and diagnosis.cause is not None:
+        return SEVERITY_TONES[diagnosis.cause.severity or "info"]
     return (
         "warning"
-        if tone == "good" and (found.cause or found.symptoms or _other_faults(found))
+        if tone == "good" and (diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis))
         else tone
     )
 
 
-def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
+def cause_blocks(diagnosis: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
     """The causes, or that none is known and what was excluded; what to try. tried: whether the
     first command stands above already.
     """
     heads = (
-        list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
+        list(diagnosis.together or [diagnosis.cause])
+        if diagnosis.cause is not None
+        else list(diagnosis.symptoms)
     )
-    if not heads and not found.cause_unknown:
+    if not heads and not diagnosis.cause_unknown:
         return []
-    blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    blocks: list[Block] = [] if diagnosis.cause is not None else unknown_lines(diagnosis)
     blocks += (
-        [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)]
-        if found.together
+        [Verdict(f"{len(diagnosis.together)} causes together:", "neutral", apart=True)]
+        if diagnosis.together
         else []
     )
     said = ""
@@ -137,26 +139,26 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) 
         )
         blocks.append(Paragraph(_sentence(finding.evidence), below=True))
         said = line
-    blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
+    blocks += [Paragraph(told, below=True)] if (told := brings_about(diagnosis)) else []
     codes = {
         "",
         *(finding.code for finding in heads),
-        *(action.code for action in found.actions[:1]),
+        *(action.code for action in diagnosis.actions[:1]),
     }
-    actions = [action for action in found.actions if action.code in codes]
-    return [*blocks, *choices(found, actions, most, tried=tried)]
+    actions = [action for action in diagnosis.actions if action.code in codes]
+    return [*blocks, *choices(diagnosis, actions, most, tried=tried)]
 
 
-def unknown_lines(found: Diagnosis) -> list[Block]:
+def unknown_lines(diagnosis: Diagnosis) -> list[Block]:
     """That the cause is not known, and what it is not; nothing where there is nothing to
     explain.
     """
-    return [Verdict(unknown_cause(found), "bad", apart=True)] if found.cause_unknown else []
+    return [Verdict(unknown_cause(diagnosis), "bad", apart=True)] if diagnosis.cause_unknown else []
 
 
-def unknown_cause(found: Diagnosis) -> str:
+def unknown_cause(diagnosis: Diagnosis) -> str:
     """In a sentence."""
-    excluded = f"; it is none of {_listed(found.excluded)}" if found.excluded else ""
+    excluded = f"; it is none of {_listed(diagnosis.excluded)}" if diagnosis.excluded else ""
     return f"cause unknown: no rule that could look explains it{excluded}"
 
 
@@ -168,19 +170,19 @@ def _listed(codes: Sequence[str]) -> str:
     return ", ".join(f"{names.get(code, code)} ({code})" for code in codes)
 
 
-def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
+def fault_blocks(diagnosis: Diagnosis, finding: Finding) -> list[Block]:
     """Another fault beside the cause."""
-    actions = [action for action in found.actions if action.code == finding.code][:1]
+    actions = [action for action in diagnosis.actions if action.code == finding.code][:1]
     tone = SEVERITY_TONES[finding.severity or "info"]
     return [
         Verdict(head(finding), tone, apart=True),
         Paragraph(_sentence(finding.evidence), below=True),
-        *choices(found, actions, 1, prescribe=False),
+        *choices(diagnosis, actions, 1, prescribe=False),
     ]
 
 
 def choices(
-    found: Diagnosis,
+    diagnosis: Diagnosis,
     actions: Sequence[Action],
     most: int,
     prescribe: bool = True,
@@ -202,20 +204,20 @@ def choices(
             if entries[0].lines
             else []
         )
-    if prescribe and found.trained and any(action.command for action in actions):
+    if prescribe and diagnosis.trained and any(action.command for action in actions):
         entries.append(
             Choice(
                 "all",
-                f"dlprobe prescribe {_typed(found.path)}",
-                f"trains these and says which one cures it{_duration(found)}",
+                f"dlprobe prescribe {_typed(diagnosis.path)}",
+                f"trains these and says which one cures it{_duration(diagnosis)}",
             )
         )
     return [Choices(entries)] if entries else []
 
 
-def _duration(found: Diagnosis) -> str:
+def _duration(diagnosis: Diagnosis) -> str:
     """How long `prescribe` trains, roughly: this run's time for every change and seed."""
-    seconds = found.seconds * PRESCRIBED * (1 + len(found.actions))
+    seconds = diagnosis.seconds * PRESCRIBED * (1 + len(diagnosis.actions))
     if not math.isfinite(seconds):
         return ""
     if seconds < 5:
@@ -260,51 +262,53 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:]}." if text else ""
 
 
-def brings_about(found: Diagnosis) -> str:
+def brings_about(diagnosis: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
-    causes = {each.code for each in (found.cause, *found.together) if each is not None}
-    effects = dict.fromkeys(named(follow) for follow in found.follows if follow.code not in causes)
+    causes = {each.code for each in (diagnosis.cause, *diagnosis.together) if each is not None}
+    effects = dict.fromkeys(
+        named(follow) for follow in diagnosis.follows if follow.code not in causes
+    )
     return f"It brings about: {', '.join(effects)}." if effects else ""
 
 
-def _other_faults(found: Diagnosis) -> list[Finding]:
-    told = [(fault.code, fault.evidence) for fault in found.together]
+def _other_faults(diagnosis: Diagnosis) -> list[Finding]:
+    told = [(fault.code, fault.evidence) for fault in diagnosis.together]
     return [
         finding
-        for finding in found.others
+        for finding in diagnosis.others
         if finding.severity != "info" and (finding.code, finding.evidence) not in told
     ]
 
 
-def spoken(found: Diagnosis) -> list[Finding]:
+def spoken(diagnosis: Diagnosis) -> list[Finding]:
     """Remarks that name something to try, of a run that learned in part and has no fault: they
     are all that there is to say.
     """
-    tried = {action.code for action in found.actions}
+    tried = {action.code for action in diagnosis.actions}
     return (
         []
-        if found.cause or found.symptoms or _other_faults(found)
-        else [info for info in _infos(found) if info.code in tried]
+        if diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis)
+        else [info for info in _infos(diagnosis) if info.code in tried]
     )
 
 
-def remarks(found: Diagnosis) -> list[Finding]:
+def remarks(diagnosis: Diagnosis) -> list[Finding]:
     """What is worth knowing, no fault, and not told by itself."""
-    told = spoken(found)
-    return [info for info in _infos(found) if info not in told]
+    told = spoken(diagnosis)
+    return [info for info in _infos(diagnosis) if info not in told]
 
 
-def _infos(found: Diagnosis) -> list[Finding]:
-    return [finding for finding in found.others if finding.severity == "info"]
+def _infos(diagnosis: Diagnosis) -> list[Finding]:
+    return [finding for finding in diagnosis.others if finding.severity == "info"]
 
 
-def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+def worst_first(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
     """Several runs, the one that learned least first; of those alike the ones with a fault
     before the others.
     """
     order = list(STATE_TONES)
     return sorted(
-        found,
+        diagnoses,
         key=lambda diagnosis: (
             -order.index(diagnosis.state.name),
             diagnosis.cause is None and not diagnosis.symptoms,
@@ -312,50 +316,54 @@ def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     )
 
 
-def states_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
+def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Of several runs as data: how many are in which state, and the diagnosis of the one that
     learned least, unless all learned well.
     """
-    counts = Counter(each.state.name for each in found)
-    worst = found[0].to_json() if found and found[0].state.name != "learned well" else None
+    counts = Counter(each.state.name for each in diagnoses)
+    worst = (
+        diagnoses[0].to_json() if diagnoses and diagnoses[0].state.name != "learned well" else None
+    )
     return {"states": dict(counts.most_common()), "diagnosis": worst}
 
 
-def states_text(found: Sequence[Diagnosis]) -> str:
+def states_text(diagnoses: Sequence[Diagnosis]) -> str:
     """How many of several runs have come to what, the most frequent first.
 
     >>> states_text([])
     'no run'
     """
-    counts = Counter(diagnosis.state.name for diagnosis in found)
-    runs = "run" if len(found) == 1 else "runs"
+    counts = Counter(diagnosis.state.name for diagnosis in diagnoses)
+    runs = "run" if len(diagnoses) == 1 else "runs"
     return (
         ", ".join(
-            f"{name} in {count} of {len(found)} {runs}" for name, count in counts.most_common()
+            f"{name} in {count} of {len(diagnoses)} {runs}" for name, count in counts.most_common()
         )
         or "no run"
     )
 
 
-def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
+def diagnosis_line(diagnosis: Diagnosis) -> DiagnosisLine:
     """The diagnosis as the formats for machines draw it."""
     tries = tuple(
         (action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code)
-        for action in found.actions
+        for action in diagnosis.actions
     )
     cause = (
         None
-        if found.cause is None
+        if diagnosis.cause is None
         else Caused(
-            found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows)
+            diagnosis.cause.code,
+            brings_about(diagnosis),
+            tuple(finding.code for finding in diagnosis.follows),
         )
     )
     return DiagnosisLine(
-        found.sentence,
-        found.state.name,
-        tone_of(found),
-        unknown_cause(found) if found.cause_unknown else "",
+        diagnosis.sentence,
+        diagnosis.state.name,
+        tone_of(diagnosis),
+        unknown_cause(diagnosis) if diagnosis.cause_unknown else "",
         cause,
         tries,
-        found.caveats,
+        diagnosis.caveats,
     )

@@ -237,11 +237,11 @@ def _findings(pair: PairDiff) -> list[Block]:
     return [*lines, *([Paragraph(f"same: {', '.join(same)}")] if same else [])]
 
 
-def _tone(each: VerdictDiff) -> Tone:
+def _tone(verdict: VerdictDiff) -> Tone:
     """A fault that is gone is good; a new one is as bad as it is severe."""
-    if not each.change or each.severity == "info":
+    if not verdict.change or verdict.severity == "info":
         return "neutral"
-    return "good" if each.change == "vanished" else SEVERITY_TONES[each.severity]
+    return "good" if verdict.change == "vanished" else SEVERITY_TONES[verdict.severity]
 
 
 def _configuration(pair: PairDiff, names: Sides) -> list[Block]:
@@ -391,20 +391,20 @@ def _pair_data(pair: PairDiff) -> dict[str, Any]:
     }
 
 
-def _diagnosis_data(found: Sequence[Diagnosis]) -> dict[str, Any] | None:
+def _diagnosis_data(diagnoses: Sequence[Diagnosis]) -> dict[str, Any] | None:
     """Of the run that learned least."""
-    return found[0].to_json() if found else None
+    return diagnoses[0].to_json() if diagnoses else None
 
 
-def _verdict_data(each: VerdictDiff) -> dict[str, Any]:
+def _verdict_data(verdict: VerdictDiff) -> dict[str, Any]:
     sides = {
-        "a": {"fired": each.a[0], "evaluated": each.a[1]},
-        "b": {"fired": each.b[0], "evaluated": each.b[1]},
+        "a": {"fired": verdict.a[0], "evaluated": verdict.a[1]},
+        "b": {"fired": verdict.b[0], "evaluated": verdict.b[1]},
     }
     return {
-        "code": each.code,
-        "name": each.name,
-        "severity": each.severity,
+        "code": verdict.code,
+        "name": verdict.name,
+        "severity": verdict.severity,
         **sides,
-        "change": each.change or None,
+        "change": verdict.change or None,
     }

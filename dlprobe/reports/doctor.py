@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-doctor/1"
 
 
-def document(found: Examination, whole: bool) -> Document:
+def document(examination: Examination, whole: bool) -> Document:
     """The whole answer; `whole`: all of the registry was asked for."""
-    blocks: list[Block] = [Facts(list(_facts(found))), *_about_cache(found)]
-    if found.faults:
+    blocks: list[Block] = [Facts(list(_facts(examination))), *_about_cache(examination)]
+    if examination.faults:
         blocks += [
-            _table(found),
+            _table(examination),
             Bullets(
                 [
                     f"{outcome.name} ({outcome.dtype}): {outcome.reason}"
-                    for outcome in found.of("cannot run")
+                    for outcome in examination.of("cannot run")
                 ]
             ),
         ]
-    blocks += _verdicts(found, whole)
-    return Document("doctor", blocks, _data(found))
+    blocks += _verdicts(examination, whole)
+    return Document("doctor", blocks, _data(examination))
 
 
-def _facts(found: Examination) -> Iterator[tuple[str, Cell]]:
-    here = found.installation
+def _facts(examination: Examination) -> Iterator[tuple[str, Cell]]:
+    here = examination.installation
     yield "versions", ", ".join(f"{name} {version}" for name, version in here.versions.items())
     yield "machine", f"{here.machine}, {here.processor}"
     used = (
@@ -75,8 +75,8 @@ def _facts(found: Examination) -> Iterator[tuple[str, Cell]]:
         )
 
 
-def _about_cache(found: Examination) -> list[Block]:
-    cache = found.installation.cache
+def _about_cache(examination: Examination) -> list[Block]:
+    cache = examination.installation.cache
     if cache.kept:
         return []
     text = (
@@ -86,7 +86,7 @@ def _about_cache(found: Examination) -> list[Block]:
     return [Verdict(text, "warning")]
 
 
-def _table(found: Examination) -> Table:
+def _table(examination: Examination) -> Table:
     columns = [
         Column("kernel"),
         Column("of"),
@@ -103,7 +103,7 @@ def _table(found: Examination) -> Table:
             _share(outcome.deviation),
             _share(outcome.allowed),
         ]
-        for outcome in found.of("differs")
+        for outcome in examination.of("differs")
     ]
     rows += [
         [
@@ -115,7 +115,7 @@ def _table(found: Examination) -> Table:
             "",
             "",
         ]
-        for outcome in found.of("cannot run")
+        for outcome in examination.of("cannot run")
     ]
     caption = (
         "Kernels beside their plain form in float64, where they lie furthest apart; as shares of "
@@ -128,27 +128,27 @@ def _share(value: float) -> str:
     return f"{value:.1e}" if math.isfinite(value) else "infinity"
 
 
-def _verdicts(found: Examination, whole: bool) -> list[Block]:
-    compared, faults = found.of("agrees", "differs"), found.faults
+def _verdicts(examination: Examination, whole: bool) -> list[Block]:
+    compared, faults = examination.of("agrees", "differs"), examination.faults
     blocks: list[Block] = (
         []
-        if found.complete
+        if examination.complete
         else [
             Verdict(
-                f"stopped early: {counted(len(found.outcomes), 'record')} had been looked at",
+                f"stopped early: {counted(len(examination.outcomes), 'record')} had been looked at",
                 "warning",
             )
         ]
     )
-    if found.uncompared and not faults:
+    if examination.uncompared and not faults:
         blocks.append(
             Paragraph(
-                f"Not compared: {_count(len(found.uncompared), 'kernel')} of no registered "
+                f"Not compared: {_count(len(examination.uncompared), 'kernel')} of no registered "
                 "record, or without the other half of its pair."
             )
         )
     if faults:
-        looked_at = len(compared) + len(found.of("cannot run"))
+        looked_at = len(compared) + len(examination.of("cannot run"))
         blocks.append(
             Verdict(
                 (
@@ -161,7 +161,7 @@ def _verdicts(found: Examination, whole: bool) -> list[Block]:
         blocks.append(
             Paragraph(
                 "Results on this machine cannot be trusted. Remove "
-                f"{found.installation.cache.folder}; kernels are then compiled anew."
+                f"{examination.installation.cache.folder}; kernels are then compiled anew."
             )
         )
         blocks.append(Hint("dlprobe doctor --all"))
@@ -184,7 +184,7 @@ def _verdicts(found: Examination, whole: bool) -> list[Block]:
         )
     else:
         blocks.append(Verdict("no kernel is in the cache: nothing was compared", "neutral"))
-    if found.of("not cached") and not faults:
+    if examination.of("not cached") and not faults:
         blocks.append(Hint("dlprobe doctor --all   # compiles and compares the other records too"))
     return blocks
 
@@ -197,8 +197,8 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _data(found: Examination) -> dict[str, Any]:
-    here, cache = found.installation, found.installation.cache
+def _data(examination: Examination) -> dict[str, Any]:
+    here, cache = examination.installation, examination.installation.cache
     keys = (
         "kind",
         "name",
@@ -213,7 +213,7 @@ def _data(found: Examination) -> dict[str, Any]:
     )
     return {
         "schema": SCHEMA,
-        "complete": found.complete,
+        "complete": examination.complete,
         "versions": here.versions,
         "machine": here.machine,
         "processor": here.processor,
@@ -232,10 +232,10 @@ def _data(found: Examination) -> dict[str, Any]:
         },
         "kernels": [
             {key: getattr(outcome, key) for key in keys}
-            for outcome in found.outcomes
+            for outcome in examination.outcomes
             if outcome.state != "not cached"
         ],
-        "not_cached": len(found.of("not cached")),
-        "not_compared": list(found.uncompared),
-        "exit_code": 1 if found.faults else 0,
+        "not_cached": len(examination.of("not cached")),
+        "not_compared": list(examination.uncompared),
+        "exit_code": 1 if examination.faults else 0,
     }

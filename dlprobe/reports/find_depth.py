@@ -23,7 +23,7 @@ HOW = (
 
 
 def document(
-    found: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int
+    depths: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int
 ) -> Document:
     """Where each row of the grid breaks."""
     columns = [
@@ -34,7 +34,7 @@ def document(
         Column("theory", "", "right"),
     ]
     rows: list[list[Cell]] = []
-    for row in found:
+    for row in depths:
         breaks = (
             Toned(row.verdict, VERDICT_TONES[row.verdict])
             if row.breaks_at
@@ -44,7 +44,7 @@ def document(
         rows.append([name, row.healthy_at, row.breaks_at, breaks, row.theory])
     blocks: list[Block] = (
         []
-        if all(row.complete for row in found)
+        if all(row.complete for row in depths)
         else [Verdict("stopped early: the depths are those looked at so far", "warning")]
     )
     blocks.append(
@@ -57,7 +57,7 @@ def document(
             ),
         )
     )
-    first = next((row for row in found if row.breaks_at), None)
+    first = next((row for row in depths if row.breaks_at), None)
     if first is not None:
         spec = first.cell
         blocks.append(
@@ -70,9 +70,9 @@ def document(
         "data": data_name,
         "steps": 1,
         "threads": threads,
-        "complete": all(row.complete for row in found),
+        "complete": all(row.complete for row in depths),
     }
-    records = [_record(row) for row in found]
+    records = [_record(row) for row in depths]
     return Document(
         "how deep until the gradient breaks?",
         blocks,
@@ -80,21 +80,21 @@ def document(
     )
 
 
-def _record(found: BreakingDepth) -> dict[str, Any]:
+def _record(depth: BreakingDepth) -> dict[str, Any]:
     """One row of the JSON record."""
     return {
-        **place(found.cell),
-        "healthy_at": found.healthy_at,
-        "breaks_at": found.breaks_at,
-        "verdict": found.verdict,
-        "theory_breaks_at": found.theory,
-        "deepest": found.deepest,
+        **place(depth.cell),
+        "healthy_at": depth.healthy_at,
+        "breaks_at": depth.breaks_at,
+        "verdict": depth.verdict,
+        "theory_breaks_at": depth.theory,
+        "deepest": depth.deepest,
         "tried": [
             {
                 "depth": probe.depth,
                 "verdict": probe.verdict,
                 "log10_error_signal_ratio": probe.log10_ratio,
             }
-            for probe in found.probes
+            for probe in depth.probes
         ],
     }

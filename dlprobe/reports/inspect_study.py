@@ -168,18 +168,18 @@ def description(study: Study) -> Document:
     return Document(f"{study.path}: study", [_lines(study.description)], data)
 
 
-def _lines(found: Mapping[str, Any]) -> Block:
+def _lines(results: Mapping[str, Any]) -> Block:
     from dlprobe.render.document import Lines
 
-    tables = {name: value for name, value in found.items() if isinstance(value, Mapping)}
+    tables = {name: value for name, value in results.items() if isinstance(value, Mapping)}
     lists = {
         name: value
-        for name, value in found.items()
+        for name, value in results.items()
         if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value)
     }
     plain = [
         _line(name, value)
-        for name, value in found.items()
+        for name, value in results.items()
         if name not in tables and name not in lists
     ]
     return Lines(

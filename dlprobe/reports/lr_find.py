@@ -30,33 +30,35 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-lr-find/1"
 
 
-def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Document:
+def document(measured: Found, *, data_name: str, optimizer: str, train: str) -> Document:
     """The whole answer. train: the command that trains the configuration at the rate that was
     found.
     """
     blocks: list[Block] = (
         []
-        if found.complete
-        else [Verdict(f"stopped early: {counted(len(found.trials), 'run')} had ended", "warning")]
+        if measured.complete
+        else [
+            Verdict(f"stopped early: {counted(len(measured.trials), 'run')} had ended", "warning")
+        ]
     )
-    known = math.isfinite(found.rate)
+    known = math.isfinite(measured.rate)
     blocks.append(
         Verdict(
             (
-                f"{f'lr = {found.rate:g}' if known else 'no rate trains'} for {optimizer} on "
+                f"{f'lr = {measured.rate:g}' if known else 'no rate trains'} for {optimizer} on "
                 f"{data_name}"
             ),
             "good" if known else "bad",
         )
     )
     blocks += [
-        Paragraph(f"{found.reason[:1].upper()}{found.reason[1:]}.", below=True),
-        _chart(found),
+        Paragraph(f"{measured.reason[:1].upper()}{measured.reason[1:]}.", below=True),
+        _chart(measured),
     ]
-    blocks.append(_table(found) if found.trials else Facts(_facts(found.test)))
-    if found.by == "train_loss" and len(found.learned) > 1:
+    blocks.append(_table(measured) if measured.trials else Facts(_facts(measured.test)))
+    if measured.by == "train_loss" and len(measured.learned) > 1:
         several = (
-            f"{len(found.learned)} of these rates learn the training part to below a thousandth "
+            f"{len(measured.learned)} of these rates learn the training part to below a thousandth "
             "of its first loss"
         )
         blocks.append(Paragraph(f"{several}: --by val_loss chooses by what is not trained on."))
@@ -65,21 +67,21 @@ def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Doc
     return Document(
         "",
         blocks,
-        _data(found, data_name, optimizer),
-        [Facts(_facts(found.test))] if found.trials else [],
+        _data(measured, data_name, optimizer),
+        [Facts(_facts(measured.test))] if measured.trials else [],
     )
 
 
-def _chart(found: Found) -> Chart:
+def _chart(measured: Found) -> Chart:
     """The loss over the rate, and an upright line at each rate that the answer speaks of."""
-    test = found.test
+    test = measured.test
     series = [Series("smoothed loss", test.rates.tolist(), test.smoothed.tolist())]
     positive = [value for value in test.smoothed.tolist() if math.isfinite(value) and value > 0]
     marks = {
         "begins to fall": test.falls,
         "smallest": test.lowest,
         "breaks down": test.breaks,
-        "suggested": found.rate,
+        "suggested": measured.rate,
     }
     if positive:
         ends = [min(positive), max(positive)]
@@ -109,7 +111,7 @@ def _rate(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "none of the rates"
 
 
-def _table(found: Found) -> Table:
+def _table(measured: Found) -> Table:
     columns = [
         Column("rate", align="right"),
         Column("training loss", align="right", digits=3),
@@ -117,34 +119,36 @@ def _table(found: Found) -> Table:
         Column(""),
     ]
     rows: list[list[Cell]] = [
-        [f"{trial.rate:g}", trial.train_loss, trial.val_loss, _mark(trial, found)]
-        for trial in found.trials
+        [f"{trial.rate:g}", trial.train_loss, trial.val_loss, _mark(trial, measured)]
+        for trial in measured.trials
     ]
     return Table(
         columns,
         rows,
-        caption=f"Runs of {counted(found.steps, 'step')} at candidate rates: losses at their end",
+        caption=(
+            f"Runs of {counted(measured.steps, 'step')} at candidate rates: losses at their end"
+        ),
     )
 
 
-def _mark(trial: RateTrial, found: Found) -> Cell:
+def _mark(trial: RateTrial, measured: Found) -> Cell:
     if trial.status != "finished":
         return Toned(trial.status, "bad")
-    return Toned("suggested", "good") if trial.rate == found.rate else ""
+    return Toned("suggested", "good") if trial.rate == measured.rate else ""
 
 
-def _data(found: Found, data_name: str, optimizer: str) -> dict[str, Any]:
-    test = found.test
+def _data(measured: Found, data_name: str, optimizer: str) -> dict[str, Any]:
+    test = measured.test
     return {
         "schema": SCHEMA,
         "data": data_name,
         "optimizer": optimizer,
-        "suggestion": found.rate,
-        "reason": found.reason,
-        "by": found.by,
-        "steps": found.steps,
-        "complete": found.complete,
-        "learned": [trial.rate for trial in found.learned],
+        "suggestion": measured.rate,
+        "reason": measured.reason,
+        "by": measured.by,
+        "steps": measured.steps,
+        "complete": measured.complete,
+        "learned": [trial.rate for trial in measured.learned],
         "range_test": {
             "rates": test.rates,
             "losses": test.losses,
@@ -155,6 +159,6 @@ def _data(found: Found, data_name: str, optimizer: str) -> dict[str, Any]:
         },
         "runs": [
             {"rate": t.rate, "status": t.status, "train_loss": t.train_loss, "val_loss": t.val_loss}
-            for t in found.trials
+            for t in measured.trials
         ],
     }

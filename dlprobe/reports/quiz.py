@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlprobe.experiments.quiz import STATES
 from dlprobe.render.document import (
     Block,
     Cell,
@@ -76,7 +75,7 @@ def measured(question: Question) -> Document:
         Column("log10 error signal, first over last layer", align="right", digits=2),
         Column("validation error", "%", "right", 3),
     ]
-    return plain(Table(columns, rows, f"measured; as it is, it is {STATES[question.state]}"))
+    return plain(Table(columns, rows, f"measured; as it is, it is {question.verdict}"))
 
 
 def score(right: int, count: int, seed: int) -> Document:

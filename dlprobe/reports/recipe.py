@@ -106,7 +106,7 @@ def entry(recipe: Recipe) -> dict[str, Any]:
 
 def document(
     recipe: Recipe,
-    found: Found,
+    measured: Found,
     judgement: Judgement,
     data_name: str,
     seeds: int,
@@ -123,8 +123,8 @@ def document(
             ]
         )
     ]
-    blocks += [drawn(picture) for picture in found.pictures]
-    rows = [asked(check) for check in found.checks]
+    blocks += [drawn(picture) for picture in measured.pictures]
+    rows = [asked(check) for check in measured.checks]
     blocks += [
         Table(
             [
@@ -152,7 +152,7 @@ def document(
         if study
         else []
     )
-    return Document(recipe.name, blocks, result(recipe, found, judgement, data_name, seeds))
+    return Document(recipe.name, blocks, result(recipe, measured, judgement, data_name, seeds))
 
 
 def asked(check: Check) -> list[Cell]:
@@ -162,7 +162,7 @@ def asked(check: Check) -> list[Cell]:
 
 
 def result(
-    recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int
+    recipe: Recipe, measured: Found, judgement: Judgement, data_name: str, seeds: int
 ) -> dict[str, Any]:
     """The record that `--format json` prints."""
     checks = [
@@ -174,7 +174,7 @@ def result(
             "bound": check.bound,
             "holds": check.holds,
         }
-        for check in found.checks
+        for check in measured.checks
     ]
     return {
         "schema": SCHEMA,
@@ -184,7 +184,7 @@ def result(
         "verdict": judgement.answer,
         "condition": judgement.condition,
         "checks": checks,
-        "measured": dict(found.measured),
+        "measured": dict(measured.measured),
     }
 
 

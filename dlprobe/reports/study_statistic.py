@@ -109,7 +109,7 @@ class GroupCurves:
         }
 
 
-def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
+def curves(question: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     """Over the steps: a curve and a row for each layer of each group."""
     lines = [
         (_named(group, layer, groups), group, layer, summary)
@@ -126,38 +126,43 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
         Series(
             name,
             summary.steps.tolist(),
-            (asked.scale * summary.median).tolist(),
-            runs=_several((asked.scale * summary.values).tolist()),
+            (question.scale * summary.median).tolist(),
+            runs=_several((question.scale * summary.values).tolist()),
         )
         for name, _, _, summary in drawn
     ]
     steps = sorted({step for *_, summary in lines for step in summary.steps.tolist()})
     moments = [steps[index] for index in spread(len(steps), MOMENTS)]
     columns = [
-        Column("group" if asked.by else "layer"),
+        Column("group" if question.by else "layer"),
         Column("runs", align="right"),
         *(Column(f"step {step}", align="right") for step in moments),
     ]
     rows: list[list[Cell]] = [
-        [name, len(group.group.runs), *(_at(summary, step, asked.scale) for step in moments)]
+        [name, len(group.group.runs), *(_at(summary, step, question.scale) for step in moments)]
         for name, group, _, summary in lines
     ]
-    blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
+    blocks: list[Block] = [question.facts, Paragraph(question.definition)]
     if any(len(curve.x) > 1 for curve in series):
         some = f"; {len(drawn)} of {len(lines)} curves" if len(drawn) < len(lines) else ""
         log = spans_decades([value for curve in series for value in curve.y])
         blocks.append(
-            Chart(series, "step", asked.title, log_y=log, caption=f"medians over runs{some}")
+            Chart(series, "step", question.title, log_y=log, caption=f"medians over runs{some}")
         )
     blocks += [
         Table(columns, rows, "Median (smallest … largest) over the runs of a group"),
-        _next(asked),
+        _next(question),
     ]
-    data = {**asked.data, "over": "step", "at": None, "groups": [each.records() for each in groups]}
-    return Document(f"{asked.path}: {asked.name} over the steps", blocks, data)
+    data = {
+        **question.data,
+        "over": "step",
+        "at": None,
+        "groups": [each.records() for each in groups],
+    }
+    return Document(f"{question.path}: {question.name} over the steps", blocks, data)
 
 
-def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
+def profiles(question: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     """At one moment: through the layers, or one number for each group."""
     names = list(dict.fromkeys(layer for group in groups for layer in group.layers))
     shown = (
@@ -171,17 +176,17 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
     columns = [
         Column("group"),
         Column("runs", align="right"),
-        *(Column(name or asked.title, align="right") for name in shown),
+        *(Column(name or question.title, align="right") for name in shown),
     ]
     rows: list[list[Cell]] = [
         [
             each.group.label,
             len(each.group.runs),
-            *(_one(each.layers.get(name), asked.scale) for name in shown),
+            *(_one(each.layers.get(name), question.scale) for name in shown),
         ]
         for each in ordered
     ]
-    blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
+    blocks: list[Block] = [question.facts, Paragraph(question.definition)]
     if len(names) > 1:
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
         alike = all(list(picture.layers) == names for picture in drawn)
@@ -208,22 +213,22 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
     )
     blocks += [
         Table(columns, rows, f"Median (smallest … largest) over the runs of a group{part}"),
-        _next(asked),
+        _next(question),
     ]
     data = {
-        **asked.data,
+        **question.data,
         "over": "layer",
-        "at": asked.at,
+        "at": question.at,
         "groups": [each.records() for each in groups],
     }
     where = {"start": "at the first recorded step", "end": "at the last recorded step"}.get(
-        str(asked.at), f"at step {asked.at}"
+        str(question.at), f"at step {question.at}"
     )
-    return Document(f"{asked.path}: {asked.name} {where}", blocks, data)
+    return Document(f"{question.path}: {question.name} {where}", blocks, data)
 
 
-def _next(asked: Asked) -> Hint:
-    return Hint(f"dlprobe inspect {quoted(asked.path)} --statistic {asked.name} --extreme")
+def _next(question: Asked) -> Hint:
+    return Hint(f"dlprobe inspect {quoted(question.path)} --statistic {question.name} --extreme")
 
 
 def _named(group: GroupCurves, layer: str, groups: Sequence[GroupCurves]) -> str:
@@ -304,7 +309,7 @@ class Extremes:
     infinite_count: int
 
 
-def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
+def extremes(question: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     """Where the smallest and the largest values are."""
     kinds = ("smallest", "largest", "infinite")
     found = [
@@ -318,7 +323,7 @@ def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     columns = [
         *([Column("group")] if grouped else []),
         Column(""),
-        Column("value [%]" if asked.share else "value", align="right", digits=5),
+        Column("value [%]" if question.share else "value", align="right", digits=5),
         *([Column("run")] if study else []),
     ]
     columns += [*([Column("layer")] if layered else []), Column("step", align="right")]
@@ -330,24 +335,24 @@ def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
             [
                 *head,
                 name,
-                asked.scale * place.value,
+                question.scale * place.value,
                 *([place.run] if study else []),
                 *([place.layer] if layered else []),
                 place.step,
             ]
         )
-    blocks: list[Block] = [*([asked.facts] if study else []), Paragraph(asked.definition)]
+    blocks: list[Block] = [*([question.facts] if study else []), Paragraph(question.definition)]
     blocks.append(Table(columns, rows) if rows else Paragraph("No value of it was recorded."))
     if found:
         place = found[0][2]
-        file = f"{asked.path}#{place.run}" if study else asked.path
+        file = f"{question.path}#{place.run}" if study else question.path
         layer = f" --layers {quoted(place.layer)}" if place.layer else ""
-        blocks.append(Hint(f"dlprobe inspect {quoted(file)} --statistic {asked.name}{layer}"))
+        blocks.append(Hint(f"dlprobe inspect {quoted(file)} --statistic {question.name}{layer}"))
     listed = [_extremes_data(each) for each in groups]
     return Document(
-        f"{asked.path}: extremes of {asked.name}",
+        f"{question.path}: extremes of {question.name}",
         blocks,
-        {**asked.data, "kind": "study" if study else "run", "extremes": listed},
+        {**question.data, "kind": "study" if study else "run", "extremes": listed},
     )
 
 

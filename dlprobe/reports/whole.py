@@ -109,13 +109,13 @@ def sectioned(sections: Iterable[tuple[str, Sequence[Block]]]) -> list[Block]:
     return [block for title, blocks in sections if blocks for block in (Heading(title), *blocks)]
 
 
-def findings(found: Diagnosis, judged: JudgedRun) -> list[Block]:
+def findings(diagnosis: Diagnosis, judged: JudgedRun) -> list[Block]:
     """Every finding that the diagnosis did not tell already, then what passed, and what could
     not be looked at with its reason.
     """
-    run, told = checked_run(judged), [*filter(None, [found.cause]), *found.symptoms]
+    run, told = checked_run(judged), [*filter(None, [diagnosis.cause]), *diagnosis.symptoms]
     others = [finding for finding in judged.judgement.findings if finding not in told]
-    blocks: list[Block] = [block for other in others for block in fault_blocks(found, other)]
+    blocks: list[Block] = [block for other in others for block in fault_blocks(diagnosis, other)]
     blocks += (
         [Paragraph("No rule found anything." if not told else "No rule found anything else.")]
         if not others

@@ -44,7 +44,12 @@ def with_words(document: Document, concepts: Iterable[Any]) -> Document:
 
 def _first_use(words: Sequence[str], said: str) -> int | None:
     """Where one of the words stands first, as a word of its own; None where none does."""
-    use = (re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE) for word in words)
+    lowered = said.lower()
+    use = (
+        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE)
+        for word in words
+        if word.lower() in lowered  # most are not there, and making a pattern takes longer
+    )
     return min((match.start() for match in use if match), default=None)
 
 

@@ -91,14 +91,14 @@ def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list
         if not any(place.explains(other, fault) for other in faults if other is not fault)
     ]
 
-    def order(each: Finding) -> tuple[int, int, int, int, str]:
-        explained = sum(place.explains(each, other) for other in faults if other is not each)
+    def order(finding: Finding) -> tuple[int, int, int, int, str]:
+        explained = sum(place.explains(finding, other) for other in faults if other is not finding)
         return (
             -explained,
-            SEVERITIES.index(each.severity or "info"),
-            origins(each.code),
-            each.steps[0] if each.steps else 0,
-            each.code,
+            SEVERITIES.index(finding.severity or "info"),
+            origins(finding.code),
+            finding.steps[0] if finding.steps else 0,
+            finding.code,
         )
 
     roots.sort(key=order)

@@ -62,15 +62,15 @@ def _decades(first: float, last: float) -> float:
 
 def fallen(
     evidence: Evidence,
-    found: Sequence[Fall],
+    falls: Sequence[Fall],
     all_falls: Sequence[Fall],
     share: float,
     remedies: tuple[Remedy, ...],
 ) -> list[Finding]:
     """The finding of rows that agree: where the first is among them, or so many are."""
-    if not found or (found[0] is not all_falls[0] and len(found) < share * len(all_falls)):
+    if not falls or (falls[0] is not all_falls[0] and len(falls) < share * len(all_falls)):
         return []
-    first, names = found[0], evidence.names
+    first, names = falls[0], evidence.names
     low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
     size = f"is {power_of_ten(2 * first.decades)} times that of {low}"
     if math.isinf(first.decades):
@@ -79,7 +79,7 @@ def fallen(
             f"{first.first:.3g} in {low}"
         )
     evident = (
-        f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of "
+        f"at step {first.step} {first.what} of {high} {size}; so in {len(falls)} of "
         f"{len(all_falls)} recorded steps looked at"
     )
     return [
@@ -88,7 +88,7 @@ def fallen(
             math.copysign(first.band, first.decades),
             evident,
             (low, high),
-            (first.step, found[-1].step),
+            (first.step, falls[-1].step),
             remedies,
         )
     ]

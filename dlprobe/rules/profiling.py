@@ -9,14 +9,18 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy
 
 
-def share_of(found: Sequence[StepProfile], profiles: Sequence[StepProfile], share: float) -> bool:
+def share_of(
+    judged_rows: Sequence[StepProfile], profiles: Sequence[StepProfile], share: float
+) -> bool:
     """Whether the first row is among those found, or so many are."""
-    return bool(found) and (found[0] is profiles[0] or len(found) >= share * len(profiles))
+    return bool(judged_rows) and (
+        judged_rows[0] is profiles[0] or len(judged_rows) >= share * len(profiles)
+    )
 
 
 def profile_finding(
     evidence: Evidence,
-    found: Sequence[StepProfile],
+    judged_rows: Sequence[StepProfile],
     profiles: Sequence[StepProfile],
     side: float,
     remedies: tuple[Remedy, ...],
@@ -24,10 +28,10 @@ def profile_finding(
     """The finding of rows that all say the same; `side` is −1 where the ratio is too small, 1
     where it is too large.
     """
-    verdict = found[0].verdict
+    verdict = judged_rows[0].verdict
     evident = (
-        f"at step {found[0].step} {verdict.reason}; so in {len(found)} of {len(profiles)} "
-        "recorded steps looked at"
+        f"at step {judged_rows[0].step} {verdict.reason}; so in {len(judged_rows)} of "
+        f"{len(profiles)} recorded steps looked at"
     )
     layers = (evidence.names[evidence.hidden[0]], evidence.names[evidence.hidden[-1]])
     return Finding(
@@ -35,6 +39,6 @@ def profile_finding(
         side * verdict.band,
         evident,
         layers,
-        (found[0].step, found[-1].step),
+        (judged_rows[0].step, judged_rows[-1].step),
         remedies,
     )

@@ -53,9 +53,8 @@ class FrameType(IntEnum):
     CONFIG = 1  # configuration, layers, data, initial parameters: always the first frame
     ROWS = 2  # a block of recorded steps: step, all statistics, all scalars
     EVALUATION = 3  # losses and errors on whole parts at one step; written up to format 1.2
-    HISTOGRAM = (
-        4  # what instruments measured at one step: histograms, single numbers, tracked units
-    )
+    # what instruments measured at one step: histograms, single numbers, tracked units
+    HISTOGRAM = 4
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
     # all that was written before it of its step and later is void, but for a state; of a study: its
     # description from here on, no end yet

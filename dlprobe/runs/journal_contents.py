@@ -48,13 +48,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One frame of evaluations and their steps; the first `kept` of them count, the later ones are
-    void since a resume. `alone`: one evaluation, whose arrays have no axis for it (format 1.2).
+    """One frame of evaluations and their steps; those of `rows` count, later ones are void since a
+    resume. `alone`: one evaluation, whose arrays have no axis for it (format 1.2).
     """
 
     payload: Payload
     steps: NDArray[Any]
-    kept: int
+    rows: NDArray[Any]
     alone: bool = False
 
     def array(self, path: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
@@ -62,11 +62,11 @@ class Evaluated:
         other shapes.
         """
         if path not in self.payload.places:
-            return np.full((self.kept, *shape), np.nan)
+            return np.full((len(self.rows), *shape), np.nan)
         array = self.payload.array(path)
         array = array[None] if self.alone else array
         fits = array.shape == (len(self.steps), *shape) and array.dtype.kind == "f"
-        return array[: self.kept] if fits else None
+        return array[self.rows] if fits else None
 
 
 def first_payload(source: Source) -> Payload:
@@ -309,13 +309,14 @@ class JournalContents:
         self._rows.append(Rows(payload, steps, n, self._source.size <= _SMALL))
 
     def _take_evaluation(self, step: int, payload: Payload) -> None:
-        self._evaluations.append(Evaluated(payload, np.array([step], "<i8"), 1, alone=True))
+        steps = np.array([step], "<i8")
+        self._evaluations.append(Evaluated(payload, steps, np.arange(1), alone=True))
 
     def _take_evaluations(self, first_step: int, payload: Payload) -> None:
         steps = payload.array("evaluations/step")
-        if steps.ndim != 1 or steps.dtype != "<i8" or (np.diff(steps) <= 0).any():
-            raise self._wrong("the steps of its evaluations do not rise")
-        self._evaluations.append(Evaluated(payload, steps, len(steps)))
+        if steps.ndim != 1 or steps.dtype != "<i8":
+            raise self._wrong("the steps of its evaluations cannot be read")
+        self._evaluations.append(Evaluated(payload, steps, np.arange(len(steps))))
 
     def _take_checkpoint(self, step: int, payload: Payload) -> None:
         self._checkpoints[step] = payload
@@ -343,7 +344,7 @@ class JournalContents:
         for rows in self._rows:
             rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
         self._evaluations = [
-            replace(some, kept=min(some.kept, int(np.searchsorted(some.steps, step))))
+            replace(some, rows=some.rows[some.steps[some.rows] < step])
             for some in self._evaluations
         ]
         for key in [key for key in self._checkpoints if key >= step]:
@@ -403,10 +404,12 @@ class JournalContents:
         """One array per name; NaN where an evaluation did not give it. Of two after the same step
         the later one counts.
         """
-        steps = [some.steps[: some.kept] for some in self._evaluations]
+        steps = [some.steps[some.rows] for some in self._evaluations]
         rows = {step: row for row, step in enumerate(np.concatenate([*steps, []]).tolist())}
         arrays = {"evaluations/step": np.array(list(rows), "<i8")}
-        given = {path for some in self._evaluations if some.kept for path in some.payload.places}
+        given = {
+            path for some in self._evaluations if len(some.rows) for path in some.payload.places
+        }
         for path, line in layout.data_sets().items():
             if line.group != "evaluations" or path in arrays or path not in given:
                 continue

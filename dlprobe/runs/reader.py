@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,15 @@ from dlprobe.runs.levels import Level, level_of
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
-    from dlprobe.runs.study import Study
 
 _SLAB = 4096  # rows that are read at once in search of a number
+
+
+class OwnStudy(Protocol):
+    """What a run sees of the study that it was opened from: all runs by id, and their places."""
+
+    runs: Any
+    coordinates: dict[str, dict[str, Any]]
 
 
 class Group(dict[str, Any]):
@@ -160,7 +166,7 @@ class Run:
         """Of a journal: pid, host and start time of its writer."""
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
-        self.study: Study | None = None
+        self.study: OwnStudy | None = None
         """The study that the run was opened from as one of it."""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
@@ -522,20 +528,17 @@ class Run:
             str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
         )
 
-    def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-        known = layout.data_sets()
-        found = self._group("evaluations")
-        return Group(
-            f"{self.contents.name} holds no evaluations",
-            {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims},
-        )
+    def _evaluated(self, dims: tuple[str, ...]) -> Group:
+        return self._group("evaluations", dims)
 
-    def _group(self, group: str) -> Group:
-        """Every data set of one group that is there."""
+    def _group(self, group: str, dims: tuple[str, ...] | None = None) -> Group:
+        """Every data set of one group that is there; with `dims`, those that have these dimensions
+        behind the first.
+        """
         lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
         found = {
             line.name: loaded(line, self.contents.read(line.path))
             for line in lines
-            if self.contents.has(line.path)
+            if dims in (None, line.dims[1:]) and self.contents.has(line.path)
         }
         return Group(f"{self.contents.name} holds no {group}", found)

@@ -67,7 +67,7 @@ def _columns(contents: Contents, group: str) -> list[str]:
     ]
 
 
-def _config(contents: Contents, found: Arrays) -> Record:
+def _config(contents: Contents, arrays: Arrays) -> Record:
     facts = contents.facts
     meta = {
         "schema": layout.SCHEMA,
@@ -83,7 +83,7 @@ def _config(contents: Contents, found: Arrays) -> Record:
     }
     first = {
         path: array
-        for path, array in found.items()
+        for path, array in arrays.items()
         if path.partition("/")[0] in ("layers", "facts", "data", "initial")
         or path in ("tracked/layer", "tracked/unit")
     }
@@ -138,33 +138,35 @@ def _stacked(
     return np.stack(columns, axis=-1) if columns else np.empty((*shape, 0), dtype)
 
 
-def _per_step(found: Arrays, type: FrameType, step_path: str, paths: list[str]) -> Iterator[Record]:
+def _per_step(
+    arrays: Arrays, type: FrameType, step_path: str, paths: list[str]
+) -> Iterator[Record]:
     """One frame for each entry of what is counted by one dimension."""
-    for index, step in enumerate(found.get(step_path, ())):
-        yield Record(type, int(step), {}, {path: found[path][index] for path in paths})
+    for index, step in enumerate(arrays.get(step_path, ())):
+        yield Record(type, int(step), {}, {path: arrays[path][index] for path in paths})
 
 
-def _evaluations(found: Arrays) -> Iterator[Record]:
+def _evaluations(arrays: Arrays) -> Iterator[Record]:
     """All in one frame."""
-    arrays = {path: found[path] for path in _counted(found, "evaluation")}
-    steps = arrays.get("evaluations/step", np.empty(0, "<i8"))
+    counted = {path: arrays[path] for path in _counted(arrays, "evaluation")}
+    steps = counted.get("evaluations/step", np.empty(0, "<i8"))
     if len(steps):
-        yield Record(FrameType.EVALUATIONS, int(steps[0]), {}, arrays)
+        yield Record(FrameType.EVALUATIONS, int(steps[0]), {}, counted)
 
 
-def _measurements(found: Arrays) -> Iterator[Record]:
+def _measurements(arrays: Arrays) -> Iterator[Record]:
     for dim, step_path in (("histogram", "histograms/step"), ("tracked", "tracked/step")):
         yield from _per_step(
-            found,
+            arrays,
             FrameType.HISTOGRAM,
             step_path,
-            [path for path in _counted(found, dim) if path != step_path],
+            [path for path in _counted(arrays, dim) if path != step_path],
         )
 
 
-def _counted(found: Arrays, dim: str) -> list[str]:
+def _counted(arrays: Arrays, dim: str) -> list[str]:
     known = layout.data_sets()
-    return [path for path in found if known[path].dims[:1] == (dim,)]
+    return [path for path in arrays if known[path].dims[:1] == (dim,)]
 
 
 def _checkpoints(contents: Contents, found: Arrays) -> Iterator[Record]:

@@ -103,10 +103,14 @@ def evenly(data: PreparedData, part: str, most: int) -> tuple[Floats, npt.NDArra
     return data.inputs[part][rows].astype(np.float64), data.targets[part][rows]
 
 
-def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
+def answers(inputs: Floats, columns: Floats, differences: Floats) -> Floats:
     """What the best kernel and penalty answer, (asked rows, columns)."""
-    mean, best, found = columns.mean(axis=0), math.inf, np.zeros((len(asked), columns.shape[1]))
-    for kernel, beside in kernels(inputs, asked):
+    mean, best, found = (
+        columns.mean(axis=0),
+        math.inf,
+        np.zeros((len(differences), columns.shape[1])),
+    )
+    for kernel, beside in kernels(inputs, differences):
         values, vectors = np.linalg.eigh(kernel)
         projected = vectors.T @ (columns - mean)
         for penalty in PENALTIES:
@@ -119,16 +123,16 @@ def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
     return answered
 
 
-def kernels(inputs: Floats, asked: Floats) -> Iterator[tuple[Floats, Floats]]:
+def kernels(inputs: Floats, differences: Floats) -> Iterator[tuple[Floats, Floats]]:
     """A linear one and Gaussians: among the training rows, (row, row), and of the asked rows with
     them, (asked row, row).
     """
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0.0)
-    inputs, asked = (inputs - mean) * scale, (asked - mean) * scale
-    products, beside = inputs @ inputs.T, asked @ inputs.T
+    inputs, differences = (inputs - mean) * scale, (differences - mean) * scale
+    products, beside = inputs @ inputs.T, differences @ inputs.T
     yield products / inputs.shape[1], beside / inputs.shape[1]
-    squares, asked_squares = np.square(inputs).sum(axis=1), np.square(asked).sum(axis=1)
+    squares, asked_squares = np.square(inputs).sum(axis=1), np.square(differences).sum(axis=1)
     far, far_beside = (
         squares[:, None] + squares - 2.0 * products,
         asked_squares[:, None] + squares - 2.0 * beside,

@@ -139,6 +139,30 @@ def test_older_folders_and_a_folder_that_cannot_be_written_are_told(
     )
 
 
+NEEDED = """
+from dlprobe.commands import main
+from dlprobe.nn import cache
+assert main(["doctor", "--warm", "--quiet"]) == 0
+warm = set(cache._compiled)
+assert main(["train", "--steps", "2", "--quiet"]) == 0
+assert main("gradients --depth 2 --data wine --init he_normal --steps 2 -q".split()) == 0
+print(len(warm), sorted(set(cache._compiled) - warm))
+"""
+
+
+def test_commands_compile_nothing_once_the_cache_is_warm(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NEEDED],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" []")
+
+
 def test_bad_options_end_in_one_line() -> None:
     assert (dlprobe("doctor", "--everything").code, dlprobe("doctor", "runs/digits-1.h5").code) == (
         2,

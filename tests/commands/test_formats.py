@@ -30,7 +30,7 @@ CALLS = {
     "dlprobe-summary/1": ["train", "run.h5", "--dry-run"],
     "dlprobe-import/1": ["import", "log.csv", "-o", "imported.h5", "--force"],
     "dlprobe-topics/1": ["explain"],
-    "dlprobe-list/1": ["explain", "data"],
+    "dlprobe-list/1": ["explain", "initializer"],
     "dlprobe-explain/1": ["explain", "softplus"],
     "dlprobe-explain/1 statistic": ["explain", "update_ratio"],
 }

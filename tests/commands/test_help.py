@@ -4,6 +4,7 @@ everything; examples run.
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -167,6 +168,7 @@ def test_examples_of_the_help_run(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert dlprobe("train", *TINY[2:]).code == 0  # the runs/digits-1.h5 of the examples
     (tmp_path / "trainer_state.json").write_text(
         '{"log_history": [{"step": 1, "loss": 2.5}]}', encoding="utf-8"
@@ -207,22 +209,16 @@ print([name for name in sys.modules if name.startswith("dlprobe.commands.") and 
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_completion_offers_commands_options_and_names(tmp_path: Path) -> None:
+def test_completion_offers_commands_options_and_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_DLPROBE_COMPLETE", "complete_bash")
+
     def offered(words: str) -> str:
-        variables = {
-            "_DLPROBE_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "dlprobe"],
-            env=environment(**variables),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+        return dlprobe().out
 
     assert "train" in offered("dlprobe tr").split()
     assert "--batch-size" in offered("dlprobe train --batch").split()

@@ -148,7 +148,7 @@ def test_colour_can_be_switched_off(
 
 
 def test_progress_is_for_terminals(tmp_path: Path) -> None:
-    shown = on_terminal("train", *TINY, "--epochs", "3000", folder=tmp_path)
+    shown = on_terminal("train", *TINY, "--epochs", "300", folder=tmp_path)
     assert "training" in shown
     assert "steps/s" in shown
     assert "steps/s" not in on_terminal("train", *TINY, "--quiet", folder=tmp_path)

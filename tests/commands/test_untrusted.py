@@ -24,8 +24,11 @@ READING = {
 
 
 @pytest.mark.parametrize("name", READING)
-def test_it_prints_and_ends_as_without(name: str, tmp_path: Path) -> None:
-    plain = process(name, *READING[name], "--format", "json", folder=tmp_path)
+def test_it_prints_and_ends_as_without(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = dlprobe(name, *READING[name], "--format", "json")
     (tmp_path / "out.csv").unlink(missing_ok=True)
     apart = process(name, *READING[name], "--format", "json", "--untrusted", folder=tmp_path)
     assert (apart.code, apart.out, apart.err) == (plain.code, plain.out, plain.err)

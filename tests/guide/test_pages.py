@@ -44,7 +44,7 @@ def test_piped_a_page_is_its_markdown_and_so_are_json_and_markdown(name: str) ->
     page = registry.get("page", name)
     assert dlprobe("explain", name).out == page.full_text
     assert dlprobe("explain", name, "--format", "markdown").out == page.full_text
-    data = dlprobe("explain", name, "--format", "json").data
+    data = dlprobe("explain", f"page:{name}", "--format", "json").data
     assert (data["kind"], data["text"], data["summary"]) == ("page", page.full_text, page.summary)
 
 

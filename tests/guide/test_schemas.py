@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import ROOT, TINY, dlprobe, process
 from documents import CONFIGURATION, blocks
@@ -61,10 +62,12 @@ CALLS = (
         "gradients --find-depth --data wine --depth 4 --activation relu --init he_normal --norm "
         "none --seeds 2"
     ),
+    "gradients --map --data wine --depth 2 --axis sigma_w=1,2 --width 8 --epochs 1",
     "prescribe run.h5",
     "train run.h5 --dry-run",
     "data wine",
     "import log.csv -o imported.h5",
+    "inspect weights.npz",
     "export run.h5 -o run.csv",
     "lr-find --data wine --epochs 1",
     "theory --layers 20x3 --sigma-b 0,0.3",
@@ -111,6 +114,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             == 0
         )
         Path("log.csv").write_text("step,loss\n1,2.5\n2,2.25\n", encoding="utf-8")
+        np.savez("weights.npz", **{"0.weight": np.eye(3, 4), "0.bias": np.ones(3)})
         found = [
             _printed(*shlex.split(call.replace("(", "'(").replace(")", ")'"))) for call in CALLS
         ]

@@ -132,7 +132,7 @@ def test_every_position_of_an_array_has_one_name(length: int, names: str) -> Non
 
 
 def comments_of(record: type) -> dict[str, str]:
-    """By field, the comment on its line."""
+    """By field, the comment on its line or above it."""
     found, names = {}, list(record.__annotations__)
     lines = inspect.getsource(record)
     fields = {
@@ -140,9 +140,16 @@ def comments_of(record: type) -> dict[str, str]:
         for node in ast.walk(ast.parse(lines))
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
+    above = ""
     for token in tokenize.generate_tokens(io.StringIO(lines).readline):
         if token.type == tokenize.COMMENT and token.start[0] in fields:
             found[fields[token.start[0]]] = token.string
+        elif token.type == tokenize.COMMENT:
+            above = above or token.string
+        elif token.type == tokenize.NEWLINE:
+            if above and token.start[0] in fields:
+                found[fields[token.start[0]]] = above
+            above = ""
     assert names == list(fields.values())
     return found
 

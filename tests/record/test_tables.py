@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
+from package_trees import PACKAGE, trees
 
-import dlprobe
 from dlprobe import registry
 from dlprobe.nn import observe
 from dlprobe.record import layout, scalars
 from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.record.recorder import Recorder, Snapshots, TwoRecorders
 from dlprobe.record.step import StepRow
-
-PACKAGE = Path(dlprobe.__file__).parent
 
 
 def test_positions_of_scalars_are_those_of_their_names() -> None:
@@ -43,8 +40,8 @@ def test_nobody_reads_the_stored_configuration_as_a_dict_of_texts() -> None:
     configuration, facts and layer_facts.
     """
     readers = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
             what = node.func if isinstance(node, ast.Call) else node
             of = what.value if isinstance(what, ast.Attribute | ast.Subscript) else None
             looked_up = isinstance(node, ast.Subscript) or (

@@ -204,7 +204,7 @@ def test_an_evaluation_that_lacks_a_value_has_nan_there(tmp_path: Path) -> None:
 def test_evaluations_of_format_1_2_and_blocks_that_a_resume_cuts(tmp_path: Path) -> None:
     """Before 1.3 every evaluation had a frame of its own, whose arrays had no axis for it."""
     path, description = tmp_path / "a.h5", synthetic_runs.description()
-    steps = np.array([5, 10, 15])
+    steps = np.array([15, 5, 10])  # other programs need not keep an order
     with RunWriter.create(path, description) as writer:
         old = {
             "evaluations/train_loss": np.array(3.0),

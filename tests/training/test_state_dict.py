@@ -139,3 +139,23 @@ def test_inspect_says_what_to_do_with_what_torch_saved(tmp_path: Path) -> None:
         "dlprobe.recorders.torch.record",
     ):
         assert words in " ".join(outcome.err.split())
+
+
+def test_inspect_shows_the_layers_with_their_sizes(tmp_path: Path) -> None:
+    arrays = {
+        "body.0.weight": np.array([[3.0, -4.0], [0.0, 0.0], [0.0, 0.0]]),  # (fan_out, fan_in)
+        "body.0.bias": np.array([1.0, -1.0, 1.0]),
+        "head.weight": np.array([[1.0, np.nan, -1.0]]),
+    }
+    np.savez(tmp_path / "weights.npz", **arrays)
+    data = dlprobe("inspect", str(tmp_path / "weights.npz"), "--format", "json").data
+    first, last = data["layers"]
+    assert (first["name"], first["fan_in"], first["fan_out"], first["parameters"]) == (
+        *("body.0", 2, 3),
+        9,
+    )
+    assert first["weight_rms"] == pytest.approx(np.sqrt(25 / 6))
+    assert (first["weight_max_abs"], first["bias_rms"]) == (4.0, 1.0)
+    assert first["zero_weight_fraction"] == pytest.approx(4 / 6)
+    assert (last["name"], last["nonfinite"], last["bias_rms"]) == ("head", 1, None)
+    assert "1 number of them NaN" in dlprobe("inspect", str(tmp_path / "weights.npz")).out

@@ -121,18 +121,18 @@ def double_descent(points: Sequence[Point]) -> Point | None:
     return max(tops, key=lambda point: point.found.expected_loss, default=None)
 
 
-def levels(found: Decomposition) -> dict[str, Level]:
+def levels(decomposition: Decomposition) -> dict[str, Level]:
     """Which part is high: a third and more of the loss that is not noise (and of error rates more
     than 1.5 points).
 
     Unknown where the interval of a few replicas holds both little and far more than all of the
     loss.
     """
-    limit, whole = _limit(found), found.expected_loss - found.noise
+    limit, whole = _limit(decomposition), decomposition.expected_loss - decomposition.noise
 
     def level(part: float, interval: tuple[float, float]) -> Level:
         if (
-            found.replicas < FEW
+            decomposition.replicas < FEW
             and limit > 0
             and interval[0] < limit
             and interval[1] >= WIDE * whole
@@ -141,8 +141,8 @@ def levels(found: Decomposition) -> dict[str, Level]:
         return "high" if limit > 0 and part >= limit else "low"
 
     return {
-        "bias": level(found.bias, found.intervals["bias"]),
-        "variance": level(found.net_variance, found.intervals["net_variance"]),
+        "bias": level(decomposition.bias, decomposition.intervals["bias"]),
+        "variance": level(decomposition.net_variance, decomposition.intervals["net_variance"]),
     }
 
 
@@ -176,10 +176,10 @@ def _of_data(point: Point) -> Zone | None:
     return "more data helps" if gap >= DOMINATES * point.found.expected_loss else "curves have met"
 
 
-def _limit(found: Decomposition) -> float:
+def _limit(decomposition: Decomposition) -> float:
     """From which size on a part is high."""
-    least = math.nextafter(SMALL, 1.0) if found.loss == "zero-one" else 0.0
-    return max(DOMINATES * (found.expected_loss - found.noise), least)
+    least = math.nextafter(SMALL, 1.0) if decomposition.loss == "zero-one" else 0.0
+    return max(DOMINATES * (decomposition.expected_loss - decomposition.noise), least)
 
 
 def advice(points: Sequence[Point], axis: str | None) -> list[str]:
@@ -203,11 +203,14 @@ def advice(points: Sequence[Point], axis: str | None) -> list[str]:
     return said
 
 
-def _unsettled(found: Decomposition) -> list[str]:
+def _unsettled(decomposition: Decomposition) -> list[str]:
     """Verdicts that lie within the intervals."""
-    limit = _limit(found)
-    ends = {"bias": found.intervals["bias"], "variance": found.intervals["net_variance"]}
-    unknown = [name for name, level in levels(found).items() if level == "unknown"]
+    limit = _limit(decomposition)
+    ends = {
+        "bias": decomposition.intervals["bias"],
+        "variance": decomposition.intervals["net_variance"],
+    }
+    unknown = [name for name, level in levels(decomposition).items() if level == "unknown"]
     parts = [
         f"{name} ({low:.3g} … {high:.3g})"
         for name, (low, high) in ends.items()
@@ -216,8 +219,8 @@ def _unsettled(found: Decomposition) -> list[str]:
     said = (
         [
             (
-                f"{found.replicas} replicas do not tell the {' and the '.join(unknown)}: give "
-                "more of them (--replicas 20)"
+                f"{decomposition.replicas} replicas do not tell the {' and the '.join(unknown)}: "
+                "give more of them (--replicas 20)"
             )
         ]
         if unknown
@@ -319,32 +322,38 @@ def _open(
     return ", ".join(cure for cure, (axes, way) in known.items() if not tried(axes, way))
 
 
-def _parts(found: Decomposition, cures: Mapping[str, str]) -> list[str]:
+def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
     """Which part the loss is made of, and what lowers it."""
-    said, high, reducible = [], levels(found), found.expected_loss - found.noise
+    said, high, reducible = (
+        [],
+        levels(decomposition),
+        decomposition.expected_loss - decomposition.noise,
+    )
     if high["bias"] == "high":
         share = (
-            f"bias is {found.bias:.3g} of {reducible:.3g} reducible loss "
-            f"({min(100 * found.bias / reducible, 100):.0f} %)"
+            f"bias is {decomposition.bias:.3g} of {reducible:.3g} reducible loss "
+            f"({min(100 * decomposition.bias / reducible, 100):.0f} %)"
         )
-        how = " (--noise-variance estimate)" if found.loss == "squared" else ""
+        how = " (--noise-variance estimate)" if decomposition.loss == "squared" else ""
         noise = (
             ""
-            if found.noise_known
+            if decomposition.noise_known
             else f"; noise counts as bias where it is not known{how}, and no learner gets below it"
         )
         said.append(f"{share}: {cures['bias']}; averaging nets will not help{noise}")
     if high["variance"] == "high":
         share = (
-            f"variance is {found.net_variance:.3g} of {reducible:.3g} reducible loss "
-            f"({min(100 * found.net_variance / reducible, 100):.0f} %)"
+            f"variance is {decomposition.net_variance:.3g} of {reducible:.3g} reducible loss "
+            f"({min(100 * decomposition.net_variance / reducible, 100):.0f} %)"
         )
         said.append(f"{share}: {cures['variance']}")
-    if found.noise > 0.5 * found.expected_loss:
+    if decomposition.noise > 0.5 * decomposition.expected_loss:
         said.append(
-            f"noise is {100 * found.noise / found.expected_loss:.0f} % of the expected loss: "
-            "no learner gets below it"
+            f"noise is {100 * decomposition.noise / decomposition.expected_loss:.0f} % of the "
+            "expected loss: no learner gets below it"
         )
     if set(high.values()) == {"low"}:
-        said.append(f"neither part stands out in an expected loss of {found.expected_loss:.4g}")
+        said.append(
+            f"neither part stands out in an expected loss of {decomposition.expected_loss:.4g}"
+        )
     return said

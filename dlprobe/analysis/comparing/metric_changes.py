@@ -37,14 +37,14 @@ def changes(
     return decided([outcome for outcome in outcomes if outcome is not None], level)
 
 
-def decided(found: Sequence[Change], level: float) -> list[Change]:
+def decided(metric_changes: Sequence[Change], level: float) -> list[Change]:
     """The changes, worse where chance is ruled out at the level for all of them together (Holm)
     *and* the factor is reached.
     """
-    corrected = holm([change.p for change in found])
+    corrected = holm([change.p for change in metric_changes])
     return [
         replace(change, worse=change.matters and p <= level)
-        for change, p in zip(found, corrected, strict=True)
+        for change, p in zip(metric_changes, corrected, strict=True)
     ]
 
 

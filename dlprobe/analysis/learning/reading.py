@@ -21,14 +21,15 @@ from dlprobe.analysis.learning.reachable import (
     target_variance,
 )
 from dlprobe.errors import RunFileError
-from dlprobe.runs import Run, Study
+from dlprobe.runs import Run
+from dlprobe.runs.reader import OwnStudy
 
 FEWEST, PASSES = 50, 10  # updates, where they went through the training part so often
 Samples: TypeAlias = tuple[Any, ...]
 
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
-_best: WeakKeyDictionary[Study, dict[Samples, Learning]] = WeakKeyDictionary()
+_best: WeakKeyDictionary[OwnStudy, dict[Samples, Learning]] = WeakKeyDictionary()
 
 
 def learning(run: Run) -> Learning | None:
@@ -47,7 +48,7 @@ def learning(run: Run) -> Learning | None:
     return alone if best is None else beside(alone, best)
 
 
-def best_of(study: Study) -> dict[Samples, Learning]:
+def best_of(study: OwnStudy) -> dict[Samples, Learning]:
     """By samples, the run of the median seed of the value that reaches most on them, of those that
     learned well; runs that are damaged or broke down are left out.
     """

@@ -42,91 +42,93 @@ class State:
         return f"{self.name}: {self.reason}"
 
 
-def state(found: Learning | None, status: str) -> State:
+def state(learning: Learning | None, status: str) -> State:
     """What a run has come to, judged by its end beside the best constant answer; `status` is
     the run's.
     """
-    name, reason = _state(found, status)
-    if found is None:
+    name, reason = _state(learning, status)
+    if learning is None:
         return State(name, reason)
     now = (
-        float(found.val_error[-1]) if math.isfinite(found.val_error[-1]) else float(found.error[-1])
+        float(learning.val_error[-1])
+        if math.isfinite(learning.val_error[-1])
+        else float(learning.error[-1])
     )
-    return State(name, reason, now, found.guessing)
+    return State(name, reason, now, learning.guessing)
 
 
-def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
-    if found is None:
+def _state(learning: Learning | None, status: str) -> tuple[StateName, str]:
+    if learning is None:
         return "not evaluated", "neither an evaluation nor batch_loss was recorded"
     if status == "diverged":
-        return "diverged", f"numbers are not finite after {counted(found.updates, 'update')}"
-    if not np.isfinite(found.error).any():
+        return "diverged", f"numbers are not finite after {counted(learning.updates, 'update')}"
+    if not np.isfinite(learning.error).any():
         return (
             "not evaluated",
             (
-                f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors "
-                "are not known"
+                f"{learning.loss_name} went from {learning.loss[0]:.4g} to "
+                f"{learning.loss[-1]:.4g}; errors are not known"
             ),
         )
-    numbers = _numbers(found)
-    if not math.isfinite(found.guessing) or not math.isfinite(found.skill[-1]):
+    numbers = _numbers(learning)
+    if not math.isfinite(learning.guessing) or not math.isfinite(learning.skill[-1]):
         return "not evaluated", f"{numbers}; what guessing has is not known"
-    if found.well:
+    if learning.well:
         return "learned well", numbers
-    if found.brief:
+    if learning.brief:
         return (
             "too short to tell",
             (
-                f"{counted(found.updates, 'update')} of the {found.needed} that are needed; "
-                f"{_numbers(found, found.validated)}"
+                f"{counted(learning.updates, 'update')} of the {learning.needed} that are needed; "
+                f"{_numbers(learning, learning.validated)}"
             ),
         )
-    if found.lost:
+    if learning.lost:
         return (
             "learned and lost",
-            f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}",
+            f"{numbers}; it once had {_size(learning, float(np.nanmin(_errors(learning)[1:])))}",
         )
-    if found.something():
+    if learning.something():
         return "learned in part", numbers + (
-            f"; {found.shortfall}" if found.reached >= WELL and found.shortfall else ""
+            f"; {learning.shortfall}" if learning.reached >= WELL and learning.shortfall else ""
         )
     return "did not learn", numbers + (
-        f"; untrained it had {_size(found, float(_errors(found)[0]))}"
-        if found.untrained >= NOTHING
+        f"; untrained it had {_size(learning, float(_errors(learning)[0]))}"
+        if learning.untrained >= NOTHING
         else ""
     )
 
 
-def _errors(found: Learning) -> Floats:
-    return found.val_error if found.validated else found.error
+def _errors(learning: Learning) -> Floats:
+    return learning.val_error if learning.validated else learning.error
 
 
-def _numbers(found: Learning, new_only: bool = False) -> str:
+def _numbers(learning: Learning, new_only: bool = False) -> str:
     """The errors of both parts at the end, or that on new samples, and that of guessing, in
     percent or in the unit of the targets.
     """
-    parts = {"training": float(found.error[-1]), "validation": float(found.val_error[-1])}
+    parts = {"training": float(learning.error[-1]), "validation": float(learning.val_error[-1])}
     told = [
-        f"{_size(found, error)} in {part}"
+        f"{_size(learning, error)} in {part}"
         for part, error in parts.items()
         if math.isfinite(error) and not (new_only and part == "training")
     ]
     guessing = (
         (
-            f"; guessing {'the mean ' if found.task == 'regression' else ''}has "
-            f"{_size(found, found.guessing)}"
+            f"; guessing {'the mean ' if learning.task == 'regression' else ''}has "
+            f"{_size(learning, learning.guessing)}"
         )
-        if math.isfinite(found.guessing)
+        if math.isfinite(learning.guessing)
         else ""
     )
     plain = (
-        f", kernel ridge regression {_size(found, found.plain_error)}"
-        if math.isfinite(found.plain)
+        f", kernel ridge regression {_size(learning, learning.plain_error)}"
+        if math.isfinite(learning.plain)
         else ""
     )
-    what = "error (RMS)" if found.task == "regression" else "error"
+    what = "error (RMS)" if learning.task == "regression" else "error"
     return f"{what} {', '.join(told)}{guessing}{plain}"
 
 
-def _size(found: Learning, error: float) -> str:
-    return f"{error:.4g}" if found.task == "regression" else f"{100 * error:.1f} %"
+def _size(learning: Learning, error: float) -> str:
+    return f"{error:.4g}" if learning.task == "regression" else f"{100 * error:.1f} %"

@@ -70,8 +70,7 @@ class DepthChoice:
 
         >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
         >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence
-        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more
-        than seeds differ; sigmoid does not learn in every seed'
+        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more than seeds differ; sigmoid does not learn in every seed'
         """  # noqa: E501
         return told([self])[0]
 

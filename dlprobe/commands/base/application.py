@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Annotated, Any, TextIO
@@ -20,7 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
 from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, spelled_out
-from dlprobe.commands.base.declaring import declare
+from dlprobe.commands.base.declaring import FORMAT, declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
@@ -35,9 +36,17 @@ PACKAGE = "dlprobe.commands"
 def load(name: str) -> Command:
     """The subcommand itself, from its module."""
     if name in names():
-        module = import_module(f"{PACKAGE}.{tidied(name)}")
-    else:
-        module = load_plugins(PLUGINS, name)[0]
+        return _own(name, os.environ.get(FORMAT, ""))
+    module = load_plugins(PLUGINS, name)[0]
+    return made(name, module.command, module.__doc__, module)
+
+
+@cache
+def _own(name: str, format: str) -> Command:
+    """A subcommand of dlprobe itself. format: what the environment says of it, a default of one of
+    the options.
+    """
+    module = import_module(f"{PACKAGE}.{tidied(name)}")
     return made(name, module.command, module.__doc__, module)
 
 

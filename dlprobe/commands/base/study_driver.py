@@ -91,7 +91,7 @@ def carry_out(
 
 def what_is_left(
     experiment: Experiment[Any, Any],
-    found: Mapping[str, Any],
+    results: Mapping[str, Any],
     kept: bool,
     result: object,
     file: Path | None,
@@ -100,9 +100,9 @@ def what_is_left(
     from dlprobe.experiments.experiment import PlannedExperiment, ResumableExperiment
 
     said = " before a run had ended"
-    if found or kept:
+    if results or kept:
         count = (
-            f"{len(found)} of {len(experiment.plan(found))} "
+            f"{len(results)} of {len(experiment.plan(results))} "
             if isinstance(experiment, PlannedExperiment)
             else ""
         )

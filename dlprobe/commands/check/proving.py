@@ -174,7 +174,7 @@ def _proved(
 
 
 def _with_step(
-    file: ProofFile, experiment: ProofExperiment, found: Mapping[str, Trial]
+    file: ProofFile, experiment: ProofExperiment, results: Mapping[str, Trial]
 ) -> ProofFile:
     """The file with what a step trained; the step that it ended with before is an earlier one
     now.
@@ -191,7 +191,7 @@ def _with_step(
             if trial.arm != "defaults"
         }
         earlier = (*earlier, Step(file.cause, file.change, file.restarts))
-    trials = {**before, **kept_trials(experiment.plan(found), found)}
+    trials = {**before, **kept_trials(experiment.plan(results), results)}
     return replace(
         file,
         trials=trials,

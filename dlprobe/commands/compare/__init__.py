@@ -294,7 +294,7 @@ def show(
 
 def asked_otherwise(
     experiment: CompareExperiment,
-    found: Mapping[str, Outcome],
+    results: Mapping[str, Outcome],
     by: str | None,
     target: float | None,
 ) -> CompareExperiment:
@@ -306,7 +306,7 @@ def asked_otherwise(
         by=tidied(by) if by else experiment.by,
         target=target if target is not None else experiment.target,
     )
-    known = {name for outcome in found.values() for name in outcome.curves}
+    known = {name for outcome in results.values() for name in outcome.curves}
     if known and experiment.by not in known:
         from dlprobe.registry import unknown
 

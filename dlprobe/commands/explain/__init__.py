@@ -22,6 +22,7 @@ Examples:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,8 +36,6 @@ from dlprobe.registry import Spec
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.reports.explanation import ActivationNumbers
-
-LISTED = ("Learn", 1)
 
 LISTED = ("Learn", 1)
 ALIASES = {"list": ()}
@@ -69,15 +68,21 @@ def command(name: Name = None, example: Example = False, *, screen: Screen) -> N
     from dlprobe.reports.lesson import lesson
     from dlprobe.reports.listing import one_kind
 
-    thing = find_thing(" ".join(name or ())) if name else None
+    def listed(kind: str) -> Document:
+        keys = [key for key in registry.records(KEY).values() if key.kind == kind]
+        return one_kind(kind, registry.records(kind), keys)
+
+    text = " ".join(name or ())
+    thing = find_thing(text) if name else None
     if example:
         screen.show(_example(thing))
     elif thing is None:
         shelves = {kind: registry.records(kind) for kind in registry.kinds()}
         screen.show(guide.topics(shelves.pop(PAGE), shelves.pop(CONCEPT), shelves))
     elif isinstance(thing, str):
-        keys = [key for key in registry.records(KEY).values() if key.kind == thing]
-        screen.show(one_kind(thing, registry.records(thing), keys))
+        screen.show(listed(thing))
+    elif thing.kind == PAGE and registry.tidied(text) in registry.kinds():
+        screen.show(replace(guide.page(thing.record), data=listed(thing.name).data))
     else:
         own = {PAGE: guide.page, CONCEPT: concept, SCHEMA: guide.schema, "rule": lesson}
         shown = own.get(thing.kind)

@@ -92,17 +92,17 @@ def open_exported(path: Path, ids: Sequence[str] | None) -> Iterator[Run | dict[
         }
 
 
-def parts(found: Run | Mapping[str, Run] | Study, wanted: Wanted | None) -> list[Part]:
+def parts(opened: Run | Mapping[str, Run] | Study, wanted: Wanted | None) -> list[Part]:
     """What is written of what was opened. Raises ConfigError for a choice that it does not have."""
     if wanted is None:
-        if not isinstance(found, Study):
+        if not isinstance(opened, Study):
             raise ConfigError(
                 "--what results gives one row per run of a study: give a study, and no --run"
             )
-        return [_results(found)]
-    if isinstance(found, Run):
-        return [part_of(found, wanted)]
-    runs = {id: found.runs.open(id) for id in found.runs} if isinstance(found, Study) else found
+        return [_results(opened)]
+    if isinstance(opened, Run):
+        return [part_of(opened, wanted)]
+    runs = {id: opened.runs.open(id) for id in opened.runs} if isinstance(opened, Study) else opened
     return [part_of(run, _recorded(run, wanted), id) for id, run in runs.items()]
 
 
@@ -133,23 +133,23 @@ def _safe(array: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def parameters_of(found: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[Any]]:
+def parameters_of(opened: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[Any]]:
     """The last parameters: `parameters` flat, and by layer LAYER/weight (fan_in, fan_out),
     LAYER/bias … Raises ConfigError or RunFileError.
     """
-    if not isinstance(found, Run):
+    if not isinstance(opened, Run):
         raise ConfigError("--parameters is for one run: name it STUDY#ID")
-    flat = found.final_parameters
+    flat = opened.final_parameters
     if flat is None:
         raise RunFileError(
-            f"{found.contents.name} holds no parameters: they were not recorded, or it has no "
+            f"{opened.contents.name} holds no parameters: they were not recorded, or it has no "
             "checkpoint yet"
         )
-    arrays = {"parameters": flat, "step": found.checkpoints["step"][-1:]}
-    for index, layer in enumerate(found.layers.names):
+    arrays = {"parameters": flat, "step": opened.checkpoints["step"][-1:]}
+    for index, layer in enumerate(opened.layers.names):
         for name, offset, sizes in BLOCKS:
-            start = int(found.layers[offset][index]) if offset in found.layers else -1
-            shape = tuple(int(found.layers[size][index]) for size in sizes) if start >= 0 else ()
+            start = int(opened.layers[offset][index]) if offset in opened.layers else -1
+            shape = tuple(int(opened.layers[size][index]) for size in sizes) if start >= 0 else ()
             if start >= 0 and min(shape) > 0:
                 arrays[f"{printable(layer)}/{name}"] = flat[
                     start : start + int(np.prod(shape))

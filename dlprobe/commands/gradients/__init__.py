@@ -16,6 +16,7 @@ Examples:
   dlprobe gradients --depth 20 --activation relu --init glorot_normal --residual none,identity
       --axis "bias=yes,no" --epochs 2
   dlprobe gradients --find-depth --activation relu,tanh --init glorot_normal,he_normal
+  dlprobe gradients --map -o map.h5
   dlprobe gradients --resume study.h5 --seeds 5
   dlprobe gradients study.h5
 """
@@ -42,6 +43,7 @@ from dlprobe.commands.base.study_driver import carry_out, go_on, is_study, show_
 from dlprobe.commands.base.typed_line import again, free_file
 from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.commands.gradients.axes import axes_of, read_axes
+from dlprobe.commands.gradients.map import draw_map, show_map
 from dlprobe.config import INSTRUMENTS, FieldError
 from dlprobe.errors import ConfigError, ExitCode
 
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 LISTED = ("Run", 2)
 SHORT = (
     "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs "
-    "--optimizer --lr --find-depth --output --resume"
+    "--lr --find-depth --map --output --resume"
 )
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
@@ -105,6 +107,18 @@ FindDepth = Annotated[
     ),
 ]
 
+Map = Annotated[
+    bool,
+    typer.Option(
+        "--map",
+        help=(
+            "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
+            "and --depth"
+        ),
+        rich_help_panel=GRID,
+    ),
+]
+
 
 @allow_file_option
 @configuration_options(
@@ -125,6 +139,7 @@ def command(
     others: Others = None,
     seeds: Seeds = None,
     find_depth: FindDepth = False,
+    map_: Map = False,
     *,
     execution: Execution,
     options: dict[str, str | None],
@@ -132,12 +147,16 @@ def command(
 ) -> ExitCode:
     """Run the grid, judge, show."""
     typed = {key for key, value in options.items() if value is not None}
-    changed = execution.output or find_depth or depth or width or others or typed
+    changed = execution.output or find_depth or map_ or depth or width or others or typed
     if execution.resume is not None:
         if config or changed:
             raise ConfigError(
                 "--resume goes on with the study as it is: give --seeds and --workers only"
             )
+        if is_map(execution.resume):
+            from dlprobe.experiments.trainability import MapExperiment
+
+            return go_on(MapExperiment, seeds, execution, screen, show_map)
         from dlprobe.experiments.gradients import GradientExperiment
 
         return go_on(GradientExperiment, seeds, execution, screen, show)
@@ -147,9 +166,18 @@ def command(
                 f"{config} is shown as it is: leave all other options out, or --resume it for "
                 "more seeds"
             )
+        if is_map(config):
+            from dlprobe.experiments.trainability import MapExperiment
+
+            return show_saved(MapExperiment, config, screen, show_map)
         from dlprobe.experiments.gradients import GradientExperiment
 
         return show_saved(GradientExperiment, config, screen, show)
+    if map_:
+        if find_depth:
+            raise ConfigError("--map and --find-depth are two pictures: expected one of them")
+        execution = execution.claimed(read_as("the configuration that is read", config))
+        return draw_map(config, depth, width, others, seeds, execution, options, typed, screen)
     axes = read_axes(depth, width, others, options)
     base = read_base(config, options, screen, typed)
     axes = axes if config is None else axes_of(base, axes)
@@ -162,6 +190,17 @@ def command(
         typed,
         screen,
     )
+
+
+def is_map(path: Path) -> bool:
+    """Whether a study is of --map. Raises RunFileError for a file that cannot be read."""
+    from dlprobe.experiments.trainability import MapExperiment
+    from dlprobe.runs import Study, open_run
+
+    with open_run(path) as found:
+        return (
+            isinstance(found, Study) and found.description.get("experiment") == MapExperiment.name
+        )
 
 
 def begin(

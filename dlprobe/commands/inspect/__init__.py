@@ -3,7 +3,8 @@
 Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic
 shows any recorded quantity: statistics, the scalars of each step, evaluations, instruments,
 histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians
-and ranges over the runs of a group; STUDY#RUN is one run of it.
+and ranges over the runs of a group; STUDY#RUN is one run of it. Of a PyTorch state_dict as .npz it
+shows the layers and their sizes.
 
 Examples:
   dlprobe inspect runs/digits-1.h5
@@ -277,6 +278,9 @@ def command(
     if follow and (certain := _followed(run, until is not None, screen)):
         screen.show(certain)
         return ExitCode.FINDINGS
+    if view == View() and (weights := _state_dict(run)) is not None:
+        screen.show(weights)
+        return ExitCode.DONE
     path = pack_journal(run) if pack else run
     with reading(path), open_run(path) as opened:
         if isinstance(opened, Run):
@@ -287,6 +291,21 @@ def command(
             document = _study(opened, path, id, view)
         screen.show(document)
     return ExitCode.DONE
+
+
+def _state_dict(path: Path) -> Document | None:
+    """What a PyTorch state_dict as .npz holds; None of any other file."""
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return None
+    from dlprobe.analysis.likeness import initializer_like
+    from dlprobe.data.npz_archive import read_arrays
+    from dlprobe.reports.state_dict import weights_document
+    from dlprobe.training.state_dict import dense_layers, is_state_dict, sizes
+
+    arrays = read_arrays(path)
+    if not is_state_dict(arrays):
+        return None
+    return weights_document(path, dense_layers(arrays, path), initializer_like(*sizes(path)))
 
 
 def _refuse_to_follow(follow: bool, until: str | None, views: bool) -> None:

@@ -36,15 +36,15 @@ class Collecting(Screen):
         self.shown.append(document)
 
 
-def report_of(found: Run | Study, path: Path, screen: Screen) -> Document:
+def report_of(opened: Run | Study, path: Path, screen: Screen) -> Document:
     """The report of a run or of a study."""
     from dlprobe.api.reporting import run_document
     from dlprobe.runs import Run
 
     return (
-        run_document(found, str(path))
-        if isinstance(found, Run)
-        else study_document(found, path, screen)
+        run_document(opened, str(path))
+        if isinstance(opened, Run)
+        else study_document(opened, path, screen)
     )
 
 

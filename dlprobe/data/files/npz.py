@@ -35,13 +35,13 @@ def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
     return Arrays(path, inputs, targets, (inputs_name, targets_name))
 
 
-def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str, str]:
+def choose_arrays(path: Path, names: list[str], target: str | None) -> tuple[str, str]:
     """Names of the inputs and the targets: X (or x) and y (or Y); `target` names another y, and
     then the only other array is X.
     """
     ys = [target] if target is not None else ["y", "Y"]
-    y = next((name for name in ys if name in found), None)
-    others = [name for name in found if name != y]
+    y = next((name for name in ys if name in names), None)
+    others = [name for name in names if name != y]
     x = next(
         (name for name in ("X", "x") if name in others),
         others[0] if target is not None and len(others) == 1 else None,
@@ -49,14 +49,14 @@ def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str
     if y is None:
         refuse_several(path, target)
     if x is None or y is None:
-        listed = f"arrays {quoted_list(found)}" if found else "no arrays"
+        listed = f"arrays {quoted_list(names)}" if names else "no arrays"
         wanted = quoted(target) if target is not None else "'y'"
         guess = (
-            f": --target {next((n for n in found if n.lower() in LABELS), found[-1])}"
-            if len(found) == 2 and target is None
+            f": --target {next((n for n in names if n.lower() in LABELS), names[-1])}"
+            if len(names) == 2 and target is None
             else ""
         )
-        near = nearest(target, found) if target is not None and y is None else ""
+        near = nearest(target, names) if target is not None and y is None else ""
         raise problem(
             path,
             (

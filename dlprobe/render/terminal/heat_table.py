@@ -61,12 +61,12 @@ def _rgb(color: heat.Rgb) -> str:
 def _legend(page: Page, block: doc.HeatTable) -> None:
     low, high = block.low_means or "smaller", block.high_means or "larger"
     page.note(
-        f"number: {block.meaning}; below 0 {low}, above 0 "
+        f"number: {block.meaning}; below {block.shift:.3g} {low}, above {block.shift:.3g} "
         f"{high}{f'; behind the mark: {block.beside_meaning}' if block.beside_meaning else ''}"
     )
     if page.color:
         scale = [
-            (f" {value:+g} " if value else " 0 ", shade_style(value, block.low, block.high))
+            (_step_text(value, block.shift), shade_style(value, block.low, block.high))
             for value in _steps(block.low, block.high)
         ]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
@@ -74,6 +74,11 @@ def _legend(page: Page, block: doc.HeatTable) -> None:
         (cell.verdict for row in block.cells for cell in row), page.glyphs.verdicts
     ):
         page.note(marks)
+
+
+def _step_text(value: float, shift: float) -> str:
+    """A number of the scale as it is shown: with its sign where 0 stands for 0."""
+    return f" {value + shift:.3g} " if shift or not value else f" {value:+g} "
 
 
 def _steps(low: float, high: float) -> Iterable[float]:

@@ -83,20 +83,20 @@ def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
     return f'{head} role="img" aria-label="{name}"><title>{name}</title>{rest}'
 
 
-def _with_powers(found: re.Match[str]) -> str:
+def _with_powers(match: re.Match[str]) -> str:
     """The text of an element with its raised digits made of ordinary ones: few fonts have raised
     ones, and the renderer takes them from another font, or draws boxes.
 
     >>> _TEXT.sub(_with_powers, "<text>10⁻⁵ m</text>")
     '<text>10<tspan dy="-0.5em" font-size="0.7em">−5</tspan><tspan dy="0.35em"> m</tspan></text>'
     """
-    first, *parts = _RAISED.split(found["text"])
-    last = "\u00a0" if found["end"] == "</tspan" else ""  # a line below starts from where this ends
+    first, *parts = _RAISED.split(match["text"])
+    last = "\u00a0" if match["end"] == "</tspan" else ""  # a line below starts from where this ends
     made = [f">{first}"]
     for digits, text in zip(parts[::2], parts[1::2], strict=True):
         made.append(f'<tspan dy="-0.5em" font-size="0.7em">{digits.translate(_ORDINARY)}</tspan>')
         made.append(f'<tspan dy="0.35em">{text or last}</tspan>' if text or last else "")
-    return "".join(made) + found["end"]
+    return "".join(made) + match["end"]
 
 
 def _scaled(head: str, scale: float) -> str:

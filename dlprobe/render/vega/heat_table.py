@@ -98,7 +98,9 @@ def notes(block: HeatTable) -> list[str]:
     """What number, colour and brackets mean."""
     low, high = block.low_means or "smaller", block.high_means or "larger"
     beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
-    return [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside]
+    zero = f"{block.shift:.3g}"
+    meaning = f"number and colour: {block.meaning}; below {zero} {low}, above {zero} {high}"
+    return [meaning, beside]
 
 
 def cell_text(cell: HeatCell) -> str:

@@ -112,8 +112,8 @@ def lessons(grid: Grid) -> list[Block]:
     return blocks
 
 
-def _names(found: Sequence[Row], grid: Grid) -> str:
-    return _first([f"{grid.label(cell)} at {cell.depth}" for cell, _ in found])
+def _names(rows: Sequence[Row], grid: Grid) -> str:
+    return _first([f"{grid.label(cell)} at {cell.depth}" for cell, _ in rows])
 
 
 def _first(texts: Sequence[str], most: int = 3) -> str:
@@ -199,15 +199,15 @@ def _relapsed(grid: Grid) -> str:
     )
 
 
-def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
+def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
     steps = [
         (result.development.healed if healed else result.development.relapsed).step
-        for _, result in found
+        for _, result in rows
     ]
     return _first(
         [
             f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})"
-            for (cell, _), step in zip(found, steps, strict=True)
+            for (cell, _), step in zip(rows, steps, strict=True)
         ]
     )
 
@@ -231,10 +231,10 @@ def _broken_but_learned(grid: Grid) -> str:
     )
 
 
-def _coped(found: Sequence[Row], grid: Grid) -> str:
+def _coped(rows: Sequence[Row], grid: Grid) -> str:
     """Which, what of the signal was ill, and from which step on it was no more."""
     told = []
-    for cell, result in found:
+    for cell, result in rows:
         healed = result.development.healed
         when = (
             f"healed at about step {healed.step:.0f}"

@@ -72,13 +72,13 @@ def choice_record(choice: DepthChoice) -> dict[str, Any]:
     }
 
 
-def development_record(found: Development) -> dict[str, Any]:
+def development_record(development: Development) -> dict[str, Any]:
     """How the ratio ran over training, and what happened to it."""
     return {
-        "steps": [int(step) for step in found.steps],
-        "log10_error_signal_ratio": found.ratios.tolist(),
-        "healed": {"seeds": found.healed.seeds, "step": found.healed.step},
-        "relapsed": {"seeds": found.relapsed.seeds, "step": found.relapsed.step},
+        "steps": [int(step) for step in development.steps],
+        "log10_error_signal_ratio": development.ratios.tolist(),
+        "healed": {"seeds": development.healed.seeds, "step": development.healed.step},
+        "relapsed": {"seeds": development.relapsed.seeds, "step": development.relapsed.step},
     }
 
 

@@ -95,9 +95,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
 
 
-def _power(found: list[Change]) -> str:
+def _power(metric_changes: list[Change]) -> str:
     """What the most telling of the tests would have found."""
-    tests = {change.metric: change.power for change in found}
+    tests = {change.metric: change.power for change in metric_changes}
     return next((tests[metric]() for metric in GUARDS if metric in tests), "")
 
 
@@ -107,8 +107,8 @@ def _identical(comparison: Comparison, metrics: tuple[str, ...]) -> bool:
     return all(len({run.metrics[metric] for run in runs}) == 1 for metric in metrics)
 
 
-def _finding(found: Change, factor: float) -> Finding:
-    return Finding(found.factor, factor, f"{found.words}; {found.how}")
+def _finding(change: Change, factor: float) -> Finding:
+    return Finding(change.factor, factor, f"{change.words}; {change.how}")
 
 
 register(
