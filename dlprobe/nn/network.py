@@ -81,21 +81,21 @@ class Network:
         self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self.run, self.evaluation = (
+        self._run, self._evaluate = (
             linking.compiled_run(self.dtype.name),
             linking.compiled_evaluate(self.dtype.name),
         )
         self._net = self._allocate()
-        self.model = linking.references(self._net, self._kernels, self.dtype.name)
+        self._model = linking.references(self._net, self._kernels, self.dtype.name)
         self.initialize()
 
     @cached_property
-    def unobserved_model(self) -> tuple[Reference, Reference]:
+    def _unobserved_model(self) -> tuple[Reference, Reference]:
         """What evaluations work on: the same memory, and kernels that leave statistics out."""
         kernels = linking.unobserved(self._kernels, self.dtype.name)
         return linking.references(self._net, kernels, self.dtype.name)
 
-    def reference(self, work: Work) -> Reference:
+    def _reference(self, work: Work) -> Reference:
         """What a block of steps or an evaluation works through, as compiled code gets it."""
         return linking.reference(work, self.dtype.name)
 
@@ -487,7 +487,8 @@ class Network:
             weights,
             self.keep_gradients and keep_gradients,
         )
-        return Steps(self, work, len(rates))
+        shape = (len(rates), len(self.layers), len(observe.STATISTICS))
+        return Steps(self._run, self._model, self._reference(work), shape, self.dtype)
 
     def train(self, *arguments: Any, **options: Any) -> BlockResult:
         """Run a whole block of `steps`, which takes the same arguments."""
@@ -499,6 +500,29 @@ class Network:
         """The net on all given samples in evaluation mode (running statistics, no random
         operations).
         """
-        taken = Evaluations(self, inputs, targets, dead=dead)
+        taken = self.evaluations(inputs, targets, dead=dead)
         taken.take()
         return taken.last
+
+    def evaluations(
+        self,
+        inputs: Array,
+        targets: Array,
+        *,
+        dead: bool = False,
+        classes: bool = False,
+        room: int = 1,
+    ) -> Evaluations:
+        """Room for `room` evaluations on all given samples; none is made yet."""
+        work = self.work(inputs, targets, np.arange(len(inputs)), self.rows, 0)
+        return Evaluations(
+            self._evaluate,
+            self._unobserved_model,
+            self._reference(work),
+            [layer.units for layer in self.layers],
+            len(inputs),
+            self.dtype,
+            dead=dead,
+            classes=classes,
+            room=room,
+        )

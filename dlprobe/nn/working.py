@@ -4,20 +4,21 @@ between them. What compiled code works on is laid out once for all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.nn import observe
+from dlprobe.nn.records import Reference
 from dlprobe.record.scalars import SCALARS
-
-if TYPE_CHECKING:
-    from dlprobe.nn.network import Network
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+Loop: TypeAlias = Callable[..., Any]
+Model: TypeAlias = tuple[Reference, Reference]
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,16 @@ class Steps:
     which `run` does.
     """
 
-    def __init__(self, network: Network, work: Any, steps: int) -> None:
-        shape = (steps, len(network.layers), len(observe.STATISTICS))
-        self._statistics = np.empty(shape, network.dtype)
-        self._scalars = np.empty((steps, len(SCALARS)))
-        self._run, self._model, self._work = network.run, network.model, network.reference(work)
-        self.room, self.done, self.diverged = steps, 0, False
+    def __init__(
+        self, run: Loop, model: Model, work: Reference, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        """run: the compiled loop. work: what the block works through. shape: (steps, layer,
+        statistic).
+        """
+        self._statistics = np.empty(shape, dtype)
+        self._scalars = np.empty((shape[0], len(SCALARS)))
+        self._run, self._model, self._work = run, model, work
+        self.room, self.done, self.diverged = shape[0], 0, False
 
     def run(self, steps: int) -> None:
         """The next steps; fewer where one meets NaN or infinity, which is the last one done."""
@@ -80,28 +85,25 @@ class Evaluations:
 
     def __init__(
         self,
-        network: Network,
-        inputs: Array,
-        targets: Array,
+        evaluate: Loop,
+        model: Model,
+        work: Reference,
+        units: Sequence[int],
+        samples: int,
+        dtype: np.dtype[Any],
         *,
-        dead: bool = False,
-        classes: bool = False,
-        room: int = 1,
+        dead: bool,
+        classes: bool,
+        room: int,
     ) -> None:
-        layers, samples = network.layers, len(inputs)
-        self._units = [layer.units for layer in layers]
-        self._dead, self._samples = dead, samples
-        self._outputs = np.empty((room, samples, self._units[-1]), network.dtype)
+        """evaluate: the compiled loop. work: the part of the data. units: of each layer."""
+        self._units, self._samples, self._dead = units, samples, dead
+        self._outputs = np.empty((room, samples, units[-1]), dtype)
         self._largest = np.empty((room, samples if classes else 0), np.int64)
-        self._alive = np.zeros((room, len(layers), max(self._units) if dead else 0))
-        self._sums, self._scratch = (
-            np.empty(room),
-            np.empty((len(layers), len(observe.STATISTICS)), network.dtype),
-        )
-        self._evaluate, self._model = network.evaluation, network.unobserved_model
-        self._work = network.reference(
-            network.work(inputs, targets, np.arange(samples), network.rows, 0)
-        )
+        self._alive = np.zeros((room, len(units), max(units) if dead else 0))
+        self._sums = np.empty(room)
+        self._scratch = np.empty((len(units), len(observe.STATISTICS)), dtype)
+        self._evaluate, self._model, self._work = evaluate, model, work
         self.taken = 0
 
     def take(self) -> None:

@@ -16,7 +16,7 @@ from dlprobe.runs import frames
 from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.measurements import Measurements
-from dlprobe.runs.sources import FileSource, Source
+from dlprobe.runs.sources import FileSource, MemorySource, Source
 
 _SMALL = 2**24  # bytes of a journal whose rows are kept in memory once read
 _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
@@ -83,6 +83,12 @@ def first_payload(source: Source) -> Payload:
             "or the file is damaged; train again"
         )
     return Payload(source, frame)
+
+
+def in_memory(frame: frames.Frame, source: Source) -> Payload:
+    """A frame's payload, read whole."""
+    data = source.read(frame.offset, frame.length)
+    return Payload(MemorySource(data, source.name), replace(frame, offset=0))
 
 
 class JournalContents:
@@ -286,6 +292,10 @@ class JournalContents:
             takers[frame.type](frame.first_step, self._payload(frame))
 
     def _payload(self, frame: frames.Frame) -> Payload:
+        """Evaluations are read at once: they have many arrays of a few bytes."""
+        evaluated = frame.type in (FrameType.EVALUATION, FrameType.EVALUATIONS)
+        if evaluated and frame.length <= _SLAB:
+            return in_memory(frame, self._source)
         return Payload(self._source, frame)
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:

@@ -140,8 +140,7 @@ def room(session: Session) -> int:
 
 
 def _passes(session: Session, part: str, room: int) -> Evaluations:
-    return Evaluations(
-        session.network,
+    return session.network.evaluations(
         session.data.inputs[part],
         session.targets[part],
         dead=part == "train",

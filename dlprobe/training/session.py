@@ -73,7 +73,7 @@ class Session:
         with np.errstate(all="ignore"):
             return np.array([np.linalg.norm(w.astype(np.float64).ravel()) for w in initial])
 
-    @property
+    @cached_property
     def evaluates_on_the_way(self) -> bool:
         """Whether evaluations can be made in the midst of a block of steps: nothing is decided by
         them, and no norm needs a pass of its own.

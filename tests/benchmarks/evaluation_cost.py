@@ -22,7 +22,6 @@ from measuring import Side, by_turns, print_table
 
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data import PreparedData, load, prepare
-from dlprobe.nn.working import Evaluations
 from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
@@ -53,7 +52,7 @@ def forward_passes(config: RunConfig, data: PreparedData, times: int) -> Side:
     """Both parts through the net, `times` times."""
     session = trainer.start(config, data)
     passes = [
-        Evaluations(session.network, data.inputs[part], session.targets[part], room=times)
+        session.network.evaluations(data.inputs[part], session.targets[part], room=times)
         for part in PARTS
     ]
 

@@ -10,7 +10,6 @@ import slow_twins
 from small_nets import DTYPES, data_for, jitter, network
 
 from dlprobe.nn.block import unit_of_largest
-from dlprobe.nn.working import Evaluations
 
 SAMPLES = 600
 
@@ -77,7 +76,7 @@ def test_unit_of_the_largest_output_is_that_of_numpy(row: list[float]) -> None:
 def test_evaluations_one_after_the_other_are_those_of_each_alone() -> None:
     net = network((6, 9, 3), loss="cross_entropy", output="softmax")
     inputs, targets = data_for(net, SAMPLES)
-    several = Evaluations(net, inputs, targets, dead=True, classes=True, room=2)
+    several = net.evaluations(inputs, targets, dead=True, classes=True, room=2)
     several.take()
     before = net.evaluate(inputs, targets, dead=True)
     net.train(inputs, targets, 0, np.full(5, 0.1))
