@@ -302,7 +302,7 @@ def did_you_mean(
     also_called: Mapping[str, str] = MappingProxyType({}),
     most: int = 1,
 ) -> str:
-    """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where
+    """`did you mean 'x' or 'y'? ` with at most `most` names that may have been meant; empty where
     nothing is near.
 
     >>> did_you_mean("he", ["zeros", "he_normal", "he_uniform"], most=2)

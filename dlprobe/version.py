@@ -9,7 +9,7 @@ from functools import cache
 
 @cache
 def version() -> str:
-    """As pip knows it; "" in a checkout that is not installed."""
+    """The version as pip knows it; "" in a checkout that is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,21 +16,6 @@ import dlprobe
 from dlprobe.commands import main
 from dlprobe.errors import RunFileError
 from dlprobe.runs import Run, RunWriter, Study, pack_journal
-
-TRAINING = (
-    "train",
-    "--data",
-    "digits",
-    "--layers",
-    "20,20",
-    "--steps",
-    "60000",
-    "--evaluate-every",
-    "never",
-    "--record-every",
-    "5",
-    "--quiet",
-)
 
 
 def kill_writing(path: Path, seconds: float) -> None:
@@ -60,32 +43,6 @@ def _write_for_ever(path: Path) -> None:
         time.sleep(0.0005)  # else reading all of it back takes most of the test's time
         if start % 500 == 0:
             writer.checkpoint(start + 50, synthetic_runs.parameters_at(start + 50))
-
-
-def kill_training(path: Path, seconds: float) -> None:
-    """`dlprobe train` as a process, killed `seconds` after its journal is there, or when it has
-    ended.
-    """
-    process = subprocess.Popen([sys.executable, "-m", "dlprobe", *TRAINING, "-o", str(path)])
-    journal = Path(f"{path}.journal")
-    while not journal.exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
-def kill_packing(path: Path, steps: int, seconds: float) -> None:
-    """A process that packs a whole synthetic run, killed after `seconds`."""
-    writer = synthetic_runs.write(path, steps, block=100)
-    process = os.fork()
-    if process == 0:
-        writer.pack()
-        os._exit(0)
-    writer.close()
-    time.sleep(seconds)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
 
 
 class Child:

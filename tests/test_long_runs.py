@@ -5,6 +5,7 @@ tried here, a few times each.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,12 @@ def test_pytest_would_not_collect_it(folder: str, name: str) -> None:
     assert "skip" not in text
 
 
-@pytest.mark.parametrize(
-    ("name", "count"), [("killed_packing", 2), ("mutated_files", 5), ("killed_resume", 0)]
-)
+SHORT = {"killed_packing": 2, "killed_resume": 1, "killed_study": 1, "killed_training": 3}
+SHORT |= {"mutated_files": 5, "odd_places": 2, "power_loss": 2, "stopped_writes": 1}
+
+
+@pytest.mark.parametrize(("name", "count"), SHORT.items())
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork and no SIGKILL")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) -> None:
     found = long_runs.run("campaigns", name, count, seed=1)

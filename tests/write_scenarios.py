@@ -90,7 +90,7 @@ def _check_run(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> boo
         assert rows == 0, f"{rows} committed rows cannot be read"
         return False
     with run:
-        assert_prefix(run, _whole(STEPS))
+        assert_prefix(run, whole_run(STEPS))
         assert len(run.steps) >= rows, f"{len(run.steps)} of {rows} committed rows"
         content, damage = run.content_sha256, run.damage
     if damage:
@@ -120,7 +120,7 @@ def _check_overwritten(folder: Path, calls: Sequence[Call], may_be_damaged: bool
 
 
 @cache
-def _whole(steps: int) -> Run:
+def whole_run(steps: int) -> Run:
     """The run that nothing stopped."""
     journal = synthetic_runs.write(None, steps, block=40).bytes()
     return Run(JournalContents(MemorySource(journal)))
@@ -153,7 +153,7 @@ def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> b
     with study:
         assert len(study.runs) >= committed, f"{list(study.runs)}: {committed} committed"
         for id, run in study.runs.items():
-            assert run.content_sha256 == _whole(_steps_of(id)).content_sha256
+            assert run.content_sha256 == whole_run(_steps_of(id)).content_sha256
         damage = study.damage
     if damage:
         return False

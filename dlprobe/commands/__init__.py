@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 
-# Objects between two searches for circular garbage. Python's own 700 cost a third of a short
+# Objects between two searches for circular garbage. Python's own 700 cost an eighth of a short
 # command: imports make many objects, and none of them is garbage.
 SEARCH_EVERY = 50_000
 

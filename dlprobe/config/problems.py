@@ -32,7 +32,7 @@ class FieldError(ConfigError):
         )  # so that it travels between processes
 
     def as_option(self) -> ConfigError:
-        """The same said of the command-line option."""
+        """The error with the command-line option in place of the key."""
         text = (
             ",".join(map(str, self.found)) if isinstance(self.found, list | tuple) else self.found
         )

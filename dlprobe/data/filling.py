@@ -66,8 +66,8 @@ def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> C
 
 
 def fit_fill_in_tiles(dataset: Dataset, tiles: Tiles, rows: Indices, missing: str) -> Floats:
-    """As `gaps.fit_fill` of the training rows. Raises DataError where a feature has no value
-    there.
+    """The fill values that `gaps.fit_fill` takes from the training rows, read in tiles. Raises
+    DataError where a feature has no value there.
     """
     _, _, total, known = totals_in_tiles(tiles, rows)
     refuse_empty(known == 0, dataset.feature_names, dataset.name)

@@ -47,7 +47,7 @@ def between(values: Floats, means: Floats) -> Floats:
 
 
 def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) -> float:
-    """As `foretold` for classes: `group` int64 (rows,) of equal values, the `nearest` other
+    """Skill in foretelling classes: `group` int64 (rows,) of equal values, the `nearest` other
     group of each, and the rows that are `alone` in theirs.
     """
     classes = int(goal.max()) + 1

@@ -46,8 +46,8 @@ def load(options: Options, seed: int, told: Told | None = None) -> Dataset:
 def load_with_source(
     options: Options, seed: int, told: Told | None = None
 ) -> tuple[Dataset, Table | Arrays | None]:
-    """As `load`, with what a file holds, before rows with gaps are left out and texts encoded;
-    None for a named set and for a file that is read in tiles.
+    """Load a set, and return what its file holds too, before rows with gaps are left out and texts
+    encoded; None for a named set and for a file that is read in tiles.
     """
     text = options.data.strip()
     if is_set(text):

@@ -44,7 +44,7 @@ def repeats_of(
     targets: Mapping[str, Array],
     classification: bool,
 ) -> Repeats:
-    """As `repeats`, of the digests (samples,) of the parts' rows; `possible_rows` is asked
+    """Repeats by the digests (samples,) of the parts' rows; `possible_rows` is asked
     where some row repeats.
     """
     ascending = {part: np.sort(digests[part]) for part in PARTS}
@@ -87,8 +87,8 @@ def possible(parts: Sequence[Floats]) -> float:
 
 
 def possible_in_tiles(tiles: Tiles, rows: Indices) -> float:
-    """As `possible`, of these rows, ascending. The first rows of tiles tell whether there are
-    too many to count; only else all of them are looked at.
+    """`possible` of the given rows, ascending, of a large file. The first rows of tiles tell
+    whether there are too many to count; only else all of them are looked at.
     """
     counts = np.ones(tiles.shape[1], np.int64)
     for tile in tiles:

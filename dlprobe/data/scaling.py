@@ -66,7 +66,7 @@ def fit_moments(
     data: str,
     what: ScaledColumn = FEATURE,
 ) -> Scaler:
-    """As `fit`, of a training part of which the moments are known; `quartiles` gives what
+    """Fit a scaler to a training part whose moments are known; `quartiles` gives what
     `robust` does.
     """
     low, high = moments.low, moments.high
@@ -126,7 +126,7 @@ def robust(inputs: Floats) -> tuple[Floats, Floats]:
 
 
 def robust_of(quartiles: Floats) -> tuple[Floats, Floats]:
-    """As `robust`, of the quartiles (3, columns)."""
+    """Shift and scale of robust scaling, from the quartiles (3, columns)."""
     quarter, middle, three_quarters = quartiles
     spread = three_quarters - quarter
     return middle, np.where(spread == 0.0, 1.0, spread)

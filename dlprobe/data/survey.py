@@ -144,7 +144,7 @@ def survey(
 def survey_of_tiles(
     data: PreparedData, dataset: Dataset, held: ScannedTiles, options: Options
 ) -> Survey:
-    """As `survey` of evenly spaced rows of a large file, of those that were not dropped; range,
+    """A survey of evenly spaced rows of a large file, of those that were not dropped; range,
     mean and gaps are those of all.
     """
     tiles = held.tiles
@@ -278,7 +278,7 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 
 def evenly(values: Array, most: int) -> Array:
-    """At most so many of the values, evenly spaced."""
+    """At most `most` of the values, evenly spaced."""
     return (
         values
         if len(values) <= most

@@ -74,7 +74,7 @@ def followed(tiles: Tiles, told: Told | None, turn: int, turns: int) -> Iterator
 
 
 def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
-    """Of ascending rows those inside a tile: which of them, and where in the tile."""
+    """The ascending rows that lie inside a tile: a slice of `rows`, and their places in it."""
     first, last = np.searchsorted(rows, [tile.rows.start, tile.rows.stop])
     return slice(int(first), int(last)), rows[first:last] - tile.rows.start
 

@@ -156,7 +156,7 @@ class ResumableExperiment(PlannedExperiment[T, R]):
 
     @abstractmethod
     def repeated(self: Self, count: int) -> Self:
-        """The same with so many repetitions, at least those that it has. Raises ConfigError
+        """The experiment with this many repetitions, at least those that it has. Raises ConfigError
         where more cannot be had.
         """
 

@@ -74,7 +74,7 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The same at the last step."""
+        """The statistic at the last step."""
         assert self.kept.last is not None
         return self.kept.last[statistic][: max(self.hidden, 1)]
 

@@ -98,7 +98,7 @@ class Result:
 
     @property
     def median(self) -> float:
-        """Of the metric; a run that diverged counts as infinite."""
+        """Median of the metric over seeds; a run that diverged counts as infinite."""
         return float(np.median([trial.metric for trial in self.trials]))
 
     @property
@@ -548,7 +548,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         return run_id(number, "treatment", seed)
 
     def _results(self, tried: Sequence[Treatment], results: Mapping[str, Trial]) -> list[Result]:
-        """Of the treatments all of whose seeds ended; none where the run as it is has not."""
+        """Results of treatments all of whose seeds ended; none where the run as it is has not."""
         ids = [
             [self._id(number, seed) for seed in self._seeds_of(treatment)]
             for number, treatment in enumerate(tried)

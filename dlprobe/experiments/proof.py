@@ -104,7 +104,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     @cached_property
     def restarts(self) -> int:
-        """Of each sham: the work of the changed net over that of the run's own."""
+        """Restarts of each sham: the work of the changed net over that of the run's own."""
         return min(max(round(work_ratio(self._undone, self.config, self.sets)), 1), MOST_RESTARTS)
 
     def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:
@@ -206,6 +206,6 @@ def kept_trials(plan: Iterable[PlannedRun], results: Mapping[str, Trial]) -> dic
 
 
 def known_trials(plan: Iterable[PlannedRun], kept: Mapping[str, KeptTrial]) -> dict[str, Trial]:
-    """Of a plan, by id, what needs no training."""
+    """Trials of a plan, by id, that need no training."""
     keys = {planned.id: key_of(planned.config) for planned in plan} if kept else {}
     return {id: kept[key].trial for id, key in keys.items() if key in kept}

@@ -114,7 +114,7 @@ class ProofFile:
         return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """As data: the proof in words and counts, and all trials."""
+        """The file as data: the proof in words and counts, and all trials."""
         proof = self.proof()
         trials = [_trial_data(key, kept) for key, kept in self.trials.items()]
         head = {"schema": SCHEMA, "dlprobe": self.dlprobe, "content_sha256": self.content_sha256}

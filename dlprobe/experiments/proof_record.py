@@ -92,7 +92,7 @@ class Proof:
 
     @property
     def restarts(self) -> int:
-        """Of each sham."""
+        """Restarts of each sham."""
         return min((len(shams) for _, shams in self.pairs.values()), default=0)
 
     @property

@@ -80,7 +80,7 @@ def trial_of(run: Run) -> Trial:
 
 
 def judged_trial_of(run: Run) -> Trial:
-    """The same with what rules say of the run."""
+    """The trial with what rules say of the run."""
     measured = trial_of(run)
     return Trial(
         measured.state,

@@ -74,7 +74,7 @@ class Part:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of every array."""
+        """The shape of every array."""
         return tuple(len(self.labels[dim]) for dim in self.dims)
 
     @property

@@ -26,7 +26,9 @@ SHARED = 0  # where the number is that all units share
 def gated_loops(
     value: Callable[..., float], slopes_of: Callable[..., tuple[float, float]], count: int
 ) -> tuple[Any, Any]:
-    """Of a GatedActivation with `count` parameters: x (samples, 2m), y (samples, m)."""
+    """(forward, backward) of a GatedActivation with `count` parameters: x (samples, 2m), y
+    (samples, m).
+    """
 
     def forward(
         x: Matrix,
@@ -79,8 +81,8 @@ def gated_loops(
 def learned_loops(
     value: Callable[..., float], slope: Callable[..., float], learned_slope: Callable[..., float]
 ) -> tuple[Any, Any]:
-    """Of a LearnedActivation: one number per unit, or one in all; the constant is the flat
-    threshold.
+    """(forward, backward) of a LearnedActivation: one number per unit, or one in all; the constant
+    is the flat threshold.
 
     `state` (2·units,) is scratch: the numbers spread over the units, so that one loop serves both,
     and their gradients before they are collected.
@@ -166,8 +168,8 @@ def collect(sums: Vector, gradient: Vector) -> None:
 
 
 def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tuple[Any, Any]:
-    """Of a RandomActivation: constants are lower, upper and the flat threshold. The backward
-    pass draws the same numbers again.
+    """(forward, backward) of a RandomActivation: constants are lower, upper and the flat threshold.
+    The backward pass draws the same numbers again.
     """
 
     def forward(

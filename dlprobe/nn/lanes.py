@@ -300,8 +300,8 @@ def unused_backward(
     peak: Vector,
     slopes: Floats,
 ) -> None:
-    """Of an activation that the loss was joined with: dL/dz is known already, and a whole row
-    has no slopes to tell of.
+    """Backward pass of an activation that the loss was joined with: dL/dz is known already, and a
+    whole row has no slopes to tell of.
     """
     slopes[DEFINED] = 0.0
 

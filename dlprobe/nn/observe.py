@@ -201,7 +201,7 @@ def observe_error(d: Matrix, bias_gradient: Vector, row_square: Floats, statisti
 
 @inlined(SUMS)
 def count_lost_rows(row_square: Floats) -> Number:
-    """Of how many rows the sum of squares does not hold."""
+    """Number of rows whose sum of squares does not hold."""
     lost = 0.0
     for i in range(len(row_square)):
         lost += 0.0 if sums_hold(row_square[i]) else 1.0
@@ -210,7 +210,7 @@ def count_lost_rows(row_square: Floats) -> Number:
 
 @inlined(SUMS)
 def sum_samples(d: Matrix, sums: Vector, row_square: Floats) -> None:
-    """Of d (rows, units): sums (units,) over the rows, and each row's Σ d²."""
+    """Fill, from d (rows, units), sums (units,) over the rows, and each row's Σ d²."""
     units, lanes, zero = len(sums), lanes_of(d), all_lanes(d.dtype.type(0))
     whole, four = units - units % lanes, len(d) - len(d) % 4
     for j in range(units):
@@ -319,8 +319,8 @@ def square_rows(block: Matrix, out: Matrix) -> None:
 def sample_gradient_rms(
     input_square: Floats, error_square: Floats, rows: Index, size: Index
 ) -> Number:
-    """Of a dense layer ‖dℓ_i/dW‖² = ‖a_i‖²·‖δ_i‖², δ_i = B·dL/dz_i; no matrix per sample is
-    needed.
+    """RMS norm over samples, of a dense layer: ‖dℓ_i/dW‖² = ‖a_i‖²·‖δ_i‖², δ_i = B·dL/dz_i; no
+    matrix per sample is needed.
     """
     total = 0.0
     for i in range(rows):

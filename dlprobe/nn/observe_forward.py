@@ -156,8 +156,8 @@ def observe_activation(
 def sums_of_rows(
     a: Matrix, first: Vector | None, whole: Index, row_square: Floats, narrow: Vector, sums: Floats
 ) -> tuple[Number, Number, Number]:
-    """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a >
-    0, Σ a² and Σ (a − first)².
+    """Walk a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a
+    > 0, Σ a² and Σ (a − first)².
 
     `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T
     over NARROW_ROWS at a time, those of the others in float64.
@@ -187,7 +187,7 @@ def sums_of_rows(
 def unit_sums(
     a: Matrix, first: Vector | None, row_square: Floats, sums: Vector
 ) -> tuple[Number, Number, Number]:
-    """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ
+    """Walk a (rows, units) four rows at a time: fills each unit's Σ (a − first) and each row's Σ
     a²; returns how many a > 0, Σ a² and Σ (a − first)².
     """
     units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))

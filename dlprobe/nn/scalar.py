@@ -169,7 +169,7 @@ def reduce_32(x: Any) -> Any:
 
 @register_jitable(**OPTIONS)
 def reduce_64(x: Any) -> Any:
-    """The same in float64: Taylor's polynomial of degree 13, remainder 1.2e-17."""
+    """`reduce_32` in float64: Taylor's polynomial of degree 13, remainder 1.2e-17."""
     n = np.floor(x * LOG2_E + 0.5)
     r = (x - n * LN2_HIGH_64) - n * LN2_LOW_64
     p = 1 / 6227020800

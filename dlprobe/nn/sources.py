@@ -40,7 +40,7 @@ class KernelSources:
 
 
 def sources(root: Path) -> KernelSources:
-    """Of the package in the folder `root`. Takes some 0.2 s."""
+    """The kernel sources of the package in the folder `root`. Takes some 0.2 s."""
     trees = reaching(root)
     digest = hashlib.sha256()
     for name in sorted(trees):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from dlprobe import registry
 from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
@@ -50,20 +50,23 @@ class DataSet:
     meaning: str
     hashed: bool = True
 
-    @property
+    @cached_property
     def group(self) -> str:
         """The path above the name, e.g. `stats` of `stats/gradient_rms`."""
         return self.path.rpartition("/")[0]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
     def admits_rank(self, rank: int) -> bool:
         """Whether an array with `rank` dimensions fits; a trailing `?` dimension may be missing."""
-        optional = sum(dim.endswith("?") for dim in self.dims)
-        return len(self.dims) - optional <= rank <= len(self.dims)
+        return self._least_rank <= rank <= len(self.dims)
+
+    @cached_property
+    def _least_rank(self) -> int:
+        return len(self.dims) - sum(dim.endswith("?") for dim in self.dims)
 
 
 _LAYER = ("layer",)

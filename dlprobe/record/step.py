@@ -68,14 +68,14 @@ class StepRow:
         return values is not None and not bool(np.isnan(values).all())
 
     def loaded(self) -> StepRow:
-        """The same step with every statistic read, for use after its run is closed."""
+        """The step with every statistic read, for use after its run is closed."""
         for name in registry.records("statistic"):
             self._values(name)
         return self
 
     @property
     def hidden(self) -> StepRow:
-        """The same step of the hidden layers alone, hidden_1 … hidden_n."""
+        """The step of the hidden layers alone, hidden_1 … hidden_n."""
 
         def read(name: str) -> Floats | None:
             values = self._values(name)

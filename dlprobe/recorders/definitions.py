@@ -45,13 +45,13 @@ def of_activation(a: Array) -> Numbers:
 
 
 def of_error_signal(error_signal: Array, batch: int) -> Numbers:
-    """Of dL/dz (samples, …, units), L the mean over a batch of so many samples."""
+    """Statistics of dL/dz (samples, …, units), L the mean over a batch of `batch` samples."""
     return {"error_signal_rms": batch * math.sqrt(_mean_square(_rows(error_signal)))}
 
 
 def of_slopes(slopes: Array, flat_below: float) -> Numbers:
-    """Of the activation's slope at every z. flat_below: the |slope| below which an element
-    counts as flat, NaN where that is not known.
+    """Statistics of the activation's slope at every z. flat_below: the |slope| below which an
+    element counts as flat, NaN where that is not known.
     """
     rows = _rows(slopes)
     return {
@@ -64,7 +64,7 @@ def of_slopes(slopes: Array, flat_below: float) -> Numbers:
 
 
 def of_gradient(gradient: Array) -> Numbers:
-    """Of dL/dW, whatever its shape."""
+    """Statistics of dL/dW, whatever its shape."""
     values = np.asarray(gradient, np.float64)
     square = _mean_square(values)
     return {
@@ -76,7 +76,7 @@ def of_gradient(gradient: Array) -> Numbers:
 
 
 def of_weights(weights: Array) -> Numbers:
-    """Of W before the update, whatever its shape."""
+    """Statistics of W before the update, whatever its shape."""
     values = np.asarray(weights, np.float64)
     square = _mean_square(values)
     return {

@@ -64,7 +64,7 @@ def _groups(data: Mapping[str, Any], stream: TextIO) -> None:
 
 
 def _number(value: float) -> str:
-    """As `export` writes it."""
+    """A number as `export` writes it."""
     return "NaN" if value != value else str(value)
 
 

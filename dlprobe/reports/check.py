@@ -104,7 +104,7 @@ class ConfigurationCount:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As data."""
+        """The line as data."""
         rules = [
             {
                 "code": rule.code,

@@ -392,7 +392,7 @@ def _pair_data(pair: PairDiff) -> dict[str, Any]:
 
 
 def _diagnosis_data(diagnoses: Sequence[Diagnosis]) -> dict[str, Any] | None:
-    """Of the run that learned least."""
+    """The diagnosis of the run that learned least, as data."""
     return diagnoses[0].to_json() if diagnoses else None
 
 

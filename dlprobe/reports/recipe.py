@@ -78,8 +78,8 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
             rows.append([each.name, each.claim, each.support, verdict, each.seconds])
             rows += [["", f"also: {claim}", "", "", ""] for claim in each.also]
         tables.append(Table(columns, rows, caption=topic))
-    note = "takes: three seeds on two cores; --tiny takes a tenth of it or less"
-    hints = [f"dlprobe recipe {chosen[0].name}", "dlprobe recipe --wrong", "dlprobe recipe --quiz"]
+    note = "takes: three seeds on two idle cores; --tiny is for a look, --quiz asks about profiles"
+    hints = [f"dlprobe recipe {chosen[0].name}", "dlprobe recipe --wrong"]
     return Document("claims to measure", [*tables, Paragraph(note), *map(Hint, hints)], data)
 
 

@@ -87,7 +87,7 @@ class Quantity(Named):
         return not self.values.size
 
     def columns_only(self, chosen: Sequence[int]) -> Quantity:
-        """The same with these columns."""
+        """The quantity with these columns alone."""
         return replace(
             self,
             values=self.values[:, list(chosen)],

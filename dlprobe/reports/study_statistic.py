@@ -90,7 +90,7 @@ class GroupCurves:
     layers: Mapping[str, Summary]
 
     def records(self) -> dict[str, Any]:
-        """As data."""
+        """The group as data."""
         layers = [
             {
                 "layer": name or None,
@@ -262,7 +262,7 @@ def _several(runs: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
 
 
 def _through(layers: Iterable[Summary]) -> list[tuple[float, ...]]:
-    """Of each run its value in each layer; nothing where a run lacks a layer."""
+    """Each run's value in each layer; nothing where a run lacks a layer."""
     columns = [summary.values[:, 0].tolist() for summary in layers]
     return list(zip(*columns, strict=True)) if len(set(map(len, columns))) == 1 else []
 

@@ -78,7 +78,9 @@ def heat(experiment: MapExperiment, result: MapResult) -> HeatTable:
         0.0,
     )
     half = 50 * (1 + guess)
-    own = result.own and (round(result.own.place[0]), round(result.own.place[1]))
+    own = None
+    if result.own and all(map(math.isfinite, result.own.place)):
+        own = round(result.own.place[0]), round(result.own.place[1])
     cells = [
         [
             _cell(by_place.get((x, y)), half, own == (column, row))
@@ -86,22 +88,25 @@ def heat(experiment: MapExperiment, result: MapResult) -> HeatTable:
         ]
         for row, y in enumerate(result.y.values)
     ]
-    steps = experiment.cells[0].config.training
+    first = experiment.cells[0].config
+    steps = first.training
+    classes = experiment.sets.of(first).task == "classification"
+    what = "accuracy" if classes else "R²"
     length = f"{steps.steps} steps" if steps.steps else f"{steps.epochs} epochs"
     marks = f"{REACHED} no deeper than 6 ξ"
     return HeatTable(
         result.y.values,
         result.x.values,
         cells,
-        meaning="training accuracy in %",
+        meaning=f"training {what} in %",
         shift=half,
         low=half - 100,
         high=100 - half,
         low_means="less than half of what can be learned",
         high_means="more",
         stub=f"{result.y.name} \\ {result.x.name}",
-        caption=f"Accuracy after {length}, {result.y.name} down, {result.x.name} across; "
-        f"{marks}{f', {OWN} your net' if own else ''} (Schoenholz et al. 2017)",
+        caption=f"{what.capitalize()} after {length}, {result.y.name} down, {result.x.name} "
+        f"across; {marks}{f', {OWN} your net' if own else ''} (Schoenholz et al. 2017)",
         name="map",
     )
 

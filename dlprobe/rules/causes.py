@@ -108,6 +108,6 @@ def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list
 
 
 def excluded_causes(passed: Iterable[str]) -> tuple[str, ...]:
-    """Of the rules that passed, those that look for what can keep a net from learning."""
+    """Codes of the passed rules that look for what can keep a net from learning."""
     symptoms = {code for code, rule in all_rules().items() if rule.symptom}
     return tuple(code for code in passed if not is_symptom(code) and consequences(code) & symptoms)

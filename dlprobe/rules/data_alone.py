@@ -28,7 +28,7 @@ class DataEvidence(Evidence):
 
     @cached_property
     def learning(self) -> Learning:
-        """As of a run that has not learned: no excuse for what rules find."""
+        """The learning of a run that has not learned: no excuse for what rules find."""
         unknown = np.array([np.nan])
         return Learning(
             task=str(self.run.data.get("task", "classification")),

@@ -216,7 +216,7 @@ def _caveats(run: Run) -> tuple[str, ...]:
 
 
 def _seconds(run: Run) -> float:
-    """Of training: the typical time of a step times the steps."""
+    """Seconds of training: the typical time of a step times the steps."""
     taken = run.timing.get("step_seconds", ())
     return float(np.median(taken)) * _steps(run) if len(taken) else math.nan
 

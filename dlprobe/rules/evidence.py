@@ -112,7 +112,7 @@ class Evidence:
 
     @cached_property
     def likeness(self) -> Likeness:
-        """Of a run of another origin, the configuration that comes nearest."""
+        """The configuration that comes nearest to a run of another origin."""
         return likeness(self.run)
 
     def fact(self, name: str) -> Any:

@@ -61,7 +61,7 @@ class Criteria:
         return self.graded(judge(run, self.selection, self.settings, comparison))
 
     def restricted(self, codes: Sequence[str]) -> Criteria:
-        """The same criteria for those of the chosen rules only."""
+        """The criteria, for those of the chosen rules only."""
         others = tuple(rule.code for rule in self.selection.rules if rule.code not in codes)
         return replace(
             self, selection=replace(self.selection, ignore=(*self.selection.ignore, *others))

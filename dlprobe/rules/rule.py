@@ -37,6 +37,14 @@ class Threshold(Parameter):
     origin: str = ""
 
 
+SHARE_OF_ROWS = Threshold(
+    "share",
+    0.5,
+    "share of the rows looked at that must say so",
+    low=0.0,
+    high=1.0,
+    origin="choice: more often than not",
+)
 Settings: TypeAlias = Mapping[str, Value]
 Check: TypeAlias = Callable[[Evidence, Settings], Outcome]
 

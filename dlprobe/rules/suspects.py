@@ -147,7 +147,7 @@ def scale_factor(evidence: Evidence) -> float:
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:
-    """The same by layer (hidden layers that are not normalized before their activation,)."""
+    """Scale factors by layer (hidden layers that are not normalized before their activation,)."""
     hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
     if not hidden:
         raise NotEvaluableError(
@@ -157,7 +157,7 @@ def scale_factors(evidence: Evidence) -> np.ndarray:
 
 
 def normalized_scale(evidence: Evidence) -> float:
-    """The same of the hidden layers that are normalized, as one factor (geometric mean)."""
+    """The scale factor of the hidden layers that are normalized, as one factor (geometric mean)."""
     hidden = [index for index in evidence.require_hidden() if is_normalized(evidence, index)]
     found = _factors(evidence, hidden) if hidden else np.empty(0)
     found = found[np.isfinite(found) & (found > 0)]

@@ -109,7 +109,7 @@ class Start:
         )
 
     def to_json(self) -> dict[str, object]:
-        """As data."""
+        """The judgement as data."""
         ratio = {
             "low": self.error_signal.low,
             "median": self.error_signal.median,

@@ -27,7 +27,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,18 +143,13 @@ class Scan:
         )
 
 
-@dataclass(frozen=True)
-class ArrayPlace:
-    """Where one array of a payload lies in its source."""
+class ArrayPlace(NamedTuple):
+    """Where one array of a payload lies in its source. size: its bytes."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int
-
-    @property
-    def size(self) -> int:
-        """Bytes of the array."""
-        return self.dtype.itemsize * math.prod(self.shape)
+    size: int
 
 
 class Payload:
@@ -428,12 +424,18 @@ def _place(entry: Any, at: int) -> ArrayPlace | None:
     ):
         return None
     _, dtype, shape = entry
-    if (
-        not _DTYPE.fullmatch(dtype)
-        or len(shape) > 8
-        or not all(type(n) is int and 0 <= n < 2**40 for n in shape)
-    ):
+    if len(shape) > 8 or not all(type(n) is int for n in shape):
+        return None
+    kind = _kind(dtype, tuple(shape))
+    return None if kind is None else ArrayPlace(kind[0], tuple(shape), at, kind[1])
+
+
+@lru_cache(4096)  # the runs of a study have the same ones
+def _kind(dtype: str, shape: tuple[int, ...]) -> tuple[np.dtype[Any], int] | None:
+    """The dtype that a text names and the bytes of such an array; None where there is none."""
+    if not _DTYPE.fullmatch(dtype) or not all(0 <= n < 2**40 for n in shape):
         return None
     if math.prod(max(n, 1) for n in shape) > 2**40:
         return None
-    return ArrayPlace(np.dtype(dtype), tuple(shape), at)
+    kind = np.dtype(dtype)
+    return kind, kind.itemsize * math.prod(shape)

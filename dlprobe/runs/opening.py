@@ -83,7 +83,7 @@ def _open_member(path: Path, id: str) -> Run:
 
 
 def open_single(path: Path | str) -> Run:
-    """As `open_run`, for what works on one run only. Raises RunFileError for a study."""
+    """Open a single run, for what works on one run only. Raises RunFileError for a study."""
     found = open_run(path)
     if isinstance(found, Study):
         found.close()

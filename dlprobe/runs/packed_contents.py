@@ -108,7 +108,7 @@ class PackedContents:
                 yield path, piece
 
     def itself(self) -> PackedContents:
-        """The same run, read from its data sets alone."""
+        """The run, read from its data sets alone."""
         return PackedContents(self._file, self._prefix)
 
     def close(self) -> None:

@@ -100,7 +100,7 @@ class Histograms:
     nonfinite: NDArray[Any]
 
     def part(self, rows: slice) -> Histograms:
-        """The same at some of the steps."""
+        """The histograms at some of the steps."""
         return Histograms(
             *(
                 array[rows]
@@ -121,7 +121,7 @@ class TrackedUnits:
     percentiles: NDArray[Any]
 
     def part(self, rows: slice, units: list[int]) -> TrackedUnits:
-        """The same at some of the steps, of some of the units."""
+        """The percentiles at some of the steps, of some of the units."""
         return TrackedUnits(
             self.steps[rows],
             self.layers[units],
@@ -167,7 +167,8 @@ class Run:
         self.coordinates: dict[str, Any] = {}
         """The run's place on the axes of its study, where it was opened from one."""
         self.study: OwnStudy | None = None
-        """The study that the run was opened from as one of it."""
+        """The study that the run was opened from as one of it, and its id there."""
+        self.id = ""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage
@@ -307,7 +308,7 @@ class Run:
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """Of the statistics: float32, or float64 of a float64 run."""
+        """Type of the statistics: float32, or float64 of a float64 run."""
         stored = (
             f"stats/{name}"
             for name in registry.records("statistic")

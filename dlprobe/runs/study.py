@@ -104,7 +104,7 @@ class Study:
         is damaged.
         """
         run = self.runs.open(id)
-        run.study, run.coordinates = self, self.coordinates.get(id, {})
+        run.study, run.id, run.coordinates = self, id, self.coordinates.get(id, {})
         return run
 
     def close(self) -> None:

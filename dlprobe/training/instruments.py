@@ -83,8 +83,8 @@ def _on_request(session: Session, parameters: Array) -> dict[str, Array]:
 
 
 def _hessian(session: Session, samples: int) -> Sharpness:
-    """Of the loss as training sees it, label smoothing and class weights included, on the first
-    training samples.
+    """Sharpness of the loss as training sees it, label smoothing and class weights included, on the
+    first training samples.
     """
     training, weights = session.config.training, session.weights
     chosen = (

@@ -97,7 +97,7 @@ def plain_skill(data: PreparedData) -> float:
 
 
 def evenly(data: PreparedData, part: str, most: int) -> tuple[Floats, npt.NDArray[Any]]:
-    """Inputs and targets of at most so many rows of a part."""
+    """Inputs (rows, features) and targets of at most `most` evenly spaced rows of a part."""
     count = len(data.inputs[part])
     rows = np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).round().astype(np.int64))
     return data.inputs[part][rows].astype(np.float64), data.targets[part][rows]

@@ -32,7 +32,7 @@ class Decisions:
 
     @classmethod
     def of(cls, rates: Rates, early: EarlyStopping | None) -> Decisions:
-        """Of now; later evaluations do not change it."""
+        """The decisions as they are now; later evaluations do not change them."""
         return cls(rates.memory, None if early is None else replace(early))
 
 

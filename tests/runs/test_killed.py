@@ -7,13 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from killed_runs import (
-    assert_packs_to_the_whole_run,
-    assert_synthetic_prefix,
-    kill_packing,
-    kill_writing,
-    opened,
-)
+from killed_runs import assert_synthetic_prefix, kill_writing, opened
 
 import dlprobe
 from dlprobe.runs import pack_journal
@@ -42,11 +36,3 @@ def test_killed_at_thirty_moments_leaves_an_exact_prefix(tmp_path: Path) -> None
             assert_synthetic_prefix(packed)
     assert len(lengths) > KILLS / 2
     assert len(set(lengths)) > 5
-
-
-def test_killed_while_packing_leaves_the_whole_run(tmp_path: Path) -> None:
-    moments = random.Random(4)
-    for number in range(8):
-        path = tmp_path / f"{number}.h5"
-        kill_packing(path, 3000, moments.uniform(0, 0.15))
-        assert_packs_to_the_whole_run(path, 3000)

@@ -318,8 +318,8 @@ def _heskes_variance(mean_logs: Floats) -> Floats:
 
 
 def _divergences(logs: Floats) -> tuple[Floats, Floats]:
-    """Of every replica, from ln p (K, n, classes): KL(main‖p), mean over samples, (K,); and the
-    inner products of what is half the square of it, (K, K).
+    """Divergences of every replica, from ln p (K, n, classes): KL(main‖p), mean over samples, (K,);
+    and the inner products of what is half the square of it, (K, K).
 
     Near the main prediction KL(main‖p) is half the variance of ln p under it.
     """

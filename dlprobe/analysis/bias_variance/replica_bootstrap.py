@@ -32,8 +32,8 @@ WIDEST = 3.0
 
 @lru_cache(maxsize=4)
 def weights(count: int) -> Floats:
-    """Of the replicas in every resample, (resamples, count), rows sum to 1; not to be written
-    to.
+    """Weights of the replicas in every resample, (resamples, count), rows sum to 1; not to be
+    written to.
     """
     resamples = int(np.clip(NUMBERS // count, 1000, 4000))
     drawn: Floats = (

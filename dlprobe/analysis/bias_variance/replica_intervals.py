@@ -138,8 +138,8 @@ class Gram:
         )
 
     def _loss(self, spectrum: Spectrum, bias: Noncentral) -> Interval:
-        """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant
-        24 μᵀΣ²μ + 8 tr Σ³.
+        """Interval of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third
+        cumulant 24 μᵀΣ²μ + 8 tr Σ³.
         """
         linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
         variance, cumulant = (

@@ -44,8 +44,8 @@ def widening(freedom: float) -> float:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Of the covariance of `count` replicas: second = Σλ²/(Σλ)², third = Σλ³/(Σλ)³; both 1 for
-    one direction, 1/d and 1/d² for d equal ones.
+    """Spectrum of the covariance of `count` replicas: second = Σλ²/(Σλ)², third = Σλ³/(Σλ)³; both 1
+    for one direction, 1/d and 1/d² for d equal ones.
     """
 
     count: int

@@ -105,7 +105,7 @@ def _holding_a_share(interval: Interval, samples: int) -> Interval:
 
 
 def _independent(wrong: Floats) -> float:
-    """As how many independent samples the replicas' losses vary, 1 to n."""
+    """The number of independent samples, 1 to n, whose losses would vary as the replicas' do."""
     count, samples = wrong.shape
     rates, spread = wrong.mean(axis=0), float(wrong.mean(axis=1).var(ddof=1))
     alone = float(np.mean(rates * (1.0 - rates))) * count / (count - 1)

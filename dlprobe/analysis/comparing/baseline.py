@@ -37,7 +37,7 @@ POWERS = {
     "gradient_rms": 2,
 }  # how chance enters: a gradient is a signal times an error signal
 LAYER_FACTS = ("name", "units", "activation", "normalization")
-# the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too
+# the end of a run is its last tenth, at most this many recorded rows: a single batch fluctuates too
 # much
 LAST_SHARE, LAST_ROWS = (
     10,

@@ -324,8 +324,8 @@ class Learning:
 
     @property
     def swing(self) -> tuple[float, float]:
-        """Of the late training losses: mean |change| from one evaluation to the next over their
-        mean, and the share of changes upwards; NaN below two.
+        """Swing of the late training losses: mean |change| from one evaluation to the next over
+        their mean, and the share of changes upwards; NaN below two.
         """
         late = self.late
         if len(late) < 2:

@@ -46,7 +46,9 @@ def unbiased(sample_square: Array, mean_square: Array, batch: Array) -> tuple[Ar
 
 
 def noise_scale(run: Run, stretches: int = STRETCHES) -> NoiseScale:
-    """Of a recorded run, over at most `stretches` groups of neighbouring recorded steps."""
+    """Gradient noise scale of a recorded run, over at most `stretches` groups of neighbouring
+    recorded steps.
+    """
     fans = [(layer.fan_in, layer.fan_out) for layer in run.layer_facts]
     sizes = np.array(
         [

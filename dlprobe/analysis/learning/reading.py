@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -29,7 +30,7 @@ Samples: TypeAlias = tuple[Any, ...]
 
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
-_best: WeakKeyDictionary[OwnStudy, dict[Samples, Learning]] = WeakKeyDictionary()
+_studies: WeakKeyDictionary[OwnStudy, StudyLearning] = WeakKeyDictionary()
 
 
 def learning(run: Run) -> Learning | None:
@@ -39,24 +40,37 @@ def learning(run: Run) -> Learning | None:
     Of a run that knows its study, what the best value of that reaches on the same samples is what
     can be reached.
     """
-    alone = learning_alone(run)
-    if alone is None or run.study is None or not alone.evaluated:
+    if run.study is None:
+        return learning_alone(run)
+    if run.study not in _studies:
+        _studies[run.study] = of_study(run.study)
+    read = _studies[run.study]
+    alone = read.alone[run.id] if run.id in read.alone else learning_alone(run)
+    if alone is None or not alone.evaluated:
         return alone
-    if run.study not in _best:
-        _best[run.study] = best_of(run.study)
-    best = _best[run.study].get(samples_of(run))
+    best = read.best.get(samples_of(run))
     return alone if best is None else beside(alone, best)
 
 
-def best_of(study: OwnStudy) -> dict[Samples, Learning]:
-    """By samples, the run of the median seed of the value that reaches most on them, of those that
-    learned well; runs that are damaged or broke down are left out.
+@dataclass(frozen=True)
+class StudyLearning:
+    """What the runs of a study learned. alone: of each run by id, those that are damaged left out;
+    best: by samples, the run of the median seed of the value that reaches most on them, of those
+    that learned well; runs that broke down are left out.
     """
+
+    alone: Mapping[str, Learning | None]
+    best: Mapping[Samples, Learning]
+
+
+def of_study(study: OwnStudy) -> StudyLearning:
+    """Each run read once."""
+    alone: dict[str, Learning | None] = {}
     found: dict[Samples, dict[str, list[Learning]]] = {}
     for id in study.runs:
         try:
             run = study.runs.open(id)
-            learned = learning_alone(run)
+            learned = alone[id] = learning_alone(run)
         except RunFileError:
             continue
         if learned is None or not learned.evaluated or not math.isfinite(learned.judged[-1]):
@@ -70,7 +84,7 @@ def best_of(study: OwnStudy) -> dict[Samples, Learning]:
         top = max(ranked, key=_end)
         if top.well:
             best[samples] = top
-    return best
+    return StudyLearning(alone, best)
 
 
 def _end(found: Learning) -> float:
@@ -85,7 +99,7 @@ def samples_of(run: Run) -> Samples:
 
 
 def learning_alone(run: Run) -> Learning | None:
-    """The same, without the study that the run belongs to."""
+    """How a run learned, without the study that it belongs to."""
     found = run.evaluations
     steps = np.asarray(found.get("step", ()), np.int64)
     loss = np.asarray(found.get("train_loss", ()), np.float64)

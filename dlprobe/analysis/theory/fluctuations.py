@@ -113,8 +113,8 @@ def spread(net: InitialNet, layers: Sequence[TheoryLayer]) -> Spread:
 
 
 def _lenient(layer: TheoryLayer) -> TheoryLayer:
-    """The same numbers as NumPy's, of which powers overflow to infinity and quotients by 0 are
-    no errors.
+    """The layer with its numbers as NumPy's, of which powers overflow to infinity and quotients by
+    0 are no errors.
     """
     return replace(
         layer,

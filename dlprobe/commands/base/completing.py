@@ -13,7 +13,7 @@ RUNS = (".h5", ".h5.journal")
 
 
 def complete_configurations(incomplete: str) -> list[str]:
-    """As `complete_runs`, and TOML files."""
+    """Complete the names of run files and of TOML files."""
     return _complete(incomplete, (*RUNS, ".toml"))
 
 

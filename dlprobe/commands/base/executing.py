@@ -46,7 +46,7 @@ class Execution:
     target: Target | None = None
 
     def claimed(self, inputs: Iterable[Input]) -> Execution:
-        """The same with the right to write `output`, which is asked for before anything long
+        """The execution with the right to write `output`, which is asked for before anything long
         runs. Raises ConfigError where it must not be replaced.
         """
         return (

@@ -50,8 +50,8 @@ def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
 def prepare_with_source(
     configuration: RunConfig, screen: Screen
 ) -> tuple[PreparedData, Dataset, Table | Arrays | None]:
-    """As `prepare_data`, with what it was made from, which takes memory; notes are left to the
-    caller.
+    """Prepare data as `prepare_data` does, and return what it was made from too, which takes
+    memory; notes are left to the caller.
     """
     from dlprobe.data import prepare
     from dlprobe.data.loading import load_with_source

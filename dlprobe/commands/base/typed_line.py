@@ -12,7 +12,7 @@ TYPED: ContextVar[Sequence[str]] = ContextVar("typed", default=())
 
 
 def again(*more: str) -> str:
-    """The same command with more options."""
+    """The command that was typed, with more options."""
     return shlex.join(["dlprobe", *TYPED.get(), *more])
 
 

@@ -88,7 +88,7 @@ def _allowed(gib: float | None) -> Iterator[None]:
 
 
 def _apart() -> int:
-    """The same command in a process of its own, whose exit code is ours. Raises RunFileError where
+    """Run the command in a process of its own and return its exit code. Raises RunFileError where
     it reached a limit or crashed, ConfigError where there are no limits.
     """
     try:

@@ -144,7 +144,7 @@ def write_text(target: Target, text: str) -> None:
 
 
 def write_bytes(target: Target, content: bytes) -> None:
-    """The same of any content."""
+    """Write any content, as `write_text` writes text."""
     target.check()  # again: much may have happened since it was claimed
     try:
         write_whole(target.path, content)
@@ -153,8 +153,8 @@ def write_bytes(target: Target, content: bytes) -> None:
 
 
 def write_by(target: Target, write: Callable[[Path], None]) -> None:
-    """As `write_text`, by a function that makes a new file. Raises ConfigError that names the
-    file, and what the function raises.
+    """Write, as `write_text` does, by a function that makes a new file. Raises ConfigError that
+    names the file, and what the function raises.
     """
     target.check()
     try:

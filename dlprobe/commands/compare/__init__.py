@@ -298,8 +298,8 @@ def asked_otherwise(
     by: str | None,
     target: float | None,
 ) -> CompareExperiment:
-    """The same by another metric or target where one is given. Raises ConfigError for a metric
-    that the runs do not have.
+    """The experiment, by another metric or target where one is given. Raises ConfigError for a
+    metric that the runs do not have.
     """
     experiment = replace(
         experiment,

@@ -93,7 +93,7 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
 
 def _diagnoses(*sides: Sequence[Side]) -> list[list[Diagnosis]]:
-    """Of the runs of each side, the one that learned least first."""
+    """Diagnoses of the runs of each side, the one that learned least first."""
     return [worst_first([outcome.diagnosis for outcome in side]) for side in sides]
 
 

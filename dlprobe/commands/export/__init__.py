@@ -22,8 +22,7 @@ from typing import Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import Force, one_of
-from dlprobe.commands.base.completing import complete_runs
+from dlprobe.commands.base.arguments import Force, RunFile, one_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import complete_statistic
@@ -35,14 +34,6 @@ LISTED = ("also", 1)
 RESULTS = "results"
 WHAT = ("statistics", "scalars", "evaluations", "evaluation_layers", RESULTS)
 
-RunFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN",
-        help="run or study file, its journal, or STUDY#RUN",
-        autocompletion=complete_runs,
-    ),
-]
 Output = Annotated[
     Path,
     typer.Option(

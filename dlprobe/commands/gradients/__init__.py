@@ -16,7 +16,7 @@ Examples:
   dlprobe gradients --depth 20 --activation relu --init glorot_normal --residual none,identity
       --axis "bias=yes,no" --epochs 2
   dlprobe gradients --find-depth --activation relu,tanh --init glorot_normal,he_normal
-  dlprobe gradients --map -o map.h5
+  dlprobe gradients --map --data wine --width 8 --depth 2,8 --epochs 2
   dlprobe gradients --resume study.h5 --seeds 5
   dlprobe gradients study.h5
 """

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import one_of
-from dlprobe.commands.base.completing import complete_runs
+from dlprobe.commands.base.arguments import RunFile, one_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import (
@@ -58,14 +57,6 @@ STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
 WHAT = ("preactivation", "activation", "weight", "gradient")
 STATISTIC, STUDY = "A recorded quantity", "Of a study"
 
-RunFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN",
-        help="run or study file, its journal, or STUDY#RUN",
-        autocompletion=complete_runs,
-    ),
-]
 Show = Annotated[
     str | None,
     typer.Option(

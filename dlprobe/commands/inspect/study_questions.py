@@ -123,7 +123,7 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
 
 
 def extreme_values_of_run(quantity: Quantity) -> Document:
-    """The same of one run."""
+    """The smallest and largest values of one run."""
     question = Asked(
         quantity.path,
         quantity.name,
@@ -217,7 +217,7 @@ def _column(quantity: Quantity, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _extremes(quantity: Quantity) -> Extremes:
-    """Of one run."""
+    """Extremes of one run."""
     values = quantity.columns.astype(np.float64)
     finite, infinite = np.isfinite(values), np.argwhere(np.isinf(values))
     ends: list[Place | None] = [None, None]
@@ -249,7 +249,7 @@ def _place(quantity: Quantity, row: Any, column: Any) -> Place:
 
 
 def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
-    """Of all runs of a group; of equal values the first run's."""
+    """Extremes of all runs of a group; of equal values the first run's."""
     places = {
         kind: [
             replace(place, run=id)

@@ -9,7 +9,6 @@ again.
 Examples:
   dlprobe recipe
   dlprobe recipe --wrong
-  dlprobe recipe --quiz
   dlprobe recipe sigmoid_unit_normal --tiny
   dlprobe recipe he_for_smooth --tiny --seeds 2 --format json
   dlprobe recipe data_size --tiny --data breast_cancer -o sizes.h5

@@ -17,8 +17,7 @@ from typing import Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import Force
-from dlprobe.commands.base.completing import complete_runs
+from dlprobe.commands.base.arguments import Force, RunFile
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
@@ -34,14 +33,6 @@ FILES = {
     "markdown": "report.md",
 }  # what is written where no -o is given; other formats are printed
 
-File = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN",
-        help="run or study file, its journal, or STUDY#RUN",
-        autocompletion=complete_runs,
-    ),
-]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -55,7 +46,7 @@ Output = Annotated[
 
 @reading_options
 @allow_file_option
-def command(run: File, output: Output = None, force: Force = False, *, screen: Screen) -> None:
+def command(run: RunFile, output: Output = None, force: Force = False, *, screen: Screen) -> None:
     """Read, put together, write."""
     from dlprobe.commands.report.contents import report_of
     from dlprobe.commands.report.markdown import with_pictures

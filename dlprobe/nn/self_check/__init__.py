@@ -13,7 +13,7 @@ __all__ = ["CheckOutcome", "ComparedArrays", "KernelCheck", "all_checks", "outco
 
 
 def all_checks() -> list[KernelCheck]:
-    """Of everything that is registered, in both precisions."""
+    """Checks of everything that is registered, in both precisions."""
     from dlprobe.nn.self_check import lanes, parts, passes
 
     makers = (parts.checks, lanes.checks, passes.checks)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -21,6 +20,7 @@ import numpy as np
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.recorders.arrays import LayerArrays, Recorder
+from dlprobe.recorders.model_probe import ModelProbe
 from dlprobe.recorders.slopes import elementwise
 
 ACTIVATIONS = {
@@ -32,7 +32,7 @@ ACTIVATIONS = {
 PROBED = "every row is of one extra pass on a fixed batch, so updates are not recorded"
 
 
-class KerasProbe:
+class KerasProbe(ModelProbe):
     """What `Probe` makes of a Keras model on jax. loss_fn(output, targets) gives the batch's
     mean loss; batch: (inputs, targets).
     """
@@ -63,7 +63,7 @@ class KerasProbe:
         _, shown = self._run(self._trainable, {})
         self._layers = {name: self._layers[name] for name in shown}  # in the order of their calls
         self._shapes = {name: (entry["z"].shape, entry["z"].dtype) for name, entry in shown.items()}
-        self._recorder = Recorder(
+        self.recorder = Recorder(
             path,
             [_facts(layer) for layer in self._layers.values()],
             RunFacts(notes=(PROBED,)),
@@ -71,32 +71,8 @@ class KerasProbe:
             origin="keras",
             environment=self._environment,
         )
-        self._last = -1
 
-    def __enter__(self) -> KerasProbe:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close(
-            "finished"
-            if kind is None
-            else "failed"
-            if issubclass(kind, Exception)
-            else "interrupted"
-        )
-
-    def __call__(self, step: int) -> None:
-        """Record the model as it is before update `step`. Raises ConfigError for a step that is
-        not above the last one.
-        """
-        if step <= self._last:
-            raise ConfigError(f"step {step} was probed after step {self._last}: steps rise")
-        self._last = step
+    def run_pass(self, step: int) -> None:
         trainable = self._trainable
         taps = {
             name: jax.numpy.zeros(shape, dtype) for name, (shape, dtype) in self._shapes.items()
@@ -120,31 +96,7 @@ class KerasProbe:
             if self._optimizer is None
             else {"learning_rate": float(np.asarray(self._optimizer.learning_rate))}
         )
-        self._recorder.step(step, arrays, batch_loss=float(loss), **rate)
-
-    def evaluation(self, step: int, **values: float) -> None:
-        """Losses and metrics after `step` updates: train_loss, val_loss, train_error,
-        val_error, …
-        """
-        self._recorder.evaluation(step, **values)
-
-    def data(
-        self,
-        x_train: Any,
-        y_train: Any,
-        x_val: Any = None,
-        y_val: Any = None,
-        *,
-        keep: bool = False,
-    ) -> None:
-        """What the net is trained on, before the first probe: shapes, ranges, class counts and
-        a fingerprint; the arrays only with `keep`.
-        """
-        self._recorder.data(x_train, y_train, x_val, y_val, keep=keep)
-
-    def close(self, status: str = "finished") -> Path | None:
-        """The run is over; the path of its file, None where nothing was probed."""
-        return self._recorder.close(status)
+        self.recorder.step(step, arrays, batch_loss=float(loss), **rate)
 
     @property
     def _trainable(self) -> list[Any]:

@@ -67,7 +67,7 @@ def fragment(document: doc.Document) -> str:
 
 
 def _style(drawn: Page) -> str:
-    """Of a page whose body is made."""
+    """The style sheet of a page whose body is made."""
     return "\n".join([_text("page.css"), *drawn.rules.values()])
 
 

@@ -36,7 +36,7 @@ class Frame:
 
     @property
     def height(self) -> int:
-        """Of the plot."""
+        """Height of the plot in pixels."""
         return round(self.width * SHAPE)
 
     def spread(self, count: int, most: int = 0) -> list[int]:

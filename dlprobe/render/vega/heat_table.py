@@ -63,6 +63,9 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
             "direction": "horizontal",
             "gradientLength": round(frame.width * 0.6),
             "tickCount": 7,
+            **(
+                {"labelExpr": f"format(datum.value + {block.shift}, '.3~g')"} if block.shift else {}
+            ),
         },
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}

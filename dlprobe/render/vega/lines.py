@@ -41,7 +41,7 @@ def rows_of(
 def runs_of(
     frame: Frame, series: Series | LayerSeries, x: Sequence[float], log_x: bool, log_y: bool
 ) -> Rows:
-    """The same of the runs that the series is the median of, `run` numbers them."""
+    """Rows of the runs that the series is the median of, `run` numbers them."""
     chosen = [series.runs[index] for index in frame.spread(len(series.runs), MOST_RUNS)]
     return [
         {**row, "run": run}

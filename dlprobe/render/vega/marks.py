@@ -22,7 +22,7 @@ class Marks:
     places: Mapping[str, int]
 
     def color(self, series: Any) -> str:
-        """Of the line of a series."""
+        """Colour of the line of a series."""
         return LINES[self.places[getattr(series, "like", "") or series.name] % len(LINES)]
 
 
@@ -32,7 +32,7 @@ def dash(index: int) -> list[int]:
 
 
 def shape(index: int) -> str:
-    """Of the points of a picture's line of that number."""
+    """Shape of the points of a picture's line of that number."""
     return SHAPES[(index + index // len(LINES)) % len(SHAPES)]
 
 

@@ -28,8 +28,8 @@ SCHEMA = "dlprobe-gradients/1"
 def diagnoses(
     cell: GridCell, examined: Mapping[str, Examined], study: str | None
 ) -> list[Diagnosis]:
-    """Of a cell's runs, the one that learned least first; without a file they are called by
-    their place in the grid.
+    """Diagnoses of a cell's runs, the one that learned least first; without a file they are called
+    by their place in the grid.
     """
     named = [
         each.diagnosis(f"{study}#{id}")

@@ -71,13 +71,13 @@ class Grid:
 
     @property
     def worst(self) -> Row:
-        """Of the deepest nets the one whose error signal is furthest from its band; of those
+        """The one of the deepest nets whose error signal is furthest from its band; of those
         without a number only where there are no others.
         """
         return max(self._deepest_rows, key=_outside)
 
     def best(self, choices: Sequence[DepthChoice]) -> Row | None:
-        """Of the deepest nets the one to use, or that came closest; without training the one
+        """The one of the deepest nets to use, or that came closest; without training the one
         whose error signal changes least. None of a single one.
         """
         rows = self._deepest_rows

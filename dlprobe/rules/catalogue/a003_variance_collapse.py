@@ -29,7 +29,7 @@ from dlprobe.rules.depth import Fall, fall_of, fallen
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
-from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.rule import SHARE_OF_ROWS, Settings, register
 from dlprobe.rules.suspects import passing
 
 
@@ -56,15 +56,6 @@ register(
     __doc__,
     check,
     needs=("activation_variance", "activation_sample_variance", "train_loss"),
-    thresholds=[
-        Threshold(
-            "share",
-            0.5,
-            "share of the rows looked at that must say so",
-            low=0.0,
-            high=1.0,
-            origin="choice: more often than not",
-        )
-    ],
+    thresholds=[SHARE_OF_ROWS],
     brings_about="A006 L001 L004 B001",
 )

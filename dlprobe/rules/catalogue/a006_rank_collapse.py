@@ -31,7 +31,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.profiling import share_of
 from dlprobe.rules.remedies import remedies
-from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.rule import SHARE_OF_ROWS, Settings, register
 from dlprobe.rules.suspects import passing
 
 
@@ -91,15 +91,6 @@ register(
     __doc__,
     check,
     needs=("activation_sample_variance", "activation_variance", "error_signal_rms", "train_loss"),
-    thresholds=[
-        Threshold(
-            "share",
-            0.5,
-            "share of the rows looked at that must say so",
-            low=0.0,
-            high=1.0,
-            origin="choice: more often than not",
-        )
-    ],
+    thresholds=[SHARE_OF_ROWS],
     brings_about="L001 L004 B001",
 )

@@ -31,7 +31,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Outcome, Passed, fired
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
-from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.rule import SHARE_OF_ROWS, Settings, register
 from dlprobe.rules.suspects import passing
 
 
@@ -54,15 +54,6 @@ register(
     __doc__,
     check,
     needs=("error_signal_rms", "activation_sample_variance", "train_loss"),
-    thresholds=[
-        Threshold(
-            "share",
-            0.5,
-            "share of the rows looked at that must say so",
-            low=0.0,
-            high=1.0,
-            origin="choice: more often than not",
-        )
-    ],
+    thresholds=[SHARE_OF_ROWS],
     brings_about="A003 A006 G003 G005 N002 W004 L001 L004 B001",
 )

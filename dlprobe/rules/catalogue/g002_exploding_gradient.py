@@ -34,7 +34,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
-from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.rule import SHARE_OF_ROWS, Settings, Threshold, register
 from dlprobe.rules.suspects import DEEP, calming, passing
 
 
@@ -112,14 +112,7 @@ register(
     check,
     needs=("error_signal_rms", "gradient_norm", "train_loss"),
     thresholds=[
-        Threshold(
-            "share",
-            0.5,
-            "share of the rows looked at that must say so",
-            low=0.0,
-            high=1.0,
-            origin="choice: more often than not",
-        ),
+        SHARE_OF_ROWS,
         Threshold(
             "growth",
             100.0,
