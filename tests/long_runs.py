@@ -66,6 +66,14 @@ def commit() -> str:
     return found.stdout.strip()
 
 
+def keep(results: list[dict[str, Any]], file: Path) -> None:
+    """Put results in the place of earlier ones of the same checks."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    by_name = {result["check"]: result for result in (*kept, *results)}
+    lines = ",\n".join(json.dumps(by_name[name]) for name in sorted(by_name))
+    file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
 def main(folder: str, arguments: list[str] | None = None) -> int:
     """Run the named checks, all without a name; JSON on stdout, exit code 1 where one failed."""
     parser = argparse.ArgumentParser(
@@ -79,6 +87,9 @@ def main(folder: str, arguments: list[str] | None = None) -> int:
         "--count", type=int, help="tries per check, in place of each check's own number"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="keep the results in a file of results too"
+    )
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.checks) - set(names(folder))):
         parser.error(
@@ -88,4 +99,6 @@ def main(folder: str, arguments: list[str] | None = None) -> int:
         run(folder, name, options.count, options.seed) for name in options.checks or names(folder)
     ]
     print(json.dumps(results, indent=1))
+    if options.write:
+        keep(results, options.write)
     return int(any(result["failed"] for result in results))

@@ -220,16 +220,11 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
         kept.rows(
             0, run.steps, statistics, np.stack([run.scalar(name) for name in SCALARS], axis=-1), 0.0
         )
-    for row, step in enumerate(run.evaluations.get("step", ())):
-        kept.evaluation(
-            int(step),
-            {
-                name: float(values[row])
-                for name, values in run.evaluations.items()
-                if name != "step"
-            },
-            {},
-        )
+    kept.evaluation_block(
+        run.evaluations["step"],
+        {name: values for name, values in run.evaluations.items() if name != "step"},
+        {},
+    )
     for percentiles in () if run.tracked is None else run.tracked.percentiles:
         kept.instruments(0, {"tracked/percentiles": percentiles})
     for parameters in run.checkpoints["parameters"]:

@@ -243,7 +243,7 @@ def answer_of(
             len(data.class_names),
             session.model.loss.record.threshold,
         )
-        return Answer(outputs, error(scored), own.loss)
+        return Answer(outputs, float(error(scored)), own.loss)
 
 
 def run_one(

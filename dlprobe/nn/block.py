@@ -236,13 +236,20 @@ def set_momentum(work: Work, done: Index) -> Number:
 
 
 def run(
-    net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, scalars: FloatTable
+    net: Net,
+    kernels: Kernels,
+    work: Work,
+    begin: Index,
+    end: Index,
+    statistics: Cube,
+    scalars: FloatTable,
 ) -> Index:
-    """A block of whole steps: returns the steps done, negative if the last of them met non-finite
-    numbers.
+    """The steps `begin` … `end` − 1 of a block: returns how many of the block are done, negative if
+    the last of them met non-finite numbers.
 
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see
-        `record.scalars`. `work.order` is scratch for the order of an epoch.
+        `record.scalars`; both of the whole block. `work.order` is scratch for the order of an
+        epoch.
     """
     before = flush_subnormals()
     samples = len(work.inputs)
@@ -256,8 +263,8 @@ def run(
         slope_sums(scalars),
         places(work.order),
     )
-    shuffled, result = -1, steps
-    for done in range(steps):
+    shuffled, result = -1, end
+    for done in range(begin, end):
         step = work.first_step + done
         epoch = step // per_epoch
         if epoch != shuffled:
@@ -300,14 +307,42 @@ def run(
     return result
 
 
+@inlined(EXACT)
+def is_settled(alive: Floats, units: Index) -> Flag:
+    """Whether no further sample changes what is known of a layer: slopes are undefined, or every
+    unit has had one.
+    """
+    settled = True
+    for j in range(units):
+        settled = settled and alive[j] > 0.0
+    return settled or alive[0] != alive[0]
+
+
+@inlined(EXACT)
+def unit_of_largest(row: Vector) -> Index:
+    """The place of the largest number, as `numpy.argmax` finds it: NaN counts as the largest."""
+    at, best = 0, row[0]
+    for j in range(1, len(row)):
+        if row[j] > best or (row[j] != row[j] and best == best):
+            at, best = j, row[j]
+    return at
+
+
 def evaluate(
-    net: Net, kernels: Kernels, work: Work, outputs: Matrix, alive: FloatTable, statistics: Matrix
+    net: Net,
+    kernels: Kernels,
+    work: Work,
+    outputs: Matrix,
+    largest: Integers,
+    alive: FloatTable,
+    statistics: Matrix,
 ) -> Number:
     """Sum of the losses of all samples in evaluation mode.
 
-    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a number for
-    each unit, 0 only where all its slopes over all samples were 0 and NaN where undefined.
-    `statistics` (layer, STATISTICS) of T is scratch.
+    Fills outputs (samples, units) of T; where `largest` (samples,) has elements, the unit of each
+    sample's largest output, of equal ones the first, of NaN the first; and where `alive` (layer,
+    widest) has columns, a number for each unit, 0 only where all its slopes over all samples were 0
+    and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
     before = flush_subnormals()
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
@@ -322,7 +357,10 @@ def evaluate(
         for i in range(rows):
             for j in range(units):
                 outputs[start + i, j] = a[i, j]
+        for i in range(rows if len(largest) > 0 else 0):
+            largest[start + i] = unit_of_largest(a[i])
         for index in range(layers if alive.shape[1] > 0 else 0):
-            note_alive(net, kernels, index, rows, counter, slopes, alive[index])
+            if not is_settled(alive[index], net.layers[index, p.UNITS]):
+                note_alive(net, kernels, index, rows, counter, slopes, alive[index])
     restore(before)
     return total

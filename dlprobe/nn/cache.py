@@ -25,6 +25,7 @@ import numba
 from numba.core import config as numba_config
 from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import CacheImpl, FunctionCache
+from numba.core.runtime import rtsys
 from numba.extending import overload
 
 from dlprobe import interrupts
@@ -177,12 +178,14 @@ def compiled(
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache of one function, read without a look at all that numba can compile: nothing of
-    that is needed to run what is compiled, and the first look takes a quarter of a second.
+    """Numba's cache of one function, read without a look at all that numba can compile: of that,
+    compiled code needs numba's runtime alone, which gives arrays their memory, and the first look
+    takes a quarter of a second.
     """
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """The kernel of this signature from its file, or None; a compilation looks for itself."""
+        rtsys.initialize(context)
         with self._guard_against_spurious_io_errors():
             return self._load_overload(signature, context)
 

@@ -184,5 +184,5 @@ class Fleet(Network):
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         return np.empty(samples * len(self.seeds), np.int64)
 
-    def _work(self, *args: Any, **options: Any) -> Work:
-        return super()._work(*args, **options)._replace(seeds=self.seeds)
+    def work(self, *args: Any, **options: Any) -> Work:
+        return super().work(*args, **options)._replace(seeds=self.seeds)

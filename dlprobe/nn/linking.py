@@ -19,18 +19,26 @@ from dlprobe.nn.calling import Kernel, address, kernel
 from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.layer_passes import backward_layer, forward_layer
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
-from dlprobe.nn.model import Kernels, Net
-from dlprobe.nn.records import Reference, taking_records
+from dlprobe.nn.model import Kernels, Net, Work
+from dlprobe.nn.records import RecordType, Reference, taking_records
 from dlprobe.nn.regulation import finish
 from dlprobe.nn.shapes import record_type, signature_of
 
 
 def references(net: Net, kernels: Kernels, dtype: str) -> tuple[Reference, Reference]:
     """A model as the compiled loops get it."""
-    scalar = PRECISIONS[dtype].scalar
-    return Reference(net, record_type(Net, scalar)), Reference(
-        kernels, record_type(Kernels, scalar)
-    )
+    return reference(net, dtype), reference(kernels, dtype)
+
+
+def reference(record: Net | Kernels | Work, dtype: str) -> Reference:
+    """A record as compiled code gets it, made once for many calls."""
+    named_tuple: Any = type(record)
+    return Reference(record, _kind(named_tuple, dtype))
+
+
+@cache
+def _kind(named_tuple: Any, dtype: str) -> RecordType:
+    return record_type(named_tuple, PRECISIONS[dtype].scalar)
 
 
 def of(function: Callable[..., Any], dtype: str) -> Any:
@@ -52,6 +60,26 @@ def compiled_passes(dtype: str) -> tuple[Kernel, ...]:
         observe.observe_error,
     )
     return tuple(kernel(of(function, dtype))(function) for function in functions)
+
+
+@cache
+def compiled_unobserved(dtype: str) -> dict[str, Kernel]:
+    """What takes the place of passes that measure, by their fields in Kernels, where nobody reads
+    statistics: the numbers of the net are the same.
+    """
+    chosen: dict[str, Callable[..., None]] = {
+        "add_bias": observe_forward.add_bias_only,
+        "observe_activation": observe_forward.observe_nothing,
+    }
+    return {name: kernel(of(function, dtype))(function) for name, function in chosen.items()}
+
+
+def unobserved(kernels: Kernels, dtype: str) -> Kernels:
+    """The kernels of a net for evaluations."""
+    addresses: dict[str, Any] = {
+        name: address(function) for name, function in compiled_unobserved(dtype).items()
+    }
+    return kernels._replace(**addresses)
 
 
 @cache

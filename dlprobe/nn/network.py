@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,15 @@ import numpy.typing as npt
 from dlprobe.nn import augmentation, calling, kernels, linking, observe, program, random
 from dlprobe.nn.layers import LayerSpec, layer_plan
 from dlprobe.nn.model import Kernels, Net, Work
+from dlprobe.nn.records import Reference
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
-from dlprobe.record.scalars import SCALARS
+from dlprobe.nn.working import BlockResult, Evaluation, Evaluations, Steps
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
 NO_NUMBERS: npt.NDArray[np.float64] = np.zeros(0)
+SQUARES_ARE_FINITE = 1e150  # numbers below this
 EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least this many samples
-
-
-@dataclass(frozen=True)
-class BlockResult:
-    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps,
-    scalar), and whether it ended in non-finite numbers.
-    """
-
-    statistics: Array
-    scalars: npt.NDArray[np.float64]
-    diverged: bool
 
 
 @dataclass(frozen=True)
@@ -43,17 +35,6 @@ class NetworkState:
     state: Array
     moments: Array
     optimizer_values: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units),
-    dead units per layer (NaN where undefined).
-    """
-
-    loss: float
-    outputs: Array
-    dead_fraction: npt.NDArray[np.float64]
 
 
 class Network:
@@ -107,6 +88,16 @@ class Network:
         self._net = self._allocate()
         self._model = linking.references(self._net, self._kernels, self.dtype.name)
         self.initialize()
+
+    @cached_property
+    def _unobserved_model(self) -> tuple[Reference, Reference]:
+        """What evaluations work on: the same memory, and kernels that leave statistics out."""
+        kernels = linking.unobserved(self._kernels, self.dtype.name)
+        return linking.references(self._net, kernels, self.dtype.name)
+
+    def _reference(self, work: Work) -> Reference:
+        """What a block of steps or an evaluation works through, as compiled code gets it."""
+        return linking.reference(work, self.dtype.name)
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
         return layer_plan(
@@ -201,13 +192,22 @@ class Network:
         """
         return self._net.parameters
 
-    def penalty(self) -> float:
-        """The penalty terms of the present parameters; those of activations are not among them."""
+    def penalties(self, parameters: Array) -> npt.NDArray[np.float64]:
+        """The penalty terms of parameters (n, P) like `parameters`, (n,); those of activations are
+        not among them. NaN where a number's square overflows.
+        """
+        if not self.regulation.active and float(np.abs(parameters).max()) < SQUARES_ARE_FINITE:
+            return np.zeros(len(parameters))
         indices = range(len(self.layers))
-        return penalty(
-            self.regulation,
-            [self.weights(index) for index in indices],
-            [self.biases(index) for index in indices],
+        return np.array(
+            [
+                penalty(
+                    self.regulation,
+                    [self.weights_in(flat, index) for index in indices],
+                    [self.biases_in(flat, index) for index in indices],
+                )
+                for flat in parameters
+            ]
         )
 
     @property
@@ -268,12 +268,12 @@ class Network:
 
     def biases(self, index: int) -> Array:
         """The bias parameters of a layer, a view (fan_out,), empty without bias."""
+        return self.biases_in(self.parameters, index)
+
+    def biases_in(self, flat: Array, index: int) -> Array:
+        """The same of an array (P,) like `parameters`."""
         start = int(self.program.layers[index, program.BIAS])
-        return (
-            self.parameters[start : start + self.layers[index].fan_out]
-            if start >= 0
-            else self.parameters[:0]
-        )
+        return flat[start : start + self.layers[index].fan_out] if start >= 0 else flat[:0]
 
     def preactivations(self, index: int, rows: int) -> Array:
         """z of a layer for the batch or block of `rows` samples that was last worked through, a
@@ -421,7 +421,7 @@ class Network:
         )
         return float(square - mean * mean)
 
-    def _work(
+    def work(
         self,
         inputs: Array,
         targets: Array,
@@ -433,6 +433,9 @@ class Network:
         weights: Array | None = None,
         keep_gradients: bool = False,
     ) -> Work:
+        """The record of a block of steps from step `first_step`, or of an evaluation of samples in
+        `order`, `batch` at a time.
+        """
         each = np.zeros(0, self.dtype) if weights is None else weights
         data = (inputs, targets, each, order, batch, np.array([self.seed], np.uint64), first_step)
         known = list(self.optimizer.parameters)
@@ -453,7 +456,7 @@ class Network:
         )
         return Work(*data, rates, momenta, momentum, self._optimizer_values, *how)
 
-    def train(
+    def steps(
         self,
         inputs: Array,
         targets: Array,
@@ -463,9 +466,9 @@ class Network:
         momenta: npt.NDArray[np.float64] = NO_NUMBERS,
         *,
         keep_gradients: bool = True,
-    ) -> BlockResult:
-        """Run len(rates) whole steps from step `first_step`, one learning rate each, and one
-        momentum each where `momenta` is not empty.
+    ) -> Steps:
+        """A block of len(rates) whole steps from step `first_step`, one learning rate each, and one
+        momentum each where `momenta` is not empty; none is done yet.
 
         inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's
         dtype, row-major. A batch's loss is the mean of w_i ℓ_i, w_i = 1 without weights. Stops
@@ -473,11 +476,7 @@ class Network:
         keep_gradients = False spares a net that keeps its gradients this for these steps; the
         numbers are the same.
         """
-        steps = len(rates)
-        statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
-        scalars = np.empty((steps, len(SCALARS)))
-        keep = self.keep_gradients and keep_gradients
-        work = self._work(
+        work = self.work(
             inputs,
             targets,
             self._order(len(inputs)),
@@ -486,31 +485,44 @@ class Network:
             rates,
             momenta,
             weights,
-            keep,
+            self.keep_gradients and keep_gradients,
         )
-        done = int(self._run(*self._model, work, steps, statistics, scalars))
-        return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
+        shape = (len(rates), len(self.layers), len(observe.STATISTICS))
+        return Steps(self._run, self._model, self._reference(work), shape, self.dtype)
+
+    def train(self, *arguments: Any, **options: Any) -> BlockResult:
+        """Run a whole block of `steps`, which takes the same arguments."""
+        block = self.steps(*arguments, **options)
+        block.run(block.room)
+        return block.result
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
         """The net on all given samples in evaluation mode (running statistics, no random
         operations).
         """
-        outputs = np.empty((len(inputs), self.layers[-1].units), self.dtype)
-        widest = max(layer.units for layer in self.layers) if dead else 0
-        alive = np.zeros((len(self.layers), widest))
-        order = np.arange(len(inputs))
-        work = self._work(inputs, targets, order, self.rows, 0)
-        total = float(
-            self._evaluate(
-                *self._model,
-                work,
-                outputs,
-                alive,
-                np.empty((len(self.layers), len(observe.STATISTICS)), self.dtype),
-            )
+        taken = self.evaluations(inputs, targets, dead=dead)
+        taken.take()
+        return taken.last
+
+    def evaluations(
+        self,
+        inputs: Array,
+        targets: Array,
+        *,
+        dead: bool = False,
+        classes: bool = False,
+        room: int = 1,
+    ) -> Evaluations:
+        """Room for `room` evaluations on all given samples; none is made yet."""
+        work = self.work(inputs, targets, np.arange(len(inputs)), self.rows, 0)
+        return Evaluations(
+            self._evaluate,
+            self._unobserved_model,
+            self._reference(work),
+            [layer.units for layer in self.layers],
+            len(inputs),
+            self.dtype,
+            dead=dead,
+            classes=classes,
+            room=room,
         )
-        shares = [
-            float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan
-            for row, layer in zip(alive, self.layers, strict=True)
-        ]
-        return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

@@ -79,21 +79,15 @@ class Reference:
 
 
 def taking_records(kernel: Any) -> Any:
-    """A compiled function as Python calls it: with named tuples, or references to them, where
-    its signature has records.
+    """A compiled function as Python calls it: with references to named tuples where its signature
+    has records. Arguments are not looked at: numba takes longer to find their types than a small
+    net takes for a step.
     """
-    (signature,) = kernel.signatures
+    (result,) = kernel.overloads.values()
+    entry = result.entry_point
 
     def call(*arguments: Any) -> Any:
-        pairs = zip(arguments, signature, strict=True)
-        return kernel(
-            *(
-                Reference(value, kind)
-                if isinstance(kind, RecordType) and isinstance(value, tuple)
-                else value
-                for value, kind in pairs
-            )
-        )
+        return entry(*arguments)
 
     call.name = kernel.__qualname__  # type: ignore[attr-defined]
     return call

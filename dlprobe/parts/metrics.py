@@ -1,9 +1,10 @@
 """Metrics: one record each, of what a net's outputs on one part of the data are worth.
 
 `measure(scored)` returns one number, one per class where `per_class` says so, or one per target
-column where `per_target` does. 0/0 is NaN, never 0 or 1, and NaN classes are left out of macro
-means (scikit-learn's zero_division=nan): no recall of a class that the part does not have, no
-precision of a class that was never predicted.
+column where `per_target` does; of several evaluations at once as many, along the leading axis. 0/0
+is NaN, never 0 or 1, and NaN classes are left out of macro means (scikit-learn's
+zero_division=nan): no recall of a class that the part does not have, no precision of a class that
+was never predicted.
 """
 
 from __future__ import annotations
@@ -27,38 +28,68 @@ TARGET_UNIT = "unit of the target"
 
 @dataclass(frozen=True)
 class Scored:
-    """One part of the data with what the net made of it.
+    """One part of the data with what the net made of it, in one evaluation or in several.
 
-    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where
-        `classes` is 0, both in the user's units. A single output means the second class where it is
-        above `threshold`.
+    outputs: (…, samples, units). targets: class indices (samples,), or values (samples, units)
+        where `classes` is 0, both in the user's units. A single output means the second class where
+        it is above `threshold`. largest: (…, samples) the unit of each sample's largest output,
+        where somebody has found it already. The axes … are those of all that is measured.
     """
 
     outputs: Array
     targets: Array
     classes: int = 0
     threshold: float = 0.5
+    largest: npt.NDArray[np.int64] | None = None
+
+    @cached_property
+    def measured(self) -> dict[Callable[[Scored], Floats], Floats]:
+        """What has been measured already."""
+        return {}
+
+    @cached_property
+    def chosen(self) -> npt.NDArray[np.int64]:
+        """The unit of each sample's largest output, (…, samples)."""
+        return np.argmax(self.outputs, axis=-1) if self.largest is None else self.largest
 
     @cached_property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The class of each sample: the largest output, or the side of a single one."""
-        classes = (
-            np.argmax(self.outputs, axis=1)
-            if self.outputs.shape[1] > 1
-            else self.outputs[:, 0] > self.threshold
-        )
+        one = self.outputs.shape[-1] == 1
+        classes = self.outputs[..., 0] > self.threshold if one else self.chosen
         return np.minimum(classes, self.classes - 1).astype(np.int64)
 
     @cached_property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each sample's class is the true one, (…, samples)."""
+        return np.equal(self.predicted, self.targets)
+
+    @cached_property
     def confusion(self) -> npt.NDArray[np.int64]:
-        """Samples per (true, predicted) class."""
+        """Samples per (…, true, predicted) class."""
         pairs = self.targets * self.classes + self.predicted
-        return np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+        found = counted(pairs, self.classes**2).astype(np.int64)
+        return found.reshape(*pairs.shape[:-1], self.classes, self.classes)
 
     @cached_property
     def residuals(self) -> Floats:
-        """Output minus target, (samples, units)."""
+        """Output minus target, (…, samples, units)."""
         return self.outputs.astype(np.float64) - self.targets.reshape(len(self.targets), -1)
+
+    @property
+    def all_residuals(self) -> Floats:
+        """Those of all samples and units in one row, (…, samples · units)."""
+        return self.residuals.reshape(*self.residuals.shape[:-2], -1)
+
+
+def counted(places: npt.NDArray[np.int64], size: int, weights: Array | None = None) -> Array:
+    """How often each of 0 … size − 1 is in the last axis, (…, size); with weights (…, n) the sums
+    of these.
+    """
+    rows = places.reshape(-1, places.shape[-1])
+    shifted = (rows + size * np.arange(len(rows))[:, None]).ravel()
+    found = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
+    return found.reshape(*places.shape[:-1], size)
 
 
 @dataclass(frozen=True)
@@ -90,7 +121,7 @@ class Metric:
         return not (self.per_class or self.per_target)
 
 
-def error(scored: Scored) -> float:
+def error(scored: Scored) -> Floats:
     return rmse(scored) if scored.classes == 0 else 1.0 - accuracy(scored)
 
 
@@ -109,8 +140,8 @@ register(
 )
 
 
-def accuracy(scored: Scored) -> float:
-    return float(np.mean(scored.predicted == scored.targets))
+def accuracy(scored: Scored) -> Floats:
+    return np.asarray(np.mean(scored.right, axis=-1))
 
 
 register(
@@ -137,29 +168,56 @@ def ratio(part: Array, whole: Array) -> Floats:
         return np.asarray(part / whole.astype(np.float64), np.float64)
 
 
-def mean_of_defined(values: Floats) -> float:
-    """The mean without NaN; NaN where nothing else is there."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
+def mean_of_defined(values: Floats) -> Floats:
+    """The mean over the last axis without NaN; NaN where nothing else is there."""
+    defined = ~np.isnan(values)
+    if defined.all():
+        return np.asarray(np.mean(values, axis=-1))
+    counts = defined.sum(axis=-1)
+    found = np.full(counts.shape, np.nan)
+    for count in set(counts[counts > 0].tolist()):  # as many numbers are added up in the same way
+        rows = counts == count
+        found[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
+    return found
 
 
+def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Of each class (…, class) the samples that were found."""
+    return np.diagonal(table, axis1=-2, axis2=-1)
+
+
+def once(measure: Callable[[Scored], Floats]) -> Callable[[Scored], Floats]:
+    """Decorator: what several metrics are made of is measured once."""
+
+    def measured(scored: Scored) -> Floats:
+        if measure not in scored.measured:
+            scored.measured[measure] = measure(scored)
+        return scored.measured[measure]
+
+    return measured
+
+
+@once
 def precision(scored: Scored) -> Floats:
-    return ratio(np.diag(scored.confusion), scored.confusion.sum(axis=0))
+    return ratio(diagonal(scored.confusion), scored.confusion.sum(axis=-2))
 
 
+@once
 def recall(scored: Scored) -> Floats:
-    return ratio(np.diag(scored.confusion), scored.confusion.sum(axis=1))
+    return ratio(diagonal(scored.confusion), scored.confusion.sum(axis=-1))
 
 
+@once
 def specificity(scored: Scored) -> Floats:
     table = scored.confusion
-    others = table.sum() - table.sum(axis=1)
-    return ratio(others - table.sum(axis=0) + np.diag(table), others)
+    others = len(scored.targets) - table.sum(axis=-1)
+    return ratio(others - table.sum(axis=-2) + diagonal(table), others)
 
 
+@once
 def f1(scored: Scored) -> Floats:
     table = scored.confusion
-    return ratio(2 * np.diag(table), table.sum(axis=0) + table.sum(axis=1))
+    return ratio(2 * diagonal(table), table.sum(axis=-2) + table.sum(axis=-1))
 
 
 PER_CLASS: dict[str, tuple[Callable[[Scored], Floats], str, str, str]] = {
@@ -190,7 +248,7 @@ PER_CLASS: dict[str, tuple[Callable[[Scored], Floats], str, str, str]] = {
 }
 
 
-def macro(per_class: Callable[[Scored], Floats]) -> Callable[[Scored], float]:
+def macro(per_class: Callable[[Scored], Floats]) -> Callable[[Scored], Floats]:
     """The mean over classes of a metric, NaN classes left out."""
     return lambda scored: mean_of_defined(per_class(scored))
 
@@ -240,21 +298,20 @@ register(
 )
 
 
-def calibration_error(scored: Scored) -> float:
+def calibration_error(scored: Scored) -> Floats:
     """Bins (0, 1/15], …, (14/15, 1] of the confidence; NaN where an output is not within 0 to 1."""
-    outputs = scored.outputs.astype(np.float64)
-    if not np.all((outputs >= 0) & (outputs <= 1)):
-        return float("nan")
-    confidence = (
-        outputs.max(axis=1)
-        if outputs.shape[1] > 1
-        else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
-    )
-    bins = np.clip(
-        np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1
-    )
-    gap = np.bincount(bins, (scored.predicted == scored.targets) - confidence, CALIBRATION_BINS)
-    return float(np.abs(gap).sum() / len(outputs))
+    outputs = scored.outputs
+    within = (outputs.min(axis=(-2, -1)) >= 0) & (outputs.max(axis=(-2, -1)) <= 1)
+    if outputs.shape[-1] > 1:
+        confidence = np.take_along_axis(outputs, scored.chosen[..., None], -1)[..., 0]
+        confidence = confidence.astype(np.float64)
+    else:
+        second = outputs[..., 0].astype(np.float64)
+        confidence = np.maximum(second, 1 - second)
+    confidence = np.where(within[..., None], confidence, 1.0)
+    bins = np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1
+    gap = counted(bins.clip(0, CALIBRATION_BINS - 1), CALIBRATION_BINS, scored.right - confidence)
+    return np.where(within, np.abs(gap).sum(axis=-1) / outputs.shape[-2], np.nan)
 
 
 register(
@@ -281,9 +338,9 @@ register(
 )
 
 
-def rmse(scored: Scored) -> float:
+def rmse(scored: Scored) -> Floats:
     with np.errstate(all="ignore"):
-        return float(np.sqrt(np.mean(np.square(scored.residuals))))
+        return np.asarray(np.sqrt(np.mean(np.square(scored.all_residuals), axis=-1)))
 
 
 register(
@@ -302,9 +359,9 @@ register(
 )
 
 
-def mean_absolute_error(scored: Scored) -> float:
+def mean_absolute_error(scored: Scored) -> Floats:
     with np.errstate(all="ignore"):
-        return float(np.mean(np.abs(scored.residuals)))
+        return np.asarray(np.mean(np.abs(scored.all_residuals), axis=-1))
 
 
 register(
@@ -327,13 +384,12 @@ register(
 )
 
 
-def r2(scored: Scored) -> float:
+def r2(scored: Scored) -> Floats:
     wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        return (
-            float(1.0 - np.square(scored.residuals).sum() / spread) if spread > 0 else float("nan")
-        )
+        left = np.square(scored.all_residuals).sum(axis=-1)
+        return np.asarray(1.0 - left / spread if spread > 0 else np.full_like(left, np.nan))
 
 
 register(
@@ -354,16 +410,17 @@ register(
 )
 
 
-def of_each_target(measure: Callable[[Scored], float]) -> Callable[[Scored], Floats]:
-    """A metric of every target column by itself, (outputs,)."""
+def of_each_target(measure: Callable[[Scored], Floats]) -> Callable[[Scored], Floats]:
+    """A metric of every target column by itself, (…, outputs)."""
 
     def measured(scored: Scored) -> Floats:
         columns = scored.targets.reshape(len(scored.targets), -1)
-        return np.array(
+        return np.stack(
             [
-                measure(Scored(scored.outputs[:, k : k + 1], columns[:, k : k + 1]))
+                measure(Scored(scored.outputs[..., k : k + 1], columns[:, k : k + 1]))
                 for k in range(columns.shape[1])
-            ]
+            ],
+            axis=-1,
         )
 
     return measured

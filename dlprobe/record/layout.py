@@ -23,8 +23,8 @@ SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
 # Same major: readable; a reader ignores names that it does not know. 1.1 has scaled targets, and
 # chains the frames of a journal.
-# 1.2 holds what a resume needs.
-SCHEMA_VERSION = (1, 2)
+# 1.2 holds what a resume needs. Journals of 1.3 have evaluations in blocks.
+SCHEMA_VERSION = (1, 3)
 
 STATUSES = (
     "finished",

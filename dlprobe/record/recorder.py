@@ -39,11 +39,14 @@ class Recorder:
         * seconds: wall time of one step
         """
 
-    def evaluation(
-        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    def evaluation_block(
+        self,
+        steps: npt.NDArray[np.int64],
+        values: Mapping[str, Array],
+        layer_values: Mapping[str, Array],
     ) -> None:
-        """One evaluation after `step` updates: losses and metrics by name, and by name what
-        there is of each layer, (layer,).
+        """Evaluations after `steps` (evaluation,) updates, which rise: losses and metrics by name,
+        (evaluation,), and by name what there is of each layer, class or target, (evaluation, …).
         """
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
@@ -109,10 +112,16 @@ class Snapshots(Recorder):
         self.last = StepRow.of(int(steps[-1]), statistics[-1])
         self.scalars.append(scalars)
 
-    def evaluation(
-        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    def evaluation_block(
+        self,
+        steps: npt.NDArray[np.int64],
+        values: Mapping[str, Array],
+        layer_values: Mapping[str, Array],
     ) -> None:
-        self.evaluations.append({"step": float(step), **values})
+        self.evaluations += [
+            {"step": float(step)} | {name: float(value[row]) for name, value in values.items()}
+            for row, step in enumerate(steps)
+        ]
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.status, self.final = status, dict(final)
@@ -136,11 +145,14 @@ class TwoRecorders(Recorder):
         self.one.rows(first_step, steps, statistics, scalars, seconds)
         self.other.rows(first_step, steps, statistics, scalars, seconds)
 
-    def evaluation(
-        self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]
+    def evaluation_block(
+        self,
+        steps: npt.NDArray[np.int64],
+        values: Mapping[str, Array],
+        layer_values: Mapping[str, Array],
     ) -> None:
-        self.one.evaluation(step, values, layer_values)
-        self.other.evaluation(step, values, layer_values)
+        self.one.evaluation_block(steps, values, layer_values)
+        self.other.evaluation_block(steps, values, layer_values)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
         self.one.instruments(step, values)

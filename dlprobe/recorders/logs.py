@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,10 @@ def read_log(path: Path, steps_per_epoch: int | None = None) -> Log:
     kind, entries = _entries(path, _text(path))
     log = Log(kind)
     by_step = any(_step(entry) is not None for entry in entries)
+    first = 0 if _counts_from_zero(kind, entries) else 1
     for entry in entries:
         if SUMMARY not in entry:
-            _take(log, entry, by_step, steps_per_epoch or 1)
+            _take(log, entry, by_step, steps_per_epoch or 1, first)
     if not log.rows and not any("train_loss" in values for values in log.evaluations.values()):
         names = (
             ", ".join(sorted({name for entry in entries for name in entry})[:12]) or "no columns"
@@ -99,23 +100,36 @@ def read_log(path: Path, steps_per_epoch: int | None = None) -> Log:
     return log
 
 
-def _take(log: Log, entry: Mapping[str, float], by_step: bool, steps_per_epoch: int) -> None:
-    """One entry: a row where it tells of a step, an evaluation where it tells of a part."""
+def _counts_from_zero(kind: str, entries: Sequence[Mapping[str, float]]) -> bool:
+    """Whether the first update is step 0, as in Lightning's tables, which have epochs too."""
+    steps = [step for entry in entries if (step := _step(entry)) is not None]
+    return 0 in steps or (
+        kind == "csv" and bool(steps) and any("epoch" in each for each in entries)
+    )
+
+
+def _take(
+    log: Log, entry: Mapping[str, float], by_step: bool, steps_per_epoch: int, first: int
+) -> None:
+    """One entry: a row where it tells of a step, an evaluation where it tells of a part. first:
+    the step that is the first update.
+    """
     step = (
         _step(entry) if by_step else round((_value(entry, ("epoch",), 0.0) + 1) * steps_per_epoch)
     )
     if step is None:
         return
+    made = step if not by_step else step + 1 - first  # updates
     scalars = _named(entry, SCALARS)
     values = evaluated(entry)
     if scalars:
-        log.rows.setdefault(max(step - 1, 0), {}).update(scalars)
+        log.rows.setdefault(max(made - 1, 0), {}).update(scalars)
     if by_step and "val_loss" not in values:
         values = {}
     elif by_step:
         values.pop("train_loss", None)
     if values:
-        log.evaluations.setdefault(step, {}).update(values)
+        log.evaluations.setdefault(made, {}).update(values)
 
 
 def evaluated(entry: Mapping[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from dlprobe.hdf5.files import open_regular, read_at
 from dlprobe.record import layout
 from dlprobe.runs import frames, journal
 from dlprobe.runs.frames import Frame, FrameType, Payload
-from dlprobe.runs.journal_contents import JournalContents, Rows, first_payload
+from dlprobe.runs.journal_contents import JournalContents, Rows, first_payload, in_memory
 from dlprobe.runs.reader import Run
-from dlprobe.runs.sources import FileSource, MemorySource, Source
+from dlprobe.runs.sources import FileSource, MemorySource
 from dlprobe.runs.study import mapping, run_id
 
 _AHEAD = 2**22  # bytes that are read at once
@@ -91,7 +91,7 @@ class FollowedRun(JournalContents):
         """
         self._stride, self._seen, self._at = 1, 0, (first := frames.first_frame(source))
         self._held: dict[int, Payload] = {}
-        described = None if first is None else self._in_memory(first, source)
+        described = None if first is None else in_memory(first, source)
         super().__init__(source, running=True)
         self._config = described or self._config
 
@@ -137,17 +137,10 @@ class FollowedRun(JournalContents):
             return super()._payload(frame)
         if frame.offset in self._held:
             return self._held[frame.offset]
-        found = self._in_memory(frame, self._source)
+        found = in_memory(frame, self._source)
         if frame.type == FrameType.HISTOGRAM:
             self._held[frame.offset] = found
         return found
-
-    @staticmethod
-    def _in_memory(frame: Frame, source: Source) -> Payload:
-        return Payload(
-            MemorySource(source.read(frame.offset, frame.length), source.name),
-            replace(frame, offset=0),
-        )
 
     def _take_state(self, step: int, payload: Payload) -> None:
         """Nobody goes on with a run that is being written."""

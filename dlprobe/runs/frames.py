@@ -53,7 +53,7 @@ class FrameType(IntEnum):
 
     CONFIG = 1  # configuration, layers, data, initial parameters: always the first frame
     ROWS = 2  # a block of recorded steps: step, all statistics, all scalars
-    EVALUATION = 3  # losses and errors on whole parts at one step
+    EVALUATION = 3  # losses and errors on whole parts at one step; written up to format 1.2
     # what instruments measured at one step: histograms, single numbers, tracked units
     HISTOGRAM = 4
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
@@ -63,6 +63,7 @@ class FrameType(IntEnum):
     END = 7  # status, final results, predictions; of a study: its table
     RUN = 8  # study only: the whole journal of one run
     STATE = 9  # what a resume needs, parameters included
+    EVALUATIONS = 10  # a block of evaluations: evaluations/step, and all else along that axis
 
 
 DESCRIPTIONS = (FrameType.CONFIG, FrameType.RESUME)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from dlprobe.runs import frames
 from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.measurements import Measurements
-from dlprobe.runs.sources import FileSource, Source
+from dlprobe.runs.sources import FileSource, MemorySource, Source
 
 _SMALL = 2**24  # bytes of a journal whose rows are kept in memory once read
 _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
@@ -46,6 +46,29 @@ class Rows:
         return array[: self.kept]
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """One frame of evaluations and their steps; those of `rows` count, later ones are void since a
+    resume. `alone`: one evaluation, whose arrays have no axis for it (format 1.2).
+    """
+
+    payload: Payload
+    steps: NDArray[Any]
+    rows: NDArray[Any]
+    alone: bool = False
+
+    def array(self, path: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
+        """The numbers that count, (evaluation, *shape), NaN where the frame has none; None for
+        other shapes.
+        """
+        if path not in self.payload.places:
+            return np.full((len(self.rows), *shape), np.nan)
+        array = self.payload.array(path)
+        array = array[None] if self.alone else array
+        fits = array.shape == (len(self.steps), *shape) and array.dtype.kind == "f"
+        return array[self.rows] if fits else None
+
+
 def first_payload(source: Source) -> Payload:
     """The first frame of a journal. Raises RunFileError where there is none that checks."""
     if not source.size:
@@ -60,6 +83,12 @@ def first_payload(source: Source) -> Payload:
             "or the file is damaged; train again"
         )
     return Payload(source, frame)
+
+
+def in_memory(frame: frames.Frame, source: Source) -> Payload:
+    """A frame's payload, read whole."""
+    data = source.read(frame.offset, frame.length)
+    return Payload(MemorySource(data, source.name), replace(frame, offset=0))
 
 
 class JournalContents:
@@ -79,7 +108,7 @@ class JournalContents:
         self._scalars = self._columns("scalars", "scalars")
         self._layer_count = self._count_layers()
         self._rows: list[Rows] = []
-        self._evaluations: dict[int, Payload] = {}
+        self._evaluations: list[Evaluated] = []
         self._checkpoints: dict[int, Payload] = {}
         self._measured = {
             dim: Measurements(source, dim, self._payload) for dim in ("histogram", "tracked")
@@ -252,7 +281,8 @@ class JournalContents:
             return
         takers: dict[int, Callable[[int, Payload], None]] = {
             FrameType.ROWS: self._take_rows,
-            FrameType.EVALUATION: self._evaluations.__setitem__,
+            FrameType.EVALUATION: self._take_evaluation,
+            FrameType.EVALUATIONS: self._take_evaluations,
             FrameType.CHECKPOINT: self._take_checkpoint,
             FrameType.STATE: self._take_state,
             FrameType.RESUME: self._take_resume,
@@ -262,6 +292,10 @@ class JournalContents:
             takers[frame.type](frame.first_step, self._payload(frame))
 
     def _payload(self, frame: frames.Frame) -> Payload:
+        """Evaluations are read at once: they have many arrays of a few bytes."""
+        evaluated = frame.type in (FrameType.EVALUATION, FrameType.EVALUATIONS)
+        if evaluated and frame.length <= _SLAB:
+            return in_memory(frame, self._source)
         return Payload(self._source, frame)
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:
@@ -283,6 +317,16 @@ class JournalContents:
         if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
             raise self._wrong(f"steps do not rise after step {before}")
         self._rows.append(Rows(payload, steps, n, self._source.size <= _SMALL))
+
+    def _take_evaluation(self, step: int, payload: Payload) -> None:
+        steps = np.array([step], "<i8")
+        self._evaluations.append(Evaluated(payload, steps, np.arange(1), alone=True))
+
+    def _take_evaluations(self, first_step: int, payload: Payload) -> None:
+        steps = payload.array("evaluations/step")
+        if steps.ndim != 1 or steps.dtype != "<i8":
+            raise self._wrong("the steps of its evaluations cannot be read")
+        self._evaluations.append(Evaluated(payload, steps, np.arange(len(steps))))
 
     def _take_checkpoint(self, step: int, payload: Payload) -> None:
         self._checkpoints[step] = payload
@@ -309,9 +353,12 @@ class JournalContents:
         """
         for rows in self._rows:
             rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
-        for later in (self._evaluations, self._checkpoints):
-            for key in [key for key in later if key >= step]:
-                del later[key]
+        self._evaluations = [
+            replace(some, rows=some.rows[some.steps[some.rows] < step])
+            for some in self._evaluations
+        ]
+        for key in [key for key in self._checkpoints if key >= step]:
+            del self._checkpoints[key]
         for measured in self._measured.values():
             measured.cut(step)
         self._states = [state for state in self._states if state[0] <= step]
@@ -344,12 +391,13 @@ class JournalContents:
 
     def _gathered(self) -> Iterator[list[Rows]]:
         """Frames in groups of about a MiB: a slow run's journal has a frame for every few rows."""
-        group: list[Rows] = []
+        group, size = list[Rows](), 0
         for rows in self._rows:
             group.append(rows)
-            if sum(member.payload.place("statistics").size for member in group) >= _SLAB:
+            size += rows.payload.place("statistics").size
+            if size >= _SLAB:
                 yield group
-                group = []
+                group, size = [], 0
         if group:
             yield group
 
@@ -363,17 +411,25 @@ class JournalContents:
         return {path: np.concatenate([rows.payload.array(path) for rows in kept]) for path in paths}
 
     def _evaluation_arrays(self) -> dict[str, NDArray[Any]]:
-        """One array per name; NaN where an evaluation did not give it."""
-        payloads = [payload.arrays() for payload in self._evaluations.values()]
-        arrays = {"evaluations/step": np.array(list(self._evaluations), "<i8")}
+        """One array per name; NaN where an evaluation did not give it. Of two after the same step
+        the later one counts.
+        """
+        steps = [some.steps[some.rows] for some in self._evaluations]
+        rows = {step: row for row, step in enumerate(np.concatenate([*steps, []]).tolist())}
+        arrays = {"evaluations/step": np.array(list(rows), "<i8")}
+        given = {
+            path for some in self._evaluations if len(some.rows) for path in some.payload.places
+        }
         for path, line in layout.data_sets().items():
-            if line.group != "evaluations" or not any(path in payload for payload in payloads):
+            if line.group != "evaluations" or path in arrays or path not in given:
                 continue
             shape = tuple(self._size(dim) for dim in line.dims[1:])
-            values = [payload.get(path, np.full(shape, np.nan)) for payload in payloads]
-            if any(value.shape != shape or value.dtype.kind != "f" for value in values):
+            pieces = [some.array(path, shape) for some in self._evaluations]
+            values = [piece for piece in pieces if piece is not None]
+            if len(values) < len(pieces):
                 raise self._wrong(f"an evaluation has {path} in the wrong shape")
-            arrays[path] = np.array(values, self._real if line.dtype == "f" else "<f8")
+            dtype = self._real if line.dtype == "f" else "<f8"
+            arrays[path] = np.concatenate(values)[list(rows.values())].astype(dtype)
         return arrays
 
     def _size(self, dim: str) -> int:

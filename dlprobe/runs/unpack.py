@@ -147,12 +147,11 @@ def _per_step(
 
 
 def _evaluations(arrays: Arrays) -> Iterator[Record]:
-    return _per_step(
-        arrays,
-        FrameType.EVALUATION,
-        "evaluations/step",
-        [path for path in _counted(arrays, "evaluation") if path != "evaluations/step"],
-    )
+    """All in one frame."""
+    counted = {path: arrays[path] for path in _counted(arrays, "evaluation")}
+    steps = counted.get("evaluations/step", np.empty(0, "<i8"))
+    if len(steps):
+        yield Record(FrameType.EVALUATIONS, int(steps[0]), {}, counted)
 
 
 def _measurements(arrays: Arrays) -> Iterator[Record]:

@@ -50,8 +50,9 @@ class RunWriter(Recorder):
     """The writer of one run, dlprobe's own or another program's.
 
     Made by `create` or `resume`; then in the order of steps `step` (one recorded step by name) or
-    `rows` (blocks of them), `evaluation`, `instruments` and `checkpoint`, as far as there are any;
-    then `finish`, or `end` and `pack` (of a run in memory `bytes`).
+    `rows` (blocks of them), `evaluation` or `evaluation_block` (several), `instruments` and
+    `checkpoint`, as far as there are any; then `finish`, or `end` and `pack` (of a run in memory
+    `bytes`).
 
     Every method raises RunFileError where the disk is full or the file system fails; what was
     recorded before stays readable.
@@ -209,6 +210,21 @@ class RunWriter(Recorder):
         if time.monotonic() - self._last_sync >= _SYNC:
             self._sync()
 
+    def evaluation_block(
+        self,
+        steps: NDArray[np.int64],
+        values: Mapping[str, ArrayLike],
+        layer_values: Mapping[str, ArrayLike],
+    ) -> None:
+        """Evaluations after `steps` (evaluation,) updates: losses and errors by name,
+        (evaluation,), and by name what there is of each layer, class or target, (evaluation, …).
+        """
+        arrays = {"evaluations/step": np.asarray(steps, "<i8")}
+        for name, value in {**values, **layer_values}.items():
+            line = line_of("evaluations", name)
+            arrays[line.path] = stored(line, np.asarray(value), self._description.real)
+        self._frame(FrameType.EVALUATIONS, int(steps[0]), {}, arrays)
+
     def evaluation(
         self,
         step: int,
@@ -218,12 +234,11 @@ class RunWriter(Recorder):
         """One evaluation after `step` updates: losses and errors by name, and arrays (layer,)
         by name.
         """
-        plain = {name: np.float64(value) for name, value in values.items()}
-        arrays = {}
-        for name, value in {**plain, **(layer_values or {})}.items():
-            line = line_of("evaluations", name)
-            arrays[line.path] = stored(line, [value], self._description.real)[0]
-        self._frame(FrameType.EVALUATION, step, {}, arrays)
+        self.evaluation_block(
+            np.array([step]),
+            {name: np.array([float(value)]) for name, value in values.items()},
+            {name: np.asarray(value)[None] for name, value in (layer_values or {}).items()},
+        )
 
     def instruments(self, step: int, values: Mapping[str, NDArray[Any]]) -> None:
         """What instruments measured at `step` before its update, by path of the layout table, e.g.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dlprobe.nn import observe
 from dlprobe.nn.jacobian import log_singular_values
-from dlprobe.nn.network import BlockResult
+from dlprobe.nn.working import BlockResult
 from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import measuring
 from dlprobe.training.session import Session

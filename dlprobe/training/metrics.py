@@ -9,6 +9,7 @@ from dlprobe import registry
 from dlprobe.parts.metrics import Metric, Scored
 from dlprobe.registry import tidied, unknown
 
+Floats = npt.NDArray[np.float64]
 WATCHED_PARTS = ("train", "val")
 
 
@@ -19,33 +20,33 @@ def suited(task: str) -> dict[str, Metric]:
     }
 
 
-def numbers(task: str, part: str, scored: Scored) -> dict[str, float]:
-    """The metrics of one part that are one number, by their names in the run file; NaN for an
-    empty part.
+def numbers(task: str, part: str, scored: Scored) -> dict[str, Floats]:
+    """The metrics of one part that are one number of each evaluation, (…,), by their names in the
+    run file; NaN for an empty part.
     """
-    chosen = {name: record for name, record in suited(task).items() if record.is_one_number}
     return {
-        f"{part}_{name}": float(record.measure(scored)) if len(scored.targets) else float("nan")
-        for name, record in chosen.items()
+        f"{part}_{name}": _measured(record, scored, ())
+        for name, record in suited(task).items()
+        if record.is_one_number
     }
 
 
-def per_column(task: str, part: str, scored: Scored) -> dict[str, npt.NDArray[np.float64]]:
-    """The metrics of one part that have a number per class (class,), or per target (output,) of
-    several, by their names in the run file.
+def per_column(task: str, part: str, scored: Scored) -> dict[str, Floats]:
+    """The metrics of one part that have a number per class (…, class), or per target (…, output)
+    of several, by their names in the run file.
     """
-    columns = scored.classes or scored.outputs.shape[1]
-    chosen = {
-        name: record
+    columns = scored.classes or scored.outputs.shape[-1]
+    return {
+        f"{part}_{name}": _measured(record, scored, (columns,))
         for name, record in suited(task).items()
         if record.per_class or (record.per_target and columns > 1)
     }
-    return {
-        f"{part}_{name}": record.measure(scored)
-        if len(scored.targets)
-        else np.full(columns, np.nan)
-        for name, record in chosen.items()
-    }
+
+
+def _measured(record: Metric, scored: Scored, shape: tuple[int, ...]) -> Floats:
+    if not len(scored.targets):
+        return np.full((*scored.outputs.shape[:-2], *shape), np.nan)
+    return np.asarray(record.measure(scored), np.float64)
 
 
 def higher_is_better(monitor: str, task: str) -> bool:

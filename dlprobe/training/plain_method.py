@@ -87,7 +87,7 @@ def plain_skill(data: PreparedData) -> float:
     )
     outputs = answers(inputs, columns, asked)
     if not classes:
-        return round(r2(Scored(outputs, wanted)), DIGITS)
+        return round(float(r2(Scored(outputs, wanted))), DIGITS)
     chance = 1.0 - float(np.bincount(wanted).max()) / len(wanted)
     return (
         round(1.0 - float(np.mean(outputs.argmax(axis=1) != wanted)) / chance, DIGITS)

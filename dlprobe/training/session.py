@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData, Scaler
+from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
 from dlprobe.training.early_stopping import EarlyStopping
 from dlprobe.training.model import Model
@@ -40,7 +43,7 @@ class Session:
     targets: those of evaluations, by part, in the units that are trained; those of `data` are in
         the user's, and target_scaler (None for classes) leads from these to those. trained_targets,
         weights: what training takes of the training part, with label smoothing and class weights.
-        decided: by the evaluations before this step.
+        evaluated: the step of the last evaluation. decided: by the evaluations before this step.
     """
 
     config: RunConfig
@@ -56,10 +59,36 @@ class Session:
     early: EarlyStopping | None = None
     step: int = 0
     target_scaler: Scaler | None = None
+    evaluated: int = -1
     decided: Decisions = field(init=False)
 
     def __post_init__(self) -> None:
         self.decided = Decisions.of(self.rates, self.early)
+
+    @cached_property
+    def initial_lengths(self) -> npt.NDArray[np.float64]:
+        """‖W‖₂ of each layer before training, (layer,)."""
+        layers = range(len(self.network.layers))
+        initial = (self.network.weights_in(self.initial, index) for index in layers)
+        with np.errstate(all="ignore"):
+            return np.array([np.linalg.norm(w.astype(np.float64).ravel()) for w in initial])
+
+    @cached_property
+    def evaluates_on_the_way(self) -> bool:
+        """Whether evaluations can be made in the midst of a block of steps: nothing is decided by
+        them, and no norm needs a pass of its own.
+        """
+        return (
+            self.early is None
+            and self.rates.schedule.record.observe is None
+            and not norm_statistics.running_norms(self.network)
+        )
+
+    @property
+    def evaluate_every(self) -> int | None:
+        """Steps from one evaluation to the next; None where there are none on the way."""
+        every = self.config.recording.evaluate_every
+        return None if every == "never" else int(every) * self.per_epoch
 
     @property
     def per_epoch(self) -> int:

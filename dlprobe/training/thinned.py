@@ -37,7 +37,8 @@ def ensemble(session: Session, part: str) -> dict[str, float]:
         len(data.class_names),
         session.model.loss.record.threshold,
     )
-    found = metrics.numbers(data.task, part, scored)
+    numbers = metrics.numbers(data.task, part, scored)
+    found = {name: float(value) for name, value in numbers.items()}
     found[f"{part}_loss"] = loss_of(session, outputs, session.targets[part])
     return {
         f"{part}_mc_{name}": found[f"{part}_{name}"] for name in NAMES if f"{part}_{name}" in found

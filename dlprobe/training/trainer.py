@@ -4,7 +4,6 @@ Nothing in it changes what is computed.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,21 +16,21 @@ from dlprobe.config import RunConfig
 from dlprobe.data import (
     PreparedData as PreparedData,
 )  # experiments, which do not know `data`, name it from here
-from dlprobe.nn import norm_statistics, observe
-from dlprobe.nn.network import Evaluation, NetworkState
+from dlprobe.nn import observe
+from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order
-from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.training import instruments, metrics, own_arrays, plain_method, resuming, thinned
+from dlprobe.training import evaluation, instruments, own_arrays, plain_method, resuming, thinned
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
+from dlprobe.training.evaluation import PartEvaluation, evaluate, evaluate_part, norms_in_evaluation
 from dlprobe.training.model import build, resolve
 from dlprobe.training.rates import rates_of
 from dlprobe.training.session import Decisions
 from dlprobe.training.session import Session as Session
 from dlprobe.training.stopping import Stop
-from dlprobe.training.targets import encode_targets, fitted, in_user_units
+from dlprobe.training.targets import encode_targets, fitted
 from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
@@ -122,7 +121,7 @@ def run(
     if session.step:  # the run goes on where the state was taken
         _at_boundary(session, recorder)
     else:
-        _evaluate(session, recorder)
+        evaluate(session, recorder)
     while session.step < session.steps and not (
         session.early is not None and session.early.stopped
     ):
@@ -152,7 +151,7 @@ def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     and what the net came to. Returns the status.
     """
     session.watch.begin(recorder)
-    _evaluate(session, recorder)
+    evaluate(session, recorder)
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
@@ -170,43 +169,69 @@ def _next_size(session: Session, size: int, done: int, spent: float) -> int:
 
 
 def _until_boundary(session: Session) -> int:
-    """Steps to the next evaluation, checkpoint, step that instruments look at (a block of its
-    own) or the end.
+    """Steps to the next checkpoint, step that instruments look at (a block of its own), evaluation
+    that does not fit the block, or the end.
     """
     recording = session.config.recording
     marks = [session.steps, session.watch.next_mark(session.step)]
-    if recording.evaluate_every != "never":
-        every = int(recording.evaluate_every) * session.per_epoch
-        marks.append((session.step // every + 1) * every)
+    if (every := session.evaluate_every) is not None:
+        marks.append((session.step // every + max(evaluation.room(session), 1)) * every)
     if recording.checkpoint_every is not None:
         marks.append((session.step // recording.checkpoint_every + 1) * recording.checkpoint_every)
     return min(marks) - session.step
 
 
 def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, bool]:
-    """Run a block and hand its recorded rows on; returns the last loss and whether it met
-    non-finite numbers.
+    """Run a block, with the evaluations on the way, and hand its recorded rows on; returns the last
+    loss and whether it met non-finite numbers.
     """
     first = session.step
-    entered = time.perf_counter()
     rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
     before = instruments.before_step(session)
-    inputs, keep = session.data.inputs["train"], before is not None
-    result = session.network.train(
-        inputs, session.trained_targets, first, rates, session.weights, momenta, keep_gradients=keep
+    block = session.network.steps(
+        session.data.inputs["train"],
+        session.trained_targets,
+        first,
+        rates,
+        session.weights,
+        momenta,
+        keep_gradients=before is not None,
     )
-    done = len(result.scalars)
-    seconds = (time.perf_counter() - entered) / done
+    marks = _marks(session, steps)
+    evaluations = evaluation.Block(session, len(marks), trained_on=True) if marks else None
+    seconds = 0.0
+    for mark in sorted({*marks, first + steps}):
+        entered = time.perf_counter()
+        block.run(mark - first - block.done)
+        seconds += time.perf_counter() - entered
+        if block.diverged:
+            break
+        if evaluations is not None and mark in marks:
+            evaluations.take(mark, float(rates[mark - first - 1]))
+    result, done = block.result, block.done
     numbers = np.arange(first, first + done)
     chosen = numbers % session.record_every == 0
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
     recorder.rows(
-        first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds
+        first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds / done
     )
+    if evaluations is not None:
+        evaluations.record(recorder)
     instruments.after_step(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
+
+
+def _marks(session: Session, steps: int) -> range:
+    """After which steps of a block the net is evaluated on the way; its end is among them but
+    where instruments still look at the net, or the run ends.
+    """
+    first, every = session.step, session.evaluate_every
+    if every is None or not evaluation.room(session):
+        return range(0)
+    behind = min(first + steps + (0 if session.watch.due(first) else 1), session.steps)
+    return range((first // every + 1) * every, behind, every)
 
 
 def batch_losses(
@@ -239,144 +264,21 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
         and session.step < session.steps
     ):
         recorder.checkpoint(session.step, session.network.parameters.copy())
-    if recording.evaluate_every == "never" or session.step >= session.steps:
+    every, step = session.evaluate_every, session.step
+    if every is None or step >= session.steps or session.evaluated == step:
         return
-    if session.step % (int(recording.evaluate_every) * session.per_epoch) == 0:
-        values, _ = _evaluate(session, recorder)
-        _after_evaluation(session, values)
+    if step % every == 0:
+        _after_evaluation(session, evaluate(session, recorder))
 
 
-def _after_evaluation(session: Session, values: dict[str, float]) -> None:
+def _after_evaluation(session: Session, parts: dict[str, PartEvaluation]) -> None:
     """What an evaluation of the training so far decides. The one before the first update
     decides nothing.
     """
+    values = {name: value for part in parts.values() for name, value in part.values.items()}
     session.rates.observe(values)
     if session.early is not None:
         session.early.observe(session.step, values[session.early.monitor], session.network.snapshot)
-
-
-@dataclass(frozen=True)
-class PartEvaluation:
-    """One part in evaluation mode: loss and metrics by their names in the run file, those per
-    class (class,) or target (output,), and what they came from.
-    """
-
-    values: dict[str, float]
-    per_column: dict[str, Array]
-    scored: Scored
-    outcome: Evaluation
-
-
-def evaluate_part(session: Session, part: str) -> PartEvaluation:
-    """Loss, of the targets as they are trained, and all metrics of one part, in the user's
-    units.
-    """
-    data, outcome = (
-        session.data,
-        session.network.evaluate(
-            session.data.inputs[part], session.targets[part], dead=part == "train"
-        ),
-    )
-    scored = Scored(
-        in_user_units(session.target_scaler, outcome.outputs),
-        data.targets[part],
-        len(data.class_names),
-        session.model.loss.record.threshold,
-    )
-    loss = {f"{part}_loss": outcome.loss if len(scored.targets) else float("nan")}
-    return PartEvaluation(
-        loss | metrics.numbers(data.task, part, scored),
-        metrics.per_column(data.task, part, scored),
-        scored,
-        outcome,
-    )
-
-
-def _evaluate(
-    session: Session, recorder: Recorder
-) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
-    """Evaluate training and validation part, and record it. Of a net that diverges, some
-    numbers are beyond the precision: they are recorded as infinite.
-    """
-    with np.errstate(all="ignore"):
-        return _evaluated(session, recorder)
-
-
-def _evaluated(
-    session: Session, recorder: Recorder
-) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
-    with _norms_in_evaluation(session) as mismatch:
-        parts = {part: evaluate_part(session, part) for part in ("train", "val")}
-    if mismatch is None:
-        mismatch = norm_statistics.running_mismatch(
-            session.network, session.data.inputs["train"], session.targets["train"]
-        )
-    values = {name: value for part in parts.values() for name, value in part.values.items()}
-    per_layer = {
-        "dead_fraction": parts["train"].outcome.dead_fraction,
-        "weight_distance": weight_distance(session),
-    }
-    per_layer["effective_rate"] = effective_rate(session)
-    if mismatch is not None:
-        per_layer |= {
-            "norm_mean_mismatch": mismatch.mean,
-            "norm_variance_ratio": mismatch.variance_ratio,
-        }
-    arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
-    recorder.evaluation(
-        session.step,
-        {**values, "penalty": session.network.penalty()},
-        arrays | parts["train"].per_column | parts["val"].per_column,
-    )
-    return values, parts
-
-
-def _norms_in_evaluation(
-    session: Session,
-) -> contextlib.AbstractContextManager[norm_statistics.Mismatch | None]:
-    """Inside, batch norms evaluate as `norm_inference` says; yields how far running statistics
-    are off where that is found out on the way.
-    """
-    if session.config.model.norm_inference == "running":
-        return contextlib.nullcontext()
-    return norm_statistics.evaluating_by_data(
-        session.network, session.data.inputs["train"], session.targets["train"]
-    )
-
-
-def weight_distance(session: Session) -> npt.NDArray[np.float64]:
-    """‖W_t − W_0‖₂/‖W_0‖₂ per layer; NaN where W_0 is zero."""
-    offsets = session.network.offsets()["weight_offset"]
-    distances = []
-    with np.errstate(all="ignore"):
-        for index, start_at in enumerate(offsets):
-            now = session.network.weights(index).astype(np.float64).ravel()
-            before = session.initial[start_at : start_at + now.size].astype(np.float64)
-            distances.append(float(np.linalg.norm(now - before) / np.linalg.norm(before)))
-    return np.array(distances)
-
-
-def effective_rate(session: Session) -> npt.NDArray[np.float64]:
-    """Median over each layer's weights of η/(√s + ε) as the last update had it; NaN before the
-    first one and for optimizers that do not scale.
-    """
-    network, layers = session.network, len(session.model.layers)
-    effective = network.optimizer.record.effective
-    if effective is None or session.step == 0:
-        return np.full(layers, np.nan)
-    rate = float(session.rates.rates(session.step - 1, 1)[0])
-    values = [float(value) for value in network.optimizer.parameters.values()]
-    with np.errstate(all="ignore"):
-        states = (network.optimizer_state(index).astype(np.float64) for index in range(layers))
-        # a norm of the input has no weights
-        return np.array(
-            [
-                np.median(effective(float(session.step), rate, state, *values))
-                if state.size
-                else np.nan
-                for state in states
-            ]
-        )
 
 
 def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: bool) -> None:
@@ -385,7 +287,7 @@ def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: 
     """
     state = _last_state(session) if recorder.takes_states and status != "diverged" else None
     parts = _last_evaluation(session, recorder, status)
-    with _norms_in_evaluation(session):
+    with norms_in_evaluation(session):
         parts["test"] = evaluate_part(session, "test")
     final: dict[str, Any] = {
         "steps_done": session.step,
@@ -433,13 +335,13 @@ def _last_evaluation(
     """
     early = session.early
     if early is None or not early.stopped:
-        values, parts = _evaluate(session, recorder)
+        parts = evaluate(session, recorder)
         if early is None or status != "finished":
             return parts
-        _after_evaluation(session, values)
+        _after_evaluation(session, parts)
     if early.kept is not None:
         session.network.restore(early.kept)
-    with _norms_in_evaluation(session):
+    with norms_in_evaluation(session):
         return {part: evaluate_part(session, part) for part in ("train", "val")}
 
 

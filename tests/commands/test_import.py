@@ -83,8 +83,8 @@ def test_sparse_columns_and_json_lines_are_read(tmp_path: Path) -> None:
             list(run.steps),
             list(run.scalar("batch_loss")),
             list(run.scalar("learning_rate")),
-        ) == ([8, 18], [2.0, 1.5], [0.1, 0.1])
-        assert (list(run.evaluations["step"]), list(run.evaluations["val_loss"])) == ([9], [1.75])
+        ) == ([9, 19], [2.0, 1.5], [0.1, 0.1])  # it counts updates from 0
+        assert (list(run.evaluations["step"]), list(run.evaluations["val_loss"])) == ([10], [1.75])
     lines = "\n".join(
         json.dumps({"step": step, "loss": 1.0 / step, "text": "ignored"}) for step in (1, 2, 4)
     )

@@ -9,6 +9,8 @@ import pytest
 import slow_twins
 from small_nets import DTYPES, data_for, jitter, network
 
+from dlprobe.nn.block import unit_of_largest
+
 SAMPLES = 600
 
 
@@ -62,3 +64,28 @@ def test_dead_fraction_is_as_defined(norm: tuple[str, bool] | None, activation: 
 def test_without_asking_dead_units_are_not_known() -> None:
     net = network((3, 4, 2))
     assert np.isnan(net.evaluate(*data_for(net, 5)).dead_fraction).all()
+
+
+@pytest.mark.parametrize(
+    "row", [[1, 3, 3, 2], [2, np.nan, 5, np.nan], [-np.inf, -np.inf], [np.nan, 1], [-0.0, 0.0]]
+)
+def test_unit_of_the_largest_output_is_that_of_numpy(row: list[float]) -> None:
+    assert unit_of_largest(np.array(row)) == np.argmax(row)
+
+
+def test_evaluations_one_after_the_other_are_those_of_each_alone() -> None:
+    net = network((6, 9, 3), loss="cross_entropy", output="softmax")
+    inputs, targets = data_for(net, SAMPLES)
+    several = net.evaluations(inputs, targets, dead=True, classes=True, room=2)
+    several.take()
+    before = net.evaluate(inputs, targets, dead=True)
+    net.train(inputs, targets, 0, np.full(5, 0.1))
+    several.take()
+    after = net.evaluate(inputs, targets, dead=True)
+    assert before.loss != after.loss
+    assert several.losses.tolist() == [before.loss, after.loss]
+    for row, each in enumerate((before, after)):
+        np.testing.assert_array_equal(several.outputs[row], each.outputs)
+        np.testing.assert_array_equal(several.dead_fraction[row], each.dead_fraction)
+    assert several.largest is not None
+    np.testing.assert_array_equal(several.largest, several.outputs.argmax(axis=-1))

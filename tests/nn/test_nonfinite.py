@@ -13,8 +13,9 @@ from small_nets import DTYPES, Array, data_for, jitter, network
 
 from dlprobe import registry
 from dlprobe.nn import observe
-from dlprobe.nn.network import BlockResult, Network
+from dlprobe.nn.network import Network
 from dlprobe.nn.random import epoch_order
+from dlprobe.nn.working import BlockResult
 
 BAD = (math.nan, math.inf, -math.inf)
 SAMPLES, BATCH = 6, 2

@@ -46,7 +46,9 @@ def test_every_field_arrives() -> None:
         False,
     )
     out = np.zeros(9)
-    taking_records(compiled(types.void(KIND, types.float64[::1]))(read))(things, out)
+    taking_records(compiled(types.void(KIND, types.float64[::1]))(read))(
+        Reference(things, KIND), out
+    )
     assert out.tolist() == [4, 2, 3, 3, 5, -7, 15, 10, 20]
     assert things.vector.tolist() == [5, 2, 3, 4]
 

@@ -93,6 +93,24 @@ def metrics_of(oracle: Any) -> dict[str, Callable[[Scored], Any]]:
     }
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_several_evaluations_at_once_are_measured_as_each_alone(name: str) -> None:
+    """To the last bit: with every class predicted, with ever fewer, with what is no probability."""
+    rng, record = np.random.default_rng(2), METRICS[name]
+    if "classification" in record.tasks:
+        outputs, targets = rng.dirichlet(np.ones(12), (5, 40)), rng.integers(0, 11, 40)
+        outputs[1, :, 3] = outputs[2, :, 2:9] = 0.0
+        outputs[3] -= 0.5
+        outputs[4, 7] = np.nan
+        classes, largest = 12, outputs.argmax(axis=-1)
+    else:
+        targets = rng.normal(3, 2, (50, 3))
+        outputs, classes, largest = targets + rng.normal(0, 1, (4, 50, 3)), 0, None
+    together = record.measure(Scored(outputs, targets, classes, largest=largest))
+    alone = [record.measure(Scored(each, targets, classes)) for each in outputs]
+    np.testing.assert_array_equal(together, np.stack(alone))
+
+
 @pytest.mark.parametrize("kind", ["ordinary", "collapsed", "missing", "absent"])
 @pytest.mark.parametrize(
     "name",

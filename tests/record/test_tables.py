@@ -94,7 +94,7 @@ def test_instruments_are_measured_only_for_who_keeps_them(recorder: Recorder, ta
     assert recorder.takes_instruments is takes
     assert TwoRecorders(recorder, Keeper()).takes_instruments
     recorder.rows(0, np.arange(0), np.empty((0, 1, 1)), np.empty((0, 1)), 0.0)
-    recorder.evaluation(0, {}, {})
+    recorder.evaluation_block(np.array([0]), {}, {})
     recorder.instruments(0, {})
     recorder.checkpoint(0, np.empty(0))
     recorder.end("finished", {}, {})

@@ -201,6 +201,31 @@ def test_an_evaluation_that_lacks_a_value_has_nan_there(tmp_path: Path) -> None:
     np.testing.assert_array_equal(run.evaluation_layers["dead_fraction"], [[np.nan] * 3, [1.0] * 3])
 
 
+def test_evaluations_of_format_1_2_and_blocks_that_a_resume_cuts(tmp_path: Path) -> None:
+    """Before 1.3 every evaluation had a frame of its own, whose arrays had no axis for it."""
+    path, description = tmp_path / "a.h5", synthetic_runs.description()
+    steps = np.array([15, 5, 10])  # other programs need not keep an order
+    with RunWriter.create(path, description) as writer:
+        old = {
+            "evaluations/train_loss": np.array(3.0),
+            "evaluations/dead_fraction": np.ones(3, "f4"),
+        }
+        writer._frame(FrameType.EVALUATION, 0, {}, old)
+        writer.evaluation_block(
+            steps, {"train_loss": 3.0 - steps / 10}, {"dead_fraction": np.outer(steps, np.ones(3))}
+        )
+    with RunWriter.resume(dlprobe.open_run(path), description, 10) as writer:
+        writer.evaluation(10, {"train_loss": 1.5})
+        writer.evaluation(10, {"train_loss": 1.0})  # of the same step the later one counts
+        writer.end("finished")
+        run = dlprobe.open_run(writer.pack())
+    assert run.evaluations["step"].tolist() == [0, 5, 10]
+    assert run.evaluations["train_loss"].tolist() == [3.0, 2.5, 1.0]
+    np.testing.assert_array_equal(
+        run.evaluation_layers["dead_fraction"], [[1.0] * 3, [5.0] * 3, [np.nan] * 3]
+    )
+
+
 def test_a_run_without_any_step_is_a_run(tmp_path: Path) -> None:
     with RunWriter.create(tmp_path / "a.h5", synthetic_runs.description()) as writer:
         run = dlprobe.open_run(writer.pack())

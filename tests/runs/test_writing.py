@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import synthetic_runs
+from file_calls import recorded
 
 import dlprobe
 from dlprobe.errors import RunFileError
@@ -55,6 +56,32 @@ def test_a_reader_never_stands_in_a_writers_way(tmp_path: Path) -> None:
             writer.pack()
             assert len(run.steps) == 0
     assert sorted(item.name for item in tmp_path.iterdir()) == ["run.h5"]
+
+
+def test_an_old_run_goes_when_the_name_of_the_new_journal_is_on_the_disk(tmp_path: Path) -> None:
+    path = synthetic_runs.write(tmp_path / "run.h5", 5).pack()
+    calls = recorded(
+        tmp_path,
+        lambda: RunWriter.create(path, synthetic_runs.description(), force=True).close(),
+    )
+    assert [(call.name, Path(call.path).name) for call in calls] == [
+        ("open", "run.h5.journal"),
+        ("write", "run.h5.journal"),
+        ("fsync", "run.h5.journal"),
+        ("fsync", tmp_path.name),
+        ("unlink", "run.h5"),
+    ]
+
+
+def test_a_journal_whose_first_frame_a_power_cut_took_goes_beside_the_whole_file(
+    tmp_path: Path,
+) -> None:
+    path = synthetic_runs.write(tmp_path / "run.h5", 20).pack()
+    journal_path = journal.journal_path(path)
+    journal_path.write_bytes(bytes(4096) + synthetic_runs.write(None, 20).bytes())
+    assert pack_journal(path) == path
+    assert not journal_path.exists()
+    assert dlprobe.open_run(path).status == "finished"
 
 
 def test_a_run_that_is_packed_while_it_is_opened_is_read(

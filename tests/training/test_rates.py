@@ -25,9 +25,9 @@ class Kept(Snapshots):
         super().__init__()
         self.effective_rates: list[Any] = []
 
-    def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
-        super().evaluation(step, values, layer_values)
-        self.effective_rates.append(layer_values["effective_rate"])
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
+        super().evaluation_block(steps, values, layer_values)
+        self.effective_rates += list(layer_values["effective_rate"])
 
 
 def trained(

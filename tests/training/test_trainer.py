@@ -52,8 +52,8 @@ class Log(Recorder):
         self.statistics += list(statistics.copy())
         self.scalars += list(scalars.copy())
 
-    def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
-        self.evaluated.append(step)
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
+        self.evaluated += steps.tolist()
 
     def checkpoint(self, step: int, parameters: Any, state: Any = None) -> None:
         self.checkpoints.append(step)
@@ -226,9 +226,10 @@ class Evaluations(Log):
         self.layers: list[dict[str, Any]] = []
         self.values: list[dict[str, float]] = []
 
-    def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
-        self.layers.append(dict(layer_values))
-        self.values.append(dict(values))
+    def evaluation_block(self, steps: Any, values: Any, layer_values: Any) -> None:
+        for row in range(len(steps)):
+            self.layers.append({name: array[row] for name, array in layer_values.items()})
+            self.values.append({name: array[row] for name, array in values.items()})
 
 
 def evaluated(**options: str) -> tuple[trainer.Session, Evaluations]:

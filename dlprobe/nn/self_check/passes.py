@@ -84,6 +84,7 @@ def _products_of_nets(dtype: str) -> tuple[Kernel, ...]:
 def _passes(dtype: str) -> tuple[Any, ...]:
     return (
         *linking.compiled_passes(dtype),
+        *linking.compiled_unobserved(dtype).values(),
         linking.compiled_run(dtype),
         linking.compiled_evaluate(dtype),
     )
