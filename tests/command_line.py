@@ -67,6 +67,10 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **changes}
 
 
+# For a process whose files are cut off: Python would keep half of what it compiled, for all others.
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def command_of(*arguments: str) -> list[str]:
     """The argument vector of a process."""
     return [sys.executable, "-m", "dlprobe", *arguments]

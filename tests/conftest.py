@@ -26,6 +26,7 @@ collect_ignore_glob = [
     "campaigns/*",
     "example_plugin/*",
     "frameworks/*",
+    "fuzzed_journals.py",
 ]  # a package that registers records; the others take minutes: python -m tests.browser, …
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
 RECORDERS = {

@@ -48,7 +48,8 @@ class Picture:
     """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one
     value per layer); table: columns and rows;
     drawing: text lines. bounds: of lines that are edges of an area around another one, the name of
-        that one. name: what `--only` calls it; empty: made of the caption.
+        that one. name: what `--only` calls it; empty: made of the caption. runs: by series, the
+        values of each run that it is the median of.
     """
 
     kind: PictureKind
@@ -64,6 +65,7 @@ class Picture:
     bounds: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     y_reach: tuple[float, ...] = ()
+    runs: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,10 @@ def result(
 def drawn(picture: Picture) -> Block:
     """A picture as a block of a document."""
     if picture.kind == "lines":
-        series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
+        series = [
+            Series(name, x, y, picture.bounds.get(name, ""), picture.runs.get(name, ()))
+            for name, x, y in picture.series
+        ]
         return Chart(
             *(series, picture.x_label, picture.y_label, picture.log_y, picture.caption),
             log_x=picture.log_x,

@@ -12,6 +12,7 @@ import random
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -95,6 +96,7 @@ def _write(here: Path) -> None:
 
 
 def _limited(here: Path, size: int) -> None:
+    sys.dont_write_bytecode = True  # half of it would be kept
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     _write(here)
 

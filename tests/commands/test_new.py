@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import command_of, dlprobe, environment
+from command_line import NO_BYTECODE, command_of, dlprobe, environment
 
 from dlprobe.config import RunConfig, from_toml
 from dlprobe.config.presets import PRESETS
@@ -82,7 +82,12 @@ def test_a_full_disk_leaves_no_half_configuration(tmp_path: Path) -> None:
         *command_of("new", "-o", "net.toml"),
     ]
     done = subprocess.run(
-        limited, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        limited,
+        cwd=tmp_path,
+        env=environment(**NO_BYTECODE),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (
         2,

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import TINY, command_of, dlprobe, environment, process
+from command_line import NO_BYTECODE, TINY, command_of, dlprobe, environment, process
 
 from dlprobe.commands import main
 from dlprobe.runs import open_single
@@ -89,7 +89,7 @@ def test_a_result_that_is_cut_off_by_the_disk_is_an_error(unbuffered: str, tmp_p
         done = subprocess.run(
             ["bash", "-c", ('ulimit -f 1; exec '
                 '"$@"'), "limited", *command_of("explain", "--format", "json")],
-            cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=out, stderr=subprocess.PIPE, text=True, check=False,  # noqa: E501
+            cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered, **NO_BYTECODE), stdout=out, stderr=subprocess.PIPE, text=True, check=False,  # noqa: E501
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, "error: File too large\n")
 

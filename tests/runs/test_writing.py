@@ -338,6 +338,7 @@ sys.path.insert(0, sys.argv[2])
 import synthetic_runs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = synthetic_runs.write(pathlib.Path(sys.argv[1]), 700)
+sys.dont_write_bytecode = True  # half of it would be kept
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
     writer.pack()

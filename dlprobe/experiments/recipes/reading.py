@@ -96,21 +96,28 @@ def evaluation_curves(
     runs: Mapping[str, Sequence[Trained]], name: str = "val_error", log_x: bool = False
 ) -> Picture:
     """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
-    series = []
-    for variant, member in runs.items():
-        every = [run.kept.evaluations for run in member]
-        rows = range(min(map(len, every)))
-        epochs = [every[0][row]["step"] / member[0].session.per_epoch for row in rows]
-        middle = [float(np.median([found[row][name] for found in every])) for row in rows]
+    series, seeds = [], {}
+    for variant, trained in runs.items():
+        kept = [run.kept.evaluations for run in trained]
+        per_epoch = trained[0].session.per_epoch
+        seeds[variant] = [[float(row[name]) for row in rows] for rows in kept]
+        middle = median_curve(seeds[variant])
+        epochs = [row["step"] / per_epoch for row in kept[0][: len(middle)]]
         series.append((variant, epochs, middle))
     what = spelled(name)
     return Picture(
         *("lines", f"{what} by epoch", series),
+        runs=seeds,
         x_label="epoch",
         y_label=what,
         log_x=log_x,
         log_y=True,
     )
+
+
+def median_curve(curves: Sequence[Sequence[float]]) -> list[float]:
+    """The median over curves, as far as all of them go."""
+    return [float(np.median(values)) for values in zip(*curves, strict=False)]
 
 
 def scan(
@@ -167,24 +174,32 @@ def table(what: str, number: str, values: Mapping[str, float]) -> Picture:
     return Picture("table", "", columns=(what, number), rows=list(values.items()))
 
 
-def smoothed(run: Trained, points: int = 60) -> tuple[list[float], list[float]]:
-    """Steps and mean batch losses of equally long stretches: a curve that can be seen."""
-    pieces = np.array_split(np.arange(len(run.losses)), min(points, len(run.losses)))
-    return [float(piece.mean()) for piece in pieces], [
-        float(run.losses[piece].mean()) for piece in pieces
+def smoothed(run: Trained, steps: int, points: int = 60) -> tuple[list[float], list[float]]:
+    """Steps and mean batch losses of equally long stretches of so many steps, as far as the run
+    went: a curve that can be seen.
+    """
+    pieces = np.array_split(np.arange(steps), min(points, steps))
+    reached = [piece for piece in pieces if piece[-1] < len(run.losses)]
+    return [float(piece.mean()) for piece in reached], [
+        float(run.losses[piece].mean()) for piece in reached
     ]
 
 
 def loss_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
-    """The batch loss of each variant's first seed."""
-    series = [(name, *smoothed(run[0])) for name, run in runs.items()]
+    """The batch loss of each variant, median over seeds."""
+    steps = {name: max(len(run.losses) for run in trained) for name, trained in runs.items()}
+    curves = {name: [smoothed(run, steps[name]) for run in each] for name, each in runs.items()}
+    seeds = {name: [losses for _, losses in every] for name, every in curves.items()}
+    middle = {name: median_curve(every) for name, every in seeds.items()}
+    series = [(name, curves[name][0][0][: len(y)], y) for name, y in middle.items()]
     return Picture(
         "lines",
-        "training loss, first seed",
+        "training loss",
         series=series,
         x_label="step",
         y_label="batch loss",
         log_y=True,
+        runs=seeds,
     )
 
 
