@@ -42,10 +42,13 @@ def _there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def training(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that trains a net whose error signal vanishes, long enough to be watched."""
+def training(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that trains a net whose error signal vanishes, for 60,000 steps or as many as the
+    test says.
+    """
+    steps = str(getattr(request, "param", 60000))
     process = subprocess.Popen(
-        [*command_of(*SLOW), "--steps", "60000", "-o", "run.h5"],
+        [*command_of(*SLOW), "--steps", steps, "-o", "run.h5"],
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -91,6 +94,7 @@ def test_a_killed_writer_is_said_and_what_it_left_is_shown(
     assert "status    interrupted" in outcome.out
 
 
+@pytest.mark.parametrize("training", [10**7], indirect=True)  # it has not ended by then
 def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(
     training: subprocess.Popen[bytes],
 ) -> None:
