@@ -94,7 +94,7 @@ def test_a_killed_writer_is_said_and_what_it_left_is_shown(
     assert "status    interrupted" in outcome.out
 
 
-@pytest.mark.parametrize("training", [10**7], indirect=True)  # it has not ended by then
+@pytest.mark.parametrize("training", [200_000], indirect=True)  # it has not ended by then
 def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(
     training: subprocess.Popen[bytes],
 ) -> None:
