@@ -85,7 +85,9 @@ def test_the_workflow_runs_as_written(project: Path) -> None:
 
 
 def test_the_action_annotates_writes_a_summary_and_fails_as_check_does(project: Path) -> None:
-    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    action = yaml.safe_load(
+        (ROOT / ".github" / "actions" / "check" / "action.yml").read_text(encoding="utf-8")
+    )
     install, check = [step for step in action["runs"]["steps"] if "run" in step]
     assert install["run"].startswith("pip install")
     names = {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}

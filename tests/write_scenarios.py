@@ -170,6 +170,8 @@ def _check_study(folder: Path, calls: Sequence[Call], may_be_damaged: bool) -> b
 def _resuming(folder: Path, seed: int) -> Mapping[str, Scenario]:
     """A killed run that goes on, and a finished one that gets longer."""
     options = draw(random.Random(seed), **NET, **LENGTH)
+    if options["histogram_every"] == "auto":  # it depends on how long the run is planned to be
+        options |= {"histogram_every": "2"}
     journal = whole_journal(folder / "whole.h5", options)
     ends = ends_of_frames(journal)
     pack_journal(folder / "whole.h5")
