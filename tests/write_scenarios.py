@@ -172,6 +172,7 @@ def _resuming(folder: Path, seed: int) -> Mapping[str, Scenario]:
     options = draw(random.Random(seed), **NET, **LENGTH)
     if options["histogram_every"] == "auto":  # it depends on how long the run is planned to be
         options |= {"histogram_every": "2"}
+    options |= {"track_every": "1"}  # likewise
     journal = whole_journal(folder / "whole.h5", options)
     ends = ends_of_frames(journal)
     pack_journal(folder / "whole.h5")
