@@ -40,13 +40,8 @@ LISTED = ("Predict", 1)
 SHORT = "--layers --activation --init --norm --residual --dropout --data --against --sigma-b --maps"
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Theory"
-NEEDED = (
-    "fan_in",
-    "units",
-    "activation",
-    "initializer",
-    "bias_initializer",
-)  # of the layer table, to know the net
+# of the layer table, to know the net
+NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,

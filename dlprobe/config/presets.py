@@ -80,9 +80,8 @@ GUIDELINES = (
         "elu",
         "ELU keeps a slope for negative inputs, so units do not die",
         lambda config: config.model.activations,
-        lambda config, spec: (
-            spec.record.initializer in ("he_normal", "lecun_normal")
-        ),  # what grows without bound on one side asks for these
+        # what grows without bound on one side asks for these
+        lambda config, spec: spec.record.initializer in ("he_normal", "lecun_normal"),
     ),
     Guideline(
         "He or other fitting weights",
@@ -98,9 +97,10 @@ GUIDELINES = (
         "momentum",
         "momentum",
         lambda config: (config.training.optimizer,),
+        # Adam's mean of gradients is one
         lambda config, spec: (
             bool(spec.record.momentum) and spec.parameters[spec.record.momentum] != 0
-        ),  # Adam's mean of gradients is one
+        ),
     ),
     Guideline(
         "one cycle of the rate",

@@ -24,12 +24,8 @@ class FieldError(ConfigError):
         self.table, self.key, self.found, self.reason = table, key, found, reason
 
     def __reduce__(self) -> tuple[type[FieldError], tuple[object, ...]]:
-        return FieldError, (
-            self.table,
-            self.key,
-            self.found,
-            self.reason,
-        )  # so that it travels between processes
+        # so that it travels between processes
+        return FieldError, (self.table, self.key, self.found, self.reason)
 
     def as_option(self) -> ConfigError:
         """The error with the command-line option in place of the key."""

@@ -39,10 +39,8 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
             raise StrayKeyError(
                 "",
                 name,
-                (
-                    f"{name} = {show(values)}: expected a table with keys among "
-                    f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}"
-                ),
+                f"{name} = {show(values)}: expected a table with keys among "
+                f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}",
             )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)

@@ -133,18 +133,14 @@ class DataConfig(Table):
     )
     target: Annotated[str | None, Text(words=AUTO)] = option(
         "auto",
-        (
-            "label column of a data file, or several number columns (A,B); auto: as the file's "
-            "format says"
-        ),
+        "label column of a data file, or several number columns (A,B); auto: as the file's "
+        "format says",
         "label labels label_column target_column",
     )
     columns: Annotated[tuple[str, ...] | None, Columns(words=("all",))] = option(
         "all",
-        (
-            "columns of a file that are features, the target apart: names, patterns (pixel*) or "
-            "numbers from 1"
-        ),
+        "columns of a file that are features, the target apart: names, patterns (pixel*) or "
+        "numbers from 1",
         "features feature_columns usecols",
         younger=True,
     )
@@ -174,19 +170,15 @@ class DataConfig(Table):
     )
     dates: Annotated[str, Choice("refuse", "drop", "ordinal")] = option(
         "refuse",
-        (
-            "columns of dates: refused (few different ones are categories), left out, or days "
-            "since 1970-01-01"
-        ),
+        "columns of dates: refused (few different ones are categories), left out, or days "
+        "since 1970-01-01",
         "parse_dates date_columns",
         younger=True,
     )
     missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
         "drop",
-        (
-            "missing values of a file: drop their rows, fill them by mean or median of the "
-            "training part, or by the mean with a column that says where"
-        ),
+        "missing values of a file: drop their rows, fill them by mean or median of the "
+        "training part, or by the mean with a column that says where",
         "na missing_values fillna impute imputer",
         younger=True,
     )
@@ -200,10 +192,8 @@ class DataConfig(Table):
     )
     decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
         "auto",
-        (
-            "decimal sign of a text table; point or comma also reads the other as separator of "
-            "thousands, currency and percent signs"
-        ),
+        "decimal sign of a text table; point or comma also reads the other as separator of "
+        "thousands, currency and percent signs",
         "decimal_sign thousands",
         younger=True,
     )
@@ -217,14 +207,10 @@ class DataConfig(Table):
     )
     target_scaling: Annotated[str, Choice("auto", "standardize", "minmax", "none")] = option(
         "auto",
-        (
-            "scaling of a regression's targets, fitted on the training part; auto: standardize, "
-            "or minmax into the range that loss and output allow"
-        ),
-        (
-            "target_scaler scale_targets scale_target normalize_targets standardize_targets "
-            "y_scaler y_scaling"
-        ),
+        "scaling of a regression's targets, fitted on the training part; auto: standardize, "
+        "or minmax into the range that loss and output allow",
+        "target_scaler scale_targets scale_target normalize_targets standardize_targets "
+        "y_scaler y_scaling",
     )
     split: Annotated[tuple[float, float, float], Split()] = option(
         "60,20,20",
@@ -296,10 +282,8 @@ class ModelConfig(Table):
     layers: Annotated[tuple[int, ...], Layers()] = option(
         "100,100",
         "hidden layers, input side first",
-        (
-            "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
-            "depth width"
-        ),
+        "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
+        "depth width",
     )
     activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option(
         "relu",
@@ -331,10 +315,8 @@ class ModelConfig(Table):
     norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = (
         option(
             "running",
-            (
-                "statistics that batch norm evaluates by: running ones, or those of the whole "
-                "training part"
-            ),
+            "statistics that batch norm evaluates by: running ones, or those of the whole "
+            "training part",
         )
     )
     input_norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option(
@@ -456,10 +438,8 @@ class TrainingConfig(Table):
         tuple[float, ...] | Literal["balanced"] | None, Weights(words=NONE, own_words=("balanced",))
     ] = option(
         "none",
-        (
-            "weights of the classes in the training loss, in the order of the classes; balanced: "
-            "inverse to their sizes"
-        ),
+        "weights of the classes in the training loss, in the order of the classes; balanced: "
+        "inverse to their sizes",
     )
     label_smoothing: Annotated[float, Number(0.0, below=1.0)] = option(
         "0", "share of every training label that is spread over all classes"
@@ -576,10 +556,8 @@ class RecordingConfig(Table):
 
     record_every: Annotated[int | None, Whole(1, words=AUTO)] = option(
         "auto",
-        (
-            "steps from one record of the statistics to the next; auto: every step up to 100,000 "
-            "rows, then as many as give that"
-        ),
+        "steps from one record of the statistics to the next; auto: every step up to 100,000 "
+        "rows, then as many as give that",
     )
     evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option(
         "1", "epochs from one evaluation to the next"

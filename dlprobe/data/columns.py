@@ -125,10 +125,8 @@ def used_columns(
         if not any(column in features for column in rest.columns if column not in apart):
             raise problem(
                 table.path,
-                (
-                    f"columns {quoted(','.join(options.columns))} names no feature: the target "
-                    "and dropped columns are none"
-                ),
+                f"columns {quoted(','.join(options.columns))} names no feature: the target "
+                "and dropped columns are none",
             )
         rest = rest.of([column for column in rest.columns if column in features or column in apart])
     left_out = [column for column in table.columns if column not in rest.columns]
@@ -156,10 +154,8 @@ def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[
         else:
             raise problem(
                 table.path,
-                (
-                    f"{key} {quoted(item)} fits no column: there are "
-                    f"{quoted_list([column.name for column in table.columns])}"
-                ),
+                f"{key} {quoted(item)} fits no column: there are "
+                f"{quoted_list([column.name for column in table.columns])}",
             )
     return [column for column in table.columns if column.number in numbers]
 
@@ -172,10 +168,8 @@ def refuse_dropped(
     if both:
         raise problem(
             path,
-            (
-                f"column {both[0].number} {quoted(both[0].name)} is named by {key} and by drop, "
-                "expected one of them"
-            ),
+            f"column {both[0].number} {quoted(both[0].name)} is named by {key} and by drop, "
+            "expected one of them",
         )
 
 
@@ -201,10 +195,8 @@ def columns_like(table: Table, like: Table) -> Table:
         many = "s" * (len(lost) > 1)
         raise problem(
             table.path,
-            (
-                f"lacks the column{many} {quoted_list(lost)}, which {visible(like.path.name)} "
-                "has: give both files the same columns"
-            ),
+            f"lacks the column{many} {quoted_list(lost)}, which {visible(like.path.name)} "
+            "has: give both files the same columns",
         )
     return table.of([by_name[name] for name in names])
 
@@ -245,10 +237,8 @@ def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...]
         if column in chosen[:k]:
             raise problem(
                 table.path,
-                (
-                    f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} "
-                    "twice, expected different columns"
-                ),
+                f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} "
+                "twice, expected different columns",
             )
     return tuple(
         chosen
@@ -293,18 +283,14 @@ def wanted_column(table: Table, wanted: str, key: str = "target") -> Column:
             return numbered[0]
         raise problem(
             table.path,
-            (
-                f"{key} {quoted(wanted)} is no column: columns count from 1 to "
-                f"{table.columns[-1].number}, -1 is the last"
-            ),
+            f"{key} {quoted(wanted)} is no column: columns count from 1 to "
+            f"{table.columns[-1].number}, -1 is the last",
         )
     names = [column.name for column in table.columns]
     raise problem(
         table.path,
-        (
-            f"{key} {quoted(wanted)} is no column: {nearest(wanted, names)}there are "
-            f"{quoted_list(names)}"
-        ),
+        f"{key} {quoted(wanted)} is no column: {nearest(wanted, names)}there are "
+        f"{quoted_list(names)}",
     )
 
 

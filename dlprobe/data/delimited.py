@@ -140,10 +140,8 @@ def read_texts(file: TextFile, blank: int) -> polars.DataFrame:
     if frame.width == 1:
         raise problem(
             file.path,
-            (
-                "has a single column, expected features and a target, separated by "
-                f"{' | '.join(SEPARATOR_NAMES.values())}"
-            ),
+            "has a single column, expected features and a target, separated by "
+            f"{' | '.join(SEPARATOR_NAMES.values())}",
         )
     if gaps := frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
         fault = first_fault(
@@ -186,10 +184,8 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
     header = polars.Series(names, dtype=polars.String)
     if body.width != len(names) + 1 or not is_filled(header).all() or as_numbers(header).count():
         return None
-    first, last = (
-        body.to_series(0).drop_nulls(),
-        body.to_series(body.width - 1),
-    )  # nulls: blank lines
+    # nulls: blank lines
+    first, last = (body.to_series(0).drop_nulls(), body.to_series(body.width - 1))
     if not is_filled(last).any():
         names = [*names, ""]
     elif is_filled(first).all() and first.n_unique() == len(first):
@@ -454,9 +450,8 @@ def read_column(
     if series.dtype == polars.Float64:
         return number_column(series, stub.name, stub.number)
     plain = series.cast(polars.Float64, strict=False)
-    if (
-        not plain.null_count()
-    ):  # nothing but numbers: most columns of most files, and a third of the time
+    # nothing but numbers: most columns of most files, and a third of the time
+    if not plain.null_count():
         return number_column(plain, stub.name, stub.number)
     filled, numbers = is_filled(series), as_numbers(series)
     count, strange = int((filled & numbers.is_not_null()).sum()), filled & numbers.is_null()

@@ -75,18 +75,11 @@ CONVERSIONS = {
         ".svmlight",
     ): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
     (".xlsx", ".xls", ".ods"): "save the sheet as CSV",
-    (
-        ".pkl",
-        ".pickle",
-        ".joblib",
-    ): (
+    (".pkl", ".pickle", ".joblib"): (
         "it is a Python pickle, which dlprobe never loads: save the arrays with "
         "np.savez('data.npz', X=X, y=y)"
     ),
-    (
-        ".pt",
-        ".pth",
-    ): (
+    (".pt", ".pth"): (
         "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), "
         "y=y.numpy())"
     ),
@@ -150,10 +143,8 @@ def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
             if other.exists() and path.exists() and other.samefile(path):
                 raise problem(
                     other,
-                    (
-                        f"is named by {key} and by data, expected another file: its rows would be "
-                        "in both parts"
-                    ),
+                    f"is named by {key} and by data, expected another file: its rows would be "
+                    "in both parts",
                 )
             yield other, part
 
@@ -218,10 +209,8 @@ def with_part(main: Table | Arrays, other: Table | Arrays, part: int) -> Table |
         return joined_arrays(main, other, part)
     raise problem(
         other.path,
-        (
-            f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give "
-            "files of one kind"
-        ),
+        f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give "
+        "files of one kind",
     )
 
 
@@ -254,10 +243,8 @@ def first_bytes(path: Path) -> bytes:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
         raise problem(
             path,
-            (
-                f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain "
-                "data` for the sets that have a name"
-            ),
+            f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain "
+            "data` for the sets that have a name",
         ) from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None

@@ -88,20 +88,16 @@ def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
             if rows * len(schema) > LARGEST_ELEMENTS:
                 raise problem(
                     path,
-                    (
-                        f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to "
-                        f"{LARGEST_ELEMENTS} numbers"
-                    ),
+                    f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to "
+                    f"{LARGEST_ELEMENTS} numbers",
                 )
             refuse_packed(path, schema, rows)
             frame = lazy.collect()
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise problem(
             path,
-            (
-                f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the "
-                "file again"
-            ),
+            f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the "
+            "file again",
         ) from None
     if frame.height != rows:
         raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")

@@ -193,10 +193,8 @@ def parts_in(table: Table, column: Column) -> Indices:
     if not (codes == 0).any():
         raise problem(
             table.path,
-            (
-                f"split_column: column {column.number} {quoted(column.name)} gives no row to "
-                "train, expected some"
-            ),
+            f"split_column: column {column.number} {quoted(column.name)} gives no row to "
+            "train, expected some",
         )
     return codes
 

@@ -29,10 +29,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
-                "augment out"
-            ),
+            f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
+            "augment out",
         )
     if pixels >= side:
         raise FieldError(
@@ -46,10 +44,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                "scaling = robust cannot be fitted to images that move: expected standardize, "
-                "minmax or none"
-            ),
+            "scaling = robust cannot be fitted to images that move: expected standardize, "
+            "minmax or none",
         )
     return side
 

@@ -90,10 +90,8 @@ def is_large(path: Path, rows: int, columns: int, beside: bool = False) -> bool:
     if rows * columns > LARGEST_TILED:
         raise problem(
             path,
-            (
-                f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer "
-                "rows or columns"
-            ),
+            f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer "
+            "rows or columns",
         )
     return (beside or rows * columns >= LARGE) and columns > 1
 
@@ -173,9 +171,10 @@ def with_row_numbers(table: Table, first: int, missing: str) -> Table:
     """
     feature = table.columns[first]
     if missing != "drop" and feature.numbers is not None:
+        # no whole number, as labels are
         feature = replace(
             feature, numbers=np.nan_to_num(feature.numbers, nan=0.5, posinf=np.inf, neginf=-np.inf)
-        )  # no whole number, as labels are
+        )
     rows = Column("row", 0, numbers=np.arange(table.rows, dtype=np.float64))
     return table.of([*table.columns[:first], feature, rows, *table.columns[first + 1 :]])
 
@@ -233,9 +232,8 @@ def of_kept_rows(
         )
         if options.missing == "indicator":
             tiles, names = Flagged(tiles, holed), (*names, *(f"{name} missing" for name in called))
-    digests = (
-        new_digests(0) if gaps else scan.digests
-    )  # those of rows with gaps are made once these are filled
+    # those of rows with gaps are made once these are filled
+    digests = new_digests(0) if gaps else scan.digests
     held = ScannedTiles(tiles, digests, gaps, scan.missing, rows)
     return replace(
         dataset,

@@ -29,10 +29,8 @@ from dlprobe.data.tiles import rows_within
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target
 FEWEST = 30  # rows below which chance alone may make a column foretell the target
-FORETOLD = {
-    "classification": 0.99,
-    "regression": 0.999,
-}  # skill of one column alone from which it may be a leak
+# skill of one column alone from which it may be a leak
+FORETOLD = {"classification": 0.99, "regression": 0.999}
 SAMPLED = 2**24  # numbers of those rows at most, where a file is too large to be held
 BINS = 10
 MOST_VALUES = 10  # of a column that has no more, each is counted
@@ -161,9 +159,8 @@ def survey_of_tiles(
         options,
     )
     lows, highs, totals, known = totals_in_tiles(tiles, np.arange(rows))
-    missing = np.concatenate(
-        [held.missing, np.zeros(features - len(held.missing), np.int64)]
-    )  # indicators of gaps have none
+    # indicators of gaps have none
+    missing = np.concatenate([held.missing, np.zeros(features - len(held.missing), np.int64)])
     with np.errstate(all="ignore"):
         numbers = np.stack([lows, highs, totals / known, missing], axis=1).tolist()
     columns = [
@@ -203,9 +200,10 @@ def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[Column]:
     """The features of a named set, or of a file's array as it was before rows were left out."""
     matrix = dataset.inputs if source is None else source.inputs.reshape(len(source.inputs), -1)
     for number, name in enumerate(dataset.feature_names, start=1):
+        # of arrays features are x1, x2, …
         place = (
             number - 1 if source is None else int(name[1:]) - 1 if name[1:].isdecimal() else None
-        )  # of arrays features are x1, x2, …
+        )
         if place is not None:
             yield Column(name, number, numbers=matrix[:, place].astype(np.float64))
 
@@ -265,9 +263,8 @@ def summary(column: Column, role: str) -> ColumnSummary:
         return replace(
             summarised, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct)
         )
-    bins, edges = np.histogram(
-        looked / 4, BINS, range=(low / 4, high / 4)
-    )  # a quarter: the width of a range may leave float64
+    # a quarter: the width of a range may leave float64
+    bins, edges = np.histogram(looked / 4, BINS, range=(low / 4, high / 4))
     return replace(
         summarised, counts=as_counts(bins), edges=tuple(float(edge) for edge in edges * 4)
     )

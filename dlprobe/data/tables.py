@@ -56,19 +56,15 @@ def dataset_from_table(
     if len(rest.columns) < 2:
         raise problem(
             table.path,
-            (
-                f"has no column beside {quoted_list([column.name for column in table.columns])}, "
-                "expected features and a target"
-            ),
+            f"has no column beside {quoted_list([column.name for column in table.columns])}, "
+            "expected features and a target",
         )
     targets, target_note = choose_targets(rest, options.target)
     if len(targets) == len(rest.columns):
         raise problem(
             table.path,
-            (
-                "every column is a target, expected a feature beside "
-                f"{quoted_list([column.name for column in targets])}"
-            ),
+            "every column is a target, expected a feature beside "
+            f"{quoted_list([column.name for column in targets])}",
         )
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
     kept, missing_notes = rows_without_gaps(
@@ -196,10 +192,8 @@ def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> N
         i = int(np.argmax(np.isinf(column.numbers)))
         raise fault(
             i,
-            (
-                f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop "
-                f"{pasted([column])} leaves the column out"
-            ),
+            f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop "
+            f"{pasted([column])} leaves the column out",
         )
 
 
@@ -208,10 +202,8 @@ def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) ->
         if told := written_as(column):
             raise fault(
                 0,
-                (
-                    f"found {quoted(column.texts[column.codes[0]])}, expected a number or a "
-                    f"label{told}"
-                ),
+                f"found {quoted(column.texts[column.codes[0]])}, expected a number or a "
+                f"label{told}",
             )
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
@@ -227,20 +219,16 @@ def decide_several(
         raise fault(
             columns[1],
             0,
-            (
-                f"{several}, and task = classification takes one label column: name one with "
-                "target, or leave task out"
-            ),
+            f"{several}, and task = classification takes one label column: name one with "
+            "target, or leave task out",
         )
     for column in columns:
         if column.codes is not None:
             raise fault(
                 column,
                 0,
-                (
-                    f"found {quoted(column.texts[column.codes[0]])}, expected a number: "
-                    f"{several}; name one label column with target"
-                ),
+                f"found {quoted(column.texts[column.codes[0]])}, expected a number: "
+                f"{several}; name one label column with target",
             )
     values = np.column_stack([column.numbers for column in columns if column.numbers is not None])
     return labels.Targets(
@@ -278,10 +266,8 @@ def encode(
     if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
         raise problem(
             path,
-            (
-                f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to "
-                f"{LARGEST_ELEMENTS}"
-            ),
+            f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to "
+            f"{LARGEST_ELEMENTS}",
         )
     notes: tuple[str, ...] = (
         (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
@@ -325,10 +311,8 @@ def refuse_free_text(path: Path, columns: list[Column]) -> None:
     useless = [column for column, _ in faults if not written_as(column) and column not in dated]
     cures = (
         [
-            (
-                "--dates ordinal makes numbers of "
-                f"{quoted_list([column.name for column in dated])}, --dates drop leaves dates out"
-            )
+            "--dates ordinal makes numbers of "
+            f"{quoted_list([column.name for column in dated])}, --dates drop leaves dates out"
         ]
         if dated
         else []

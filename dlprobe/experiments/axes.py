@@ -17,14 +17,8 @@ NOT_AXES = {
     "data_seed": "the split is shared: --vary-data gives every seed its own",
 }
 NO_AXES = ("threads", "checkpoint_every")
-WHOLE = (
-    "layers",
-    "split",
-    "class_weights",
-    "track_unit",
-    "columns",
-    "drop",
-)  # one value of these has commas
+# one value of these has commas
+WHOLE = ("layers", "split", "class_weights", "track_unit", "columns", "drop")
 # name -> (key, the strength that is meant where none is given)
 REGULARIZERS = {
     "l1": ("training.l1", "1e-4"),

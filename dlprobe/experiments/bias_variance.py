@@ -257,9 +257,8 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
         else None
     )
     if isinstance(noise, str):
-        parts = (
-            ("val", "test") if base.data.label_noise else ("train", "val", "test")
-        )  # what was added to training targets is not in the others
+        # what was added to training targets is not in the others
+        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")
         noise, facts["noise_estimate"] = estimated_noise(
             *(
                 np.concatenate([made[each] for each in parts])
@@ -313,9 +312,8 @@ def settings(
     found: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
     for text in texts:
         config, size = _setting(base, axis, text, largest)
-        value = (
-            number(text) if size is None else size
-        )  # percents become samples; a value given twice is one value
+        # percents become samples; a value given twice is one value
+        value = number(text) if size is None else size
         found.setdefault(value, (value, config, size))
     return list(found.values())
 

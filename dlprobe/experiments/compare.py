@@ -33,17 +33,11 @@ from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 MOST_CELLS = 100
-TUNING_FACTORS = (
-    0.1,
-    0.32,
-    1.0,
-    3.2,
-    10.0,
-)  # of the rate that a value has without tuning: half a decade apart
+# of the rate that a value has without tuning: half a decade apart
+TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)
 TUNING_SEEDS = 2
-TUNING_FIRST_SEED = (
-    2**32
-)  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
+# far from the seeds that are compared: a rate is not chosen on the runs that judge it
+TUNING_FIRST_SEED = 2**32
 PILOTS, PILOT_STEPS, MOST_PILOT_STEPS, PILOT_SECONDS = 5, 40, 5000, 0.03
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 

@@ -20,9 +20,8 @@ from dlprobe.training.installation import (
 )
 from dlprobe.training.stopping import Stop
 
-CALLERS = (
-    "calling."  # files of what calls kernels from Python, which is at work in every comparison
-)
+# files of what calls kernels from Python, which is at work in every comparison
+CALLERS = "calling."
 # Records whose kernels most commands need, and the passes that all of them do, by kind.
 COMMON = {
     "activation": ("relu", "tanh", "sigmoid", "softmax"),

@@ -210,9 +210,8 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
     run = study.runs.open(id)
     refuse_other_data(study, run, session.data)
     assert run.final_parameters is not None, "a run that ended has its parameters"
-    session.network.parameters[:] = (
-        run.final_parameters
-    )  # running statistics are not kept: no recipe asks a normalized net for outputs
+    # running statistics are not kept: no recipe asks a normalized net for outputs
+    session.network.parameters[:] = run.final_parameters
     if len(run.steps):
         statistics = np.stack(
             [run.statistic(name) for name in registry.records("statistic")], axis=-1

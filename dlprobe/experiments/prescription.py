@@ -47,12 +47,8 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 DEAR = 1.5  # times the run's own work, from which a change is tried after all others
 ALIKE = 1.1  # works up to this quotient are equal work
-FAILED = (
-    "did not learn",
-    "learned in part",
-    "learned and lost",
-    "diverged",
-)  # states that an outcome can cure
+# states that an outcome can cure
+FAILED = ("did not learn", "learned in part", "learned and lost", "diverged")
 BUDGET = ("model.layers", "training.epochs", "training.steps")  # what alone is more of the same
 # Choices of a run that are set back to their defaults where it failed, the likeliest first; those
 # of one entry together.
@@ -161,9 +157,8 @@ def treatments(
         for each in _different(alone, [config])
         if not is_hopeless(config, each, cause, prepared)
     ]
-    found.sort(
-        key=lambda each: work_ratio(each.config, config, prepared) > DEAR
-    )  # stable: within both halves the order stays
+    # stable: within both halves the order stays
+    found.sort(key=lambda each: work_ratio(each.config, config, prepared) > DEAR)
     return found[:most]
 
 
@@ -194,10 +189,8 @@ def own_choices(config: RunConfig) -> Iterator[Remedy]:
             patch = {f"{table}.{key}": str(plain[table][key]) for table, key in places}
             yield Remedy(
                 patch,
-                (
-                    f"{', '.join(key for _, key in places)} as by default: no finding names the "
-                    "run's own choice"
-                ),
+                f"{', '.join(key for _, key in places)} as by default: no finding names the "
+                "run's own choice",
             )
 
 
@@ -346,11 +339,12 @@ def judged_results(
             return False
         if failed:
             return True
+        # an info is no fault any more
         fired = {
             finding.code: finding.severity
             for finding in trial.findings or ()
             if finding.severity != "info"
-        }  # an info is no fault any more
+        }
         new = [
             code for code, severity in fired.items() if severity == "error" and code not in errors
         ]

@@ -204,9 +204,8 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     sets = [common.prepared(member.data, member.size) for member in team.members]
     trained = fleets.train(session, [member.seed for member in team.members], sets, stop)
     found = {}
-    for replica, data, net in zip(
-        team.members, sets, trained, strict=False
-    ):  # nothing is trained after a stop
+    # nothing is trained after a stop
+    for replica, data, net in zip(team.members, sets, trained, strict=False):
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
             made = run_one(trainer.start(replica.config, data), common, stop, net)
         else:

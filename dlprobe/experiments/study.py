@@ -80,9 +80,8 @@ def run_study(
     results: dict[str, T] = dict(finished or {})
     waiting = [planned for planned in plan if planned.id not in results]
     if longest_first:
-        waiting.sort(
-            key=lambda planned: -work(planned.config, sets)
-        )  # equal ones keep the plan's order
+        # equal ones keep the plan's order
+        waiting.sort(key=lambda planned: -work(planned.config, sets))
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             results[waiting[index].id] = result

@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 LEARNED = "learned well"
-METRICS = (
-    "val_error",
-    "train_error",
-    "val_loss",
-    "train_loss",
-)  # the first that a run has is compared
+# the first that a run has is compared
+METRICS = ("val_error", "train_error", "val_loss", "train_loss")
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,8 @@ MAX_RANK = 8
 SLAB = 4 * 2**20
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
-_SAFE_INFLATED = (
-    64 * 2**20
-)  # what one chunk may become in memory before its stream is measured first
+# what one chunk may become in memory before its stream is measured first
+_SAFE_INFLATED = 64 * 2**20
 _FILTERS = {
     h5z.FILTER_DEFLATE: "deflate",
     h5z.FILTER_SHUFFLE: "shuffle",

@@ -154,10 +154,8 @@ register(
         tasks=CLASSES,
         higher_is_better=True,
         source="scikit-learn: accuracy_score",
-        traps=(
-            "With classes of unequal size the largest one alone makes it high: read "
-            "balanced_accuracy beside it."
-        ),
+        traps="With classes of unequal size the largest one alone makes it high: read "
+        "balanced_accuracy beside it.",
     ),
 )
 
@@ -318,10 +316,8 @@ register(
     "metric",
     Metric(
         name="calibration_error",
-        summary=(
-            "how far the confidence of predictions is from the share that is right (expected "
-            "calibration error)"
-        ),
+        summary="how far the confidence of predictions is from the share that is right (expected "
+        "calibration error)",
         formula=(
             f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
             "the predicted class's probability"
@@ -330,10 +326,8 @@ register(
         tasks=CLASSES,
         higher_is_better=False,
         source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
-        traps=(
-            "NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
-            "adds the size of its sampling error."
-        ),
+        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
+        "adds the size of its sampling error.",
     ),
 )
 
@@ -375,10 +369,8 @@ register(
         higher_is_better=False,
         source="scikit-learn: mean_absolute_error",
         use="Less moved by a few large errors than rmse.",
-        traps=(
-            "Of several targets the one with the largest unit decides it: read "
-            "target_mean_absolute_error."
-        ),
+        traps="Of several targets the one with the largest unit decides it: read "
+        "target_mean_absolute_error.",
         units=TARGET_UNIT,
     ),
 )
@@ -442,10 +434,8 @@ for _measure_one, _title, _of_column, _unit in (
             higher_is_better=_measure_one is r2,
             source="scikit-learn with multioutput='raw_values'",
             per_target=True,
-            use=(
-                f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
-                "into one number."
-            ),
+            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
+            "into one number.",
             units=_unit,
         ),
     )

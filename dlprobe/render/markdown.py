@@ -43,9 +43,8 @@ def escaped(text: str) -> str:
     plain = _SPECIAL.sub(
         lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain
     )
-    plain = re.sub(
-        r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain
-    )  # neither a mention nor a reference to an issue
+    # neither a mention nor a reference to an issue
+    plain = re.sub(r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain)
     return _LINK.sub(lambda found: f"{found[1] or found[3]}&#{58 if found[2] else 46};", plain)
 
 

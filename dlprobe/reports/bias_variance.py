@@ -198,10 +198,8 @@ def document(
     )
     notes |= dict.fromkeys(
         [
-            (
-                "variance from one source is estimated without bias: below 0 it is not "
-                "distinguishable from 0"
-            )
+            "variance from one source is estimated without bias: below 0 it is not "
+            "distinguishable from 0"
         ]
         if below
         else []

@@ -327,10 +327,8 @@ def _blocks(
         blocks.append(
             _count_table(
                 counts,
-                (
-                    "Runs of one configuration with other seeds: in how many each rule fired, "
-                    "with a 95 % interval."
-                ),
+                "Runs of one configuration with other seeds: in how many each rule fired, "
+                "with a 95 % interval.",
             )
         )
     if len(judged) > 1 or judged[0].known or judged[0].unreadable:
@@ -389,10 +387,8 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
             Table(
                 columns,
                 rows,
-                (
-                    "The configurations of the study: what their runs have come to, and the "
-                    f"rules that fired{some}"
-                ),
+                "The configurations of the study: what their runs have come to, and the "
+                f"rules that fired{some}",
             )
         )
     return blocks
@@ -472,10 +468,8 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     infos = [] if judged.diagnosis is None else remarks(judged.diagnosis)
     more = (
         [
-            (
-                f"{len(infos)} more: "
-                f"{', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"
-            )
+            f"{len(infos)} more: "
+            f"{', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"
         ]
         if infos
         else []
@@ -540,10 +534,8 @@ def _advice_table(judged: JudgedRun) -> Table:
     return Table(
         columns,
         rows,
-        (
-            f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
-            "writes them; ✓: followed)."
-        ),
+        f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
+        "writes them; ✓: followed).",
     )
 
 

@@ -103,10 +103,8 @@ def document(
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
         blocks += [
             Heading(
-                (
-                    "Because before training, from layer to layer towards the input, the error "
-                    "signal is"
-                ),
+                "Because before training, from layer to layer towards the input, the error "
+                "signal is",
                 2,
             ),
             Bullets(told),
@@ -204,10 +202,8 @@ def _conclusion(comparison: Comparison, seeds: Seeds) -> list[Block]:
         failed = _failed(seeds.diagnoses.get(worst.label, ()))
         lines.append(
             Verdict(
-                (
-                    f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
-                    f"{_why(comparison, worst, seeds)}"
-                ),
+                f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
+                f"{_why(comparison, worst, seeds)}",
                 "bad" if failed else "neutral",
             )
         )
@@ -224,11 +220,9 @@ def _answer(comparison: Comparison) -> Verdict:
         return Verdict(f"only {best.label} has runs", "warning")
     if comparison.too_few_seeds:
         return Verdict(
-            (
-                f"too few seeds for a test: {seeds} cannot show any difference among "
-                f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
-                f"{_apart(comparison)}"
-            ),
+            f"too few seeds for a test: {seeds} cannot show any difference among "
+            f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
+            f"{_apart(comparison)}",
             "warning",
         )
     alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
@@ -358,10 +352,8 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
     return flow_strips(
         lines,
         names,
-        (
-            f"{'Before training' if start else 'At the end'}, median over "
-            f"{counted(compared.all.power.seeds, 'seed')}{more}"
-        ),
+        f"{'Before training' if start else 'At the end'}, median over "
+        f"{counted(compared.all.power.seeds, 'seed')}{more}",
     )
 
 
@@ -396,10 +388,8 @@ def _ranking(comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"First loss, and {words(by)} at the end, median of "
-            f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
-        ),
+        caption=f"First loss, and {words(by)} at the end, median of "
+        f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm).",
     )
 
 

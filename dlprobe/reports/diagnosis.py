@@ -31,9 +31,8 @@ def conclusion(diagnosis: Diagnosis) -> list[Block]:
         if diagnosis.cause is not None
         else [*diagnosis.symptoms, *_other_faults(diagnosis), *spoken(diagnosis)][:1]
     )
-    if all(
-        finding.severity != "error" for finding in heads
-    ):  # what fails a gate is said before what may have caused it
+    # what fails a gate is said before what may have caused it
+    if all(finding.severity != "error" for finding in heads):
         heads = [
             *[finding for finding in diagnosis.others if finding.severity == "error"][:1],
             *(heads if diagnosis.cause or diagnosis.symptoms else []),

@@ -224,10 +224,8 @@ def _findings(pair: PairDiff) -> list[Block]:
     words = {"appeared": "new", "vanished": "fixed"}
     lines: list[Block] = [
         Verdict(
-            (
-                f"{words[change.change]}: {change.name} ({change.code}): "
-                f"{change.b_evidence or change.a_evidence}"
-            ),
+            f"{words[change.change]}: {change.name} ({change.code}): "
+            f"{change.b_evidence or change.a_evidence}",
             _tone(change),
             apart=not number,
         )

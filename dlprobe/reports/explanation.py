@@ -70,12 +70,13 @@ TOLD = (
     ("source", "source"),
     ("licence", "licence"),
 )
+# functions of the parameters
 CALLED = (
     ("gain", "gain"),
     ("largest_slope", "largest slope"),
     ("kinks", "kinks at"),
     ("output_range", "values between"),
-)  # functions of the parameters
+)
 
 
 @dataclass(frozen=True)

@@ -109,10 +109,8 @@ def _contents(run: Run) -> Block:
     if not rows:
         return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
     told = [
-        (
-            f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} "
-            f"at {counted(rows, 'step')}"
-        )
+        f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} "
+        f"at {counted(rows, 'step')}"
     ]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
     return Paragraph(
@@ -138,11 +136,8 @@ def _without_parts(names: Sequence[str]) -> list[str]:
     ]
 
 
-MEASURED = {
-    "activation_variance": "variance",
-    "gradient_rms": "gradient",
-    "update_ratio": "update",
-}  # statistics of the last recorded step, by column
+# statistics of the last recorded step, by column
+MEASURED = {"activation_variance": "variance", "gradient_rms": "gradient", "update_ratio": "update"}
 
 
 def layers(run: Run, where: str, dead: Sequence[float]) -> Document:

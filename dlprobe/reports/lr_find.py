@@ -44,10 +44,8 @@ def document(measured: Found, *, data_name: str, optimizer: str, train: str) -> 
     known = math.isfinite(measured.rate)
     blocks.append(
         Verdict(
-            (
-                f"{f'lr = {measured.rate:g}' if known else 'no rate trains'} for {optimizer} on "
-                f"{data_name}"
-            ),
+            f"{f'lr = {measured.rate:g}' if known else 'no rate trains'} for {optimizer} on "
+            f"{data_name}",
             "good" if known else "bad",
         )
     )

@@ -406,9 +406,8 @@ def training_seconds(run: Run) -> float:
 
 
 SCALED = {"standardize": "standardized", "minmax": "min-max scaled"}
-CHOSEN = {
-    "regression": {"error": "error (RMS)", "r2": "R²"}
-}  # the metrics of the table by title; JSON and inspect --show metrics have all
+# the metrics of the table by title; JSON and inspect --show metrics have all
+CHOSEN = {"regression": {"error": "error (RMS)", "r2": "R²"}}
 
 
 def results(run: Run) -> list[Block]:

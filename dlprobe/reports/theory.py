@@ -255,10 +255,8 @@ def _table(
     return Table(
         columns,
         table,
-        caption=(
-            "Predicted at initialization; low and high: four standard deviations of one net of "
-            f"these widths.{left_out}"
-        ),
+        caption="Predicted at initialization; low and high: four standard deviations of one net of "
+        f"these widths.{left_out}",
     )
 
 

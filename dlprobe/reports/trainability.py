@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.config.typed import text_of, train_command, train_with
 from dlprobe.registry import counted
-from dlprobe.render.document import (
-    Block,
-    Bullets,
-    Document,
-    HeatCell,
-    HeatTable,
-    Hint,
-    Verdict,
-)
+from dlprobe.render.document import Block, Bullets, Document, HeatCell, HeatTable, Hint, Verdict
 from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
@@ -179,10 +171,6 @@ def record(experiment: MapExperiment, result: MapResult, command: str | None) ->
             for each in result.pixels
         ],
         "own": own
-        and {
-            "x": own.x,
-            "y": own.y,
-            "nearest": near and {"x": float(near.x), "y": float(near.y)},
-        },
+        and {"x": own.x, "y": own.y, "nearest": near and {"x": float(near.x), "y": float(near.y)}},
         "command": command,
     }

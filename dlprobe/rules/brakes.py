@@ -83,10 +83,8 @@ def _rate(evidence: Evidence, config: RunConfig) -> Brake:
     return Brake(
         "usual_rate",
         usual / rate if rate > 0 else math.inf,
-        (
-            f"the rate of {rate:g} is below the {usual:g} that is usual with "
-            f"{config.training.optimizer.name}"
-        ),
+        f"the rate of {rate:g} is below the {usual:g} that is usual with "
+        f"{config.training.optimizer.name}",
     )
 
 
@@ -99,10 +97,8 @@ def _schedule(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "full_rate",
         factor,
-        (
-            f"with {config.training.schedule} the rate is {short(mean)} on average and "
-            f"{short(highest)} at most"
-        ),
+        f"with {config.training.schedule} the rate is {short(mean)} on average and "
+        f"{short(highest)} at most",
     )
 
 
@@ -161,10 +157,8 @@ def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "relu",
         1.0 / math.sqrt(least),
-        (
-            f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
-            "mean square in every layer"
-        ),
+        f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
+        "mean square in every layer",
     )
 
 
@@ -224,10 +218,8 @@ def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "no_residual",
         grown,
-        (
-            f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
-            "times that of plain ones"
-        ),
+        f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
+        "times that of plain ones",
     )
 
 
@@ -242,10 +234,8 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         Brake(
             "init",
             1.0 / passed,
-            (
-                f"the first weights pass on {passed:.2g} of the signal that the least of the "
-                "usual ones do"
-            ),
+            f"the first weights pass on {passed:.2g} of the signal that the least of the "
+            "usual ones do",
         )
         if passed > 0
         else None
@@ -260,10 +250,8 @@ def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "init",
         grown,
-        (
-            f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
-            "turns them so much less"
-        ),
+        f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
+        "turns them so much less",
     )
 
 

@@ -28,17 +28,15 @@ from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
 BOUND = "M001"  # the rule that holds the bounds of --gate against the run
-TELLING = (
-    "G",
-    "A",
-    "L",
-)  # codes of the rules that can tell whether a net works: gradients, activations, learning
+# codes of the rules that can tell whether a net works: gradients, activations, learning
+TELLING = ("G", "A", "L")
+# what repetitions of one configuration may differ in
 SEED_KEYS = {
     ("training", "seed"),
     ("data", "data_seed"),
     ("training", "threads"),
     ("facts", "seed"),
-}  # what repetitions of one configuration may differ in
+}
 
 
 @dataclass(frozen=True)

@@ -94,10 +94,8 @@ def norm(change: Change) -> list[str] | None:
     kind = "BatchNormalization" if spec.name == "batch" else "LayerNormalization"
     if any(module.layer.residual != "none" for module in change.hidden):
         return [
-            (
-                "# where the model is made, between layer and activation of "
-                f"{change.hidden[0].name} …: keras.layers.{kind}()"
-            )
+            "# where the model is made, between layer and activation of "
+            f"{change.hidden[0].name} …: keras.layers.{kind}()"
         ]
     names = ", ".join(repr(module.name) for module in change.hidden)
     rebuilt = (

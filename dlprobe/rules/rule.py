@@ -102,10 +102,8 @@ class Rule:
             settings or {}
         )
         try:
-            with (
-                np.errstate(all="ignore"),
-                warnings.catch_warnings(),
-            ):  # runs are full of NaN and infinity; a rule says itself what it does with them
+            # runs are full of NaN and infinity; a rule says itself what it does with them
+            with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 outcome = self.check(evidence, values)
         except NotEvaluableError as reason:

@@ -141,9 +141,8 @@ def scale_factor(evidence: Evidence) -> float:
         return 1.0
     known = factors[np.isfinite(factors)]
     with np.errstate(divide="ignore"):
-        return (
-            math.exp(float(np.log(known).mean())) if len(known) else 1.0
-        )  # weights of 0 are off by a factor of 0
+        # weights of 0 are off by a factor of 0
+        return math.exp(float(np.log(known).mean())) if len(known) else 1.0
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:

@@ -97,10 +97,8 @@ def norm(change: Change) -> list[str] | None:
 
 def _rate_alone(change: Change) -> list[str]:
     return [
-        (
-            'for group in optimizer.param_groups:\n    group["lr"] = '
-            f"{number(change.after.training.resolved_lr)}"
-        )
+        'for group in optimizer.param_groups:\n    group["lr"] = '
+        f"{number(change.after.training.resolved_lr)}"
     ]
 
 
@@ -144,10 +142,8 @@ def _decay(change: Change) -> list[str]:
 
 def penalty(change: Change) -> list[str]:
     return [
-        (
-            'for group in optimizer.param_groups:\n    group["weight_decay"] = '
-            f"{number(2.0 * change.after.training.l2)}"
-        )
+        'for group in optimizer.param_groups:\n    group["weight_decay"] = '
+        f"{number(2.0 * change.after.training.l2)}"
     ]
 
 
@@ -165,10 +161,8 @@ def schedule(change: Change) -> list[str] | None:
     steps = change.after.training.steps
     told = f"T_max={steps})" if steps else "T_max=steps)"
     return [
-        (
-            f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # "
-            "scheduler.step() behind each optimizer.step()"
-        )
+        f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # "
+        "scheduler.step() behind each optimizer.step()"
     ]
 
 
@@ -186,10 +180,8 @@ def dropout(change: Change) -> list[str] | None:
     had, rate_ = change.before.model.dropout, change.after.model.dropout
     if had or not rate_:
         return [
-            (
-                "for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n  "
-                f"      module.p = {number(rate_)}"
-            )
+            "for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n  "
+            f"      module.p = {number(rate_)}"
         ]
     named = list(dict.fromkeys(module.activation for module in change.hidden))
     if "" in named:
@@ -204,10 +196,8 @@ def dropout(change: Change) -> list[str] | None:
 
 def batch_size(change: Change) -> list[str]:
     return [
-        (
-            "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, "
-            f"y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
-        )
+        "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, "
+        f"y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
     ]
 
 
@@ -252,8 +242,6 @@ def outputs(change: Change) -> list[str] | None:
     if task not in losses:
         return None
     return [
-        (
-            f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
-            f"{expression(change.modules[-1].name)} gives it, with no activation behind"
-        )
+        f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
+        f"{expression(change.modules[-1].name)} gives it, with no activation behind"
     ]

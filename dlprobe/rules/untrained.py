@@ -267,9 +267,8 @@ def prediction(start: Start, judgement: Judgement) -> str:
         )
         return f"nothing in the way{compared}"
     side = {"G001": -1.0, "G002": 1.0}.get(worst.code, math.nan)
-    if (
-        ratio.median * side > 0.0
-    ):  # a profile of zeros, and a norm that is not finite, have no ratio
+    # a profile of zeros, and a norm that is not finite, have no ratio
+    if ratio.median * side > 0.0:
         verb = (
             f"{'will' if worst.severity == 'error' else 'may'} "
             f"{'vanish' if worst.code == 'G001' else 'explode'}"

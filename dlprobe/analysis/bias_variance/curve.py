@@ -20,21 +20,11 @@ SMALL = 0.015  # of an error rate: the textbook's 1.5 points
 ROUNDING = 1e-12
 # replicas below which an interval may say nothing: it holds so many times the loss, and little of
 # it
-FEW, WIDE = (
-    10,
-    2.0,
-)
+FEW, WIDE = (10, 2.0)
 CAPACITY = ("width", "depth", "layers", "epochs", "steps")
 RESTRAINT = ("l1", "l2", "dropout")
-COUNTED = (
-    "width",
-    "depth",
-    "layers",
-    "epochs",
-    "steps",
-    "batch_size",
-    "train_size",
-)  # axes whose values end at 1
+# axes whose values end at 1
+COUNTED = ("width", "depth", "layers", "epochs", "steps", "batch_size", "train_size")
 # what lowers a part; the axes that do it, and which way along them: what was tried beyond the best
 # value is not advised again
 CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
@@ -218,10 +208,8 @@ def _unsettled(decomposition: Decomposition) -> list[str]:
     ]
     said = (
         [
-            (
-                f"{decomposition.replicas} replicas do not tell the {' and the '.join(unknown)}: "
-                "give more of them (--replicas 20)"
-            )
+            f"{decomposition.replicas} replicas do not tell the {' and the '.join(unknown)}: "
+            "give more of them (--replicas 20)"
         ]
         if unknown
         else []
@@ -243,16 +231,12 @@ def _origin(sources: LossSources | None) -> list[str]:
     seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"
     if sources.seed > sources.training_data:
         return [
-            (
-                f"most variance comes from seeds ({seed}), not from training data ({data}): "
-                "average over seeds"
-            )
+            f"most variance comes from seeds ({seed}), not from training data ({data}): "
+            "average over seeds"
         ]
     return [
-        (
-            f"most variance comes from training data ({data}), not from seeds ({seed}): more data "
-            "helps more than averaging over seeds"
-        )
+        f"most variance comes from training data ({data}), not from seeds ({seed}): more data "
+        "helps more than averaging over seeds"
     ]
 
 
@@ -291,10 +275,8 @@ def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
         f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
     )
     return [
-        (
-            f"from {axis} = {first.at} to {last.at}, {bias}, "
-            f"{'net ' if last.found.loss == 'zero-one' else ''}{variance}"
-        )
+        f"from {axis} = {first.at} to {last.at}, {bias}, "
+        f"{'net ' if last.found.loss == 'zero-one' else ''}{variance}"
     ]
 
 

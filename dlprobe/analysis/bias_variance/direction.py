@@ -34,12 +34,10 @@ MOSTLY = 0.5
 HARDLY = 0.4  # …and up to which it fits its training part far better than new samples
 SMALL = 0.1  # training error that may be the best that the data allow…
 STANDING = 0.2  # …where so little of the training loss went in the second half of training
-UNEXPLAINED = (
-    0.5  # 1 − R² on the training part beyond which noise in the targets is not the likely cause
-)
-LEARNED = (
-    0.7  # training over validation 1 − R² up to which a regression has learned its own samples
-)
+# 1 − R² on the training part beyond which noise in the targets is not the likely cause
+UNEXPLAINED = 0.5
+# training over validation 1 − R² up to which a regression has learned its own samples
+LEARNED = 0.7
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,8 @@ def direction(seen: Seen) -> Direction:
     if seen.task != "regression" and 0 < seen.narrowest < seen.classes:
         return Direction(
             "more capacity",
-            (
-                f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are "
-                f"classes, {seen.classes}"
-            ),
+            f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are "
+            f"classes, {seen.classes}",
         )
     if seen.val_rise >= TURNED:
         return Direction(
@@ -107,10 +103,8 @@ def direction(seen: Seen) -> Direction:
     if (seen.reference is not None or seen.noise) and seen.train - lowest <= THRESHOLD:
         return Direction(
             "more data or regularization",
-            (
-                f"the training error, {_percent(seen.train)}, is where the reference is, "
-                f"{_percent(lowest)}"
-            ),
+            f"the training error, {_percent(seen.train)}, is where the reference is, "
+            f"{_percent(lowest)}",
         )
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
@@ -130,10 +124,8 @@ def _by_loss(seen: Seen) -> Direction:
     if share >= MOSTLY and seen.train < SMALL and not seen.late_fall >= STANDING:
         return Direction(
             "cannot be told",
-            (
-                f"a training error of {_percent(seen.train)} that hardly falls any more may be "
-                "the best that these data allow"
-            ),
+            f"a training error of {_percent(seen.train)} that hardly falls any more may be "
+            "the best that these data allow",
         )
     if share >= MOSTLY:
         return Direction(

@@ -235,10 +235,8 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
 
 def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple[str, ...]:
     notes = [
-        (
-            "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
-            "= bias + net_variance"
-        )
+        "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
+        "= bias + net_variance"
     ]
     if switching:
         told = " and ".join(name.replace("_", " ") for name in switching)

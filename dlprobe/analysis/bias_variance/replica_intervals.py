@@ -146,10 +146,8 @@ class Gram:
             linear + squares,
             24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes,
         )
-        found, squared = (
-            4.0 * bias.along_mean / variance,
-            squares / variance,
-        )  # what is estimated, its noise not yet taken out
+        # what is estimated, its noise not yet taken out
+        found, squared = (4.0 * bias.along_mean / variance, squares / variance)
         uncertainty = found**2 / (self.count - 1) + squared**2 / spectrum.freedom
         shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
         return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)

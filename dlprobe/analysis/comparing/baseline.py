@@ -18,9 +18,8 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-METRICS = tuple(
-    f"{part}_{what}" for what in ("loss", "error") for part in PARTS
-)  # smaller is better
+# smaller is better
+METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)
 PROFILES = (
     "activation_variance",
     "error_signal_rms",
@@ -31,21 +30,14 @@ PROFILES = (
     "active_fraction",
 )
 FEWEST = 3  # runs whose spread can be told
-POWERS = {
-    "activation_variance": 2,
-    "error_signal_rms": 1,
-    "gradient_rms": 2,
-}  # how chance enters: a gradient is a signal times an error signal
+# how chance enters: a gradient is a signal times an error signal
+POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}
 LAYER_FACTS = ("name", "units", "activation", "normalization")
 # the end of a run is its last tenth, at most this many recorded rows: a single batch fluctuates too
 # much
-LAST_SHARE, LAST_ROWS = (
-    10,
-    256,
-)
-ROUNDING = float(
-    np.finfo(np.float32).eps
-)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+LAST_SHARE, LAST_ROWS = (10, 256)
+# share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+ROUNDING = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)

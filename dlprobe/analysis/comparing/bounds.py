@@ -26,11 +26,8 @@ FORM = re.compile(
     r"\s*([A-Za-z_][\w-]*)\s*(<=|>=|=<|=>|≤|≥|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*"
 )
 PART = "val"  # of a metric that is named without one
-UNBOUNDED = (
-    "loss",
-    "rmse",
-    "mean_absolute_error",
-)  # metrics that are no shares of anything, so that percent means nothing
+# metrics that are no shares of anything, so that percent means nothing
+UNBOUNDED = ("loss", "rmse", "mean_absolute_error")
 ERRORS = tuple(f"{part}_error" for part in layout.PARTS)
 
 

@@ -83,9 +83,8 @@ def read_range_test(rates: npt.ArrayLike, losses: npt.ArrayLike) -> RangeTest:
         return RangeTest(rate, loss, smooth, math.nan, math.nan, breaks)
     lowest = int(np.argmin(sound))
     start = float(np.mean(loss[: max(1, len(loss) // 10)]))
-    high = np.flatnonzero(
-        sound[: lowest + 1] >= FALLEN * start
-    )  # the fall is the last one before the smallest loss
+    # the fall is the last one before the smallest loss
+    high = np.flatnonzero(sound[: lowest + 1] >= FALLEN * start)
     falls = (
         float(rate[high[-1] + 1 if len(high) else 0])
         if sound[lowest] < FALLEN * start

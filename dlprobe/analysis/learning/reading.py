@@ -106,9 +106,8 @@ def learning_alone(run: Run) -> Learning | None:
     if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
         return from_batch_losses(run)
 
-    restored = (
-        run.status == "finished" and "best_step" in run.final
-    )  # it ends with the parameters that early stopping kept, not with those of the last step
+    # it ends with the parameters that early stopping kept, not with those of the last step
+    restored = run.status == "finished" and "best_step" in run.final
 
     def series(name: str) -> Floats:
         values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)

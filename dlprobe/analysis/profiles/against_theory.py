@@ -19,10 +19,8 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
-NEEDED = (
-    "preactivation_mean_square",
-    "error_signal_rms",
-)  # an activation variance that is not defined (a batch of one) is said to be missing
+# an activation variance that is not defined (a batch of one) is said to be missing
+NEEDED = ("preactivation_mean_square", "error_signal_rms")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from dlprobe.runs import Run
 COLUMNS = 256  # of a map
 LARGEST = 200_000  # numbers of all maps together, so that a page of many layers stays below 1 MB
 FEWEST = 32  # columns, however many layers there are
-READ = (
-    4096  # rows or bins of one statistic that are read at most, unless the coarsest level has more
-)
+# rows or bins of one statistic that are read at most, unless the coarsest level has more
+READ = 4096
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,8 @@ def _settle(activation: Spec, weight: float, bias: float, start: float) -> float
 
     def gap(q: float) -> float:  # relative
         excess = (weight * moments(activation, q).mean_square + bias) / q - 1.0
-        return (
-            math.inf if math.isnan(excess) else excess
-        )  # an unbounded slope: it grows from here on
+        # an unbounded slope: it grows from here on
+        return math.inf if math.isnan(excess) else excess
 
     near = max(start, 2.0 * TINY_Q)
     first = gap(near)

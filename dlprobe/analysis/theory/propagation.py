@@ -181,8 +181,7 @@ def step_kappas(net: InitialNet, layers: list[TheoryLayer]) -> tuple[float, ...]
             kappas.append(own[index])
             continue
         t = passed[index + 1]
-        ends = (own[0] if index == 0 else 0.0) + (
-            own[-1] if index == len(layers) - 2 else 0.0
-        )  # the slopes between cancel
+        # the slopes between cancel
+        ends = (own[0] if index == 0 else 0.0) + (own[-1] if index == len(layers) - 2 else 0.0)
         kappas.append((4.0 * t + t * t * own[index + 1]) / (1.0 + t) ** 2 + ends)
     return (*kappas, own[-1]) if layers else ()

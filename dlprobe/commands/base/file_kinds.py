@@ -22,13 +22,15 @@ RESULT, LINES, SARIF, JUNIT, TEXT = (
     "a JUnit report",
     "a text",
 )
+# by what their names end in
 PICTURES = {
     "svg": "an SVG picture",
     "png": "a PNG picture",
     "pdf": "a PDF",
     "json": "a Vega-Lite picture",
-}  # by what their names end in
+}
 REPORT = "a report of dlprobe"
+# every other format prints text
 OF_FORMAT = {
     "html": REPORT,
     "json": RESULT,
@@ -36,7 +38,7 @@ OF_FORMAT = {
     "json_lines": LINES,
     "sarif": SARIF,
     "junit": JUNIT,
-}  # every other format prints text
+}
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {
     ".toml": CONFIGURATION,

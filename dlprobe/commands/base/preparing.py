@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from dlprobe.data.columns import Table
 
 
-LARGE_FILE, LARGE_PACKED = (
-    2**23,
-    2**20,
-)  # bytes of a file, or of a packed one, that may take more than a second to read
+# bytes of a file, or of a packed one, that may take more than a second to read
+LARGE_FILE, LARGE_PACKED = (2**23, 2**20)
 
 
 def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:

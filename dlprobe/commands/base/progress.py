@@ -15,11 +15,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-HEARTBEATS = (
-    10.0,
-    20.0,
-    30.0,
-)  # seconds between the first lines into a pipe; the last of them between all that follow
+# seconds between the first lines into a pipe; the last of them between all that follow
+HEARTBEATS = (10.0, 20.0, 30.0)
 
 
 class Report(Protocol):

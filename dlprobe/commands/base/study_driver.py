@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Experiment[Any, Any]")
 S = TypeVar("S", bound="ResumableExperiment[Any, Any]")
-Keep: TypeAlias = Callable[
-    [Mapping[str, Any], bool], str
-]  # what was read of each run, whether all ended; gives what to say of where it is kept
-Show: TypeAlias = (
-    "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
-)
+# what was read of each run, whether all ended; gives what to say of where it is kept
+Keep: TypeAlias = Callable[[Mapping[str, Any], bool], str]
+# the experiment, its result, how it was made
+Show: TypeAlias = "Callable[[E, Any, Execution, Screen], None]"
 
 
 @contextmanager

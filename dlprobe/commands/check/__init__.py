@@ -177,10 +177,8 @@ Prove = Annotated[
     bool,
     typer.Option(
         "--prove",
-        help=(
-            "train the net with only the top cause undone, and with a sham of equal cost; kept as "
-            "RUN.proof.json"
-        ),
+        help="train the net with only the top cause undone, and with a sham of equal cost; kept as "
+        "RUN.proof.json",
         rich_help_panel=PROOF,
     ),
 ]

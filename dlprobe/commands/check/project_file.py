@@ -91,10 +91,8 @@ def project_file(start: Path | None = None) -> ProjectFile:
                         None,
                         {},
                         root,
-                        (
-                            f"{shown(path)} is not used: {reason}; give its options on the "
-                            "command line, or make it your own"
-                        ),
+                        f"{shown(path)} is not used: {reason}; give its options on the "
+                        "command line, or make it your own",
                     )
             elif (table := _table(path, inside)) is not None:
                 return ProjectFile(path, _checked(table, path, ".".join(inside)), root)

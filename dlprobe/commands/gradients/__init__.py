@@ -99,10 +99,8 @@ FindDepth = Annotated[
     bool,
     typer.Option(
         "--find-depth",
-        help=(
-            "search the depth at which each row breaks before training, up to --depth "
-            "[default: 1024]"
-        ),
+        help="search the depth at which each row breaks before training, up to --depth "
+        "[default: 1024]",
         rich_help_panel=GRID,
     ),
 ]
@@ -111,10 +109,8 @@ Map = Annotated[
     bool,
     typer.Option(
         "--map",
-        help=(
-            "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
-            "and --depth"
-        ),
+        help="accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
+        "and --depth",
         rich_help_panel=GRID,
     ),
 ]

@@ -11,14 +11,8 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.experiments.gradients import Axes
 
-OWN_AXES = (
-    "depth",
-    "width",
-    "layers",
-    "activation",
-    "init",
-    "norm",
-)  # these have options of their own
+# these have options of their own
+OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
 
 
 def read_axes(

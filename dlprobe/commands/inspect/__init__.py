@@ -159,9 +159,8 @@ Until = Annotated[
         callback=one_of(UNTIL),
     ),
 ]
-Histograms = Annotated[
-    bool, typer.Option("--histograms", hidden=True)
-]  # older names of --statistic WHAT_histogram and unit_percentiles
+# older names of --statistic WHAT_histogram and unit_percentiles
+Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]
 What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
 Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
 Track = Annotated[bool, typer.Option("--track", hidden=True)]

@@ -71,9 +71,8 @@ def _watched(
     looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
 ) -> Certain | None:
     while True:
-        written = (
-            looking.followed.source.is_written
-        )  # before the look: what it wrote last is then in it
+        # before the look: what it wrote last is then in it
+        written = looking.followed.source.is_written
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
@@ -104,9 +103,8 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if existing is not None:
                 return follow(existing)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(
-                existing or path
-            ):  # its first frame may still be on its way
+            # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(existing or path):
                 raise
         if time.monotonic() > end:
             raise RunFileError(

@@ -205,9 +205,8 @@ def _layers(quantities: Sequence[Quantity], whole: bool) -> list[str]:
     """The columns that are shown: all, or first and last where all runs have the same, else the
     first.
     """
-    columns = sorted(
-        dict.fromkeys(map(_names, quantities)), key=len, reverse=True
-    )  # the deepest net says the order
+    # the deepest net says the order
+    columns = sorted(dict.fromkeys(map(_names, quantities)), key=len, reverse=True)
     names = list(dict.fromkeys(name for column in columns for name in column))
     return names if whole or len(columns) == 1 else names[:1]
 

@@ -124,10 +124,8 @@ register(
     "file_format",
     FileFormat(
         name="HDF5",
-        summary=(
-            "data sets X (samples, features) and y (samples,), or y named by --target, or "
-            "x_train, y_train, x_test, y_test"
-        ),
+        summary="data sets X (samples, features) and y (samples,), or y named by --target, or "
+        "x_train, y_train, x_test, y_test",
         suffixes=(".h5", ".hdf5"),
         read=read_hdf5,
         signatures=(b"\x89HDF\r\n\x1a\n",),

@@ -35,10 +35,8 @@ def read_idx(path: Path, options: Options, like: Table | None = None) -> Arrays:
     if images.ndim < 2:
         raise problem(
             path,
-            (
-                f"holds an array of shape {images.shape}, expected (samples, …): give the images "
-                "file, its labels file is found beside it"
-            ),
+            f"holds an array of shape {images.shape}, expected (samples, …): give the images "
+            "file, its labels file is found beside it",
         )
     labels_path = find_labels(path, options.target)
     return Arrays(path, images, read_array(labels_path), ("images", "labels"))
@@ -94,10 +92,8 @@ def read_header(path: Path, stream: Readable) -> tuple[tuple[int, ...], np.dtype
         codes = ", ".join(f"{code:02x}" for code in TYPES)
         raise problem(
             path,
-            (
-                f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code "
-                f"({codes}), the number of dimensions"
-            ),
+            f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code "
+            f"({codes}), the number of dimensions",
         )
     lengths = stream.read(4 * head[3])
     if len(lengths) < 4 * head[3]:

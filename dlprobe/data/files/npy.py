@@ -26,10 +26,8 @@ def read_npy(path: Path, options: Options, like: Table | None = None) -> Table:
     if array.ndim != 2:
         raise problem(
             path,
-            (
-                f"the array has shape {array.shape}, expected (samples, columns) with the target "
-                "in the last column, or an .npz with X and y"
-            ),
+            f"the array has shape {array.shape}, expected (samples, columns) with the target "
+            "in the last column, or an .npz with X and y",
         )
     matrix, _ = as_matrix(path, array, "")
     columns = tuple(

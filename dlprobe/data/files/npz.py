@@ -59,10 +59,8 @@ def choose_arrays(path: Path, names: list[str], target: str | None) -> tuple[str
         near = nearest(target, names) if target is not None and y is None else ""
         raise problem(
             path,
-            (
-                f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, "
-                f"y=…), or name the target array with target{guess}"
-            ),
+            f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, "
+            f"y=…), or name the target array with target{guess}",
         )
     return x, y
 
@@ -71,10 +69,8 @@ register(
     "file_format",
     FileFormat(
         name="NPZ",
-        summary=(
-            "NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
-            "x_train, y_train, x_test, y_test"
-        ),
+        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
+        "x_train, y_train, x_test, y_test",
         suffixes=(".npz",),
         read=read_npz,
         signatures=(b"PK\x03\x04",),

@@ -61,9 +61,8 @@ def _legend(page: Page, block: doc.Chart, marks: str | None, left_out: int) -> N
     for owner, series in enumerate(block.series):
         mark = marks[owner % len(marks)] if marks else page.glyphs.swatch * 2
         entry = Text.assemble((f"{mark} ", _color(owner)), visible(series.name))
-        if (
-            line and line.cell_len + 3 + entry.cell_len > page.width
-        ):  # a mark and its name stay together
+        # a mark and its name stay together
+        if line and line.cell_len + 3 + entry.cell_len > page.width:
             page.wrapped(line)
             line = Text()
         line.append("   " if line else "").append_text(entry)

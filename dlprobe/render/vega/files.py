@@ -13,9 +13,8 @@ from typing import Any
 
 from dlprobe.errors import ConfigError, MissingExtraError
 
-ADDRESSES = (
-    64 * 2**30
-)  # bytes that the renderer reserves at most, without touching them; under less it ends the process
+# bytes that the renderer reserves at most, without touching them; under less it ends the process
+ADDRESSES = 64 * 2**30
 LIMITED = (
     "pictures as SVG, PNG or PDF cannot be drawn under a limit of addresses (ulimit -v, "
     "--untrusted)"

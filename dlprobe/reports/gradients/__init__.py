@@ -67,10 +67,8 @@ def document(
     if not experiment.complete:
         blocks.append(
             Verdict(
-                (
-                    f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
-                    "results"
-                ),
+                f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
+                "results",
                 "warning",
             )
         )

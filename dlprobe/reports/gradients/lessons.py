@@ -50,10 +50,8 @@ def _breaks(grid: Grid) -> list[Block]:
     if row is None:
         return [
             Verdict(
-                (
-                    f"every error signal stays within its band, down to {grid.deepest} hidden "
-                    f"layer{'s' * (grid.deepest != 1)}"
-                ),
+                f"every error signal stays within its band, down to {grid.deepest} hidden "
+                f"layer{'s' * (grid.deepest != 1)}",
                 "neutral",
             )
         ]

@@ -54,22 +54,16 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         grid.labels,
         [str(depth) for depth in grid.depths],
         cells,
-        meaning=(
-            "log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
-            "layer, before training"
-        ),
-        beside_meaning=(
-            f"{what} after {steps} "
-            f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}"
-        ),
+        meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
+        "layer, before training",
+        beside_meaning=f"{what} after {steps} "
+        f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=(
-            f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} "
-            "per layer."
-        ),
+        caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} "
+        "per layer.",
         name="map",
     )
 

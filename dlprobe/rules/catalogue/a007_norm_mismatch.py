@@ -113,10 +113,8 @@ def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
 
 def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
     """The losses of evaluation and training that differ; None where they are near."""
-    pairs, limit = (
-        np.array(_pairs(evidence)),
-        float(settings["ratio"]),
-    )  # (evaluation, 2): evaluated, in training
+    # (evaluation, 2): evaluated, in training
+    pairs, limit = (np.array(_pairs(evidence)), float(settings["ratio"]))
     if not len(pairs):
         raise NotEvaluableError("no recorded steps before an evaluation")
     ratio, apart = (

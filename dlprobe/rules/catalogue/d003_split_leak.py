@@ -65,9 +65,8 @@ def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
     if "distinct_rows" not in data:
         return _few_outputs(evidence, part)
     train = len(np.asarray(data.get("train_indices", ())))
-    by_chance = -math.expm1(
-        -train / float(data.get("possible_rows", math.inf))
-    )  # that a row was met among so many of equal chance
+    # that a row was met among so many of equal chance
+    by_chance = -math.expm1(-train / float(data.get("possible_rows", math.inf)))
     rows = sum(len(np.asarray(data.get(f"{name}_indices", ()))) for name in parts)
     samples = len(np.asarray(data.get(f"{part}_indices", ())))
     usual = by_chance + DEVIATIONS * math.sqrt(by_chance * (1.0 - by_chance) / samples)

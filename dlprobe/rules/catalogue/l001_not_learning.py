@@ -69,9 +69,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
-    if (
-        learned.reached >= SOMETHING
-    ):  # the training part is learned: what is missing is not in how it is trained
+    # the training part is learned: what is missing is not in how it is trained
+    if learned.reached >= SOMETHING:
         return ()
     linear = [] if evidence.hidden else ["larger_net"]
     odd = passing(evidence)[:1] if is_odd(evidence) else ()

@@ -48,9 +48,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{learned.updates}"
     )
     steps, end = (int(learned.steps[best]), int(learned.steps[-1])), float(learned.judged[-1])
-    memorised = (
-        learned.loss[-1] < learned.loss[best]
-    )  # the training part went on being learned: it is the rest that was lost
+    # the training part went on being learned: it is the rest that was lost
+    memorised = learned.loss[-1] < learned.loss[best]
     names = (
         ("early_stopping", "weight_penalty", "dropout")
         if memorised

@@ -62,12 +62,8 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.rule import Settings, Threshold, register
 
-GUARDS = (
-    "val_error",
-    "test_error",
-    "val_loss",
-    *METRICS,
-)  # the first of these that was compared says what would have been found
+# the first of these that was compared says what would have been found
+GUARDS = ("val_error", "test_error", "val_loss", *METRICS)
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
