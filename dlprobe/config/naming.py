@@ -183,10 +183,8 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
 def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     """The record, with this place's own words in the list of what is known."""
     shelf = registry.records(kind)
-    known, elsewhere = (
-        [*shelf, *words],
-        " and ".join(filter(None, [", ".join(words), registry.listing(kind)])),
-    )
+    known = [*shelf, *words]
+    elsewhere = " and ".join(filter(None, [", ".join(words), registry.listing(kind)]))
     if not name.strip():
         raise ConfigError(
             f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}"

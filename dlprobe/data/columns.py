@@ -75,10 +75,8 @@ class Table:
 
     def keep(self, rows: Indices) -> Table:
         """The table with only these rows."""
-        columns, parts = (
-            tuple(column.keep(rows) for column in self.columns),
-            None if self.parts is None else self.parts[rows],
-        )
+        columns = tuple(column.keep(rows) for column in self.columns)
+        parts = None if self.parts is None else self.parts[rows]
         return replace(
             self,
             columns=columns,

@@ -185,7 +185,7 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
     if body.width != len(names) + 1 or not is_filled(header).all() or as_numbers(header).count():
         return None
     # nulls: blank lines
-    first, last = (body.to_series(0).drop_nulls(), body.to_series(body.width - 1))
+    first, last = body.to_series(0).drop_nulls(), body.to_series(body.width - 1)
     if not is_filled(last).any():
         names = [*names, ""]
     elif is_filled(first).all() and first.n_unique() == len(first):

@@ -80,10 +80,8 @@ def joined_arrays(main: Arrays, other: Arrays, part: int) -> Arrays:
     refuse_unlike(main, other)
     names = (f"{main.names[0]} + {other.names[0]}", f"{main.names[1]} + {other.names[1]}")
     parts = appended(main.parts, len(main.inputs), len(other.inputs), part)
-    inputs, targets = (
-        np.concatenate([main.inputs, other.inputs]),
-        np.concatenate([main.targets, other.targets]),
-    )
+    inputs = np.concatenate([main.inputs, other.inputs])
+    targets = np.concatenate([main.targets, other.targets])
     return Arrays(
         main.path,
         inputs,

@@ -100,10 +100,8 @@ def of_moving_images(moments: ColumnMoments, side: int, options: Options) -> Col
     """
     if not side or options.augment is None:
         return moments
-    places, fill = (
-        source_places(side, int(options.augment.parameters["pixels"])),
-        float(options.augment.parameters["fill"]),
-    )
+    places = source_places(side, int(options.augment.parameters["pixels"]))
+    fill = float(options.augment.parameters["fill"])
 
     def moved(values: np.ndarray, outside: float) -> np.ndarray:
         return np.where(places < 0, outside, values[places])  # (shifts, features)

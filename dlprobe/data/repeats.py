@@ -56,10 +56,8 @@ def repeats_of(
             for part in met
             if met[part] and met[part] >= KNOWN * len(digests[part])
         }
-    distinct, total = (
-        distinct_in(np.sort(np.concatenate(list(ascending.values())))),
-        sum(map(len, digests.values())),
-    )
+    distinct = distinct_in(np.sort(np.concatenate(list(ascending.values()))))
+    total = sum(map(len, digests.values()))
     return Repeats(known, distinct, possible_rows() if distinct < total else math.inf, floors)
 
 

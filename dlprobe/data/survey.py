@@ -249,11 +249,9 @@ def summary(column: Column, role: str) -> ColumnSummary:
         )
     assert column.numbers is not None
     with np.errstate(all="ignore"):
-        low, high, mean = (
-            float(np.nanmin(column.numbers)),
-            float(np.nanmax(column.numbers)),
-            float(np.nanmean(column.numbers)),
-        )
+        low = float(np.nanmin(column.numbers))
+        high = float(np.nanmax(column.numbers))
+        mean = float(np.nanmean(column.numbers))
     looked = evenly(column.numbers, LOOKED_AT)
     looked = looked[~np.isnan(looked)]
     distinct, counts = np.unique(looked, return_counts=True)

@@ -213,12 +213,10 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
 def design_of(experiment: BiasVarianceExperiment) -> Design:
     """What an experiment decomposes, with what is said of it."""
-    request, data, base, kind = (
-        experiment.request,
-        experiment.sampler.base,
-        experiment.base,
-        experiment.kind,
-    )
+    request = experiment.request
+    data = experiment.sampler.base
+    base = experiment.base
+    kind = experiment.kind
     part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
     if part is None:
         raise ConfigError(
@@ -470,10 +468,8 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     them.
     """
     told = study.description.get("bias_variance")
-    request, known = (
-        told.get("asked") if isinstance(told, dict) else None,
-        {each.name for each in dataclass_fields(Request)},
-    )
+    request = told.get("asked") if isinstance(told, dict) else None
+    known = {each.name for each in dataclass_fields(Request)}
     if not isinstance(request, dict) or known - set(request):
         raise RunFileError(
             f"{study.path} does not say how its replicas were made: expected a study that "

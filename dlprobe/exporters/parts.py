@@ -156,10 +156,8 @@ def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
     have.
     """
     source = ExportSource(run, wanted.what)
-    names, layers = (
-        chosen(f"name among the {wanted.what}", wanted.names, source.names),
-        _layers(run, wanted),
-    )
+    names = chosen(f"name among the {wanted.what}", wanted.names, source.names)
+    layers = _layers(run, wanted)
     rows = wanted.steps.rows(source.steps)
     size = max(1, _PIECE // max(1, (len(layers) or 1) * max(len(names), 1)))
     ends = np.searchsorted(rows, np.arange(0, len(source.steps) + size, size))

@@ -423,10 +423,8 @@ def _name(point: Point, points: Sequence[Point]) -> Cell:
 
 def _parts(points: Sequence[Point], axis: str | None) -> Table:
     """The parts at each value."""
-    zero_one, known = (
-        points[0].found.loss == "zero-one",
-        any(point.found.noise_known for point in points),
-    )
+    zero_one = points[0].found.loss == "zero-one"
+    known = any(point.found.noise_known for point in points)
     apart = any(point.sources for point in points)
     names = [
         "expected loss",

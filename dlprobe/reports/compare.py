@@ -89,11 +89,9 @@ def document(
     evaluations. keep: the command that keeps every run, where none was;
     more: the same for the command with enough seeds.
     """
-    found, seeds, lines = (
-        compared.all,
-        seeds_of(compared, study),
-        shared_lines([cell.config for cell in compared.request.cells], data_name),
-    )
+    found = compared.all
+    seeds = seeds_of(compared, study)
+    lines = shared_lines([cell.config for cell in compared.request.cells], data_name)
     blocks: list[Block] = (
         []
         if compared.complete
@@ -299,10 +297,8 @@ def because(comparison: Comparison, value: ValueResult) -> str:
         told.append(
             f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}"
         )
-    first, chance = (
-        value.first(loss_name(comparison)),
-        comparison.chance if comparison.by == loss_name(comparison) else math.nan,
-    )
+    first = value.first(loss_name(comparison))
+    chance = comparison.chance if comparison.by == loss_name(comparison) else math.nan
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
     return "; ".join(told)

@@ -518,14 +518,12 @@ def loss_strips(run: Run, curve: Curve | None) -> list[StripGroup]:
     """The loss over the evaluations, of a run without them that of its batches, averaged over
     stretches of steps.
     """
-    steps, losses = (
-        run.evaluations.get("step", ()),
-        {
-            word: run.evaluations.get(f"{part}_loss")
-            for part, word in PARTS.items()
-            if part_size(run, part)
-        },
-    )
+    steps = run.evaluations.get("step", ())
+    losses = {
+        word: run.evaluations.get(f"{part}_loss")
+        for part, word in PARTS.items()
+        if part_size(run, part)
+    }
     strips = [Strip(word, values.tolist()) for word, values in losses.items() if values is not None]
     if not strips and curve is not None:
         steps, strips = curve.steps, [Strip("batches", curve.values.tolist())]

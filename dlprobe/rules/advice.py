@@ -180,10 +180,8 @@ def _units(evidence: Evidence) -> str:
     both = [
         index for index in hidden if flat_at_both_ends(evidence.layer_fact("activation", index))
     ]
-    dead, last = (
-        evidence.run.evaluation_layers.get("dead_fraction"),
-        evidence.require_evaluations().last_finite,
-    )
+    dead = evidence.run.evaluation_layers.get("dead_fraction")
+    last = evidence.require_evaluations().last_finite
     told = []
     if dead is not None and np.isfinite(dead[last][hidden]).any():
         told.append(
@@ -274,11 +272,9 @@ def _rise(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")
-    lowest, last, best = (
-        float(learned.val_loss[learned.best_val]),
-        float(learned.val_loss[-1]),
-        learned.steps[learned.best_val],
-    )
+    lowest = float(learned.val_loss[learned.best_val])
+    last = float(learned.val_loss[-1])
+    best = learned.steps[learned.best_val]
     return (
         f"val_loss was smallest, {lowest:.4g}, after {counted(best, 'update')} and ends at "
         f"{last:.4g}, {learned.val_rise:.3g} times that"

@@ -137,10 +137,8 @@ def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
     varying = deviation > 0
     if str(config.data.scaling) == "standardize" or not varying.any():
         return None
-    spread, offset = (
-        float(np.median(deviation[varying])),
-        float(np.median(np.abs(mean[varying]) / deviation[varying])),
-    )
+    spread = float(np.median(deviation[varying]))
+    offset = float(np.median(np.abs(mean[varying]) / deviation[varying]))
     told = (
         f"the typical feature has a deviation of {short(spread)} and a mean of {short(offset)} "
         "deviations, standardized 1 and 0"

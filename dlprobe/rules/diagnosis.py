@@ -247,10 +247,8 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     guards = [fired for fired in judgement.findings if fired.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
     undone = _undone_already(others, together)
-    follows, others = (
-        (*follows, *undone),
-        tuple(other for other in others if not any(other is one for one in undone)),
-    )
+    follows = (*follows, *undone)
+    others = tuple(other for other in others if not any(other is one for one in undone))
     back = actions_of(
         [fired for fired in judgement.findings if fired.code in PUT_BACK], seen.config, path
     )

@@ -133,10 +133,8 @@ def for_each(names: Sequence[str], line: Callable[[str], str]) -> list[str]:
             continue
         parts = rest[0].split(".")
         start = int(parts[place])
-        before, behind = (
-            expression(".".join(parts[:place])) if place else "model",
-            parts[place + 1 :],
-        )
+        before = expression(".".join(parts[:place])) if place else "model"
+        behind = parts[place + 1 :]
         tail = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in behind)
         numbers = (
             f"range({start}, {start + count * step}, {step})"

@@ -43,11 +43,9 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
         return []
     size = np.sqrt(np.square(mean) + np.square(deviation))[varying]
     faint = float(np.quantile(deviation[varying], TENTH, method="lower"))
-    spread, offset, largest = (
-        float(deviation.max()) / faint,
-        float(np.median(np.abs(mean[varying]) / deviation[varying])),
-        float(size.max()),
-    )
+    spread = float(deviation.max()) / faint
+    offset = float(np.median(np.abs(mean[varying]) / deviation[varying]))
+    largest = float(size.max())
     said = [
         Off(
             "spread",

@@ -183,10 +183,8 @@ def is_normalized(evidence: Evidence, index: int) -> bool:
 def _factor(evidence: Evidence, index: int, variance: float) -> float:
     """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
     fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
-    low, high = (
-        min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)),
-        max(2.0, _gain(evidence, index) ** 2) / fan_in,
-    )
+    low = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out))
+    high = max(2.0, _gain(evidence, index) ** 2) / fan_in
     return (
         variance / low
         if variance < low

@@ -20,7 +20,7 @@ SMALL = 0.015  # of an error rate: the textbook's 1.5 points
 ROUNDING = 1e-12
 # replicas below which an interval may say nothing: it holds so many times the loss, and little of
 # it
-FEW, WIDE = (10, 2.0)
+FEW, WIDE = 10, 2.0
 CAPACITY = ("width", "depth", "layers", "epochs", "steps")
 RESTRAINT = ("l1", "l2", "dropout")
 # axes whose values end at 1
@@ -91,10 +91,8 @@ def double_descent(points: Sequence[Point]) -> Point | None:
 
     def below(other: Point, top: Point) -> bool:
         low, high = top.found, other.found
-        down, up = (
-            low.expected_loss - low.intervals["expected_loss"][0],
-            high.intervals["expected_loss"][1] - high.expected_loss,
-        )
+        down = low.expected_loss - low.intervals["expected_loss"][0]
+        up = high.intervals["expected_loss"][1] - high.expected_loss
         return low.expected_loss - high.expected_loss > limit * math.hypot(down, up)
 
     fitted = [
@@ -266,10 +264,8 @@ def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
     """How both parts run along the axis."""
     if any(not isinstance(point.at, int | float) for point in points):
         return []
-    first, last = (
-        min(points, key=lambda point: point.at or 0),
-        max(points, key=lambda point: point.at or 0),
-    )
+    first = min(points, key=lambda point: point.at or 0)
+    last = max(points, key=lambda point: point.at or 0)
     bias = f"bias goes from {_brief(first.found.bias)} to {_brief(last.found.bias)}"
     variance = (
         f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
@@ -306,11 +302,9 @@ def _open(
 
 def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
     """Which part the loss is made of, and what lowers it."""
-    said, high, reducible = (
-        [],
-        levels(decomposition),
-        decomposition.expected_loss - decomposition.noise,
-    )
+    said = []
+    high = levels(decomposition)
+    reducible = decomposition.expected_loss - decomposition.noise
     if high["bias"] == "high":
         share = (
             f"bias is {decomposition.bias:.3g} of {reducible:.3g} reducible loss "

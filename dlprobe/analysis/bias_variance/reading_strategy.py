@@ -205,10 +205,8 @@ def turned(learned: Learning) -> bool:
 
 
 def _grow(about: About) -> list[str]:
-    size, fell = (
-        f"{about.parameters:,} parameters for {about.train_samples:,} training samples",
-        late_fall(about.learned),
-    )
+    size = f"{about.parameters:,} parameters for {about.train_samples:,} training samples"
+    fell = late_fall(about.learned)
     if about.learned.brief:
         return []
     if about.parameters < ENOUGH * about.train_samples:

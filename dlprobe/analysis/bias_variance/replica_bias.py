@@ -77,10 +77,8 @@ class Noncentral:
 
         The variance of the eigenvalues says how far directions can differ at all.
         """
-        found, typical = (
-            max(self.bias, 0.0),
-            (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0,
-        )
+        found = max(self.bias, 0.0)
+        typical = (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0
         differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
         doubt = (
             2.0 * self.along_mean**2 / (self.count - 1)

@@ -540,10 +540,8 @@ def power_of(
     }
     found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
     spreads = [float(gaps.std(ddof=1)) for gaps in found if len(gaps) > 1]
-    spread, needed = (
-        (float(np.median(spreads)) if spreads else math.nan),
-        paired.seeds_needed(comparisons),
-    )
+    spread = float(np.median(spreads)) if spreads else math.nan
+    needed = paired.seeds_needed(comparisons)
     if math.isnan(spread):
         return Power(seeds, comparisons, spread, math.nan, needed, None)
     least = paired.detectable(spread, seeds, comparisons)

@@ -167,10 +167,8 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
         steps, values = nothing.astype("i8"), nothing.reshape(0, 0)
         return Summary(steps, nothing, nothing, nothing, steps, values)
     if aligned:
-        rows, steps = (
-            np.stack([values for _, values in pairs]),
-            np.stack([steps for steps, _ in pairs]),
-        )
+        rows = np.stack([values for _, values in pairs])
+        steps = np.stack([steps for steps, _ in pairs])
         return _summary(np.where((steps == steps[0]).all(axis=0), steps[0], -1), rows)
     steps = np.unique(np.concatenate([own for own, _ in pairs]))
     rows = np.full((len(pairs), len(steps)), np.nan)

@@ -121,38 +121,30 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
     """The best new run beside several of the baseline: beyond their spread, and more wrong
     samples than theirs explain.
     """
-    new, old = (
-        single_runs.by_size(comparison.new, metric)[0],
-        [run.metrics[metric] for run in comparison.old],
-    )
+    new = single_runs.by_size(comparison.new, metric)[0]
+    old = [run.metrics[metric] for run in comparison.old]
     floor = floor_of((new, *comparison.old), metric)
     counts = [run.errors(metric) for run in (new, *comparison.old)]
     known = [each for each in counts if each is not None]
     counted = len(known) == len(counts)
     rank = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
     typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
-    before, after = (
-        float(np.median(rank_test.nan_last(old))),
-        float(rank_test.nan_last([new.metrics[metric]])[0]),
-    )
-    p, how = (
-        rank.p,
-        (
-            f"a further run like those of the baseline stays below {rank.limit * typical:.3g}, "
-            f"but for a chance of {share:.2g}"
-        ),
+    before = float(np.median(rank_test.nan_last(old)))
+    after = float(rank_test.nan_last([new.metrics[metric]])[0])
+    p = rank.p
+    how = (
+        f"a further run like those of the baseline stays below {rank.limit * typical:.3g}, "
+        f"but for a chance of {share:.2g}"
     )
     seen = partial(power.from_times, metric, lambda times: times >= max(factor, rank.limit))
     if counted:
         (errors, samples), *others = known
         wrong, of = (sum(each) for each in zip(*others, strict=True))
         fisher = p_more_errors(errors, samples, wrong, of)
-        p, how = (
-            max(p, fisher),
-            (
-                f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact "
-                f"test p = {fisher:.2g}"
-            ),
+        p = max(p, fisher)
+        how = (
+            f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact "
+            f"test p = {fisher:.2g}"
         )
         usual = round(samples * wrong / of)
 

@@ -78,10 +78,8 @@ def paired_change(twins: Twins, metric: str, factor: float, share: float) -> Cha
     if len(twins) == 1:
         p = p_newly_wrong(wrong, right)
     else:
-        p, name = (
-            _p_sign_flips(differences),
-            f"exact sign test over rows, {len(twins)} pairs of runs with the same seed",
-        )
+        p = _p_sign_flips(differences)
+        name = f"exact sign test over rows, {len(twins)} pairs of runs with the same seed"
     how = (
         f"of the same {len(differences):,} samples {wrong} are newly wrong and {right} newly "
         f"right: {name} p = {p:.2g}"

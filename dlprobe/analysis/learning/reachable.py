@@ -133,10 +133,8 @@ def _correctable(outputs: Floats, targets: Floats) -> float:
         (centred * wanted).sum(axis=0), power, out=np.zeros_like(power), where=power > 0.0
     )
     scale = np.square(wanted).mean(axis=0)
-    now, then = (
-        np.square(outputs - targets).mean(axis=0),
-        np.square(wanted - slope * centred).sum(axis=0) / (rows - 2),
-    )
+    now = np.square(outputs - targets).mean(axis=0)
+    then = np.square(wanted - slope * centred).sum(axis=0) / (rows - 2)
     usable = scale > 0.0
     if not usable.any():
         return math.nan

@@ -60,10 +60,8 @@ def run_profile(run: Run) -> RunProfile | None:
     """
     if not _has_steps(run):
         return None
-    specs, names = (
-        activations_of(run),
-        tuple(run.layers.names[index] for index in run.hidden_layers),
-    )
+    specs = activations_of(run)
+    names = tuple(run.layers.names[index] for index in run.hidden_layers)
     first, last = (step_profile(run, row, specs) for row in (0, -1))
     return RunProfile(names, first, last, predicted(run, specs))
 

@@ -126,10 +126,8 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
     draws = record.draws(*parameters)
     tables = [_at(record, numbers, inner) for _, numbers in draws]
     values, slopes = (np.concatenate(columns) for columns in zip(*tables, strict=True))
-    points, weights = (
-        np.tile(inner, len(draws)),
-        np.concatenate([share * inner_weights for share, _ in draws]),
-    )
+    points = np.tile(inner, len(draws))
+    weights = np.concatenate([share * inner_weights for share, _ in draws])
     z, squares = points / math.sqrt(q) if q > 0.0 else points, slopes * slopes
     # dE f(√q Z)/d ln q = ½ E f·(Z² − 1), whether f jumps or not
     score = 0.5 * weights * (z * z - 1.0) if q > 0.0 else np.full_like(weights, math.nan)

@@ -156,10 +156,8 @@ def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
     This is the law of a single input; a batch of independent inputs averages and fluctuates less,
     so the band is a conservative one.
     """
-    middle, spread_of = (
-        shift / (2.0 * math.log(10.0)),
-        DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0)),
-    )
+    middle = shift / (2.0 * math.log(10.0))
+    spread_of = DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0))
     return Band(ratio, ratio + middle - spread_of, ratio + middle + spread_of)
 
 

@@ -74,10 +74,8 @@ def phase_of(net: InitialNet) -> Phase:
 
 def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     random = net.perturbations
-    sigma_w, sigma_b = (
-        math.sqrt(weight / random.weight_keep),
-        math.sqrt(bias + weight * random.noise),
-    )
+    sigma_w = math.sqrt(weight / random.weight_keep)
+    sigma_b = math.sqrt(bias + weight * random.noise)
     found = fixed_point(
         spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep
     )
@@ -250,10 +248,8 @@ def _normalized_map(
     """
     if net.normalization == "batch" or not 0.0 < layer.q < math.inf:
         return None
-    before, centred = (
-        net.position == "before",
-        net.centred or (net.position == "after" and net.normalization != "rms"),
-    )
+    before = net.position == "before"
+    centred = net.centred or (net.position == "after" and net.normalization != "rms")
     scale = 1.0 if before else math.sqrt(layer.shrink)
     return CorrelationMap(
         net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred

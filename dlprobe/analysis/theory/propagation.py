@@ -92,10 +92,8 @@ def _layer(
     O(groups/units).
     """
     q = weight * (got.variance if net.centred else got.mean_square) + bias
-    before, after = (
-        net.normalization is not None and net.position == "before",
-        net.normalization is not None and net.position == "after",
-    )
+    before = net.normalization is not None and net.position == "before"
+    after = net.normalization is not None and net.position == "after"
     inside = moments(spec, 1.0 if before else q)
     shrink, own = 1.0, Signal(inside.mean, inside.mean_square)
     if before:

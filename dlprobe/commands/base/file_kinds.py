@@ -15,13 +15,11 @@ RUN = "a run file"
 CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
-RESULT, LINES, SARIF, JUNIT, TEXT = (
-    "a result as JSON",
-    "findings as JSON lines",
-    "a SARIF log",
-    "a JUnit report",
-    "a text",
-)
+RESULT = "a result as JSON"
+LINES = "findings as JSON lines"
+SARIF = "a SARIF log"
+JUNIT = "a JUnit report"
+TEXT = "a text"
 # by what their names end in
 PICTURES = {
     "svg": "an SVG picture",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # bytes of a file, or of a packed one, that may take more than a second to read
-LARGE_FILE, LARGE_PACKED = (2**23, 2**20)
+LARGE_FILE, LARGE_PACKED = 2**23, 2**20
 
 
 def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:

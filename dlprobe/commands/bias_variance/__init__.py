@@ -108,10 +108,8 @@ def command(
     """One of the four ways."""
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
     bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
-    loss, noise = (
-        checked("--loss", loss, ("squared", "zero-one", "cross-entropy")),
-        noise_of(noise_variance),
-    )
+    loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
+    noise = noise_of(noise_variance)
     typed = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     training: dict[str, object] = {
         f"--{name.replace('_', '-')}": text for name, text in options.items()
@@ -177,10 +175,8 @@ def command(
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment
     from dlprobe.experiments.replica_points import Request
 
-    vary, resample = (
-        checked("--vary", vary, ("data", "seed", "both")),
-        checked("--resample", resample, ("disjoint", "bootstrap", "fresh")),
-    )
+    vary = checked("--vary", vary, ("data", "seed", "both"))
+    resample = checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
     asked: dict[str, Any] = {
         "replicas": replicas,
         "vary": vary,

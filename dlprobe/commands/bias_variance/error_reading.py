@@ -235,10 +235,8 @@ def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
     """
     from dlprobe.analysis.bias_variance.reading_strategy import About
 
-    parameters, config = (
-        sum(layer.parameter_count or 0 for layer in run.layer_facts),
-        run.configuration,
-    )
+    parameters = sum(layer.parameter_count or 0 for layer in run.layer_facts)
+    config = run.configuration
     if config is None:
         return About(learned, parameters, samples, reference_known=known)
     given = [

@@ -257,10 +257,8 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
         ]
         for kind in ("smallest", "largest", "infinite")
     }
-    smallest, largest = (
-        min(places["smallest"], key=_size, default=None),
-        max(places["largest"], key=_size, default=None),
-    )
+    smallest = min(places["smallest"], key=_size, default=None)
+    largest = max(places["largest"], key=_size, default=None)
     return Extremes(
         group.label,
         group.place,

@@ -285,10 +285,8 @@ def nadam_coefficients(
     now = beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
     following = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1.0) * momentum_decay))
     product = product * now
-    of_m, of_g = (
-        rate * following / (1.0 - product * following),
-        rate * (1.0 - now) / (1.0 - product),
-    )
+    of_m = rate * following / (1.0 - product * following)
+    of_g = rate * (1.0 - now) / (1.0 - product)
     return (
         of_m,
         of_g,

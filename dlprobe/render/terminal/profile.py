@@ -38,11 +38,9 @@ def profile(page: Page, block: doc.Profile) -> None:
     if any(heads):
         page.line(f"{'':{room}}{heads[0]:>{first}}  {'':{longest}}  {heads[1]}", "dim")
     for series, (start, end), bar in zip(block.series, ends, bars, strict=True):
-        name, verdict, style = (
-            _short(series.name, _LONGEST_NAME),
-            _short(series.verdict),
-            TONES[series.tone],
-        )
+        name = _short(series.name, _LONGEST_NAME)
+        verdict = _short(series.verdict)
+        style = TONES[series.tone]
         if not room:
             page.line(Text.assemble(name, "  ", (verdict, style)))
         line = Text.assemble(

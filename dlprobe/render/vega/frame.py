@@ -64,10 +64,8 @@ class Frame:
         """The title, in lines that fit, with notes in small print below; nothing where there is
         neither.
         """
-        lines, below = (
-            self._wrapped(visible(caption).rstrip("."), 1.0),
-            self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25),
-        )
+        lines = self._wrapped(visible(caption).rstrip("."), 1.0)
+        below = self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25)
         if not lines and not below:
             return {}
         return {"title": {"text": lines or [""], **({"subtitle": below} if below else {})}}

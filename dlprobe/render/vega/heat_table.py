@@ -17,10 +17,8 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     """Cells in the order of the table; blue below 0, red above, the sign and the word say the
     same without colour.
     """
-    rows, columns = (
-        [visible(name) for name in block.rows],
-        [visible(name) for name in block.columns],
-    )
+    rows = [visible(name) for name in block.rows]
+    columns = [visible(name) for name in block.columns]
     values = []
     for name, cells in zip(rows, block.cells, strict=True):
         for column, cell in zip(columns, cells, strict=True):

@@ -144,10 +144,8 @@ def _hidden_by_weights(grid: Grid) -> str:
 def _outside_theory(grid: Grid) -> str:
     sentences = []
     for cell, result in grid.rows:
-        band, seen = (
-            result.prediction.log10_error_signal_ratio,
-            result.initial.log10_error_signal_ratio.median,
-        )
+        band = result.prediction.log10_error_signal_ratio
+        seen = result.initial.log10_error_signal_ratio.median
         if (
             result.prediction.applicable
             and math.isfinite(seen)

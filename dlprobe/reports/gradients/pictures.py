@@ -174,10 +174,8 @@ def decay_band(result: CellResult) -> tuple[float, float]:
     """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not
     apply.
     """
-    band, steps = (
-        result.prediction.log10_error_signal_ratio,
-        len(result.initial.flow.error_signal_rms) - 1,
-    )
+    band = result.prediction.log10_error_signal_ratio
+    steps = len(result.initial.flow.error_signal_rms) - 1
     if not result.prediction.applicable or steps < 1:
         return math.nan, math.nan
     return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)

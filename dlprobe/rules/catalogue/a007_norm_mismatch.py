@@ -117,10 +117,8 @@ def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
     pairs, limit = (np.array(_pairs(evidence)), float(settings["ratio"]))
     if not len(pairs):
         raise NotEvaluableError("no recorded steps before an evaluation")
-    ratio, apart = (
-        float(np.median(pairs[:, 0] / pairs[:, 1])),
-        float(np.median(pairs[:, 0] - pairs[:, 1])),
-    )
+    ratio = float(np.median(pairs[:, 0] / pairs[:, 1]))
+    apart = float(np.median(pairs[:, 0] - pairs[:, 1]))
     if not ratio > limit or apart < 0.1 * float(evidence.learning.loss[0]):
         return None
     evident = (

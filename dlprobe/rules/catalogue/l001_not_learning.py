@@ -47,10 +47,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
     if learned.well or learned.lost or learned.something(float(settings["skill"])):
         return Passed()
-    what, part = (
-        "R²" if learned.task == "regression" else "1 − error/chance",
-        "validation" if learned.validated else "training",
-    )
+    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    part = "validation" if learned.validated else "training"
     gain = end - learned.untrained
     shown = 0.0 if abs(end) < ROUNDING else end
     evident = (

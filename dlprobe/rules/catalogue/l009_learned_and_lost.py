@@ -38,10 +38,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or not learned.lost or learned.best < float(settings["skill"]):
         return Passed()
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
-    what, part = (
-        "R²" if learned.task == "regression" else "1 − error/chance",
-        "validation" if learned.validated else "training",
-    )
+    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    part = "validation" if learned.validated else "training"
     evident = (
         f"{what} on the {part} part was {learned.judged[best]:.2f} after "
         f"{counted(learned.steps[best], 'update')} and ends at {learned.judged[-1]:.2f} after "
