@@ -39,5 +39,5 @@ def run_trials(
     return list(
         run_study(
             planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop
-        ).found.values()
+        ).results.values()
     )

@@ -96,7 +96,7 @@ def command(
     biases, measure = [] if sigma_b is None else numbers(sigma_b), ""
     if against is None:
         configuration = read_configuration(config, options, screen)
-        net, found, last = configured_net(configuration, screen), None, None
+        net, comparison, last = configured_net(configuration, screen), None, None
         measure = (
             f"{train_with(configuration, {'training.steps': 1, 'training.lr': 0})} -o "
             f"{free_file('run.h5')}"
@@ -107,7 +107,7 @@ def command(
             net = net_of_run(run, config, options, against)
             net = replace(net, input_mean_square=batch_mean_square(run, net))
             prediction = predict(net)
-            found = measured(run, prediction, net.units)
+            comparison = measured(run, prediction, net.units)
             last = (
                 measured(run, prediction, net.units, len(run.steps) - 1)
                 if len(run.steps) > 1
@@ -129,7 +129,7 @@ def command(
             prediction,
             phase,
             edges,
-            found,
+            comparison,
             None if against is None else str(against),
             maps,
             last,

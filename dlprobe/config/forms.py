@@ -164,8 +164,8 @@ class Weights(Form):
 
     def parse(self, value: object) -> tuple[float, ...]:
         items = value.split(",") if isinstance(value, str) else value
-        found = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
-        numbers = tuple(-1.0 if number is None else number for number in found)
+        parts = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
+        numbers = tuple(-1.0 if number is None else number for number in parts)
         if not numbers or min(numbers) < 0 or max(numbers) == 0:
             raise ValueError
         return numbers

@@ -40,12 +40,12 @@ def usual_names() -> Iterator[str]:
             yield from (f"{called}_{word}", f"{word}_{called}", f"{word}/{called}")
 
 
-def array_pairs(found: Collection[str]) -> dict[str, tuple[str, str]]:
+def array_pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
     """Names of the inputs and targets of each part, among the names of a file's arrays:
     x_train, y_train, x_test, … in any case; empty without training.
     """
     named: dict[tuple[str, str], str] = {}
-    for name in found:
+    for name in names:
         words = set(re.split("[_/]", name.lower()))
         part, role = (
             next((key for key, known in table.items() if words & set(known)), "")

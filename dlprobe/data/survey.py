@@ -294,7 +294,7 @@ def foretelling(
     dataset: Dataset, source: Table | Arrays | None, roles: Mapping[int, str]
 ) -> Iterator[Foretelling]:
     """Features that give the target away on their own, the surest first."""
-    found: list[Foretelling] = []
+    telling: list[Foretelling] = []
     if isinstance(source, Table):
         by_number = {column.number: column for column in source.columns}
         targets = [by_number[number] for number, role in roles.items() if role == "target"]
@@ -317,10 +317,10 @@ def foretelling(
                 values[known], goal[chosen][known], classes=dataset.task == "classification"
             )
             if skill >= FORETOLD[dataset.task]:
-                found.append(
+                telling.append(
                     Foretelling(visible(column.name), column.number, skill, pasted([column]))
                 )
-    return iter(sorted(found, key=lambda each: -each.skill))
+    return iter(sorted(telling, key=lambda telling: -telling.skill))
 
 
 def numbers_of(column: Column) -> Floats:

@@ -163,15 +163,15 @@ def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) 
         or np.isnan(numbers).any()
     ):
         return ""
-    found, counts = np.unique(numbers, return_counts=True)
+    values, counts = np.unique(numbers, return_counts=True)
     if (
-        not 2 <= len(found) <= min(MOST_CATEGORIES, len(numbers) / 10)
-        or not np.array_equal(found, np.arange(len(found)))
+        not 2 <= len(values) <= min(MOST_CATEGORIES, len(numbers) / 10)
+        or not np.array_equal(values, np.arange(len(values)))
         or counts.min() < 2
     ):
         return ""
     return (
-        f"column {columns[0].number} holds the whole numbers 0 to {len(found) - 1}: if these are "
+        f"column {columns[0].number} holds the whole numbers 0 to {len(values) - 1}: if these are "
         f"the labels, --target {columns[0].number}"
     )
 

@@ -351,11 +351,11 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
     """Whether any line but the first starts with #. Raises DataError for a line that is longer
     than 2 MiB: no table has such, and a cell may hide one.
     """
-    found, end, filled = False, b"", 0
+    commented, end, filled = False, b"", 0
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
             # one sign is found ten times as fast as two
-            found = found or (b"#" in piece and b"\n#" in end + piece)
+            commented = commented or (b"#" in piece and b"\n#" in end + piece)
             filled = 0 if b"\n" in piece else filled + len(piece)
             if filled > LONGEST_LINE:
                 raise problem(
@@ -364,7 +364,7 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
                     "quote not closed?",
                 )
             end = piece[-1:]
-    return found
+    return commented
 
 
 def rewritten(
@@ -378,8 +378,8 @@ def rewritten(
     within: list[int] = []
     quoted_cell = False
     written = io.BytesIO()
-    for i, given in enumerate(lines):
-        line = given.removesuffix(b"\n")
+    for i, original in enumerate(lines):
+        line = original.removesuffix(b"\n")
         if i == 0:
             line = line.removeprefix(BYTE_ORDER_MARK)
         if i == header:
@@ -396,5 +396,5 @@ def rewritten(
         quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
-        written.write(line + b"\n" * given.endswith(b"\n"))
+        written.write(line + b"\n" * original.endswith(b"\n"))
     return written.getvalue(), within

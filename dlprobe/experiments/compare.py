@@ -250,24 +250,24 @@ def cells_of(
 
 def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, ...]:
     """How the values of an axis are called. Raises ConfigError."""
-    found = tuple(named(base, axis, value) for value in values)
-    if len(found) < 2:
+    labels = tuple(named(base, axis, value) for value in values)
+    if len(labels) < 2:
         option = (
             (
                 "; what all share is an option, "
-                f"--{axis.place.partition('.')[2].replace('_', '-')} {found[0]}"
+                f"--{axis.place.partition('.')[2].replace('_', '-')} {labels[0]}"
             )
-            if found and axis.place
+            if labels and axis.place
             else ""
         )
         raise ConfigError(
-            f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at "
+            f"{axis.name} has {len(labels)} value{'' if labels else 's'}: expected two at "
             f"least, e.g. compare {axis.name} A B{option}"
         )
-    twice = [label for label in dict.fromkeys(found) if found.count(label) > 1]
+    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice:
         raise ConfigError(f"{axis.name} {twice[0]} is given twice: expected different values")
-    return found
+    return labels
 
 
 def default_seeds(cells: int) -> int:
@@ -414,7 +414,7 @@ def tune(
         "progress": means.progress,
         "cluster": means.cluster,
     }
-    results = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
+    results = run_study(planned, sets, lambda _, run: result_of(run, by), **how).results
     tried = {
         index: [
             [results[id] for id in results if place[id] == (index, number)]
@@ -472,7 +472,7 @@ def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> C
             for axis, values in description["axes"].items()
             if axis != "seed"
         }
-        cells = tuple(_cell_of(each) for each in description["cells"])
+        cells = tuple(_cell_of(cell) for cell in description["cells"])
         options = description["options"]
         target = None if options["target"] is None else float(options["target"])
         return CompareExperiment(

@@ -87,11 +87,11 @@ def examine(
         if progress:
             progress(len(outcomes), len(checks))
     compared = [name for outcome in outcomes for name in outcome.compiled]
-    left = [
+    obsolete = [
         file
         for digest, file in before.items()
         if not file.startswith(CALLERS) and not any(name.endswith(digest) for name in compared)
     ]
     return Examination(
-        installation(available_threads()), outcomes, sorted(left), len(outcomes) == len(checks)
+        installation(available_threads()), outcomes, sorted(obsolete), len(outcomes) == len(checks)
     )

@@ -330,7 +330,7 @@ def run(
     """
     experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
     ended = experiment.train(Means(threads, stop, study, progress), {})
-    return experiment.judged(ended.found, ended.complete)
+    return experiment.judged(ended.results, ended.complete)
 
 
 def run_config(cell: GridCell, seed: int) -> RunConfig:

@@ -152,14 +152,14 @@ def treatments(
         _treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1])
         for same in asked.values()
     ]
-    found = [
-        each
-        for each in _different(alone, [config])
-        if not is_hopeless(config, each, cause, prepared)
+    promising = [
+        treatment
+        for treatment in _different(alone, [config])
+        if not is_hopeless(config, treatment, cause, prepared)
     ]
     # stable: within both halves the order stays
-    found.sort(key=lambda each: work_ratio(each.config, config, prepared) > DEAR)
-    return found[:most]
+    promising.sort(key=lambda treatment: work_ratio(treatment.config, config, prepared) > DEAR)
+    return promising[:most]
 
 
 def _named(
@@ -557,19 +557,22 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         ended = [
             (
                 replace(
-                    each, change=change_text(self.config, each.remedy.patch) if each.remedy else ""
+                    treatment,
+                    change=change_text(self.config, treatment.remedy.patch)
+                    if treatment.remedy
+                    else "",
                 ),
                 own,
             )
-            for each, own in ended
+            for treatment, own in ended
         ]
         made = [
             Result(
-                each,
+                treatment,
                 tuple(results[id] for id in own),
-                work_ratio(each.config, self.config, self.sets),
+                work_ratio(treatment.config, self.config, self.sets),
             )
-            for each, own in ended
+            for treatment, own in ended
         ]
         return judged_results(
             made,

@@ -173,7 +173,12 @@ def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
     top = diagnosis.cause
     remedy = (
         next(
-            (each for each in top.remedies if each.patch and not each.patch.keys() <= SEEDED), None
+            (
+                remedy
+                for remedy in top.remedies
+                if remedy.patch and not remedy.patch.keys() <= SEEDED
+            ),
+            None,
         )
         if top is not None
         else None

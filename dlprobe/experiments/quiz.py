@@ -122,9 +122,9 @@ def questions(seed: int, count: int, threads: int, stop: Stop) -> list[Question]
 
 
 def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> Question:
-    others = [each for each in CASES if each.why != case.why]
-    whys = [case.why, *(each.why for each in rng.sample(others, OPTIONS - 1))]
-    changes = {each.cure: each.change for each in CASES if each.cure != case.cure}
+    others = [other for other in CASES if other.why != case.why]
+    whys = [case.why, *(other.why for other in rng.sample(others, OPTIONS - 1))]
+    changes = {other.cure: other.change for other in CASES if other.cure != case.cure}
     offered = [case.cure, *rng.sample(list(changes), OPTIONS - 1)]
     changes[case.cure] = case.change
     rng.shuffle(whys)

@@ -136,22 +136,22 @@ def run(
 
     What a stop left out is missing. cluster: where teams train in place of threads of this process.
     """
-    found: dict[str, Answer] = dict(finished or {})
-    teams = [without(team, found) for team in teams_of(replicas, prepared)]
+    answers: dict[str, Answer] = dict(finished or {})
+    teams = [without(team, answers) for team in teams_of(replicas, prepared)]
     largest_first = sorted(
         (team for team in teams if team.members),
         key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members),
     )
-    coordinates = {each.id: each.coordinates for each in planned(replicas)}
+    coordinates = {replica.id: replica.coordinates for replica in planned(replicas)}
     for id, made in _results(
         largest_first, Common(prepared, part, study is not None), workers, stop, cluster
     ):
         if study is not None and made.stored is not None:
             study.run(id, made.stored, coordinates[id])
-        found[id] = made.answer
+        answers[id] = made.answer
         if progress is not None:
-            progress(len(found), len(replicas))
-    return found
+            progress(len(answers), len(replicas))
+    return answers
 
 
 def _results(
@@ -203,7 +203,7 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
         return {} if made is None else {team.members[0].id: made}
     sets = [common.prepared(member.data, member.size) for member in team.members]
     trained = fleets.train(session, [member.seed for member in team.members], sets, stop)
-    found = {}
+    answers = {}
     # nothing is trained after a stop
     for replica, data, net in zip(team.members, sets, trained, strict=False):
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
@@ -211,8 +211,8 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
         else:
             made = Made(answer_of(session, data, common.part, net))
         if made is not None:
-            found[replica.id] = made
-    return found
+            answers[replica.id] = made
+    return answers
 
 
 def answer_of(

@@ -107,7 +107,7 @@ class Part:
 
 
 def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
-    return values.reshape([-1 if each == axis else 1 for each in range(rank)])
+    return values.reshape([-1 if position == axis else 1 for position in range(rank)])
 
 
 class ExportSource:

@@ -68,8 +68,8 @@ class Scored:
     def confusion(self) -> npt.NDArray[np.int64]:
         """Samples per (…, true, predicted) class."""
         pairs = self.targets * self.classes + self.predicted
-        found = counted(pairs, self.classes**2).astype(np.int64)
-        return found.reshape(*pairs.shape[:-1], self.classes, self.classes)
+        counts = counted(pairs, self.classes**2).astype(np.int64)
+        return counts.reshape(*pairs.shape[:-1], self.classes, self.classes)
 
     @cached_property
     def residuals(self) -> Floats:
@@ -88,8 +88,8 @@ def counted(places: npt.NDArray[np.int64], size: int, weights: Array | None = No
     """
     rows = places.reshape(-1, places.shape[-1])
     shifted = (rows + size * np.arange(len(rows))[:, None]).ravel()
-    found = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
-    return found.reshape(*places.shape[:-1], size)
+    totals = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
+    return totals.reshape(*places.shape[:-1], size)
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ def mean_of_defined(values: Floats) -> Floats:
     if defined.all():
         return np.asarray(np.mean(values, axis=-1))
     counts = defined.sum(axis=-1)
-    found = np.full(counts.shape, np.nan)
+    means = np.full(counts.shape, np.nan)
     for count in set(counts[counts > 0].tolist()):  # as many numbers are added up in the same way
         rows = counts == count
-        found[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
-    return found
+        means[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
+    return means
 
 
 def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -380,8 +380,8 @@ def r2(scored: Scored) -> Floats:
     wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        left = np.square(scored.all_residuals).sum(axis=-1)
-        return np.asarray(1.0 - left / spread if spread > 0 else np.full_like(left, np.nan))
+        residual = np.square(scored.all_residuals).sum(axis=-1)
+        return np.asarray(1.0 - residual / spread if spread > 0 else np.full_like(residual, np.nan))
 
 
 register(

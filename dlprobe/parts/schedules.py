@@ -103,7 +103,7 @@ def piecewise_objection(boundary_text: str, factor_text: str, unit: str) -> str 
         )
     if not all(math.isfinite(number) for number in (*boundaries, *factors)):
         return "boundaries and factors are finite numbers"
-    if boundaries[0] <= 0 or any(left >= right for left, right in pairwise(boundaries)):
+    if boundaries[0] <= 0 or any(before >= right for before, right in pairwise(boundaries)):
         return f"boundaries = {boundary_text}: expected rising numbers > 0"
     if len(factors) != len(boundaries) + 1:
         return (
@@ -294,8 +294,8 @@ register(
 def polynomial(
     t: float, total: float, lr: float, exponent: float, end: float, over: int, unit: str
 ) -> float:
-    left = max(0.0, 1.0 - t / (over or total))
-    return float(end + (lr - end) * left**exponent)
+    share = max(0.0, 1.0 - t / (over or total))
+    return float(end + (lr - end) * share**exponent)
 
 
 register(

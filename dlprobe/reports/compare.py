@@ -89,7 +89,7 @@ def document(
     evaluations. keep: the command that keeps every run, where none was;
     more: the same for the command with enough seeds.
     """
-    found = compared.all
+    comparison = compared.all
     seeds = seeds_of(compared, study)
     lines = shared_lines([cell.config for cell in compared.request.cells], data_name)
     blocks: list[Block] = (
@@ -97,8 +97,14 @@ def document(
         if compared.complete
         else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     )
-    blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
-    if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
+    blocks += [
+        *_conclusion(comparison, seeds),
+        *_strips(compared, start=True),
+        _ranking(comparison),
+    ]
+    if told := [
+        f"{value.label}: {because(comparison, value)}" for value in comparison.values[:DRAWN]
+    ]:
         blocks += [
             Heading(
                 "Because before training, from layer to layer towards the input, the error "
@@ -112,18 +118,20 @@ def document(
         *([Paragraph(note)] if (note := caveat(compared)) else []),
     ]
     details: list[Block] = [
-        against_best(found),
+        against_best(comparison),
         costs(compared),
-        chart(found, curves),
+        chart(comparison, curves),
         *_strips(compared, start=False),
         *margins(compared),
     ]
-    details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
+    details += [Bullets(_remarks(compared, seeds)), *_worst(comparison, seeds)]
     if study and compared.complete:
         blocks.append(Hint(f"dlprobe compare {quoted(study)} --details", details=True))
     blocks.append(Hint(_next(compared, study, keep, more)))
-    records = [value_record(compared, value, curves[value.label], seeds) for value in found.values]
-    cautions = [each for each in (caveat(compared), _edges(compared)) if each]
+    records = [
+        value_record(compared, value, curves[value.label], seeds) for value in comparison.values
+    ]
+    cautions = [caution for caution in (caveat(compared), _edges(compared)) if caution]
     return Document(
         "", blocks, comparison_record(compared, data_name, lines, records, cautions), details
     )
@@ -154,7 +162,7 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
     tables = [to_mapping(config) for config in configs]
 
     def told(table: str, key: str, word: str = "", usual: object = None) -> str:
-        values = list(dict.fromkeys(str(each[table][key]) for each in tables))
+        values = list(dict.fromkeys(str(tables_of_value[table][key]) for tables_of_value in tables))
         if len(values) > 1:
             return f"{word or key} compared"
         return (
@@ -247,7 +255,9 @@ def _apart(comparison: Comparison) -> str:
     lost = [v for v in comparison.values if v.states and not (v.states.keys() & LEARNED)]
     if not best.states or best.states.keys() - LEARNED or not lost:
         return ""
-    numbers = " to ".join(dict.fromkeys(_number(comparison, each) for each in (lost[0], lost[-1])))
+    numbers = " to ".join(
+        dict.fromkeys(_number(comparison, value) for value in (lost[0], lost[-1]))
+    )
     return (
         f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
         f"{_number(comparison, best)} {words(comparison.by)}"
@@ -267,7 +277,11 @@ def _why(comparison: Comparison, value: ValueResult, seeds: Seeds) -> str:
     """The cause that the diagnosis names, of a value that did not learn, unless the profile
     itself is broken; else what the profile says.
     """
-    diagnoses = [each for each in seeds.diagnoses.get(value.label, ()) if each.cause is not None]
+    diagnoses = [
+        diagnosis
+        for diagnosis in seeds.diagnoses.get(value.label, ())
+        if diagnosis.cause is not None
+    ]
     if (
         value.start.verdict not in BROKEN
         and _failed(seeds.diagnoses.get(value.label, ()))

@@ -263,7 +263,9 @@ def _sentence(text: str) -> str:
 
 def brings_about(diagnosis: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
-    causes = {each.code for each in (diagnosis.cause, *diagnosis.together) if each is not None}
+    causes = {
+        finding.code for finding in (diagnosis.cause, *diagnosis.together) if finding is not None
+    }
     effects = dict.fromkeys(
         named(follow) for follow in diagnosis.follows if follow.code not in causes
     )
@@ -319,7 +321,7 @@ def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Of several runs as data: how many are in which state, and the diagnosis of the one that
     learned least, unless all learned well.
     """
-    counts = Counter(each.state.name for each in diagnoses)
+    counts = Counter(diagnosis.state.name for diagnosis in diagnoses)
     worst = (
         diagnoses[0].to_json() if diagnoses and diagnoses[0].state.name != "learned well" else None
     )

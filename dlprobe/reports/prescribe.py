@@ -109,7 +109,9 @@ class _Words:
                 f"{self._counts(before)}",
                 "warning",
             )
-        best = min(self.tried.changes, key=lambda each: (-each.cured, each.median), default=before)
+        best = min(
+            self.tried.changes, key=lambda trial: (-trial.cured, trial.median), default=before
+        )
         nearest = (
             "" if best is before else f"; nearest is {best.treatment.change}: {self._counts(best)}"
         )

@@ -82,20 +82,20 @@ def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advi
 
 def _wanted(run: Run, path: Path, settings: Settings) -> dict[str, list[Finding]]:
     """The errors and warnings of a run by the options that they ask to change."""
-    found: dict[str, list[Finding]] = {}
+    by_advice: dict[str, list[Finding]] = {}
     try:
         with reading(path), np.errstate(all="ignore"):
             findings = judge(run, settings=settings).findings
     except RunFileError:  # the exit code is that of the rules that were asked
-        return found
+        return by_advice
     for finding in findings:
         for place in (
             {place for remedy in finding.remedies for place in remedy.patch}
             if finding.severity != "info"
             else ()
         ):
-            found.setdefault(place, []).append(finding)
-    return found
+            by_advice.setdefault(place, []).append(finding)
+    return by_advice
 
 
 def _line(

@@ -71,13 +71,13 @@ def pull_of(config: RunConfig, remedy: Remedy) -> Pull:
     except ConfigError:
         return {}
     measures = [(name, measure(config), measure(changed)) for name, measure in MEASURES.items()]
-    found = {
+    directions = {
         name: 1 if after > before else -1 for name, before, after in measures if after != before
     }
     # rates of two optimizers do not compare
     if changed.training.optimizer.name != config.training.optimizer.name:
-        found.pop("rate", None)
-    return found
+        directions.pop("rate", None)
+    return directions
 
 
 def _room(config: RunConfig) -> float:

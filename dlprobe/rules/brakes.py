@@ -265,21 +265,21 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
-    left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
+    share = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
     return (
         Brake(
             "no_dropout",
-            1.0 / left,
-            f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step",
+            1.0 / share,
+            f"{' and '.join(dropped.values())} leaves {share:.0%} of the units in a step",
         )
         if dropped
         else None
     )
 
 
-def suspicion(found: Sequence[Brake]) -> float:
+def suspicion(held: Sequence[Brake]) -> float:
     """The product of what speaks against a run."""
-    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in found)
+    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in held)
 
 
 LOOKS: Mapping[str, Look] = {

@@ -356,9 +356,11 @@ def _faint(evidence: Evidence) -> bool:
 
 def with_parameter(spec: Spec, name: str, value: float) -> str:
     """A thing with one parameter set, as it is typed."""
-    given = {key: spec.parameters[key] for key in spec.given} | {name: value}
+    parameters = {key: spec.parameters[key] for key in spec.given} | {name: value}
     words = [
-        f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)
+        f"{key}={_typed(number)}"
+        for key, number in parameters.items()
+        if number != _default(spec, key)
     ]
     return f"{spec.name}({', '.join(words)})" if words else spec.name
 

@@ -71,17 +71,17 @@ def matching(text: str) -> tuple[str, ...]:
     """
     rules = all_rules()
     plain = tidied(text)
-    found = tuple(
+    codes = tuple(
         code
         for code, rule in rules.items()
         if plain and (code.lower().startswith(plain) or rule.name == plain)
     )
-    if not found:
+    if not codes:
         message = registry.unknown("rule", text.strip()[:60], rules, registry.listing("rule"))
         raise ConfigError(
             f"{message}; a prefix such as {next(iter(rules))[0]} means all that begin with it"
         )
-    return found
+    return codes
 
 
 def read_settings(

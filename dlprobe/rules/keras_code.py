@@ -47,16 +47,18 @@ def optimizer(change: Change) -> list[str]:
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return []
-    given = [number(change.after.training.resolved_lr)]
-    given += (
+    arguments = [number(change.after.training.resolved_lr)]
+    arguments += (
         [f"momentum={number(float(spec.parameters['momentum']))}"]
         if "momentum" in spec.parameters and CLASSES[spec.name] == "SGD"
         else []
     )
-    given += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
+    arguments += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
     decay = float(spec.parameters.get("weight_decay", 0.0))
-    given += [f"weight_decay={number(decay)}"] if decay else []
-    return [f"model.compile(keras.optimizers.{CLASSES[spec.name]}({', '.join(given)}), model.loss)"]
+    arguments += [f"weight_decay={number(decay)}"] if decay else []
+    return [
+        f"model.compile(keras.optimizers.{CLASSES[spec.name]}({', '.join(arguments)}), model.loss)"
+    ]
 
 
 def init(change: Change) -> list[str] | None:

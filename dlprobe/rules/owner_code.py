@@ -63,7 +63,7 @@ def modules_of(run: Run) -> list[Module]:
     """The layers of a run with what its recorder noted of their modules."""
     listed = run.environment.get("modules", [])
     noted: dict[str, dict[str, Any]] = (
-        {str(each.get("name")): each for each in listed if isinstance(each, dict)}
+        {str(module.get("name")): module for module in listed if isinstance(module, dict)}
         if isinstance(listed, list)
         else {}
     )
@@ -156,7 +156,7 @@ def _even(names: Sequence[str]) -> tuple[int, int, int]:
         if (
             not part.isdigit()
             or len(names) < 2
-            or not all(each.isidentifier() or each.isdigit() for each in first)
+            or not all(part.isidentifier() or part.isdigit() for part in first)
         ):
             continue
         second = names[1].split(".")

@@ -58,5 +58,5 @@ def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str])
         made = None if translation is None else translation(change)
         if made is None:
             return ()
-        statements += [each for each in made if each not in statements]
-    return tuple(line for each in statements for line in each.splitlines())
+        statements += [statement for statement in made if statement not in statements]
+    return tuple(line for statement in statements for line in statement.splitlines())

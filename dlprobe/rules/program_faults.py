@@ -46,17 +46,17 @@ class Told:
     def remedies(self, evidence: Evidence, fault: Fault) -> tuple[Remedy, ...]:
         made = self.lines.get(evidence.run.origin)
         statements = [] if made is None else made(evidence, fault)
-        lines = [line for each in statements for line in each.splitlines()]
+        lines = [line for statement in statements for line in statement.splitlines()]
         return (Remedy({}, self.why(fault), tuple(lines)),)
 
 
 def faults_of(evidence: Evidence) -> Iterator[Fault]:
     """What the recorder saw of a run's program."""
     noted, final = evidence.run.environment.get("program", []), evidence.run.final
-    for each in noted if isinstance(noted, list) else []:
-        if isinstance(each, dict) and each.get("fault") in TOLD:
-            layers = tuple(name for name in each.get("layers", ()) if isinstance(name, str))
-            yield Fault(str(each["fault"]), layers, float(len(layers)) or math.nan, each)
+    for entry in noted if isinstance(noted, list) else []:
+        if isinstance(entry, dict) and entry.get("fault") in TOLD:
+            layers = tuple(name for name in entry.get("layers", ()) if isinstance(name, str))
+            yield Fault(str(entry["fault"]), layers, float(len(layers)) or math.nan, entry)
     for kind, name in (("kept", "gradients_kept"), ("evaluating", "evaluation_mode")):
         if int(final.get(name, 0)):
             yield Fault(kind, (), float(final[name]), {"steps": len(evidence.steps)})
@@ -67,10 +67,10 @@ def _optimizer_made(evidence: Evidence, fault: Fault) -> list[str]:
     facts = evidence.facts
     name = str(facts.optimizer or "").partition("(")[0]
     classes = {own: theirs for theirs, own in TORCH_OPTIMIZERS.items()}
-    given = [f"lr={number(facts.learning_rate)}"] if facts.learning_rate else []
-    given += [f"momentum={number(facts.momentum)}"] if facts.momentum else []
+    arguments = [f"lr={number(facts.learning_rate)}"] if facts.learning_rate else []
+    arguments += [f"momentum={number(facts.momentum)}"] if facts.momentum else []
     made = classes.get(name, "SGD")
-    return [f"optimizer = torch.optim.{made}(model.parameters(), {', '.join(given)})"]
+    return [f"optimizer = torch.optim.{made}(model.parameters(), {', '.join(arguments)})"]
 
 
 def _thawed(evidence: Evidence, fault: Fault) -> list[str]:

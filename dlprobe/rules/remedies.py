@@ -38,7 +38,7 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
-        return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
+        return tuple(remedy for name in names if (remedy := _foreign(evidence, name)) is not None)
     config = evidence.config
     if config is None:
         return ()

@@ -116,9 +116,12 @@ class Rule:
         return Fired(
             tuple(
                 replace(
-                    each, code=self.code, name=self.title, severity=each.severity or self.severity
+                    finding,
+                    code=self.code,
+                    name=self.title,
+                    severity=finding.severity or self.severity,
                 )
-                for each in outcome.findings
+                for finding in outcome.findings
             )
         )
 

@@ -108,8 +108,8 @@ def squashes(text: str) -> bool:
 def passed_on(text: str) -> float:
     """That share; NaN where it cannot be told."""
     try:
-        found = moments(parse_spec("activation", text), 1.0)
-        return float(found.slope_mean_square / found.mean_square)
+        gaussian = moments(parse_spec("activation", text), 1.0)
+        return float(gaussian.slope_mean_square / gaussian.mean_square)
     except (ConfigError, AttributeError, TypeError, ValueError, ArithmeticError):
         return math.nan
 
@@ -158,9 +158,9 @@ def scale_factors(evidence: Evidence) -> np.ndarray:
 def normalized_scale(evidence: Evidence) -> float:
     """The scale factor of the hidden layers that are normalized, as one factor (geometric mean)."""
     hidden = [index for index in evidence.require_hidden() if is_normalized(evidence, index)]
-    found = _factors(evidence, hidden) if hidden else np.empty(0)
-    found = found[np.isfinite(found) & (found > 0)]
-    return math.exp(float(np.log(found).mean())) if len(found) else 1.0
+    factors = _factors(evidence, hidden) if hidden else np.empty(0)
+    factors = factors[np.isfinite(factors) & (factors > 0)]
+    return math.exp(float(np.log(factors).mean())) if len(factors) else 1.0
 
 
 def _factors(evidence: Evidence, hidden: list[int]) -> np.ndarray:

@@ -107,13 +107,15 @@ def optimizer(change: Change) -> list[str] | None:
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return None
-    given = [
+    arguments = [
         f"lr={number(change.after.training.resolved_lr)}",
         *_momentum(spec),
         *_decay(change),
         *ADDED.get(spec.name, []),
     ]
-    return [f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(given)})"]
+    return [
+        f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(arguments)})"
+    ]
 
 
 def rate(change: Change) -> list[str] | None:

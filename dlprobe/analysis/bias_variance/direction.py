@@ -140,21 +140,21 @@ def _by_loss(seen: Seen) -> Direction:
 
 
 def _by_regression(seen: Seen) -> Direction:
-    left = (
+    gap = (
         f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the "
         "validation part"
     )
     if seen.train > UNEXPLAINED:
         return Direction(
             "more capacity",
-            f"{left}: most of the targets' variance is left over in the training part",
+            f"{gap}: most of the targets' variance is left over in the training part",
         )
     if seen.train <= LEARNED * seen.val:
         return Direction(
             "more data or regularization",
-            f"{left}: most of what is missing is missing on new samples only",
+            f"{gap}: most of what is missing is missing on new samples only",
         )
-    return Direction("cannot be told", f"{left}: noise in the targets would look the same")
+    return Direction("cannot be told", f"{gap}: noise in the targets would look the same")
 
 
 def direction_of(run: Run, reference: float | None = None) -> Direction:

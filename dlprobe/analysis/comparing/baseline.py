@@ -262,7 +262,7 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
         room = 2 * room if share else room**2
     if not share:
         floor = _profile_floor(comparison, statistic, when)
-        value, low, high = (np.maximum(each, floor) for each in (value, low, high))
+        value, low, high = (np.maximum(bound, floor) for bound in (value, low, high))
     low, high = (low - room, high + room) if share else (low / room, high * room)
     with np.errstate(all="ignore"):
         outside = (
@@ -337,14 +337,14 @@ def structure_differences(comparison: Comparison) -> list[str]:
     """What makes the runs other experiments than those of the baseline, in words: layers, data,
     configuration.
     """
-    found = []
+    differing = []
     for words, of in _ASPECTS:
         new, old = ({of(run) for run in runs} for runs in (comparison.new, comparison.old))
         if not new <= old:
-            found.append(words)
+            differing.append(words)
     if _data_differs(comparison):
-        found.append("data")
-    return found
+        differing.append("data")
+    return differing
 
 
 _ASPECTS: tuple[tuple[str, Callable[[Numbers], Any]], ...] = (

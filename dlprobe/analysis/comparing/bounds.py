@@ -105,8 +105,7 @@ def _metric(name: str) -> str:
     metric = name if name in known else f"{PART}_{name}"
     if metric not in known:
         raise ConfigError(
-            "--gate: "
-            f"{unknown('metric', name[:60], [each for each, dims in known.items() if not dims])}"
+            f"--gate: {unknown('metric', name[:60], [n for n, dims in known.items() if not dims])}"
         )
     if known[metric]:
         raise ConfigError(

@@ -31,10 +31,10 @@ class Grid:
     @property
     def names(self) -> list[str]:
         """Every axis that a run has a place on, those of the study first."""
-        found = dict.fromkeys(axis for place in self.coordinates.values() for axis in place)
+        axes = dict.fromkeys(axis for place in self.coordinates.values() for axis in place)
         return [
-            *(axis for axis in self.axes if axis in found),
-            *(axis for axis in found if axis not in self.axes),
+            *(axis for axis in self.axes if axis in axes),
+            *(axis for axis in axes if axis not in self.axes),
         ]
 
     def axis(self, text: str) -> str:
@@ -180,15 +180,15 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
 def _summary(steps: Array, rows: Array) -> Summary:
     """rows: (run, step)."""
     known = ~np.isnan(rows)
-    some, found = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
+    some, quantiles = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
     if some.any():
         with np.errstate(invalid="ignore"):  # the middle of two infinite values
-            found[:, some] = (
+            quantiles[:, some] = (
                 np.nanmedian(rows[:, some], axis=0),
                 np.nanmin(rows[:, some], axis=0),
                 np.nanmax(rows[:, some], axis=0),
             )
-    return Summary(steps, found[0], found[1], found[2], known.sum(axis=0), rows)
+    return Summary(steps, quantiles[0], quantiles[1], quantiles[2], known.sum(axis=0), rows)
 
 
 def _plain(value: Any) -> str:

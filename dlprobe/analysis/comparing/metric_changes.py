@@ -89,7 +89,7 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
     """
     new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
     floor = floor_of((*comparison.new, *comparison.old), metric)
-    found, low, high = rank_test.factor_between(new, old, floor)
+    factor_between, low, high = rank_test.factor_between(new, old, floor)
     p = rank_test.p_larger(new, old)
     before, after = (float(np.median(rank_test.nan_last(values))) for values in (old, new))
     told = f"{after:.4g} (medians of {comparison.sizes})"
@@ -104,12 +104,12 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
         metric,
         before,
         after,
-        found,
+        factor_between,
         low,
         high,
         how,
         p,
-        found > 1.0 and high >= factor,
+        factor_between > 1.0 and high >= factor,
         "",
         told,
         floor,
@@ -125,7 +125,7 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
     old = [run.metrics[metric] for run in comparison.old]
     floor = floor_of((new, *comparison.old), metric)
     counts = [run.errors(metric) for run in (new, *comparison.old)]
-    known = [each for each in counts if each is not None]
+    known = [count for count in counts if count is not None]
     counted = len(known) == len(counts)
     rank = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
     typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
@@ -139,7 +139,7 @@ def spread_change(comparison: Comparison, metric: str, factor: float, share: flo
     seen = partial(power.from_times, metric, lambda times: times >= max(factor, rank.limit))
     if counted:
         (errors, samples), *others = known
-        wrong, of = (sum(each) for each in zip(*others, strict=True))
+        wrong, of = (sum(column) for column in zip(*others, strict=True))
         fisher = p_more_errors(errors, samples, wrong, of)
         p = max(p, fisher)
         how = (

@@ -38,12 +38,12 @@ def twins_of(comparison: Comparison, metric: str) -> Twins:
     predictions of the same rows; () where one has none.
     """
     part = metric.partition("_")[0]
-    found = [
+    pairs = [
         (new, next((old for old in comparison.old if _same_rows(new, old, part)), None))
         for new in comparison.new
     ]
-    twins = tuple((new, old) for new, old in found if old is not None)
-    return twins if len(twins) == len(found) and metric.endswith("_error") else ()
+    twins = tuple((new, old) for new, old in pairs if old is not None)
+    return twins if len(twins) == len(pairs) and metric.endswith("_error") else ()
 
 
 def _same_rows(new: Numbers, old: Numbers, part: str) -> bool:

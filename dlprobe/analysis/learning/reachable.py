@@ -99,8 +99,10 @@ def floor_ceiling(run: Run, part: str, guessing: float) -> float:
     floor = run.data.get(f"{part}_floor")
     if floor is None or not guessing > 0.0:
         return math.nan
-    left = float(floor) / guessing
-    return max(1.0 - (left**2 if run.data.get("task") == "regression" else left), LEAST)
+    unexplained = float(floor) / guessing
+    return max(
+        1.0 - (unexplained**2 if run.data.get("task") == "regression" else unexplained), LEAST
+    )
 
 
 def correctable(run: Run) -> float:

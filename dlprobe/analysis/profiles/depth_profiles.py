@@ -265,7 +265,7 @@ def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     winner = max(VERDICTS, key=lambda name: (counts[name], VERDICTS.index(name)))
     agreeing = [verdict for verdict in verdicts if verdict.verdict == winner]
-    agreeing.sort(key=lambda each: (math.isnan(each.log10_ratio), each.log10_ratio))
+    agreeing.sort(key=lambda verdict: (math.isnan(verdict.log10_ratio), verdict.log10_ratio))
     middle = agreeing[(len(agreeing) - 1) // 2]
     share = (
         ""
@@ -274,7 +274,7 @@ def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
     )
     return Verdict(
         winner,
-        seed_range([each.log10_ratio for each in agreeing]).median,
+        seed_range([verdict.log10_ratio for verdict in agreeing]).median,
         middle.band,
         share + middle.reason,
     )
@@ -298,9 +298,9 @@ def seed_range(values: npt.ArrayLike) -> SeedRange:
     >>> seed_range([-2.0, float("-inf"), -1.0])
     SeedRange(median=-2.0, low=-inf, high=-1.0, missing=0)
     """
-    found = np.asarray(values, dtype=np.float64).ravel()
-    kept = np.sort(found[~np.isnan(found)])
-    missing = len(found) - len(kept)
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    kept = np.sort(numbers[~np.isnan(numbers)])
+    missing = len(numbers) - len(kept)
     if not len(kept):
         return SeedRange(math.nan, math.nan, math.nan, missing)
     lower, upper = float(kept[(len(kept) - 1) // 2]), float(kept[len(kept) // 2])

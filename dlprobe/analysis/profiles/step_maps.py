@@ -43,7 +43,9 @@ def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
     if not rows or not chosen:
         return None
     columns = max(FEWEST, min(COLUMNS, LARGEST // (len(chosen) * len(layers))))
-    factor = next((each for each in (1, *LEVEL_FACTORS) if rows <= READ * each), LEVEL_FACTORS[-1])
+    factor = next(
+        (factor for factor in (1, *LEVEL_FACTORS) if rows <= READ * factor), LEVEL_FACTORS[-1]
+    )
     starts = run.steps[::factor]
     every = -(-len(starts) // columns)
     maps = {

@@ -84,8 +84,8 @@ class Prediction:
             for value in self.error_signal_rms_relative
         ]
         bands = [
-            finite_width_band(*each)
-            for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
+            finite_width_band(*layer)
+            for layer in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
         ]
         return [
             Band(value, _power10(band.low), _power10(band.high))

@@ -76,11 +76,11 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     random = net.perturbations
     sigma_w = math.sqrt(weight / random.weight_keep)
     sigma_b = math.sqrt(bias + weight * random.noise)
-    found = fixed_point(
+    fixed = fixed_point(
         spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep
     )
     correlation = (
-        CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
+        CorrelationMap(spec, sigma_w, sigma_b, fixed.q) if 0.0 < fixed.q < math.inf else None
     )
     notes = []
     if random.noise > 0.0:
@@ -88,11 +88,11 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
             "noise of each layer counts as a bias of its variance, one for all inputs: c* is "
             "an upper bound"
         )
-    if found.q == 0.0:
+    if fixed.q == 0.0:
         notes.append(
             "the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0"
         )
-    if found.q == math.inf:
+    if fixed.q == math.inf:
         notes.append(
             "the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there"
         )
@@ -104,12 +104,12 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     return Phase(
         sigma_w=sigma_w,
         sigma_b=sigma_b,
-        q_star=found.q,
-        chi_1=found.chi,
-        c_star=found.c,
-        xi_q=found.depth_q,
-        xi_c=found.depth_c,
-        xi_gradient=found.depth_gradient,
+        q_star=fixed.q,
+        chi_1=fixed.chi,
+        c_star=fixed.c,
+        xi_q=fixed.depth_q,
+        xi_c=fixed.depth_c,
+        xi_gradient=fixed.depth_gradient,
         q_map=q_map(spec, sigma_w, sigma_b, random.keep),
         c_map=tuple((c, correlation(c)) for c in C_POINTS) if correlation else (),
         critical=critical_with_dropout(spec, sigma_b, random.keep),

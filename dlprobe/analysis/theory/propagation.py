@@ -58,10 +58,10 @@ def forward(net: InitialNet) -> list[TheoryLayer]:
     layers: list[TheoryLayer] = []
     random = net.perturbations
     source = Signal(0.0, net.input_mean_square)
-    each = zip(
+    constants = zip(
         net.fan_in, net.activations, net.weight_variance, net.bias_variance, net.scales, strict=True
     )
-    for index, (fan_in, spec, weight, bias, scale) in enumerate(each):
+    for index, (fan_in, spec, weight, bias, scale) in enumerate(constants):
         got = source.perturbed(
             *((random.keep, random.noise) if index else (random.input_keep, random.input_noise))
         )

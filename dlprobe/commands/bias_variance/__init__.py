@@ -193,11 +193,11 @@ def command(
     return carry_out(BiasVarianceExperiment(base, request, screen.note), execution, screen, show)
 
 
-def refuse(way: str, given: Mapping[str, object]) -> None:
+def refuse(way: str, typed: Mapping[str, object]) -> None:
     """Raise ConfigError for what was given and has no part in the way chosen: it would be
     passed over in silence.
     """
-    stray = [name for name, value in given.items() if value is not None]
+    stray = [name for name, value in typed.items() if value is not None]
     if stray:
         raise ConfigError(
             f"{', '.join(stray)}: no part of {way}; leave {'it' if len(stray) == 1 else 'them'} out"
@@ -256,7 +256,7 @@ def show_points(
     screen.show(
         document(
             points,
-            levels(best.found),
+            levels(best.parts),
             advice(points, axis),
             axis,
             facts,

@@ -301,7 +301,7 @@ def command(
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
     screen.write(
-        _document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.found),
+        _document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.by_path),
         target,
     )
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
@@ -344,14 +344,14 @@ def read_criteria(
     )
 
 
-def _fails_on(given: str | None, project: ProjectFile) -> tuple[str, ...]:
+def _fails_on(typed: str | None, project: ProjectFile) -> tuple[str, ...]:
     """The severities that fail: the command line's word, else the project file's, else the
     default.
     """
     from dlprobe.rules.gate import severities
 
     try:
-        return severities(given or project.options.get("fail-on"))
+        return severities(typed or project.options.get("fail-on"))
     except ConfigError as error:
         raise ConfigError(f"{project.path}: {error}") from None
 

@@ -393,15 +393,20 @@ def _histograms(run: Run, path: str, what: str, chosen: StepSelection) -> Docume
 
     names = run.layers.names
     chosen.refuse_unknown(names)
-    found = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
+    recorded = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
     shown = chosen.columns(names) if chosen.layers else distributions.drawn_layers(len(names))
     rows = distributions.ROWS if len(shown) == 1 else distributions.FEW_ROWS
     pictures = [
-        densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], rows)
+        densities(
+            recorded.counts[:, index],
+            recorded.edges[:, index],
+            recorded.percentiles[:, index],
+            rows,
+        )
         for index in shown
     ]
     return distributions.histograms(
-        path, what, found, names, shown, pictures, asked=bool(chosen.layers)
+        path, what, recorded, names, shown, pictures, asked=bool(chosen.layers)
     )
 
 
@@ -411,26 +416,29 @@ def _tracked(run: Run, path: str, chosen: StepSelection) -> Document:
     from dlprobe.record.description import OWN
     from dlprobe.reports.distributions import tracked
 
-    found = run.tracked
-    if found is None:
+    units_recorded = run.tracked
+    if units_recorded is None:
         again = (
             f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
         )
         raise RunFileError(
             f"{path} tracks no units: {again if run.origin == OWN else 'they were not recorded'}"
         )
-    chosen.refuse_unknown([run.layers.names[layer] for layer in found.layers])
+    chosen.refuse_unknown([run.layers.names[layer] for layer in units_recorded.layers])
     units = [
         unit
-        for unit, layer in enumerate(found.layers)
+        for unit, layer in enumerate(units_recorded.layers)
         if not chosen.layers or run.layers.names[layer] in chosen.layers
     ]
-    found = found.part(chosen.rows(found.steps), units)
+    units_recorded = units_recorded.part(chosen.rows(units_recorded.steps), units)
     curves = [
-        [smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T]
-        for unit in range(len(found.units))
+        [
+            smoothed(units_recorded.steps, band, STRETCHES)
+            for band in units_recorded.percentiles[:, unit].T
+        ]
+        for unit in range(len(units_recorded.units))
     ]
-    return tracked(path, found, run.layers.names, curves)
+    return tracked(path, units_recorded, run.layers.names, curves)
 
 
 def _study(study: Study, path: Path, id: str | None, view: View) -> Document:

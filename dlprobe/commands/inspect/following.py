@@ -95,7 +95,7 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
     end, told = time.monotonic() + BEGIN, False
     while True:
         existing = next(
-            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+            (file for file in (journal_path(path), path) if os.path.lexists(file)), None
         )
         if existing is not None and not is_journal(existing):
             return None

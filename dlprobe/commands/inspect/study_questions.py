@@ -111,12 +111,12 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
     """Where the smallest and largest values are: of all chosen runs, or of each group where
     --by makes some.
     """
-    found = _read(study, path, replace(question, by=question.by or ()), _extremes)
+    answered = _read(study, path, replace(question, by=question.by or ()), _extremes)
     return extremes(
-        found.asked,
+        answered.asked,
         [
-            _merged(group, {id: found.kept[id] for id in group.runs if id in found.kept})
-            for group in found.groups
+            _merged(group, {id: answered.kept[id] for id in group.runs if id in answered.kept})
+            for group in answered.groups
         ],
         True,
     )

@@ -40,10 +40,12 @@ def sparkline(
     """
     if not values or width < 1:
         return ""
-    each = max(1, min(4, width // len(values)))
+    columns = max(1, min(4, width // len(values)))
     cells = min(len(values), width)
     edges = [round(index * len(values) / cells) for index in range(cells + 1)]
-    return "".join(_bar(values[start:end], scale, blocks) * each for start, end in pairwise(edges))
+    return "".join(
+        _bar(values[start:end], scale, blocks) * columns for start, end in pairwise(edges)
+    )
 
 
 def specials(text: str, blocks: str = BLOCKS) -> list[str]:

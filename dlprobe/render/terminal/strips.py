@@ -43,7 +43,7 @@ def strips(page: Page, block: doc.Strips) -> None:
     """Each group below its quantity and scale, all columns aligned over the whole block."""
     page.caption(block.caption)
     groups = [(group, _rows(group, block.layers, page.glyphs.verdicts)) for group in block.groups]
-    rows = [row for _, each in groups for row in each]
+    rows = [row for _, rows in groups for row in rows]
     if not rows:
         return
     widths = {
@@ -62,7 +62,7 @@ def strips(page: Page, block: doc.Strips) -> None:
             break
     length = max(4, min(80, page.width - beside))
     longest = max(
-        (len(row.values) for group, each in groups if not group.along for row in each), default=0
+        (len(row.values) for group, rows in groups if not group.along for row in rows), default=0
     )
     drawn = {
         id(row): sparkline.sparkline(
@@ -71,8 +71,8 @@ def strips(page: Page, block: doc.Strips) -> None:
             _width(row, length, 0 if group.along else longest),
             page.glyphs.blocks,
         )
-        for group, each in groups
-        for row in each
+        for group, rows in groups
+        for row in rows
     }
     bars = max(map(len, drawn.values()))
     ends = (
@@ -80,9 +80,9 @@ def strips(page: Page, block: doc.Strips) -> None:
         f"{'last':{widths['last']}}"
     )
     page.line(f"{ends}  {RATIO:>{widths['ratio']}}" if widths["ratio"] else ends.rstrip(), "dim")
-    for group, each in groups:
+    for group, group_rows in groups:
         page.wrapped(_title(group, block.layers), indent="  ")
-        for row in each:
+        for row in group_rows:
             line = Text.assemble(
                 f"  {_short(row.name, widths['name']):{widths['name']}}  "
                 f"{row.first:>{widths['first']}}  "
@@ -111,8 +111,10 @@ def _width(row: Row, length: int, longest: int) -> int:
     """
     if not longest:
         return length
-    each = min(4, length // longest)
-    return each * len(row.values) if each else max(1, round(length * len(row.values) / longest))
+    columns = min(4, length // longest)
+    return (
+        columns * len(row.values) if columns else max(1, round(length * len(row.values) / longest))
+    )
 
 
 def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:

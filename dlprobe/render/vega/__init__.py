@@ -88,7 +88,7 @@ def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
     longest = max(max(len(strip.values), len(strip.theory)) for strip in group.strips)
     series: list[doc.LayerSeries] = []
     for strip in group.strips:
-        values, theory = (_filled(each, longest) for each in (strip.values, strip.theory))
+        values, theory = (_filled(values, longest) for values in (strip.values, strip.theory))
         line = doc.LayerSeries(strip.name, values, strip.verdict, strip.tone, runs=strip.runs)
         series.append(line)
         series += (
@@ -106,24 +106,24 @@ def _filled(values: Sequence[float], length: int) -> list[float]:
     return [*map(float, values), *[math.nan] * (length - len(values))]
 
 
-def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
+def picked(drawn: Sequence[Picture], only: str | None) -> list[Picture]:
     """Those that `only` names, separated by commas ("depth_profile" stands for all profiles),
     or all. Raises ConfigError where there is none.
     """
-    if not found:
+    if not drawn:
         raise ConfigError("this result has no picture to write: leave --figure out")
     if only is None:
-        return list(found)
+        return list(drawn)
     chosen: list[Picture] = []
     for name in only.split(","):
         kind = doc.Profile if tidied(name) == "depth_profile" else ()
         named = [
             picture
-            for picture in found
+            for picture in drawn
             if picture.name == tidied(name) or isinstance(picture.drawn, kind)
         ]
         if not named:
-            raise ConfigError(unknown("picture", name, [picture.name for picture in found]))
+            raise ConfigError(unknown("picture", name, [picture.name for picture in drawn]))
         chosen += named
     return chosen
 

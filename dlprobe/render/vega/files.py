@@ -70,10 +70,10 @@ def content(spec: dict[str, Any], suffix: str, scale: float = 1.0) -> bytes:
 
 def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
     """The picture as SVG text, with its description as the name that a screen reader says."""
-    found: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
+    text: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
     name = html.escape(str(spec.get("description", "")), quote=True)
     head, _, rest = (
-        _TEXT.sub(_with_powers, found)
+        _TEXT.sub(_with_powers, text)
         .replace('class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect')
         .partition(">")
     )

@@ -115,7 +115,7 @@ def _diverging(low: float, high: float) -> dict[str, Any]:
     """The colour scale of numbers around 0."""
     return {
         "domain": [low, 0, high],
-        "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
+        "range": [_hex(color) for color in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
     }
 
 

@@ -18,7 +18,7 @@ HIGHEST = 0.8  # share of a row
 def drawn_cells(block: Table) -> list[tuple[str, Heights]]:
     """Name and histogram of each row that has one; the first text of a row is its name."""
     return [
-        (next((each for each in row if isinstance(each, str)), ""), cell)
+        (next((cell for cell in row if isinstance(cell, str)), ""), cell)
         for row in block.rows
         for cell in row
         if isinstance(cell, Heights) and any(value > 0 for value in cell.values)

@@ -84,7 +84,7 @@ def lessons(grid: Grid) -> list[Block]:
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
         Verdict(
-            states_text([diagnosis for found in grid.diagnoses for diagnosis in found]),
+            states_text([diagnosis for seeds in grid.diagnoses for diagnosis in seeds]),
             "warning" if grid.failed else "neutral",
         ),
         Verdict(
@@ -105,8 +105,8 @@ def lessons(grid: Grid) -> list[Block]:
     ]
     if bullets:
         blocks.append(Bullets(bullets))
-    for _, found in grid.failed[:SPOKEN_OF]:
-        blocks += [*opening(found[0]), *cause_blocks(found[0], 1)]
+    for _, diagnoses in grid.failed[:SPOKEN_OF]:
+        blocks += [*opening(diagnoses[0]), *cause_blocks(diagnoses[0], 1)]
     return blocks
 
 

@@ -36,8 +36,8 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
     runs = {
-        (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in found]
-        for (cell, _), found in zip(grid.rows, grid.diagnoses, strict=True)
+        (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in seeds]
+        for (cell, _), seeds in zip(grid.rows, grid.diagnoses, strict=True)
     }
     cells = [
         [
@@ -115,14 +115,14 @@ def trainable(experiment: GridResult, steps: int) -> Table:
         Column("fails at", "", "right"),
     ]
     rows: list[list[Cell]] = []
-    for (label, width), found in experiment.trainable.items():
+    for (label, width), depths in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
         rows.append(
             [
                 name,
-                _short(found.theory),
-                found.measured or "none",
-                "-" if found.fails_at is None else found.fails_at,
+                _short(depths.theory),
+                depths.measured or "none",
+                "-" if depths.fails_at is None else depths.fails_at,
             ]
         )
     text = (

@@ -37,14 +37,14 @@ DEVIATIONS = 3.0  # of the share that is met by chance
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    data, found = evidence.run.data, []
+    data, leaks = evidence.run.data, []
     for part in ("val", "test"):
         samples = len(np.asarray(data.get(f"{part}_indices", ())))
         if samples and f"duplicates_train_{part}" in data:
-            found.append((int(data[f"duplicates_train_{part}"]), samples, part))
-    if not found:
+            leaks.append((int(data[f"duplicates_train_{part}"]), samples, part))
+    if not leaks:
         raise NotEvaluableError("no validation or test part, or duplicates were not counted")
-    known, samples, part = max(found, key=lambda each: each[0] / each[1])
+    known, samples, part = max(leaks, key=lambda pair: pair[0] / pair[1])
     share = known / samples
     if known < 2 or share < float(settings["share"]):
         return Passed()
