@@ -15,7 +15,7 @@ from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
 from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
-from dlprobe.config.writing import to_mapping
+from dlprobe.config.writing import table_mapping
 from dlprobe.errors import ConfigError
 from dlprobe.registry import listed, nearby, unknown
 
@@ -72,15 +72,20 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
     `steps` replaces `epochs` and the other way round. Raises ConfigError.
     """
-    mapping = to_mapping(config)
-    changed = {}
+    changed: dict[str, dict[str, Any]] = {}
     for place, value in _tidied("the values", values).items():
         table, key = _place(place)
-        if key in changed:
+        if key in changed.get(table, {}):
             raise ConfigError(f"{key!r} is given twice: expected each key once")
-        mapping[table][key] = changed[key] = value
-    _let_one_length_replace_the_other(mapping["training"], changed)
-    return from_mapping(mapping)
+        changed.setdefault(table, {})[key] = value
+    tables: dict[str, Any] = {name: getattr(config, name) for name in TABLES}
+    for name, record in TABLES.items():  # what stays as it is was validated before
+        if name in changed:
+            mapping = table_mapping(tables[name]) | changed[name]
+            if name == "training":
+                _let_one_length_replace_the_other(mapping, changed[name])
+            tables[name] = record(**mapping)
+    return RunConfig(**tables)
 
 
 def _place(place: str) -> tuple[str, str]:

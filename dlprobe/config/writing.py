@@ -17,15 +17,16 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
     Younger keys are there where they are not the default, as run files store them, or all
     (`whole`).
     """
-    mapping = {}
-    for name, table in TABLES.items():
-        record = getattr(config, name)
-        mapping[name] = {
-            key: form.plain(getattr(record, key))
-            for key, form in table.forms().items()
-            if whole or is_stored(record, key)
-        }
-    return mapping
+    return {name: table_mapping(getattr(config, name), whole=whole) for name in TABLES}
+
+
+def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
+    """`to_mapping` of one table."""
+    return {
+        key: form.plain(getattr(record, key))
+        for key, form in record.forms().items()
+        if whole or is_stored(record, key)
+    }
 
 
 def is_stored(record: Table, key: str) -> bool:
