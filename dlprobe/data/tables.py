@@ -44,28 +44,9 @@ def dataset_from_table(
         raise problem(table.path, "has no rows of data")
     special = special_columns(table, options)
     wanted = [column for column in table.columns if is_asked_for(column, options.target)]
-    table, date_notes = with_dates(
-        table,
-        options.dates,
-        [
-            *(c.number for c in special.values()),
-            *(c.number for c in wanted if options.dates == "drop"),
-        ],
-    )
-    rest = table.of([column for column in table.columns if column not in special.values()])
-    if len(rest.columns) < 2:
-        raise problem(
-            table.path,
-            f"has no column beside {quoted_list([column.name for column in table.columns])}, "
-            "expected features and a target",
-        )
-    targets, target_note = choose_targets(rest, options.target)
-    if len(targets) == len(rest.columns):
-        raise problem(
-            table.path,
-            "every column is a target, expected a feature beside "
-            f"{quoted_list([column.name for column in targets])}",
-        )
+    as_they_are = [*special.values(), *(wanted if options.dates == "drop" else ())]
+    table, date_notes = with_dates(table, options.dates, [column.number for column in as_they_are])
+    targets, target_note = _targets(table, special, options.target)
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
     kept, missing_notes = rows_without_gaps(
         table, whole, features=options.missing == "drop", beside=beside
@@ -88,19 +69,7 @@ def dataset_from_table(
     goals = [
         next(column for column in columns if column.number == target.number) for target in targets
     ]
-    first = labels_first(options.target, goals[0], columns)
-    try:
-        decided = (
-            decide(goals[0], options.task, partial(fault_in, goals[0]))
-            if len(goals) == 1
-            else decide_several(goals, options.task, fault_in)
-        )
-    except DataError as error:
-        raise DataError(f"{error}; {first}") if first else error from None
-    if label := label_beside(decided, options.target, goals[0], columns) or (
-        first if decided.task == "regression" else ""
-    ):
-        missing_notes = (*missing_notes, label)
+    decided, label_note = _decided(goals, columns, options, fault_in)
     features = [column for column in columns if column not in goals]
     inputs, names, encoding_notes = encode(table.path, features, options.missing)
     return Dataset(
@@ -119,6 +88,7 @@ def dataset_from_table(
             *date_notes,
             decided.note,
             *missing_notes,
+            *label_note,
             *encoding_notes,
         ),
         source=visible(table.path),
@@ -126,6 +96,50 @@ def dataset_from_table(
         if decided.task == "regression"
         else (),
     )
+
+
+def _targets(
+    table: Table, special: Mapping[str, Column], wanted: str | None
+) -> tuple[Sequence[Column], str]:
+    """The target columns, and what was inferred of them. Raises DataError where no feature is
+    left beside them.
+    """
+    rest = table.of([column for column in table.columns if column not in special.values()])
+    if len(rest.columns) < 2:
+        raise problem(
+            table.path,
+            f"has no column beside {quoted_list([column.name for column in table.columns])}, "
+            "expected features and a target",
+        )
+    targets, note = choose_targets(rest, wanted)
+    if len(targets) == len(rest.columns):
+        raise problem(
+            table.path,
+            "every column is a target, expected a feature beside "
+            f"{quoted_list([column.name for column in targets])}",
+        )
+    return targets, note
+
+
+def _decided(
+    goals: Sequence[Column],
+    columns: Sequence[Column],
+    options: Options,
+    fault_in: Callable[[Column, int, str], DataError],
+) -> tuple[labels.Targets, tuple[str, ...]]:
+    """The targets as numbers or classes, and a note where another column looks like the label."""
+    first = labels_first(options.target, goals[0], columns)
+    try:
+        decided = (
+            decide(goals[0], options.task, partial(fault_in, goals[0]))
+            if len(goals) == 1
+            else decide_several(goals, options.task, fault_in)
+        )
+    except DataError as error:
+        raise DataError(f"{error}; {first}") if first else error from None
+    label = label_beside(decided, options.target, goals[0], columns)
+    label = label or (first if decided.task == "regression" else "")
+    return decided, (label,) if label else ()
 
 
 def label_beside(

@@ -161,23 +161,7 @@ def command(
             "--human-error belongs to the reading of a run or of error rates: name a RUN, or "
             f"give all three, e.g. {EXAMPLE}"
         )
-    if over is None:
-        refuse("retraining at one point: they are values of --over AXIS", {"--values": values})
-    if vary == "seed":
-        refuse(
-            "--vary seed, in which all replicas learn the same training part",
-            {"--resample": resample},
-        )
-    base = read_configuration(source, {**options, "loss": training_loss}, screen)
-    execution = execution.claimed(
-        [*read_as("the configuration that is read", source), *inputs_of(base)]
-    )
-    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
-    from dlprobe.experiments.replica_points import Request
-
-    vary = checked("--vary", vary, ("data", "seed", "both"))
-    resample = checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
-    asked: dict[str, Any] = {
+    wanted = {
         "replicas": replicas,
         "vary": vary,
         "seeds": seeds,
@@ -187,7 +171,38 @@ def command(
         "values": values,
         "loss": loss,
     }
-    request = Request(**{name: value for name, value in asked.items() if value is not None})
+    return _retrain(source, {**options, "loss": training_loss}, wanted, execution, screen)
+
+
+def _retrain(
+    source: Path | None,
+    options: Mapping[str, str | None],
+    wanted: dict[str, Any],
+    execution: Execution,
+    screen: Screen,
+) -> ExitCode:
+    """Train the replicas and decompose their loss. wanted: fields of the request as typed, None
+    for the default.
+    """
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+    from dlprobe.experiments.replica_points import Request
+
+    if wanted["over"] is None:
+        values = {"--values": wanted["values"]}
+        refuse("retraining at one point: they are values of --over AXIS", values)
+    if wanted["vary"] == "seed":
+        refuse(
+            "--vary seed, in which all replicas learn the same training part",
+            {"--resample": wanted["resample"]},
+        )
+    base = read_configuration(source, options, screen)
+    execution = execution.claimed(
+        [*read_as("the configuration that is read", source), *inputs_of(base)]
+    )
+    wanted["vary"] = checked("--vary", wanted["vary"], ("data", "seed", "both"))
+    sources = ("disjoint", "bootstrap", "fresh")
+    wanted["resample"] = checked("--resample", wanted["resample"], sources)
+    request = Request(**{name: value for name, value in wanted.items() if value is not None})
     for warning in warnings_for(base):
         screen.warn(warning)
     return carry_out(BiasVarianceExperiment(base, request, screen.note), execution, screen, show)

@@ -21,21 +21,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from dlprobe.commands.base.arguments import RunFile, one_of
+from dlprobe.commands.base.arguments import RunFile
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
-from dlprobe.commands.inspect.quantities import (
-    HISTOGRAM,
-    TRACKED,
-    complete_statistic,
-    distribution,
-    find_quantity,
-)
-from dlprobe.commands.inspect.selection import ENDS, StepSelection, conditions, selection
+from dlprobe.commands.inspect import options
+from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, distribution, find_quantity
+from dlprobe.commands.inspect.selection import StepSelection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import counted
@@ -50,120 +43,7 @@ LISTED = ("Read", 1)
 
 SCHEMA = "dlprobe-inspect/1"
 DRAWS = True  # its results have pictures, which --figure writes to files
-SHOW = ("metrics", "layers", "config", "environment")
-OVER = ("step", "layer")
-ORDERS = ("name", "smallest", "largest")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
-WHAT = ("preactivation", "activation", "weight", "gradient")
-STATISTIC, STUDY = "A recorded quantity", "Of a study"
-
-Show = Annotated[
-    str | None,
-    typer.Option(
-        "--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW)
-    ),
-]
-Statistic = Annotated[
-    str | None,
-    typer.Option(
-        "--statistic",
-        metavar="NAME",
-        help="a statistic, scalar, evaluation, instrument, histogram …",
-        autocompletion=complete_statistic,
-        rich_help_panel=STATISTIC,
-    ),
-]
-Over = Annotated[
-    str | None,
-    typer.Option(
-        "--over",
-        metavar="|".join(OVER),
-        help="how it is laid out [default: step]",
-        callback=one_of(OVER),
-        rich_help_panel=STATISTIC,
-    ),
-]
-At = Annotated[
-    str | None,
-    typer.Option(
-        "--at",
-        metavar="|".join((*ENDS, "STEP")),
-        help="one recorded step, of a study through the layers",
-        rich_help_panel=STATISTIC,
-    ),
-]
-Steps = Annotated[
-    str | None,
-    typer.Option(
-        "--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC
-    ),
-]
-Layers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC
-    ),
-]
-Extreme = Annotated[
-    bool,
-    typer.Option(
-        "--extreme",
-        help="which run, layer and step hold the smallest and the largest value",
-        rich_help_panel=STATISTIC,
-    ),
-]
-By = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--by",
-        metavar="AXIS,AXIS",
-        help="axes that make groups [default: those on which the runs differ]",
-        rich_help_panel=STUDY,
-    ),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="AXIS=VALUE,VALUE",
-        help="these runs only; repeatable",
-        rich_help_panel=STUDY,
-    ),
-]
-Sort = Annotated[
-    str | None,
-    typer.Option(
-        "--sort",
-        metavar="|".join(ORDERS),
-        help="order of the groups, by median [default: name]",
-        callback=one_of(ORDERS),
-        rich_help_panel=STUDY,
-    ),
-]
-Id = Annotated[
-    str | None,
-    typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True),
-]
-Pack = Annotated[
-    bool,
-    typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first"),
-]
-Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
-UNTIL = ("error",)
-Until = Annotated[
-    str | None,
-    typer.Option(
-        "--until",
-        metavar="|".join(UNTIL),
-        help="with --follow: exit with 1 once an error is certain, else 0",
-        callback=one_of(UNTIL),
-    ),
-]
-# older names of --statistic WHAT_histogram and unit_percentiles
-Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]
-What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
-Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
-Track = Annotated[bool, typer.Option("--track", hidden=True)]
 
 
 @dataclass(frozen=True)
@@ -229,31 +109,31 @@ class View:
             self.selection,
             conditions(self.where),
             self.by,
-            self.sort or ORDERS[0],
+            self.sort or options.ORDERS[0],
         )
 
 
 @reading_options
 def command(
     run: RunFile,
-    show: Show = None,
-    statistic: Statistic = None,
-    over: Over = None,
-    at: At = None,
-    steps: Steps = None,
-    layers: Layers = None,
-    extreme: Extreme = False,
-    by: By = None,
-    where: Where = None,
-    sort: Sort = None,
-    histograms: Histograms = False,
-    what: What = None,
-    layer: Layer = None,
-    track: Track = False,
-    id: Id = None,
-    pack: Pack = False,
-    follow: Follow = False,
-    until: Until = None,
+    show: options.Show = None,
+    statistic: options.Statistic = None,
+    over: options.Over = None,
+    at: options.At = None,
+    steps: options.Steps = None,
+    layers: options.Layers = None,
+    extreme: options.Extreme = False,
+    by: options.By = None,
+    where: options.Where = None,
+    sort: options.Sort = None,
+    histograms: options.Histograms = False,
+    what: options.What = None,
+    layer: options.Layer = None,
+    track: options.Track = False,
+    id: options.Id = None,
+    pack: options.Pack = False,
+    follow: options.Follow = False,
+    until: options.Until = None,
     *,
     screen: Screen,
 ) -> ExitCode:
@@ -332,7 +212,9 @@ def _newer_name(
         raise ConfigError(f"{' and '.join(typed)} are {len(typed)} views: give one of them")
     if (what or layer) and not histograms:
         raise ConfigError("--what and --layer choose among histograms: give --histograms too")
-    return f"{what or WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
+    return (
+        f"{what or options.WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
+    )
 
 
 def _run(run: Run, path: str, view: View) -> Document:
