@@ -18,20 +18,20 @@ from pydantic.fields import FieldInfo
 
 from dlprobe import registry
 from dlprobe.config.forms import (
-    Choice,
+    ClassWeights,
     Columns,
+    DataSource,
     Form,
-    Layers,
+    LayerSizes,
     Named,
     NamedOrYes,
     NamedPerLayer,
     Number,
+    OneOf,
     Separator,
-    Source,
     Split,
     Text,
     Units,
-    Weights,
     Whole,
     YesNo,
     is_path,
@@ -65,7 +65,7 @@ def option(default: str, help_line: str, also_called: str = "", *, younger: bool
     )
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """One table of the configuration. Raises FieldError for an unknown key or a value its field
     does not take.
     """
@@ -108,7 +108,7 @@ class Table(BaseModel):
 
 
 @cache
-def _forms(table: type[Table]) -> dict[str, Form]:
+def _forms(table: type[ConfigTable]) -> dict[str, Form]:
     return {
         key: next(item for item in field.metadata if isinstance(item, Form))
         for key, field in table.model_fields.items()
@@ -116,17 +116,17 @@ def _forms(table: type[Table]) -> dict[str, Form]:
 
 
 @cache
-def default_of(table: type[Table], key: str) -> Any:
+def default_of(table: type[ConfigTable], key: str) -> Any:
     """What a field of a table holds by default."""
     return table.forms()[key].read(table.model_fields[key].default)
 
 
-class DataConfig(Table):
+class DataConfig(ConfigTable):
     """Which data, how they are read, split and scaled."""
 
     table: ClassVar[str] = "data"
 
-    data: Annotated[str, Source()] = option(
+    data: Annotated[str, DataSource()] = option(
         "digits",
         "embedded or generated data set, or a data file",
         "dataset data_set data_file file path",
@@ -168,14 +168,14 @@ class DataConfig(Table):
         "groups group",
         younger=True,
     )
-    dates: Annotated[str, Choice("refuse", "drop", "ordinal")] = option(
+    dates: Annotated[str, OneOf("refuse", "drop", "ordinal")] = option(
         "refuse",
         "columns of dates: refused (few different ones are categories), left out, or days "
         "since 1970-01-01",
         "parse_dates date_columns",
         younger=True,
     )
-    missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
+    missing: Annotated[str, OneOf("drop", "mean", "median", "indicator")] = option(
         "drop",
         "missing values of a file: drop their rows, fill them by mean or median of the "
         "training part, or by the mean with a column that says where",
@@ -190,22 +190,22 @@ class DataConfig(Table):
         "separator delimiter delim",
         younger=True,
     )
-    decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
+    decimal: Annotated[str, OneOf("auto", "point", "comma")] = option(
         "auto",
         "decimal sign of a text table; point or comma also reads the other as separator of "
         "thousands, currency and percent signs",
         "decimal_sign thousands",
         younger=True,
     )
-    task: Annotated[str, Choice("auto", "classification", "regression")] = option(
+    task: Annotated[str, OneOf("auto", "classification", "regression")] = option(
         "auto", "what is learned; auto: from the labels"
     )
-    scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
+    scaling: Annotated[str, OneOf("standardize", "minmax", "robust", "none")] = option(
         "standardize",
         "scaling of the inputs, fitted on the training part",
         "scaler normalize standardize preprocessing",
     )
-    target_scaling: Annotated[str, Choice("auto", "standardize", "minmax", "none")] = option(
+    target_scaling: Annotated[str, OneOf("auto", "standardize", "minmax", "none")] = option(
         "auto",
         "scaling of a regression's targets, fitted on the training part; auto: standardize, "
         "or minmax into the range that loss and output allow",
@@ -274,12 +274,12 @@ class DataConfig(Table):
         return Path(self.data) if is_path(self.data) else None
 
 
-class ModelConfig(Table):
+class ModelConfig(ConfigTable):
     """The net: layers, activations, initialization, normalization."""
 
     table: ClassVar[str] = "model"
 
-    layers: Annotated[tuple[int, ...], Layers()] = option(
+    layers: Annotated[tuple[int, ...], LayerSizes()] = option(
         "100,100",
         "hidden layers, input side first",
         "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
@@ -309,10 +309,10 @@ class ModelConfig(Table):
         "normalization of the hidden layers",
         "normalization normalisation batch_norm batchnorm batch_normalization layer_norm",
     )
-    norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option(
+    norm_position: Annotated[Literal["before", "after"], OneOf("before", "after")] = option(
         "before", "normalize before or after the activation"
     )
-    norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = (
+    norm_inference: Annotated[Literal["running", "train_set"], OneOf("running", "train_set")] = (
         option(
             "running",
             "statistics that batch norm evaluates by: running ones, or those of the whole "
@@ -426,7 +426,7 @@ class ModelConfig(Table):
         return parse_spec("initializer", record.initializer)
 
 
-class TrainingConfig(Table):
+class TrainingConfig(ConfigTable):
     """Loss, optimizer, length, precision."""
 
     table: ClassVar[str] = "training"
@@ -435,7 +435,8 @@ class TrainingConfig(Table):
         "auto", "loss; auto: what suits the task", "criterion loss_function"
     )
     class_weights: Annotated[
-        tuple[float, ...] | Literal["balanced"] | None, Weights(words=NONE, own_words=("balanced",))
+        tuple[float, ...] | Literal["balanced"] | None,
+        ClassWeights(words=NONE, own_words=("balanced",)),
     ] = option(
         "none",
         "weights of the classes in the training loss, in the order of the classes; balanced: "
@@ -510,7 +511,7 @@ class TrainingConfig(Table):
     seed: Annotated[int, Whole(0, LARGEST_SEED)] = option(
         "0", "the one number that weights and batches derive from", "random_state random_seed"
     )
-    dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option(
+    dtype: Annotated[Literal["float32", "float64"], OneOf("float32", "float64")] = option(
         "float32", "precision of the computation", "precision"
     )
     threads: Annotated[int, Whole(1)] = option("1", "threads for this run", "workers n_jobs jobs")
@@ -549,7 +550,7 @@ class TrainingConfig(Table):
         return float(self.optimizer.record.rate) if self.lr is None else self.lr
 
 
-class RecordingConfig(Table):
+class RecordingConfig(ConfigTable):
     """What is recorded, and how often."""
 
     table: ClassVar[str] = "recording"
@@ -594,7 +595,7 @@ class RecordingConfig(Table):
         return -(-steps // MOST_ROWS) if self.record_every is None else self.record_every
 
 
-class RunConfig(Table):
+class RunConfig(ConfigTable):
     """Everything that decides what a run computes and records."""
 
     table: ClassVar[str] = ""
@@ -650,7 +651,7 @@ class RunConfig(Table):
         return self.training.seed if self.data.data_seed is None else self.data.data_seed
 
 
-TABLES: dict[str, type[Table]] = {
+TABLES: dict[str, type[ConfigTable]] = {
     table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import Column, Table, named_columns
+from dlprobe.data.columns import DataColumn, DataTable, named_columns
 from dlprobe.data.dataset import (
     LARGEST_ELEMENTS,
     Array,
@@ -105,9 +105,9 @@ def chosen_features(
     names = numbered_features(matrix.shape[1])
     if options.columns is None and not options.drop:
         return names, matrix, ()
-    table = Table(
+    table = DataTable(
         path,
-        tuple(Column(name, number) for number, name in enumerate(names, start=1)),
+        tuple(DataColumn(name, number) for number, name in enumerate(names, start=1)),
         lambda i: i + 1,
     )
     dropped = named_columns(table, options.drop, "drop")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.columns import Column
+from dlprobe.data.columns import DataColumn
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
 from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
@@ -44,10 +44,10 @@ def large_frame(
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
         return None  # the reader of whole files says what is wrong
 
-    def load(numbers: Sequence[int]) -> list[Column]:
+    def load(numbers: Sequence[int]) -> list[DataColumn]:
         frame = columns_of(path, scan, [names[number - 1] for number in numbers])
         return [
-            column_of(frame.to_series(k), Column(names[number - 1], number))
+            column_of(frame.to_series(k), DataColumn(names[number - 1], number))
             for k, number in enumerate(numbers)
         ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Column, Table
+from dlprobe.data.columns import DataColumn, DataTable
 from dlprobe.data.dataset import PARTS, Array, Indices
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.registry import counted
@@ -118,7 +118,7 @@ def refuse_unlike(main: Arrays, other: Arrays) -> None:
             raise problem(arrays.path, f"{what}{quoted(arrays.names[0])}")
 
 
-def joined(main: Table, other: Table, part: int) -> Table:
+def joined(main: DataTable, other: DataTable, part: int) -> DataTable:
     """The rows of `other`, given to a part, behind those of `main`, whose columns it has in the
     same order.
     """
@@ -142,7 +142,7 @@ def joined(main: Table, other: Table, part: int) -> Table:
     )
 
 
-def joined_column(one: Column, other: Column) -> Column:
+def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
     """Both columns in one; texts of either get codes of their own."""
     if one.codes is None or other.codes is None:
         assert one.numbers is not None
@@ -170,7 +170,7 @@ def told(path: Path, part: int, rows: int) -> tuple[str, ...]:
     return (f"the {PARTS[part]} part is given: {counted(rows, 'row')} of {visible(path.name)}",)
 
 
-def parts_in(table: Table, column: Column) -> Indices:
+def parts_in(table: DataTable, column: DataColumn) -> Indices:
     """The part that a column's text gives each row, int64: 0 train, 1 val, 2 test. Raises
     DataError with the row for another text.
     """
@@ -197,7 +197,7 @@ def parts_in(table: Table, column: Column) -> Indices:
     return codes
 
 
-def groups_in(column: Column) -> Indices:
+def groups_in(column: DataColumn) -> Indices:
     """A number for each row's group, int64: rows of equal text or number are one."""
     if column.codes is not None:
         return column.codes

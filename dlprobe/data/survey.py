@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns
+from dlprobe.data.columns import DataColumn, DataTable, choose_targets, pasted, special_columns
 from dlprobe.data.dataset import (
     Array,
     Dataset,
@@ -98,17 +98,17 @@ class Survey:
 
 
 def survey(
-    data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options
+    data: PreparedData, dataset: Dataset, source: DataTable | Arrays | None, options: Options
 ) -> Survey:
     """Look at what was read (None: a named set, or a large file), at the Dataset made of it and
     at what was prepared from that.
     """
     if dataset.tiles is not None:
         return survey_of_tiles(data, dataset, dataset.tiles, options)
-    roles = roles_of(source, options) if isinstance(source, Table) else {}
+    roles = roles_of(source, options) if isinstance(source, DataTable) else {}
     read = (
         source.columns
-        if isinstance(source, Table)
+        if isinstance(source, DataTable)
         else (*columns_of(dataset, source), *target_columns(dataset))
     )
     columns = tuple(
@@ -119,7 +119,7 @@ def survey(
     first_target = next((column for column in columns if column.role == "target"), None)
     rows = (
         source.rows
-        if isinstance(source, Table)
+        if isinstance(source, DataTable)
         else len(dataset.inputs)
         if source is None
         else len(source.inputs)
@@ -179,7 +179,7 @@ def survey_of_tiles(
     )
 
 
-def roles_of(table: Table, options: Options) -> Mapping[int, str]:
+def roles_of(table: DataTable, options: Options) -> Mapping[int, str]:
     """What each column of a table is used as, by number."""
     special = special_columns(table, options)
     rest = table.of([column for column in table.columns if column not in special.values()])
@@ -192,11 +192,11 @@ def roles_of(table: Table, options: Options) -> Mapping[int, str]:
     )
 
 
-def role_in(column: Column, dataset: Dataset) -> str:
+def role_in(column: DataColumn, dataset: Dataset) -> str:
     return "feature" if column.number <= len(dataset.feature_names) else "target"
 
 
-def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[Column]:
+def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[DataColumn]:
     """The features of a named set, or of a file's array as it was before rows were left out."""
     matrix = dataset.inputs if source is None else source.inputs.reshape(len(source.inputs), -1)
     for number, name in enumerate(dataset.feature_names, start=1):
@@ -205,20 +205,20 @@ def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[Column]:
             number - 1 if source is None else int(name[1:]) - 1 if name[1:].isdecimal() else None
         )
         if place is not None:
-            yield Column(name, number, numbers=matrix[:, place].astype(np.float64))
+            yield DataColumn(name, number, numbers=matrix[:, place].astype(np.float64))
 
 
-def target_columns(dataset: Dataset) -> Iterator[Column]:
+def target_columns(dataset: Dataset) -> Iterator[DataColumn]:
     """The targets of a set or of a file's array: class names, or numbers."""
     number = len(dataset.feature_names) + 1
     if dataset.task == "classification":
-        yield Column("class", number, codes=dataset.targets, texts=dataset.class_names)
+        yield DataColumn("class", number, codes=dataset.targets, texts=dataset.class_names)
     else:
         for k, name in enumerate(dataset.target_names):
-            yield Column(name, number + k, numbers=dataset.targets[:, k])
+            yield DataColumn(name, number + k, numbers=dataset.targets[:, k])
 
 
-def summary(column: Column, role: str) -> ColumnSummary:
+def summary(column: DataColumn, role: str) -> ColumnSummary:
     """What a column holds."""
     missing = int(column.missing.sum())
     empty = ColumnSummary(
@@ -291,18 +291,18 @@ def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
 
 
 def foretelling(
-    dataset: Dataset, source: Table | Arrays | None, roles: Mapping[int, str]
+    dataset: Dataset, source: DataTable | Arrays | None, roles: Mapping[int, str]
 ) -> Iterator[Foretelling]:
     """Features that give the target away on their own, the surest first."""
     telling: list[Foretelling] = []
-    if isinstance(source, Table):
+    if isinstance(source, DataTable):
         by_number = {column.number: column for column in source.columns}
         targets = [by_number[number] for number, role in roles.items() if role == "target"]
         features = [column for column in source.columns if roles[column.number] == "feature"]
     else:
         targets = list(target_columns(dataset))
         features = [
-            Column(name, k + 1, numbers=dataset.inputs[:, k])
+            DataColumn(name, k + 1, numbers=dataset.inputs[:, k])
             for k, name in enumerate(dataset.feature_names)
         ]
     if len(targets) != 1:
@@ -323,7 +323,7 @@ def foretelling(
     return iter(sorted(telling, key=lambda telling: -telling.skill))
 
 
-def numbers_of(column: Column) -> Floats:
+def numbers_of(column: DataColumn) -> Floats:
     """A column as numbers, texts by their codes, NaN where missing."""
     if column.codes is None:
         assert column.numbers is not None
@@ -331,7 +331,7 @@ def numbers_of(column: Column) -> Floats:
     return np.where(column.codes < 0, np.nan, column.codes)
 
 
-def goal_of(column: Column, task: str) -> Floats:
+def goal_of(column: DataColumn, task: str) -> Floats:
     """The target as numbers; of classes their positions 0, 1, 2, …; NaN where missing."""
     numbers = numbers_of(column)
     if task == "regression":

@@ -10,8 +10,8 @@ import numpy as np
 
 from dlprobe.data import labels
 from dlprobe.data.columns import (
-    Column,
-    Table,
+    DataColumn,
+    DataTable,
     choose_targets,
     is_asked_for,
     pasted,
@@ -31,7 +31,7 @@ COPIED_ROWS = 512
 
 
 def dataset_from_table(
-    table: Table, options: Options, beside: FeatureGaps | None = None
+    table: DataTable, options: Options, beside: FeatureGaps | None = None
 ) -> Dataset:
     """Dataset of a table: rows with missing values dropped, text columns one-hot, the target
     decided. Everything inferred is in its notes.
@@ -54,7 +54,7 @@ def dataset_from_table(
     if missing_notes:
         table = table.keep(kept)
 
-    def fault_in(column: Column, i: int, what: str) -> DataError:
+    def fault_in(column: DataColumn, i: int, what: str) -> DataError:
         return problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
 
     apart = {
@@ -99,8 +99,8 @@ def dataset_from_table(
 
 
 def _targets(
-    table: Table, special: Mapping[str, Column], wanted: str | None
-) -> tuple[Sequence[Column], str]:
+    table: DataTable, special: Mapping[str, DataColumn], wanted: str | None
+) -> tuple[Sequence[DataColumn], str]:
     """The target columns, and what was inferred of them. Raises DataError where no feature is
     left beside them.
     """
@@ -122,10 +122,10 @@ def _targets(
 
 
 def _decided(
-    goals: Sequence[Column],
-    columns: Sequence[Column],
+    goals: Sequence[DataColumn],
+    columns: Sequence[DataColumn],
     options: Options,
-    fault_in: Callable[[Column, int, str], DataError],
+    fault_in: Callable[[DataColumn, int, str], DataError],
 ) -> tuple[labels.Targets, tuple[str, ...]]:
     """The targets as numbers or classes, and a note where another column looks like the label."""
     first = labels_first(options.target, goals[0], columns)
@@ -143,7 +143,7 @@ def _decided(
 
 
 def label_beside(
-    decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]
+    decided: labels.Targets, wanted: str | None, target: DataColumn, columns: Sequence[DataColumn]
 ) -> str:
     """A note where the last column, without a name, was taken for a regression's target and one
     beside it has few texts, as labels have; else empty.
@@ -164,7 +164,7 @@ def label_beside(
     )
 
 
-def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
+def labels_first(wanted: str | None, target: DataColumn, columns: Sequence[DataColumn]) -> str:
     """What is said where the last of columns without names was taken for the target and the
     first looks like labels, as in mnist_train.csv; else empty.
     """
@@ -190,7 +190,7 @@ def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) 
     )
 
 
-def special_notes(apart: Mapping[str, Column]) -> list[str]:
+def special_notes(apart: Mapping[str, DataColumn]) -> list[str]:
     """What is said of the columns that are neither feature nor target."""
     told = {
         "split_column": "gives each row its part",
@@ -201,7 +201,7 @@ def special_notes(apart: Mapping[str, Column]) -> list[str]:
     ]
 
 
-def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> None:
+def refuse_infinite(column: DataColumn, fault: Callable[[int, str], DataError]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
         raise fault(
@@ -211,7 +211,7 @@ def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> N
         )
 
 
-def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
+def decide(column: DataColumn, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
         if told := written_as(column):
             raise fault(
@@ -225,7 +225,7 @@ def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) ->
 
 
 def decide_several(
-    columns: Sequence[Column], task: str, fault: Callable[[Column, int, str], DataError]
+    columns: Sequence[DataColumn], task: str, fault: Callable[[DataColumn, int, str], DataError]
 ) -> labels.Targets:
     """Several target columns are the targets of a regression: float64 (samples, outputs)."""
     several = f"{len(columns)} target columns are a regression"
@@ -253,7 +253,7 @@ def decide_several(
 
 
 def encode(
-    path: Path, columns: list[Column], missing: str
+    path: Path, columns: list[DataColumn], missing: str
 ) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
     """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on
     what was one-hot encoded and what will be filled.
@@ -308,7 +308,7 @@ def side_by_side(blocks: Sequence[Floats]) -> Floats:
     return matrix
 
 
-def refuse_free_text(path: Path, columns: list[Column]) -> None:
+def refuse_free_text(path: Path, columns: list[DataColumn]) -> None:
     """Refuses text columns that are no categories: the first with what is wrong, the others by
     name, with the options that let the file be read.
     """
@@ -345,7 +345,7 @@ def refuse_free_text(path: Path, columns: list[Column]) -> None:
     )
 
 
-def no_categories(column: Column) -> str:
+def no_categories(column: DataColumn) -> str:
     """What is wrong with a text column as categories: numbers in another form, identifiers or
     free text; empty where nothing is.
     """
@@ -366,14 +366,14 @@ def no_categories(column: Column) -> str:
     return ""
 
 
-def written_as(column: Column) -> str:
+def written_as(column: DataColumn) -> str:
     """Where the texts of a column are numbers in another form: which, and the option that reads
     them; else empty.
     """
     return "" if column.codes is None else hint([column.texts[i] for i in used_codes(column)])
 
 
-def one_hot(column: Column) -> tuple[Floats, list[str]]:
+def one_hot(column: DataColumn) -> tuple[Floats, list[str]]:
     """A text column as float64 (rows, values), one column per text that occurs, in sorted
     order; a row of NaN where it is missing.
     """
@@ -384,13 +384,13 @@ def one_hot(column: Column) -> tuple[Floats, list[str]]:
     return block, [column.texts[i] for i in used]
 
 
-def first_text(column: Column) -> str:
+def first_text(column: DataColumn) -> str:
     """The first text of a text column that has one."""
     assert column.codes is not None
     return column.texts[int(column.codes[int(np.argmax(column.codes >= 0))])]
 
 
-def used_codes(column: Column) -> Indices:
+def used_codes(column: DataColumn) -> Indices:
     """The codes that occur in a text column, ascending int64."""
     assert column.codes is not None
     codes = np.unique(column.codes)

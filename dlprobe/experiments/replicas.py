@@ -91,7 +91,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainedReplica:
     """What a replica came to, and its run where runs are kept."""
 
     answer: Answer
@@ -156,10 +156,10 @@ def run(
 
 def _results(
     teams: Sequence[Team], common: Common, workers: int, stop: Stop, cluster: DaskCluster | None
-) -> Iterator[tuple[str, Made]]:
+) -> Iterator[tuple[str, TrainedReplica]]:
     """(id, what it came to) as teams end."""
     if cluster is None:
-        ended: Iterator[tuple[int, dict[str, Made]]] = executor.run_all(
+        ended: Iterator[tuple[int, dict[str, TrainedReplica]]] = executor.run_all(
             [partial(run_team, team, common, stop) for team in teams], workers, stop
         )
     else:
@@ -168,7 +168,7 @@ def _results(
         yield from made.items()
 
 
-def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, Made]]:
+def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, TrainedReplica]]:
     """What a worker of a cluster does."""
     return [run_team(team, common, Stop()) for team in teams]
 
@@ -195,7 +195,7 @@ def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
     return trainer.start(replica.config, prepared(replica.data, replica.size))
 
 
-def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
+def run_team(team: Team, common: Common, stop: Stop) -> dict[str, TrainedReplica]:
     """Train the members of a team; by id, those that were stopped are missing."""
     session = begun(team.members[0], common.prepared)
     if not team.fleet:
@@ -209,7 +209,7 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
             made = run_one(trainer.start(replica.config, data), common, stop, net)
         else:
-            made = Made(answer_of(session, data, common.part, net))
+            made = TrainedReplica(answer_of(session, data, common.part, net))
         if made is not None:
             answers[replica.id] = made
     return answers
@@ -247,7 +247,7 @@ def answer_of(
 
 def run_one(
     session: trainer.Session, common: Common, stop: Stop, net: fleets.NetworkState | None = None
-) -> Made | None:
+) -> TrainedReplica | None:
     """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
@@ -259,4 +259,4 @@ def run_one(
     )
     if status == "interrupted" or kept.answer is None:
         return None
-    return Made(kept.answer, writer.bytes() if writer is not None else None)
+    return TrainedReplica(kept.answer, writer.bytes() if writer is not None else None)

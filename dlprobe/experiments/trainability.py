@@ -92,7 +92,7 @@ def pixels(base: RunConfig, x: MapAxis, y: MapAxis) -> list[Pixel]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PixelScore:
     """What counts of one run: its training accuracy (R² for a regression), and the share of what
     could be learned.
     """
@@ -150,7 +150,7 @@ class MapResult:
 
 
 @dataclass(frozen=True)
-class MapExperiment(SeededExperiment[Reading, MapResult]):
+class MapExperiment(SeededExperiment[PixelScore, MapResult]):
     """Every pixel with every seed; all share the split. own: the reader's net."""
 
     name = "gradients --map"
@@ -192,7 +192,7 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
             "own": None if self.own is None else to_mapping(self.own),
         }
 
-    def plan(self, readings: Mapping[str, Reading]) -> list[PlannedRun]:
+    def plan(self, readings: Mapping[str, PixelScore]) -> list[PlannedRun]:
         """Every pixel with every seed, recorded at its first step only."""
         runs = []
         for (number, pixel), seed in itertools.product(enumerate(self.cells), self.seeds):
@@ -206,14 +206,14 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
         pixel = self.cells[number]
         return run_id(number, f"{self.x.name}={pixel.x},{self.y.name}={pixel.y}", seed)
 
-    def read(self, planned: PlannedRun, run: Run) -> Reading:
+    def read(self, planned: PlannedRun, run: Run) -> PixelScore:
         """A run that diverged has learned nothing."""
         if run.status == "diverged":
-            return Reading(math.nan, -math.inf)
+            return PixelScore(math.nan, -math.inf)
         accuracy = float(run.final.get("train_accuracy", run.final.get("train_r2", np.nan)))
-        return Reading(accuracy, skill_of(run, accuracy))
+        return PixelScore(accuracy, skill_of(run, accuracy))
 
-    def conclude(self, readings: Mapping[str, Reading], complete: bool) -> MapResult | None:
+    def conclude(self, readings: Mapping[str, PixelScore], complete: bool) -> MapResult | None:
         """None where no run ended."""
         results = []
         for number, pixel in enumerate(self.cells):

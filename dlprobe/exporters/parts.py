@@ -27,7 +27,7 @@ _PIECE = 2**18  # numbers that are read at once
 
 
 @dataclass(frozen=True)
-class Steps:
+class ChosenSteps:
     """Which recorded steps: between `first` and `last`, both included, of these every
     `every`-th row.
     """
@@ -50,7 +50,7 @@ class Wanted:
     what: What = "statistics"
     names: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    steps: Steps = field(default_factory=Steps)
+    steps: ChosenSteps = field(default_factory=ChosenSteps)
 
 
 @dataclass(frozen=True)

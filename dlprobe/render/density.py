@@ -16,7 +16,7 @@ _WIDEST = 6  # characters of one column
 
 
 @dataclass
-class Picture:
+class DensityPicture:
     """`rows` from the top: (axis number or "", characters); `steps` is the line of numbers
     below.
     """
@@ -30,7 +30,7 @@ class Picture:
         return max((len(number) for number, _ in self.rows), default=0)
 
 
-def draw(density: Density, width: int, shades: str) -> Picture:
+def draw(density: Density, width: int, shades: str) -> DensityPicture:
     """The density in at most `width` characters, axis numbers included; of more columns than fit,
     evenly spread ones are shown.
 
@@ -39,7 +39,7 @@ def draw(density: Density, width: int, shades: str) -> Picture:
     """
     height = len(density.shares[0]) if density.shares else 0
     if not height:
-        return Picture()
+        return DensityPicture()
     numbers = _numbers(density, height)
     room = max(8, width - max(map(len, numbers)) - 2)
     chosen = _spread(len(density.shares), room)
@@ -54,7 +54,7 @@ def draw(density: Density, width: int, shades: str) -> Picture:
             _shade(density.shares[index][row], largest, shades) * columns for index in chosen
         )
         rows.append((numbers[row], characters))
-    return Picture(rows, _steps([density.x[index] for index in chosen], columns))
+    return DensityPicture(rows, _steps([density.x[index] for index in chosen], columns))
 
 
 def _numbers(density: Density, height: int) -> list[str]:

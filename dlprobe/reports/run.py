@@ -38,7 +38,7 @@ from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.learning.loss_curve import Curve
-    from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
+    from dlprobe.analysis.profiles.depth_profiles import FlowVerdict
     from dlprobe.analysis.profiles.flow import Flow
     from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
     from dlprobe.analysis.theory.mean_field import Prediction
@@ -614,7 +614,7 @@ def verdict_line(moment: StepProfile, learned: bool = False, more: str = "") -> 
     )
 
 
-def overall(profile: RunProfile) -> Judgement:
+def overall(profile: RunProfile) -> FlowVerdict:
     """The verdict on the run: that of the first step, where the cause lies; a net that starts
     unbroken is judged by its last.
     """

@@ -24,10 +24,10 @@ from dlprobe.render.document import (
     Table,
 )
 from dlprobe.reports.run import quoted
-from dlprobe.reports.statistic import LINES, SCHEMA, Named, spans_decades, spread
+from dlprobe.reports.statistic import LINES, SCHEMA, NamedQuantity, spans_decades, spread
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparing.grouped_runs import Group, Summary
+    from dlprobe.analysis.comparing.grouped_runs import RunGroup, Summary
 
 MOMENTS = 3
 NAMED = 8  # layers that are all shown; of more, some
@@ -35,7 +35,7 @@ ORDERS = ("name", "smallest", "largest")
 
 
 @dataclass(frozen=True)
-class Asked(Named):
+class Asked(NamedQuantity):
     """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen
     runs agree; runs, of_runs: how many were chosen of how many;
     at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it;
@@ -86,7 +86,7 @@ class Asked(Named):
 class GroupCurves:
     """One group and by layer (empty name: one number per step) what its runs have in common."""
 
-    group: Group
+    group: RunGroup
     layers: Mapping[str, Summary]
 
     def records(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def _cell(summary: Summary, row: int, scale: float) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class ExtremePlace:
     """A value and where it stands; layer: empty for one number per step."""
 
     value: float
@@ -303,9 +303,9 @@ class Extremes:
 
     label: str
     place: Mapping[str, Any]
-    smallest: Place | None
-    largest: Place | None
-    infinite: Place | None
+    smallest: ExtremePlace | None
+    largest: ExtremePlace | None
+    infinite: ExtremePlace | None
     infinite_count: int
 
 
@@ -364,7 +364,7 @@ def _extremes_data(group: Extremes) -> dict[str, Any]:
     return {"coordinates": dict(group.place), **places, "infinite": group.infinite_count}
 
 
-def _place_data(place: Place) -> dict[str, Any]:
+def _place_data(place: ExtremePlace) -> dict[str, Any]:
     return {
         "value": place.value,
         "run": place.run or None,

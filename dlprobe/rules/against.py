@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, numbers_of
 from dlprobe.errors import RunFileError
 from dlprobe.rules.diagnosis import observed
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
@@ -24,7 +24,7 @@ class Baseline:
     new: tuple[Numbers, ...]
     old: tuple[Numbers, ...]
 
-    def comparison(self, configuration: str) -> Comparison:
+    def comparison(self, configuration: str) -> BaselineComparison:
         """The new runs of a configuration and those of the baseline that repeat it; all of the
         baseline where none does.
         """
@@ -32,7 +32,7 @@ class Baseline:
             tuple(run for run in runs if run.configuration == configuration)
             for runs in (self.new, self.old)
         )
-        return Comparison(new, old or self.old)
+        return BaselineComparison(new, old or self.old)
 
 
 def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:

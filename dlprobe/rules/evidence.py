@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.likeness import Likeness, likeness
@@ -42,7 +42,7 @@ WHOLE = 2**21  # numbers of a statistic that are read as they are
 
 
 @dataclass(frozen=True)
-class Series:
+class StatisticSeries:
     """A statistic over training: `rows` recorded rows in each bin (1 where it is read whole),
     first step of each bin (bin,), and (bin, layer) numbers.
     """
@@ -59,7 +59,7 @@ class Evidence:
     *not evaluated*; damage raises RunFileError.
     """
 
-    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
+    def __init__(self, run: Run, comparison: BaselineComparison | None = None) -> None:
         self.run = run
         self.comparison = comparison
         """The run, or the repetitions that it belongs to, against a numbers baseline; None
@@ -137,7 +137,7 @@ class Evidence:
             raise NotEvaluableError(f"the layer table has no {name}")
         return [self.layer_fact(name, index) for index in range(len(self.layers))]
 
-    def require_comparison(self) -> Comparison:
+    def require_comparison(self) -> BaselineComparison:
         """The comparison with a numbers baseline."""
         if self.comparison is None:
             raise NotEvaluableError("no baseline was given: add --against RUN")
@@ -219,7 +219,7 @@ class Evidence:
             raise NotEvaluableError("error_signal_rms was not recorded")
         return profiled
 
-    def series(self, name: str) -> Series:
+    def series(self, name: str) -> StatisticSeries:
         """A statistic over training, in few enough bins to be cheap."""
         return self._once(("series", name), lambda: self._series(name))
 
@@ -304,7 +304,7 @@ class Evidence:
                 f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not recorded"
             )
 
-    def _series(self, name: str) -> Series:
+    def _series(self, name: str) -> StatisticSeries:
         self.require(name)
         size = len(self.steps) * len(self.names)
         factor = next(
@@ -313,10 +313,10 @@ class Evidence:
         )
         if factor == 1:
             values = self.rows(name, 0, len(self.steps))
-            series = Series(1, self.steps, values, values, values)
+            series = StatisticSeries(1, self.steps, values, values, values)
         else:
             level = self.run.level(name, factor)
-            series = Series(
+            series = StatisticSeries(
                 factor,
                 level.bin_start.astype(np.int64),
                 *(

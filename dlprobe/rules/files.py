@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.analysis.comparing.bounds import bounds_of
 from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
@@ -54,7 +54,7 @@ class Criteria:
         """The run beside the guidelines, where that is asked for."""
         return advise(run, path, self.settings) if self.advise else ()
 
-    def judge(self, run: Run, comparison: Comparison | None = None) -> Judgement:
+    def judge(self, run: Run, comparison: BaselineComparison | None = None) -> Judgement:
         """Judge one run. Raises RunFileError where the file is damaged."""
         return self.graded(judge(run, self.selection, self.settings, comparison))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from dlprobe import registry
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
@@ -164,7 +164,7 @@ def judge(
     run: Run,
     selection: Selection | None = None,
     settings: Settings | None = None,
-    comparison: Comparison | None = None,
+    comparison: BaselineComparison | None = None,
 ) -> Judgement:
     """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers
     baseline. Raises RunFileError where the file is damaged.

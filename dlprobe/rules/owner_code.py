@@ -44,7 +44,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Change:
+class CodeChange:
     """What is to be translated: the run's configuration as it is and as it is to be, its
     layers, index 0 nearest the input, and sizes of its classes.
     """
@@ -86,7 +86,7 @@ def class_names(theirs: Mapping[str, str]) -> dict[str, str]:
     return {own: name for name, own in theirs.items()} | plain
 
 
-def class_shares(change: Change) -> list[str]:
+def class_shares(change: CodeChange) -> list[str]:
     """Weights of the classes, inverse to their sizes, 1 on average over samples; none where a
     class is empty or nobody knows them.
     """

@@ -49,7 +49,7 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunEnd:
     """What decides. train, val: errors at the end, shares of wrong classes or 1 − R².
 
     train_loss, val_loss: at the end; val_rise: the last validation loss over its smallest;
@@ -72,7 +72,7 @@ class Seen:
     noise: float = 0.0
 
 
-def direction(seen: Seen) -> Direction:
+def direction(seen: RunEnd) -> Direction:
     """The one direction of a run: the first of these that holds.
 
     Without a validation part it cannot be told. Fine: both gaps are within 1.5 points, the
@@ -109,7 +109,7 @@ def direction(seen: Seen) -> Direction:
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
 
-def _by_loss(seen: Seen) -> Direction:
+def _by_loss(seen: RunEnd) -> Direction:
     if not (seen.val_loss > 0 and math.isfinite(seen.train_loss)):
         return Direction("cannot be told", "there is no validation loss beside the training loss")
     share = seen.train_loss / seen.val_loss
@@ -139,7 +139,7 @@ def _by_loss(seen: Seen) -> Direction:
     return Direction("cannot be told", f"{told}: either part may be the larger one")
 
 
-def _by_regression(seen: Seen) -> Direction:
+def _by_regression(seen: RunEnd) -> Direction:
     gap = (
         f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the "
         "validation part"
@@ -169,7 +169,7 @@ def direction_of(run: Run, reference: float | None = None) -> Direction:
     return direction(seen_of(run, learned, reference))
 
 
-def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen:
+def seen_of(run: Run, learned: Learning, reference: float | None = None) -> RunEnd:
     """What decides, read from a run."""
     regression, config = learned.task == "regression", run.configuration
     errors = (
@@ -182,7 +182,7 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
         reference = 1.0 - learned.ceiling
     units = [layer.units for layer in run.layer_facts[:-1] if layer.units]
     known = bool(np.isfinite(learned.val_loss).any())
-    return Seen(
+    return RunEnd(
         learned.task,
         train,
         val,

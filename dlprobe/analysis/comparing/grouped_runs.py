@@ -22,7 +22,7 @@ Coordinates = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Grid:
+class RunGrid:
     """Run ids with their coordinates, and the axes of the study with their values in order."""
 
     axes: Mapping[str, Sequence[Any]]
@@ -58,7 +58,7 @@ class Grid:
             for value in dict.fromkeys([*(value for value in ordered if value in held), *held])
         ]
 
-    def where(self, wanted: Mapping[str, Collection[str]]) -> Grid:
+    def where(self, wanted: Mapping[str, Collection[str]]) -> RunGrid:
         """The runs that have one of the wanted values on each axis. Raises ConfigError for an
         unknown axis or value, and where no run is left.
         """
@@ -78,7 +78,7 @@ class Grid:
             raise ConfigError(
                 f"no run of the study has {told}: its axes are {', '.join(self.names)}"
             )
-        return Grid(self.axes, chosen)
+        return RunGrid(self.axes, chosen)
 
     def _value(self, axis: str, text: str) -> str:
         plain = _plain(text)
@@ -99,7 +99,7 @@ class Grid:
         """The axes on which all runs have one value."""
         return {axis: self.values(axis)[0] for axis in self.names if len(self.values(axis)) == 1}
 
-    def by(self, axes: Sequence[str]) -> list[Group]:
+    def by(self, axes: Sequence[str]) -> list[RunGroup]:
         """The runs in groups of one place on the given axes, in the order of the axes' values;
         one group of all without axes.
         """
@@ -112,13 +112,13 @@ class Grid:
             )
             places.setdefault(key, []).append(id)
         return [
-            Group({axis: self.coordinates[ids[0]].get(axis) for axis in axes}, tuple(ids))
+            RunGroup({axis: self.coordinates[ids[0]].get(axis) for axis in axes}, tuple(ids))
             for _, ids in sorted(places.items())
         ]
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs that share a place on some axes."""
 
     place: Coordinates

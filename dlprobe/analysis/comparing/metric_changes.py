@@ -20,14 +20,14 @@ from functools import partial
 import numpy as np
 
 from dlprobe.analysis.comparing import power, rank_test, single_runs
-from dlprobe.analysis.comparing.baseline import FEWEST, Comparison, floor_of
+from dlprobe.analysis.comparing.baseline import FEWEST, BaselineComparison, floor_of
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.analysis.comparing.paired import holm
 
 
 def changes(
-    comparison: Comparison, metrics: Sequence[str], factor: float, level: float
+    comparison: BaselineComparison, metrics: Sequence[str], factor: float, level: float
 ) -> list[Change]:
     """How each metric changed that can be compared, with the verdict over all of them together:
     see `decided`.
@@ -49,7 +49,7 @@ def decided(metric_changes: Sequence[Change], level: float) -> list[Change]:
 
 
 def _change(
-    comparison: Comparison, metric: str, metrics: Sequence[str], factor: float, share: float
+    comparison: BaselineComparison, metric: str, metrics: Sequence[str], factor: float, share: float
 ) -> Change | None:
     """How a metric changed, by the strongest test that the runs allow; None where there is none.
     share: of the level, where all metrics get the same.
@@ -72,7 +72,7 @@ def _change(
     return single_runs.two_sample_change(comparison, metric, factor, share)
 
 
-def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -> str:
+def missing_runs(comparison: BaselineComparison, metrics: Sequence[str], level: float) -> str:
     """Why losses of so few runs cannot be compared, and how many runs are needed, in a sentence."""
     count = rank_test.needed(level / max(len(metrics), 1))
     needed = (
@@ -82,7 +82,9 @@ def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -
     return f"{comparison.sizes} say nothing of how far seeds differ: {needed}"
 
 
-def ranked_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
+def ranked_change(
+    comparison: BaselineComparison, metric: str, factor: float, share: float
+) -> Change:
     """Several runs on both sides: a one-sided rank test, and the factor within reach of the
     interval. A change that is surely smaller than the factor is not reported, however sure it is
     that there is one.
@@ -117,7 +119,9 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
     )
 
 
-def spread_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
+def spread_change(
+    comparison: BaselineComparison, metric: str, factor: float, share: float
+) -> Change:
     """The best new run beside several of the baseline: beyond their spread, and more wrong
     samples than theirs explain.
     """

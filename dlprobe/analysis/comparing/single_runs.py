@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.comparing import paired, power, rank_test
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers, floor_of
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, floor_of
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.count_tests import p_more_errors, p_newly_wrong
 from dlprobe.analysis.comparing.misses import Misses
@@ -33,7 +33,7 @@ Twins: TypeAlias = tuple[tuple[Numbers, Numbers], ...]
 EXACT = 200
 
 
-def twins_of(comparison: Comparison, metric: str) -> Twins:
+def twins_of(comparison: BaselineComparison, metric: str) -> Twins:
     """Every new run with the one of the baseline that has the same data, split and seed, and
     predictions of the same rows; () where one has none.
     """
@@ -139,7 +139,7 @@ def _p_sign_flips(differences: Floats) -> float:
 
 
 def two_sample_change(
-    comparison: Comparison, metric: str, factor: float, share: float
+    comparison: BaselineComparison, metric: str, factor: float, share: float
 ) -> Change | None:
     """How an error changed on other rows or with other seeds, of the best new run against the worst
     old one; None where the files do not say what each sample got. Nothing is known of how far seeds

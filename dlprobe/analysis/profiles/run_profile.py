@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition
-from dlprobe.analysis.profiles.depth_profiles import BROKEN, Verdict
+from dlprobe.analysis.profiles.depth_profiles import BROKEN, FlowVerdict
 from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
 from dlprobe.analysis.theory import mean_field
@@ -35,7 +35,7 @@ class StepProfile:
 
     step: int
     flow: Flow
-    verdict: Verdict
+    verdict: FlowVerdict
     factors: FactorDecomposition | None = None
 
 

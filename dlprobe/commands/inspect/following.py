@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlprobe.rules import Diagnosis, Finding
-    from dlprobe.rules.certainty import Seen
+    from dlprobe.rules.certainty import Glance
     from dlprobe.runs import Run
     from dlprobe.runs.following import FollowedRun, FollowedStudy
 
@@ -155,7 +155,7 @@ class RunLooks:
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
         self._speed, self._judging = Speed(), Turn(1.0)
-        self._seen: list[Seen] = []
+        self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:

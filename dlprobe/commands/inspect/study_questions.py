@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from dlprobe.analysis.comparing.grouped_runs import Grid, Group, over_runs
+from dlprobe.analysis.comparing.grouped_runs import RunGrid, RunGroup, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import StepSelection
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import (
     Asked,
+    ExtremePlace,
     Extremes,
     GroupCurves,
-    Place,
     curves,
     extremes,
     profiles,
@@ -53,10 +53,10 @@ class Answered(Generic[T]):
     """The groups, and what was kept of each run that holds the quantity, by id."""
 
     asked: Asked
-    groups: list[Group]
+    groups: list[RunGroup]
     kept: dict[str, T]
 
-    def of(self, group: Group) -> list[T]:
+    def of(self, group: RunGroup) -> list[T]:
         """Those of a group's runs."""
         return [self.kept[id] for id in group.runs if id in self.kept]
 
@@ -90,7 +90,7 @@ def answer(study: Study, path: str, question: Question, over: str | None) -> Doc
 
 
 def _summaries(
-    group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: StepSelection
+    group: RunGroup, quantities: Sequence[Quantity], names: Sequence[str], selection: StepSelection
 ) -> GroupCurves:
     """What the runs of a group have in common, by layer."""
     held = {
@@ -146,7 +146,7 @@ def _read(
     """
     if not study.runs:
         raise RunFileError(f"{path} is a study without a run: there is nothing to show")
-    whole = Grid(study.axes, {id: study.coordinates.get(id, {}) for id in study.runs})
+    whole = RunGrid(study.axes, {id: study.coordinates.get(id, {}) for id in study.runs})
     grid, selection = whole.where(question.where), question.selection
     by = tuple(grid.varying if question.by is None else map(grid.axis, question.by))
     kept, layers, first, failure = dict[str, T](), dict[str, None](), None, None
@@ -219,7 +219,7 @@ def _extremes(quantity: Quantity) -> Extremes:
     """Extremes of one run."""
     values = quantity.columns.astype(np.float64)
     finite, infinite = np.isfinite(values), np.argwhere(np.isinf(values))
-    ends: list[Place | None] = [None, None]
+    ends: list[ExtremePlace | None] = [None, None]
     if finite.any():
         ends = [
             _place(quantity, *np.unravel_index(position, values.shape))
@@ -238,8 +238,8 @@ def _extremes(quantity: Quantity) -> Extremes:
     )
 
 
-def _place(quantity: Quantity, row: Any, column: Any) -> Place:
-    return Place(
+def _place(quantity: Quantity, row: Any, column: Any) -> ExtremePlace:
+    return ExtremePlace(
         float(quantity.columns[row, column]),
         "",
         quantity.layers[column] if quantity.layers else "",
@@ -247,7 +247,7 @@ def _place(quantity: Quantity, row: Any, column: Any) -> Place:
     )
 
 
-def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
+def _merged(group: RunGroup, runs: Mapping[str, Extremes]) -> Extremes:
     """Extremes of all runs of a group; of equal values the first run's."""
     places = {
         kind: [
@@ -269,5 +269,5 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
     )
 
 
-def _size(place: Place) -> float:
+def _size(place: ExtremePlace) -> float:
     return place.value

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.packing import refuse_bomb
@@ -30,7 +30,7 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read_idx(path: Path, options: Options, like: Table | None = None) -> Arrays:
+def read_idx(path: Path, options: Options, like: DataTable | None = None) -> Arrays:
     images = read_array(path)
     if images.ndim < 2:
         raise problem(

@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from dlprobe.data.arrays import Arrays, refuse_several
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.given_parts import array_pairs, arrays_of_parts
@@ -17,7 +17,7 @@ from dlprobe.registry import register
 LABELS = ("labels", "label", "targets", "target", "classes", "y")
 
 
-def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
+def read_npz(path: Path, options: Options, like: DataTable | None = None) -> Arrays:
     with ZipFile(path) as archive:
         names = array_names(archive)
         if options.target is None and (pairs := array_pairs(names)):

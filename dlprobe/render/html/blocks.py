@@ -25,7 +25,7 @@ COLUMNS = 64  # of maps and densities without scripts
 DRAWN = doc.Bars | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
-class Page:
+class HtmlPage:
     """A document on its way to HTML."""
 
     def __init__(self, document: doc.Document) -> None:

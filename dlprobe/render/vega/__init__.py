@@ -21,12 +21,12 @@ from dlprobe.render import document as doc
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
 from dlprobe.render.vega import bars, chart, density, heat_table, histograms, profile, step_map
-from dlprobe.render.vega.frame import SCHEMA, Frame
+from dlprobe.render.vega.frame import SCHEMA, PictureFrame
 from dlprobe.render.vega.marks import Marks, marks_of
 from dlprobe.render.vega.themes import Theme
 
 Spec = dict[str, Any]
-_DRAWINGS: dict[type, Callable[[Any, Frame], Spec]] = {
+_DRAWINGS: dict[type, Callable[[Any, PictureFrame], Spec]] = {
     doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
     doc.Chart: chart.chart,
@@ -62,7 +62,7 @@ def pictures(
     pairs = [
         (drawn, block) for block in (*document.blocks, *document.details) for drawn in _drawn(block)
     ]
-    frame = Frame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
+    frame = PictureFrame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
     names = _names([drawn for drawn, _ in pairs])
     return [
         Picture(name, _title(drawn) or name, drawn, block, _DRAWINGS[type(drawn)](drawn, frame))

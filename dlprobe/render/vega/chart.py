@@ -10,11 +10,11 @@ from typing import Any
 
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, scale_and_axis
 from dlprobe.render.vega.lines import FEW, THIN, can_be_drawn, line_layers, rows_of, runs_of
 
 
-def chart(block: Chart, frame: Frame) -> dict[str, Any]:
+def chart(block: Chart, frame: PictureFrame) -> dict[str, Any]:
     """One plot. Values that cannot be drawn leave a gap, and their number is told."""
     logs = block.log_x, block.log_y
     lines = [series for series in block.series if not series.bounds]

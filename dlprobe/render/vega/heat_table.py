@@ -9,12 +9,12 @@ from typing import Any
 from dlprobe.render import heat
 from dlprobe.render.document import HeatCell, HeatTable
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame
+from dlprobe.render.vega.frame import PictureFrame
 
 ROW = 34  # pixels
 
 
-def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
+def heat_table(block: HeatTable, frame: PictureFrame) -> dict[str, Any]:
     """Cells in the order of the table; blue below 0, red above, the sign and the word say the
     same without colour.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlprobe.render.document import Heights, Table
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, named_ticks
+from dlprobe.render.vega.frame import PictureFrame, named_ticks
 from dlprobe.render.vega.themes import LINES
 
 ROW = 34  # pixels
@@ -25,7 +25,7 @@ def drawn_cells(block: Table) -> list[tuple[str, Heights]]:
     ]
 
 
-def histograms(block: Table, frame: Frame) -> dict[str, Any]:
+def histograms(block: Table, frame: PictureFrame) -> dict[str, Any]:
     """One plot, row below row; every histogram is as wide as the plot and has its own scale."""
     cells = drawn_cells(block)
     bars = [
