@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig, Table, default_of, is_younger
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, is_younger
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -20,7 +20,7 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
     return {name: table_mapping(getattr(config, name), whole=whole) for name in TABLES}
 
 
-def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
+def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]:
     """`to_mapping` of one table."""
     return {
         key: form.plain(getattr(record, key))
@@ -29,7 +29,7 @@ def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
     }
 
 
-def is_stored(record: Table, key: str) -> bool:
+def is_stored(record: ConfigTable, key: str) -> bool:
     """Whether a run file holds the key."""
     field = type(record).model_fields[key]
     return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))

@@ -23,11 +23,12 @@ from dlprobe.rules.foreign_remedies import has_already, words_for
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.owner_lines import OWNERS, owner_lines
 
+# what doses and words take for granted
 GOES_BY = {
     "training.lr": "training.optimizer",
     "model.activation": "model.layers",
     "model.norm": "model.layers",
-}  # what doses and words take for granted
+}
 Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
@@ -37,7 +38,7 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
-        return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
+        return tuple(remedy for name in names if (remedy := _foreign(evidence, name)) is not None)
     config = evidence.config
     if config is None:
         return ()

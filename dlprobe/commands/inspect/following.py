@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlprobe.rules import Diagnosis, Finding
-    from dlprobe.rules.certainty import Seen
+    from dlprobe.rules.certainty import Glance
     from dlprobe.runs import Run
     from dlprobe.runs.following import FollowedRun, FollowedStudy
 
@@ -71,9 +71,8 @@ def _watched(
     looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
 ) -> Certain | None:
     while True:
-        written = (
-            looking.followed.source.is_written
-        )  # before the look: what it wrote last is then in it
+        # before the look: what it wrote last is then in it
+        written = looking.followed.source.is_written
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
@@ -96,7 +95,7 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
     end, told = time.monotonic() + BEGIN, False
     while True:
         existing = next(
-            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+            (file for file in (journal_path(path), path) if os.path.lexists(file)), None
         )
         if existing is not None and not is_journal(existing):
             return None
@@ -104,9 +103,8 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if existing is not None:
                 return follow(existing)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(
-                existing or path
-            ):  # its first frame may still be on its way
+            # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(existing or path):
                 raise
         if time.monotonic() > end:
             raise RunFileError(
@@ -157,7 +155,7 @@ class RunLooks:
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
         self._speed, self._judging = Speed(), Turn(1.0)
-        self._seen: list[Seen] = []
+        self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:
