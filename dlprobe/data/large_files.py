@@ -300,7 +300,9 @@ def arrays_in_tiles(
 
 
 def rows_of(large: LargeArrays) -> Arrays:
-    """The targets beside a feature that is not looked at."""
+    """The arrays of a large file without its features: in their place stands one column of zeros
+    (rows, 1).
+    """
     return Arrays(large.path, np.zeros((large.tiles.shape[0], 1)), large.targets, large.names)
 
 

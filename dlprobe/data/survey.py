@@ -273,7 +273,9 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 
 def evenly(values: Array, most: int) -> Array:
-    """At most `most` of the values, evenly spaced."""
+    """At most `most` values at evenly spaced positions, the first and the last among them; all of
+    them, as they are, where there are no more.
+    """
     return (
         values
         if len(values) <= most

@@ -54,12 +54,12 @@ class Examination:
 
 
 def everything(check: KernelCheck) -> bool:
-    """Every kernel of the registry."""
+    """Selects every kernel: True."""
     return True
 
 
 def nothing(check: KernelCheck) -> bool:
-    """No kernel."""
+    """Selects no kernel: False."""
     return False
 
 

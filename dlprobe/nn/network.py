@@ -271,7 +271,9 @@ class Network:
         return self.biases_in(self.parameters, index)
 
     def biases_in(self, flat: Array, index: int) -> Array:
-        """The same of an array (P,) like `parameters`."""
+        """The biases of a layer, or their gradient, in an array (P,) like `parameters`: a view
+        (fan_out,), empty without bias.
+        """
         start = int(self.program.layers[index, program.BIAS])
         return flat[start : start + self.layers[index].fan_out] if start >= 0 else flat[:0]
 

@@ -130,10 +130,11 @@ def narrowness(evidence: Evidence) -> float:
 
 
 def scale_factor(evidence: Evidence) -> float:
-    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers
-    give, as a factor of their variance (geometric mean).
+    """Geometric mean of the scale factors of the hidden layers at step 0; 1 where none is known.
 
-    1 within, and where that is not known.
+    A layer's factor is its weight variance over the nearer end of the range of usual initializers,
+    1 within: from min(1/(3 fan_in), 2/(fan_in + fan_out)) to max(2, gain²)/fan_in, with the gain of
+    its activation (tanh 5/3). Layers that are normalized before their activation are left out.
     """
     try:
         factors = scale_factors(evidence)
@@ -146,7 +147,9 @@ def scale_factor(evidence: Evidence) -> float:
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:
-    """Scale factors by layer (hidden layers that are not normalized before their activation,)."""
+    """Scale factors as in `scale_factor`, (hidden layers that are not normalized before their
+    activation,).
+    """
     hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
     if not hidden:
         raise NotEvaluableError(

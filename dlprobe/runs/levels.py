@@ -42,11 +42,15 @@ class Reducer:
         self._waiting: list[NDArray[Any] | None] = [None] * levels
 
     def add(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Bins (n, 5, layer) that these rows finish, per level."""
+        """The bins that these rows (n, layer) finish: one array (bins, 5, layer) per level, finest
+        first.
+        """
         return self._reduce(_single_rows(rows), last=False)
 
     def finish(self) -> list[NDArray[Any]]:
-        """The last, shorter bin of every level; nothing may be added afterwards."""
+        """The last, incomplete bin of every level, as `add` returns them: (1, 5, layer), or (0, 5,
+        layer) where none is left. Nothing may be added afterwards.
+        """
         return self._reduce(None, last=True)
 
     def _reduce(self, bins: NDArray[Any] | None, last: bool) -> list[NDArray[Any]]:

@@ -25,11 +25,11 @@ NEEDED = ("preactivation_mean_square", "error_signal_rms")
 
 @dataclass(frozen=True)
 class TheoryDeviations:
-    """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations
-    of the finite-width law.
+    """One recorded step of a run beside theory, each array (hidden layers,).
 
-    A deviation is NaN where it is not defined or nothing was recorded (E a² of a batch of one),
-    infinite where what was measured is not finite.
+    deviations: for each of QUANTITIES, by how many standard deviations of the finite-width law the
+        layer is off: NaN where that is not defined or nothing was recorded (E a² of a batch of
+        one), infinite where what was measured is not finite.
     """
 
     step: int
@@ -42,7 +42,9 @@ class TheoryDeviations:
 
     @property
     def outside(self) -> list[tuple[str, str, float]]:
-        """(quantity, layer, deviations) of every layer outside its band."""
+        """(quantity, layer name, deviation) of every layer that is off by more than DEVIATIONS (4)
+        standard deviations, activations first.
+        """
         layers = []
         for quantity in QUANTITIES:
             for name, off in zip(self.names, self.deviations[quantity], strict=True):
