@@ -208,14 +208,14 @@ def pasted(columns: Sequence[DataColumn]) -> str:
 
 def pasted_name(column: DataColumn) -> str:
     name = column.name.strip()
-    return (
+    if (
         name
-        if name
         and name.isprintable()
         and not name.startswith("-")
         and not any(sign in name for sign in ",*?[")
-        else str(column.number)
-    )
+    ):
+        return name
+    return str(column.number)
 
 
 def choose_targets(table: DataTable, wanted: str | None) -> tuple[tuple[DataColumn, ...], str]:

@@ -450,14 +450,12 @@ def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning
 
 
 def _described(tuning: Tuning | None) -> dict[str, Any] | None:
-    return (
-        None
-        if tuning is None
-        else {
-            "rate": tuning.rate,
-            "tried": [[rate, _finite(value)] for rate, value in tuning.tried],
-        }
-    )
+    if tuning is None:
+        return None
+    return {
+        "rate": tuning.rate,
+        "tried": [[rate, _finite(value)] for rate, value in tuning.tried],
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -236,11 +236,9 @@ def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Tre
     run does.
     """
     changed = possible(config, remedy.patch)
-    return (
-        None
-        if changed is None or named_files(changed) != named_files(config)
-        else Treatment(changed, codes, remedy)
-    )
+    if changed is None or named_files(changed) != named_files(config):
+        return None
+    return Treatment(changed, codes, remedy)
 
 
 def second_round(
@@ -428,11 +426,9 @@ class Tried:
         if self.cure is not None:
             return self.cure
         lucky = bool(self.results) and self.results[0].cures
-        return (
-            self.defaults
-            if self.defaults is not None and self.defaults.cures and not lucky
-            else None
-        )
+        if self.defaults is not None and self.defaults.cures and not lucky:
+            return self.defaults
+        return None
 
     @property
     def defaults(self) -> Result | None:
@@ -589,8 +585,6 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         """None where not even the run as it is was repeated with all seeds."""
         tried = self._treatments(ended)
         results = self._results(tried, ended)
-        return (
-            Tried(results, complete, sum(treatment.role == "change" for treatment in tried))
-            if complete or results
-            else None
-        )
+        if complete or results:
+            return Tried(results, complete, sum(treatment.role == "change" for treatment in tried))
+        return None

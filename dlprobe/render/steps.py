@@ -28,11 +28,9 @@ class ColorScale:
             return math.nan
         if self.log and value <= 0:
             return 0.0
-        return (
-            (math.log10(value) if self.log else value) / self.span - self.low / self.span
-            if self.span
-            else 0.5
-        )
+        if self.span:
+            return (math.log10(value) if self.log else value) / self.span - self.low / self.span
+        return 0.5
 
     @property
     def span(self) -> float:

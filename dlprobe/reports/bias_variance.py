@@ -411,11 +411,9 @@ def _one(point: Point) -> Table:
 
 def _between(decomposition: Decomposition, name: str) -> list[Cell]:
     low, high = decomposition.intervals[name]
-    return (
-        [_number(low), _number(high)]
-        if _interval(decomposition, name) != UNKNOWN["unknown"]
-        else [UNKNOWN["unknown"], ""]
-    )
+    if _interval(decomposition, name) != UNKNOWN["unknown"]:
+        return [_number(low), _number(high)]
+    return [UNKNOWN["unknown"], ""]
 
 
 def _number(value: float) -> float:

@@ -150,11 +150,9 @@ def _next(compared: Compared, study: str | None, keep: str, more: str) -> str:
         )
     if not compared.complete:
         return f"dlprobe compare --resume {quoted(study)}"
-    return (
-        f"dlprobe compare --resume {quoted(study)} --seeds {seeds}"
-        if compared.all.too_few_seeds
-        else f"dlprobe inspect {quoted(study)}"
-    )
+    if compared.all.too_few_seeds:
+        return f"dlprobe compare --resume {quoted(study)} --seeds {seeds}"
+    return f"dlprobe inspect {quoted(study)}"
 
 
 def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]:
@@ -165,11 +163,9 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
         values = list(dict.fromkeys(str(tables_of_value[table][key]) for tables_of_value in tables))
         if len(values) > 1:
             return f"{word or key} compared"
-        return (
-            ""
-            if values[0].lower() == str(usual).lower()
-            else f"{f'{word} ' if word else ''}{values[0]}"
-        )
+        if values[0].lower() == str(usual).lower():
+            return ""
+        return f"{f'{word} ' if word else ''}{values[0]}"
 
     layers = list(dict.fromkeys(config.model.layers for config in configs))
     rates = list(dict.fromkeys(config.training.resolved_lr for config in configs))
@@ -516,11 +512,12 @@ def _size(effect: float, ratio: bool) -> str:
 
 def _identical(comparison: Comparison) -> list[str]:
     same = [f"{pair.a} and {pair.b}" for pair in comparison.pairs if pair.identical]
-    return (
-        [f"the same numbers to the last bit, so the option changes nothing here: {'; '.join(same)}"]
-        if same
-        else []
-    )
+    if same:
+        return [
+            "the same numbers to the last bit, so the option changes nothing here: "
+            f"{'; '.join(same)}"
+        ]
+    return []
 
 
 def caveat(compared: Compared) -> str:
@@ -540,14 +537,12 @@ def _edges(compared: Compared) -> str:
     edged = [
         cell.label for cell in compared.request.cells if cell.tuning and cell.tuning.at_the_edge
     ]
-    return (
-        (
+    if edged:
+        return (
             "the best rate stands at the end of those tried, so a better one may lie beyond: "
             f"{', '.join(edged)}"
         )
-        if edged
-        else ""
-    )
+    return ""
 
 
 def _equal(compared: Compared) -> str:

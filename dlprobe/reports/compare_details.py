@@ -74,11 +74,9 @@ def _best(comparison: Comparison, value: ValueResult) -> Cell:
 
 
 def span(interval: Interval, scaled: float = 1.0) -> str:
-    return (
-        "-"
-        if math.isnan(interval.low)
-        else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
-    )
+    if math.isnan(interval.low):
+        return "-"
+    return f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
 
 
 def _against(comparison: Comparison, value: ValueResult) -> str:

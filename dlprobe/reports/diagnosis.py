@@ -104,11 +104,9 @@ def tone_of(diagnosis: Diagnosis) -> Tone:
     tone = STATE_TONES[diagnosis.state.name]
     if not diagnosis.trained and diagnosis.cause is not None:
         return SEVERITY_TONES[diagnosis.cause.severity or "info"]
-    return (
-        "warning"
-        if tone == "good" and (diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis))
-        else tone
-    )
+    if tone == "good" and (diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis)):
+        return "warning"
+    return tone
 
 
 def cause_blocks(diagnosis: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
@@ -221,11 +219,9 @@ def _duration(diagnosis: Diagnosis) -> str:
         return ""
     if seconds < 5:
         return " (some seconds)"
-    return (
-        f" (about {float(f'{seconds:.1g}'):.0f} s)"
-        if seconds < 90
-        else f" (about {max(round(seconds / 60), 2)} min)"
-    )
+    if seconds < 90:
+        return f" (about {float(f'{seconds:.1g}'):.0f} s)"
+    return f" (about {max(round(seconds / 60), 2)} min)"
 
 
 def _typed(path: str) -> str:
@@ -286,11 +282,9 @@ def spoken(diagnosis: Diagnosis) -> list[Finding]:
     are all that there is to say.
     """
     tried = {action.code for action in diagnosis.actions}
-    return (
-        []
-        if diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis)
-        else [info for info in _infos(diagnosis) if info.code in tried]
-    )
+    if diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis):
+        return []
+    return [info for info in _infos(diagnosis) if info.code in tried]
 
 
 def remarks(diagnosis: Diagnosis) -> list[Finding]:

@@ -123,11 +123,9 @@ def _table(lines: Sequence[RunLine]) -> Table:
 
 def _number(line: RunLine, name: str) -> Cell:
     value = line.numbers.get(name)
-    return (
-        f"{100 * value:.1f} %"
-        if value is not None and line.shares and name.endswith("_error")
-        else value
-    )
+    if value is not None and line.shares and name.endswith("_error"):
+        return f"{100 * value:.1f} %"
+    return value
 
 
 def _says(line: RunLine, axis: str) -> bool:

@@ -536,11 +536,11 @@ def loss_strips(run: Run, curve: Curve | None) -> list[StripGroup]:
     strips = [Strip(word, values.tolist()) for word, values in losses.items() if values is not None]
     if not strips and curve is not None:
         steps, strips = curve.steps, [Strip("batches", curve.values.tolist())]
-    return (
-        [StripGroup(loss_title(run), strips, [f"step {step:,.0f}" for step in steps], "smallest")]
-        if strips and len(steps) > 1
-        else []
-    )
+    if strips and len(steps) > 1:
+        return [
+            StripGroup(loss_title(run), strips, [f"step {step:,.0f}" for step in steps], "smallest")
+        ]
+    return []
 
 
 def loss_chart(run: Run, curve: Curve | None) -> list[Block]:

@@ -169,11 +169,9 @@ def _profiles(told: Told) -> list[Block]:
 
 def _verdicts(told: Told) -> list[Block]:
     """What the error signal's way is judged to be."""
-    return (
-        []
-        if told.profile is None
-        else verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
-    )
+    if told.profile is None:
+        return []
+    return verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
 
 
 def _expected(profile: RunProfile | None) -> list[tuple[float, float]]:
@@ -200,8 +198,8 @@ def _error_chart(run: Run) -> list[Block]:
                     [100.0 * value if shares else value for value in values.tolist()],
                 )
             )
-    return (
-        [
+    if series:
+        return [
             Chart(
                 series,
                 "step",
@@ -210,9 +208,7 @@ def _error_chart(run: Run) -> list[Block]:
                 name="error",
             )
         ]
-        if series
-        else []
-    )
+    return []
 
 
 def _step_map(maps: StepMaps) -> StepMap:

@@ -228,16 +228,14 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         return None
     factors = factors[np.isfinite(factors) & (factors > 0)]
     passed = math.sqrt(float(np.prod(np.minimum(factors, 1.0))))
-    return (
-        Brake(
+    if passed > 0:
+        return Brake(
             "init",
             1.0 / passed,
             f"the first weights pass on {passed:.2g} of the signal that the least of the "
             "usual ones do",
         )
-        if passed > 0
-        else None
-    )
+    return None
 
 
 def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -266,15 +264,13 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
     share = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
-    return (
-        Brake(
+    if dropped:
+        return Brake(
             "no_dropout",
             1.0 / share,
             f"{' and '.join(dropped.values())} leaves {share:.0%} of the units in a step",
         )
-        if dropped
-        else None
-    )
+    return None
 
 
 def suspicion(held: Sequence[Brake]) -> float:

@@ -356,11 +356,9 @@ def both_scales(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if "both_scales" not in off_scale(evidence):
         return None
     inputs, targets = scaling(evidence, config), target_scaling(evidence, config)
-    return (
-        None
-        if targets is None
-        else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
-    )
+    if targets is None:
+        return None
+    return Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -407,11 +405,9 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if task == "regression" and "target_scaling" in off_scale(evidence):
         patch["data.target_scaling"] = "auto"
     had = f"{output or 'the usual output'} with {loss or 'the usual loss'}"
-    return (
-        Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
-        if patch
-        else None
-    )
+    if patch:
+        return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
+    return None
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:

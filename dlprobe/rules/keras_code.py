@@ -22,11 +22,9 @@ def of_layers(names: Sequence[str], action: str) -> list[str]:
     if len(names) == 1:
         return [f"layer = model.get_layer({names[0]!r})\n{action}"]
     listed = ", ".join(map(repr, names))
-    return (
-        [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
-        if names
-        else []
-    )
+    if names:
+        return [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
+    return []
 
 
 def activation(change: CodeChange) -> list[str] | None:

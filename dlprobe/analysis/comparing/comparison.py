@@ -81,11 +81,9 @@ class Outcome:
     def first_of(self, metric: str) -> float:
         """The evaluation before the first update; infinite where there is none."""
         curve = self.curves.get(metric, np.empty(0))
-        return (
-            float(curve[0])
-            if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0])
-            else math.inf
-        )
+        if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0]):
+            return float(curve[0])
+        return math.inf
 
     def reached(self, metric: str, target: float) -> float:
         """Updates after which an evaluation was at or below the target first; infinite where
@@ -184,11 +182,9 @@ class ValueResult:
 
     @property
     def step_seconds(self) -> float:
-        return (
-            float(np.median([of_seed.step_seconds for of_seed in self.outcomes]))
-            if self.outcomes
-            else math.nan
-        )
+        if self.outcomes:
+            return float(np.median([of_seed.step_seconds for of_seed in self.outcomes]))
+        return math.nan
 
     @property
     def because(self) -> str:
@@ -203,11 +199,9 @@ class ValueResult:
         """The metric before the first update, median over seeds; infinite where it was not
         evaluated.
         """
-        return (
-            middle_of([of_seed.first_of(metric) for of_seed in self.outcomes])
-            if self.outcomes
-            else math.inf
-        )
+        if self.outcomes:
+            return middle_of([of_seed.first_of(metric) for of_seed in self.outcomes])
+        return math.inf
 
     def middle(self, name: str) -> float:
         """The median over seeds of `dead` or `saturated`; NaN where no seed has it."""
