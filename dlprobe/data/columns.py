@@ -35,7 +35,7 @@ class DataColumn:
 
     @property
     def missing(self) -> Mask:
-        """bool (rows,)"""
+        """Whether a row has no value, bool (rows,)."""
         if self.codes is not None:
             return self.codes < 0
         assert self.numbers is not None

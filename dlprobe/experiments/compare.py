@@ -437,13 +437,15 @@ def _at(config: RunConfig, rate: float) -> RunConfig:
 
 
 def result_of(run: Run, by: str) -> float:
-    """The number at the end that ranks; infinite where the run diverged."""
+    """The number at the end that ranks; infinite where the run diverged or has none."""
     value = float(run.final.get(by, np.nan))
     return np.inf if run.status == "diverged" or np.isnan(value) else value
 
 
 def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning:
-    """The rate with the smallest mean of its seeds; the usual one where every rate diverged."""
+    """The rate with the smallest mean result over its seeds; the middle one of `rates`, which is
+    the usual one, where every rate diverged. results: per rate, one number a seed.
+    """
     means = [float(np.mean(result)) if result else np.inf for result in results]
     best = int(np.argmin(means)) if np.isfinite(means).any() else len(rates) // 2
     return Tuning(rates[best], tuple(zip(rates, means, strict=True)))

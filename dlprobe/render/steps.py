@@ -21,8 +21,8 @@ class ColorScale:
     log: bool
 
     def position(self, value: float) -> float:
-        """0 at the low end, 1 at the high end; 0 for what has no logarithm, NaN for what is not
-        finite.
+        """0 at the low end, 1 at the high end, 0.5 where both are the same; 0 for what has no
+        logarithm, NaN for what is not finite.
         """
         if not math.isfinite(value):
             return math.nan

@@ -197,7 +197,7 @@ def has_room(evidence: Evidence) -> bool:
 
 def weights_for_all(evidence: Evidence) -> tuple[int, int]:
     """Weights of the net, and the 2n + d with which any values of n training samples of d features
-    can be had (Zhang et al. 2017, theorem 1); the latter 0 where that is not known.
+    can be had (Zhang et al. 2017, theorem 1); both 0 where samples or layer sizes are not known.
     """
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))

@@ -143,7 +143,9 @@ def _widest(layers: Sequence[int], count: int) -> list[int]:
 
 
 def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """The two widest layers in their order, each as wide as what passes through needs."""
+    """Only the two widest layers, in their order, each with at least ROOM units and two units per
+    output; None without a hidden layer.
+    """
     layers, outputs = config.model.layers, evidence.layers[-1].units or 1
     if not layers:
         return None
@@ -264,7 +266,7 @@ def biases(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def batch_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """None for batches so small that their statistics are noise: layer normalization then."""
+    """Batch norm in all hidden layers; None for batches below 8, whose statistics are noise."""
     size = config.training.batch_size
     if not config.model.layers or (size != "full" and int(size) < 8):
         return None

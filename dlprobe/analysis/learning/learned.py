@@ -289,8 +289,8 @@ class Learning:
 
     @property
     def best_val(self) -> int:
-        """The evaluation with the smallest validation loss. Raises ValueError where there is
-        none.
+        """Index of the evaluation with the smallest validation loss. Raises ValueError where
+        there is none.
         """
         return int(np.nanargmin(self.val_loss))
 

@@ -163,8 +163,8 @@ def power_text(value: float) -> str:
 
 
 def named_scales(frame: PictureFrame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
-    """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
-    all, on top, none for a single series.
+    """The encodings `color`, `strokeDash` and `shape`, which tell series apart; with several
+    series a legend on top.
     """
     shown = [visible(curve.name) for curve in series]
     legend = {
