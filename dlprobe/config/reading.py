@@ -4,14 +4,16 @@ comes out, one line each.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
-from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, keys_by_table, other_keys
 from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
@@ -25,7 +27,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     """The configuration that `{table: {key: value}}` describes; what is left out has its default.
-    Keys are taken with `_` or `-`.
+    Keys are taken with `_` or `-`; a table may be a record that was read already.
 
     Raises ConfigError for an unknown table or key, a wrong value, an impossible combination.
     """
@@ -35,6 +37,9 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     for name, values in _tidied("the configuration", mapping).items():
         if name not in TABLES:
             raise stray_key("", name, keys_by_table(), other_keys())
+        if isinstance(values, TABLES[name]):
+            tables[name] = values
+            continue
         if not isinstance(values, Mapping):
             raise StrayKeyError(
                 "",
@@ -44,6 +49,25 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
             )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
+
+
+def from_stored(stored: Mapping[str, Any]) -> RunConfig:
+    """`from_mapping` of what a run file holds, JSON: a table that other runs have too is read once.
+    Raises ConfigError.
+    """
+    return from_mapping(
+        {
+            name: _stored_table(name, json.dumps(values))
+            if name in TABLES and isinstance(values, dict)
+            else values
+            for name, values in stored.items()
+        }
+    )
+
+
+@lru_cache(256)
+def _stored_table(name: str, text: str) -> ConfigTable:
+    return TABLES[name](**_tidied(f"[{name}]", json.loads(text)))
 
 
 def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> RunConfig:

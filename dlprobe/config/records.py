@@ -654,10 +654,13 @@ TABLES: dict[str, type[ConfigTable]] = {
 }
 
 
-def is_younger(field: FieldInfo) -> bool:
-    """Whether a key is stored only where it is not the default."""
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("younger"))
+@cache
+def younger_keys(table: type[ConfigTable]) -> frozenset[str]:
+    """The keys that are stored only where they are not the default."""
+    extras = {key: field.json_schema_extra for key, field in table.model_fields.items()}
+    return frozenset(
+        key for key, extra in extras.items() if isinstance(extra, dict) and extra.get("younger")
+    )
 
 
 def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, is_younger
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, younger_keys
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -21,7 +21,7 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
 
 
 def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]:
-    """`to_mapping` of one table."""
+    """`{key: value}` of one table of `to_mapping`."""
     return {
         key: form.plain(getattr(record, key))
         for key, form in record.forms().items()
@@ -31,8 +31,9 @@ def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]
 
 def is_stored(record: ConfigTable, key: str) -> bool:
     """Whether a run file holds the key."""
-    field = type(record).model_fields[key]
-    return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))
+    return key not in younger_keys(type(record)) or bool(
+        getattr(record, key) != default_of(type(record), key)
+    )
 
 
 def to_toml(

@@ -80,17 +80,16 @@ def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
     """Those that change a configuration into another one that can be trained and has no new
     flaw.
     """
-    return tuple(
-        candidate for candidate in made if candidate is not None and _changes(config, candidate)
-    )
+    flaws = len(warnings_for(config))
 
+    def changes(remedy: Remedy) -> bool:
+        try:
+            changed = with_values(config, remedy.patch)
+        except ConfigError:
+            return False
+        return changed != config and len(warnings_for(changed)) <= flaws
 
-def _changes(config: RunConfig, remedy: Remedy) -> bool:
-    try:
-        changed = with_values(config, remedy.patch)
-    except ConfigError:
-        return False
-    return changed != config and len(warnings_for(changed)) <= len(warnings_for(config))
+    return tuple(remedy for remedy in made if remedy is not None and changes(remedy))
 
 
 def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, ...]:

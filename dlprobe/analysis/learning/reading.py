@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -48,43 +49,46 @@ def learning(run: Run) -> Learning | None:
     alone = read.alone[run.id] if run.id in read.alone else learning_alone(run)
     if alone is None or not alone.evaluated:
         return alone
-    best = read.best.get(samples_of(run))
+    best = read.best.get(read.samples.get(run.id) or samples_of(run))
     return alone if best is None else beside(alone, best)
 
 
 @dataclass(frozen=True)
 class StudyLearning:
-    """What the runs of a study learned. alone: of each run by id, those that are damaged left out;
-    best: by samples, the run of the median seed of the value that reaches most on them, of those
-    that learned well; runs that broke down are left out.
+    """What the runs of a study learned. alone, samples: of each run by id, those that are damaged
+    left out; best: by samples, the run of the median seed of the value that reaches most on them,
+    of those that learned well; runs that broke down are left out.
     """
 
     alone: Mapping[str, Learning | None]
+    samples: Mapping[str, Samples]
     best: Mapping[Samples, Learning]
 
 
 def of_study(study: OwnStudy) -> StudyLearning:
     """Each run read once."""
     alone: dict[str, Learning | None] = {}
+    samples: dict[str, Samples] = {}
     by_run: dict[Samples, dict[str, list[Learning]]] = {}
     for id in study.runs:
         try:
             run = study.runs.open(id)
             learned = alone[id] = learning_alone(run)
+            samples[id] = samples_of(run)
         except RunFileError:
             continue
         if learned is None or not learned.evaluated or not math.isfinite(learned.judged[-1]):
             continue
         place = {axis: at for axis, at in study.coordinates.get(id, {}).items() if axis != "seed"}
-        values = by_run.setdefault(samples_of(run), {})
+        values = by_run.setdefault(samples[id], {})
         values.setdefault(json.dumps(place, sort_keys=True, default=str), []).append(learned)
     best = {}
-    for samples, values in by_run.items():
+    for shared, values in by_run.items():
         ranked = (sorted(seeds, key=_end)[(len(seeds) - 1) // 2] for seeds in values.values())
         top = max(ranked, key=_end)
         if top.well:
-            best[samples] = top
-    return StudyLearning(alone, best)
+            best[shared] = top
+    return StudyLearning(alone, samples, best)
 
 
 def _end(learned: Learning) -> float:
@@ -94,7 +98,7 @@ def _end(learned: Learning) -> float:
 def samples_of(run: Run) -> Samples:
     """What two runs share that learn from the same samples and are judged by the same."""
     rows = ("train_indices", "val_indices", "noisy_labels", "label_noise_std")
-    known = (np.asarray(run.data.get(name, ())).tobytes() for name in rows)
+    known = (sha256(np.asarray(run.data.get(name, ())).tobytes()).digest() for name in rows)
     return run.data.get("name"), run.data.get("task"), *known
 
 

@@ -79,6 +79,8 @@ def _watched(
             return certain
         if looking.followed.has_ended:
             return None
+        if looking.followed.source.behind:
+            continue
         if not written:
             looking.followed.abandon()
             return None
@@ -158,7 +160,7 @@ class RunLooks:
 
     def look(self) -> RunLook:
         """The run as it is now; judged again where that is due, and at its end."""
-        self.followed.grow()
+        self.followed.grow(PAUSE)
         run = self.followed.run
         if self._judging.is_due or self.followed.has_ended:
             with self._judging.taken():
@@ -170,7 +172,16 @@ class RunLooks:
         loss, validation = _loss(run)
         layers, steps, profile = _profile(run)
         return RunLook(
-            self._path, pace, loss, validation, layers, steps, profile, self._diagnosis, judged
+            self._path,
+            pace,
+            loss,
+            validation,
+            layers,
+            steps,
+            profile,
+            self._diagnosis,
+            judged,
+            self.followed.source.behind,
         )
 
     def certain(self, look: Look) -> Certain | None:
@@ -207,7 +218,7 @@ class StudyLooks:
         """The study as it is now."""
         from dlprobe.rules.diagnosis import state_of
 
-        for ended in self.followed.new_runs():
+        for ended in self.followed.new_runs(PAUSE):
             state = state_of(ended.run).name
             self._states[state] += 1
             self._last.append((ended.id, state))
@@ -219,6 +230,7 @@ class StudyLooks:
             Pace(done, planned_runs(self.followed), self._speed.at(done), "runs"),
             dict(self._states),
             list(self._last),
+            self.followed.source.behind,
         )
 
     def certain(self, look: Look) -> Certain | None:
