@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.sizes import percent_number
@@ -25,7 +26,6 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point

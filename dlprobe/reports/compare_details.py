@@ -14,7 +14,8 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Compared, ComparedCell
+    from dlprobe.experiments.compare import Compared
+    from dlprobe.experiments.compare_budgets import ComparedCell
 
 STANDING: dict[str, Tone] = {
     "best": "good",

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.checked import Caused, DiagnosisLine
@@ -205,7 +206,7 @@ def choices(
         entries.append(
             Choice(
                 "all",
-                f"dlprobe prescribe {_typed(diagnosis.path)}",
+                f"dlprobe prescribe {quoted(diagnosis.path)}",
                 f"trains these and says which one cures it{_duration(diagnosis)}",
             )
         )
@@ -222,12 +223,6 @@ def _duration(diagnosis: Diagnosis) -> str:
     if seconds < 90:
         return f" (about {float(f'{seconds:.1g}'):.0f} s)"
     return f" (about {max(round(seconds / 60), 2)} min)"
-
-
-def _typed(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
 
 
 def head(finding: Finding) -> str:

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
 from dlprobe.reports.inspect_run import toml_lines
-from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA
 from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
@@ -32,16 +33,9 @@ from dlprobe.render.document import (
 from dlprobe.reports.check import checked_run
 from dlprobe.reports.diagnosis import cause_blocks, fault_blocks, opening
 from dlprobe.reports.inspect_run import toml_lines
-from dlprobe.reports.run import (
-    PARTS,
-    Told,
-    facts,
-    loss_chart,
-    part_size,
-    quoted,
-    results,
-    verdict_lines,
-)
+from dlprobe.reports.results import results
+from dlprobe.reports.run import Told, loss_chart, verdict_lines
+from dlprobe.reports.run_facts import PARTS, facts, part_size
 from dlprobe.reports.statistic import LINES, spans_decades, spread
 from dlprobe.reports.strips import QUANTITIES
 from dlprobe.reports.tones import VERDICT_TONES

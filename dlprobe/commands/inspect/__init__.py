@@ -217,9 +217,10 @@ def _newer_name(
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
-    from dlprobe.reports.run import quoted
 
     where = quoted(path)
     if typed := [name for name, value in view.of_studies.items() if value]:
