@@ -276,11 +276,9 @@ def evenly(values: Array, most: int) -> Array:
     """At most `most` values at evenly spaced positions, the first and the last among them; all of
     them, as they are, where there are no more.
     """
-    return (
-        values
-        if len(values) <= most
-        else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
-    )
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
 
 
 def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:

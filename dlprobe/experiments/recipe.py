@@ -187,8 +187,6 @@ def judge(checks: Sequence[Check]) -> Judgement:
     kept = [case for case in cases if all(check.holds for check in checks if check.when == case)]
     if len(kept) == len(cases):
         return Judgement("holds")
-    return (
-        Judgement("holds only when", " or ".join(filter(None, kept)))
-        if any(kept)
-        else Judgement("does not hold")
-    )
+    if any(kept):
+        return Judgement("holds only when", " or ".join(filter(None, kept)))
+    return Judgement("does not hold")
