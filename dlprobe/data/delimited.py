@@ -198,8 +198,9 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
 
 
 def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.DataFrame, Indices]:
-    """The rows with anything in them, and their positions in the file (from 0), of which
-    `before` lines were not read.
+    """The rows in which some cell is filled, and int64 (rows,) their positions in the file from 0.
+
+    before: number of lines above the first row of `frame`.
     """
     import polars
 
@@ -256,7 +257,7 @@ def is_filled(series: polars.Series) -> polars.Series:
 
 
 def is_empty(series: polars.Series) -> bool:
-    """Whether no cell has a value."""
+    """Whether every cell is null or, in a text column, blank."""
     import polars
 
     return series.null_count() == len(series) or (

@@ -307,7 +307,9 @@ def rows_of(large: LargeArrays) -> Arrays:
 
 
 def declared_arrays(large: LargeArrays) -> Arrays:
-    """The arrays as they are declared, inputs without numbers of their own."""
+    """The arrays of a large file with inputs of the declared shape and dtype that are all 0 and
+    take no memory.
+    """
     shape = (large.tiles.shape[0], *large.sample_shape)
     return Arrays(
         large.path, np.broadcast_to(np.zeros((), large.dtype), shape), large.targets, large.names

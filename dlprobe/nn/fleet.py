@@ -34,7 +34,7 @@ LARGEST = 4096
 
 
 def lanes_of(dtype: str) -> int:
-    """How many nets a fleet has."""
+    """Number of nets in a fleet: numbers of this dtype in a vector register."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 

@@ -68,12 +68,16 @@ class Reducer:
 
 
 def stored_factors(rows: int) -> tuple[int, ...]:
-    """The levels that a run of so many recorded rows stores."""
+    """Rows per bin (64, 4096, 262144) of each level that is stored for `rows` recorded rows: those
+    of which there are more than _WORTH (4) bins.
+    """
     return tuple(factor for factor in layout.LEVEL_FACTORS if rows > _WORTH * factor)
 
 
 def min_max_mean(bins: NDArray[Any]) -> NDArray[Any]:
-    """(bin, layer, 3) of bins (bin, 5, layer); NaN where a bin has no values."""
+    """Minimum, maximum and mean (bin, layer, 3) of bins (bin, 5, layer); the mean is NaN where a
+    bin has no values.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = bins[:, 2] / bins[:, 3]
     return np.stack([bins[:, 0], bins[:, 1], mean], axis=-1)

@@ -62,12 +62,12 @@ class Noncentral:
 
     @cached_property
     def bias(self) -> float:
-        """The unbiased estimate."""
+        """The unbiased estimate of the squared bias, length − variance/count; may be below 0."""
         return self.length - self.variance / self.count
 
     @cached_property
     def linear(self) -> float:
-        """μᵀΣμ for the true mean error μ: along the estimated one, less what its own noise adds."""
+        """Estimate of μᵀΣμ for the true mean error μ: along_mean − squares/count, at least 0."""
         return max(self.along_mean - self.squares / self.count, 0.0)
 
     @cached_property

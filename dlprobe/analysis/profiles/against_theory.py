@@ -54,13 +54,13 @@ class TheoryDeviations:
 
     @property
     def compared(self) -> int:
-        """How many numbers have a deviation."""
+        """How many deviations are not NaN, over all quantities."""
         return int(sum(np.sum(~np.isnan(off)) for off in self.deviations.values()))
 
     @property
     def left_at(self) -> list[tuple[str, str, float]]:
-        """Where each quantity leaves its band first on its way: activations from the input,
-        error signals from the output.
+        """The entries of `outside` at which each quantity leaves its band first: for activations
+        the one nearest the input, for error signals the one nearest the output.
         """
         exits = []
         for quantity in QUANTITIES:
@@ -139,8 +139,10 @@ def batch_mean_square(run: Run, net: InitialNet) -> float:
 
 
 def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:
-    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law; the mean of the
-    first is shifted by −½ of its variance.
+    """Deviations of ln E a² and of ln δ_l²/δ_n² from theory, in standard deviations, each (hidden
+    layers,); NaN where theory does not apply.
+
+    square: measured E a². relative: measured RMS δ_l over RMS δ_n.
     """
     if not prediction.applicable:
         return np.full(len(square), math.nan), np.full(len(square), math.nan)

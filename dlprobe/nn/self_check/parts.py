@@ -395,7 +395,9 @@ def _activity(dtype: str) -> Iterator[ComparedArrays]:
 
 
 def targets_of(record: Any, dtype: str) -> Array:
-    """Targets (rows, units) that the loss can take."""
+    """Targets (ROWS, UNITS) that the loss takes: numbers for a regression; else 0 and 1, one-hot
+    unless outputs are independent, or −1 and +1 for a signed loss.
+    """
     if "regression" in record.tasks:
         return block(ROWS, UNITS, dtype, phase=2.0)
     hits = (

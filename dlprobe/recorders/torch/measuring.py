@@ -35,7 +35,7 @@ class Numbers:
         self.pending: list[tuple[int, int, torch.Tensor]] = []
 
     def settled(self) -> Floats:
-        """All on the host."""
+        """`values` (place, column), float64, with all pending tensors copied from their devices."""
         if self.pending:
             places, columns, tensors = zip(*self.pending, strict=True)
             devices = {tensor.device for tensor in tensors}
@@ -93,7 +93,7 @@ def with_slopes(layer: Layer, argument: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def shows_a(call: Call, layer: Layer) -> bool:
-    """Whether a layer's activation can be measured."""
+    """Whether the activation a of a layer is seen, so that it can be measured."""
     if layer.after == "hidden" or layer.needs_loss or (not layer.after and layer.again is None):
         return False
     return not (
@@ -232,7 +232,9 @@ class Measuring:
         return self.row_squares.get(call.source) if call.pooled == 1 else None
 
     def array(self, key: Any, length: int) -> Floats:
-        """Memory that is used again in every step."""
+        """A float64 array (length,) that is the same memory for the same key in every step; its
+        contents are those of the last use, zeros at first.
+        """
         known = self._memory.get(key)
         if known is None or len(known) != length:
             known = self._memory[key] = np.zeros(length)
@@ -250,7 +252,9 @@ class Measuring:
 
 
 def comes_back(call: Call, following: Call | None) -> bool:
-    """Whether dL/da is there, and the error signal of the layer that it came through."""
+    """Whether dL/da of a call was seen, with the shape of z, and the error signal of the layer that
+    follows.
+    """
     return (
         following is not None
         and call.activation_gradient is not None
