@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from dlprobe.nn import observe as o
+from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.kernels import OTHERS
 from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers, Parameters
 from dlprobe.recorders.torch.passes import Passes
 

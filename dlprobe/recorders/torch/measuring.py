@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from dlprobe import registry
+from dlprobe.nn import recorded_sums as k
 from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.recorders import definitions
-from dlprobe.recorders.torch import kernels as k
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer, identity
 
