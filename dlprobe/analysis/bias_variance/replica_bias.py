@@ -150,7 +150,7 @@ class Noncentral:
         )
 
     def interval(self) -> Interval:
-        """The candidates that neither tail rejects: both of 2.5 %."""
+        """95 % interval of the squared bias: the candidates that neither tail of 2.5 % rejects."""
         step = math.sqrt(
             2.0 * self.squares / self.count**2 + 4.0 * self.length * self.along_bias / self.count
         )
