@@ -409,11 +409,9 @@ class ModelConfig(ConfigTable):
     @property
     def activations(self) -> tuple[Spec, ...]:
         """The activation of each hidden layer, input side first."""
-        return (
-            self.activation
-            if isinstance(self.activation, tuple)
-            else (self.activation,) * len(self.layers)
-        )
+        if isinstance(self.activation, tuple):
+            return self.activation
+        return (self.activation,) * len(self.layers)
 
     @property
     def resolved_init(self) -> Spec:

@@ -155,7 +155,9 @@ def run(
     return status
 
 
-def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
+def adopt(
+    session: Session, recorder: Recorder, trained: NetworkState, *, beside_plain: bool = False
+) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
     and what the net came to. Returns the status.
     """
@@ -164,7 +166,7 @@ def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
-    _finish(session, recorder, "finished", beside_plain=False)
+    _finish(session, recorder, "finished", beside_plain=beside_plain)
     return "finished"
 
 

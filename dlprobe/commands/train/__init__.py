@@ -189,9 +189,11 @@ def _carry_out(
 
 
 def _document(path: Path, repeated: Path | None, clock: Clock | None = None) -> Document:
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.reports.run import quoted, train_document
+    from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
     from dlprobe.training.clock import JUDGING
 

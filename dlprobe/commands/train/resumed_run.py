@@ -213,8 +213,6 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return (
-        counted(training.steps, "step")
-        if training.steps
-        else counted(training.epochs or 1, "epoch")
-    )
+    if training.steps:
+        return counted(training.steps, "step")
+    return counted(training.epochs or 1, "epoch")

@@ -13,7 +13,7 @@ from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 
 Point = tuple[float, float]
-MARKS = "•×+○*#"
+MARKS = "•×+○*#□△"
 ASCII_MARKS = "*x+o@#"
 # Unicode braille: the bit of the dot in column x (0, 1) and row y (0 … 3, from the top) of a
 # character.
@@ -100,8 +100,8 @@ def _tame(value: float) -> float:
 
 
 def scale_of(values: Sequence[float], log: bool, margin: float) -> Scale:
-    """The scale from the smallest to the largest value; a single value gets `margin` (of its
-    size; in decades on a log scale) around it.
+    """The scale from the smallest to the largest value, on a log scale their log10. Equal values
+    get a margin on both sides: `margin` times their size (1 for 0), or `margin` decades.
     """
     ends = min(values), max(values)
     low, high = (math.log10(end) for end in ends) if log else ends
