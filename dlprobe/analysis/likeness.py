@@ -22,23 +22,17 @@ from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-SAME_SCALE = (
-    0.1  # relative: so far is the root mean square of drawn weights from an initializer's at most
-)
-USUAL = (
-    "pytorch_linear",
-    "he_normal",
-    "glorot_normal",
-    "lecun_normal",
-)  # of equal variances the likelier comes first
+# relative: so far is the root mean square of drawn weights from an initializer's at most
+SAME_SCALE = 0.1
+# of equal variances the likelier comes first
+USUAL = ("pytorch_linear", "he_normal", "glorot_normal", "lecun_normal")
 UNIFORM = {
     "he_normal": "he_uniform",
     "glorot_normal": "glorot_uniform",
     "lecun_normal": "lecun_uniform",
 }
-UNIFORM_PEAK = (
-    2.2  # largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
-)
+# largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
+UNIFORM_PEAK = 2.2
 
 
 @dataclass(frozen=True)

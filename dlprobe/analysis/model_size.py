@@ -136,10 +136,8 @@ def model_size(
     optimizer_states: numbers that the optimizer keeps per parameter. statistics, scalars: recorded
         per layer and per step; scalars take 8 bytes.
     """
-    trained, running = (
-        sum(layer.trained for layer in layers),
-        sum(layer.running for layer in layers),
-    )
+    trained = sum(layer.trained for layer in layers)
+    running = sum(layer.running for layer in layers)
     products = [2 * batch * layer.weights for layer in layers]
     blocks = batch * (
         layers[0].fan_in

@@ -36,7 +36,7 @@ from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.lr_find import Found, RateSearch
+    from dlprobe.experiments.lr_find import FoundRate, RateSearch
 
 LISTED = ("Fix and guard", 3)
 SHORT = (
@@ -128,7 +128,7 @@ def command(
     return carry_out(search, Execution(workers), screen, show)
 
 
-def show(search: RateSearch, result: Found, execution: Execution, screen: Screen) -> None:
+def show(search: RateSearch, result: FoundRate, execution: Execution, screen: Screen) -> None:
     """Picture and answer."""
     from dlprobe.config.typed import train_with
     from dlprobe.reports.lr_find import document

@@ -101,7 +101,7 @@ def command(
 
     sets = PreparedSets()
     first = ill.config.training.seed if seed is None else seed
-    found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
+    diagnosis, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
     prescription = Prescription(
@@ -110,10 +110,10 @@ def command(
         range(first, first + seeds),
         tries,
         sets,
-        found.cause,
+        diagnosis.cause,
         failed,
         proved,
-        found.together,
+        diagnosis.together,
     )
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)

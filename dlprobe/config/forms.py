@@ -153,7 +153,7 @@ class Number(Form):
         return number
 
 
-class Weights(Form):
+class ClassWeights(Form):
     """A list of numbers that say how much things count."""
 
     type_name = "numbers"
@@ -164,8 +164,8 @@ class Weights(Form):
 
     def parse(self, value: object) -> tuple[float, ...]:
         items = value.split(",") if isinstance(value, str) else value
-        found = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
-        numbers = tuple(-1.0 if number is None else number for number in found)
+        parts = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
+        numbers = tuple(-1.0 if number is None else number for number in parts)
         if not numbers or min(numbers) < 0 or max(numbers) == 0:
             raise ValueError
         return numbers
@@ -174,7 +174,7 @@ class Weights(Form):
         return list(value)
 
 
-class Choice(Form):
+class OneOf(Form):
     """One of a few texts."""
 
     def __init__(self, *choices: str) -> None:
@@ -192,7 +192,7 @@ class Choice(Form):
         return text
 
 
-class Separator(Choice):
+class Separator(OneOf):
     """One of a few texts, or the sign that a text stands for, e.g. `;` for semicolon."""
 
     def __init__(self, *choices: str, signs: dict[str, str]) -> None:
@@ -239,7 +239,7 @@ class Text(Form):
         return value
 
 
-class Source(Text):
+class DataSource(Text):
     """The name of a data set with its parameters, or the path of a file."""
 
     type_name = "name or path"
@@ -369,7 +369,7 @@ class Columns(Form):
         return list(value)
 
 
-class Layers(Form):
+class LayerSizes(Form):
     """Units of the hidden layers, input side first."""
 
     type_name = "layers"

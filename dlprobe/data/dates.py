@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table
+from dlprobe.data.columns import DataColumn, DataTable
 from dlprobe.data.dataset import Floats
 from dlprobe.data.places import problem, quoted
 
@@ -36,7 +36,9 @@ MONTH_NAMED = re.compile(
 EPOCH = datetime(1970, 1, 1)
 
 
-def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, tuple[str, ...]]:
+def with_dates(
+    table: DataTable, dates: str, kept: Collection[int]
+) -> tuple[DataTable, tuple[str, ...]]:
     """The table with its columns of dates left out (`drop`) or as numbers (`ordinal`), as they are
     with `refuse`; and a note on each.
 
@@ -45,7 +47,7 @@ def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, 
     """
     if dates == "refuse":
         return table, ()
-    columns: list[Column] = []
+    columns: list[DataColumn] = []
     notes: list[str] = []
     for column in table.columns:
         if column.number in kept or not (forms := date_forms(column)):
@@ -72,7 +74,7 @@ def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, 
     return table.of(columns), tuple(notes)
 
 
-def date_forms(column: Column) -> list[re.Pattern[str]]:
+def date_forms(column: DataColumn) -> list[re.Pattern[str]]:
     """The forms in which every text of a column is a date; none where some is not."""
     if column.codes is None or not column.texts:
         return []

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlprobe.data.columns import (
-    Column,
-    Table,
+    DataColumn,
+    DataTable,
     choose_targets,
     pasted,
     special_columns,
@@ -49,7 +49,9 @@ TITLE_ROWS = 6  # below so many rows of a title no header is looked for
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
-def read_delimited(path: Path, options: Options, usual: str, like: Table | None = None) -> Table:
+def read_delimited(
+    path: Path, options: Options, usual: str, like: DataTable | None = None
+) -> DataTable:
     """A text table; `usual` is the separator that the suffix promises, `like` the table whose
     columns it must have.
 
@@ -81,7 +83,7 @@ def read_delimited(path: Path, options: Options, usual: str, like: Table | None 
         raise problem(
             path, "has a header and no rows of data" if skipped else "has no rows of data"
         )
-    lines = Lines(file, frame, rows)
+    lines = TextLines(file, frame, rows)
 
     def row_of(i: int) -> int:
         return lines.of(i + skipped)
@@ -104,10 +106,10 @@ def read_delimited(path: Path, options: Options, usual: str, like: Table | None 
         left_out += row_notes
     if file.separator == ";" and options.decimal == "auto":
         notes += notes_on_dots(body, columns)
-    return Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
+    return DataTable(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
 
 
-def notes_on_dots(body: polars.DataFrame, columns: Sequence[Column]) -> list[str]:
+def notes_on_dots(body: polars.DataFrame, columns: Sequence[DataColumn]) -> list[str]:
     """Where semicolons separate, decimal commas are usual, and 852.892 may be 852892."""
     doubtful = [
         c
@@ -140,10 +142,8 @@ def read_texts(file: TextFile, blank: int) -> polars.DataFrame:
     if frame.width == 1:
         raise problem(
             file.path,
-            (
-                "has a single column, expected features and a target, separated by "
-                f"{' | '.join(SEPARATOR_NAMES.values())}"
-            ),
+            "has a single column, expected features and a target, separated by "
+            f"{' | '.join(SEPARATOR_NAMES.values())}",
         )
     if gaps := frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
         fault = first_fault(
@@ -186,10 +186,8 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
     header = polars.Series(names, dtype=polars.String)
     if body.width != len(names) + 1 or not is_filled(header).all() or as_numbers(header).count():
         return None
-    first, last = (
-        body.to_series(0).drop_nulls(),
-        body.to_series(body.width - 1),
-    )  # nulls: blank lines
+    # nulls: blank lines
+    first, last = body.to_series(0).drop_nulls(), body.to_series(body.width - 1)
     if not is_filled(last).any():
         names = [*names, ""]
     elif is_filled(first).all() and first.n_unique() == len(first):
@@ -214,7 +212,7 @@ def in_plain_numbers(frame: polars.DataFrame, decimal: str) -> polars.DataFrame:
     return frame.with_columns([as_plain(series, decimal) for series in frame.get_columns()])
 
 
-class Lines:
+class TextLines:
     """Which line of the file a row starts on. Counted only when somebody asks and quoted cells
     hold line breaks; else lines and rows go together.
     """
@@ -267,7 +265,7 @@ def is_empty(series: polars.Series) -> bool:
 
 
 def header(
-    path: Path, frame: polars.DataFrame, like: Table | None = None
+    path: Path, frame: polars.DataFrame, like: DataTable | None = None
 ) -> tuple[list[str] | None, str]:
     """The names in row 1, or None where row 1 is data; with the note that says which. Beside a
     table `like` it, row 1 with its names is the header.
@@ -383,11 +381,13 @@ def table_of_names(
     names: list[str],
     row_of: Callable[[int], int],
     has_header: bool,
-) -> tuple[Table, list[str]]:
+) -> tuple[DataTable, list[str]]:
     """The columns by name and number, nothing read yet, without those that have neither name
     nor value, which separators at the ends of lines make.
     """
-    columns = [Column(name or f"x{number}", number) for number, name in enumerate(names, start=1)]
+    columns = [
+        DataColumn(name or f"x{number}", number) for number, name in enumerate(names, start=1)
+    ]
     empty = [
         c
         for c in columns
@@ -396,12 +396,14 @@ def table_of_names(
     if len(columns) - len(empty) < 2:
         empty = []
     notes = [f"column {column.number} has no name and no values: left out" for column in empty]
-    return Table(path, tuple(column for column in columns if column not in empty), row_of), notes
+    return DataTable(
+        path, tuple(column for column in columns if column not in empty), row_of
+    ), notes
 
 
 def read_columns(
-    table: Table, body: polars.DataFrame, options: Options, like: Table | None = None
-) -> list[Column]:
+    table: DataTable, body: polars.DataFrame, options: Options, like: DataTable | None = None
+) -> list[DataColumn]:
     """Every column of the table as numbers or text, as a table `like` it has them. Labels may
     mix both, where the task is classification, and so may groups.
     """
@@ -422,8 +424,12 @@ def read_columns(
 
 
 def read_column_like(
-    path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], model: Column
-) -> Column:
+    path: Path,
+    series: polars.Series,
+    stub: DataColumn,
+    row_of: Callable[[int], int],
+    model: DataColumn,
+) -> DataColumn:
     """Numbers or text, as the training file has the column. Raises DataError naming the first
     cell that is no number where it has numbers.
     """
@@ -444,8 +450,8 @@ def read_column_like(
 
 
 def read_column(
-    path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool
-) -> Column:
+    path: Path, series: polars.Series, stub: DataColumn, row_of: Callable[[int], int], mixed: bool
+) -> DataColumn:
     """Numbers where at least half of the filled cells are; then every other must be one too.
     Else text.
     """
@@ -454,9 +460,8 @@ def read_column(
     if series.dtype == polars.Float64:
         return number_column(series, stub.name, stub.number)
     plain = series.cast(polars.Float64, strict=False)
-    if (
-        not plain.null_count()
-    ):  # nothing but numbers: most columns of most files, and a third of the time
+    # nothing but numbers: most columns of most files, and a third of the time
+    if not plain.null_count():
         return number_column(plain, stub.name, stub.number)
     filled, numbers = is_filled(series), as_numbers(series)
     count, strange = int((filled & numbers.is_not_null()).sum()), filled & numbers.is_null()

@@ -54,9 +54,8 @@ def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) ->
     pairs, counts = np.unique(group * classes + goal, return_counts=True)
     order = np.lexsort((counts, pairs // classes))
     of_group, of_class, counts = pairs[order] // classes, pairs[order] % classes, counts[order]
-    last = np.flatnonzero(
-        np.concatenate([of_group[1:] != of_group[:-1], [True]])
-    )  # the commonest class of each group
+    # the commonest class of each group
+    last = np.flatnonzero(np.concatenate([of_group[1:] != of_group[:-1], [True]]))
     top, most = of_class[last], counts[last]
     second = np.where((last > 0) & (of_group[last - 1] == of_group[last]), counts[last - 1], 0)
     right = (goal == top[group]) & (most[group] - 1 >= np.maximum(second[group], 1))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table, pasted
+from dlprobe.data.columns import DataColumn, DataTable, pasted
 from dlprobe.data.dataset import Array, Floats, Indices, Mask
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.errors import DataError
@@ -28,11 +28,14 @@ class FeatureGaps:
     """
 
     first: Indices
-    counts: Sequence[tuple[Column, int]]
+    counts: Sequence[tuple[DataColumn, int]]
 
 
 def rows_without_gaps(
-    table: Table, needed: Sequence[Column], features: bool, beside: FeatureGaps | None = None
+    table: DataTable,
+    needed: Sequence[DataColumn],
+    features: bool,
+    beside: FeatureGaps | None = None,
 ) -> tuple[Indices, tuple[str, ...]]:
     """Rows without a missing value in the `needed` columns, int64, and a note that counts the
     others. Refuses to leave out more than half the rows.

@@ -29,10 +29,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
-                "augment out"
-            ),
+            f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
+            "augment out",
         )
     if pixels >= side:
         raise FieldError(
@@ -46,10 +44,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                "scaling = robust cannot be fitted to images that move: expected standardize, "
-                "minmax or none"
-            ),
+            "scaling = robust cannot be fitted to images that move: expected standardize, "
+            "minmax or none",
         )
     return side
 
@@ -104,10 +100,8 @@ def of_moving_images(moments: ColumnMoments, side: int, options: Options) -> Col
     """
     if not side or options.augment is None:
         return moments
-    places, fill = (
-        source_places(side, int(options.augment.parameters["pixels"])),
-        float(options.augment.parameters["fill"]),
-    )
+    places = source_places(side, int(options.augment.parameters["pixels"]))
+    fill = float(options.augment.parameters["fill"])
 
     def moved(values: np.ndarray, outside: float) -> np.ndarray:
         return np.where(places < 0, outside, values[places])  # (shifts, features)

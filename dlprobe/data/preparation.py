@@ -140,7 +140,7 @@ def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
 
 
 @dataclass(frozen=True)
-class Made:
+class PreparedInputs:
     """Prepared inputs and what was found on the way. moments: of the raw training part.
     outliers: positions in it, ascending; the rest as in PreparedData.
     """
@@ -160,7 +160,7 @@ def from_array(
     targets: Mapping[str, Array],
     seed: int,
     dtype: npt.DTypeLike,
-) -> Made:
+) -> PreparedInputs:
     """Prepared inputs of a data set that is held whole."""
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
     fill = (
@@ -174,7 +174,7 @@ def from_array(
     moments = moments_of(raw["train"])
     scaler = fit_inputs(dataset, options, moments, lambda: robust(raw["train"]))
     inputs = {part: cast(dataset, rows[part], raw[part], scaler, dtype) for part in PARTS}
-    return Made(inputs, scaler, moments, repeated, fill, far)
+    return PreparedInputs(inputs, scaler, moments, repeated, fill, far)
 
 
 def from_tiles(
@@ -185,7 +185,7 @@ def from_tiles(
     targets: Mapping[str, Array],
     dtype: npt.DTypeLike,
     told: Told | None,
-) -> Made:
+) -> PreparedInputs:
     """Prepared inputs of a large file, the same to the last bit; nothing is held beside them."""
     tiles, digests, fill = held.tiles, held.digests, np.zeros(0)
     if held.gaps:
@@ -201,7 +201,7 @@ def from_tiles(
     scaler = fit_inputs(
         dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"]))
     )
-    return Made(
+    return PreparedInputs(
         filled_from_tiles(dataset, tiles, rows, scaler, dtype, told),
         scaler,
         moments,

@@ -17,9 +17,8 @@ from dlprobe.data.tiles import row_digests, rows_within, whole
 # reachable on it
 KNOWN = 0.95
 REPEATED = 0.5  # distinct rows over rows of the training part, up to which they do
-MOST_POSSIBLE = (
-    1e18  # more possible rows are as good as infinitely many: no set has a share of them
-)
+# more possible rows are as good as infinitely many: no set has a share of them
+MOST_POSSIBLE = 1e18
 SEEN = 10_000  # rows of a tile that tell whether there are more possible rows than that
 
 
@@ -57,10 +56,8 @@ def repeats_of(
             for part in met
             if met[part] and met[part] >= KNOWN * len(digests[part])
         }
-    distinct, total = (
-        distinct_in(np.sort(np.concatenate(list(ascending.values())))),
-        sum(map(len, digests.values())),
-    )
+    distinct = distinct_in(np.sort(np.concatenate(list(ascending.values()))))
+    total = sum(map(len, digests.values()))
     return Repeats(known, distinct, possible_rows() if distinct < total else math.inf, floors)
 
 

@@ -140,10 +140,9 @@ def fewer(rows: Indices, classes: Array | None, size: int, seed: int) -> Indices
     order = generator(seed, "train_size").permutation(len(rows))
     if classes is not None:
         place = np.empty(len(rows))
-        for each in np.unique(classes):
-            members = order[classes[order] == each]
-            place[members] = (np.arange(len(members)) + 0.5) / len(
-                members
-            )  # a class's rows are spread evenly over the whole order
+        for label in np.unique(classes):
+            members = order[classes[order] == label]
+            # a class's rows are spread evenly over the whole order
+            place[members] = (np.arange(len(members)) + 0.5) / len(members)
         order = order[np.argsort(place[order], kind="stable")]
     return np.sort(rows[order[:size]])

@@ -30,16 +30,10 @@ LONGEST_LINE = 2**20
 UTF_32 = b"\xff\xfe\0\0"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text starts so
 SAMPLED_LINES = 200
-COMMENT_SIGNS = (
-    "#",
-    "%",
-    "//",
-    "|",
-    "!",
-)  # of lines above the table; within it only # starts a comment
-SEPARATOR_LINE = re.compile(
-    r'"?sep=(.|\\t)"?', re.IGNORECASE
-)  # what Excel writes and reads in the first line
+# of lines above the table; within it only # starts a comment
+COMMENT_SIGNS = ("#", "%", "//", "|", "!")
+# what Excel writes and reads in the first line
+SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)
 LIBSVM = re.compile(r"\S+(\s+\d+:\S+)+\s*(#.*)?")
 WORD = re.compile(rb'"(?:[^"]|"")*"|[^ \t]+')
 
@@ -128,10 +122,8 @@ def separator_told(path: Path, line: str) -> str:
     if separator not in SEPARATOR_NAMES:
         raise problem(
             path,
-            (
-                f"row 1 names the separator {quoted(separator)}, expected one of "
-                f"{' | '.join(SEPARATOR_NAMES.values())}"
-            ),
+            f"row 1 names the separator {quoted(separator)}, expected one of "
+            f"{' | '.join(SEPARATOR_NAMES.values())}",
         )
     return separator
 
@@ -141,10 +133,8 @@ def counted(comments: Sequence[int], where: str, lines: Sequence[str]) -> list[s
     first = quoted(lines[comments[0]].strip()) if comments else ""
     return (
         [
-            (
-                f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
-                f"({first} is the first)"
-            )
+            f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
+            f"({first} is the first)"
         ]
         if comments
         else []
@@ -170,10 +160,8 @@ def unpacked(path: Path) -> bytes:
                 if total > LARGEST_UNPACKED:
                     raise problem(
                         path,
-                        (
-                            f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give "
-                            "a smaller table or a Parquet file"
-                        ),
+                        f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give "
+                        "a smaller table or a Parquet file",
                     )
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise problem(
@@ -363,23 +351,20 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
     """Whether any line but the first starts with #. Raises DataError for a line that is longer
     than 2 MiB: no table has such, and a cell may hide one.
     """
-    found, end, filled = False, b"", 0
+    commented, end, filled = False, b"", 0
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
-            found = found or (
-                b"#" in piece and b"\n#" in end + piece
-            )  # one sign is found ten times as fast as two
+            # one sign is found ten times as fast as two
+            commented = commented or (b"#" in piece and b"\n#" in end + piece)
             filled = 0 if b"\n" in piece else filled + len(piece)
             if filled > LONGEST_LINE:
                 raise problem(
                     path,
-                    (
-                        f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a "
-                        "quote not closed?"
-                    ),
+                    f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a "
+                    "quote not closed?",
                 )
             end = piece[-1:]
-    return found
+    return commented
 
 
 def rewritten(
@@ -393,8 +378,8 @@ def rewritten(
     within: list[int] = []
     quoted_cell = False
     written = io.BytesIO()
-    for i, given in enumerate(lines):
-        line = given.removesuffix(b"\n")
+    for i, original in enumerate(lines):
+        line = original.removesuffix(b"\n")
         if i == 0:
             line = line.removeprefix(BYTE_ORDER_MARK)
         if i == header:
@@ -411,5 +396,5 @@ def rewritten(
         quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
-        written.write(line + b"\n" * given.endswith(b"\n"))
+        written.write(line + b"\n" * original.endswith(b"\n"))
     return written.getvalue(), within

@@ -22,14 +22,14 @@ def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
     known once the numbers with each first digit are counted, then the next digit among those that
     begin so (radix selection).
     """
-    known, left, rest = np.zeros(ranks.shape, np.uint64), ranks.copy(), 64
+    known, skipped, rest = np.zeros(ranks.shape, np.uint64), ranks.copy(), 64
     for bits in DIGITS:
         rest -= bits
         counts = digit_counts(tiles, rows, known, rest, bits)
         below = np.cumsum(counts, axis=2)
-        digit = (below <= left[:, :, None]).sum(axis=2)
-        left -= np.take_along_axis(below, digit[:, :, None], axis=2)[:, :, 0]
-        left += np.take_along_axis(counts, digit[:, :, None], axis=2)[:, :, 0]
+        digit = (below <= skipped[:, :, None]).sum(axis=2)
+        skipped -= np.take_along_axis(below, digit[:, :, None], axis=2)[:, :, 0]
+        skipped += np.take_along_axis(counts, digit[:, :, None], axis=2)[:, :, 0]
         known = (known << np.uint64(bits)) | digit.astype(np.uint64)
     return np.where(known & SIGN, known ^ SIGN, ~known).view(np.float64)
 

@@ -213,13 +213,11 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
 def design_of(experiment: BiasVarianceExperiment) -> Design:
     """What an experiment decomposes, with what is said of it."""
-    request, data, base, kind = (
-        experiment.request,
-        experiment.sampler.base,
-        experiment.base,
-        experiment.kind,
-    )
-    part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
+    request = experiment.request
+    data = experiment.sampler.base
+    base = experiment.base
+    kind = experiment.kind
+    part = next((part for part in ("test", "val") if len(data.inputs[part])), None)
     if part is None:
         raise ConfigError(
             "split leaves no samples to predict: give a test or validation part, e.g. "
@@ -257,12 +255,11 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
         else None
     )
     if isinstance(noise, str):
-        parts = (
-            ("val", "test") if base.data.label_noise else ("train", "val", "test")
-        )  # what was added to training targets is not in the others
+        # what was added to training targets is not in the others
+        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")
         noise, facts["noise_estimate"] = estimated_noise(
             *(
-                np.concatenate([made[each] for each in parts])
+                np.concatenate([made[part] for part in parts])
                 for made in (data.inputs, data.targets)
             )
         )
@@ -310,14 +307,13 @@ def settings(
     """
     if axis is None:
         return [(None, base, None)]
-    found: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
+    by_value: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
     for text in texts:
         config, size = _setting(base, axis, text, largest)
-        value = (
-            number(text) if size is None else size
-        )  # percents become samples; a value given twice is one value
-        found.setdefault(value, (value, config, size))
-    return list(found.values())
+        # percents become samples; a value given twice is one value
+        value = number(text) if size is None else size
+        by_value.setdefault(value, (value, config, size))
+    return list(by_value.values())
 
 
 def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:
@@ -363,7 +359,7 @@ def plan(
     The replicas of each value of the axis have the same training sets and seeds, so that values
     differ by nothing else.
     """
-    found = []
+    planned_replicas = []
     for at, config, size in settings(base, axis, texts, largest):
         place = (
             ""
@@ -376,10 +372,10 @@ def plan(
             seed = base.training.seed + (0 if vary == "data" else index)
             if seed not in by_seed:
                 by_seed[seed] = quiet(config, base, seed)
-            found.append(
+            planned_replicas.append(
                 Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, by_seed[seed])
             )
-    return found
+    return planned_replicas
 
 
 def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
@@ -472,10 +468,8 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     them.
     """
     told = study.description.get("bias_variance")
-    request, known = (
-        told.get("asked") if isinstance(told, dict) else None,
-        {each.name for each in dataclass_fields(Request)},
-    )
+    request = told.get("asked") if isinstance(told, dict) else None
+    known = {entry.name for entry in dataclass_fields(Request)}
     if not isinstance(request, dict) or known - set(request):
         raise RunFileError(
             f"{study.path} does not say how its replicas were made: expected a study that "

@@ -33,17 +33,11 @@ from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 MOST_CELLS = 100
-TUNING_FACTORS = (
-    0.1,
-    0.32,
-    1.0,
-    3.2,
-    10.0,
-)  # of the rate that a value has without tuning: half a decade apart
+# of the rate that a value has without tuning: half a decade apart
+TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)
 TUNING_SEEDS = 2
-TUNING_FIRST_SEED = (
-    2**32
-)  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
+# far from the seeds that are compared: a rate is not chosen on the runs that judge it
+TUNING_FIRST_SEED = 2**32
 PILOTS, PILOT_STEPS, MOST_PILOT_STEPS, PILOT_SECONDS = 5, 40, 5000, 0.03
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 
@@ -256,24 +250,24 @@ def cells_of(
 
 def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, ...]:
     """How the values of an axis are called. Raises ConfigError."""
-    found = tuple(named(base, axis, value) for value in values)
-    if len(found) < 2:
+    labels = tuple(named(base, axis, value) for value in values)
+    if len(labels) < 2:
         option = (
             (
                 "; what all share is an option, "
-                f"--{axis.place.partition('.')[2].replace('_', '-')} {found[0]}"
+                f"--{axis.place.partition('.')[2].replace('_', '-')} {labels[0]}"
             )
-            if found and axis.place
+            if labels and axis.place
             else ""
         )
         raise ConfigError(
-            f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at "
+            f"{axis.name} has {len(labels)} value{'' if labels else 's'}: expected two at "
             f"least, e.g. compare {axis.name} A B{option}"
         )
-    twice = [label for label in dict.fromkeys(found) if found.count(label) > 1]
+    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice:
         raise ConfigError(f"{axis.name} {twice[0]} is given twice: expected different values")
-    return found
+    return labels
 
 
 def default_seeds(cells: int) -> int:
@@ -420,7 +414,7 @@ def tune(
         "progress": means.progress,
         "cluster": means.cluster,
     }
-    results = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
+    results = run_study(planned, sets, lambda _, run: result_of(run, by), **how).results
     tried = {
         index: [
             [results[id] for id in results if place[id] == (index, number)]
@@ -478,7 +472,7 @@ def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> C
             for axis, values in description["axes"].items()
             if axis != "seed"
         }
-        cells = tuple(_cell_of(each) for each in description["cells"])
+        cells = tuple(_cell_of(cell) for cell in description["cells"])
         options = description["options"]
         target = None if options["target"] is None else float(options["target"])
         return CompareExperiment(

@@ -19,11 +19,8 @@ from dlprobe.training.stopping import Stop
 
 DEEPEST = 1024
 FIRST = 2
-LOOK = {
-    "training.steps": 1,
-    "training.lr": 0.0,
-    "recording.evaluate_every": "never",
-}  # only the state at initialization
+# only the state at initialization
+LOOK = {"training.steps": 1, "training.lr": 0.0, "recording.evaluate_every": "never"}
 
 Row = Callable[[int], GridCell]
 

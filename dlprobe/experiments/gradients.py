@@ -179,9 +179,8 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     seeds: Sequence[int]
     sets: PreparedSets
     _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
-    _judged: dict[str, CellResult] = field(
-        default_factory=dict, init=False, repr=False
-    )  # by the id of the cell's first run
+    # by the id of the cell's first run
+    _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
@@ -331,7 +330,7 @@ def run(
     """
     experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
     ended = experiment.train(Means(threads, stop, study, progress), {})
-    return experiment.judged(ended.found, ended.complete)
+    return experiment.judged(ended.results, ended.complete)
 
 
 def run_config(cell: GridCell, seed: int) -> RunConfig:

@@ -171,16 +171,16 @@ class Laboratory:
             )
             for name, seed in plan
         ]
-        found: dict[tuple[str, int], Trained] = {}
+        trained: dict[tuple[str, int], Trained] = {}
         for done, (index, result) in enumerate(
             executor.run_all(jobs, self.threads, self.stop), start=1
         ):
-            found[plan[index]] = result
+            trained[plan[index]] = result
             if self.progress is not None:
                 self.progress(done, len(jobs))
         if self.stop.asked:
             raise Stopped
-        return {name: [found[name, seed] for seed in self.seeds] for name in variants}
+        return {name: [trained[name, seed] for seed in self.seeds] for name in variants}
 
     def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
@@ -209,9 +209,8 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
     run = study.runs.open(id)
     refuse_other_data(study, run, session.data)
     assert run.final_parameters is not None, "a run that ended has its parameters"
-    session.network.parameters[:] = (
-        run.final_parameters
-    )  # running statistics are not kept: no recipe asks a normalized net for outputs
+    # running statistics are not kept: no recipe asks a normalized net for outputs
+    session.network.parameters[:] = run.final_parameters
     if len(run.steps):
         statistics = np.stack(
             [run.statistic(name) for name in registry.records("statistic")], axis=-1

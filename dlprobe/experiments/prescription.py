@@ -47,12 +47,8 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 DEAR = 1.5  # times the run's own work, from which a change is tried after all others
 ALIKE = 1.1  # works up to this quotient are equal work
-FAILED = (
-    "did not learn",
-    "learned in part",
-    "learned and lost",
-    "diverged",
-)  # states that an outcome can cure
+# states that an outcome can cure
+FAILED = ("did not learn", "learned in part", "learned and lost", "diverged")
 BUDGET = ("model.layers", "training.epochs", "training.steps")  # what alone is more of the same
 # Choices of a run that are set back to their defaults where it failed, the likeliest first; those
 # of one entry together.
@@ -156,15 +152,14 @@ def treatments(
         _treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1])
         for same in asked.values()
     ]
-    found = [
-        each
-        for each in _different(alone, [config])
-        if not is_hopeless(config, each, cause, prepared)
+    promising = [
+        treatment
+        for treatment in _different(alone, [config])
+        if not is_hopeless(config, treatment, cause, prepared)
     ]
-    found.sort(
-        key=lambda each: work_ratio(each.config, config, prepared) > DEAR
-    )  # stable: within both halves the order stays
-    return found[:most]
+    # stable: within both halves the order stays
+    promising.sort(key=lambda treatment: work_ratio(treatment.config, config, prepared) > DEAR)
+    return promising[:most]
 
 
 def _named(
@@ -194,10 +189,8 @@ def own_choices(config: RunConfig) -> Iterator[Remedy]:
             patch = {f"{table}.{key}": str(plain[table][key]) for table, key in places}
             yield Remedy(
                 patch,
-                (
-                    f"{', '.join(key for _, key in places)} as by default: no finding names the "
-                    "run's own choice"
-                ),
+                f"{', '.join(key for _, key in places)} as by default: no finding names the "
+                "run's own choice",
             )
 
 
@@ -346,11 +339,12 @@ def judged_results(
             return False
         if failed:
             return True
+        # an info is no fault any more
         fired = {
             finding.code: finding.severity
             for finding in trial.findings or ()
             if finding.severity != "info"
-        }  # an info is no fault any more
+        }
         new = [
             code for code, severity in fired.items() if severity == "error" and code not in errors
         ]
@@ -563,19 +557,22 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         ended = [
             (
                 replace(
-                    each, change=change_text(self.config, each.remedy.patch) if each.remedy else ""
+                    treatment,
+                    change=change_text(self.config, treatment.remedy.patch)
+                    if treatment.remedy
+                    else "",
                 ),
                 own,
             )
-            for each, own in ended
+            for treatment, own in ended
         ]
         made = [
             Result(
-                each,
+                treatment,
                 tuple(results[id] for id in own),
-                work_ratio(each.config, self.config, self.sets),
+                work_ratio(treatment.config, self.config, self.sets),
             )
-            for each, own in ended
+            for treatment, own in ended
         ]
         return judged_results(
             made,

@@ -216,7 +216,7 @@ def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
-    severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
+    severity = next((severity for severity in SEVERITIES if severity == data.get("severity")), None)
     remedies = tuple(
         Remedy(_texts(_of(entry, dict).get("patch")), _of(entry.get("why"), str))
         for entry in _of(data.get("remedies"), list)

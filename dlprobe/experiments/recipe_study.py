@@ -50,7 +50,7 @@ def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = N
 
 
 @dataclass(frozen=True)
-class Measured:
+class RecipeResult:
     """What was measured, and the verdict."""
 
     found: Found
@@ -58,7 +58,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class RecipeExperiment(Experiment[Found, Measured]):
+class RecipeExperiment(Experiment[Found, RecipeResult]):
     """A recipe, which asks its laboratory for runs as it goes."""
 
     name = "recipe"
@@ -116,10 +116,13 @@ class RecipeExperiment(Experiment[Found, Measured]):
         except Stopped:
             return StudyResult({}, complete=False)
 
-    def conclude(self, results: Mapping[str, Found], complete: bool) -> Measured | None:
+    def conclude(self, results: Mapping[str, Found], complete: bool) -> RecipeResult | None:
         """The verdict follows from the inequalities."""
         return next(
-            (Measured(measurement, judge(measurement.checks)) for measurement in results.values()),
+            (
+                RecipeResult(measurement, judge(measurement.checks))
+                for measurement in results.values()
+            ),
             None,
         )
 
@@ -141,7 +144,7 @@ class RecipeExperiment(Experiment[Found, Measured]):
             "claim": claim,
         }
 
-    def table(self, result: Measured) -> dict[str, list[Any]]:
+    def table(self, result: RecipeResult) -> dict[str, list[Any]]:
         """The inequalities."""
         checks = result.found.checks
         names = ("quantity", "when", "value", "relation", "bound")

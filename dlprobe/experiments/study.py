@@ -54,7 +54,7 @@ class StudyResult(Generic[T]):
     after a stop.
     """
 
-    found: Mapping[str, T]
+    results: Mapping[str, T]
     complete: bool
 
 
@@ -81,9 +81,8 @@ def run_study(
     results: dict[str, T] = dict(finished or {})
     waiting = [planned for planned in plan if planned.id not in results]
     if longest_first:
-        waiting.sort(
-            key=lambda planned: -work(planned.config, sets)
-        )  # equal ones keep the plan's order
+        # equal ones keep the plan's order
+        waiting.sort(key=lambda planned: -work(planned.config, sets))
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             results[waiting[index].id] = result
@@ -275,16 +274,16 @@ def open_study(path: Path, experiment: str) -> Study:
     """A study of this experiment. Raises RunFileError for a file that cannot be read,
     ConfigError for anything else than such a study.
     """
-    found = open_run(path)
-    if not isinstance(found, Study) or found.description.get("experiment") != experiment:
+    opened = open_run(path)
+    if not isinstance(opened, Study) or opened.description.get("experiment") != experiment:
         what = (
-            f"a study of {found.description.get('experiment', 'something else')!r}"
-            if isinstance(found, Study)
+            f"a study of {opened.description.get('experiment', 'something else')!r}"
+            if isinstance(opened, Study)
             else "a single run"
         )
-        found.close()
+        opened.close()
         raise ConfigError(
             f"{path} is {what}: expected a study that `dlprobe {experiment} -o` wrote; look "
             f"at it with `dlprobe inspect {path}`"
         )
-    return found
+    return opened

@@ -93,7 +93,7 @@ def pixels(base: RunConfig, x: MapAxis, y: MapAxis) -> list[Pixel]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PixelScore:
     """What counts of one run: its training accuracy (R² for a regression), and the share of what
     could be learned.
     """
@@ -151,7 +151,7 @@ class MapResult:
 
 
 @dataclass(frozen=True)
-class MapExperiment(SeededExperiment[Reading, MapResult]):
+class MapExperiment(SeededExperiment[PixelScore, MapResult]):
     """Every pixel with every seed; all share the split. own: the reader's net."""
 
     name = "gradients --map"
@@ -189,11 +189,11 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
                 "seed": list(self.seeds),
             },
             "plane": [[axis.name, list(axis.values), axis.place] for axis in (self.x, self.y)],
-            "pixels": [[each.x, each.y, to_mapping(each.config)] for each in self.cells],
+            "pixels": [[pixel.x, pixel.y, to_mapping(pixel.config)] for pixel in self.cells],
             "own": None if self.own is None else to_mapping(self.own),
         }
 
-    def plan(self, found: Mapping[str, Reading]) -> list[PlannedRun]:
+    def plan(self, readings: Mapping[str, PixelScore]) -> list[PlannedRun]:
         """Every pixel with every seed, recorded at its first step only."""
         runs = []
         for (number, pixel), seed in itertools.product(enumerate(self.cells), self.seeds):
@@ -207,23 +207,23 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
         pixel = self.cells[number]
         return run_id(number, f"{self.x.name}={pixel.x},{self.y.name}={pixel.y}", seed)
 
-    def read(self, planned: PlannedRun, run: Run) -> Reading:
+    def read(self, planned: PlannedRun, run: Run) -> PixelScore:
         """A run that diverged has learned nothing."""
         if run.status == "diverged":
-            return Reading(math.nan, -math.inf)
+            return PixelScore(math.nan, -math.inf)
         accuracy = float(run.final.get("train_accuracy", run.final.get("train_r2", np.nan)))
-        return Reading(accuracy, skill_of(run, accuracy))
+        return PixelScore(accuracy, skill_of(run, accuracy))
 
-    def conclude(self, found: Mapping[str, Reading], complete: bool) -> MapResult | None:
+    def conclude(self, readings: Mapping[str, PixelScore], complete: bool) -> MapResult | None:
         """None where no run ended."""
         results = []
         theory: dict[str, float] = {}
         for number, pixel in enumerate(self.cells):
             ids = [self._id(number, seed) for seed in self.seeds]
-            ended = [found[id] for id in ids if id in found]
+            ended = [readings[id] for id in ids if id in readings]
             if ended:
-                accuracy = statistics.median(each.accuracy for each in ended)
-                skill = statistics.median(each.skill for each in ended)
+                accuracy = statistics.median(cell.accuracy for cell in ended)
+                skill = statistics.median(cell.skill for cell in ended)
                 reach = self._theory(pixel.config, theory)
                 results.append(PixelResult(pixel, tuple(ids), accuracy, skill, reach))
         if not results:
@@ -255,7 +255,7 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
             x, y = self.x.values.index(result.pixel.x), self.y.values.index(result.pixel.y)
             return math.hypot(x - place[0], y - place[1])
 
-        trained = [each for each in results if each.trained]
+        trained = [pixel for pixel in results if pixel.trained]
         nearest = min(trained, key=distance, default=None)
         return Own(where[0], where[1], (place[0], place[1]), nearest)
 
@@ -275,9 +275,9 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
     def table(self, result: MapResult) -> dict[str, list[Any]]:
         """A pixel per row."""
         return {
-            self.x.name: [each.pixel.x for each in result.pixels],
-            self.y.name: [each.pixel.y for each in result.pixels],
-            "train_accuracy": [each.accuracy for each in result.pixels],
-            "skill": [each.skill for each in result.pixels],
-            "theory_6_xi": [each.theory for each in result.pixels],
+            self.x.name: [pixel.pixel.x for pixel in result.pixels],
+            self.y.name: [pixel.pixel.y for pixel in result.pixels],
+            "train_accuracy": [pixel.accuracy for pixel in result.pixels],
+            "skill": [pixel.skill for pixel in result.pixels],
+            "theory_6_xi": [pixel.theory for pixel in result.pixels],
         }

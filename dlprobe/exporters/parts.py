@@ -27,7 +27,7 @@ _PIECE = 2**18  # numbers that are read at once
 
 
 @dataclass(frozen=True)
-class Steps:
+class ChosenSteps:
     """Which recorded steps: between `first` and `last`, both included, of these every
     `every`-th row.
     """
@@ -50,7 +50,7 @@ class Wanted:
     what: What = "statistics"
     names: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    steps: Steps = field(default_factory=Steps)
+    steps: ChosenSteps = field(default_factory=ChosenSteps)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Part:
 
 
 def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
-    return values.reshape([-1 if each == axis else 1 for each in range(rank)])
+    return values.reshape([-1 if position == axis else 1 for position in range(rank)])
 
 
 class ExportSource:
@@ -156,10 +156,8 @@ def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
     have.
     """
     source = ExportSource(run, wanted.what)
-    names, layers = (
-        chosen(f"name among the {wanted.what}", wanted.names, source.names),
-        _layers(run, wanted),
-    )
+    names = chosen(f"name among the {wanted.what}", wanted.names, source.names)
+    layers = _layers(run, wanted)
     rows = wanted.steps.rows(source.steps)
     size = max(1, _PIECE // max(1, (len(layers) or 1) * max(len(names), 1)))
     ends = np.searchsorted(rows, np.arange(0, len(source.steps) + size, size))

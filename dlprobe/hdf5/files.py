@@ -29,9 +29,8 @@ def open_regular(path: Path) -> int:
     """
     name = printable(path)
     try:
-        if not stat.S_ISREG(
-            os.stat(path).st_mode
-        ):  # before opening: opening a device can already do something
+        # before opening: opening a device can already do something
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise RunFileError(f"{name} is not a regular file: give a run file that dlprobe wrote")
         descriptor = os.open(path, _READ)
     except FileNotFoundError as error:

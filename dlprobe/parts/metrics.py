@@ -68,8 +68,8 @@ class Scored:
     def confusion(self) -> npt.NDArray[np.int64]:
         """Samples per (…, true, predicted) class."""
         pairs = self.targets * self.classes + self.predicted
-        found = counted(pairs, self.classes**2).astype(np.int64)
-        return found.reshape(*pairs.shape[:-1], self.classes, self.classes)
+        counts = counted(pairs, self.classes**2).astype(np.int64)
+        return counts.reshape(*pairs.shape[:-1], self.classes, self.classes)
 
     @cached_property
     def residuals(self) -> Floats:
@@ -88,8 +88,8 @@ def counted(places: npt.NDArray[np.int64], size: int, weights: Array | None = No
     """
     rows = places.reshape(-1, places.shape[-1])
     shifted = (rows + size * np.arange(len(rows))[:, None]).ravel()
-    found = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
-    return found.reshape(*places.shape[:-1], size)
+    totals = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
+    return totals.reshape(*places.shape[:-1], size)
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,8 @@ register(
         tasks=CLASSES,
         higher_is_better=True,
         source="scikit-learn: accuracy_score",
-        traps=(
-            "With classes of unequal size the largest one alone makes it high: read "
-            "balanced_accuracy beside it."
-        ),
+        traps="With classes of unequal size the largest one alone makes it high: read "
+        "balanced_accuracy beside it.",
     ),
 )
 
@@ -174,11 +172,11 @@ def mean_of_defined(values: Floats) -> Floats:
     if defined.all():
         return np.asarray(np.mean(values, axis=-1))
     counts = defined.sum(axis=-1)
-    found = np.full(counts.shape, np.nan)
+    means = np.full(counts.shape, np.nan)
     for count in set(counts[counts > 0].tolist()):  # as many numbers are added up in the same way
         rows = counts == count
-        found[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
-    return found
+        means[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
+    return means
 
 
 def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -318,10 +316,8 @@ register(
     "metric",
     Metric(
         name="calibration_error",
-        summary=(
-            "how far the confidence of predictions is from the share that is right (expected "
-            "calibration error)"
-        ),
+        summary="how far the confidence of predictions is from the share that is right (expected "
+        "calibration error)",
         formula=(
             f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
             "the predicted class's probability"
@@ -330,10 +326,8 @@ register(
         tasks=CLASSES,
         higher_is_better=False,
         source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
-        traps=(
-            "NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
-            "adds the size of its sampling error."
-        ),
+        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
+        "adds the size of its sampling error.",
     ),
 )
 
@@ -375,10 +369,8 @@ register(
         higher_is_better=False,
         source="scikit-learn: mean_absolute_error",
         use="Less moved by a few large errors than rmse.",
-        traps=(
-            "Of several targets the one with the largest unit decides it: read "
-            "target_mean_absolute_error."
-        ),
+        traps="Of several targets the one with the largest unit decides it: read "
+        "target_mean_absolute_error.",
         units=TARGET_UNIT,
     ),
 )
@@ -388,8 +380,8 @@ def r2(scored: Scored) -> Floats:
     wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        left = np.square(scored.all_residuals).sum(axis=-1)
-        return np.asarray(1.0 - left / spread if spread > 0 else np.full_like(left, np.nan))
+        residual = np.square(scored.all_residuals).sum(axis=-1)
+        return np.asarray(1.0 - residual / spread if spread > 0 else np.full_like(residual, np.nan))
 
 
 register(
@@ -442,10 +434,8 @@ for _measure_one, _title, _of_column, _unit in (
             higher_is_better=_measure_one is r2,
             source="scikit-learn with multioutput='raw_values'",
             per_target=True,
-            use=(
-                f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
-                "into one number."
-            ),
+            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
+            "into one number.",
             units=_unit,
         ),
     )

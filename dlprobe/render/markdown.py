@@ -41,12 +41,11 @@ def escaped(text: str) -> str:
     """
     plain = visible(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(
-        lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain
+        lambda match: f"{match['number']}&#8203;" if match["number"] else f"\\{match[0]}", plain
     )
-    plain = re.sub(
-        r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain
-    )  # neither a mention nor a reference to an issue
-    return _LINK.sub(lambda found: f"{found[1] or found[3]}&#{58 if found[2] else 46};", plain)
+    # neither a mention nor a reference to an issue
+    plain = re.sub(r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain)
+    return _LINK.sub(lambda match: f"{match[1] or match[3]}&#{58 if match[2] else 46};", plain)
 
 
 def code(text: str) -> str:

@@ -256,9 +256,9 @@ def checked_run(
 
 def finding_line(finding: Finding) -> FindingLine:
     """A finding as formats draw it."""
-    found = finding.to_json()
-    remedies = tuple(found.pop("remedies"))
-    return FindingLine(**found, remedies=remedies)
+    data = finding.to_json()
+    remedies = tuple(data.pop("remedies"))
+    return FindingLine(**data, remedies=remedies)
 
 
 def unevaluated_lines(judged: JudgedRun, asked: Sequence[str]) -> list[str]:
@@ -327,10 +327,8 @@ def _blocks(
         blocks.append(
             _count_table(
                 counts,
-                (
-                    "Runs of one configuration with other seeds: in how many each rule fired, "
-                    "with a 95 % interval."
-                ),
+                "Runs of one configuration with other seeds: in how many each rule fired, "
+                "with a 95 % interval.",
             )
         )
     if len(judged) > 1 or judged[0].known or judged[0].unreadable:
@@ -389,10 +387,8 @@ def _by_configuration(configurations: Sequence[ConfigurationCount], details: boo
             Table(
                 columns,
                 rows,
-                (
-                    "The configurations of the study: what their runs have come to, and the "
-                    f"rules that fired{some}"
-                ),
+                "The configurations of the study: what their runs have come to, and the "
+                f"rules that fired{some}",
             )
         )
     return blocks
@@ -428,10 +424,10 @@ def _hints(
     )
     if not codes:
         return []
-    found = judged[0].diagnosis
+    diagnosis = judged[0].diagnosis
     first = (
-        found.cause.code
-        if len(judged) == 1 and found is not None and found.cause is not None
+        diagnosis.cause.code
+        if len(judged) == 1 and diagnosis is not None and diagnosis.cause is not None
         else _first_code(judged, codes)
     )
     typed = " ".join(
@@ -470,16 +466,8 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
             *_silence([run]),
         ]
     infos = [] if judged.diagnosis is None else remarks(judged.diagnosis)
-    more = (
-        [
-            (
-                f"{len(infos)} more: "
-                f"{', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"
-            )
-        ]
-        if infos
-        else []
-    )
+    names = ", ".join(f"{info.name} ({info.code}, {info.severity})" for info in infos)
+    more = [f"{len(infos)} more: {names}"] if infos else []
     rest = " · ".join(
         filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"])
     )
@@ -488,21 +476,21 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
 
 def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     """The state of a run, its cause, and the first thing to try."""
-    found = judged.diagnosis
-    if run.unreadable or found is None:
+    diagnosis = judged.diagnosis
+    if run.unreadable or diagnosis is None:
         return [*_findings_of_group(run), _summary_of(run)]
-    lines = opening(found)
-    lines += [Paragraph(f"{mark}{text}", below=True) for mark, text in _short(found)]
-    lines += choices(found, found.actions, 1, prescribe=False)
+    lines = opening(diagnosis)
+    lines += [Paragraph(f"{mark}{text}", below=True) for mark, text in _short(diagnosis)]
+    lines += choices(diagnosis, diagnosis.actions, 1, prescribe=False)
     return [*lines, *([_summary_of(run)] if run.blind else [])]
 
 
 def _short(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """A line for the cause and what follows, and one for each other fault; infos are counted."""
     heads = [
-        each
-        for each in (diagnosis.cause, *diagnosis.symptoms, *diagnosis.others)
-        if each is not None and each.severity != "info"
+        finding
+        for finding in (diagnosis.cause, *diagnosis.symptoms, *diagnosis.others)
+        if finding is not None and finding.severity != "info"
     ]
     lines = [("", unknown_cause(diagnosis))] if diagnosis.cause_unknown else []
     lines += [("", f"{head(fault)}: {fault.evidence}.") for fault in heads]
@@ -540,10 +528,8 @@ def _advice_table(judged: JudgedRun) -> Table:
     return Table(
         columns,
         rows,
-        (
-            f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
-            "writes them; ✓: followed)."
-        ),
+        f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
+        "writes them; ✓: followed).",
     )
 
 

@@ -89,24 +89,26 @@ def document(
     evaluations. keep: the command that keeps every run, where none was;
     more: the same for the command with enough seeds.
     """
-    found, seeds, lines = (
-        compared.all,
-        seeds_of(compared, study),
-        shared_lines([cell.config for cell in compared.request.cells], data_name),
-    )
+    comparison = compared.all
+    seeds = seeds_of(compared, study)
+    lines = shared_lines([cell.config for cell in compared.request.cells], data_name)
     blocks: list[Block] = (
         []
         if compared.complete
         else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     )
-    blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
-    if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
+    blocks += [
+        *_conclusion(comparison, seeds),
+        *_strips(compared, start=True),
+        _ranking(comparison),
+    ]
+    if told := [
+        f"{value.label}: {because(comparison, value)}" for value in comparison.values[:DRAWN]
+    ]:
         blocks += [
             Heading(
-                (
-                    "Because before training, from layer to layer towards the input, the error "
-                    "signal is"
-                ),
+                "Because before training, from layer to layer towards the input, the error "
+                "signal is",
                 2,
             ),
             Bullets(told),
@@ -116,18 +118,20 @@ def document(
         *([Paragraph(note)] if (note := caveat(compared)) else []),
     ]
     details: list[Block] = [
-        against_best(found),
+        against_best(comparison),
         costs(compared),
-        chart(found, curves),
+        chart(comparison, curves),
         *_strips(compared, start=False),
         *margins(compared),
     ]
-    details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
+    details += [Bullets(_remarks(compared, seeds)), *_worst(comparison, seeds)]
     if study and compared.complete:
         blocks.append(Hint(f"dlprobe compare {quoted(study)} --details", details=True))
     blocks.append(Hint(_next(compared, study, keep, more)))
-    records = [value_record(compared, value, curves[value.label], seeds) for value in found.values]
-    cautions = [each for each in (caveat(compared), _edges(compared)) if each]
+    records = [
+        value_record(compared, value, curves[value.label], seeds) for value in comparison.values
+    ]
+    cautions = [caution for caution in (caveat(compared), _edges(compared)) if caution]
     return Document(
         "", blocks, comparison_record(compared, data_name, lines, records, cautions), details
     )
@@ -158,7 +162,7 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
     tables = [to_mapping(config) for config in configs]
 
     def told(table: str, key: str, word: str = "", usual: object = None) -> str:
-        values = list(dict.fromkeys(str(each[table][key]) for each in tables))
+        values = list(dict.fromkeys(str(tables_of_value[table][key]) for tables_of_value in tables))
         if len(values) > 1:
             return f"{word or key} compared"
         return (
@@ -204,10 +208,8 @@ def _conclusion(comparison: Comparison, seeds: Seeds) -> list[Block]:
         failed = _failed(seeds.diagnoses.get(worst.label, ()))
         lines.append(
             Verdict(
-                (
-                    f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
-                    f"{_why(comparison, worst, seeds)}"
-                ),
+                f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
+                f"{_why(comparison, worst, seeds)}",
                 "bad" if failed else "neutral",
             )
         )
@@ -224,11 +226,9 @@ def _answer(comparison: Comparison) -> Verdict:
         return Verdict(f"only {best.label} has runs", "warning")
     if comparison.too_few_seeds:
         return Verdict(
-            (
-                f"too few seeds for a test: {seeds} cannot show any difference among "
-                f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
-                f"{_apart(comparison)}"
-            ),
+            f"too few seeds for a test: {seeds} cannot show any difference among "
+            f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
+            f"{_apart(comparison)}",
             "warning",
         )
     alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
@@ -255,7 +255,9 @@ def _apart(comparison: Comparison) -> str:
     lost = [v for v in comparison.values if v.states and not (v.states.keys() & LEARNED)]
     if not best.states or best.states.keys() - LEARNED or not lost:
         return ""
-    numbers = " to ".join(dict.fromkeys(_number(comparison, each) for each in (lost[0], lost[-1])))
+    numbers = " to ".join(
+        dict.fromkeys(_number(comparison, value) for value in (lost[0], lost[-1]))
+    )
     return (
         f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
         f"{_number(comparison, best)} {words(comparison.by)}"
@@ -275,7 +277,11 @@ def _why(comparison: Comparison, value: ValueResult, seeds: Seeds) -> str:
     """The cause that the diagnosis names, of a value that did not learn, unless the profile
     itself is broken; else what the profile says.
     """
-    diagnoses = [each for each in seeds.diagnoses.get(value.label, ()) if each.cause is not None]
+    diagnoses = [
+        diagnosis
+        for diagnosis in seeds.diagnoses.get(value.label, ())
+        if diagnosis.cause is not None
+    ]
     if (
         value.start.verdict not in BROKEN
         and _failed(seeds.diagnoses.get(value.label, ()))
@@ -305,10 +311,8 @@ def because(comparison: Comparison, value: ValueResult) -> str:
         told.append(
             f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}"
         )
-    first, chance = (
-        value.first(loss_name(comparison)),
-        comparison.chance if comparison.by == loss_name(comparison) else math.nan,
-    )
+    first = value.first(loss_name(comparison))
+    chance = comparison.chance if comparison.by == loss_name(comparison) else math.nan
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
     return "; ".join(told)
@@ -358,10 +362,8 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
     return flow_strips(
         lines,
         names,
-        (
-            f"{'Before training' if start else 'At the end'}, median over "
-            f"{counted(compared.all.power.seeds, 'seed')}{more}"
-        ),
+        f"{'Before training' if start else 'At the end'}, median over "
+        f"{counted(compared.all.power.seeds, 'seed')}{more}",
     )
 
 
@@ -396,10 +398,8 @@ def _ranking(comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"First loss, and {words(by)} at the end, median of "
-            f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
-        ),
+        caption=f"First loss, and {words(by)} at the end, median of "
+        f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm).",
     )
 
 

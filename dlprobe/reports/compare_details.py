@@ -51,10 +51,8 @@ def against_best(comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"Smallest {words(comparison.by)} on the way, and the "
-            f"{'factor' if comparison.ratio else 'difference in points'} seed by seed."
-        ),
+        caption=f"Smallest {words(comparison.by)} on the way, and the "
+        f"{'factor' if comparison.ratio else 'difference in points'} seed by seed.",
     )
 
 
@@ -212,8 +210,6 @@ def _margin(axis: str, margin: Margin, comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"{axis} alone: {words(comparison.by)}, {mean} over all values of the other axes, "
-            "median over seeds."
-        ),
+        caption=f"{axis} alone: {words(comparison.by)}, {mean} over all values of the other axes, "
+        "median over seeds.",
     )

@@ -31,9 +31,8 @@ def conclusion(diagnosis: Diagnosis) -> list[Block]:
         if diagnosis.cause is not None
         else [*diagnosis.symptoms, *_other_faults(diagnosis), *spoken(diagnosis)][:1]
     )
-    if all(
-        finding.severity != "error" for finding in heads
-    ):  # what fails a gate is said before what may have caused it
+    # what fails a gate is said before what may have caused it
+    if all(finding.severity != "error" for finding in heads):
         heads = [
             *[finding for finding in diagnosis.others if finding.severity == "error"][:1],
             *(heads if diagnosis.cause or diagnosis.symptoms else []),
@@ -264,7 +263,9 @@ def _sentence(text: str) -> str:
 
 def brings_about(diagnosis: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
-    causes = {each.code for each in (diagnosis.cause, *diagnosis.together) if each is not None}
+    causes = {
+        finding.code for finding in (diagnosis.cause, *diagnosis.together) if finding is not None
+    }
     effects = dict.fromkeys(
         named(follow) for follow in diagnosis.follows if follow.code not in causes
     )
@@ -320,7 +321,7 @@ def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Of several runs as data: how many are in which state, and the diagnosis of the one that
     learned least, unless all learned well.
     """
-    counts = Counter(each.state.name for each in diagnoses)
+    counts = Counter(diagnosis.state.name for diagnosis in diagnoses)
     worst = (
         diagnoses[0].to_json() if diagnoses and diagnoses[0].state.name != "learned well" else None
     )

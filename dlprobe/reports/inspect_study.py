@@ -17,12 +17,8 @@ from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.runs import Study
 
-COMMANDS = (
-    "gradients",
-    "compare",
-    "bias-variance",
-    "recipe",
-)  # experiments whose command shows a saved study again
+# experiments whose command shows a saved study again
+COMMANDS = ("gradients", "compare", "bias-variance", "recipe")
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
     tables = []
     for topic in dict.fromkeys(recipe.topic for recipe in chosen):
         rows: list[list[Cell]] = []
-        for each in (recipe for recipe in chosen if recipe.topic == topic):
-            verdict = Toned(told(each), TONES[each.expected])
-            rows.append([each.name, each.claim, each.support, verdict, each.seconds])
-            rows += [["", f"also: {claim}", "", "", ""] for claim in each.also]
+        for recipe in (one for one in chosen if one.topic == topic):
+            verdict = Toned(told(recipe), TONES[recipe.expected])
+            rows.append([recipe.name, recipe.claim, recipe.support, verdict, recipe.seconds])
+            rows += [["", f"also: {claim}", "", "", ""] for claim in recipe.also]
         tables.append(Table(columns, rows, caption=topic))
     note = (
         "takes: about so many seconds of one processor with --seeds 5; --tiny is for a look, "

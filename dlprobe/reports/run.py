@@ -38,7 +38,7 @@ from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.learning.loss_curve import Curve
-    from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
+    from dlprobe.analysis.profiles.depth_profiles import FlowVerdict
     from dlprobe.analysis.profiles.flow import Flow
     from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
     from dlprobe.analysis.theory.mean_field import Prediction
@@ -238,7 +238,7 @@ def remedies_line(run: Run) -> str:
     """
     facts = {"data": {}, "model": known_facts(run.facts), "training": known_facts(run.facts)}
     tables = facts if run.configuration is None else to_mapping(run.configuration)
-    given = [
+    settings = [
         (key, value)
         for table, keys in REMEDIES.items()
         for key in keys
@@ -248,7 +248,7 @@ def remedies_line(run: Run) -> str:
         f"{key.replace('_', ' ')} {value:g}"
         if isinstance(value, int | float)
         else f"{key.replace('_', ' ')} {value}"
-        for key, value in given
+        for key, value in settings
     )
 
 
@@ -399,16 +399,17 @@ def training_seconds(run: Run) -> float:
     ]
     return float(
         sum(
-            (end - start) * each
-            for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)
+            (end - start) * seconds
+            for start, end, seconds in zip(
+                timing["step"], ends, timing["step_seconds"], strict=True
+            )
         )
     )
 
 
 SCALED = {"standardize": "standardized", "minmax": "min-max scaled"}
-CHOSEN = {
-    "regression": {"error": "error (RMS)", "r2": "R²"}
-}  # the metrics of the table by title; JSON and inspect --show metrics have all
+# the metrics of the table by title; JSON and inspect --show metrics have all
+CHOSEN = {"regression": {"error": "error (RMS)", "r2": "R²"}}
 
 
 def results(run: Run) -> list[Block]:
@@ -446,8 +447,15 @@ def results_table(run: Run) -> Table:
     if any(best):
         columns += [_column("smallest error", share), Column("after step", "", "right")]
         rows = [
-            [*row, *((None, None) if each is None else (_in_percent(each[1], share), each[0]))]
-            for row, each in zip(rows, best, strict=True)
+            [
+                *row,
+                *(
+                    (None, None)
+                    if smallest is None
+                    else (_in_percent(smallest[1], share), smallest[0])
+                ),
+            ]
+            for row, smallest in zip(rows, best, strict=True)
         ]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
     caption = (
@@ -510,8 +518,8 @@ def metric_names(run: Run, *, per_column: bool) -> list[str]:
     several = len(run.data.get("target_names", ())) > 1
     return [
         name
-        for name, each in suited.items()
-        if each.is_one_number != per_column and (several or not each.per_target)
+        for name, metric in suited.items()
+        if metric.is_one_number != per_column and (several or not metric.per_target)
     ]
 
 
@@ -519,14 +527,12 @@ def loss_strips(run: Run, curve: Curve | None) -> list[StripGroup]:
     """The loss over the evaluations, of a run without them that of its batches, averaged over
     stretches of steps.
     """
-    steps, losses = (
-        run.evaluations.get("step", ()),
-        {
-            word: run.evaluations.get(f"{part}_loss")
-            for part, word in PARTS.items()
-            if part_size(run, part)
-        },
-    )
+    steps = run.evaluations.get("step", ())
+    losses = {
+        word: run.evaluations.get(f"{part}_loss")
+        for part, word in PARTS.items()
+        if part_size(run, part)
+    }
     strips = [Strip(word, values.tolist()) for word, values in losses.items() if values is not None]
     if not strips and curve is not None:
         steps, strips = curve.steps, [Strip("batches", curve.values.tolist())]
@@ -550,7 +556,7 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
                 "validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()
             )
         )
-    positive = [value for each in series for value in each.y if 0 < value < math.inf]
+    positive = [value for line in series for value in line.y if 0 < value < math.inf]
     return [
         Chart(
             series,
@@ -608,7 +614,7 @@ def verdict_line(moment: StepProfile, learned: bool = False, more: str = "") -> 
     )
 
 
-def overall(profile: RunProfile) -> Judgement:
+def overall(profile: RunProfile) -> FlowVerdict:
     """The verdict on the run: that of the first step, where the cause lies; a net that starts
     unbroken is judged by its last.
     """

@@ -255,10 +255,8 @@ def _table(
     return Table(
         columns,
         table,
-        caption=(
-            "Predicted at initialization; low and high: four standard deviations of one net of "
-            f"these widths.{left_out}"
-        ),
+        caption="Predicted at initialization; low and high: four standard deviations of one net of "
+        f"these widths.{left_out}",
     )
 
 
@@ -318,7 +316,7 @@ def _against_blocks(
         if against.step == 0
         else f" (its first recorded step is {against.step}: training has moved it already)"
     )
-    left, said = against.left_at, _where_left(against)
+    departure, said = against.left_at, _where_left(against)
     stays = (
         f"{name} stays inside the finite-width band in every layer"
         if against.compared
@@ -326,7 +324,7 @@ def _against_blocks(
     )
     blocks: list[Block] = [
         Verdict(f"{name} leaves the band: {said}{when}", "warning")
-        if left
+        if departure
         else Verdict(stays + when, "good")
     ]
     if np.isnan(against.activation_mean_square).all():
@@ -376,7 +374,7 @@ def _data(
     run_name: str | None,
 ) -> dict[str, Any]:
     nothing = math.nan
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "schema": SCHEMA,
         "q_star": phase.q_star if phase else nothing,
         "chi_1": phase.chi_1 if phase else nothing,
@@ -402,7 +400,7 @@ def _data(
         "assumptions": list(prediction.assumptions),
     }
     if edges:
-        found["edges"] = [
+        data["edges"] = [
             {
                 "sigma_b": sigma_b,
                 **(_edge(edge) or {"sigma_w": nothing, "q_star": nothing, "stable": None}),
@@ -410,8 +408,8 @@ def _data(
             for sigma_b, edge in edges
         ]
     if against is not None:
-        found["against"] = _against(against, run_name, net.input_mean_square)
-    return found
+        data["against"] = _against(against, run_name, net.input_mean_square)
+    return data
 
 
 def _edge(edge: Critical | None) -> dict[str, Any] | None:
@@ -423,7 +421,7 @@ def _edge(edge: Critical | None) -> dict[str, Any] | None:
 def _layers(prediction: Prediction) -> list[dict[str, Any]]:
     if not prediction.applicable:
         return []
-    each = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)
+    bands = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)
     return [
         {
             "name": f"hidden_{index + 1}",
@@ -436,7 +434,7 @@ def _layers(prediction: Prediction) -> list[dict[str, Any]]:
             "activation_low": activation.low,
             "activation_high": activation.high,
         }
-        for index, (error, activation) in enumerate(each)
+        for index, (error, activation) in enumerate(bands)
     ]
 
 

@@ -238,7 +238,7 @@ def _norms(norms: Mapping[str, Curve]) -> list[Block]:
     ]
     if not series:
         return []
-    log = spans_decades([value for each in series for value in each.y])
+    log = spans_decades([value for line in series for value in line.y])
     return [
         Chart(
             series,

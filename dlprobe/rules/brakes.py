@@ -83,10 +83,8 @@ def _rate(evidence: Evidence, config: RunConfig) -> Brake:
     return Brake(
         "usual_rate",
         usual / rate if rate > 0 else math.inf,
-        (
-            f"the rate of {rate:g} is below the {usual:g} that is usual with "
-            f"{config.training.optimizer.name}"
-        ),
+        f"the rate of {rate:g} is below the {usual:g} that is usual with "
+        f"{config.training.optimizer.name}",
     )
 
 
@@ -99,10 +97,8 @@ def _schedule(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "full_rate",
         factor,
-        (
-            f"with {config.training.schedule} the rate is {short(mean)} on average and "
-            f"{short(highest)} at most"
-        ),
+        f"with {config.training.schedule} the rate is {short(mean)} on average and "
+        f"{short(highest)} at most",
     )
 
 
@@ -141,10 +137,8 @@ def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
     varying = deviation > 0
     if str(config.data.scaling) == "standardize" or not varying.any():
         return None
-    spread, offset = (
-        float(np.median(deviation[varying])),
-        float(np.median(np.abs(mean[varying]) / deviation[varying])),
-    )
+    spread = float(np.median(deviation[varying]))
+    offset = float(np.median(np.abs(mean[varying]) / deviation[varying]))
     told = (
         f"the typical feature has a deviation of {short(spread)} and a mean of {short(offset)} "
         "deviations, standardized 1 and 0"
@@ -161,10 +155,8 @@ def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "relu",
         1.0 / math.sqrt(least),
-        (
-            f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
-            "mean square in every layer"
-        ),
+        f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
+        "mean square in every layer",
     )
 
 
@@ -224,10 +216,8 @@ def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "no_residual",
         grown,
-        (
-            f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
-            "times that of plain ones"
-        ),
+        f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
+        "times that of plain ones",
     )
 
 
@@ -242,10 +232,8 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         Brake(
             "init",
             1.0 / passed,
-            (
-                f"the first weights pass on {passed:.2g} of the signal that the least of the "
-                "usual ones do"
-            ),
+            f"the first weights pass on {passed:.2g} of the signal that the least of the "
+            "usual ones do",
         )
         if passed > 0
         else None
@@ -260,10 +248,8 @@ def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "init",
         grown,
-        (
-            f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
-            "turns them so much less"
-        ),
+        f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
+        "turns them so much less",
     )
 
 
@@ -279,21 +265,21 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
-    left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
+    share = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
     return (
         Brake(
             "no_dropout",
-            1.0 / left,
-            f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step",
+            1.0 / share,
+            f"{' and '.join(dropped.values())} leaves {share:.0%} of the units in a step",
         )
         if dropped
         else None
     )
 
 
-def suspicion(found: Sequence[Brake]) -> float:
+def suspicion(held: Sequence[Brake]) -> float:
     """The product of what speaks against a run."""
-    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in found)
+    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in held)
 
 
 LOOKS: Mapping[str, Look] = {

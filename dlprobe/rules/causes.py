@@ -20,10 +20,10 @@ def consequences(code: str) -> frozenset[str]:
     codes: set[str] = set()
     waiting = list(all_rules()[code].brings_about) if code in all_rules() else []
     while waiting:
-        each = waiting.pop()
-        if each not in codes:
-            codes.add(each)
-            waiting += [] if is_symptom(each) else all_rules()[each].brings_about
+        brought = waiting.pop()
+        if brought not in codes:
+            codes.add(brought)
+            waiting += [] if is_symptom(brought) else all_rules()[brought].brings_about
     return frozenset(codes)
 
 

@@ -48,10 +48,8 @@ def smaller_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
     samples = len(evidence.run.data.get("train_indices", ()))
     return Remedy(
         {"model.layers": widths_text(widths)},
-        (
-            f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn "
-            f"{samples or 'single'} samples by heart"
-        ),
+        f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn "
+        f"{samples or 'single'} samples by heart",
     )
 
 
@@ -154,10 +152,8 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
     narrow = min(layers)
     return Remedy(
         {"model.layers": new},
-        (
-            f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} "
-            f"unit{'s' * (narrow > 1)}"
-        ),
+        f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} "
+        f"unit{'s' * (narrow > 1)}",
     )
 
 
@@ -199,10 +195,8 @@ def relu(evidence: Evidence, config: RunConfig) -> Remedy | None:
     patch = {"model.activation": "relu", "model.init": "auto", "model.bias_init": "auto"}
     return Remedy(
         patch,
-        (
-            f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with "
-            f"{config.model.resolved_init}{_across(evidence)}"
-        ),
+        f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with "
+        f"{config.model.resolved_init}{_across(evidence)}",
     )
 
 
@@ -212,10 +206,8 @@ def leaky(evidence: Evidence, config: RunConfig) -> Remedy | None:
     patch = {"model.activation": "leaky_relu", "model.init": "auto", "model.bias_init": "auto"}
     return Remedy(
         patch,
-        (
-            "leaky ReLU, which has a slope on both sides, in place of "
-            f"{_activations(config)}{_dead(evidence)}"
-        ),
+        "leaky ReLU, which has a slope on both sides, in place of "
+        f"{_activations(config)}{_dead(evidence)}",
     )
 
 
@@ -289,10 +281,8 @@ def layer_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
     size = config.training.batch_size
     return Remedy(
         {"model.norm": "layer"},
-        (
-            f"layer normalization{had}, which does not depend on the {size} samples of a "
-            f"batch{_spread(evidence)}"
-        ),
+        f"layer normalization{had}, which does not depend on the {size} samples of a "
+        f"batch{_spread(evidence)}",
     )
 
 
@@ -301,10 +291,8 @@ def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"model.norm": "none", "model.init": "auto"},
-        (
-            f"without {config.model.norm} normalization in {len(config.model.layers)} "
-            f"layers{_across(evidence)}"
-        ),
+        f"without {config.model.norm} normalization in {len(config.model.layers)} "
+        f"layers{_across(evidence)}",
     )
 
 
@@ -340,10 +328,8 @@ def no_residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"model.residual": "none"},
-        (
-            f"without the {config.model.residual} connections around {len(config.model.layers)} "
-            f"layers{_spread(evidence)}"
-        ),
+        f"without the {config.model.residual} connections around {len(config.model.layers)} "
+        f"layers{_spread(evidence)}",
     )
 
 
@@ -434,8 +420,6 @@ def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"data.stratify": "yes"},
-        (
-            f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples "
-            "per class"
-        ),
+        f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples "
+        "per class",
     )

@@ -152,10 +152,8 @@ def usual_batch(evidence: Evidence, config: RunConfig) -> Remedy:
     size = config.training.batch_size
     return Remedy(
         {"training.batch_size": "32"},
-        (
-            f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates "
-            "that the run made"
-        ),
+        f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates "
+        "that the run made",
     )
 
 
@@ -192,10 +190,8 @@ def full_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"training.schedule": "constant", "training.warmup": "0"},
-        (
-            f"a constant rate of {config.training.resolved_lr:g} in place of "
-            f"{config.training.schedule}"
-        ),
+        f"a constant rate of {config.training.resolved_lr:g} in place of "
+        f"{config.training.schedule}",
     )
 
 
@@ -207,10 +203,8 @@ def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
     rate = config.training.resolved_lr
     return Remedy(
         {"training.warmup": str(steps)},
-        (
-            f"a rate that rises to {rate:g} over {steps} steps in place of "
-            f"{config.training.warmup}{_because(_pace(evidence))}"
-        ),
+        f"a rate that rises to {rate:g} over {steps} steps in place of "
+        f"{config.training.warmup}{_because(_pace(evidence))}",
     )
 
 
@@ -330,10 +324,8 @@ def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
     new = short(features / samples)
     return Remedy(
         {"training.l2": new, **_coupled(config)},
-        (
-            f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of "
-            f"{features} features have noise too"
-        ),
+        f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of "
+        f"{features} features have noise too",
     )
 
 
@@ -364,9 +356,11 @@ def _faint(evidence: Evidence) -> bool:
 
 def with_parameter(spec: Spec, name: str, value: float) -> str:
     """A thing with one parameter set, as it is typed."""
-    given = {key: spec.parameters[key] for key in spec.given} | {name: value}
+    parameters = {key: spec.parameters[key] for key in spec.given} | {name: value}
     words = [
-        f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)
+        f"{key}={_typed(number)}"
+        for key, number in parameters.items()
+        if number != _default(spec, key)
     ]
     return f"{spec.name}({', '.join(words)})" if words else spec.name
 
@@ -452,10 +446,8 @@ def decaying_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
     rate = config.training.resolved_lr
     return Remedy(
         {"training.schedule": "cosine"},
-        (
-            f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than "
-            f"{rate:g} per weight"
-        ),
+        f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than "
+        f"{rate:g} per weight",
     )
 
 

@@ -43,9 +43,9 @@ def fall_of(
         (_decades(float(values[0]), float(values[-1])), name)
         for values, name in ((profile.flow.activation_variance, POOLED), (between, BETWEEN))
     ]
-    found, what = choose(decades[0], decades[1])
+    decade, what = choose(decades[0], decades[1])
     start = profile.flow.activation_variance[0] if what == POOLED else between[0]
-    return Fall(profile.step, found, profile.verdict.band, what, float(start))
+    return Fall(profile.step, decade, profile.verdict.band, what, float(start))
 
 
 POOLED, BETWEEN = "activation_variance", "activation_sample_variance"

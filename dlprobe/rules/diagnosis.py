@@ -127,12 +127,12 @@ class Diagnosis:
             "cause_unknown": self.cause_unknown,
             "together": [
                 {
-                    "code": each.code,
-                    "name": each.name,
-                    "evidence": each.evidence,
-                    **each.remedies[0].to_json(),
+                    "code": finding.code,
+                    "name": finding.name,
+                    "evidence": finding.evidence,
+                    **finding.remedies[0].to_json(),
                 }
-                for each in self.together
+                for finding in self.together
             ],
             "excluded": list(self.excluded),
             **{
@@ -247,10 +247,8 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     guards = [fired for fired in judgement.findings if fired.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
     undone = _undone_already(others, together)
-    follows, others = (
-        (*follows, *undone),
-        tuple(other for other in others if not any(other is one for one in undone)),
-    )
+    follows = (*follows, *undone)
+    others = tuple(other for other in others if not any(other is one for one in undone))
     back = actions_of(
         [fired for fired in judgement.findings if fired.code in PUT_BACK], seen.config, path
     )
@@ -353,11 +351,11 @@ def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list
         return chosen
     for cause in causes:
         fitting = (
-            each
-            for each in cause.remedies
-            if each.patch
-            and not _undoes(each.patch, [patch])
-            and _possible(config, {**patch, **each.patch})
+            remedy
+            for remedy in cause.remedies
+            if remedy.patch
+            and not _undoes(remedy.patch, [patch])
+            and _possible(config, {**patch, **remedy.patch})
         )
         remedy = next(fitting, None)
         if remedy is not None and not remedy.patch.items() <= patch.items():

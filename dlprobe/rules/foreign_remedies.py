@@ -76,13 +76,13 @@ def _without_norm(evidence: Evidence) -> str:
 
 def _without_penalty(evidence: Evidence) -> str:
     facts = evidence.facts
-    given = {
+    strengths = {
         "an L1 penalty": facts.l1,
         "an L2 penalty": facts.l2,
         "dropout": facts.dropout,
         "dropout of inputs": facts.input_dropout,
     }
-    named = [f"{name} of {value:g}" for name, value in given.items() if value]
+    named = [f"{name} of {value:g}" for name, value in strengths.items() if value]
     return (
         f"without {' and '.join(named)} the training error shows what the net can do"
         if named
@@ -149,7 +149,7 @@ def _penalty(evidence: Evidence) -> str:
 
 def _output(evidence: Evidence) -> str:
     had = " with ".join(
-        each for each in (evidence.layers[-1].activation, evidence.facts.loss) if each
+        name for name in (evidence.layers[-1].activation, evidence.facts.loss) if name
     )
     return (
         f"the output activation and loss that suit the data{f' in place of {had}' if had else ''}"

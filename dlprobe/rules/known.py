@@ -112,7 +112,7 @@ def read_baseline(path: Path) -> Known:
         or not isinstance(record.get("findings"), list)
     ):
         raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): {again}")
-    return Known(path.parent, dict(_entry(each, path, again) for each in record["findings"]))
+    return Known(path.parent, dict(_entry(finding, path, again) for finding in record["findings"]))
 
 
 def _entry(record: Any, path: Path, again: str) -> tuple[Key, int]:

@@ -23,11 +23,12 @@ from dlprobe.rules.foreign_remedies import has_already, words_for
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.owner_lines import OWNERS, owner_lines
 
+# what doses and words take for granted
 GOES_BY = {
     "training.lr": "training.optimizer",
     "model.activation": "model.layers",
     "model.norm": "model.layers",
-}  # what doses and words take for granted
+}
 Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
@@ -37,7 +38,7 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
-        return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
+        return tuple(remedy for name in names if (remedy := _foreign(evidence, name)) is not None)
     config = evidence.config
     if config is None:
         return ()
@@ -79,17 +80,16 @@ def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
     """Those that change a configuration into another one that can be trained and has no new
     flaw.
     """
-    return tuple(
-        candidate for candidate in made if candidate is not None and _changes(config, candidate)
-    )
+    flaws = len(warnings_for(config))
 
+    def changes(remedy: Remedy) -> bool:
+        try:
+            changed = with_values(config, remedy.patch)
+        except ConfigError:
+            return False
+        return changed != config and len(warnings_for(changed)) <= flaws
 
-def _changes(config: RunConfig, remedy: Remedy) -> bool:
-    try:
-        changed = with_values(config, remedy.patch)
-    except ConfigError:
-        return False
-    return changed != config and len(warnings_for(changed)) <= len(warnings_for(config))
+    return tuple(remedy for remedy in made if remedy is not None and changes(remedy))
 
 
 def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, ...]:

@@ -102,10 +102,8 @@ class Rule:
             settings or {}
         )
         try:
-            with (
-                np.errstate(all="ignore"),
-                warnings.catch_warnings(),
-            ):  # runs are full of NaN and infinity; a rule says itself what it does with them
+            # runs are full of NaN and infinity; a rule says itself what it does with them
+            with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 outcome = self.check(evidence, values)
         except NotEvaluableError as reason:
@@ -118,9 +116,12 @@ class Rule:
         return Fired(
             tuple(
                 replace(
-                    each, code=self.code, name=self.title, severity=each.severity or self.severity
+                    finding,
+                    code=self.code,
+                    name=self.title,
+                    severity=finding.severity or self.severity,
                 )
-                for each in outcome.findings
+                for finding in outcome.findings
             )
         )
 

@@ -108,8 +108,8 @@ def squashes(text: str) -> bool:
 def passed_on(text: str) -> float:
     """That share; NaN where it cannot be told."""
     try:
-        found = moments(parse_spec("activation", text), 1.0)
-        return float(found.slope_mean_square / found.mean_square)
+        gaussian = moments(parse_spec("activation", text), 1.0)
+        return float(gaussian.slope_mean_square / gaussian.mean_square)
     except (ConfigError, AttributeError, TypeError, ValueError, ArithmeticError):
         return math.nan
 
@@ -141,9 +141,8 @@ def scale_factor(evidence: Evidence) -> float:
         return 1.0
     known = factors[np.isfinite(factors)]
     with np.errstate(divide="ignore"):
-        return (
-            math.exp(float(np.log(known).mean())) if len(known) else 1.0
-        )  # weights of 0 are off by a factor of 0
+        # weights of 0 are off by a factor of 0
+        return math.exp(float(np.log(known).mean())) if len(known) else 1.0
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:
@@ -159,9 +158,9 @@ def scale_factors(evidence: Evidence) -> np.ndarray:
 def normalized_scale(evidence: Evidence) -> float:
     """The scale factor of the hidden layers that are normalized, as one factor (geometric mean)."""
     hidden = [index for index in evidence.require_hidden() if is_normalized(evidence, index)]
-    found = _factors(evidence, hidden) if hidden else np.empty(0)
-    found = found[np.isfinite(found) & (found > 0)]
-    return math.exp(float(np.log(found).mean())) if len(found) else 1.0
+    factors = _factors(evidence, hidden) if hidden else np.empty(0)
+    factors = factors[np.isfinite(factors) & (factors > 0)]
+    return math.exp(float(np.log(factors).mean())) if len(factors) else 1.0
 
 
 def _factors(evidence: Evidence, hidden: list[int]) -> np.ndarray:
@@ -184,10 +183,8 @@ def is_normalized(evidence: Evidence, index: int) -> bool:
 def _factor(evidence: Evidence, index: int, variance: float) -> float:
     """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
     fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
-    low, high = (
-        min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)),
-        max(2.0, _gain(evidence, index) ** 2) / fan_in,
-    )
+    low = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out))
+    high = max(2.0, _gain(evidence, index) ** 2) / fan_in
     return (
         variance / low
         if variance < low

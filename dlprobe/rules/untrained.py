@@ -194,9 +194,9 @@ def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Ju
         raise ValueError("expected a judgement")
     findings, passed, reasons = [], [], dict.fromkeys(waiting, NEEDS_TRAINING)
     for code in START:
-        found, looked, reason = _said(code, judgements)
-        if looked and found is not None:
-            findings.append(found)
+        shared, looked, reason = _said(code, judgements)
+        if looked and shared is not None:
+            findings.append(shared)
         elif looked:
             passed.append(code)
         elif reason:
@@ -226,7 +226,7 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     )
     if not fired or len(fired) < MOST * looked:
         return None, looked > 0, reason
-    middle = sorted(fired, key=lambda each: each.measured)[(len(fired) - 1) // 2]
+    middle = sorted(fired, key=lambda judgement: judgement.measured)[(len(fired) - 1) // 2]
     if code not in OF_DATA:
         told = (
             f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} "
@@ -267,9 +267,8 @@ def prediction(start: Start, judgement: Judgement) -> str:
         )
         return f"nothing in the way{compared}"
     side = {"G001": -1.0, "G002": 1.0}.get(worst.code, math.nan)
-    if (
-        ratio.median * side > 0.0
-    ):  # a profile of zeros, and a norm that is not finite, have no ratio
+    # a profile of zeros, and a norm that is not finite, have no ratio
+    if ratio.median * side > 0.0:
         verb = (
             f"{'will' if worst.severity == 'error' else 'may'} "
             f"{'vanish' if worst.code == 'G001' else 'explode'}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
-from dlprobe.config import completed, from_mapping
+from dlprobe.config import completed, from_stored
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts
@@ -154,7 +154,7 @@ class Run:
         newer version knows.
         """
         self.config: dict[str, Any] = (
-            completed(facts.config, self._task()) if facts.origin == OWN else facts.config
+            completed(facts.config, self.task) if facts.origin == OWN else facts.config
         )
         """The configuration as the run was trained, what the file's format did not say yet filled
         in: to be shown and compared as a whole. What it says is read from `configuration`, `facts`
@@ -244,7 +244,7 @@ class Run:
                 f"dlprobe check {where} judges the run as it is"
             )
         try:
-            return from_mapping(self.config)
+            return from_stored(self.config)
         except ConfigError as error:
             raise ConfigError(
                 f"{where}: the configuration stored in it cannot be used: {error}"
@@ -445,6 +445,13 @@ class Run:
         """What is known of the data: fingerprint, splits, scaler, features, classes."""
         return self._group("data")
 
+    @property
+    def task(self) -> str:
+        """classification or regression; empty where the file does not say."""
+        return (
+            str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
+        )
+
     @cached_property
     def predictions(self) -> dict[str, NDArray[Any]]:
         """Last outputs and targets per part."""
@@ -522,11 +529,6 @@ class Run:
             rows == 0
             or (self.origin == OWN and self.status == "diverged")
             or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
-        )
-
-    def _task(self) -> str:
-        return (
-            str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
         )
 
     def _evaluated(self, dims: tuple[str, ...]) -> Group:

@@ -97,7 +97,7 @@ def test_stop_keeps_what_had_ended() -> None:
     found = run_study(
         plan(), PreparedSets(), loss, stop=stop, progress=lambda done, total: stop.ask()
     )
-    assert (len(found.found), found.complete) == (1, False)
+    assert (len(found.results), found.complete) == (1, False)
 
 
 def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
@@ -111,7 +111,10 @@ def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
         stop=stop,
         progress=lambda done, total: stop.ask() if done == 2 else None,
     )
-    assert list(found.found.values()) == [{"init": "zeros", "seed": 0}, {"init": "ones", "seed": 0}]
+    assert list(found.results.values()) == [
+        {"init": "zeros", "seed": 0},
+        {"init": "ones", "seed": 0},
+    ]
 
 
 def test_study_of_another_configuration_or_experiment_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dlprobe.analysis.learning.states import StateName
-from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
+from dlprobe.analysis.profiles.depth_profiles import VERDICTS, FlowVerdict
 from dlprobe.analysis.profiles.flow import Flow
 from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
 from dlprobe.record import layout
@@ -25,7 +25,9 @@ from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 def moment(step: int, verdict: Any) -> StepProfile:
     ones = np.ones(2)
-    return StepProfile(step, Flow(ones, np.ones(3), ones), Verdict(verdict, 0.0, 1.0, "because"))
+    return StepProfile(
+        step, Flow(ones, np.ones(3), ones), FlowVerdict(verdict, 0.0, 1.0, "because")
+    )
 
 
 @pytest.mark.parametrize(

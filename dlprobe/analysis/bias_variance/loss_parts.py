@@ -235,10 +235,8 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
 
 def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple[str, ...]:
     notes = [
-        (
-            "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
-            "= bias + net_variance"
-        )
+        "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
+        "= bias + net_variance"
     ]
     if switching:
         told = " and ".join(name.replace("_", " ") for name in switching)
@@ -356,7 +354,7 @@ def sources(predictions: Any, groups: Any, loss: str) -> LossSources:
         labels = classes_of(made)
         made = (labels[:, :, None] == np.arange(int(labels.max()) + 1)) / math.sqrt(2.0)
     rows = _numbers(made).reshape(len(made), -1) / math.sqrt(made.shape[1])
-    blocks = [rows[np.asarray(groups) == each] for each in sets]
+    blocks = [rows[np.asarray(groups) == group] for group in sets]
     seeds = len(blocks[0])
     if len(sets) < 2 or seeds < 2 or any(len(block) != seeds for block in blocks):
         raise DataError(

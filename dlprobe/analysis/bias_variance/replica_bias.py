@@ -77,16 +77,14 @@ class Noncentral:
 
         The variance of the eigenvalues says how far directions can differ at all.
         """
-        found, typical = (
-            max(self.bias, 0.0),
-            (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0,
-        )
+        square = max(self.bias, 0.0)
+        typical = (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0
         differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
         doubt = (
             2.0 * self.along_mean**2 / (self.count - 1)
             + 2.0 * self.squares / self.count**2 * typical**2
         )
-        value = (self.linear * found * differ + typical * doubt) / (found**2 * differ + doubt)
+        value = (self.linear * square * differ + typical * doubt) / (square**2 * differ + doubt)
         return min(value, math.sqrt(self.squares))
 
     @cached_property
@@ -139,11 +137,11 @@ class Noncentral:
         """The probability of a length as large as the one found, were the candidate the squared
         bias; for candidates below 0 the law of 0 moved there.
         """
-        left = self.length - self._across - min(candidate, 0.0)
+        rest = self.length - self._across - min(candidate, 0.0)
         scale = self._scale * (self.along(max(candidate, 0.0)) / self.along_bias)
-        reach, shift = np.sqrt(np.maximum(left, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
+        reach, shift = np.sqrt(np.maximum(rest, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
         return float(
-            np.mean(np.where(left > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0))
+            np.mean(np.where(rest > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0))
         )
 
     def interval(self) -> Interval:

@@ -142,15 +142,11 @@ class Gram:
         cumulant 24 μᵀΣ²μ + 8 tr Σ³.
         """
         linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
-        variance, cumulant = (
-            linear + squares,
-            24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes,
-        )
-        found, squared = (
-            4.0 * bias.along_mean / variance,
-            squares / variance,
-        )  # what is estimated, its noise not yet taken out
-        uncertainty = found**2 / (self.count - 1) + squared**2 / spectrum.freedom
+        variance = linear + squares
+        cumulant = 24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes
+        # what is estimated, its noise not yet taken out
+        skew, squared = 4.0 * bias.along_mean / variance, squares / variance
+        uncertainty = skew**2 / (self.count - 1) + squared**2 / spectrum.freedom
         shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
         return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)
 

@@ -96,10 +96,8 @@ class Spectrum:
 
     def interval(self) -> Interval:
         """95 % interval of a variance, relative to its estimate."""
-        block, shape = (
-            self.second**2 / self.third,
-            (self.count - 1) / 2 * self.second**3 / self.third**2,
-        )
+        block = self.second**2 / self.third
+        shape = (self.count - 1) / 2 * self.second**3 / self.third**2
         return shifted_gamma(1.0, block, shape / widening(self.freedom))
 
 

@@ -92,8 +92,8 @@ class Outcome:
         none was.
         """
         with np.errstate(invalid="ignore"):
-            found = np.flatnonzero(self.curves.get(metric, np.empty(0)) <= target)
-        return float(self.steps[found[0]]) if len(found) else math.inf
+            below = np.flatnonzero(self.curves.get(metric, np.empty(0)) <= target)
+        return float(self.steps[below[0]]) if len(below) else math.inf
 
 
 def outcome(seed: int, run: Run) -> Outcome:
@@ -241,8 +241,8 @@ class Pair:
     def turned(self) -> Pair:
         """b against a."""
         low, value, high = (
-            (1 / each if each else math.inf) if self.ratio else -each
-            for each in (self.effect.high, self.effect.value, self.effect.low)
+            (1 / effect if effect else math.inf) if self.ratio else -effect
+            for effect in (self.effect.high, self.effect.value, self.effect.low)
         )
         return replace(self, a=self.b, b=self.a, effect=Interval(value, low, high))
 
@@ -403,7 +403,7 @@ def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
         if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])
     ]
     return max(
-        (each for each in learned or below.values() if math.isfinite(each)), default=math.nan
+        (loss for loss in learned or below.values() if math.isfinite(loss)), default=math.nan
     )
 
 
@@ -492,15 +492,15 @@ def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tup
     )
 
 
-def effect_of(found: Floats, ratio: bool) -> Interval:
+def effect_of(differing: Floats, ratio: bool) -> Interval:
     """The middle of the differences, as a factor for losses."""
-    middle = paired.centre(found)
+    middle = paired.centre(differing)
     if not ratio:
         return middle
     return Interval(
         *(
-            math.exp(min(each, 700.0)) if not math.isnan(each) else math.nan
-            for each in (middle.value, middle.low, middle.high)
+            math.exp(min(difference, 700.0)) if not math.isnan(difference) else math.nan
+            for difference in (middle.value, middle.low, middle.high)
         )
     )
 
@@ -538,12 +538,10 @@ def power_of(
         label: scores([run for run in runs if math.isfinite(run.last_of(by))], by, ratio)
         for label, runs in outcomes.items()
     }
-    found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
-    spreads = [float(gaps.std(ddof=1)) for gaps in found if len(gaps) > 1]
-    spread, needed = (
-        (float(np.median(spreads)) if spreads else math.nan),
-        paired.seeds_needed(comparisons),
-    )
+    effects = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
+    spreads = [float(gaps.std(ddof=1)) for gaps in effects if len(gaps) > 1]
+    spread = float(np.median(spreads)) if spreads else math.nan
+    needed = paired.seeds_needed(comparisons)
     if math.isnan(spread):
         return Power(seeds, comparisons, spread, math.nan, needed, None)
     least = paired.detectable(spread, seeds, comparisons)

@@ -25,9 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 LEVEL = 0.05
 POWER = 0.8
-LEAST_SEEDS = (
-    12  # find 10 % in four of five cases where single runs vary by 6 %, among three values too
-)
+# find 10 % in four of five cases where single runs vary by 6 %, among three values too
+LEAST_SEEDS = 12
 EXACT = 60  # seeds up to which the law is counted out
 RESAMPLES = 2000
 EFFICIENCY = 3 / math.pi  # of the signed-rank test beside the t test on normal differences

@@ -188,8 +188,10 @@ class Learning:
     @property
     def plain_error(self) -> float:
         """Error of kernel ridge regression on the validation part; NaN where it is not known."""
-        left = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
-        return float(self.val_error[-1]) * (math.sqrt(left) if self.task == "regression" else left)
+        ratio = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
+        return float(self.val_error[-1]) * (
+            math.sqrt(ratio) if self.task == "regression" else ratio
+        )
 
     @property
     def shortfall(self) -> str:

@@ -36,11 +36,11 @@ LOWEST, HIGHEST = 1e-8, 1e3  # candidates stay between
 
 def smoothed_losses(losses: npt.ArrayLike, decay: float = DECAY) -> Numbers:
     """The bias-corrected moving average of (step,) losses: Σ decay^(t−i) l_i / Σ decay^(t−i)."""
-    found, total, weight = [], 0.0, 0.0
+    smoothed, total, weight = [], 0.0, 0.0
     for loss in np.asarray(losses, np.float64).tolist():
         total, weight = decay * total + (1 - decay) * loss, decay * weight + (1 - decay)
-        found.append(total / weight)
-    return np.array(found)
+        smoothed.append(total / weight)
+    return np.array(smoothed)
 
 
 def broken_at(losses: npt.ArrayLike) -> int | None:
@@ -83,9 +83,8 @@ def read_range_test(rates: npt.ArrayLike, losses: npt.ArrayLike) -> RangeTest:
         return RangeTest(rate, loss, smooth, math.nan, math.nan, breaks)
     lowest = int(np.argmin(sound))
     start = float(np.mean(loss[: max(1, len(loss) // 10)]))
-    high = np.flatnonzero(
-        sound[: lowest + 1] >= FALLEN * start
-    )  # the fall is the last one before the smallest loss
+    # the fall is the last one before the smallest loss
+    high = np.flatnonzero(sound[: lowest + 1] >= FALLEN * start)
     falls = (
         float(rate[high[-1] + 1 if len(high) else 0])
         if sound[lowest] < FALLEN * start

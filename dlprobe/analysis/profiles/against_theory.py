@@ -19,10 +19,8 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
-NEEDED = (
-    "preactivation_mean_square",
-    "error_signal_rms",
-)  # an activation variance that is not defined (a batch of one) is said to be missing
+# an activation variance that is not defined (a batch of one) is said to be missing
+NEEDED = ("preactivation_mean_square", "error_signal_rms")
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,8 @@ def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tupl
     """
     if not prediction.applicable:
         return np.full(len(square), math.nan), np.full(len(square), math.nan)
-    forward, backward = (
-        np.array(prediction.log_activation_variance),
-        np.array(prediction.log_error_variance),
-    )
+    forward = np.array(prediction.log_activation_variance)
+    backward = np.array(prediction.log_error_variance)
     with np.errstate(all="ignore"):
         ahead = np.log(square / np.array(prediction.activation_mean_square)) + forward / 2
         back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(

@@ -101,9 +101,8 @@ def spread(net: InitialNet, layers: Sequence[TheoryLayer]) -> Spread:
     ]
     added = [_of_log(share) for share in extra]
     return Spread(
-        activation=tuple(
-            0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]
-        ),  # what rounding leaves of a saturated net
+        # what rounding leaves of a saturated net
+        activation=tuple(0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]),
         error_signal=tuple(value + more for value, (_, more) in zip(variance, added, strict=True)),
         error_signal_shift=tuple(
             more - value / 2.0 for value, (more, _) in zip(plain, added, strict=True)
@@ -198,9 +197,8 @@ def _own(net: InitialNet, layer: TheoryLayer) -> _Own:
         )
     if net.position == "after":
         return _behind(at, net.normalization)
-    if (
-        net.normalization == "batch"
-    ):  # each unit by its own variance over the batch: nothing of q is left
+    # each unit by its own variance over the batch: nothing of q is left
+    if net.normalization == "batch":
         return _Own(Signal(at.mean, at.mean_square), (0.0, 0.0), covariance, 0.0, slope_with, 0.0)
     held = _held(at, net.normalization != "rms")
     for row in held:

@@ -84,8 +84,8 @@ class Prediction:
             for value in self.error_signal_rms_relative
         ]
         bands = [
-            finite_width_band(*each)
-            for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
+            finite_width_band(*layer)
+            for layer in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
         ]
         return [
             Band(value, _power10(band.low), _power10(band.high))
@@ -156,10 +156,8 @@ def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
     This is the law of a single input; a batch of independent inputs averages and fluctuates less,
     so the band is a conservative one.
     """
-    middle, spread_of = (
-        shift / (2.0 * math.log(10.0)),
-        DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0)),
-    )
+    middle = shift / (2.0 * math.log(10.0))
+    spread_of = DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0))
     return Band(ratio, ratio + middle - spread_of, ratio + middle + spread_of)
 
 

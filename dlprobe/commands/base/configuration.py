@@ -37,15 +37,8 @@ METAVARS = {
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = (
-    "layers",
-    "activation",
-    "split",
-    "track_unit",
-    "target",
-    "columns",
-    "drop",
-)  # repeated, these options are one list
+# repeated, these options are one list
+LISTS = ("layers", "activation", "split", "track_unit", "target", "columns", "drop")
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[

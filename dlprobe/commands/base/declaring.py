@@ -32,9 +32,8 @@ def format_option(schema: str = "", default: str = "table") -> Any:
         if name in names:
             return name
         if getattr(context.get_parameter_source("format"), "name", "") == "DEFAULT":
-            if any(
-                name == other.typed for other in registry.records("output_format").values()
-            ):  # one for another command, set for all of a session
+            # one for another command, set for all of a session
+            if any(name == other.typed for other in registry.records("output_format").values()):
                 return default
             raise typer.BadParameter(f"{FORMAT}: {unknown('format', name, names)}")
         raise typer.BadParameter(unknown("format", name, names))
@@ -44,10 +43,8 @@ def format_option(schema: str = "", default: str = "table") -> Any:
         typer.Option(
             "--format",
             metavar="|".join(names) if short else "FORMAT",
-            help=(
-                f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: "
-                f"{FORMAT}, else {default}]"
-            ),
+            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: "
+            f"{FORMAT}, else {default}]",
             show_default=False,
             callback=known,
             autocompletion=lambda incomplete: [

@@ -163,11 +163,11 @@ def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
 
 def _options(annotation: Any) -> list[str]:
     """The names in an annotation; typer keeps the first one as the default."""
-    found = getattr(annotation, "__metadata__", ())
+    metadata = getattr(annotation, "__metadata__", ())
     return [
         name
-        for each in found
-        for name in (getattr(each, "default", None), *(getattr(each, "param_decls", None) or ()))
+        for item in metadata
+        for name in (getattr(item, "default", None), *(getattr(item, "param_decls", None) or ()))
         if isinstance(name, str)
     ]
 

@@ -15,20 +15,20 @@ RUN = "a run file"
 CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
-RESULT, LINES, SARIF, JUNIT, TEXT = (
-    "a result as JSON",
-    "findings as JSON lines",
-    "a SARIF log",
-    "a JUnit report",
-    "a text",
-)
+RESULT = "a result as JSON"
+LINES = "findings as JSON lines"
+SARIF = "a SARIF log"
+JUNIT = "a JUnit report"
+TEXT = "a text"
+# by what their names end in
 PICTURES = {
     "svg": "an SVG picture",
     "png": "a PNG picture",
     "pdf": "a PDF",
     "json": "a Vega-Lite picture",
-}  # by what their names end in
+}
 REPORT = "a report of dlprobe"
+# every other format prints text
 OF_FORMAT = {
     "html": REPORT,
     "json": RESULT,
@@ -36,7 +36,7 @@ OF_FORMAT = {
     "json_lines": LINES,
     "sarif": SARIF,
     "junit": JUNIT,
-}  # every other format prints text
+}
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {
     ".toml": CONFIGURATION,

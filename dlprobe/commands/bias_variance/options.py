@@ -85,10 +85,8 @@ Given = Annotated[
     typer.Option(
         "--predictions",
         metavar="FILE",
-        help=(
-            ".npz with predictions (K, n) or (K, n, classes) and targets (n); noise or inputs may "
-            "be in it"
-        ),
+        help=".npz with predictions (K, n) or (K, n, classes) and targets (n); noise or inputs may "
+        "be in it",
         rich_help_panel=GIVEN,
     ),
 ]
@@ -136,10 +134,8 @@ Resample = Annotated[
     typer.Option(
         "--resample",
         metavar="KIND",
-        help=(
-            "where training sets come from: disjoint parts, bootstrap samples, fresh draws "
-            "[default: fresh for generated data, else bootstrap]"
-        ),
+        help="where training sets come from: disjoint parts, bootstrap samples, fresh draws "
+        "[default: fresh for generated data, else bootstrap]",
         rich_help_panel=RETRAINING,
     ),
 ]

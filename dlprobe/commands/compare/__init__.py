@@ -154,10 +154,8 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
-    words, values = (
-        list(what or ()),
-        sorted(key for key, value in options.items() if value is not None),
-    )
+    words = list(what or ())
+    values = sorted(key for key, value in options.items() if value is not None)
     changed = values or config or tune_lr or equal != "samples" or equal_parameters or vary_data
     if execution.resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")

@@ -99,10 +99,8 @@ FindDepth = Annotated[
     bool,
     typer.Option(
         "--find-depth",
-        help=(
-            "search the depth at which each row breaks before training, up to --depth "
-            "[default: 1024]"
-        ),
+        help="search the depth at which each row breaks before training, up to --depth "
+        "[default: 1024]",
         rich_help_panel=GRID,
     ),
 ]
@@ -111,10 +109,8 @@ Map = Annotated[
     bool,
     typer.Option(
         "--map",
-        help=(
-            "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
-            "and --depth"
-        ),
+        help="accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
+        "and --depth",
         rich_help_panel=GRID,
     ),
 ]
@@ -197,9 +193,9 @@ def is_map(path: Path) -> bool:
     from dlprobe.experiments.trainability import MapExperiment
     from dlprobe.runs import Study, open_run
 
-    with open_run(path) as found:
+    with open_run(path) as opened:
         return (
-            isinstance(found, Study) and found.description.get("experiment") == MapExperiment.name
+            isinstance(opened, Study) and opened.description.get("experiment") == MapExperiment.name
         )
 
 
@@ -209,7 +205,7 @@ def begin(
     seeds: int | None,
     find_depth: bool,
     execution: Execution,
-    given: Collection[str],
+    typed: Collection[str],
     screen: Screen,
 ) -> ExitCode:
     """Train the grid, or search the depths of its rows. given: keys of the options, for what is
@@ -225,7 +221,7 @@ def begin(
         rows = gradients.rows(base, axes)
         cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)
     except FieldError as error:
-        raise (error.as_option() if error.key in given else error) from None
+        raise (error.as_option() if error.key in typed else error) from None
     execution = execution.claimed(inputs_of(base, *(cell.config for cell in cells)))
     data = prepare_data(base, screen)
     tell_of_scaled_targets(base, data, screen)
@@ -284,7 +280,7 @@ def show_depths(
 
 
 def read_base(
-    config: Path | None, options: dict[str, str | None], screen: Screen, given: Collection[str]
+    config: Path | None, options: dict[str, str | None], screen: Screen, typed: Collection[str]
 ) -> RunConfig:
     """What all cells share; ten epochs and no evaluation on the way unless told otherwise.
     Raises ConfigError.
@@ -294,7 +290,7 @@ def read_base(
 
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
-    base = without_instruments(read_configuration(config, options, screen, given))
+    base = without_instruments(read_configuration(config, options, screen, typed))
     return with_values(
         base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed}
     )

@@ -11,14 +11,8 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.experiments.gradients import Axes
 
-OWN_AXES = (
-    "depth",
-    "width",
-    "layers",
-    "activation",
-    "init",
-    "norm",
-)  # these have options of their own
+# these have options of their own
+OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
 
 
 def read_axes(
@@ -34,8 +28,8 @@ def read_axes(
     from dlprobe.experiments.gradients import Axes
 
     def texts(key: str) -> list[str] | None:
-        given = options.pop(key)
-        return None if given is None else split_list(given)
+        typed = options.pop(key)
+        return None if typed is None else split_list(typed)
 
     further = {
         name: values for name in ("residual", "dropout") if (values := texts(name)) is not None
@@ -88,11 +82,11 @@ def axes_of(base: RunConfig, axes: Axes) -> Axes:
     )
 
 
-def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
+def whole_numbers(name: str, typed: Sequence[str] | None) -> list[int] | None:
     """A list of positive whole numbers from texts with commas. Raises ConfigError."""
     from dlprobe.experiments.axes import whole
 
-    parts = None if given is None else [part.strip() for text in given for part in text.split(",")]
+    parts = None if typed is None else [part.strip() for text in typed for part in text.split(",")]
     return (
         None
         if parts is None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlprobe.rules import Diagnosis, Finding
-    from dlprobe.rules.certainty import Seen
+    from dlprobe.rules.certainty import Glance
     from dlprobe.runs import Run
     from dlprobe.runs.following import FollowedRun, FollowedStudy
 
@@ -71,15 +71,16 @@ def _watched(
     looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
 ) -> Certain | None:
     while True:
-        written = (
-            looking.followed.source.is_written
-        )  # before the look: what it wrote last is then in it
+        # before the look: what it wrote last is then in it
+        written = looking.followed.source.is_written
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
             return certain
         if looking.followed.has_ended:
             return None
+        if looking.followed.source.behind:
+            continue
         if not written:
             looking.followed.abandon()
             return None
@@ -96,7 +97,7 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
     end, told = time.monotonic() + BEGIN, False
     while True:
         existing = next(
-            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+            (file for file in (journal_path(path), path) if os.path.lexists(file)), None
         )
         if existing is not None and not is_journal(existing):
             return None
@@ -104,9 +105,8 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if existing is not None:
                 return follow(existing)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(
-                existing or path
-            ):  # its first frame may still be on its way
+            # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(existing or path):
                 raise
         if time.monotonic() > end:
             raise RunFileError(
@@ -157,12 +157,12 @@ class RunLooks:
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
         self._speed, self._judging = Speed(), Turn(1.0)
-        self._seen: list[Seen] = []
+        self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:
         """The run as it is now; judged again where that is due, and at its end."""
-        self.followed.grow()
+        self.followed.grow(PAUSE)
         run = self.followed.run
         if self._judging.is_due or self.followed.has_ended:
             with self._judging.taken():
@@ -174,7 +174,16 @@ class RunLooks:
         loss, validation = _loss(run)
         layers, steps, profile = _profile(run)
         return RunLook(
-            self._path, pace, loss, validation, layers, steps, profile, self._diagnosis, judged
+            self._path,
+            pace,
+            loss,
+            validation,
+            layers,
+            steps,
+            profile,
+            self._diagnosis,
+            judged,
+            self.followed.source.behind,
         )
 
     def certain(self, look: Look) -> Certain | None:
@@ -211,7 +220,7 @@ class StudyLooks:
         """The study as it is now."""
         from dlprobe.rules.diagnosis import state_of
 
-        for ended in self.followed.new_runs():
+        for ended in self.followed.new_runs(PAUSE):
             state = state_of(ended.run).name
             self._states[state] += 1
             self._last.append((ended.id, state))
@@ -223,6 +232,7 @@ class StudyLooks:
             Pace(done, planned_runs(self.followed), self._speed.at(done), "runs"),
             dict(self._states),
             list(self._last),
+            self.followed.source.behind,
         )
 
     def certain(self, look: Look) -> Certain | None:

@@ -114,7 +114,7 @@ def _missing(run: Run, group: str, name: str, where: str) -> ConfigError | RunFi
             f"{where} did not record {name}, or it is not defined for any layer of this net"
         )
     shown = [
-        *dict.fromkeys(each for names_of_group in known.values() for each in names_of_group),
+        *dict.fromkeys(name for names_of_group in known.values() for name in names_of_group),
         *distributions(),
     ]
     others = [entry for entry in shown if entry not in run.statistics]

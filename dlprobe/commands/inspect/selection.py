@@ -111,12 +111,12 @@ def conditions(texts: Sequence[str]) -> dict[str, list[str]]:
     """`depth=10,20` and `init=he_normal` by axis; an axis that is named twice has the values of
     both. Raises ConfigError.
     """
-    found: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
     for text in texts:
         axis, equals, values = text.partition("=")
         if not axis.strip() or not equals or not (wanted := split_list(values)):
             raise ConfigError(
                 f"--where {text!r}: expected AXIS=VALUE or AXIS=VALUE,VALUE, e.g. --where depth=20"
             )
-        found.setdefault(axis.strip(), []).extend(wanted)
-    return found
+        chosen.setdefault(axis.strip(), []).extend(wanted)
+    return chosen

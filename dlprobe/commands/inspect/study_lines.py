@@ -18,7 +18,7 @@ def run_line(study: Study, id: str) -> RunLine:
     run = study.member(id)
     verdicts = verdict_names(run)
     numbers = {name: result(run, name) for name in RESULTS}
-    shares = run.data.get("task") == "classification"
+    shares = run.task == "classification"
     return RunLine(
         id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name
     )

@@ -35,7 +35,7 @@ from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
     from dlprobe.commands.base import writing
-    from dlprobe.experiments.recipe_study import Measured, RecipeExperiment
+    from dlprobe.experiments.recipe_study import RecipeExperiment, RecipeResult
 
 LISTED = ("Learn", 2)
 
@@ -186,7 +186,7 @@ def show_again(path: Path, screen: Screen) -> ExitCode:
 
 
 def show(
-    experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen
+    experiment: RecipeExperiment, result: RecipeResult, execution: Execution, screen: Screen
 ) -> None:
     """What was measured, and whether the claim holds."""
     from dlprobe.reports.recipe import document

@@ -54,5 +54,5 @@ def answered(screen: Screen, text: str, options: Sequence[str], best: Iterable[i
         screen.show(report.again(len(options)))
         line = sys.stdin.readline()
     place = int(line) - 1 if line else None
-    screen.show(report.answer([options[each] for each in sorted(places)], place in places, place))
+    screen.show(report.answer([options[place] for place in sorted(places)], place in places, place))
     return place in places

@@ -28,10 +28,8 @@ LISTED = ("Read", 3)
 SCHEMA = "dlprobe-report/1"
 FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files
-FILES = {
-    "html": "report.html",
-    "markdown": "report.md",
-}  # what is written where no -o is given; other formats are printed
+# what is written where no -o is given; other formats are printed
+FILES = {"html": "report.html", "markdown": "report.md"}
 
 Output = Annotated[
     Path | None,

@@ -68,10 +68,8 @@ Resume = Annotated[
     typer.Option(
         "--resume",
         metavar="RUN",
-        help=(
-            "go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
-            "finished one"
-        ),
+        help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
+        "finished one",
     ),
 ]
 DryRun = Annotated[
@@ -83,10 +81,8 @@ Like = Annotated[
     typer.Option(
         "--like",
         metavar="RUN",
-        help=(
-            "train the nearest net to one that another program trained, on the data that its "
-            "recorder kept"
-        ),
+        help="train the nearest net to one that another program trained, on the data that its "
+        "recorder kept",
     ),
 ]
 

@@ -42,10 +42,8 @@ def resumed(
 
     refuse_member(
         path,
-        (
-            "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect "
-            "{study} names what goes on with the study"
-        ),
+        "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect "
+        "{study} names what goes on with the study",
     )
     packed = path.with_name(path.name.removesuffix(SUFFIX))
     if packed.is_file() and os.path.lexists(journal_path(packed)):

@@ -105,10 +105,8 @@ register(
         fused_row=softmax_cross_entropy_row,
         fused_columns=softmax_cross_entropy_columns,
         use="Classification.",
-        traps=(
-            "It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
-            "softmax followed by this loss."
-        ),
+        traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
+        "softmax followed by this loss.",
     ),
 )
 
@@ -147,10 +145,8 @@ register(
         of_shares=entropy,
         fused_row=softmax_kl_row,
         use="Targets that are distributions; its smallest value is 0.",
-        traps=(
-            "With one class per sample it is cross_entropy; with smoothed labels it is "
-            "cross_entropy minus a constant, so it trains alike."
-        ),
+        traps="With one class per sample it is cross_entropy; with smoothed labels it is "
+        "cross_entropy minus a constant, so it trains alike.",
     ),
 )
 

@@ -19,6 +19,7 @@ from torch import nn
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
+from dlprobe.recorders.torch.measuring import Measuring
 from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
 from dlprobe.recorders.torch.tracing import Operation, Trails, Watching
 
@@ -55,8 +56,9 @@ class Passes:
         recording: Guarded,
         begin_pass: Callable[[], bool],
         backward_begun: Callable[[], None],
+        measuring: Measuring,
     ) -> None:
-        self._model, self._recording = model, recording
+        self._model, self._recording, self._measuring = model, recording, measuring
         self._begin_pass, self._backward_begun = begin_pass, backward_begun
         self.sites: list[Site] = sites_of(model)
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
@@ -286,9 +288,7 @@ class Passes:
             ):
                 call.source = source
             elif x.dim() == 2:
-                call.input_norms = torch.linalg.vector_norm(
-                    x.detach(), dim=1, dtype=call.z.dtype if x.dtype != call.z.dtype else None
-                )
+                call.input_square = self._measuring.input_square(x)
             elif x.dim() > 2 and x[0].numel() // x.shape[-1] <= POSITIONS:
                 call.inputs = kept(x.reshape(x.shape[0], -1, x.shape[-1]))
         return call

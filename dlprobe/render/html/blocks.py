@@ -25,7 +25,7 @@ COLUMNS = 64  # of maps and densities without scripts
 DRAWN = doc.Bars | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
-class Page:
+class HtmlPage:
     """A document on its way to HTML."""
 
     def __init__(self, document: doc.Document) -> None:
@@ -105,7 +105,7 @@ class Page:
             self.rules |= rules
             return table
         return (
-            "".join(self._picture(*each) for each in self.pictures.get(id(block), ()))
+            "".join(self._picture(*picture) for picture in self.pictures.get(id(block), ()))
             if isinstance(block, DRAWN)
             else _PLAIN[type(block)](block)
         )
@@ -169,9 +169,9 @@ class Page:
         if isinstance(block, doc.Profile):
             known = {
                 one.name
-                for each in self.document.blocks
-                if isinstance(each, doc.StepMap)
-                for one in each.quantities
+                for block in self.document.blocks
+                if isinstance(block, doc.StepMap)
+                for one in block.quantities
             }
             if picture.name in known and block.layers:
                 return {
@@ -189,12 +189,12 @@ class Page:
 
 
 def _parts(blocks: Sequence[doc.Block]) -> list[list[doc.Block]]:
-    found: list[list[doc.Block]] = []
+    parts: list[list[doc.Block]] = []
     for block in blocks:
-        if not found or (isinstance(block, doc.Heading) and block.level == 1):
-            found.append([])
-        found[-1].append(block)
-    return found
+        if not parts or (isinstance(block, doc.Heading) and block.level == 1):
+            parts.append([])
+        parts[-1].append(block)
+    return parts
 
 
 def _belongs(block: doc.Block) -> bool:

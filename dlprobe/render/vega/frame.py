@@ -24,7 +24,7 @@ _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
-class Frame:
+class PictureFrame:
     """How large and in which colours the pictures of a document are drawn. width: of the plot,
     pixels; columns: of maps and densities, at most.
     """
@@ -64,10 +64,8 @@ class Frame:
         """The title, in lines that fit, with notes in small print below; nothing where there is
         neither.
         """
-        lines, below = (
-            self._wrapped(visible(caption).rstrip("."), 1.0),
-            self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25),
-        )
+        lines = self._wrapped(visible(caption).rstrip("."), 1.0)
+        below = self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25)
         if not lines and not below:
             return {}
         return {"title": {"text": lines or [""], **({"subtitle": below} if below else {})}}
@@ -166,7 +164,7 @@ def power_text(value: float) -> str:
     )
 
 
-def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
+def named_scales(frame: PictureFrame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
     """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
     all, on top, none for a single series.
     """
@@ -195,7 +193,7 @@ def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[s
     }
 
 
-def _columns(frame: Frame, names: Sequence[str]) -> int:
+def _columns(frame: PictureFrame, names: Sequence[str]) -> int:
     """How many entries of a legend stand beside each other."""
     longest = max(map(len, names), default=1)
     return max(1, min(len(names), int(frame.width / (longest * 8.0 + 55))))

@@ -9,13 +9,13 @@ from dlprobe.render.document import StepMap
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import color_scale
-from dlprobe.render.vega.frame import Frame, power_text, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, power_text, scale_and_axis
 from dlprobe.render.vega.themes import MAP
 
 MOST_NAMES = 24
 
 
-def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
+def step_map(block: StepMap, frame: PictureFrame) -> dict[str, Any]:
     """The first quantity as rectangles; what is not finite is left out, 0 on a log scale has
     the colour of the low end.
     """

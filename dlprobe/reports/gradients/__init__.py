@@ -32,12 +32,12 @@ def diagnoses(
     by their place in the grid.
     """
     named = [
-        each.diagnosis(f"{study}#{id}")
+        seen.diagnosis(f"{study}#{id}")
         if study
-        else each.diagnosis(
+        else seen.diagnosis(
             f"{cell.label}, depth {cell.depth}, seed {id.rpartition('seed')[2]}", typed=False
         )
-        for id, each in examined.items()
+        for id, seen in examined.items()
     ]
     return worst_first(named)
 
@@ -67,15 +67,13 @@ def document(
     if not experiment.complete:
         blocks.append(
             Verdict(
-                (
-                    f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
-                    "results"
-                ),
+                f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
+                "results",
                 "warning",
             )
         )
     if rows:
-        grid = Grid(rows, [found for _, _, found in ended])
+        grid = Grid(rows, [diagnosis for _, _, diagnosis in ended])
         blocks += [
             *conclusion(grid, choices),
             *pictures.worst_and_best(grid, choices, steps),

@@ -31,8 +31,8 @@ class Grid:
         """The cells most of whose seeds came to a state."""
         return [
             row
-            for row, found in zip(self.rows, self.diagnoses, strict=True)
-            if 2 * sum(diagnosis.state.name == state for diagnosis in found) > len(found)
+            for row, diagnoses in zip(self.rows, self.diagnoses, strict=True)
+            if 2 * sum(diagnosis.state.name == state for diagnosis in diagnoses) > len(diagnoses)
         ]
 
     @property
@@ -40,9 +40,9 @@ class Grid:
         """The cells most of whose seeds did not learn, or lost what they had learned."""
         pairs = zip(self.rows, self.diagnoses, strict=True)
         return [
-            (row, found)
-            for row, found in pairs
-            if 2 * sum(diagnosis.failed for diagnosis in found) > len(found)
+            (row, diagnoses)
+            for row, diagnoses in pairs
+            if 2 * sum(diagnosis.failed for diagnosis in diagnoses) > len(diagnoses)
         ]
 
     @cached_property

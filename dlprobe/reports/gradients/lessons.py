@@ -50,10 +50,8 @@ def _breaks(grid: Grid) -> list[Block]:
     if row is None:
         return [
             Verdict(
-                (
-                    f"every error signal stays within its band, down to {grid.deepest} hidden "
-                    f"layer{'s' * (grid.deepest != 1)}"
-                ),
+                f"every error signal stays within its band, down to {grid.deepest} hidden "
+                f"layer{'s' * (grid.deepest != 1)}",
                 "neutral",
             )
         ]
@@ -86,7 +84,7 @@ def lessons(grid: Grid) -> list[Block]:
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
         Verdict(
-            states_text([diagnosis for found in grid.diagnoses for diagnosis in found]),
+            states_text([diagnosis for seeds in grid.diagnoses for diagnosis in seeds]),
             "warning" if grid.failed else "neutral",
         ),
         Verdict(
@@ -107,8 +105,8 @@ def lessons(grid: Grid) -> list[Block]:
     ]
     if bullets:
         blocks.append(Bullets(bullets))
-    for _, found in grid.failed[:SPOKEN_OF]:
-        blocks += [*opening(found[0]), *cause_blocks(found[0], 1)]
+    for _, diagnoses in grid.failed[:SPOKEN_OF]:
+        blocks += [*opening(diagnoses[0]), *cause_blocks(diagnoses[0], 1)]
     return blocks
 
 
@@ -146,10 +144,8 @@ def _hidden_by_weights(grid: Grid) -> str:
 def _outside_theory(grid: Grid) -> str:
     sentences = []
     for cell, result in grid.rows:
-        band, seen = (
-            result.prediction.log10_error_signal_ratio,
-            result.initial.log10_error_signal_ratio.median,
-        )
+        band = result.prediction.log10_error_signal_ratio
+        seen = result.initial.log10_error_signal_ratio.median
         if (
             result.prediction.applicable
             and math.isfinite(seen)

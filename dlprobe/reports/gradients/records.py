@@ -121,10 +121,10 @@ def trainable_records(experiment: GridResult) -> list[dict[str, Any]]:
         {
             "label": label,
             "width": width,
-            "theory": found.theory,
-            "xi_c": found.xi_c,
-            "measured": found.measured,
-            "fails_at": found.fails_at,
+            "theory": depths.theory,
+            "xi_c": depths.xi_c,
+            "measured": depths.measured,
+            "fails_at": depths.fails_at,
         }
-        for (label, width), found in experiment.trainable.items()
+        for (label, width), depths in experiment.trainable.items()
     ]

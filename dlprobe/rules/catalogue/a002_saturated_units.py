@@ -41,9 +41,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     ]
     if not hidden:
         raise NotEvaluableError("no such layer: no hidden activation is flat at both ends")
-    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[
-        :, hidden
-    ]  # (moment, layer)
+    # (moment, layer)
+    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[:, hidden]
     if np.isnan(flat).all():
         raise NotEvaluableError("flat_fraction was not recorded")
     if evidence.well:

@@ -99,10 +99,12 @@ def training_gap(learned: Learning, reference: float, noise_known: bool) -> floa
         raise NotEvaluableError("train_error was not evaluated")
     new = float(learned.val_error[-1])
     error = float(learned.error[-1])
-    left = (
-        (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0
-    )  # by rows that repeat, or labels that were replaced
-    return 100.0 * max((min(error, new) if math.isfinite(new) else error) - left, 0.0) - reference
+    # by rows that repeat, or labels that were replaced
+    unreachable = (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0
+    return (
+        100.0 * max((min(error, new) if math.isfinite(new) else error) - unreachable, 0.0)
+        - reference
+    )
 
 
 register(

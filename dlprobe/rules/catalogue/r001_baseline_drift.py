@@ -95,6 +95,6 @@ register(
     __doc__,
     check,
     needs=PROFILES,
-    thresholds=[_threshold(*each) for each in TOLERANCES.items()],
+    thresholds=[_threshold(*tolerance) for tolerance in TOLERANCES.items()],
     symptom=True,
 )
