@@ -163,11 +163,9 @@ def initializer_like(sizes: Floats, largest: Floats, fans: Sequence[tuple[int, i
         record = parse_spec("initializer", name).record
         wanted = np.sqrt([float(record.variance(*pair)) for pair in fans])
         if np.all(np.abs(sizes / wanted - 1.0) < SAME_SCALE):
-            return (
-                UNIFORM[name]
-                if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK))
-                else name
-            )
+            if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK)):
+                return UNIFORM[name]
+            return name
     gains = sizes * np.sqrt([float(fan_in) for fan_in, _ in fans])
     if np.ptp(np.log(sizes)) <= np.ptp(np.log(gains)):
         return f"normal(std={_short(float(np.median(sizes)))})"

@@ -39,7 +39,7 @@ class LayerSize:
 
     @property
     def parameters(self) -> int:
-        """All, as Keras counts them."""
+        """Trained parameters and running statistics together, as Keras counts them."""
         return self.trained + self.running
 
 
@@ -67,7 +67,7 @@ class ModelSize:
 
     @property
     def parameters(self) -> int:
-        """All, as Keras counts them."""
+        """Trained parameters and running statistics together, as Keras counts them."""
         return self.trained + self.running
 
     @property

@@ -37,8 +37,9 @@ from dlprobe.registry import counted
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.prescription import Prescription, Result, Tried
+    from dlprobe.experiments.prescription import Prescription, Tried
     from dlprobe.experiments.proof_file import ProofFile
+    from dlprobe.experiments.treatments import Result
     from dlprobe.experiments.trials import Trial
     from dlprobe.rules import Diagnosis, Finding
 

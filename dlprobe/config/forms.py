@@ -103,11 +103,9 @@ class Whole(Form):
 
     @property
     def described(self) -> str:
-        return (
-            f"a whole number >= {self.low}"
-            if self.high is None
-            else f"a whole number, {self.low} to {self.high}"
-        )
+        if self.high is None:
+            return f"a whole number >= {self.low}"
+        return f"a whole number, {self.low} to {self.high}"
 
     def parse(self, value: object) -> int:
         whole = read_whole(value)
@@ -200,11 +198,9 @@ class Separator(OneOf):
         self.signs = signs
 
     def parse(self, value: object) -> str:
-        return (
-            self.signs[value]
-            if isinstance(value, str) and value in self.signs
-            else super().parse(value)
-        )
+        if isinstance(value, str) and value in self.signs:
+            return self.signs[value]
+        return super().parse(value)
 
 
 class YesNo(Form):

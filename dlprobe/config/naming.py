@@ -232,11 +232,9 @@ def _read_as(parameter: Parameter, value: object) -> Value | None:
     if isinstance(parameter.default, float):
         return read_number(value)
     text = value if isinstance(value, str) else None
-    return (
-        text.replace("-", "_")
-        if text is not None and text.replace("-", "_") in parameter.choices
-        else text
-    )
+    if text is not None and text.replace("-", "_") in parameter.choices:
+        return text.replace("-", "_")
+    return text
 
 
 def _unquoted(place: str, text: str) -> str:
@@ -279,11 +277,9 @@ def _allowed(parameter: Parameter) -> str:
     """What a parameter takes, in words: a list of choices needs no article, a number has one
     already.
     """
-    return (
-        f"a finite number{parameter.allowed.removeprefix('a number')}"
-        if isinstance(parameter.default, float)
-        else parameter.allowed
-    )
+    if isinstance(parameter.default, float):
+        return f"a finite number{parameter.allowed.removeprefix('a number')}"
+    return parameter.allowed
 
 
 def _title(kind: str) -> str:

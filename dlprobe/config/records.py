@@ -409,11 +409,9 @@ class ModelConfig(ConfigTable):
     @property
     def activations(self) -> tuple[Spec, ...]:
         """The activation of each hidden layer, input side first."""
-        return (
-            self.activation
-            if isinstance(self.activation, tuple)
-            else (self.activation,) * len(self.layers)
-        )
+        if isinstance(self.activation, tuple):
+            return self.activation
+        return (self.activation,) * len(self.layers)
 
     @property
     def resolved_init(self) -> Spec:
@@ -514,7 +512,11 @@ class TrainingConfig(ConfigTable):
     dtype: Annotated[Literal["float32", "float64"], OneOf("float32", "float64")] = option(
         "float32", "precision of the computation", "precision"
     )
-    threads: Annotated[int, Whole(1)] = option("1", "threads for this run", "workers n_jobs jobs")
+    threads: Annotated[int | None, Whole(1, words=AUTO)] = option(
+        "auto",
+        "threads that share a large net; auto: one per processor, one in a study",
+        "workers n_jobs jobs",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -246,11 +246,9 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
         )
     values = to_float64(targets)
     refuse_infinite(path, values, name)
-    return (
-        several_outputs(path, values, name, task)
-        if values.ndim == 2
-        else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
-    )
+    if values.ndim == 2:
+        return several_outputs(path, values, name, task)
+    return labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
 
 
 def as_texts(targets: Array) -> Array:

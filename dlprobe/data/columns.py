@@ -35,7 +35,7 @@ class DataColumn:
 
     @property
     def missing(self) -> Mask:
-        """bool (rows,)"""
+        """Whether a row has no value, bool (rows,)."""
         if self.codes is not None:
             return self.codes < 0
         assert self.numbers is not None
@@ -208,14 +208,14 @@ def pasted(columns: Sequence[DataColumn]) -> str:
 
 def pasted_name(column: DataColumn) -> str:
     name = column.name.strip()
-    return (
+    if (
         name
-        if name
         and name.isprintable()
         and not name.startswith("-")
         and not any(sign in name for sign in ",*?[")
-        else str(column.number)
-    )
+    ):
+        return name
+    return str(column.number)
 
 
 def choose_targets(table: DataTable, wanted: str | None) -> tuple[tuple[DataColumn, ...], str]:

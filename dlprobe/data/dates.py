@@ -86,7 +86,7 @@ def date_forms(column: DataColumn) -> list[re.Pattern[str]]:
 
 
 def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
-    """Days since 1970-01-01 of texts that are dates in this form, float64 (texts,)."""
+    """Days since 1970-01-01, float64 (texts,); NaN for a text that is no date in this form."""
     return np.array([days_of(text, form) for text in texts], dtype=np.float64)
 
 

@@ -180,11 +180,9 @@ def large_file(path: Path, options: Options, beside: bool) -> Large | None:
 def dataset_of(path: Path, source: DataTable | Arrays, options: Options) -> Dataset:
     """The Dataset of what a file holds. Raises DataError, one line, where it cannot be one."""
     with one_clear_line(path):
-        return (
-            dataset_from_table(source, options)
-            if isinstance(source, DataTable)
-            else dataset_from_arrays(source, options)
-        )
+        if isinstance(source, DataTable):
+            return dataset_from_table(source, options)
+        return dataset_from_arrays(source, options)
 
 
 def read_source(path: Path, options: Options, like: DataTable | None = None) -> DataTable | Arrays:

@@ -61,12 +61,12 @@ def square_side(dataset: Dataset) -> int:
     if side < 2 or side * side != features:
         return 0
     if dataset.sample_shape:
-        return (
-            side
-            if tuple(length for length in dataset.sample_shape if length > 1)
-            in ((side, side), (features,))
-            else 0
-        )
+        if tuple(length for length in dataset.sample_shape if length > 1) in (
+            (side, side),
+            (features,),
+        ):
+            return side
+        return 0
     return side if len({re.sub(r"\d+", "", name) for name in dataset.feature_names}) == 1 else 0
 
 

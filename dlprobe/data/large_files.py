@@ -115,7 +115,7 @@ def table_in_tiles(
     large: LargeTable, others: Sequence[tuple[LargeTable, int]], options: Options, told: Told | None
 ) -> Dataset | None:
     """The data set of a table: what single columns decide is decided by a table of these, in
-    which the first feature holds the rows' numbers.
+    which the first feature holds the rows' numbers. None where it has to be read whole.
     """
     table, chosen = used_columns(large.columns(), options)
     if not {column.number for column in table.columns} <= set(large.readable):

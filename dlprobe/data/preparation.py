@@ -212,11 +212,9 @@ def from_tiles(
 
 def held(dataset: Dataset) -> Dataset:
     """The data set with its inputs as one array, for what looks at them as a whole."""
-    return (
-        dataset
-        if dataset.tiles is None
-        else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
-    )
+    if dataset.tiles is None:
+        return dataset
+    return replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
 
 
 def fit_inputs(
@@ -264,11 +262,9 @@ def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> st
 
 def count_classes(targets: Array, classes: int) -> Indices:
     """Rows of each class, int64 (classes,); empty for regression."""
-    return (
-        np.bincount(targets, minlength=classes).astype(np.int64)
-        if classes
-        else np.zeros(0, dtype=np.int64)
-    )
+    if classes:
+        return np.bincount(targets, minlength=classes).astype(np.int64)
+    return np.zeros(0, dtype=np.int64)
 
 
 def mean_square(values: Array) -> float:

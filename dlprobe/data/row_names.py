@@ -70,16 +70,12 @@ def numbering_of(column: DataColumn, name: str) -> str:
     if counts_rows(column):
         return "counts the rows"
     if column.numbers is not None:
-        return (
-            "holds a different whole number in each row"
-            if is_whole(column.numbers) and all_different(column.numbers)
-            else ""
-        )
-    return (
-        "holds a different text in each row"
-        if nameless and column.codes is not None and all_different(column.codes)
-        else ""
-    )
+        if is_whole(column.numbers) and all_different(column.numbers):
+            return "holds a different whole number in each row"
+        return ""
+    if nameless and column.codes is not None and all_different(column.codes):
+        return "holds a different text in each row"
+    return ""
 
 
 def counts_rows(column: DataColumn) -> bool:

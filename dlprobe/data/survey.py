@@ -274,11 +274,9 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 def evenly(values: Array, most: int) -> Array:
     """At most `most` of the values, evenly spaced."""
-    return (
-        values
-        if len(values) <= most
-        else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
-    )
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
 
 
 def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:

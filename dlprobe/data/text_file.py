@@ -131,14 +131,12 @@ def separator_told(path: Path, line: str) -> str:
 def counted(comments: Sequence[int], where: str, lines: Sequence[str]) -> list[str]:
     """A note on skipped comment lines with the first of them; none where none was skipped."""
     first = quoted(lines[comments[0]].strip()) if comments else ""
-    return (
-        [
+    if comments:
+        return [
             f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
             f"({first} is the first)"
         ]
-        if comments
-        else []
-    )
+    return []
 
 
 def unpacked(path: Path) -> bytes:
@@ -267,11 +265,9 @@ def agreed_separator(lines: Sequence[str], usual: str) -> str:
     if not signs:
         return usual
     best = max(signs.values())
-    return (
-        usual
-        if signs.get(usual) == best
-        else max((s for s in signs if signs[s] == best), key=lambda s: agreements[s][1])
-    )
+    if signs.get(usual) == best:
+        return usual
+    return max((s for s in signs if signs[s] == best), key=lambda s: agreements[s][1])
 
 
 def all_numbers_between_tabs(lines: Sequence[str]) -> bool:
@@ -332,11 +328,9 @@ def header_in_comment(
         if separator == BLANK
         else next(csv.reader([below], delimiter=separator), [])
     )
-    return (
-        above[-1]
-        if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names)
-        else None
-    )
+    if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names):
+        return above[-1]
+    return None
 
 
 def is_number(text: str) -> bool:

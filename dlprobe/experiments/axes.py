@@ -111,15 +111,13 @@ def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
 
     def label(config: RunConfig, value: str) -> str:
         written = to_mapping(with_values(config, {place: value}), whole=True)[table][key]
-        return (
-            ",".join(map(str, written))
-            if isinstance(written, list)
-            else "yes"
-            if written is True
-            else "no"
-            if written is False
-            else str(written)
-        )
+        if isinstance(written, list):
+            return ",".join(map(str, written))
+        if written is True:
+            return "yes"
+        if written is False:
+            return "no"
+        return str(written)
 
     return Axis(
         name,

@@ -93,11 +93,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     @property
     def texts(self) -> list[str]:
         """The values of the axis as they were typed."""
-        return (
-            split_list(self.request.values or axis_of(self.request.over)[1])
-            if self.request.over
-            else []
-        )
+        if self.request.over:
+            return split_list(self.request.values or axis_of(self.request.over)[1])
+        return []
 
     @property
     def repetitions(self) -> int:
@@ -118,11 +116,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     @property
     def kind(self) -> str:
         """Where training sets come from."""
-        return (
-            "same"
-            if self.request.vary == "seed"
-            else self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
-        )
+        if self.request.vary == "seed":
+            return "same"
+        return self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
 
     @cached_property
     def sampler(self) -> Resampler:
@@ -321,11 +317,9 @@ def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunCo
     configuration.
     """
     try:
-        return (
-            (base, axes.samples(text, largest))
-            if axis == "train_size"
-            else (axes.axis_of(axis).apply(base, text), None)
-        )
+        if axis == "train_size":
+            return (base, axes.samples(text, largest))
+        return (axes.axis_of(axis).apply(base, text), None)
     except FieldError:
         raise
     except ConfigError as error:

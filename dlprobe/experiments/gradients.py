@@ -288,8 +288,8 @@ def choices(
 
 
 def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candidate:
-    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as
-    one more row of them.
+    """A cell as one of those to choose from. Its cost in weights: depth · width · (width + extras),
+    extras 1 for a norm and 1 for residual connections.
     """
     model = cell.config.model
     extras = (model.norm is not None) + (model.residual is not None)

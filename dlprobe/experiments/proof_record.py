@@ -123,11 +123,9 @@ class Proof:
         """See the head of this file."""
         if not self.complete:
             return "unfinished"
-        return (
-            "proved"
-            if verdict_reason(self.undone, self.sham, len(self.pairs)) == ""
-            else "not proved"
-        )
+        if verdict_reason(self.undone, self.sham, len(self.pairs)) == "":
+            return "proved"
+        return "not proved"
 
     @property
     def reason(self) -> str:
@@ -207,14 +205,9 @@ def verdict_reason(undone: int, sham: int, count: int, what: str = "it") -> str:
             "more are needed"
         )
     if p_more_errors(undone, count, sham, count) <= LEVEL + 1e-9:
-        return (
-            ""
-            if undone >= CURED_SHARE * count
-            else (
-                f"undoing {what} alone helps in some seeds only: something else stands "
-                f"beside {what}"
-            )
-        )
+        if undone >= CURED_SHARE * count:
+            return ""
+        return f"undoing {what} alone helps in some seeds only: something else stands beside {what}"
     if undone < CURED_SHARE * count:
         if sham:
             return (

@@ -206,6 +206,6 @@ def judge(checks: Sequence[Check]) -> Judgement:
         return Judgement("does not hold")
     words = [case.split() for case in kept if case]
     ahead = zip(*(case[:-1] for case in words), strict=False)
-    shared = len(list(itertools.takewhile(lambda same: len(set(same)) == 1, ahead)))
+    shared = len(list(itertools.takewhile(lambda words_here: len(set(words_here)) == 1, ahead)))
     ends = " or ".join(" ".join(case[shared:]) for case in words)
     return Judgement("holds only when", " ".join([*words[0][:shared], ends]))

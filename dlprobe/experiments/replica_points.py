@@ -140,17 +140,13 @@ def own_loss(design: Design, answers: Sequence[Answer], trained_on: str) -> floa
     if design.loss == "zero-one":
         return float(np.mean([answer.train_error for answer in answers]))
     if design.loss == "cross-entropy":
-        return (
-            float(np.mean([answer.train_loss for answer in answers]))
-            if trained_on.endswith("cross_entropy")
-            else math.nan
-        )
+        if trained_on.endswith("cross_entropy"):
+            return float(np.mean([answer.train_loss for answer in answers]))
+        return math.nan
     outputs = 1 if design.targets.ndim == 1 else design.targets.shape[1]
-    return (
-        math.nan
-        if classes
-        else float(np.mean([outputs * answer.train_error**2 for answer in answers]))
-    )
+    if classes:
+        return math.nan
+    return float(np.mean([outputs * answer.train_error**2 for answer in answers]))
 
 
 def predictions_of(

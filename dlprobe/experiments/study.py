@@ -237,11 +237,9 @@ def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:
     if run.data.get("task") != "classification":
         return planned
     held = run.configuration
-    return (
-        planned
-        if held is None
-        else with_values(planned, {"data.target_scaling": held.data.target_scaling})
-    )
+    if held is None:
+        return planned
+    return with_values(planned, {"data.target_scaling": held.data.target_scaling})
 
 
 def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:

@@ -222,8 +222,8 @@ class MapExperiment(SeededExperiment[PixelScore, MapResult]):
             ids = [self._id(number, seed) for seed in self.seeds]
             ended = [readings[id] for id in ids if id in readings]
             if ended:
-                accuracy = statistics.median(cell.accuracy for cell in ended)
-                skill = statistics.median(cell.skill for cell in ended)
+                accuracy = statistics.median(score.accuracy for score in ended)
+                skill = statistics.median(score.skill for score in ended)
                 reach = self._theory(pixel.config, theory)
                 results.append(PixelResult(pixel, tuple(ids), accuracy, skill, reach))
         if not results:

@@ -121,30 +121,24 @@ class ExportSource:
         """What was recorded of this kind."""
         run = self.run
         if self.what in ("statistics", "scalars"):
-            return (
-                run.statistics
-                if self.what == "statistics"
-                else tuple(name for name in SCALARS if run.is_recorded(name))
-            )
+            if self.what == "statistics":
+                return run.statistics
+            return tuple(name for name in SCALARS if run.is_recorded(name))
         return tuple(name for name in self._evaluated if name != "step")
 
     @cached_property
     def steps(self) -> NDArray[Any]:
         """int64 (row,)"""
-        return (
-            self.run.steps
-            if self.what in ("statistics", "scalars")
-            else self.run.evaluations["step"]
-        )
+        if self.what in ("statistics", "scalars"):
+            return self.run.steps
+        return self.run.evaluations["step"]
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Some rows of an array."""
         group = {"statistics": "stats", "scalars": "scalars"}.get(self.what)
-        return (
-            self._evaluated[name][start:stop]
-            if group is None
-            else self.run.contents.read_rows(f"{group}/{name}", start, stop)
-        )
+        if group is None:
+            return self._evaluated[name][start:stop]
+        return self.run.contents.read_rows(f"{group}/{name}", start, stop)
 
     @property
     def _evaluated(self) -> Mapping[str, NDArray[Any]]:

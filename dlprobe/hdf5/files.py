@@ -77,11 +77,9 @@ def sync_folder(folder: Path) -> None:
 
 def remedy(error: OSError) -> str:
     """What to do about an error while writing: more room helps against three of them only."""
-    return (
-        "make room"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        else "put that right"
-    )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room"
+    return "put that right"
 
 
 def read_at(descriptor: int, offset: int, length: int) -> bytes:

@@ -152,6 +152,10 @@ class Fleet(Network):
     def _rows(self, batch: int) -> int:
         return batch
 
+    def _team(self) -> tuple[Array, Array]:
+        """Small nets have nothing to share."""
+        return np.zeros(0, np.int64), np.zeros(0)
+
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
         plan = super()._plan(layer)
         return replace(plan, lanes=self.lanes)

@@ -79,11 +79,9 @@ def untexts(array: NDArray[Any]) -> Any:
 
 def _bytes(text: str) -> bytes:
     data = text.encode("utf-8", "backslashreplace")
-    return (
-        data
-        if len(data) <= layout.TEXT_BYTES
-        else data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
-    )
+    if len(data) <= layout.TEXT_BYTES:
+        return data
+    return data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
 
 
 def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[Any]:

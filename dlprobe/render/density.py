@@ -70,11 +70,9 @@ def _numbers(density: Density, height: int) -> list[str]:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    return (
-        list(range(count))
-        if count <= most
-        else [round(index * (count - 1) / (most - 1)) for index in range(most)]
-    )
+    if count <= most:
+        return list(range(count))
+    return [round(index * (count - 1) / (most - 1)) for index in range(most)]
 
 
 def _shade(share: float, largest: float, shades: str) -> str:

@@ -115,15 +115,13 @@ def _bullets(block: doc.Bullets) -> str:
 
 
 def _facts(block: doc.Facts) -> str:
-    return (
-        _rows(
+    if block.pairs:
+        return _rows(
             ["", ""],
             ["left", "left"],
             [[escaped(key), _cell(value, 6)] for key, value in block.pairs],
         )
-        if block.pairs
-        else ""
-    )
+    return ""
 
 
 def _table(block: doc.Table) -> str:
@@ -199,14 +197,12 @@ def _density(block: doc.Density) -> str:
     picture = density.draw(block, 100, density.SHADES)
     lines = [f"{number:>{picture.margin}} │{text}".rstrip() for number, text in picture.rows]
     axes = f"{block.y_label} over {block.x_label}" if block.x_label else block.y_label
-    return (
-        _captioned(
+    if lines:
+        return _captioned(
             block.caption,
             f"{escaped(axes)}\n\n{fenced([*lines, ' ' * (picture.margin + 2) + picture.steps])}",
         )
-        if lines
-        else ""
-    )
+    return ""
 
 
 def _profile(block: doc.Profile) -> str:

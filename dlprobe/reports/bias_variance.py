@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.sizes import percent_number
@@ -25,7 +26,6 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
@@ -411,11 +411,9 @@ def _one(point: Point) -> Table:
 
 def _between(decomposition: Decomposition, name: str) -> list[Cell]:
     low, high = decomposition.intervals[name]
-    return (
-        [_number(low), _number(high)]
-        if _interval(decomposition, name) != UNKNOWN["unknown"]
-        else [UNKNOWN["unknown"], ""]
-    )
+    if _interval(decomposition, name) != UNKNOWN["unknown"]:
+        return [_number(low), _number(high)]
+    return [UNKNOWN["unknown"], ""]
 
 
 def _number(value: float) -> float:

@@ -14,7 +14,8 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Compared, ComparedCell
+    from dlprobe.experiments.compare import Compared
+    from dlprobe.experiments.compare_budgets import ComparedCell
 
 STANDING: dict[str, Tone] = {
     "best": "good",
@@ -74,11 +75,9 @@ def _best(comparison: Comparison, value: ValueResult) -> Cell:
 
 
 def span(interval: Interval, scaled: float = 1.0) -> str:
-    return (
-        "-"
-        if math.isnan(interval.low)
-        else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
-    )
+    if math.isnan(interval.low):
+        return "-"
+    return f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
 
 
 def _against(comparison: Comparison, value: ValueResult) -> str:

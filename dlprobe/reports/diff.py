@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe.registry import counted
@@ -27,7 +28,6 @@ from dlprobe.render.document import (
     Verdict,
 )
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
-from dlprobe.reports.run import quoted
 from dlprobe.reports.strips import QUANTITIES
 
 if TYPE_CHECKING:

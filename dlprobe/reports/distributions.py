@@ -5,6 +5,7 @@ they change over the steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -20,7 +21,6 @@ from dlprobe.render.document import (
     Series,
     Table,
 )
-from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA, spread
 
 if TYPE_CHECKING:

@@ -21,19 +21,9 @@ from dlprobe.render.document import (
     Table,
     Toned,
 )
-from dlprobe.reports.run import (
-    PARTS,
-    Told,
-    column_result,
-    facts,
-    loss_title,
-    metric_names,
-    part_size,
-    profile_data,
-    result,
-    state_data,
-    train_data,
-)
+from dlprobe.reports.results import column_result, metric_names, result
+from dlprobe.reports.run import Told, profile_data, state_data, train_data
+from dlprobe.reports.run_facts import PARTS, facts, loss_title, part_size
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from dlprobe.reports.diagnosis import opening
 from dlprobe.reports.proof import proof_line
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.prescription import Prescription, Result, Tried
+    from dlprobe.experiments.prescription import Prescription, Tried
     from dlprobe.experiments.proof_record import Proof
+    from dlprobe.experiments.treatments import Result
     from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-prescribe/1"

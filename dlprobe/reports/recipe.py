@@ -5,6 +5,7 @@ measurement, pictures and verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -27,7 +28,6 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

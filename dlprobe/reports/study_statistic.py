@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -23,7 +24,6 @@ from dlprobe.render.document import (
     Series,
     Table,
 )
-from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import LINES, SCHEMA, NamedQuantity, spans_decades, spread
 
 if TYPE_CHECKING:

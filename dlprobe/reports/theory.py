@@ -276,15 +276,13 @@ def _maps(phase: Phase) -> list[Block]:
 
 
 def _off(value: float) -> Cell:
-    return (
-        f"{value:+.1f}"
-        if math.isfinite(value)
-        else "-"
-        if math.isnan(value)
-        else "∞"
-        if value > 0
-        else "-∞"
-    )
+    if math.isfinite(value):
+        return f"{value:+.1f}"
+    if math.isnan(value):
+        return "-"
+    if value > 0:
+        return "∞"
+    return "-∞"
 
 
 def _edge_blocks(edges: Sequence[tuple[float, Critical | None]]) -> list[Block]:
@@ -356,13 +354,11 @@ def _where_left(against: TheoryDeviations) -> str:
 
 
 def _by(off: float) -> str:
-    return (
-        f"by {abs(off):.1f} s.d. {'above' if off > 0 else 'below'}"
-        if math.isfinite(off)
-        else "where it is not finite"
-        if off > 0
-        else "where it is 0"
-    )
+    if math.isfinite(off):
+        return f"by {abs(off):.1f} s.d. {'above' if off > 0 else 'below'}"
+    if off > 0:
+        return "where it is not finite"
+    return "where it is 0"
 
 
 def _data(

@@ -5,12 +5,12 @@ and the reader's own net with its nearest trainable neighbour.
 from __future__ import annotations
 
 import math
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.config.typed import text_of, train_command, train_with
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Document, HeatCell, HeatTable, Hint, Verdict
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig

@@ -197,7 +197,7 @@ def has_room(evidence: Evidence) -> bool:
 
 def weights_for_all(evidence: Evidence) -> tuple[int, int]:
     """Weights of the net, and the 2n + d with which any values of n training samples of d features
-    can be had (Zhang et al. 2017, theorem 1); the latter 0 where that is not known.
+    can be had (Zhang et al. 2017, theorem 1); both 0 where samples or layer sizes are not known.
     """
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))
@@ -228,16 +228,14 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         return None
     factors = factors[np.isfinite(factors) & (factors > 0)]
     passed = math.sqrt(float(np.prod(np.minimum(factors, 1.0))))
-    return (
-        Brake(
+    if passed > 0:
+        return Brake(
             "init",
             1.0 / passed,
             f"the first weights pass on {passed:.2g} of the signal that the least of the "
             "usual ones do",
         )
-        if passed > 0
-        else None
-    )
+    return None
 
 
 def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -266,15 +264,13 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
     share = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
-    return (
-        Brake(
+    if dropped:
+        return Brake(
             "no_dropout",
             1.0 / share,
             f"{' and '.join(dropped.values())} leaves {share:.0%} of the units in a step",
         )
-        if dropped
-        else None
-    )
+    return None
 
 
 def suspicion(held: Sequence[Brake]) -> float:

@@ -143,7 +143,9 @@ def _widest(layers: Sequence[int], count: int) -> list[int]:
 
 
 def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """The two widest layers in their order, each as wide as what passes through needs."""
+    """Only the two widest layers, in their order, each with at least ROOM units and two units per
+    output; None without a hidden layer.
+    """
     layers, outputs = config.model.layers, evidence.layers[-1].units or 1
     if not layers:
         return None
@@ -264,7 +266,7 @@ def biases(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def batch_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """None for batches so small that their statistics are noise: layer normalization then."""
+    """Batch norm in all hidden layers; None for batches below 8, whose statistics are noise."""
     size = config.training.batch_size
     if not config.model.layers or (size != "full" and int(size) < 8):
         return None
@@ -356,11 +358,9 @@ def both_scales(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if "both_scales" not in off_scale(evidence):
         return None
     inputs, targets = scaling(evidence, config), target_scaling(evidence, config)
-    return (
-        None
-        if targets is None
-        else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
-    )
+    if targets is None:
+        return None
+    return Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -407,11 +407,9 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if task == "regression" and "target_scaling" in off_scale(evidence):
         patch["data.target_scaling"] = "auto"
     had = f"{output or 'the usual output'} with {loss or 'the usual loss'}"
-    return (
-        Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
-        if patch
-        else None
-    )
+    if patch:
+        return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
+    return None
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:

@@ -91,13 +91,11 @@ def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
 def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The optimizer's usual rate, in place of a smaller one."""
     rate, usual = config.training.resolved_lr, usual_rate(config)
-    return (
-        Remedy(
+    if rate < usual:
+        return Remedy(
             {"training.lr": "auto"}, f"the usual learning rate of {usual:g} in place of {rate:g}"
         )
-        if rate < usual
-        else None
-    )
+    return None
 
 
 def furthest(evidence: Evidence) -> float:
@@ -293,14 +291,12 @@ def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
     if decay > (USUAL_DECAY if ridge_dose else 0.0):
         new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
-        return (
-            Remedy(
+        if decay < 0.1:
+            return Remedy(
                 {"training.optimizer": new},
                 f"weight decay of {10 * decay:g} in place of {decay:g}{told}",
             )
-            if decay < 0.1
-            else None
-        )
+        return None
     if training.l2 > 0 and not _faint(evidence):
         return None
     new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, ridge_dose)
@@ -370,13 +366,11 @@ def _default(spec: Spec, name: str) -> object:
 
 
 def _typed(value: object) -> str:
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
 def regularizers(config: RunConfig) -> dict[str, str]:
@@ -463,11 +457,9 @@ def another_start(evidence: Evidence, config: RunConfig) -> Remedy:
 def _size(evidence: Evidence) -> str:
     learned = evidence.learning
     error = float(learned.error[-1])
-    return (
-        f"an error of {error:.4g}"
-        if learned.task == "regression"
-        else f"{error:.1%} error in training"
-    )
+    if learned.task == "regression":
+        return f"an error of {error:.4g}"
+    return f"{error:.1%} error in training"
 
 
 def _because(told: str) -> str:

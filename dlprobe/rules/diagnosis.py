@@ -195,11 +195,9 @@ def state_of(run: Run) -> State:
     if run.status != "interrupted":
         return reached
     stopped = f"stopped after {_steps(run):,} step{'' if _steps(run) == 1 else 's'}"
-    return (
-        State("interrupted", f"{stopped}; {reached.reason}")
-        if reached.name in OPEN
-        else State(reached.name, f"{reached.reason}; {stopped}")
-    )
+    if reached.name in OPEN:
+        return State("interrupted", f"{stopped}; {reached.reason}")
+    return State(reached.name, f"{reached.reason}; {stopped}")
 
 
 def _steps(run: Run) -> int:
@@ -308,11 +306,9 @@ def _first_together(
     together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str
 ) -> tuple[Action, ...]:
     """The actions, and before them what undoes several causes at once."""
-    return (
-        (_action(joined(together), together[0].code, config, path), *actions)
-        if len(together) > 1
-        else actions
-    )
+    if len(together) > 1:
+        return (_action(joined(together), together[0].code, config, path), *actions)
+    return actions
 
 
 def actions_of(

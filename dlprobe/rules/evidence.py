@@ -267,7 +267,7 @@ class Evidence:
 
     @property
     def second_half(self) -> tuple[int, int]:
-        """The second half of the recorded steps, first and last."""
+        """The second half of the recorded steps: the numbers of its first and last step."""
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:

@@ -150,12 +150,10 @@ class JudgedRun:
     def not_compared(self) -> tuple[str, ...]:
         """Codes of the rules that a numbers baseline or a bound asked for in vain."""
         asked = (COMPARING,) if self.against else ()
-        return (
-            ()
-            if self.unreadable
-            else tuple(
-                code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND
-            )
+        if self.unreadable:
+            return ()
+        return tuple(
+            code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND
         )
 
 
@@ -356,8 +354,6 @@ def whole_configuration(run: Run) -> dict[str, Any]:
 
 
 def _without_seeds(table: str, values: Any) -> Any:
-    return (
-        {key: value for key, value in values.items() if (table, key) not in SEED_KEYS}
-        if isinstance(values, Mapping)
-        else values
-    )
+    if isinstance(values, Mapping):
+        return {key: value for key, value in values.items() if (table, key) not in SEED_KEYS}
+    return values

@@ -18,15 +18,15 @@ CLASSES = class_names(KERAS_OPTIMIZERS)
 
 
 def of_layers(names: Sequence[str], action: str) -> list[str]:
-    """A loop over layers by name; a line for the only one."""
+    """One statement that does `action`, a line about `layer`, for each layer of these names: a
+    loop, or two lines for a single layer. Empty without a name.
+    """
     if len(names) == 1:
         return [f"layer = model.get_layer({names[0]!r})\n{action}"]
     listed = ", ".join(map(repr, names))
-    return (
-        [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
-        if names
-        else []
-    )
+    if names:
+        return [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
+    return []
 
 
 def activation(change: CodeChange) -> list[str] | None:

@@ -185,13 +185,11 @@ def _factor(evidence: Evidence, index: int, variance: float) -> float:
     fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
     low = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out))
     high = max(2.0, _gain(evidence, index) ** 2) / fan_in
-    return (
-        variance / low
-        if variance < low
-        else variance / high
-        if variance > high
-        else 1.0 + 0.0 * variance
-    )
+    if variance < low:
+        return variance / low
+    if variance > high:
+        return variance / high
+    return 1.0 + 0.0 * variance
 
 
 def _gain(evidence: Evidence, index: int) -> float:

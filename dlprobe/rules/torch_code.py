@@ -120,19 +120,15 @@ def optimizer(change: CodeChange) -> list[str] | None:
 
 def rate(change: CodeChange) -> list[str] | None:
     """A new rate alone needs no new optimizer."""
-    return (
-        optimizer(change)
-        if change.before.training.optimizer != change.after.training.optimizer
-        else _rate_alone(change)
-    )
+    if change.before.training.optimizer != change.after.training.optimizer:
+        return optimizer(change)
+    return _rate_alone(change)
 
 
 def _momentum(spec: Spec) -> list[str]:
-    return (
-        [f"momentum={number(float(spec.parameters['momentum']))}"]
-        if spec.name in ("momentum", "nesterov")
-        else []
-    )
+    if spec.name in ("momentum", "nesterov"):
+        return [f"momentum={number(float(spec.parameters['momentum']))}"]
+    return []
 
 
 def _decay(change: CodeChange) -> list[str]:

@@ -71,11 +71,9 @@ class Range:
     def of(cls, values: Sequence[float]) -> Range:
         """Over the values that are not NaN; infinite ones count."""
         known = [value for value in values if not math.isnan(value)]
-        return (
-            cls(min(known), median(known), max(known))
-            if known
-            else cls(math.nan, math.nan, math.nan)
-        )
+        if known:
+            return cls(min(known), median(known), max(known))
+        return cls(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -102,11 +100,9 @@ class Start:
         """The factor by which a layer changes the mean square of the error signal on its way
         back, the geometric mean over layers; NaN for fewer than two.
         """
-        return (
-            10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
-            if len(self.layers) > 1
-            else math.nan
-        )
+        if len(self.layers) > 1:
+            return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
+        return math.nan
 
     def to_json(self) -> dict[str, object]:
         """The judgement as data."""
@@ -289,13 +285,11 @@ def _span(start: Start) -> str:
     """How far the seeds differ, in words; empty where no error signals can be compared."""
     low, high = (power(value) for value in (start.error_signal.low, start.error_signal.high))
     count = f"{len(start.seeds)} seeds"
-    return (
-        ""
-        if math.isnan(start.error_signal.median)
-        else f"{low} … {high} over {count}"
-        if low != high
-        else f"in all of {count}"
-    )
+    if math.isnan(start.error_signal.median):
+        return ""
+    if low != high:
+        return f"{low} … {high} over {count}"
+    return f"in all of {count}"
 
 
 def power(exponent: float) -> str:
@@ -308,13 +302,11 @@ def power(exponent: float) -> str:
         return "exactly 0" if exponent < 0 else "∞"
     if -2.0 < exponent < 3.0:
         value = 10**exponent
-        return (
-            f"{value:.0f}"
-            if value >= 10
-            else "1"
-            if abs(value - 1) < 0.05
-            else f"{value:.2g}"
-            if value >= 1
-            else f"{value:.2f}"
-        )
+        if value >= 10:
+            return f"{value:.0f}"
+        if abs(value - 1) < 0.05:
+            return "1"
+        if value >= 1:
+            return f"{value:.2g}"
+        return f"{value:.2f}"
     return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

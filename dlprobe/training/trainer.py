@@ -81,6 +81,7 @@ def start(
     if before_building is not None:
         before_building()
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
+    network.threads = config.training.threads or 1
     own_arrays.fill(network, model)
     if any(layer.initializer.record.data_dependent for layer in model.layers):
         network.scale_to_unit_variance(

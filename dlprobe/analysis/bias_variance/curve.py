@@ -249,11 +249,12 @@ def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
     if len(values) < len(points) or best.at not in (low := min(values), high := max(values)):
         return said
     if axis == "train_size":
-        return (
-            [*said, "the loss is smallest with the most data: more of it may well help further"]
-            if best.at == high
-            else said
-        )
+        if best.at == high:
+            return [
+                *said,
+                "the loss is smallest with the most data: more of it may well help further",
+            ]
+        return said
     if best.at == high or low > (1 if axis in COUNTED else 0):
         end, further = ("largest", "larger") if best.at == high else ("smallest", "smaller")
         said.append(f"{best.at} is the {end} of the values tried: try {further} ones")

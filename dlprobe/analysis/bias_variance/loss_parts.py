@@ -166,24 +166,22 @@ def _squared_notes(bias: float, variance: float, noise_known: bool) -> tuple[str
 
 
 def _alike(variance: float) -> tuple[str, ...]:
+    if variance > SMALLEST_VARIANCE:
+        return ()
     return (
-        ()
-        if variance > SMALLEST_VARIANCE
-        else (
-            (
-                "all replicas predict the same: that shows no variance, and intervals without "
-                "width say nothing of other replicas"
-            ),
-        )
+        (
+            "all replicas predict the same: that shows no variance, and intervals without "
+            "width say nothing of other replicas"
+        ),
     )
 
 
 def _few(replicas: int) -> tuple[str, ...]:
-    return (
-        ("so few replicas do not show the law they follow: the intervals take them as normal",)
-        if replicas < replica_bootstrap.FEW
-        else ()
-    )
+    if replicas < replica_bootstrap.FEW:
+        return (
+            "so few replicas do not show the law they follow: the intervals take them as normal",
+        )
+    return ()
 
 
 def classes_of(made: Any) -> Indices:

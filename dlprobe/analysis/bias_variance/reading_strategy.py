@@ -166,11 +166,9 @@ def _unknown_reference(about: About) -> list[str]:
 
 
 def _let_go(about: About) -> list[str]:
-    return (
-        [f"first take back what keeps it from fitting: {', '.join(about.held_back)}"]
-        if about.held_back
-        else []
-    )
+    if about.held_back:
+        return [f"first take back what keeps it from fitting: {', '.join(about.held_back)}"]
+    return []
 
 
 def _train_longer(learned: Learning) -> list[str]:

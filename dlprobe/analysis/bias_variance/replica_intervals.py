@@ -174,11 +174,11 @@ def beyond_chance(square: float, count: int) -> float:
     """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James &
     Stein 1961), less where resampling few replicas says little.
     """
-    return (
-        max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2)
-        if square > 0.0
-        else 0.0
-    )
+    if square > 0.0:
+        return max(0.0, 1.0 - TOLERATED / square) * max(
+            0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2
+        )
+    return 0.0
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
@@ -220,11 +220,9 @@ def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval
     spectrum = Spectrum.of(centred)
     low, high = spectrum.interval()
     share, usual = excess(spreads, estimate, spectrum), (estimate * low, estimate * high)
-    return (
-        mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share)
-        if share > 0.0
-        else usual
-    )
+    if share > 0.0:
+        return mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share)
+    return usual
 
 
 @dataclass(frozen=True)

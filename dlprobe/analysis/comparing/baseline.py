@@ -73,11 +73,9 @@ class Numbers:
         """Wrong samples, and of how many, where the metric is a share of wrong classes."""
         part, _, what = metric.partition("_")
         samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
-        return (
-            (round(value * samples), samples)
-            if what == "error" and self.classification and samples and 0.0 <= value <= 1.0
-            else None
-        )
+        if what == "error" and self.classification and samples and 0.0 <= value <= 1.0:
+            return (round(value * samples), samples)
+        return None
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,9 @@ class Bound:
         return f"{100 * value:.3g} %" if self.percent else f"{value:.4g}"
 
     def __str__(self) -> str:
-        return (
-            f"{self.metric} {self.sign} {100 * self.limit:g} %"
-            if self.percent
-            else f"{self.metric} {self.sign} {self.limit:g}"
-        )
+        if self.percent:
+            return f"{self.metric} {self.sign} {100 * self.limit:g} %"
+        return f"{self.metric} {self.sign} {self.limit:g}"
 
 
 def bounds_of(texts: str | Sequence[str]) -> list[Bound]:

@@ -65,12 +65,10 @@ def threshold_of(run: Run) -> float | None:
     """Above which a single output means the second class; None where nobody knows the loss."""
     loss = run.facts.loss
     try:
-        return (
-            None
-            if loss is None
-            else float(
-                parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold
-            )
+        if loss is None:
+            return None
+        return float(
+            parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold
         )
     except ConfigError:  # a loss that this dlprobe does not have
         return None

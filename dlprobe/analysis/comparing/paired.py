@@ -184,11 +184,9 @@ def detectable(spread: float, seeds: int, comparisons: int) -> float:
 
     At the level that Holm's correction starts with; normal differences.
     """
-    return (
-        _detectable_by_spread(seeds, max(comparisons, 1)) * spread
-        if least_p(seeds) <= LEVEL / max(comparisons, 1)
-        else math.inf
-    )
+    if least_p(seeds) <= LEVEL / max(comparisons, 1):
+        return _detectable_by_spread(seeds, max(comparisons, 1)) * spread
+    return math.inf
 
 
 @cache

@@ -57,13 +57,11 @@ def at_least(count: int, of: int, share: float) -> float:
     """
     from scipy.special import betainc
 
-    return (
-        1.0
-        if count <= 0
-        else float(betainc(count, of - count + 1, share))
-        if share < 1
-        else float(count <= of)
-    )
+    if count <= 0:
+        return 1.0
+    if share < 1:
+        return float(betainc(count, of - count + 1, share))
+    return float(count <= of)
 
 
 def from_times(metric: str, fires: Callable[[float], bool]) -> str:

@@ -87,11 +87,9 @@ def _normal_p(doubled: npt.NDArray[np.int64], size: int) -> float:
     ranks = doubled / 2
     total, count = ranks[:size].sum(), len(ranks)
     spread = math.sqrt(size * (count - size) / (count - 1) * ranks.var())
-    return (
-        1.0
-        if spread == 0
-        else 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
-    )
+    if spread == 0:
+        return 1.0
+    return 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
 
 
 def factor_between(

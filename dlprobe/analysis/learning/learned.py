@@ -84,13 +84,11 @@ class Learning:
     @property
     def loss_name(self) -> str:
         """What `loss` is, as evidence names it."""
+        if self.evaluated:
+            return "train_loss"
         return (
-            "train_loss"
-            if self.evaluated
-            else (
-                f"the windowed median of batch_loss ({len(self.loss)} windows; the run has no "
-                "evaluations)"
-            )
+            f"the windowed median of batch_loss ({len(self.loss)} windows; the run has no "
+            "evaluations)"
         )
 
     @property
@@ -145,11 +143,9 @@ class Learning:
             return 0.0
         error = min(max(float(self.val_error[-1]), 0.0), 1.0)
         chance = error / (1.0 - float(self.val_skill[-1])) if self.val_skill[-1] < 1.0 else math.inf
-        return (
-            math.sqrt(error * (1.0 - error) / self.val_samples) / chance / self.val_reachable
-            if chance > 0.0
-            else 0.0
-        )
+        if chance > 0.0:
+            return math.sqrt(error * (1.0 - error) / self.val_samples) / chance / self.val_reachable
+        return 0.0
 
     @property
     def best(self) -> float:
@@ -263,11 +259,9 @@ class Learning:
         """
         if math.isfinite(self.val_loss[-1]) and self.val_guessing_loss > 0.0:
             return float(self.val_loss[-1]) / self.val_guessing_loss
-        return (
-            float(self.loss[-1]) / self.guessing_loss
-            if self.guessing_loss > 0.0 and not self.validated
-            else math.nan
-        )
+        if self.guessing_loss > 0.0 and not self.validated:
+            return float(self.loss[-1]) / self.guessing_loss
+        return math.nan
 
     @property
     def untrained(self) -> float:
@@ -295,8 +289,8 @@ class Learning:
 
     @property
     def best_val(self) -> int:
-        """The evaluation with the smallest validation loss. Raises ValueError where there is
-        none.
+        """Index of the evaluation with the smallest validation loss. Raises ValueError where
+        there is none.
         """
         return int(np.nanargmin(self.val_loss))
 

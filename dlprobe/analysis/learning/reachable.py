@@ -85,11 +85,9 @@ def label_noise_ceiling(run: Run, guessing: float) -> float:
     if "label_noise_std" in data and guessing > 0.0:
         return max(1.0 - float(np.square(data["label_noise_std"]).mean()) / guessing**2, LEAST)
     wrong, samples = len(data.get("noisy_labels", ())), len(data.get("train_indices", ()))
-    return (
-        max(1.0 - wrong / samples / guessing, LEAST)
-        if wrong and samples and guessing > 0.0
-        else 1.0
-    )
+    if wrong and samples and guessing > 0.0:
+        return max(1.0 - wrong / samples / guessing, LEAST)
+    return 1.0
 
 
 def floor_ceiling(run: Run, part: str, guessing: float) -> float:

@@ -141,11 +141,9 @@ def _profile(values: npt.ArrayLike, units: Sequence[int]) -> Floats:
 
 
 def _kappas(kappas: Sequence[float] | float, depth: int) -> tuple[float, ...]:
-    return (
-        (float(kappas),) * depth
-        if isinstance(kappas, int | float)
-        else tuple(float(kappa) for kappa in kappas)
-    )
+    if isinstance(kappas, int | float):
+        return (float(kappas),) * depth
+    return tuple(float(kappa) for kappa in kappas)
 
 
 def _divergence(profile: Floats, diverged: str, names: Sequence[str]) -> str:

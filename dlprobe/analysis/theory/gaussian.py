@@ -180,8 +180,8 @@ def _at(record: Activation, numbers: tuple[float, ...], points: Floats) -> tuple
 def nodes(
     kinks: tuple[float, ...], q: float, per_panel: int = NODES, reach: float = RANGE
 ) -> tuple[Floats, Floats]:
-    """Preactivations u = √q z and weights of the rule for E f(u), u ~ N(0, q); weights sum to 1
-    up to 1e-14. At q = 0 one node at 0.
+    """Preactivations u = √q z and weights, both (node,), of the rule E f(u) ≈ Σ weight · f(u) for
+    u ~ N(0, q); weights sum to 1 up to 1e-14. At q = 0 one node at 0.
     """
     if q == 0.0:
         return np.zeros(1), np.ones(1)

@@ -54,13 +54,11 @@ class Phase:
         """ordered (error signals vanish), chaotic (they explode), critical, or unknown."""
         if math.isnan(self.chi_1):
             return "unknown"
-        return (
-            "critical"
-            if abs(self.chi_1 - 1.0) < 1e-6
-            else "ordered"
-            if self.chi_1 < 1.0
-            else "chaotic"
-        )
+        if abs(self.chi_1 - 1.0) < 1e-6:
+            return "critical"
+        if self.chi_1 < 1.0:
+            return "ordered"
+        return "chaotic"
 
 
 def phase_of(net: InitialNet) -> Phase:

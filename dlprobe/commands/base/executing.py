@@ -49,11 +49,9 @@ class Execution:
         """The execution with the right to write `output`, which is asked for before anything long
         runs. Raises ConfigError where it must not be replaced.
         """
-        return (
-            self
-            if self.output is None
-            else replace(self, target=claim(self.output, RUN, inputs, force=self.force))
-        )
+        if self.output is None:
+            return self
+        return replace(self, target=claim(self.output, RUN, inputs, force=self.force))
 
     @property
     def threads(self) -> int:

@@ -67,11 +67,9 @@ def kind_of(path: Path) -> str | None:
 
         return kinds.PARQUET if _is_exported(columns(path)) else "a Parquet table"
     if content.startswith(b"PK\x03\x04"):
-        return (
-            kinds.NPZ
-            if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT
-            else "a NumPy archive"
-        )
+        if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT:
+            return kinds.NPZ
+        return "a NumPy archive"
     if b"brain.Event:" in content[:64]:
         return kinds.EVENTS
     if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
@@ -103,13 +101,11 @@ def _kind_of_hdf5(path: Path) -> str:
         return "an HDF5 file that cannot be read as a run"
     try:
         schema = file.text("/", "schema")
-        return (
-            RUN
-            if schema in (SCHEMA, STUDY_SCHEMA)
-            else kinds.NETCDF
-            if schema == kinds.SCHEMA
-            else "an HDF5 file but no run"
-        )
+        if schema in (SCHEMA, STUDY_SCHEMA):
+            return RUN
+        if schema == kinds.SCHEMA:
+            return kinds.NETCDF
+        return "an HDF5 file but no run"
     except RunFileError:
         return "an HDF5 file but no run"
     finally:

@@ -203,11 +203,9 @@ def _told(parameter: Any, argument: bool) -> tuple[str, str]:
     if parameter.is_flag or not parameter.metavar:
         return names, help
     told = f"{names} {parameter.metavar}"
-    return (
-        (told, help)
-        if len(told) <= LONGEST_NAME
-        else (f"{names} NAME", f"{help}: {', '.join(parameter.metavar.split('|'))}")
-    )
+    if len(told) <= LONGEST_NAME:
+        return (told, help)
+    return (f"{names} NAME", f"{help}: {', '.join(parameter.metavar.split('|'))}")
 
 
 def _facts(rows: Sequence[Row]) -> Facts:

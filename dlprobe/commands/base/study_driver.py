@@ -118,11 +118,9 @@ def way_on(experiment: Experiment[Any, Any], file: Path | None) -> str:
     from dlprobe.experiments.experiment import ResumableExperiment
 
     resumable = isinstance(experiment, ResumableExperiment)
-    return (
-        f"go on with dlprobe {experiment.name} --resume {file}"
-        if resumable
-        else f"look at them with dlprobe inspect {file}"
-    )
+    if resumable:
+        return f"go on with dlprobe {experiment.name} --resume {file}"
+    return f"look at them with dlprobe inspect {file}"
 
 
 def go_on(

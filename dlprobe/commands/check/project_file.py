@@ -111,11 +111,9 @@ def _distrust_of_folder(folder: Path, here: Path) -> str:
     state = folder.stat()
     if not _is_ours(state):
         return "its folder belongs to another user"
-    return (
-        "everybody can write to its folder"
-        if folder != here and state.st_mode & stat.S_IWOTH
-        else ""
-    )
+    if folder != here and state.st_mode & stat.S_IWOTH:
+        return "everybody can write to its folder"
+    return ""
 
 
 def _distrust_of_file(path: Path, root: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from dlprobe.analysis.comparing.grouped_runs import REPETITIONS, RunGrid
 from dlprobe.analysis.proportions import wilson
-from dlprobe.reports.check import ConfigurationCount, RuleCount
+from dlprobe.reports.check_counts import ConfigurationCount, RuleCount
 from dlprobe.rules.files import Criteria, JudgedRun
 
 

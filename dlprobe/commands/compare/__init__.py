@@ -43,7 +43,7 @@ from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import tidied
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparing.comparison import Outcome
+    from dlprobe.analysis.comparing.outcome import Outcome
     from dlprobe.config import RunConfig
     from dlprobe.experiments.compare import Compared, CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
@@ -184,7 +184,7 @@ def command(
         )
     axes = read_axes(words)
     refuse_overwritten(axes, values)
-    from dlprobe.experiments import compare
+    from dlprobe.experiments import compare_budgets
 
     inputs = read_as("the configuration that is read", config)
     execution = execution.claimed(inputs)
@@ -202,12 +202,14 @@ def command(
     )
     if equal_parameters:
         experiment = replace(
-            experiment, cells=tuple(compare.with_equal_parameters(experiment.cells, base, sets))
+            experiment,
+            cells=tuple(compare_budgets.with_equal_parameters(experiment.cells, base, sets)),
         )
     if equal != "samples":
         tell_of_compiling(screen)
     experiment = replace(
-        experiment, cells=tuple(compare.with_equal_budget(experiment.cells, base, equal, sets))
+        experiment,
+        cells=tuple(compare_budgets.with_equal_budget(experiment.cells, base, equal, sets)),
     )
     return carry_out(
         tuned(experiment, execution, screen) if tune_lr else experiment, execution, screen, show
@@ -247,7 +249,7 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
     """Every cell with its own rate. Raises ConfigError where rates are compared or fixed,
     KeyboardInterrupt after a stop: half a choice is none.
     """
-    from dlprobe.experiments import compare
+    from dlprobe.experiments import compare_budgets
 
     if "learning_rate" in experiment.axes:
         raise ConfigError(
@@ -256,7 +258,7 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
     if any(cell.config.training.schedule.parameters.get("max_lr") for cell in experiment.cells):
         raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
     with training("tuning rates", "runs", execution, screen) as means:
-        cells = compare.tune(experiment.cells, experiment.by, experiment.sets, means)
+        cells = compare_budgets.tune(experiment.cells, experiment.by, experiment.sets, means)
         if means.stop.asked:
             raise KeyboardInterrupt
     return replace(experiment, cells=tuple(cells))
@@ -266,8 +268,9 @@ def show(
     experiment: CompareExperiment, result: Compared, execution: Execution, screen: Screen
 ) -> None:
     """The result with its curves."""
-    from dlprobe.analysis.comparing.comparison import curve
-    from dlprobe.reports.compare import caveat, document
+    from dlprobe.analysis.comparing.outcome import curve
+    from dlprobe.reports.compare import document
+    from dlprobe.reports.compare_remarks import caveat
 
     curves = {value.label: curve(value.outcomes, result.all.by) for value in result.all.values}
     plain = {label: (steps.tolist(), middle.tolist()) for label, (steps, middle) in curves.items()}

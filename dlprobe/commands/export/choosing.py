@@ -126,11 +126,9 @@ def _results(study: Study) -> Part:
 
 
 def _safe(array: NDArray[Any]) -> NDArray[Any]:
-    return (
-        np.array([printable(text) for text in array.tolist()], np.str_)
-        if array.dtype.kind == "U"
-        else array
-    )
+    if array.dtype.kind == "U":
+        return np.array([printable(text) for text in array.tolist()], np.str_)
+    return array
 
 
 def parameters_of(opened: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[Any]]:

@@ -87,8 +87,6 @@ def whole_numbers(name: str, typed: Sequence[str] | None) -> list[int] | None:
     from dlprobe.experiments.axes import whole
 
     parts = None if typed is None else [part.strip() for text in typed for part in text.split(",")]
-    return (
-        None
-        if parts is None
-        else list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))
-    )
+    if parts is None:
+        return None
+    return list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))

@@ -195,11 +195,9 @@ def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
 
     with reading(path):
         certain = follow(path, until, screen)
-    return (
-        None
-        if certain is None
-        else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
-    )
+    if certain is None:
+        return None
+    return stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
 
 
 def _newer_name(
@@ -219,9 +217,10 @@ def _newer_name(
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
-    from dlprobe.reports.run import quoted
 
     where = quoted(path)
     if typed := [name for name, value in view.of_studies.items() if value]:
@@ -339,11 +338,9 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
     if view.show == "config":
         return inspect_study.description(study)
     if view.statistic is not None and distribution(view.statistic) is None:
-        return (
-            extreme_values(study, str(path), view.question())
-            if view.extreme
-            else answer(study, str(path), view.question(), view.over)
-        )
+        if view.extreme:
+            return extreme_values(study, str(path), view.question())
+        return answer(study, str(path), view.question(), view.over)
     if view.show or view.statistic:
         raise ConfigError(
             f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: "

@@ -124,11 +124,9 @@ def _way_on(followed: FollowedRun | FollowedStudy, path: Path) -> str:
     from dlprobe.runs.following import FollowedRun
 
     if isinstance(followed, FollowedRun):
-        return (
-            f"dlprobe train --resume {path} goes on"
-            if followed.facts.origin == OWN
-            else f"dlprobe inspect --pack {path} makes a run file of it"
-        )
+        if followed.facts.origin == OWN:
+            return f"dlprobe train --resume {path} goes on"
+        return f"dlprobe inspect --pack {path} makes a run file of it"
     return f"dlprobe {followed.description.get('experiment', 'COMMAND')} --resume {path} goes on"
 
 

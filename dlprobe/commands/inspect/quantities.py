@@ -175,11 +175,9 @@ def _columns(run: Run, dims: Sequence[str]) -> tuple[str, ...]:
     """What the columns of a data set are called; empty where it is one number per row."""
     if len(dims) < 2:
         return ()
-    return (
-        run.layers.names
-        if dims[1] == "layer"
-        else tuple(run.data[{"class": "class_names", "output": "target_names"}[dims[1]]])
-    )
+    if dims[1] == "layer":
+        return run.layers.names
+    return tuple(run.data[{"class": "class_names", "output": "target_names"}[dims[1]]])
 
 
 def _selected(quantity: Quantity, selection: StepSelection) -> Quantity:

@@ -51,11 +51,9 @@ class StepSelection:
         """The columns that are asked for, all where none is named. Those that are not there are
         left out.
         """
-        return (
-            [names.index(name) for name in self.layers if name in names]
-            if self.layers
-            else list(range(len(names)))
-        )
+        if self.layers:
+            return [names.index(name) for name in self.layers if name in names]
+        return list(range(len(names)))
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
         """Raise ConfigError for a layer that is not there."""
@@ -66,11 +64,9 @@ class StepSelection:
     @property
     def empty(self) -> str:
         """What is said where no row is left."""
-        return (
-            f"no step {self.at} was recorded"
-            if self.at is not None
-            else f"no step from {self.first} to {self.last} was recorded"
-        )
+        if self.at is not None:
+            return f"no step {self.at} was recorded"
+        return f"no step from {self.first} to {self.last} was recorded"
 
 
 def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> StepSelection:

@@ -186,9 +186,11 @@ def _carry_out(
 
 
 def _document(path: Path, repeated: Path | None) -> Document:
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.reports.run import quoted, train_document
+    from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
 
     before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""

@@ -191,7 +191,7 @@ def _warn_of_other_versions(run: Run, screen: Screen) -> None:
     """
     from dlprobe.training.describe import environment
 
-    here = environment(run.required_configuration())
+    here = environment()
     watched = [key for key in here if key.startswith("version_") or key == "processor"]
     changed = [
         f"{key.removeprefix('version_')} {run.environment[key]}"
@@ -213,8 +213,6 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return (
-        counted(training.steps, "step")
-        if training.steps
-        else counted(training.epochs or 1, "epoch")
-    )
+    if training.steps:
+        return counted(training.steps, "step")
+    return counted(training.epochs or 1, "epoch")

@@ -104,11 +104,9 @@ class HtmlPage:
             table, rules = heat_table(block, self.headings)
             self.rules |= rules
             return table
-        return (
-            "".join(self._picture(*picture) for picture in self.pictures.get(id(block), ()))
-            if isinstance(block, DRAWN)
-            else _PLAIN[type(block)](block)
-        )
+        if isinstance(block, DRAWN):
+            return "".join(self._picture(*picture) for picture in self.pictures.get(id(block), ()))
+        return _PLAIN[type(block)](block)
 
     def _table(self, block: doc.Table) -> str:
         """A table; a first cell that is called as a heading is a link to it."""
@@ -216,20 +214,16 @@ def _cell(value: doc.Cell, column: doc.Column) -> str:
 
 def _toned(text: str, tone: str) -> str:
     """Text with its mark, so that the colour is not all that tells."""
-    return (
-        text
-        if tone == "neutral"
-        else f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
-    )
+    if tone == "neutral":
+        return text
+    return f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
 
 
 def _facts(block: doc.Facts) -> str:
     rows = [(escaped(key), _cell(value, doc.Column("", digits=6))) for key, value in block.pairs]
-    return (
-        f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>"
-        if rows
-        else ""
-    )
+    if rows:
+        return f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>"
+    return ""
 
 
 def _verdict(block: doc.Verdict) -> str:
@@ -249,11 +243,9 @@ def _choices(block: doc.Choices) -> str:
 
 
 def _bullets(block: doc.Bullets) -> str:
-    return (
-        f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>"
-        if block.items
-        else ""
-    )
+    if block.items:
+        return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>"
+    return ""
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -17,7 +17,9 @@ NOTHING, BELOW, FIRST, LAST = 0, 1, 2, 64 * 64 - 1
 
 
 def map_data(block: StepMap) -> dict[str, Any]:
-    """Steps, layers and quantities; `codes` has a column after the other, layers in order."""
+    """Steps, layers and quantities; a quantity's `codes` has two digits to base 64 a value, step
+    after step, the layers of a step in order.
+    """
     return {
         "steps": list(block.steps),
         "layers": [visible(name) for name in block.layers],

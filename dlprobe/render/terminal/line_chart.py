@@ -100,8 +100,8 @@ def _tame(value: float) -> float:
 
 
 def scale_of(values: Sequence[float], log: bool, margin: float) -> Scale:
-    """The scale from the smallest to the largest value; a single value gets `margin` (of its
-    size; in decades on a log scale) around it.
+    """The scale from the smallest to the largest value, on a log scale their log10. Equal values
+    get a margin on both sides: `margin` times their size (1 for 0), or `margin` decades.
     """
     ends = min(values), max(values)
     low, high = (math.log10(end) for end in ends) if log else ends

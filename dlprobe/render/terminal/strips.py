@@ -179,8 +179,6 @@ def _scale(group: doc.StripGroup) -> tuple[float, float]:
 
 def _short(name: str, most: int = LONGEST_NAME) -> str:
     text = visible(name)
-    return (
-        text
-        if len(text) <= most
-        else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
-    )
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"

@@ -62,11 +62,9 @@ def table(page: TerminalPage, block: doc.Table) -> None:
 
 def drawn_cell(page: TerminalPage, cell: doc.Cell, digits: int) -> Text:
     """A cell as text, a histogram as bars."""
-    return (
-        Text(heights(cell.values, page.glyphs.blocks), "cyan")
-        if isinstance(cell, doc.Heights)
-        else cell_text(cell, digits)
-    )
+    if isinstance(cell, doc.Heights):
+        return Text(heights(cell.values, page.glyphs.blocks), "cyan")
+    return cell_text(cell, digits)
 
 
 def pieces(page: TerminalPage, columns: Sequence[TextColumn]) -> list[Group]:

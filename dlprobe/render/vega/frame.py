@@ -157,16 +157,14 @@ def power_text(value: float) -> str:
     """
     exponent = round(math.log10(value))
     is_power = math.isclose(value, 10.0**exponent)
-    return (
-        f"10{str(exponent).translate(_POWERS)}"
-        if is_power and abs(exponent) > 2
-        else value_text(float(value))
-    )
+    if is_power and abs(exponent) > 2:
+        return f"10{str(exponent).translate(_POWERS)}"
+    return value_text(float(value))
 
 
 def named_scales(frame: PictureFrame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
-    """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
-    all, on top, none for a single series.
+    """The encodings `color`, `strokeDash` and `shape`, which tell series apart; with several
+    series a legend on top.
     """
     shown = [visible(curve.name) for curve in series]
     legend = {

@@ -91,10 +91,8 @@ def power(value: float) -> str:
     """The end of a legend: a power of ten with one digit before it."""
     exponent = math.floor(math.log10(value) + 1e-9)
     digit = f"{value / 10.0**exponent:.1g}"
-    return (
-        power_text(10.0**exponent)
-        if digit == "1"
-        else f"{digit}·{power_text(10.0**exponent)}"
-        if abs(exponent) > 2
-        else value_text(float(f"{value:.1g}"))
-    )
+    if digit == "1":
+        return power_text(10.0**exponent)
+    if abs(exponent) > 2:
+        return f"{digit}·{power_text(10.0**exponent)}"
+    return value_text(float(f"{value:.1g}"))

@@ -4,6 +4,7 @@ the best net, the map; behind it decay and depth profiles.
 
 from __future__ import annotations
 
+from shlex import quote as quoted
 from typing import TYPE_CHECKING
 
 from dlprobe.registry import counted
@@ -13,7 +14,6 @@ from dlprobe.reports.gradients import pictures
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.gradients.lessons import conclusion, lessons
 from dlprobe.reports.gradients.records import choice_record, record, trainable_records
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

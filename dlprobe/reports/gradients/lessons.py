@@ -68,11 +68,9 @@ def _breaks(grid: Grid) -> list[Block]:
             VERDICT_TONES[initial.verdict.verdict],
         )
     ]
-    return (
-        [*lines, Paragraph(f"because per layer, {initial.because}", below=True)]
-        if initial.because
-        else lines
-    )
+    if initial.because:
+        return [*lines, Paragraph(f"because per layer, {initial.because}", below=True)]
+    return lines
 
 
 def lessons(grid: Grid) -> list[Block]:
@@ -131,14 +129,12 @@ def _hidden_by_weights(grid: Grid) -> str:
             and 1 / 3 < gradients[1] / gradients[-1] < 3
         ):
             sentences.append((cell, result))
-    return (
-        (
+    if sentences:
+        return (
             "vanishing that the ratio of weight gradients hides (it stays within a factor of 3): "
             f"{_names(sentences, grid)}"
         )
-        if sentences
-        else ""
-    )
+    return ""
 
 
 def _outside_theory(grid: Grid) -> str:
@@ -173,26 +169,22 @@ def _healed(grid: Grid) -> str:
         if r.initial.verdict.verdict in ("vanishing", "exploding")
         and 2 * r.development.healed.seeds > len(r.seeds)
     ]
-    return (
-        (
+    if healed:
+        return (
             "broken at initialization, within the band from about the step given: "
             f"{_when(healed, grid, healed=True)}"
         )
-        if healed
-        else ""
-    )
+    return ""
 
 
 def _relapsed(grid: Grid) -> str:
     relapsed = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
-    return (
-        (
+    if relapsed:
+        return (
             "leaves the band while training, from about the step given: "
             f"{_when(relapsed, grid, healed=False)}"
         )
-        if relapsed
-        else ""
-    )
+    return ""
 
 
 def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
@@ -210,14 +202,12 @@ def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
 
 def _level_but_unlearned(grid: Grid) -> str:
     unlearned = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
-    return (
-        (
+    if unlearned:
+        return (
             "level at initialization, yet they did not learn (a level error signal is no "
             f"promise): {_names(unlearned, grid)}"
         )
-        if unlearned
-        else ""
-    )
+    return ""
 
 
 def _broken_but_learned(grid: Grid) -> str:

@@ -80,14 +80,12 @@ def _mismatch(
         return None
     low, high = bounds(output)
     unmet = record.unmet(low, high, _sums_to_one(output), task)
-    return (
-        (
+    if unmet:
+        return (
             float("nan"),
             f"{unmet}; the output activation {output} gives values from {low:g} to {high:g}",
         )
-        if unmet
-        else None
-    )
+    return None
 
 
 def _loss(loss: str) -> Loss | None:
