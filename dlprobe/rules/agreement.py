@@ -18,7 +18,7 @@ from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import SEVERITIES, ConfigError
-from dlprobe.rules.changes_of_training import regularizers
+from dlprobe.rules.changes_of_regularization import regularizers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Remedy
 

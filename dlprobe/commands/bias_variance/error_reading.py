@@ -72,7 +72,7 @@ def read_numbers(
     """
     from dlprobe.analysis.bias_variance.reading_strategy import of_gaps, strategy
     from dlprobe.analysis.bias_variance.textbook_reading import read
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
     if texts["--train-error"] is None or texts["--val-error"] is None:
         raise ConfigError(
@@ -147,7 +147,7 @@ def read_run(
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
     from dlprobe.analysis.learning.reading import learning
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
     learned, reference_known = learning(run), human is not None
     reference = reference_of(human)
