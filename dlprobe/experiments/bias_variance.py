@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dlprobe.analysis.comparing.misses import threshold_of
 from dlprobe.config import RunConfig, completed, from_mapping, split_list, to_mapping
@@ -30,8 +29,6 @@ from dlprobe.experiments.study import PlannedRun, StudyResult, finished_runs, re
 from dlprobe.registry import tidied
 from dlprobe.runs import Run, Study
 from dlprobe.training.prepared_sets import Resampler, is_generated
-
-Array: TypeAlias = npt.NDArray[Any]
 
 EXPERIMENT = "bias-variance"
 DEFAULT_VALUES = {

@@ -73,40 +73,6 @@ def document(
     blocks += [Paragraph(part, below=True)] if part else []
     blocks += [_chart(points, axis), _parts(points, axis)] if len(points) > 1 else [_one(points[0])]
     blocks.append(Bullets([line for line in advice if line != part]))
-    details: list[Block] = [
-        Facts(
-            [
-                (name.replace("_", " "), _fact(value))
-                for name, value in facts.items()
-                if value is not None and name not in ADVISED
-            ]
-        ),
-        *([*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []),
-    ]
-    notes = dict.fromkeys(note for point in points for note in point.parts.notes)
-    lost = sum(point.lost for point in points)
-    below = any(
-        min(point.sources.training_data, point.sources.seed) < 0
-        for point in points
-        if point.sources
-    )
-    notes |= dict.fromkeys(
-        [
-            "variance from one source is estimated without bias: below 0 it is not "
-            "distinguishable from 0"
-        ]
-        if below
-        else []
-    )
-    details.append(
-        Bullets(
-            [
-                *notes,
-                *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []),
-                *_about(points),
-            ]
-        )
-    )
     if study:
         blocks.append(
             Hint(
@@ -123,7 +89,32 @@ def document(
         "axis": axis,
         **facts,
     }
-    return Document("", blocks, data, details)
+    return Document("", blocks, data, _details(points, axis, facts, places))
+
+
+def _details(
+    points: Sequence[Point],
+    axis: str | None,
+    facts: Mapping[str, Any],
+    places: Sequence[str | None],
+) -> list[Block]:
+    """What was varied and how, the curves with their intervals, and notes."""
+    told = [
+        (name.replace("_", " "), _fact(value))
+        for name, value in facts.items()
+        if value is not None and name not in ADVISED
+    ]
+    curves = [*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []
+    notes = dict.fromkeys(note for point in points for note in point.parts.notes)
+    sources = [point.sources for point in points if point.sources]
+    if any(min(source.training_data, source.seed) < 0 for source in sources):
+        notes[
+            "variance from one source is estimated without bias: below 0 it is not "
+            "distinguishable from 0"
+        ] = None
+    lost = sum(point.lost for point in points)
+    lost_note = [f"{counted(lost, 'replica')} diverged: left out"] if lost else []
+    return [Facts(told), *curves, Bullets([*notes, *lost_note, *_about(points)])]
 
 
 def _around(points: Sequence[Point], best: Point) -> list[Block]:

@@ -27,9 +27,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import LARGEST_SEEDS
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -62,57 +60,41 @@ SHORT = (
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
 Depth = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID
-    ),
+    list[str] | None, option("--depth N,N,…", "hidden layers [default: 5,10,20,50]", GRID)
 ]
 Width = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--width",
-        metavar="N,N,…",
-        help="units of each hidden layer [default: 100]",
-        rich_help_panel=GRID,
-    ),
+    list[str] | None, option("--width N,N,…", "units of each hidden layer [default: 100]", GRID)
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
+    option(
+        "--seeds N",
+        "runs of each cell, from --seed upwards [default: 3]",
+        GRID,
         min=1,
         max=LARGEST_SEEDS,
-        help="runs of each cell, from --seed upwards [default: 3]",
-        rich_help_panel=GRID,
     ),
 ]
 Others = Annotated[
     list[str] | None,
-    typer.Option(
-        "--axis",
-        metavar="KEY=V,V,…",
-        help="a further axis: any key of the configuration; repeatable",
-        rich_help_panel=GRID,
-    ),
+    option("--axis KEY=V,V,…", "a further axis: any key of the configuration; repeatable", GRID),
 ]
 FindDepth = Annotated[
     bool,
-    typer.Option(
+    option(
         "--find-depth",
-        help="search the depth at which each row breaks before training, up to --depth "
-        "[default: 1024]",
-        rich_help_panel=GRID,
+        "search the depth at which each row breaks before training, up to --depth [default: 1024]",
+        GRID,
     ),
 ]
 
 Map = Annotated[
     bool,
-    typer.Option(
+    option(
         "--map",
-        help="accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
+        "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
         "and --depth",
-        rich_help_panel=GRID,
+        GRID,
     ),
 ]
 
