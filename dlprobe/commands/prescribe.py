@@ -163,12 +163,12 @@ def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
     """What was trained before, round after round."""
     from dlprobe.experiments.proof import known_trials
 
-    found: dict[str, Trial] = {}
+    trials: dict[str, Trial] = {}
     while ill.kept is not None and len(
-        known := known_trials(prescription.plan(found), ill.kept.trials)
-    ) > len(found):
-        found = known
-    return found
+        known := known_trials(prescription.plan(trials), ill.kept.trials)
+    ) > len(trials):
+        trials = known
+    return trials
 
 
 def _keep(

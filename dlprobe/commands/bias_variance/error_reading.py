@@ -173,7 +173,7 @@ def read_run(
         reading = read(human, train, val, val_interval=between)
     else:
         reading = read(human, train, val, counts["train"], counts["val"])
-    way = direction_of(run, human)
+    direction = direction_of(run, human)
     context = {
         "run": name,
         "reference": reference,
@@ -191,11 +191,13 @@ def read_run(
     )
     advice = strategy(
         reading,
-        replace(_about(run, learned, counts["train"], known), direction=way) if learned else None,
+        replace(_about(run, learned, counts["train"], known), direction=direction)
+        if learned
+        else None,
     )
     what += f"; the reference is the validation error of {reference['run']}" if others else ""
     of = f"{name}: {counts['train']} training and {counts['val']} validation samples{what}"
-    screen.show(reading_document(reading, way, advice, of, context))
+    screen.show(reading_document(reading, direction, advice, of, context))
     return ExitCode.DONE
 
 
