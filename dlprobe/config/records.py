@@ -512,7 +512,11 @@ class TrainingConfig(ConfigTable):
     dtype: Annotated[Literal["float32", "float64"], OneOf("float32", "float64")] = option(
         "float32", "precision of the computation", "precision"
     )
-    threads: Annotated[int, Whole(1)] = option("1", "threads for this run", "workers n_jobs jobs")
+    threads: Annotated[int | None, Whole(1, words=AUTO)] = option(
+        "auto",
+        "threads that share a large net; auto: one per processor, one in a study",
+        "workers n_jobs jobs",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -153,10 +153,9 @@ class Laboratory:
         return tiny if self.tiny else usual
 
     def data(self, **changes: str) -> trainer.PreparedData:
-        """The data of the base with other values in its [data] table."""
-        return self.sets.of(
-            with_values(self.base, {f"data.{key}": value for key, value in changes.items()})
-        )
+        """The data that runs train on, with other values in the base's [data] table."""
+        values = {f"data.{key}": value for key, value in changes.items()}
+        return self.sets.of(with_values(self.base, {"data.data_seed": self.seeds[0], **values}))
 
     def run(
         self, variants: Mapping[str, Changes], *, same_data: bool = True

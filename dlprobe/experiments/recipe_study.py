@@ -20,11 +20,13 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 
 def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
-    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own
-    data only.
+    """What all runs of a recipe begin with, evaluated at their end alone unless the recipe says
+    otherwise. Raises ConfigError where the claim is about its own data only.
     """
     config = parse_toml(recipe.base, f"recipe {recipe.name}")
     quiet = {"recording.histogram_every": "never"}
+    if "evaluate_every" not in recipe.base:
+        quiet["recording.evaluate_every"] = "never"
     config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
     if data is None:
         if target is not None:

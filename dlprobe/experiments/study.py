@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlprobe.analysis.model_size import layer_size
-from dlprobe.config import RunConfig, to_mapping, with_values
+from dlprobe.config import RunConfig, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
-from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.executors.one_run import train_side_by_side
 from dlprobe.runs import Run, Study, StudyWriter, open_run
 from dlprobe.runs.content import canonical
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
+from dlprobe.training import fleets
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
-from dlprobe.training.trainer import PreparedData
+from dlprobe.training.trainer import PreparedData, Session, start
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
@@ -104,16 +105,58 @@ def _results(
 ) -> Iterator[tuple[int, T | None]]:
     """(index, what was read) of runs as they end; None for one that was stopped."""
     if cluster is None:
-        yield from executor.run_all(
-            [partial(run_one, planned, sets, read, stop, writer) for planned in waiting],
-            threads,
-            stop,
-        )
+        teams = teams_of(waiting, sets)
+        jobs = [
+            partial(_run_team, [waiting[index] for index in team], sets, read, stop, writer)
+            for team in teams
+        ]
+        for number, results in executor.run_all(jobs, threads, stop):
+            yield from zip(teams[number], results, strict=True)
         return
     for index, stored in cluster.train(
         [(planned.config, sets.of(planned.config)) for planned in waiting], stop
     ):
         yield index, keep(waiting[index], stored, read, writer)
+
+
+def teams_of(waiting: Sequence[PlannedRun], sets: PreparedSets) -> list[list[int]]:
+    """Places of the runs that train together: small nets that differ by seed and initializer, and
+    of which nothing is recorded after the first step. All others are alone.
+    """
+    alike: dict[str | int, list[int]] = {}
+    for index, planned in enumerate(waiting):
+        config = planned.config
+        recording = config.recording
+        first_step_alone = (recording.record_every, recording.evaluate_every) == (NEVER, "never")
+        without = {"training.seed": 0, "model.init": "zeros"}
+        same = first_step_alone and without_instruments(config) == config
+        key = canonical(to_mapping(with_values(config, without))) if same else index
+        alike.setdefault(key, []).append(index)
+    return [
+        team
+        for group in alike.values()
+        for team in (fleets.teams(_begun(waiting[group[0]], sets), group) if group[1:] else [group])
+    ]
+
+
+def _begun(planned: PlannedRun, sets: PreparedSets) -> Session:
+    return start(planned.config, sets.of(planned.config))
+
+
+def _run_team(
+    team: Sequence[PlannedRun],
+    sets: PreparedSets,
+    read: Callable[[PlannedRun, Run], T],
+    stop: Stop,
+    writer: StudyWriter | None,
+) -> list[T | None]:
+    """Runs side by side; None for each that was stopped."""
+    data = sets.of(team[0].config)
+    stored = train_side_by_side([planned.config for planned in team], data, stop)
+    return [
+        None if journal is None else keep(planned, journal, read, writer)
+        for planned, journal in zip(team, stored, strict=True)
+    ]
 
 
 def run_one(
@@ -124,8 +167,7 @@ def run_one(
     writer: StudyWriter | None,
 ) -> T | None:
     """One run; None if it was stopped."""
-    stored = train_to_bytes(planned.config, sets.of(planned.config), stop)
-    return None if stored is None else keep(planned, stored, read, writer)
+    return _run_team([planned], sets, read, stop, writer)[0]
 
 
 def keep(

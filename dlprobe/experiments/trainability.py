@@ -26,6 +26,7 @@ from dlprobe.experiments.gradients import skill_of
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, Study
+from dlprobe.runs.content import canonical
 from dlprobe.training.prepared_sets import PreparedSets
 
 # Around the edge of chaos of tanh with σ_b² = .05, and from the depths that train everywhere to
@@ -216,19 +217,26 @@ class MapExperiment(SeededExperiment[PixelScore, MapResult]):
     def conclude(self, readings: Mapping[str, PixelScore], complete: bool) -> MapResult | None:
         """None where no run ended."""
         results = []
+        theory: dict[str, float] = {}
         for number, pixel in enumerate(self.cells):
             ids = [self._id(number, seed) for seed in self.seeds]
             ended = [readings[id] for id in ids if id in readings]
             if ended:
-                accuracy = statistics.median(cell.accuracy for cell in ended)
-                skill = statistics.median(cell.skill for cell in ended)
-                results.append(PixelResult(pixel, tuple(ids), accuracy, skill, self._theory(pixel)))
+                accuracy = statistics.median(score.accuracy for score in ended)
+                skill = statistics.median(score.skill for score in ended)
+                reach = self._theory(pixel.config, theory)
+                results.append(PixelResult(pixel, tuple(ids), accuracy, skill, reach))
         if not results:
             return None
         return MapResult(self.x, self.y, tuple(results), self._own(results), complete)
 
-    def _theory(self, pixel: Pixel) -> float:
-        return SCALES * correlation_depth(self._initial(pixel.config))
+    def _theory(self, config: RunConfig, known: dict[str, float]) -> float:
+        """6 ξ_c, which the last hidden layer decides, repeated without end."""
+        last = with_values(config, {"model.layers": config.model.layers[-2:]})
+        key = canonical(to_mapping(last))
+        if key not in known:
+            known[key] = SCALES * correlation_depth(self._initial(last))
+        return known[key]
 
     def _initial(self, config: RunConfig) -> mean_field.InitialNet:
         data = self.sets.of(config)

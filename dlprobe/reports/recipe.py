@@ -68,7 +68,7 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
         )
     columns = [
         *(Column("recipe"), Column("claim"), Column("support"), Column("known verdict")),
-        Column("takes", "s", "right", 2),
+        Column("takes about", "s", "right", 2),
     ]
     tables = []
     for topic in dict.fromkeys(recipe.topic for recipe in chosen):
@@ -78,7 +78,10 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
             rows.append([recipe.name, recipe.claim, recipe.support, verdict, recipe.seconds])
             rows += [["", f"also: {claim}", "", "", ""] for claim in recipe.also]
         tables.append(Table(columns, rows, caption=topic))
-    note = "takes: three seeds on two idle cores; --tiny is for a look, --quiz asks about profiles"
+    note = (
+        "takes: about so many seconds of one processor with --seeds 5; --tiny is for a look, "
+        "--quiz asks about profiles"
+    )
     hints = [f"dlprobe recipe {chosen[0].name}", "dlprobe recipe --wrong"]
     return Document("claims to measure", [*tables, Paragraph(note), *map(Hint, hints)], data)
 

@@ -48,13 +48,16 @@ class Place:
     last_step: int | None = None
 
     def explains(self, first: Finding, second: Finding) -> bool:
-        """Whether the first finding explains the second: it can bring it about, began no later, and
-        speaks of the same layers or of neighbours, which pass on what they do to each other.
+        """Whether the first finding explains the second: it can bring it about, began no later (as
+        far as both rules tell when), and speaks of the same layers or of neighbours, which pass on
+        what they do to each other.
         """
         if second.code not in consequences(first.code):
             return False
-        if first.steps and second.steps and self._began(first) > second.steps[-1]:
-            return False
+        if first.steps and second.steps:
+            dated = all_rules()[first.code].dated and all_rules()[second.code].dated
+            if self._began(first) > second.steps[0 if dated else -1]:
+                return False
         spans = [_span(finding, self.layers) for finding in (first, second)]
         return spans[0][0] <= spans[1][1] + 1 and spans[1][0] <= spans[0][1] + 1
 

@@ -63,6 +63,7 @@ class Rule:
         why.
     on_request: judged only where it is named or its bound is given.
     foreign: judged of runs that another program trained; of others only where it is named.
+    dated: the first step of its findings is when the fault began, not just where the run begins.
     """
 
     code: str
@@ -76,6 +77,7 @@ class Rule:
     symptom: bool = False
     on_request: bool = False
     foreign: bool = False
+    dated: bool = False
 
     @property
     def title(self) -> str:
@@ -139,6 +141,7 @@ def register(
     symptom: bool = False,
     on_request: bool = False,
     foreign: bool = False,
+    dated: bool = False,
 ) -> Rule:
     """Register a rule; called once at the end of its file, with the file's docstring as the lesson.
     brings_about: codes, blanks between them.
@@ -161,5 +164,6 @@ def register(
         symptom,
         on_request,
         foreign,
+        dated,
     )
     return register_record("rule", rule)

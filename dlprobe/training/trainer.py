@@ -81,6 +81,7 @@ def start(
     if before_building is not None:
         before_building()
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
+    network.threads = config.training.threads or 1
     own_arrays.fill(network, model)
     if any(layer.initializer.record.data_dependent for layer in model.layers):
         network.scale_to_unit_variance(
@@ -146,7 +147,9 @@ def run(
     return status
 
 
-def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
+def adopt(
+    session: Session, recorder: Recorder, trained: NetworkState, *, beside_plain: bool = False
+) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
     and what the net came to. Returns the status.
     """
@@ -155,7 +158,7 @@ def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
-    _finish(session, recorder, "finished", beside_plain=False)
+    _finish(session, recorder, "finished", beside_plain=beside_plain)
     return "finished"
 
 

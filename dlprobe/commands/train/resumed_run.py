@@ -191,7 +191,7 @@ def _warn_of_other_versions(run: Run, screen: Screen) -> None:
     """
     from dlprobe.training.describe import environment
 
-    here = environment(run.required_configuration())
+    here = environment()
     watched = [key for key in here if key.startswith("version_") or key == "processor"]
     changed = [
         f"{key.removeprefix('version_')} {run.environment[key]}"

@@ -17,7 +17,7 @@ def kept(tensor: torch.Tensor, copy: bool = True) -> torch.Tensor:
     """A copy, in float32 where it is narrower: the tensor itself may be overwritten in place before
     the step ends. Without copy the tensor itself where it is not
     narrower: what overwrites it all the same is seen by its version."""
-    tensor = tensor.detach()
+    tensor = tensor.detach() if tensor.requires_grad else tensor
     if tensor.dtype in WIDE:
         return tensor.clone() if copy else tensor
     return tensor.float()
@@ -36,7 +36,7 @@ class Forward:
     silent: list[Call] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """What one call of a layer gave; rows are samples × positions.
 

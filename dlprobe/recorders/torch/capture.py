@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from dlprobe.nn import observe as o
+from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.kernels import NONFINITE_GRADIENT, OTHERS
-from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers
+from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers, Parameters
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
@@ -70,7 +70,7 @@ class Capture:
         self._changes = True
         self._versions: dict[int, tuple[int, int]] = {}
         self._initial: dict[int, list[torch.Tensor]] = {}
-        self._copies: dict[int, torch.Tensor] = {}
+        self._apart: list[int] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -136,49 +136,35 @@ class Capture:
             self._scaled += owned.rows
         if decays(self._optimizers[index]):
             self._penalties += _decayed(self._optimizers[index])
-        self._keep(owned)
         self._stepped.append(owned)
 
     def _measure(self, numbers: Numbers, owned: Owned, lacking: bool = False) -> None:
-        """Gradients and biases of what an optimizer steps; lacking: biases alone."""
-        sites = self._passes.sites
+        """Gradients and biases of what an optimizer steps, and copies of W; lacking: no
+        gradients.
+        """
+        sites, layers = self._passes.sites, []
         for place, weights in owned.layers.items():
-            bias, stepped = sites[place].bias, owned.biases.get(place)
-            self._measuring.gradient(
-                numbers,
-                place,
-                None if lacking else _joined([each.grad for each in weights]),
-                bias,
-                None if lacking or stepped is None else stepped.grad,
+            gradient, bias_gradient, stepped = None, None, owned.biases.get(place)
+            if not lacking:
+                gradient = _joined([each.grad for each in weights])
+                bias_gradient = None if stepped is None else stepped.grad
+            layers.append(
+                Parameters(place, gradient, _joined(weights), sites[place].bias, bias_gradient)
             )
+            if place not in self._initial:
+                self._initial[place] = [each.detach().clone() for each in weights]
+        self._measuring.gradients(numbers, layers)
         others = [_dense(each.grad) for each in owned.others if each.grad is not None]
         if others and not lacking:
             self._measuring.others(numbers, owned.rows[-1], others)
 
-    def _keep(self, owned: Owned) -> None:
-        """Copies of weights, in memory that is used again."""
-        kept, now = [], []
-        for place, weights in owned.layers.items():
-            joined = _joined(weights)
-            if joined is None:
-                continue
-            copy = self._copies.get(place)
-            if copy is None or copy.shape != joined.shape:
-                self._copies[place] = joined.clone(memory_format=torch.contiguous_format)
-                self._initial.setdefault(place, [each.detach().clone() for each in weights])
-            else:
-                kept.append(copy)
-                now.append(joined)
-        if kept:
-            torch._foreach_copy_(kept, now)
-
     def after_step(self) -> None:
         """The optimizers have stepped."""
         for owned in self._stepped:
-            for place, weights in owned.layers.items():
-                after = _joined(weights)
-                if after is not None:
-                    self._measuring.weights(self.numbers, place, self._copies[place], after)
+            after = [(place, _joined(weights)) for place, weights in owned.layers.items()]
+            self._measuring.updates(
+                self.numbers, [(place, weight) for place, weight in after if weight is not None]
+            )
 
     def complete(self) -> tuple[Floats, float, float]:
         """The numbers of the step, with the columns of `kernels`; Σ g² of all gradients that are
@@ -190,25 +176,20 @@ class Capture:
             if rows:
                 array[np.ix_(rows, SIZES_OF_GRADIENT)] /= self.scale
                 array[np.ix_(rows, [o.GRADIENT_VARIANCE, OTHERS])] /= self.scale**2
-        counts = values[:, [o.NONFINITE_BACKWARD, NONFINITE_GRADIENT]]
-        values[:, o.NONFINITE_BACKWARD] = np.where(
-            np.isnan(counts).all(1), math.nan, np.nansum(counts, 1)
-        )
         values[:, o.CLIPPED_GRADIENT_L2] = values[:, o.GRADIENT_L2]
-        others = values[:, OTHERS].copy()
+        others = squares = values[:, OTHERS]
         if got is not values:
-            rows = self._got_rows
+            rows, others = self._got_rows, squares.copy()
             values[rows, o.CLIPPED_GRADIENT_L2] = got[rows, o.GRADIENT_L2]
             others[rows] = got[rows, OTHERS]
         for owned in self._stepped:
-            values[owned.unmoved, o.UPDATE_RATIO] = math.nan
-        apart = self._places_apart()
+            if owned.unmoved:
+                values[owned.unmoved, o.UPDATE_RATIO] = math.nan
+        if self._apart is None:
+            self._apart = self._places_apart()
         before, after = (
-            float(np.nansum(squares) + np.nansum(values[apart, column] ** 2))
-            for squares, column in (
-                (values[:, OTHERS], o.GRADIENT_L2),
-                (others, o.CLIPPED_GRADIENT_L2),
-            )
+            float(own.sum() + np.nansum(values[self._apart, column] ** 2))
+            for own, column in ((squares, o.GRADIENT_L2), (others, o.CLIPPED_GRADIENT_L2))
         )
         return values, before, after
 
@@ -225,7 +206,7 @@ class Capture:
     @property
     def with_weights(self) -> list[int]:
         """Places whose weights are measured."""
-        return list(self._copies)
+        return list(self._initial)
 
     @property
     def penalty(self) -> float:
@@ -324,7 +305,7 @@ def _decayed(optimizer: Any) -> list[torch.Tensor]:
 
 
 def _dense(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
+    return tensor.to_dense() if tensor.is_sparse else tensor
 
 
 def _joined(tensors: Sequence[Any]) -> torch.Tensor | None:
@@ -333,7 +314,7 @@ def _joined(tensors: Sequence[Any]) -> torch.Tensor | None:
         return None if tensors[0] is None else _dense(tensors[0])
     if not tensors or any(each is None for each in tensors):
         return None
-    return torch.cat([_dense(each).reshape(-1) for each in tensors])
+    return torch.cat([_dense(each).detach().reshape(-1) for each in tensors])
 
 
 def _scale_of_caller() -> torch.Tensor | None:

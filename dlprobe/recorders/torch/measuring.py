@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from dlprobe import registry
+from dlprobe.nn import recorded_sums as k
 from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.recorders import definitions
-from dlprobe.recorders.torch import kernels as k
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer, identity
 
@@ -26,60 +26,96 @@ OF_A = {"linear": (1.0, 0.0, 0.0), "sigmoid": (0.0, 1.0, -1.0), "tanh": (1.0, 0.
 
 
 class Numbers:
-    """What one step gives: `values` (place, column), NaN where nothing was measured. pending:
-    numbers that are still on a device.
+    """What one step gives: `values` (place, column), NaN where nothing was measured, of OTHERS 0.
+    pending: by place and column, numbers that are still on a device.
     """
 
     def __init__(self, places: int) -> None:
         self.values = np.full((places, k.COLUMNS), math.nan)
-        self.pending: list[tuple[int, int, torch.Tensor]] = []
+        self.values[:, k.OTHERS] = 0.0
+        self.pending: dict[tuple[int, int], torch.Tensor] = {}
 
     def settled(self) -> Floats:
         """All on the host."""
         if self.pending:
-            places, columns, tensors = zip(*self.pending, strict=True)
-            devices = {tensor.device for tensor in tensors}
-            together = [tensor.cpu() for tensor in tensors] if len(devices) > 1 else tensors
-            numbers = torch.stack([each.double() for each in together]).tolist()
-            for place, column, number in zip(places, columns, numbers, strict=True):
-                self.values[place, column] = number
-            self.pending = []
+            tensors = list(self.pending.values())
+            if len({tensor.device for tensor in tensors}) > 1:  # a model in parts
+                tensors = [tensor.cpu() for tensor in tensors]
+            numbers = torch.stack([each.double() for each in tensors]).tolist()
+            self.values[tuple(zip(*self.pending, strict=True))] = numbers
+            self.pending = {}
         return self.values
 
 
-class Activated:
-    """What of a call is a, and where its slopes come from: `values` (rows, units), not below
-    `floor`; `slopes` in one of the ways of `kernels`.
+class Parameters(NamedTuple):
+    """What one layer's parameters give before the update; None for what is not there."""
+
+    place: int
+    gradient: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+    bias_gradient: torch.Tensor | None = None
+
+    @property
+    def first(self) -> torch.Tensor | None:
+        """One of them, whose type is that of all."""
+        every = (self.weight, self.gradient, self.bias, self.bias_gradient)
+        return next((each for each in every if each is not None), None)
+
+
+class Way(NamedTuple):
+    """How a layer's activation is measured, as long as `of` what it was made.
+
+    slopes: as in `kernels`; settings: as they begin there; is_floored: a is what the activation is
+    given, but not below a floor; wakes: dead units are told.
     """
 
-    def __init__(self, call: Call, layer: Layer) -> None:
-        normed = bool(layer.norm) and not layer.norm_after
-        argument = call.normed if normed else call.z
-        assert argument is not None
-        plain = not layer.after
-        self.floor, self.way, self.slopes = -math.inf, k.NO_SLOPES, None
-        self.coefficients = (0.0, 0.0, 0.0)
-        if layer.after:
-            values = call.normed if layer.after == "norm" else call.after
-        elif layer.is_relu or layer.again is identity:
-            values = argument
-            self.floor = 0.0 if layer.is_relu else -math.inf
-        else:
-            values = None
-        if layer.has_slopes:
-            if plain and layer.is_relu:
-                self.way = k.OF_RELU
-            elif plain and layer.activation in OF_A:
-                self.way, self.coefficients = k.OF_A, OF_A[layer.activation]
-            else:
-                self.way = k.GIVEN
-        if self.way == k.GIVEN:
-            given, self.slopes = with_slopes(layer, argument)
-        elif values is None:
-            given = layer.again(argument)  # type: ignore[misc]
-        values = given if values is None else values
-        assert values is not None
-        self.values = values
+    of: tuple[Any, ...]
+    slopes: int
+    settings: tuple[float, ...]
+    is_floored: bool
+    wakes: bool
+
+
+def way_of(layer: Layer, known: Way | None) -> Way:
+    """`known`, if it still is the layer's."""
+    of = (layer.activation, layer.after, layer.again)
+    if known is not None and known.of == of:
+        return known
+    slopes, coefficients = k.NO_SLOPES, (0.0, 0.0, 0.0)
+    if layer.has_slopes:
+        slopes = k.GIVEN
+        if not layer.after and layer.is_relu:
+            slopes = k.OF_RELU
+        elif not layer.after and layer.activation in OF_A:
+            slopes, coefficients = k.OF_A, OF_A[layer.activation]
+    is_floored = layer.is_relu or layer.again is identity
+    floor = 0.0 if layer.is_relu and not layer.after else -math.inf
+    settings = (floor, slopes, *coefficients, layer.flat_below)
+    wakes = slopes != k.NO_SLOPES and layer.activation != "linear"
+    return Way(of, slopes, settings, is_floored, wakes)
+
+
+NOT_SHOWN = Way((), k.NO_SLOPES, (0.0,) * 6, False, False)
+
+
+def activated(call: Call, layer: Layer, way: Way) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What of a call is a, or of a ReLU its argument, and the slopes where they are in an array;
+    (rows, units).
+    """
+    argument = call.normed if layer.norm and not layer.norm_after else call.z
+    assert argument is not None
+    values, slopes = argument, None
+    if way.slopes == k.GIVEN:
+        values, slopes = with_slopes(layer, argument)
+    elif not (way.is_floored or layer.after):
+        assert layer.again is not None
+        values = layer.again(argument)
+    if layer.after:
+        shown = call.normed if layer.after == "norm" else call.after
+        assert shown is not None
+        values = shown
+    return values, slopes
 
 
 def with_slopes(layer: Layer, argument: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,61 +137,107 @@ def shows_a(call: Call, layer: Layer) -> bool:
     )
 
 
+class Memory:
+    """What the compiled sums write of one layer, used again in every step, and its address."""
+
+    def __init__(self, length: int) -> None:
+        self.array = np.zeros(length)
+        self.length, self.address = length, self.array.ctypes.data
+
+
 class Measuring:
-    """Sums on the host. `woken`: by place (units,), 0 where a unit was dead in every step since
+    """Sums on the host. woken: by place (units,), 0 where a unit was dead in every step since
     `dead` was called.
     """
 
     def __init__(self) -> None:
         self.woken: dict[int, Any] = {}
         self.row_squares: dict[int, Any] = {}
-        self._memory: dict[Any, Any] = {}
+        self.ways: dict[int, Way] = {}
+        self._sums = np.zeros(UPDATE_SUMS)
+        self._scratch, self._squares, self._asleep = (dict[int, Memory]() for _ in range(3))
+        self._copies: dict[int, torch.Tensor] = {}
+        self._held: list[torch.Tensor] = []  # what tables have the addresses of
 
     # --- parameters
     # ----------------------------------------------------------------------------------------------
 
-    def gradient(
-        self,
-        numbers: Numbers,
-        place: int,
-        gradient: Any,
-        bias: torch.Tensor | None,
-        bias_gradient: torch.Tensor | None,
-    ) -> None:
-        """dL/dW, b and dL/db of a layer, None where there is none."""
-        first = next((each for each in (gradient, bias, bias_gradient) if each is not None), None)
-        if first is not None:
-            k.kernel(k.observe_gradient, _type_of(first))(
-                *(_vector(each, first.dtype) for each in (gradient, bias, bias_gradient)),
-                numbers.values[place],
+    def gradients(self, numbers: Numbers, layers: Sequence[Parameters]) -> None:
+        """dL/dW, b and dL/db of layers; their W is copied."""
+        tables: dict[Any, list[tuple[int, ...]]] = {}
+        for each in layers:
+            first = each.first
+            if first is None:
+                continue
+            dtype = first.dtype if first.dtype in _LIKE else torch.float32
+            copy = None if each.weight is None else self._copy_of(each.place, each.weight, dtype)
+            tables.setdefault(dtype, []).append(
+                (
+                    each.place,
+                    self._address(each.gradient, dtype),
+                    self._address(each.weight, dtype),
+                    0 if copy is None else copy.data_ptr(),
+                    max(_size(each.gradient), _size(each.weight)),
+                    self._address(each.bias, dtype),
+                    self._address(each.bias_gradient, dtype),
+                    max(_size(each.bias), _size(each.bias_gradient)),
+                )
             )
+        for dtype, table in tables.items():
+            k.kernel(k.observe_gradients, _TYPES[dtype])(
+                np.array(table, np.int64), numbers.values, _LIKE[dtype]
+            )
+        self._held = []
 
     def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
         """Σ g² of parameters that are no layer's."""
-        total, scratch = 0.0, Numbers(1)
-        for gradient in gradients:
-            self.gradient(scratch, 0, None, None, gradient)
-            total += float(scratch.values[0, k.OTHERS])
-        numbers.values[row, k.OTHERS] = total
-
-    def weights(
-        self, numbers: Numbers, place: int, before: torch.Tensor, after: torch.Tensor
-    ) -> None:
-        """W before and after the update."""
-        k.kernel(k.observe_weights, _type_of(before))(
-            _vector(before, before.dtype),
-            _vector(after, before.dtype),
-            self.array("sums", UPDATE_SUMS),
-            numbers.values[place],
+        scratch = Numbers(len(gradients))
+        self.gradients(
+            scratch, [Parameters(index, bias_gradient=g) for index, g in enumerate(gradients)]
         )
+        numbers.values[row, k.OTHERS] = scratch.values[:, k.OTHERS].sum()
+
+    def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
+        """W after the update, by place; before it was copied."""
+        tables: dict[Any, list[tuple[int, ...]]] = {}
+        for place, after in layers:
+            copy = self._copies[place]
+            words = (
+                place,
+                0,
+                self._address(after, copy.dtype),
+                copy.data_ptr(),
+                copy.numel(),
+                0,
+                0,
+                0,
+            )
+            tables.setdefault(copy.dtype, []).append(words)
+        for dtype, table in tables.items():
+            k.kernel(k.observe_updates, _TYPES[dtype])(
+                np.array(table, np.int64),
+                self._sums,
+                numbers.values,
+                _LIKE[dtype],
+            )
+        self._held = []
+
+    def _copy_of(self, place: int, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        copy = self._copies.get(place)
+        if copy is None or copy.numel() != weight.numel():
+            copy = self._copies[place] = torch.empty(weight.numel(), dtype=dtype)
+        return copy
 
     # --- calls
     # ----------------------------------------------------------------------------------------------
 
     def input_square(self, x: torch.Tensor) -> torch.Tensor:
         """Σ x² of each row (rows,), float64."""
+        dtype = x.dtype if x.dtype in _LIKE else torch.float32
         found = torch.empty(len(x), dtype=torch.float64)
-        k.kernel(k.square_rows, _type_of(x))(_matrix(x, x.dtype), found.numpy())
+        address = self._address(x.detach(), dtype)
+        k.kernel(k.square_rows, _TYPES[dtype])(address, found.numpy(), x.shape[1], _LIKE[dtype])
+        self._held = []
         return found
 
     def calls(
@@ -164,11 +246,23 @@ class Measuring:
         """All calls of a step, in the order of rows. scale: what the loss was multiplied by."""
         by_place = {call.place: call for call in calls}
         self.row_squares = {}
+        tables: dict[Any, tuple[list[Any], list[Any]]] = {}
         for call in calls:
-            layer, following = layers[call.place], by_place.get(call.feeds)
+            following = by_place.get(call.feeds)
             self.call(
-                numbers, call, layer, following if comes_back(call, following) else None, scale
+                numbers,
+                call,
+                layers[call.place],
+                following if comes_back(call, following) else None,
+                scale,
+                tables,
             )
+        for dtype, (words, settings) in tables.items():
+            k.kernel(k.observe_calls, _TYPES[dtype])(
+                np.array(words, np.int64), np.array(settings), numbers.values, _LIKE[dtype]
+            )
+        self._held = []
+        for call in calls:
             if call.inputs is not None and call.signal is not None:
                 spread = array_of(call.signal).reshape(*call.inputs.shape[:2], call.units)
                 numbers.values[call.place, STATISTICS["gradient_sample_rms"]] = (
@@ -183,45 +277,51 @@ class Measuring:
         layer: Layer,
         following: Call | None,
         scale: float,
+        tables: dict[Any, tuple[list[Any], list[Any]]],
     ) -> None:
-        """One call. following: that of the layer that gave dL/da, None where that is not to be
-        looked at.
+        """One call: rows of the tables of its type. following: that of the layer that gave dL/da,
+        None where that is not to be looked at.
         """
-        place, dtype, units = call.place, call.z.dtype, call.units
-        settings = self.array(("settings", place), k.SETTINGS)
-        settings[k.SLOPES], a, slopes = k.NO_SLOPES, None, None
+        z, place = call.z, call.place
+        dtype, (rows, units) = z.dtype, z.shape
+        way, a, slopes, square, woken = NOT_SHOWN, None, None, 0, 0
         if shows_a(call, layer):
-            activated = Activated(call, layer)
-            a, slopes = activated.values, activated.slopes
-            settings[k.FLOOR], settings[k.SLOPES] = activated.floor, activated.way
-            settings[k.CONSTANT], settings[k.LINEAR], settings[k.SQUARE] = activated.coefficients
-            settings[k.FLAT_BELOW] = (
-                layer.flat_below if activated.way in (k.OF_A, k.GIVEN) else math.nan
-            )
-            self.row_squares[place] = self.array(("squares", place), call.rows)
-        settings[k.TINY], settings[k.FACTOR] = call.tiny, call.samples / scale
-        settings[k.SAMPLE_SIZE] = call.samples * call.fan_in * units
+            way = self.ways[place] = way_of(layer, self.ways.get(place))
+            a, slopes = activated(call, layer, way)
+            square = self.row_squares[place] = _memory(self._squares, place, rows).address
+            if way.slopes != k.NO_SLOPES:
+                sizes = _memory(self._asleep, place, units)
+                woken = sizes.address
+                if way.wakes:
+                    self.woken[place] = sizes.array
         known = self.squares_of_input(call)
-        woken = self.woken.get(place)
-        if settings[k.SLOPES] == k.NO_SLOPES or layer.activation == "linear":
-            woken = self.array(("unused", place), units)
-        elif woken is None or len(woken) != units:
-            woken = self.woken[place] = np.zeros(units)
-        returned = None if following is None else call.activation_gradient
-        k.kernel(k.observe_call, _type_of(call.z))(
-            _matrix(call.z, dtype),
-            _matrix(a, dtype),
-            _matrix(slopes, dtype),
-            _matrix(call.signal, dtype),
-            _matrix(returned, dtype),
-            _matrix(None if following is None else following.signal, dtype),
-            _vector(known, torch.float64) if known is None or torch.is_tensor(known) else known,
-            settings,
-            self.array(("columns", place), units),
-            self.array(("squares", place), call.rows),
-            woken,
-            numbers.values[place],
+        if isinstance(known, torch.Tensor):
+            known = known.data_ptr()
+        words, settings = tables.setdefault(dtype, ([], []))
+        returned = width = following_signal = 0
+        if following is not None:
+            width, following_signal = following.units, self._address(following.signal, dtype)
+            returned = self._address(call.activation_gradient, dtype)
+        words.append(
+            (
+                place,
+                rows,
+                units,
+                width,
+                self._address(z, dtype),
+                0 if a is None else self._address(a, dtype),
+                0 if slopes is None else self._address(slopes, dtype),
+                0 if call.signal is None else self._address(call.signal, dtype),
+                returned,
+                following_signal,
+                known or 0,
+                square,
+                _memory(self._scratch, place, units).address,
+                woken,
+            )
         )
+        factor, size = call.samples / scale, call.samples * call.fan_in * units
+        settings.append((*way.settings, call.tiny, factor, size))
 
     def squares_of_input(self, call: Call) -> Any:
         """Σ x² of each row of a dense layer's input, None where that is not known."""
@@ -231,22 +331,36 @@ class Measuring:
             return call.input_square
         return self.row_squares.get(call.source) if call.pooled == 1 else None
 
-    def array(self, key: Any, length: int) -> Floats:
-        """Memory that is used again in every step."""
-        known = self._memory.get(key)
-        if known is None or len(known) != length:
-            known = self._memory[key] = np.zeros(length)
-        array: Floats = known
-        return array
+    def _address(self, tensor: torch.Tensor | None, dtype: torch.dtype) -> int:
+        """Where a tensor's numbers are, row-major and of T, 0 of None; it is held until the kernel
+        has read it.
+        """
+        if tensor is None:
+            return 0
+        if tensor.dtype != dtype or not tensor.is_cpu or not tensor.is_contiguous():
+            tensor = tensor.detach().to("cpu", dtype).contiguous()
+        self._held.append(tensor)
+        return tensor.data_ptr()
 
     def dead(self, places: Sequence[int]) -> Floats:
         """(place,): the share of units that were dead on every batch since the last call; NaN of
         layers without a slope of their own.
         """
-        woken, self.woken = self.woken, {}
-        return np.array(
-            [float((woken[place] == 0).mean()) if place in woken else math.nan for place in places]
-        )
+        found = [
+            float((self.woken[place] == 0).mean()) if place in self.woken else math.nan
+            for place in places
+        ]
+        for sizes in self.woken.values():
+            sizes[:] = 0
+        self.woken = {}
+        return np.array(found)
+
+
+def _memory(known: dict[int, Memory], place: int, length: int) -> Memory:
+    found = known.get(place)
+    if found is None or found.length != length:
+        found = known[place] = Memory(length)
+    return found
 
 
 def comes_back(call: Call, following: Call | None) -> bool:
@@ -256,40 +370,17 @@ def comes_back(call: Call, following: Call | None) -> bool:
         and call.activation_gradient is not None
         and call.pooled == 1
         and following.signal is not None
-        and following.rows == call.rows
+        and following.z.shape[0] == call.z.shape[0]
         and call.activation_gradient.shape == call.z.shape
     )
 
 
-_NOTHING = {
-    dtype: (torch.empty(0, dtype=dtype).numpy(), torch.empty(0, 0, dtype=dtype).numpy())
-    for dtype in (torch.float32, torch.float64)
-}
 _TYPES = {torch.float32: "float32", torch.float64: "float64"}
+_LIKE = {dtype: torch.empty(0, dtype=dtype).numpy() for dtype in _TYPES}
 
 
-def _type_of(tensor: torch.Tensor) -> str:
-    """T of what is measured: float32 of what is narrower."""
-    return _TYPES.get(tensor.dtype, "float32")
-
-
-def _matrix(tensor: torch.Tensor | None, dtype: torch.dtype) -> Any:
-    """NumPy's array (rows, units) of T, row-major; nothing of None."""
-    dtype = dtype if dtype in _TYPES else torch.float32
-    return _NOTHING[dtype][1] if tensor is None else _array(tensor, dtype)
-
-
-def _vector(tensor: torch.Tensor | None, dtype: torch.dtype) -> Any:
-    """All its numbers."""
-    dtype = dtype if dtype in _TYPES else torch.float32
-    return _NOTHING[dtype][0] if tensor is None else _array(tensor, dtype).reshape(-1)
-
-
-def _array(tensor: torch.Tensor, dtype: torch.dtype) -> Any:
-    tensor = tensor.detach()
-    if tensor.dtype != dtype or not tensor.is_cpu or not tensor.is_contiguous():
-        tensor = tensor.to("cpu", dtype).contiguous()
-    return tensor.numpy()
+def _size(tensor: torch.Tensor | None) -> int:
+    return 0 if tensor is None else tensor.numel()
 
 
 def array_of(tensor: torch.Tensor) -> Any:

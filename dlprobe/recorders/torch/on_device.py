@@ -11,58 +11,65 @@ from typing import Any
 import torch
 
 from dlprobe.nn import observe as o
-from dlprobe.recorders.torch import kernels as k
+from dlprobe.nn import recorded_sums as k
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer
-from dlprobe.recorders.torch.measuring import Activated, Floats, Measuring, Numbers, shows_a
+from dlprobe.recorders.torch.measuring import (
+    Floats,
+    Measuring,
+    Numbers,
+    Parameters,
+    activated,
+    shows_a,
+    way_of,
+)
 
 
 class OnDevice(Measuring):
     """The sums of `kernels` where the numbers are."""
 
-    def gradient(
-        self,
-        numbers: Numbers,
-        place: int,
-        gradient: Any,
-        bias: torch.Tensor | None,
-        bias_gradient: torch.Tensor | None,
-    ) -> None:
-        found = {}
-        if gradient is not None:
-            g = gradient.double()
-            size = torch.linalg.vector_norm(g)
-            found = {
-                o.GRADIENT_L2: size,
-                o.GRADIENT_RMS: size / math.sqrt(g.numel()),
-                o.GRADIENT_MEAN_ABS: g.abs().mean(),
-                o.GRADIENT_VARIANCE: g.var(correction=0),
-                k.NONFINITE_GRADIENT: _nonfinite(g),
-            }
-        if bias is not None:
-            found[o.BIAS_RMS] = bias.double().square().mean().sqrt()
-        if bias_gradient is not None:
-            found[k.OTHERS] = bias_gradient.double().square().sum()
-        _note(numbers, place, found)
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[int, torch.Tensor] = {}
+
+    def gradients(self, numbers: Numbers, layers: Sequence[Parameters]) -> None:
+        for each in layers:
+            found = {}
+            if each.weight is not None:
+                self._before[each.place] = each.weight.detach().clone()
+            if each.gradient is not None:
+                g = each.gradient.double()
+                size = torch.linalg.vector_norm(g)
+                found = {
+                    o.GRADIENT_L2: size,
+                    o.GRADIENT_RMS: size / math.sqrt(g.numel()),
+                    o.GRADIENT_MEAN_ABS: g.abs().mean(),
+                    o.GRADIENT_VARIANCE: g.var(correction=0),
+                    o.NONFINITE_BACKWARD: _nonfinite(g),
+                }
+            if each.bias is not None:
+                found[o.BIAS_RMS] = each.bias.double().square().mean().sqrt()
+            if each.bias_gradient is not None:
+                found[k.OTHERS] = each.bias_gradient.double().square().sum()
+            _note(numbers, each.place, found)
 
     def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
         squares = torch.stack([each.double().square().sum() for each in gradients])
         _note(numbers, row, {k.OTHERS: squares.sum()})
 
-    def weights(
-        self, numbers: Numbers, place: int, before: torch.Tensor, after: torch.Tensor
-    ) -> None:
-        w = before.double()
-        size = torch.linalg.vector_norm(w)
-        moved = torch.linalg.vector_norm(after.double() - w)
-        found = {
-            o.WEIGHT_L2: size,
-            o.WEIGHT_RMS: size / math.sqrt(w.numel()),
-            o.WEIGHT_MAX_ABS: w.abs().max(),
-            o.ZERO_WEIGHT_FRACTION: _share(w == 0),
-            o.UPDATE_RATIO: torch.where(size > 0, moved / size, math.nan),
-        }
-        _note(numbers, place, found)
+    def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
+        for place, after in layers:
+            w = self._before.pop(place).double()
+            size = torch.linalg.vector_norm(w)
+            moved = torch.linalg.vector_norm(after.double() - w)
+            found = {
+                o.WEIGHT_L2: size,
+                o.WEIGHT_RMS: size / math.sqrt(w.numel()),
+                o.WEIGHT_MAX_ABS: w.abs().max(),
+                o.ZERO_WEIGHT_FRACTION: _share(w == 0),
+                o.UPDATE_RATIO: torch.where(size > 0, moved / size, math.nan),
+            }
+            _note(numbers, place, found)
 
     def input_square(self, x: torch.Tensor) -> torch.Tensor:
         return x.double().square().sum(1)
@@ -74,6 +81,7 @@ class OnDevice(Measuring):
         layer: Layer,
         following: Call | None,
         scale: float,
+        tables: Any,
     ) -> None:
         z, several = call.z.double(), call.rows > 1
         found = {
@@ -90,7 +98,8 @@ class OnDevice(Measuring):
         if call.signal is not None:
             signal, factor = call.signal.double(), call.samples / scale
             found[o.ERROR_SIGNAL_RMS] = factor * signal.square().mean().sqrt()
-            found[o.NONFINITE_BACKWARD] = _nonfinite(signal)
+            of_gradient = numbers.pending.get((call.place, o.NONFINITE_BACKWARD), 0)
+            found[o.NONFINITE_BACKWARD] = _nonfinite(signal) + of_gradient
             squares = self.squares_of_input(call)
             if squares is not None:
                 of_samples = (signal.square().sum(1) * squares).sum()
@@ -105,27 +114,28 @@ class OnDevice(Measuring):
 
     def _activation(self, call: Call, layer: Layer) -> dict[int, torch.Tensor]:
         """Its statistics, and a itself under −1."""
-        activated = Activated(call, layer)
-        a = activated.values.double().clamp_min(activated.floor)
+        way = self.ways[call.place] = way_of(layer, self.ways.get(call.place))
+        values, given = activated(call, layer, way)
+        floor, _, constant, linear, square, flat_below = way.settings
+        a = values.double().clamp_min(floor)
         self.row_squares[call.place] = a.square().sum(1)
         active = a > 0
         found = {-1: a, o.ACTIVATION_MEAN: a.mean(), o.ACTIVE_FRACTION: _share(active)}
         if call.rows > 1:
             found[o.ACTIVATION_VARIANCE] = a.var(correction=0)
             found[o.ACTIVATION_SAMPLE_VARIANCE] = a.var(0, correction=0).mean()
-        if activated.way == k.NO_SLOPES:
+        if way.slopes == k.NO_SLOPES:
             return found
-        constant, linear, square = activated.coefficients
         slopes = active.double()
-        if activated.slopes is not None:
-            slopes = activated.slopes.double().abs()
-        elif activated.way == k.OF_A:
+        if given is not None:
+            slopes = given.double().abs()
+        elif way.slopes == k.OF_A:
             slopes = (constant + a * (linear + square * a)).abs()
-        largest, bound = slopes.amax(0), layer.flat_below
+        largest = slopes.amax(0)
         found[o.SLOPE_MEAN_SQUARE] = slopes.square().mean()
-        found[o.FLAT_FRACTION] = _share(slopes < bound)
+        found[o.FLAT_FRACTION] = _share(slopes < flat_below)
         found[o.DEAD_FRACTION] = _share(largest == 0)
-        if layer.activation != "linear":
+        if way.wakes:
             before = self.woken.get(call.place)
             fits = before is not None and before.shape == largest.shape
             self.woken[call.place] = torch.maximum(before, largest) if fits else largest
@@ -137,7 +147,7 @@ class OnDevice(Measuring):
 
 
 def _note(numbers: Numbers, place: int, found: dict[int, torch.Tensor]) -> None:
-    numbers.pending += [(place, column, number) for column, number in found.items()]
+    numbers.pending |= {(place, column): number for column, number in found.items()}
 
 
 def _share(true: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -28,17 +28,6 @@ INPUT_GRADIENT = {
     "MmBackward0": 0,
 }  # where in the gradients of a product's inputs that of x stands
 POSITIONS = 1024  # up to which gradients of single samples are measured
-
-
-@dataclass(frozen=True)
-class Returned:
-    """dL/da (rows, units) as it came back through the input of another layer, the taker; tiny:
-    the smallest normal number of its type.
-    """
-
-    gradient: torch.Tensor
-    taker: int
-    tiny: float
 
 
 class Passes:
@@ -85,7 +74,9 @@ class Passes:
         ] = {}  # place -> the place whose a, as it is measured, is its input
         self._overwritten: set[int] = set()  # places whose z is overwritten in place
         self._inputs: list[tuple[int, int, Any, bool]] = []
-        self._returned: dict[tuple[Forward, int], Returned] = {}
+        # dL/da (rows, units) as it came back through the input of another layer, of a pass and a
+        # place; the layer that took it, and the smallest normal number of its type
+        self._returned: dict[tuple[Forward, int], tuple[torch.Tensor, int, float]] = {}
         self.cut_off: set[int] = set()  # places called at first that no error signal came back to
         self.unregistered: list[tuple[int, ...]] = []  # shapes of weights that the model has not
         self._seen: dict[
@@ -378,11 +369,8 @@ class Passes:
         """What a layer's input got back is dL/da of the layer at `place`."""
         if call.forward.step == self._number:
             rows = gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient)
-            returned = Returned(
-                kept(rows.reshape(-1, rows.shape[-1]), copy=False),
-                call.place,
-                torch.finfo(gradient.dtype).tiny,
-            )
+            rows = rows if rows.dim() == 2 else rows.reshape(-1, rows.shape[-1])
+            returned = kept(rows, copy=False), call.place, smallest_normal(gradient.dtype)
             self._returned.setdefault((call.forward, place), returned)
 
     # --- what the recording asks
@@ -438,12 +426,8 @@ class Passes:
         calls: dict[int, list[Call]] = {}
         for call in sorted(self._counting(), key=lambda call: call.order):
             returned = self._returned.get((call.forward, call.place))
-            if returned is not None and returned.gradient.shape == call.z.shape:
-                call.activation_gradient, call.feeds, call.tiny = (
-                    returned.gradient,
-                    returned.taker,
-                    returned.tiny,
-                )
+            if returned is not None and returned[0].shape == call.z.shape:
+                call.activation_gradient, call.feeds, call.tiny = returned
             if call.overwritten:
                 self._overwritten.add(call.place)
             elif call.place in self.ranks:
@@ -476,6 +460,12 @@ class Passes:
             for place, site in enumerate(self.sites)
             if place not in self.ranks and place not in self._seen
         ]
+
+
+@cache
+def smallest_normal(dtype: torch.dtype) -> float:
+    """Of a type of numbers."""
+    return float(torch.finfo(dtype).tiny)
 
 
 def _leaves(value: Any) -> list[torch.Tensor]:

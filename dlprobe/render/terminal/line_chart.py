@@ -13,7 +13,7 @@ from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 
 Point = tuple[float, float]
-MARKS = "•×+○*#"
+MARKS = "•×+○*#□△"
 ASCII_MARKS = "*x+o@#"
 # Unicode braille: the bit of the dot in column x (0, 1) and row y (0 … 3, from the top) of a
 # character.

@@ -1,8 +1,10 @@
-"""Compiled sums over what one layer gave in a step: every number is read once or twice, widened to
+"""Compiled sums over what layers gave in a step: every number is read once or twice, widened to
 float64 and summed there, so nothing under- or overflows and little cancels.
 
-Each fills one row of numbers: the statistics in the order of their records, and two more. An empty
-array stands for one that is not there. T is the type of all arrays of numbers, float32 or float64.
+One call serves all layers, for a call from Python costs as much as the sums of a small layer: a row
+of a table says where each layer's arrays are, 0 for one that is not there. Each layer fills its row
+of `values`: the statistics in the order of their records, then OTHERS. T is the type of all arrays
+of numbers, float32 or float64.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import from_dtype
+from numba import from_dtype, types
+from numba.extending import intrinsic
 
 from dlprobe.nn.cache import SUMS, compiled, inlined
 from dlprobe.nn.calling import whole_registers
@@ -43,11 +46,28 @@ from dlprobe.nn.observe import (
 from dlprobe.nn.positions import MAX_ABS_W, SUM_CHANGE_SQUARED, SUM_W_SQUARED, ZERO_WEIGHTS
 from dlprobe.nn.records import taking_records
 from dlprobe.nn.scalar import from_bits, is_finite, size_bits
-from dlprobe.nn.shapes import Flag, Floats, Index, Matrix, Number, Value, Vector, signature_of
+from dlprobe.nn.shapes import (
+    Flag,
+    Floats,
+    FloatTable,
+    Index,
+    IntegerTable,
+    Matrix,
+    Number,
+    Value,
+    Vector,
+    signature_of,
+)
+from dlprobe.nn.views import view
 
-# Σ g² of the layer's bias, or of parameters that are no layer's; how many of dL/dW are not finite
-OTHERS, NONFINITE_GRADIENT = len(STATISTICS), len(STATISTICS) + 1
-COLUMNS = len(STATISTICS) + 2
+OTHERS = len(STATISTICS)  # Σ g² of the layer's bias, or of parameters that are no layer's
+COLUMNS = OTHERS + 1
+# columns of the tables, int64: the row of `values`, addresses of arrays, and their sizes. Σ x² of
+# each row of the input, Σ a² of each row, scratch and woken (units,) are float64; FOLLOWING is
+# dL/dz of the layer that gave RETURNED, (rows, FOLLOWING_UNITS).
+(PLACE, ROWS, UNITS, FOLLOWING_UNITS, Z, A, SLOPES_GIVEN, SIGNAL, RETURNED, FOLLOWING) = range(10)
+INPUT_SQUARE, ROW_SQUARE, SCRATCH, WOKEN, CALL_COLUMNS = range(10, 15)
+(GRADIENT, WEIGHT, COPY, SIZE, BIAS, BIAS_GRADIENT, BIAS_SIZE, PARAMETER_COLUMNS) = range(1, 9)
 # `settings`, float64. FLOOR: a is max(given, FLOOR), 0 of a ReLU and −∞ of others. SLOPES: where
 # slopes come from. CONSTANT, LINEAR, SQUARE: coefficients of a slope that is a polynomial of a.
 # TINY: the smallest normal number of dL/da's type. FACTOR: what makes dL/dz of a sample's own loss;
@@ -59,81 +79,138 @@ COLUMNS = len(STATISTICS) + 2
 NO_SLOPES, OF_RELU, OF_A, GIVEN = range(4)
 
 
-def observe_gradient(g: Vector, bias: Vector, bias_gradient: Vector, row: Floats) -> None:
-    """Statistics of g = dL/dW, and of b and dL/db."""
+@intrinsic
+def block_at(typing: Any, like: Any, address: Any, rows: Any, width: Any) -> Any:
+    """The row-major (rows, width) array of the type of `like` at an address."""
+    kind, integer = types.Array(like.dtype, 2, "C", aligned=True), types.int64
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = context.get_data_type(like.dtype).as_pointer()
+        return view(context, builder, kind, builder.inttoptr(values[1], pointer), list(values[2:]))
+
+    return kind(like, integer, integer, integer), codegen
+
+
+@intrinsic
+def vector_at(typing: Any, like: Any, address: Any, length: Any) -> Any:
+    """The (length,) array of the type of `like` at an address."""
+    kind, integer = types.Array(like.dtype, 1, "C", aligned=True), types.int64
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = context.get_data_type(like.dtype).as_pointer()
+        return view(context, builder, kind, builder.inttoptr(values[1], pointer), [values[2]])
+
+    return kind(like, integer, integer), codegen
+
+
+def observe_gradients(table: IntegerTable, values: FloatTable, like: Vector) -> None:
+    """Statistics of dL/dW, of b and dL/db; W is copied."""
     whole_registers()
-    if len(g):
-        total = absolute = square = 0.0
-        for i in range(len(g)):
-            value = np.float64(g[i])
-            total += value
-            absolute += abs(value)
-            square += value * value
-        finish_gradient(g, total, absolute, square, row)
-        row[NONFINITE_GRADIENT] = 0.0 if is_finite(square) else count_in_vector(g)
-    if len(bias):
-        row[BIAS_RMS] = root_mean_square(bias)
-    if len(bias_gradient):
-        row[OTHERS] = sum_of_squares(bias_gradient)
+    for i in range(len(table)):
+        words = table[i]
+        row, size, length = values[words[PLACE]], words[SIZE], words[BIAS_SIZE]
+        if words[GRADIENT]:
+            observe_gradient(vector_at(like, words[GRADIENT], size), row)
+        if words[WEIGHT]:
+            copy(vector_at(like, words[WEIGHT], size), vector_at(like, words[COPY], size))
+        if words[BIAS]:
+            row[BIAS_RMS] = root_mean_square(vector_at(like, words[BIAS], length))
+        if words[BIAS_GRADIENT]:
+            row[OTHERS] = sum_of_squares(vector_at(like, words[BIAS_GRADIENT], length))
 
 
+def observe_updates(table: IntegerTable, sums: Floats, values: FloatTable, like: Vector) -> None:
+    """Statistics of W before the update, its copy, and of the update; sums: scratch."""
+    whole_registers()
+    for i in range(len(table)):
+        words = table[i]
+        size = words[SIZE]
+        observe_weights(
+            vector_at(like, words[COPY], size),
+            vector_at(like, words[WEIGHT], size),
+            sums,
+            values[words[PLACE]],
+        )
+
+
+def observe_calls(
+    table: IntegerTable, settings: FloatTable, values: FloatTable, like: Vector
+) -> None:
+    """Forward and backward statistics of layers; rows are samples × positions.
+
+    A: (rows, units), what the activation gave, or of a ReLU its argument. Fills each layer's
+    ROW_SQUARE with Σ a² of its rows, which may be another's INPUT_SQUARE, and WOKEN with the larger
+    of what it holds and a size that is 0 only where all slopes of the unit are.
+    """
+    whole_registers()
+    for i in range(len(table)):
+        words, setting = table[i], settings[i]
+        row, rows, units = values[words[PLACE]], words[ROWS], words[UNITS]
+        observe_preactivation(block_at(like, words[Z], rows, units), row)
+        if words[A]:
+            a = block_at(like, words[A], rows, units)
+            columns = vector_at(setting, words[SCRATCH], units)
+            row_square = vector_at(setting, words[ROW_SQUARE], rows)
+            observe_activation(a, setting, columns, row_square, row)
+            if setting[SLOPES] != NO_SLOPES:
+                given = words[SLOPES_GIVEN] if words[SLOPES_GIVEN] else words[A]
+                slopes = block_at(like, given, rows, units)
+                woken = vector_at(setting, words[WOKEN], units)
+                observe_slopes(slopes, setting, columns, woken, row)
+        if words[SIGNAL]:
+            known = rows if words[INPUT_SQUARE] else 0
+            input_square = vector_at(setting, words[INPUT_SQUARE], known)
+            signal = block_at(like, words[SIGNAL], rows, units)
+            observe_signal(signal, input_square, setting, row)
+        if words[RETURNED]:
+            returned = block_at(like, words[RETURNED], rows, units)
+            following = block_at(like, words[FOLLOWING], rows, words[FOLLOWING_UNITS])
+            row[UNDERFLOW_COUNT] = count_lost(returned, following, setting[TINY])
+
+
+@inlined(SUMS)
+def observe_gradient(g: Vector, row: Floats) -> None:
+    total = absolute = square = 0.0
+    for i in range(len(g)):
+        value = np.float64(g[i])
+        total += value
+        absolute += abs(value)
+        square += value * value
+    finish_gradient(g, total, absolute, square, row)
+    row[NONFINITE_BACKWARD] = 0.0 if is_finite(square) else count_in_vector(g)
+
+
+@inlined(SUMS)
+def copy(values: Vector, out: Vector) -> None:
+    for i in range(len(values)):
+        out[i] = values[i]
+
+
+@inlined(SUMS)
 def observe_weights(before: Vector, after: Vector, sums: Floats, row: Floats) -> None:
-    """Statistics of W before the update, and of the update; sums: scratch."""
-    whole_registers()
-    zero = before.dtype.type(0)
     square = moved = 0.0
-    largest = size_bits(zero)
+    largest = size_bits(before.dtype.type(0))
+    zeros = 0
     for i in range(len(before)):
         value = np.float64(before[i])
         change = np.float64(after[i]) - value
         square += value * value
         moved += change * change
         largest = max(largest, size_bits(before[i]))
-    zeros = 0
-    for i in range(len(before)):
         zeros += 1 if before[i] == 0 else 0
     sums[SUM_W_SQUARED], sums[MAX_ABS_W] = square, np.float64(from_bits(largest))
     sums[ZERO_WEIGHTS], sums[SUM_CHANGE_SQUARED] = zeros, moved
     finish_weights(sums, len(before), row)
 
 
-def observe_call(
-    z: Matrix,
-    a: Matrix,
-    slopes: Matrix,
-    signal: Matrix,
-    returned: Matrix,
-    following: Matrix,
-    input_square: Floats,
-    settings: Floats,
-    columns: Floats,
-    row_square: Floats,
-    woken: Floats,
-    row: Floats,
-) -> None:
-    """Forward and backward statistics of a layer; rows are samples × positions.
-
-    z, slopes, signal = dL/dz and returned = dL/da are (rows, units), a too: what the activation
-    gave, or of a ReLU its argument; following: dL/dz of the layer that gave `returned`.
-    input_square: Σ x² of each row's input. columns (units,) is scratch. Fills row_square (rows,)
-    with Σ a², and woken (units,) with the larger of what it holds and a size that is 0 only where
-    all slopes are.
-    """
-    whole_registers()
-    size = z.size
+@inlined(SUMS)
+def observe_preactivation(z: Matrix, row: Floats) -> None:
     total, square = sums_of(z)
-    mean = total / size
+    mean = total / z.size
     row[PREACTIVATION_MEAN] = mean
-    row[PREACTIVATION_VARIANCE] = spread_around(z, mean) / size if len(z) > 1 else np.nan
-    row[PREACTIVATION_MEAN_SQUARE] = square / size
+    row[PREACTIVATION_VARIANCE] = spread_around(z, mean) / z.size if len(z) > 1 else np.nan
+    row[PREACTIVATION_MEAN_SQUARE] = square / z.size
     row[NONFINITE_FORWARD] = 0.0 if is_finite(square) else count_nonfinite(z)
-    if a.size:
-        observe_activation(a, settings, columns, row_square, row)
-        observe_slopes(a, slopes, settings, columns, woken, row)
-    if signal.size:
-        observe_signal(signal, input_square, settings, row)
-    if returned.size:
-        row[UNDERFLOW_COUNT] = count_lost(returned, following, settings[TINY])
 
 
 @inlined(SUMS)
@@ -180,12 +257,12 @@ def observe_activation(
 
 @inlined(SUMS)
 def observe_slopes(
-    a: Matrix, slopes: Matrix, settings: Floats, columns: Floats, woken: Floats, row: Floats
+    values: Matrix, settings: Floats, columns: Floats, woken: Floats, row: Floats
 ) -> None:
-    """`columns` holds the means of a, from which a ReLU's dead units are told."""
-    kind, size, units = settings[SLOPES], a.size, a.shape[1]
-    if kind == NO_SLOPES:
-        return
+    """From slopes, or from the a that they are a polynomial of; of a ReLU from what
+    `observe_activation` found.
+    """
+    kind, size, units = settings[SLOPES], values.size, values.shape[1]
     if kind == OF_RELU:
         row[SLOPE_MEAN_SQUARE] = row[ACTIVE_FRACTION]
         row[FLAT_FRACTION] = 1.0 - row[ACTIVE_FRACTION]
@@ -195,10 +272,10 @@ def observe_slopes(
         bound, given = settings[FLAT_BELOW], kind == GIVEN
         for j in range(units):
             columns[j] = 0.0
-        for i in range(len(a)):
-            values = slopes[i] if given else a[i]
+        for i in range(len(values)):
+            numbers = values[i]
             for j in range(units):
-                value = np.float64(values[j])
+                value = np.float64(numbers[j])
                 slope = abs(value if given else constant + value * (linear + factor * value))
                 square += slope * slope
                 flat += 1.0 if slope < bound else 0.0
@@ -222,7 +299,8 @@ def observe_signal(signal: Matrix, input_square: Floats, settings: Floats, row: 
         total += own
         product += own * (input_square[i] if known else 0.0)
     row[ERROR_SIGNAL_RMS] = settings[FACTOR] * math.sqrt(total / signal.size)
-    row[NONFINITE_BACKWARD] = 0.0 if is_finite(total) else count_nonfinite(signal)
+    nonfinite = row[NONFINITE_BACKWARD] if row[NONFINITE_BACKWARD] >= 0.0 else 0.0
+    row[NONFINITE_BACKWARD] = nonfinite + (0.0 if is_finite(total) else count_nonfinite(signal))
     if known:
         row[GRADIENT_SAMPLE_RMS] = settings[FACTOR] * math.sqrt(product / settings[SAMPLE_SIZE])
 
@@ -309,9 +387,10 @@ def count_in_vector(values: Vector) -> Index:
     return nonfinite
 
 
-def square_rows(block: Matrix, out: Floats) -> None:
-    """out (rows,) ← Σ x² of each row."""
+def square_rows(address: Index, out: Floats, width: Index, like: Vector) -> None:
+    """out (rows,) ← Σ x² of each row of what is at the address."""
     whole_registers()
+    block = block_at(like, address, len(out), width)
     for i in range(len(block)):
         out[i] = sum_of_squares(block[i])
 
