@@ -98,18 +98,20 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
     `steps` replaces `epochs` and the other way round. Raises ConfigError.
     """
-    tables: dict[str, dict[str, Any]] = {}
-    changed = {}
+    changed: dict[str, dict[str, Any]] = {}
     for place, value in _tidied("the values", values).items():
         table, key = _place(place)
-        if key in changed:
+        if key in changed.get(table, {}):
             raise ConfigError(f"{key!r} is given twice: expected each key once")
-        if table not in tables:
-            tables[table] = table_mapping(getattr(config, table))
-        tables[table][key] = changed[key] = value
-    if "training" in tables:
-        _let_one_length_replace_the_other(tables["training"], changed)
-    return from_mapping({name: tables.get(name, getattr(config, name)) for name in TABLES})
+        changed.setdefault(table, {})[key] = value
+    tables: dict[str, Any] = {name: getattr(config, name) for name in TABLES}
+    for name, record in TABLES.items():  # what stays as it is was validated before
+        if name in changed:
+            mapping = table_mapping(tables[name]) | changed[name]
+            if name == "training":
+                _let_one_length_replace_the_other(mapping, changed[name])
+            tables[name] = record(**mapping)
+    return RunConfig(**tables)
 
 
 def _place(place: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
 
 
 def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
-    """`{key: value}` of one table of `to_mapping`."""
+    """`to_mapping` of one table."""
     return {
         key: form.plain(getattr(record, key))
         for key, form in record.forms().items()
