@@ -320,7 +320,7 @@ def foretelling(
                 telling.append(
                     Foretelling(visible(column.name), column.number, skill, pasted([column]))
                 )
-    return iter(sorted(telling, key=lambda telling: -telling.skill))
+    return iter(sorted(telling, key=lambda column: -column.skill))
 
 
 def numbers_of(column: DataColumn) -> Floats:

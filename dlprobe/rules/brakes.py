@@ -35,7 +35,8 @@ import numpy as np
 
 from dlprobe.config.records import RunConfig
 from dlprobe.rules.changes_of_model import ENDS, ROOM
-from dlprobe.rules.changes_of_training import regularizers, short, usual_rate
+from dlprobe.rules.changes_of_regularization import regularizers
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs

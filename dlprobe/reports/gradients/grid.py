@@ -13,7 +13,7 @@ from dlprobe.reports.tones import BROKEN
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
-    from dlprobe.experiments.gradients import GridCell
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
 
 Row = tuple["GridCell", "CellResult"]
