@@ -13,7 +13,7 @@ from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
-from dlprobe.config.records import TABLES, RunConfig, Table, keys_by_table, other_keys
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, keys_by_table, other_keys
 from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
@@ -44,10 +44,8 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
             raise StrayKeyError(
                 "",
                 name,
-                (
-                    f"{name} = {show(values)}: expected a table with keys among "
-                    f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}"
-                ),
+                f"{name} = {show(values)}: expected a table with keys among "
+                f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}",
             )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
@@ -68,7 +66,7 @@ def from_stored(stored: Mapping[str, Any]) -> RunConfig:
 
 
 @lru_cache(256)
-def _stored_table(name: str, text: str) -> Table:
+def _stored_table(name: str, text: str) -> ConfigTable:
     return TABLES[name](**_tidied(f"[{name}]", json.loads(text)))
 
 
@@ -219,11 +217,11 @@ def _line_of(text: str, table: str, key: str) -> int | None:
     at_top = rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]"
     header = ""
     for number, line in enumerate(text.split("\n"), 1):
-        if found := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
-            header = found.group(1)
+        if match := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
+            header = match.group(1)
         pattern = at_top if not header else rf"\s*{name}\s*=" if header == table else None
         if (pattern and re.match(pattern, line)) or (
-            found and re.fullmatch(rf"{table}\.{name}" if table else name, header)
+            match and re.fullmatch(rf"{table}\.{name}" if table else name, header)
         ):
             return number
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig, Table, default_of, younger_keys
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, younger_keys
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -20,8 +20,8 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
     return {name: table_mapping(getattr(config, name), whole=whole) for name in TABLES}
 
 
-def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
-    """`to_mapping` of one table."""
+def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]:
+    """`{key: value}` of one table of `to_mapping`."""
     return {
         key: form.plain(getattr(record, key))
         for key, form in record.forms().items()
@@ -29,7 +29,7 @@ def table_mapping(record: Table, *, whole: bool = False) -> dict[str, Any]:
     }
 
 
-def is_stored(record: Table, key: str) -> bool:
+def is_stored(record: ConfigTable, key: str) -> bool:
     """Whether a run file holds the key."""
     return key not in younger_keys(type(record)) or bool(
         getattr(record, key) != default_of(type(record), key)

@@ -62,12 +62,10 @@ def first_fault(file: TextFile, spare: int = 0, short: int = 0) -> DataError | N
             f"cannot be split into fields ({in_one_line(error)}): check its quotes",
             error.line,
         )
-    return (
-        None
-        if quotes is None
-        else problem(
-            file.path, "has quotes inside a field: double them, and quote the whole field", quotes
-        )
+    if quotes is None:
+        return None
+    return problem(
+        file.path, "has quotes inside a field: double them, and quote the whole field", quotes
     )
 
 

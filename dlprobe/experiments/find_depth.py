@@ -12,18 +12,15 @@ from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means
-from dlprobe.experiments.gradients import GridCell
+from dlprobe.experiments.grid_cells import GridCell
 from dlprobe.experiments.study import StudyResult
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop
 
 DEEPEST = 1024
 FIRST = 2
-LOOK = {
-    "training.steps": 1,
-    "training.lr": 0.0,
-    "recording.evaluate_every": "never",
-}  # only the state at initialization
+# only the state at initialization
+LOOK = {"training.steps": 1, "training.lr": 0.0, "recording.evaluate_every": "never"}
 
 Row = Callable[[int], GridCell]
 

@@ -59,7 +59,7 @@ class Trained:
 
     @property
     def hidden(self) -> int:
-        """Hidden layers."""
+        """Number of hidden layers."""
         return len(self.session.config.model.layers)
 
     @cached_property
@@ -74,7 +74,7 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The statistic at the last step."""
+        """A statistic of every hidden layer at the last step, (layer,), input side first."""
         assert self.kept.last is not None
         return self.kept.last[statistic][: max(self.hidden, 1)]
 
@@ -94,8 +94,8 @@ class Trained:
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
-        """The parameters before the first update, at every checkpoint and at the end, which is
-        one too, (point, parameter).
+        """Parameters (point, parameter), float64: before the first update, then at every
+        checkpoint, the last of which is the end.
         """
         return np.array([self.session.initial, *self.kept.path], np.float64)
 
@@ -153,10 +153,9 @@ class Laboratory:
         return tiny if self.tiny else usual
 
     def data(self, **changes: str) -> trainer.PreparedData:
-        """The data of the base with other values in its [data] table."""
-        return self.sets.of(
-            with_values(self.base, {f"data.{key}": value for key, value in changes.items()})
-        )
+        """The data that runs train on, with other values in the base's [data] table."""
+        values = {f"data.{key}": value for key, value in changes.items()}
+        return self.sets.of(with_values(self.base, {"data.data_seed": self.seeds[0], **values}))
 
     def run(
         self, variants: Mapping[str, Changes], *, same_data: bool = True
@@ -172,16 +171,16 @@ class Laboratory:
             )
             for name, seed in plan
         ]
-        found: dict[tuple[str, int], Trained] = {}
+        trained: dict[tuple[str, int], Trained] = {}
         for done, (index, result) in enumerate(
             executor.run_all(jobs, self.threads, self.stop), start=1
         ):
-            found[plan[index]] = result
+            trained[plan[index]] = result
             if self.progress is not None:
                 self.progress(done, len(jobs))
         if self.stop.asked:
             raise Stopped
-        return {name: [found[name, seed] for seed in self.seeds] for name in variants}
+        return {name: [trained[name, seed] for seed in self.seeds] for name in variants}
 
     def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
@@ -210,9 +209,8 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
     run = study.runs.open(id)
     refuse_other_data(study, run, session.data)
     assert run.final_parameters is not None, "a run that ended has its parameters"
-    session.network.parameters[:] = (
-        run.final_parameters
-    )  # running statistics are not kept: no recipe asks a normalized net for outputs
+    # running statistics are not kept: no recipe asks a normalized net for outputs
+    session.network.parameters[:] = run.final_parameters
     if len(run.steps):
         statistics = np.stack(
             [run.statistic(name) for name in registry.records("statistic")], axis=-1
@@ -234,10 +232,10 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
 
 
 def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
-    """The median over seeds."""
+    """Median of `of(run)` over the runs, one per seed."""
     return float(statistics.median(of(run) for run in runs))
 
 
 def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
-    """The median over seeds of each element."""
+    """Elementwise median of the arrays `of(run)` over the runs, one per seed."""
     return [float(value) for value in np.median([of(run) for run in runs], axis=0)]

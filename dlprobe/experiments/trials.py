@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 LEARNED = "learned well"
-METRICS = (
-    "val_error",
-    "train_error",
-    "val_loss",
-    "train_loss",
-)  # the first that a run has is compared
+# the first that a run has is compared
+METRICS = ("val_error", "train_error", "val_loss", "train_loss")
 
 
 @dataclass(frozen=True)
@@ -69,13 +65,13 @@ Measure: TypeAlias = "Callable[[Run], Trial]"
 
 def trial_of(run: Run) -> Trial:
     """What a run came to. Raises RunFileError where it is damaged."""
-    found = learning(run)
-    reached = state(found, run.status).name
+    learned = learning(run)
+    reached = state(learned, run.status).name
     return Trial(
         reached,
-        _skill(found) if run.status != "diverged" else -math.inf,
+        _skill(learned) if run.status != "diverged" else -math.inf,
         metric_of(run),
-        found is not None and bool(found.flaw),
+        learned is not None and bool(learned.flaw),
     )
 
 
@@ -99,7 +95,9 @@ def _skill(learned: Learning | None) -> float:
 
 
 def metric_of(run: Run) -> float:
-    """The first of METRICS that the run has; infinite for none."""
+    """The first finite one of val_error, train_error, val_loss, train_loss at the end of the run;
+    infinite where there is none.
+    """
     values = [
         float(run.final[name])
         for name in METRICS

@@ -228,9 +228,10 @@ def callable_from_kernels(function: Any, fastmath: set[str], **options: bool) ->
     def choose(*arguments: Any, **keywords: Any) -> Any:
         return implementation
 
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # nobody else calls it
     overload(
         function,
-        jit_options={"error_model": "numpy", "fastmath": fastmath, **options},
+        jit_options={"error_model": "numpy", "fastmath": fastmath, **wrappers, **options},
         strict=False,
     )(choose)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ FAST: dict[str, Callable[..., Array]] = {
 }
 
 
+@cache
 def elementwise(activation: str | None) -> Spec | None:
     """The activation, where each unit has a slope of its own; None of another one, and where it
     is not known.
@@ -53,6 +55,7 @@ def slopes_of(spec: Spec, z: Array, a: Array) -> Array:
     ).reshape(z.shape)
 
 
+@cache
 def flat_below(activation: str | None) -> float:
     """The |slope| below which an element counts as flat; NaN where the activation is not known
     or has no slope of its own.

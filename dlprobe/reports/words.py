@@ -11,12 +11,8 @@ from dlprobe.render.document import Block, Document, Hint, Paragraph
 from dlprobe.reports.concept import spoken
 
 MOST = 5  # words that are named
-OF_EXPLAIN = (
-    "dlprobe-explain/",
-    "dlprobe-topics/",
-    "dlprobe-list/",
-    "dlprobe-example/",
-)  # screens that explain already
+# screens that explain already
+OF_EXPLAIN = ("dlprobe-explain/", "dlprobe-topics/", "dlprobe-list/", "dlprobe-example/")
 
 
 def with_words(document: Document, concepts: Iterable[Any]) -> Document:

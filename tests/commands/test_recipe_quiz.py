@@ -24,7 +24,7 @@ STATES = {
 
 
 @functools.cache
-def asked() -> list[quiz.Question]:
+def asked() -> list[quiz.QuizQuestion]:
     return quiz.questions(0, len(quiz.CASES), 1, Stop())
 
 

@@ -69,7 +69,7 @@ def of_study(study: OwnStudy) -> StudyLearning:
     """Each run read once."""
     alone: dict[str, Learning | None] = {}
     samples: dict[str, Samples] = {}
-    found: dict[Samples, dict[str, list[Learning]]] = {}
+    by_run: dict[Samples, dict[str, list[Learning]]] = {}
     for id in study.runs:
         try:
             run = study.runs.open(id)
@@ -80,10 +80,10 @@ def of_study(study: OwnStudy) -> StudyLearning:
         if learned is None or not learned.evaluated or not math.isfinite(learned.judged[-1]):
             continue
         place = {axis: at for axis, at in study.coordinates.get(id, {}).items() if axis != "seed"}
-        values = found.setdefault(samples[id], {})
+        values = by_run.setdefault(samples[id], {})
         values.setdefault(json.dumps(place, sort_keys=True, default=str), []).append(learned)
     best = {}
-    for shared, values in found.items():
+    for shared, values in by_run.items():
         ranked = (sorted(seeds, key=_end)[(len(seeds) - 1) // 2] for seeds in values.values())
         top = max(ranked, key=_end)
         if top.well:
@@ -91,8 +91,8 @@ def of_study(study: OwnStudy) -> StudyLearning:
     return StudyLearning(alone, samples, best)
 
 
-def _end(found: Learning) -> float:
-    return float(found.judged[-1])
+def _end(learned: Learning) -> float:
+    return float(learned.judged[-1])
 
 
 def samples_of(run: Run) -> Samples:
@@ -104,18 +104,17 @@ def samples_of(run: Run) -> Samples:
 
 def learning_alone(run: Run) -> Learning | None:
     """How a run learned, without the study that it belongs to."""
-    found = run.evaluations
-    steps = np.asarray(found.get("step", ()), np.int64)
-    loss = np.asarray(found.get("train_loss", ()), np.float64)
+    evaluations = run.evaluations
+    steps = np.asarray(evaluations.get("step", ()), np.int64)
+    loss = np.asarray(evaluations.get("train_loss", ()), np.float64)
     if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
         return from_batch_losses(run)
 
-    restored = (
-        run.status == "finished" and "best_step" in run.final
-    )  # it ends with the parameters that early stopping kept, not with those of the last step
+    # it ends with the parameters that early stopping kept, not with those of the last step
+    restored = run.status == "finished" and "best_step" in run.final
 
     def series(name: str) -> Floats:
-        values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)
+        values = np.array(evaluations.get(name, np.full(len(steps), np.nan)), np.float64)
         if restored and name in run.final:
             values[-1] = run.final[name]
         return values
@@ -175,21 +174,21 @@ def learning_alone(run: Run) -> Learning | None:
     )
 
 
-def beside(found: Learning, best: Learning) -> Learning:
+def beside(learned: Learning, best: Learning) -> Learning:
     """The same, with the skills of a better run on the same data as what can be reached; itself
     where that is no better.
     """
     train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
     if (
         not (train >= NOTHING and (new >= NOTHING or not best.validated))
-        or best.judged[-1] <= found.judged[-1]
+        or best.judged[-1] <= learned.judged[-1]
     ):
-        return found
+        return learned
     return replace(
-        found,
+        learned,
         known=True,
         reachable=train,
-        val_reachable=new if best.validated else found.val_reachable,
+        val_reachable=new if best.validated else learned.val_reachable,
     )
 
 
@@ -211,7 +210,9 @@ def from_batch_losses(run: Run) -> Learning | None:
         return None
     windows = [rows for rows in np.array_split(np.arange(len(run.steps)), WINDOWS) if len(rows)]
     losses = [run.scalar("batch_loss")[rows] for rows in windows]
-    loss = np.array([np.nan if np.isnan(each).all() else np.nanmedian(each) for each in losses])
+    loss = np.array(
+        [np.nan if np.isnan(stretch).all() else np.nanmedian(stretch) for stretch in losses]
+    )
     steps = np.array([run.steps[rows[len(rows) // 2]] for rows in windows], np.int64)
     unknown = np.full(len(loss), np.nan)
     updates = int(run.final.get("steps_done", run.steps[-1] + 1))

@@ -47,13 +47,13 @@ def decomposed(
                     "--noise-variance estimate needs the samples' inputs: save inputs "
                     "(samples, features) beside predictions and targets"
                 )
-            from dlprobe.experiments.bias_variance import estimated_noise
+            from dlprobe.experiments.replica_design import estimated_noise
 
             known, facts["noise_estimate"] = estimated_noise(arrays["inputs"], arrays["targets"])
-        found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
+        point = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return found, facts
+    return point, facts
 
 
 def loss_of(predictions: Any, targets: Any) -> str:

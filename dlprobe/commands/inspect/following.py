@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlprobe.rules import Diagnosis, Finding
-    from dlprobe.rules.certainty import Seen
+    from dlprobe.rules.certainty import Glance
     from dlprobe.runs import Run
     from dlprobe.runs.following import FollowedRun, FollowedStudy
 
@@ -71,9 +71,8 @@ def _watched(
     looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
 ) -> Certain | None:
     while True:
-        written = (
-            looking.followed.source.is_written
-        )  # before the look: what it wrote last is then in it
+        # before the look: what it wrote last is then in it
+        written = looking.followed.source.is_written
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
@@ -98,7 +97,7 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
     end, told = time.monotonic() + BEGIN, False
     while True:
         existing = next(
-            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+            (file for file in (journal_path(path), path) if os.path.lexists(file)), None
         )
         if existing is not None and not is_journal(existing):
             return None
@@ -106,9 +105,8 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if existing is not None:
                 return follow(existing)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(
-                existing or path
-            ):  # its first frame may still be on its way
+            # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(existing or path):
                 raise
         if time.monotonic() > end:
             raise RunFileError(
@@ -126,11 +124,9 @@ def _way_on(followed: FollowedRun | FollowedStudy, path: Path) -> str:
     from dlprobe.runs.following import FollowedRun
 
     if isinstance(followed, FollowedRun):
-        return (
-            f"dlprobe train --resume {path} goes on"
-            if followed.facts.origin == OWN
-            else f"dlprobe inspect --pack {path} makes a run file of it"
-        )
+        if followed.facts.origin == OWN:
+            return f"dlprobe train --resume {path} goes on"
+        return f"dlprobe inspect --pack {path} makes a run file of it"
     return f"dlprobe {followed.description.get('experiment', 'COMMAND')} --resume {path} goes on"
 
 
@@ -141,7 +137,9 @@ class Speed:
         self._seen: deque[tuple[float, int]] = deque()
 
     def at(self, done: int) -> float:
-        """Per second, now that so much is done; NaN while that cannot be told."""
+        """Units per second over the last WINDOW (10) seconds, given that `done` units are done now;
+        NaN in the first second and where nothing advanced.
+        """
         now = time.monotonic()
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:
@@ -159,7 +157,7 @@ class RunLooks:
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
         self._speed, self._judging = Speed(), Turn(1.0)
-        self._seen: list[Seen] = []
+        self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlprobe.analysis.profiles.run_profile import verdict_names
 from dlprobe.reports.inspect_study import RunLine
-from dlprobe.reports.run import result
+from dlprobe.reports.results import result
 from dlprobe.rules.diagnosis import state_of
 from dlprobe.runs import Study
 

@@ -46,24 +46,27 @@ evaluate_every = 2
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "120"},
     tries=("dlprobe compare scaling=none,standardize --data wine --input-norm batch",),
-    seconds=2,
 )
-def unscaled_inputs(laboratory: Laboratory) -> Found:
+def unscaled_inputs(lab: Laboratory) -> Found:
     optimizers = {
-        "sgd": laboratory.size((1e-4, 1e-3, 1e-2), (1e-2,)),
-        "adam": laboratory.size((1e-3, 1e-2), (1e-2,)),
+        "sgd": lab.size((1e-4, 1e-3, 1e-2), (1e-2,)),
+        "adam": lab.size((1e-3, 1e-2), (1e-2,)),
     }
-    scalings = ("none", "standardize")
-    runs = laboratory.run(
+    scalings = {
+        "none": {"data.scaling": "none"},
+        "batch norm on the input": {"data.scaling": "none", "model.input_norm": "batch"},
+        "standardize": {"data.scaling": "standardize"},
+    }
+    runs = lab.run(
         {
             f"{name} at {rate:g}, {scaling}": {
                 "training.optimizer": name,
                 "training.lr": rate,
-                "data.scaling": scaling,
+                **change,
             }
             for name, rates in optimizers.items()
             for rate in rates
-            for scaling in scalings
+            for scaling, change in scalings.items()
         }
     )
     every = measured(runs, epochs=epochs_to("train_error", 0.1))["epochs"]
@@ -74,7 +77,7 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
             for scaling in scalings
         }
     }
-    budget = laboratory.base.training.epochs or 1
+    budget = lab.base.training.epochs or 1
     checks = []
     for name in optimizers:
         when = f"the optimizer is {name}"
@@ -96,11 +99,10 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny={"model.layers": "16"},
     tries=("dlprobe compare scaling=minmax,robust --data breast_cancer --outliers 0.02",),
-    seconds=0.1,
 )
-def minmax_outliers(laboratory: Laboratory) -> Found:
+def minmax_outliers(lab: Laboratory) -> Found:
     scalings, shares = ("minmax", "standardize", "robust"), {"": 0.0, ", outliers": 0.02}
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{scaling}{name}": {"data.scaling": scaling, "data.outliers": share}
             for scaling in scalings
@@ -137,11 +139,10 @@ def minmax_outliers(laboratory: Laboratory) -> Found:
     ),
     expected="holds",
     tries=("dlprobe data wine",),
-    seconds=0.1,
 )
-def standardize_by_deviation(laboratory: Laboratory) -> Found:
-    (run,) = laboratory.run({"standardized": {}})["standardized"][:1]
-    raw = laboratory.data(scaling="none").inputs["train"].astype(float).std(axis=0)
+def standardize_by_deviation(lab: Laboratory) -> Found:
+    (run,) = lab.run({"standardized": {}})["standardized"][:1]
+    raw = lab.data(scaling="none").inputs["train"].astype(float).std(axis=0)
     scaled = run.session.data.inputs["train"].astype(float).std(axis=0)
     sizes = {"x": raw, "x/σ": scaled, "x/σ²": scaled / raw}
     sizes = {name: size[raw > 0] for name, size in sizes.items()}

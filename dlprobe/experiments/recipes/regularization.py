@@ -44,11 +44,10 @@ WITH, WITHOUT = "with dropout", "without"
             "20,60,20"
         ),
     ),
-    seconds=2,
 )
-def dropout_rates(laboratory: Laboratory) -> Found:
-    rates = laboratory.size((0.0, 0.2, 0.5, 0.8), (0.0, 0.5))
-    runs = laboratory.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in rates})
+def dropout_rates(lab: Laboratory) -> Found:
+    rates = lab.size((0.0, 0.2, 0.5, 0.8), (0.0, 0.5))
+    runs = lab.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in rates})
     numbers = measured(runs, val_error="val_error", val_loss="val_loss", rise_of_the_error=rise)
     checks = [
         asked(numbers, "rise of the error", "dropout 0", ">", 1.1),
@@ -78,11 +77,10 @@ def rise(run: Trained) -> float:
     expected="holds only when",
     tiny={"training.epochs": "20"},
     tries=("dlprobe compare width=8,16,32,64 --layers 8 --dropout 0.5",),
-    seconds=0.1,
 )
-def dropout_capacity(laboratory: Laboratory) -> Found:
+def dropout_capacity(lab: Laboratory) -> Found:
     nets = {"8 units": ("8", 0.0), "8 units, dropout": ("8", 0.5), "16 units, dropout": ("16", 0.5)}
-    runs = laboratory.run(
+    runs = lab.run(
         {
             name: {"model.layers": width, "model.dropout": rate}
             for name, (width, rate) in nets.items()
@@ -111,8 +109,6 @@ split = [50, 25, 25]
 layers = "128"
 [training]
 steps = 3000
-[recording]
-evaluate_every = "never"
 """,
     truth=(
         "A net learns a few samples by heart with or without dropout. The gain begins where it"
@@ -127,12 +123,11 @@ evaluate_every = "never"
             "--dropout 0.5"
         ),
     ),
-    seconds=1,
 )
-def dropout_by_data(laboratory: Laboratory) -> Found:
-    sizes: Sequence[int] = laboratory.size((30, 100, 300, 1000, 3000, 12000), (30, 1000, 12000))
+def dropout_by_data(lab: Laboratory) -> Found:
+    sizes: Sequence[int] = lab.size((30, 100, 300, 1000, 3000, 12000), (30, 1000, 12000))
     ways = {WITHOUT: 0.0, WITH: 0.5}
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{size}, {name}": {"data.train_size": size, "model.dropout": rate}
             for size in sizes
@@ -170,10 +165,9 @@ def dropout_by_data(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny={"model.layers": "64,64", "training.epochs": "30"},
     tries=("dlprobe compare dropout=0,0.2,0.5 --layers 256,256 --epochs 40",),
-    seconds=2,
 )
-def dropout_time(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({WITHOUT: {}, WITH: {"model.dropout": 0.5}})
+def dropout_time(lab: Laboratory) -> Found:
+    runs = lab.run({WITHOUT: {}, WITH: {"model.dropout": 0.5}})
     numbers = measured(runs, epochs=epochs_to("train_loss", 0.05), val_error="val_error")
     checks = [
         asked(numbers, "epochs", WITH, ">", 1.5, WITHOUT),
@@ -195,10 +189,9 @@ def dropout_time(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "15", "recording.mc_dropout": "20"},
     tries=("dlprobe train --layers 64,64 --dropout 0.5 --mc-dropout 200",),
-    seconds=1,
 )
-def dropout_average(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in (0.2, 0.5)})
+def dropout_average(lab: Laboratory) -> Found:
+    runs = lab.run({f"dropout {rate:g}": {"model.dropout": rate} for rate in (0.2, 0.5)})
     numbers = {
         f"{what}, {how}": each
         for what in ("error", "loss")
@@ -228,13 +221,12 @@ def dropout_average(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"model.layers": "128,128", "training.epochs": "20"},
     tries=("dlprobe compare regularizer=none,l1,l2,max_norm,dropout --split 20,20,60",),
-    seconds=2,
 )
-def dropout_or_decay(laboratory: Laboratory) -> Found:
+def dropout_or_decay(lab: Laboratory) -> Found:
     noises = {"all labels are right": 0.0, "a fifth of the labels is wrong": 0.2}
     ways: dict[str, tuple[str, Sequence[float]]] = {
-        "dropout": ("model.dropout", laboratory.size((0.2, 0.5), (0.5,))),
-        "l2": ("training.l2", laboratory.size((1e-4, 1e-3, 1e-2), (1e-2,))),
+        "dropout": ("model.dropout", lab.size((0.2, 0.5), (0.5,))),
+        "l2": ("training.l2", lab.size((1e-4, 1e-3, 1e-2), (1e-2,))),
     }
     variants: dict[str, dict[str, Any]] = {
         f"{name} {strength:g}, {when}": {key: strength, "data.label_noise": noise}
@@ -242,7 +234,7 @@ def dropout_or_decay(laboratory: Laboratory) -> Found:
         for name, (key, strengths) in ways.items()
         for strength in strengths
     }
-    numbers = measured(laboratory.run(variants), test_error="test_error", val_error="val_error")
+    numbers = measured(lab.run(variants), test_error="test_error", val_error="val_error")
 
     def best(name: str, when: str) -> str:
         same = [
@@ -271,15 +263,14 @@ def dropout_or_decay(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "30"},
     tries=("dlprobe train --early-stopping yes --label-noise 0.2 --split 20,60,20",),
-    seconds=0.7,
 )
-def early_stopping_weights(laboratory: Laboratory) -> Found:
+def early_stopping_weights(lab: Laboratory) -> Found:
     starts = {
         "weights start small (0.01)": "normal(std=0.01)",
         "weights start as He's": "he_normal",
     }
     ways = {"to the end": "none", "stopped early": "early_stopping(patience=5)"}
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{way}, {start}": {"model.init": init, "training.early_stopping": stopping}
             for start, init in starts.items()
@@ -313,8 +304,6 @@ activation = "tanh"
 [training]
 epochs = 100
 lr = 0.02
-[recording]
-evaluate_every = "never"
 """,
     truth=(
         "Added in full to the mean loss, λ Σ w² smooths at .01 and outweighs the data at .1. "
@@ -326,22 +315,21 @@ evaluate_every = "never"
         "dlprobe explain penalty:l2",
         ("dlprobe train --data circles --layers 20 --activation tanh --l2 0.03"),
     ),
-    seconds=0.1,
 )
-def l2_strengths(laboratory: Laboratory) -> Found:
+def l2_strengths(lab: Laboratory) -> Found:
     strengths = (0.01, 0.1, 1.0)
-    samples = len(laboratory.data().inputs["train"])
+    samples = len(lab.data().inputs["train"])
     ways = {"it is λ": 1.0, "it is λ/(2m)": 1 / (2 * samples)}
     variants = {
         f"{way}, λ = {strength:g}": {"training.l2": strength * factor}
         for way, factor in ways.items()
         for strength in strengths
     }
-    runs = laboratory.run({"no penalty": {}, **variants})
+    runs = lab.run({"no penalty": {}, **variants})
     numbers = measured(runs, train_error="train_error", weight_norm=weight_norm)
     error = numbers["training error"]
     checks = [
         Check("training error − that without", error[name] - error["no penalty"], "<", 0.15, name)
         for name in variants
     ]
-    return Found(checks, numbers, region_pictures(runs))
+    return Found(checks, numbers, [*region_pictures(runs), number_table("penalty", numbers)])

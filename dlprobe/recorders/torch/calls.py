@@ -17,7 +17,7 @@ def kept(tensor: torch.Tensor, copy: bool = True) -> torch.Tensor:
     """A copy, in float32 where it is narrower: the tensor itself may be overwritten in place before
     the step ends. Without copy the tensor itself where it is not
     narrower: what overwrites it all the same is seen by its version."""
-    tensor = tensor.detach()
+    tensor = tensor.detach() if tensor.requires_grad else tensor
     if tensor.dtype in WIDE:
         return tensor.clone() if copy else tensor
     return tensor.float()
@@ -36,7 +36,7 @@ class Forward:
     silent: list[Call] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """What one call of a layer gave; rows are samples × positions.
 
@@ -49,7 +49,8 @@ class Call:
       tiny: the smallest normal number of dL/da's type; pooled: calls in one pass, put together;
       version: of z where it is no copy, else −1
     * samples: in the batch; fan_in: width of the input; inputs: x (samples, positions, fan_in)
-      where there are positions, input_norms: ‖x‖ (rows,) where there are none
+      where there are positions, input_square: Σ x² (rows,), float64,
+      where there are none
     """
 
     place: int
@@ -62,7 +63,7 @@ class Call:
     signal: torch.Tensor | None = None
     activation_gradient: torch.Tensor | None = None
     inputs: torch.Tensor | None = None
-    input_norms: torch.Tensor | None = None
+    input_square: torch.Tensor | None = None
     fan_in: int = 0
     feeds: int = -1
     source: int = -1
@@ -89,7 +90,7 @@ class Call:
         return tuple(name for name in ARRAYS if getattr(self, name) is not None)
 
 
-ARRAYS = ("z", "normed", "after", "signal", "activation_gradient", "input_norms")
+ARRAYS = ("z", "normed", "after", "signal", "activation_gradient", "input_square")
 
 
 def pooled(calls: Sequence[Call]) -> Call:
@@ -106,7 +107,7 @@ def pooled(calls: Sequence[Call]) -> Call:
         if all(name in call.arrays for call in calls)
     }
     if not once_each:  # a sample's gradient is then the sum over its calls
-        joined.pop("input_norms", None)
+        joined.pop("input_square", None)
     samples = sum(next(call.samples for call in calls if call.forward is one) for one in passes)
     missing: dict[str, Any] = {name: None for name in ARRAYS if name not in joined}
     inputs = (

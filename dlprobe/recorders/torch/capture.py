@@ -1,5 +1,5 @@
-"""Gradients and weights of a step: dL/dW as the backward pass left it, what the optimizer gets of
-it, W before and ΔW after.
+"""What the parameters say of a step: gradients as the backward pass left them, what the optimizer
+gets of it, W before and ΔW after.
 
 What clips or unscales gradients does it in place between the two, which their version counters
 show. The first recorded step measures at both moments; where nothing changed, later steps measure
@@ -18,64 +18,70 @@ import numpy as np
 import torch
 from torch import nn
 
+from dlprobe.nn import observe as o
+from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.groups import Floats, Group, Scratch, Sums
-from dlprobe.recorders.torch.parameter_groups import Gradients, Norms, Others, Updates, Weights
+from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers, Parameters
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
 FRAMES = 16  # callers of a step among which a GradScaler is looked for
+SIZES_OF_GRADIENT = [o.GRADIENT_RMS, o.GRADIENT_L2, o.GRADIENT_MEAN_ABS]
 
 
 @dataclass(frozen=True)
 class Owned:
-    """What one optimizer steps. layers: (rank, weights) of the layers that are measured with
-    it; others: its parameters that are no layer's W.
+    """What one optimizer steps. layers: by place the weights of the layers that are measured
+    with it; unmoved: places of those that it does not step; biases: those whose gradients are
+    measured with their layer; others: its parameters that are neither, measured in a row of
+    their own. rows: all these rows.
     """
 
-    layers: list[tuple[int, list[nn.Parameter]]]
-    moved: list[bool]
-    weights: dict[int, list[nn.Parameter]]
-    biases: list[tuple[int, nn.Parameter]]
+    layers: dict[int, list[nn.Parameter]]
+    unmoved: list[int]
+    biases: dict[int, nn.Parameter]
     parameters: list[nn.Parameter]
     others: list[nn.Parameter]
+    rows: list[int]
 
 
 class Capture:
-    """What is kept of gradients and weights until a row is complete."""
+    """What is kept of gradients and weights until a row is complete.
+
+    numbers: those of the step, a row of each place, and one of each optimizer's other parameters;
+    scale: what the loss was multiplied by; changed: an optimizer got other gradients than the
+    backward pass left; lacking: and what those were is not known; penalty: ½ λ Σ w² of weight
+    decay.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         passes: Passes,
         optimizers: Sequence[Any],
-        scratch: Scratch,
-        wide: set[Any],
+        measuring: Measuring,
         probes: bool,
     ) -> None:
-        self._passes, self._optimizers, self._scratch, self._wide = (
-            passes,
-            optimizers,
-            scratch,
-            wide,
-        )
+        self._passes, self._optimizers, self._measuring = passes, optimizers, measuring
         self._parameters, self._probes = list(model.parameters()), probes
         self._owned: dict[int, Owned] = {}
-        self._made: dict[Any, tuple[list[Group], list[Updates]]] = {}
         # whether gradients are changed between backward pass and step: so it is taken to be in the
         # first step
         self._changes = True
         self._versions: dict[int, tuple[int, int]] = {}
         self._initial: dict[int, list[torch.Tensor]] = {}
+        self._apart: list[int] | None = None
         self.forget()
 
     def forget(self) -> None:
         """The row is over, or was left out."""
-        self._before: dict[int, torch.Tensor] = {}
-        self.groups: list[Group] = []
-        self.sums: list[Sums] = []
-        self.updates: list[tuple[Updates, Owned]] = []
-        self.key: tuple[Any, ...] = ()
+        self.numbers = Numbers(len(self._passes.sites) + len(self._optimizers))
+        self._got: Numbers | None = None
+        self._early = False
+        # rows that are still scaled, and rows of what an optimizer got
+        self._scaled, self._got_scaled, self._got_rows = (list[int]() for _ in range(3))
+        self._stepped: list[Owned] = []
+        self._penalties: list[torch.Tensor] = []
         self.scale = 1.0
         self.changed = self.lacking = False
 
@@ -90,11 +96,9 @@ class Capture:
             if (gradient := each.grad) is not None
         }
         if self._changes:
-            self._before = {
-                id(each): each.grad.detach().clone()
-                for each in self._parameters
-                if each.grad is not None
-            }
+            self._early = True
+            for index in range(len(self._optimizers)):
+                self._measure(self.numbers, self._owned_by(index))
 
     def gradient_was_dropped(self) -> bool:
         """Whether, with a backward pass behind it and no step, gradients are gone or changed:
@@ -114,75 +118,131 @@ class Capture:
 
     def before_step(self, index: int) -> None:
         """The optimizer `index` is about to step: measure gradients, keep W."""
-        if index not in self._owned:
-            self._owned[index] = self._owned_by(index)
-            self._initial |= {
-                rank: [each.detach().clone() for each in weights]
-                for rank, weights in self._owned[index].layers
-            }
-        owned = self._owned[index]
+        self._passes.fix_ranks()
+        owned = self._owned_by(index)
         scaled = self._find_scale(self._optimizers[index])
-        changed = self._were_changed(owned.parameters)
-        lacking = changed and not self._before
+        unscaled = self.scale != 1.0 and not scaled  # which no version tells
+        changed = unscaled or self._were_changed(owned.parameters)
+        lacking = changed and not self._early
         self.changed, self.lacking = self.changed or changed, self.lacking or lacking
-        present = tuple(
-            all(each.grad is not None for each in weights) for _, weights in owned.layers
-        )
-        key = (
-            index,
-            present,
-            changed,
-            lacking,
-            scaled,
-            self.scale != 1.0,
-            len(self._wide),
-            sum(each.grad is not None for each in owned.others),
-        )
-        if key not in self._made:
-            self._made[key] = self._groups(index, owned, present, changed, lacking, scaled)
-        self.key = (*self.key, key)
-        groups, updates = self._made[key]
-        self.groups += groups
-        self.sums += [self._sums(index, group, owned) for group in groups]
-        self.updates += [(each, owned) for each in updates]
+        if not self._early:
+            self._measure(self.numbers, owned, lacking)
+        if changed:
+            self._got = self._got or Numbers(len(self.numbers.values))
+            self._measure(self._got, owned)
+            self._got_rows += owned.rows
+            self._got_scaled += owned.rows if scaled else []
+        if scaled or (changed and self.scale != 1.0):  # before unscaling changed it
+            self._scaled += owned.rows
+        if decays(self._optimizers[index]):
+            self._penalties += _decayed(self._optimizers[index])
+        self._stepped.append(owned)
 
-    def after_step(self) -> tuple[list[Updates], list[Sums]]:
+    def _measure(self, numbers: Numbers, owned: Owned, lacking: bool = False) -> None:
+        """Gradients and biases of what an optimizer steps, and copies of W; lacking: no
+        gradients.
+        """
+        sites, layers = self._passes.sites, []
+        for place, weights in owned.layers.items():
+            gradient, bias_gradient, stepped = None, None, owned.biases.get(place)
+            if not lacking:
+                gradient = _joined([each.grad for each in weights])
+                bias_gradient = None if stepped is None else stepped.grad
+            layers.append(
+                Parameters(place, gradient, _joined(weights), sites[place].bias, bias_gradient)
+            )
+            if place not in self._initial:
+                self._initial[place] = [each.detach().clone() for each in weights]
+        self._measuring.gradients(numbers, layers)
+        others = [_dense(each.grad) for each in owned.others if each.grad is not None]
+        if others and not lacking:
+            self._measuring.others(numbers, owned.rows[-1], others)
+
+    def after_step(self) -> None:
         """The optimizers have stepped."""
-        return [each for each, _ in self.updates], [
-            each.sums(_joined_all([owned.weights[rank] for rank in each.ranks]))
-            for each, owned in self.updates
+        for owned in self._stepped:
+            after = [(place, _joined(weights)) for place, weights in owned.layers.items()]
+            self._measuring.updates(
+                self.numbers, [(place, weight) for place, weight in after if weight is not None]
+            )
+
+    def complete(self) -> tuple[Floats, float, float]:
+        """The numbers of the step, float64 (place, column), columns as in `kernels`; and the sums
+        of squares of all gradients that are in no row: as the backward pass left them, and as the
+        optimizers got them.
+        """
+        values = self.numbers.settled()
+        got = values if self._got is None else self._got.settled()
+        for array, rows in ((values, self._scaled), (got, self._got_scaled)):
+            if rows:
+                array[np.ix_(rows, SIZES_OF_GRADIENT)] /= self.scale
+                array[np.ix_(rows, [o.GRADIENT_VARIANCE, OTHERS])] /= self.scale**2
+        values[:, o.CLIPPED_GRADIENT_L2] = values[:, o.GRADIENT_L2]
+        others = squares = values[:, OTHERS]
+        if got is not values:
+            rows, others = self._got_rows, squares.copy()
+            values[rows, o.CLIPPED_GRADIENT_L2] = got[rows, o.GRADIENT_L2]
+            others[rows] = got[rows, OTHERS]
+        for owned in self._stepped:
+            if owned.unmoved:
+                values[owned.unmoved, o.UPDATE_RATIO] = math.nan
+        if self._apart is None:
+            self._apart = self._places_apart()
+        before, after = (
+            float(own.sum() + np.nansum(values[self._apart, column] ** 2))
+            for own, column in ((squares, o.GRADIENT_L2), (others, o.CLIPPED_GRADIENT_L2))
+        )
+        return values, before, after
+
+    def _places_apart(self) -> list[int]:
+        """Places without a row whose W is of no row either."""
+        sites, ranks = self._passes.sites, self._passes.ranks
+        counted = {id(each) for place in ranks for each in sites[place].weights}
+        return [
+            place
+            for place, site in enumerate(sites)
+            if place not in ranks and not any(id(each) in counted for each in site.weights)
         ]
 
-    def distances(self, layers: int) -> Floats:
-        """(layer,): ‖W − W₀‖/‖W₀‖, W₀ of the first recorded step; NaN where it was 0 or is not
+    @property
+    def with_weights(self) -> list[int]:
+        """Places whose weights are measured."""
+        return list(self._initial)
+
+    @property
+    def penalty(self) -> float:
+        """½ λ Σ w² over what the optimizers' weight decay is the gradient of."""
+        return math.fsum(float(norm) ** 2 for norms in self._penalties for norm in norms)
+
+    def distances(self, places: Sequence[int]) -> Floats:
+        """(place,): ‖W − W₀‖/‖W₀‖, W₀ of the first recorded step; NaN where it was 0 or is not
         known.
         """
-        found = np.full(layers, math.nan)
-        weights = {
-            rank: own for owned in self._owned.values() for rank, own in owned.weights.items()
-        }
-        for rank, before in self._initial.items():
-            size = math.hypot(*(float(each.double().norm()) for each in before))
-            moved = math.hypot(
-                *(
-                    float((now.detach() - then).double().norm())
-                    for now, then in zip(weights[rank], before, strict=True)
-                )
+        return np.array([self._distance(place) for place in places])
+
+    def _distance(self, place: int) -> float:
+        before, now = self._initial.get(place), self._passes.sites[place].weights
+        if before is None:
+            return math.nan
+        size = math.hypot(*(float(each.double().norm()) for each in before))
+        moved = math.hypot(
+            *(
+                float((new.detach() - old).double().norm())
+                for new, old in zip(now, before, strict=True)
             )
-            found[rank] = moved / size if size > 0 else math.nan
-        return found
+        )
+        return moved / size if size > 0 else math.nan
 
     def row_is_over(self) -> None:
         """What this row has shown counts for the next: where gradients are changed, they are
-        copied before.
+        measured before.
         """
         self._changes = self.changed
 
-    # --- groups
-    # ----------------------------------------------------------------------------------------------
-
     def _owned_by(self, index: int) -> Owned:
-        """What one optimizer steps, once the rows are known."""
+        """What one optimizer steps; settled with the first row, when all is called."""
+        if index in self._owned:
+            return self._owned[index]
         own = {
             id(each) for group in self._optimizers[index].param_groups for each in group["params"]
         }
@@ -192,119 +252,26 @@ class Capture:
             for group in optimizer.param_groups
             for each in group["params"]
         }
-        layers, biases = [], []
-        for place, rank in self._passes.fix_ranks().items():
-            site = self._passes.sites[place]
+        layers, biases, sites = {}, dict[int, nn.Parameter](), self._passes.sites
+        counted = {id(each) for site in sites for each in site.weights}
+        for place, site in enumerate(sites):
             if any(id(each) in own for each in site.weights) or (
                 index == 0 and site.weights and not any(id(each) in every for each in site.weights)
             ):
-                layers.append((rank, site.weights))
-                if site.bias is not None:
-                    biases.append((rank, site.bias))
-        weights = {id(each) for site in self._passes.sites for each in site.weights}
+                layers[place] = site.weights
+                if site.bias is not None and id(site.bias) in own - counted:
+                    biases[place] = site.bias
+                    counted.add(id(site.bias))
         parameters = [each for each in self._parameters if id(each) in own]
-        moved = [
-            not self._probes and all(each.requires_grad and id(each) in own for each in weights)
-            for _, weights in layers
+        unmoved = [
+            place
+            for place, weights in layers.items()
+            if self._probes or not all(each.requires_grad and id(each) in own for each in weights)
         ]
-        return Owned(
-            layers,
-            moved,
-            dict(layers),
-            biases,
-            parameters,
-            [each for each in parameters if id(each) not in weights],
-        )
-
-    def _groups(
-        self,
-        index: int,
-        owned: Owned,
-        present: Sequence[bool],
-        changed: bool,
-        lacking: bool,
-        scaled: bool,
-    ) -> tuple[list[Group], list[Updates]]:
-        """The groups of a step in which these gradients are there. scaled: gradients are scaled
-        where they are measured.
-        """
-        of_scaled_loss = scaled or (changed and self.scale != 1.0)  # before unscaling changed it
-        with_gradient = [layer for layer, there in zip(owned.layers, present, strict=True) if there]
-        groups: list[Group] = []
-        if not lacking:
-            for members in _of_one_shape(with_gradient):
-                ranks = [rank for rank, _ in members]
-                size = sum(each.numel() for each in members[0][1])
-                groups.append(
-                    Gradients(
-                        ranks,
-                        ("gradient", *ranks) in self._wide,
-                        self._scratch,
-                        size,
-                        of_scaled_loss,
-                    )
-                )
-            groups.append(Others("others", self._scratch, of_scaled_loss))
-        if changed:
-            ranks = [rank for rank, _ in with_gradient]
-            groups.append(
-                Norms(ranks, self._scratch, "clipped_gradient_l2", [1.0] * len(ranks), scaled, True)
-            )
-            groups.append(Others("others_clipped", self._scratch, scaled))
-        if decays(self._optimizers[index]):
-            groups.append(Others("penalty", self._scratch, False))
-        if owned.biases:
-            roots = [math.sqrt(bias.numel()) for _, bias in owned.biases]
-            groups.append(
-                Norms(
-                    [rank for rank, _ in owned.biases],
-                    self._scratch,
-                    "bias_rms",
-                    roots,
-                    False,
-                    False,
-                )
-            )
-        moved = dict(zip([rank for rank, _ in owned.layers], owned.moved, strict=True))
-        updates = []
-        for members in _of_one_shape(owned.layers):
-            ranks = [rank for rank, _ in members]
-            size = sum(each.numel() for each in members[0][1])
-            weights = Weights(ranks, ("weight", *ranks) in self._wide, self._scratch, size)
-            groups.append(weights)
-            updates.append(
-                Updates(weights, ("update", *ranks) in self._wide, [moved[rank] for rank in ranks])
-            )
-        return groups, updates
-
-    def _sums(self, index: int, group: Group, owned: Owned) -> Sums:
-        """A group's sums of this step's tensors."""
-        if isinstance(group, Weights):
-            return group.sums(_joined_all([owned.weights[rank] for rank in group.ranks]))
-        if isinstance(group, Gradients):
-            if self.changed:
-                return group.sums(
-                    [
-                        _joined([self._before[id(each)] for each in owned.weights[rank]])
-                        for rank in group.ranks
-                    ]
-                )
-            return group.sums(
-                _joined_all([[each.grad for each in owned.weights[rank]] for rank in group.ranks])
-            )
-        if isinstance(group, Norms) and group.name == "bias_rms":
-            return group.sums([bias for _, bias in owned.biases])
-        if isinstance(group, Norms):
-            return group.sums(
-                [_joined([each.grad for each in owned.weights[rank]]) for rank in group.ranks]
-            )
-        assert isinstance(group, Others)
-        if group.kind == "penalty":
-            return group.sums(_decayed(self._optimizers[index]))
-        before = group.kind == "others" and self.changed
-        gradients = [self._before.get(id(each)) if before else each.grad for each in owned.others]
-        there = [_dense(each) for each in gradients if each is not None]
-        return group.sums(there) if there else {}
+        others = [each for each in parameters if id(each) not in counted]
+        rows = [*layers, len(sites) + index]
+        self._owned[index] = Owned(layers, unmoved, biases, parameters, others, rows)
+        return self._owned[index]
 
     # --- scales
     # ----------------------------------------------------------------------------------------------
@@ -327,17 +294,6 @@ class Capture:
         return found is not None and bool(found.item())
 
 
-def _of_one_shape(
-    layers: Sequence[tuple[int, list[nn.Parameter]]],
-) -> list[list[tuple[int, list[nn.Parameter]]]]:
-    """Layers whose weights can stand side by side."""
-    groups: dict[Any, list[tuple[int, list[nn.Parameter]]]] = {}
-    for rank, weights in layers:
-        key = tuple((each.shape, each.device, each.dtype) for each in weights)
-        groups.setdefault(key, []).append((rank, weights))
-    return list(groups.values())
-
-
 def _decayed(optimizer: Any) -> list[torch.Tensor]:
     """Norms of the parameters of each group, whose squares sum up to the penalty ½ λ Σ w²."""
     found = []
@@ -350,23 +306,16 @@ def _decayed(optimizer: Any) -> list[torch.Tensor]:
 
 
 def _dense(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
+    return tensor.to_dense() if tensor.is_sparse else tensor
 
 
-def _joined_all(several: Sequence[Sequence[Any]]) -> list[torch.Tensor]:
-    """`_joined` of each; fast for the usual ones."""
-    if all(len(each) == 1 and not each[0].is_sparse for each in several):
-        return [each[0] for each in several]
-    return [_joined(each) for each in several]
-
-
-def _joined(tensors: Sequence[Any]) -> torch.Tensor:
-    """One tensor of several, sparse ones made dense."""
-    return (
-        _dense(tensors[0])
-        if len(tensors) == 1
-        else torch.cat([_dense(each).reshape(-1) for each in tensors])
-    )
+def _joined(tensors: Sequence[Any]) -> torch.Tensor | None:
+    """One tensor of several, sparse ones made dense; None where one is missing."""
+    if len(tensors) == 1:
+        return None if tensors[0] is None else _dense(tensors[0])
+    if not tensors or any(each is None for each in tensors):
+        return None
+    return torch.cat([_dense(each).detach().reshape(-1) for each in tensors])
 
 
 def _scale_of_caller() -> torch.Tensor | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch import nn
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
+from dlprobe.recorders.torch.measuring import Measuring
 from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
 from dlprobe.recorders.torch.tracing import Operation, Trails, Watching
 
@@ -27,17 +28,6 @@ INPUT_GRADIENT = {
     "MmBackward0": 0,
 }  # where in the gradients of a product's inputs that of x stands
 POSITIONS = 1024  # up to which gradients of single samples are measured
-
-
-@dataclass(frozen=True)
-class Returned:
-    """dL/da (rows, units) as it came back through the input of another layer, the taker; tiny:
-    the smallest normal number of its type.
-    """
-
-    gradient: torch.Tensor
-    taker: int
-    tiny: float
 
 
 class Passes:
@@ -55,8 +45,9 @@ class Passes:
         recording: Guarded,
         begin_pass: Callable[[], bool],
         backward_begun: Callable[[], None],
+        measuring: Measuring,
     ) -> None:
-        self._model, self._recording = model, recording
+        self._model, self._recording, self._measuring = model, recording, measuring
         self._begin_pass, self._backward_begun = begin_pass, backward_begun
         self.sites: list[Site] = sites_of(model)
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
@@ -83,7 +74,9 @@ class Passes:
         ] = {}  # place -> the place whose a, as it is measured, is its input
         self._overwritten: set[int] = set()  # places whose z is overwritten in place
         self._inputs: list[tuple[int, int, Any, bool]] = []
-        self._returned: dict[tuple[Forward, int], Returned] = {}
+        # dL/da (rows, units) as it came back through the input of another layer, of a pass and a
+        # place; the layer that took it, and the smallest normal number of its type
+        self._returned: dict[tuple[Forward, int], tuple[torch.Tensor, int, float]] = {}
         self.cut_off: set[int] = set()  # places called at first that no error signal came back to
         self.unregistered: list[tuple[int, ...]] = []  # shapes of weights that the model has not
         self._seen: dict[
@@ -286,9 +279,7 @@ class Passes:
             ):
                 call.source = source
             elif x.dim() == 2:
-                call.input_norms = torch.linalg.vector_norm(
-                    x.detach(), dim=1, dtype=call.z.dtype if x.dtype != call.z.dtype else None
-                )
+                call.input_square = self._measuring.input_square(x)
             elif x.dim() > 2 and x[0].numel() // x.shape[-1] <= POSITIONS:
                 call.inputs = kept(x.reshape(x.shape[0], -1, x.shape[-1]))
         return call
@@ -378,11 +369,8 @@ class Passes:
         """What a layer's input got back is dL/da of the layer at `place`."""
         if call.forward.step == self._number:
             rows = gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient)
-            returned = Returned(
-                kept(rows.reshape(-1, rows.shape[-1]), copy=False),
-                call.place,
-                torch.finfo(gradient.dtype).tiny,
-            )
+            rows = rows if rows.dim() == 2 else rows.reshape(-1, rows.shape[-1])
+            returned = kept(rows, copy=False), call.place, smallest_normal(gradient.dtype)
             self._returned.setdefault((call.forward, place), returned)
 
     # --- what the recording asks
@@ -390,14 +378,16 @@ class Passes:
 
     @property
     def passes(self) -> int:
-        """How many passes count."""
+        """Number of backward passes that count for this step."""
         return len(self._lives)
 
     def backward_is_over(self) -> None:
         self._queued, self._over = False, True
 
     def fix_ranks(self) -> dict[int, int]:
-        """The row of each place; at the first row, in the order of first calls."""
+        """Row number of each place, 0, 1, … in the order of first calls; fixed when it is first
+        asked for.
+        """
         if not self.ranks:
             self.cut_off = self._find_cut_off()
             calls = self._counting()
@@ -438,12 +428,8 @@ class Passes:
         calls: dict[int, list[Call]] = {}
         for call in sorted(self._counting(), key=lambda call: call.order):
             returned = self._returned.get((call.forward, call.place))
-            if returned is not None and returned.gradient.shape == call.z.shape:
-                call.activation_gradient, call.feeds, call.tiny = (
-                    returned.gradient,
-                    returned.taker,
-                    returned.tiny,
-                )
+            if returned is not None and returned[0].shape == call.z.shape:
+                call.activation_gradient, call.feeds, call.tiny = returned
             if call.overwritten:
                 self._overwritten.add(call.place)
             elif call.place in self.ranks:
@@ -476,6 +462,12 @@ class Passes:
             for place, site in enumerate(self.sites)
             if place not in self.ranks and place not in self._seen
         ]
+
+
+@cache
+def smallest_normal(dtype: torch.dtype) -> float:
+    """Of a type of numbers."""
+    return float(torch.finfo(dtype).tiny)
 
 
 def _leaves(value: Any) -> list[torch.Tensor]:

@@ -25,18 +25,11 @@ from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
 from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
-from dlprobe.recorders.torch.groups import Floats, Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
+from dlprobe.recorders.torch.measuring import STATISTICS, Floats, Measuring, Numbers
 from dlprobe.recorders.torch.modules import unwrapped
+from dlprobe.recorders.torch.on_device import OnDevice
 from dlprobe.recorders.torch.passes import Passes
-from dlprobe.recorders.torch.plans import (
-    STATISTICS,
-    Measured,
-    Plan,
-    filled,
-    plan_of_calls,
-    signature,
-)
 from dlprobe.recorders.torch.program import Habits, faults
 from dlprobe.recorders.torch.rows import Row, Rows
 
@@ -81,15 +74,15 @@ class Recording:
         )
         self._model = unwrapped(model)
         self._file = None if self._silent else RunFile(path, origin, force)
-        self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
+        self._measuring = Measuring() if on_host(self._model) else OnDevice()
+        self._passes = Passes(
+            self._model, self, self._begin_pass, self._backward_begun, self._measuring
+        )
         self._passes.known_loss, self.versions = loss, dict[str, str]()
-        self._scratch, self._wide = Scratch(), set[Any]()
         self._capture = Capture(
-            self._model, self._passes, self._optimizers, self._scratch, self._wide, probes
+            self._model, self._passes, self._optimizers, self._measuring, probes
         )
         self._habits = Habits(self._model, self._optimizers)
-        self._plans: dict[Any, Plan] = {}
-        self._taken: Measured | None = None
         self._rows: Rows | None = None
         self._handles: list[Any] = []
         self._stance: str | None = None
@@ -164,9 +157,9 @@ class Recording:
         """
         if self._probes or self._first or self._file is None:
             return {}
-        layers, whole = len(self._passes.ranks), self._file.train_samples
+        places, whole = list(self._passes.ranks), self._file.train_samples
         with torch.no_grad():
-            dead, distances = self._scratch.dead(layers), self._capture.distances(layers)
+            dead, distances = self._measuring.dead(places), self._capture.distances(places)
         seen, self._seen = self._seen, 0
         dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
         return {
@@ -314,20 +307,7 @@ class Recording:
                 "no gradient came back through a layer of the model before the optimizer's "
                 "first step: it was not called, or its layers are of no known kind"
             )
-        key = (capture.key, signature(calls, passes.layers), len(self._wide))
-        if key not in self._plans:
-            self._plans[key] = Plan(
-                [
-                    *capture.groups,
-                    *plan_of_calls(
-                        calls, passes.layers, passes.ranks, self._scratch, self._wide
-                    ).groups,
-                ]
-            )
-        plan = self._plans[key]
-        sums = [*capture.sums, *(group.sums(calls) for group in plan.groups[len(capture.groups) :])]
-        self._taken = plan.measure(sums, capture.scale, self._wide)
-        plan.release()
+        self._measuring.calls(capture.numbers, calls, passes.layers, capture.scale)
         self._samples = max((call.samples for call in calls), default=0)
         self._seen += self._samples
         self._late = [call for call in calls if passes.layers[call.place].needs_loss]
@@ -361,16 +341,11 @@ class Recording:
 
     def _complete(self) -> None:
         """The row of this step, but for a loss that is still to be told."""
-        capture, taken = self._capture, self._taken
-        assert taken is not None
-        groups, sums = capture.after_step()
-        key = (taken.plan, *map(id, groups))
-        if key not in self._plans:
-            self._plans[key] = Plan(groups)
-        after = self._plans[key].measure(sums, 1.0, self._wide)
-        self._diverged = not np.isfinite(
-            after.numbers[after.plan.places_of("weight_norm")]
-        ).all()  # nothing is left to describe
+        capture = self._capture
+        capture.after_step()
+        values, *others = capture.complete()
+        norms = values[capture.with_weights, STATISTICS["weight_l2"]]
+        self._diverged = not np.isfinite(norms).all()  # nothing is left to describe
         group = self._optimizers[0].param_groups[0]
         group = group.get(
             "noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group
@@ -384,14 +359,11 @@ class Recording:
         )
         row = Row(
             self._step,
-            taken,
-            after,
-            capture.scale,
+            values[list(self._passes.ranks), : len(STATISTICS)],
+            None if capture.lacking else (others[0], others[1]),
             rate,
             momentum,
-            math.nan if unknown else 0.0,
-            capture.changed,
-            capture.lacking,
+            math.nan if unknown else capture.penalty,
             self._losses,
             self._passes.passes,
         )
@@ -436,23 +408,16 @@ class Recording:
             {**environment(self._model, passes), **program, **self.versions},
             indices=any(site.kind == "embedding" for site in passes.sites),
         )
-        self._rows = Rows(len(passes.ranks), *special_ranks(passes), self._file.rows)
+        self._rows = Rows(*special_ranks(passes), self._file.rows)
         if self._late:
             late, self._late = self._late, []
+            found = Numbers(len(passes.sites))
             with torch.no_grad():
-                plan = plan_of_calls(late, passes.layers, passes.ranks, self._scratch, set())
-                found = plan.measure(
-                    [group.sums(late) for group in plan.groups], row.scale, self._wide
-                )
-            values = filled(1, len(passes.ranks))
-            plan.statistics(found.numbers[None], np.array([[row.scale]]), values)
-            for rank in (passes.ranks[call.place] for call in late):
-                row.taken.overrides.append(
-                    (
-                        rank,
-                        {name: float(values[0, STATISTICS[name], rank]) for name in OF_ACTIVATION},
-                    )
-                )
+                self._measuring.calls(found, late, passes.layers, 1.0)
+            columns = [STATISTICS[name] for name in OF_ACTIVATION]
+            for call in late:
+                rank = passes.ranks[call.place]
+                row.values[rank, columns] = found.settled()[call.place, columns]
 
     def _note_loss(self, loss: torch.Tensor | float) -> None:
         value = loss if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
@@ -507,6 +472,13 @@ class Recording:
             action(*arguments)
         except Exception as error:
             self.fail(error)
+
+
+def on_host(model: torch.nn.Module) -> bool:
+    """Whether the model's numbers are in the host's memory; of a device that has no float64 they
+    are taken there.
+    """
+    return all(each.device.type in ("cpu", "mps") for each in model.parameters())
 
 
 def _tell(text: str) -> None:

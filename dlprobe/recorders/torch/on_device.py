@@ -1,0 +1,158 @@
+"""What is measured of layers whose numbers are not in the host's memory: PyTorch's own sums in
+float64, left on the device until the row is complete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from dlprobe.nn import observe as o
+from dlprobe.nn import recorded_sums as k
+from dlprobe.recorders.torch.calls import Call
+from dlprobe.recorders.torch.layers import Layer
+from dlprobe.recorders.torch.measuring import (
+    Floats,
+    Measuring,
+    Numbers,
+    Parameters,
+    activated,
+    shows_a,
+    way_of,
+)
+
+
+class OnDevice(Measuring):
+    """The sums of `kernels` where the numbers are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[int, torch.Tensor] = {}
+
+    def gradients(self, numbers: Numbers, layers: Sequence[Parameters]) -> None:
+        for each in layers:
+            found = {}
+            if each.weight is not None:
+                self._before[each.place] = each.weight.detach().clone()
+            if each.gradient is not None:
+                g = each.gradient.double()
+                size = torch.linalg.vector_norm(g)
+                found = {
+                    o.GRADIENT_L2: size,
+                    o.GRADIENT_RMS: size / math.sqrt(g.numel()),
+                    o.GRADIENT_MEAN_ABS: g.abs().mean(),
+                    o.GRADIENT_VARIANCE: g.var(correction=0),
+                    o.NONFINITE_BACKWARD: _nonfinite(g),
+                }
+            if each.bias is not None:
+                found[o.BIAS_RMS] = each.bias.double().square().mean().sqrt()
+            if each.bias_gradient is not None:
+                found[k.OTHERS] = each.bias_gradient.double().square().sum()
+            _note(numbers, each.place, found)
+
+    def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
+        squares = torch.stack([each.double().square().sum() for each in gradients])
+        _note(numbers, row, {k.OTHERS: squares.sum()})
+
+    def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
+        for place, after in layers:
+            w = self._before.pop(place).double()
+            size = torch.linalg.vector_norm(w)
+            moved = torch.linalg.vector_norm(after.double() - w)
+            found = {
+                o.WEIGHT_L2: size,
+                o.WEIGHT_RMS: size / math.sqrt(w.numel()),
+                o.WEIGHT_MAX_ABS: w.abs().max(),
+                o.ZERO_WEIGHT_FRACTION: _share(w == 0),
+                o.UPDATE_RATIO: torch.where(size > 0, moved / size, math.nan),
+            }
+            _note(numbers, place, found)
+
+    def input_square(self, x: torch.Tensor) -> torch.Tensor:
+        return x.double().square().sum(1)
+
+    def call(
+        self,
+        numbers: Numbers,
+        call: Call,
+        layer: Layer,
+        following: Call | None,
+        scale: float,
+        tables: Any,
+    ) -> None:
+        z, several = call.z.double(), call.rows > 1
+        found = {
+            o.PREACTIVATION_MEAN: z.mean(),
+            o.PREACTIVATION_MEAN_SQUARE: z.square().mean(),
+            o.NONFINITE_FORWARD: _nonfinite(z),
+        }
+        if several:
+            found[o.PREACTIVATION_VARIANCE] = z.var(correction=0)
+        if shows_a(call, layer):
+            found |= self._activation(call, layer)
+            a = found.pop(-1)
+            found[o.NONFINITE_FORWARD] = found[o.NONFINITE_FORWARD] + _nonfinite(a)
+        if call.signal is not None:
+            signal, factor = call.signal.double(), call.samples / scale
+            found[o.ERROR_SIGNAL_RMS] = factor * signal.square().mean().sqrt()
+            of_gradient = numbers.pending.get((call.place, o.NONFINITE_BACKWARD), 0)
+            found[o.NONFINITE_BACKWARD] = _nonfinite(signal) + of_gradient
+            squares = self.squares_of_input(call)
+            if squares is not None:
+                of_samples = (signal.square().sum(1) * squares).sum()
+                size = call.samples * call.fan_in * call.units
+                found[o.GRADIENT_SAMPLE_RMS] = factor * (of_samples / size).sqrt()
+        if following is not None and following.signal is not None:
+            assert call.activation_gradient is not None
+            lost = call.activation_gradient.double().abs() < call.tiny
+            reached = (following.signal != 0).any(1, keepdim=True)
+            found[o.UNDERFLOW_COUNT] = (lost & reached).sum()
+        _note(numbers, call.place, found)
+
+    def _activation(self, call: Call, layer: Layer) -> dict[int, torch.Tensor]:
+        """Its statistics, and a itself under −1."""
+        way = self.ways[call.place] = way_of(layer, self.ways.get(call.place))
+        values, given = activated(call, layer, way)
+        floor, _, constant, linear, square, flat_below = way.settings
+        a = values.double().clamp_min(floor)
+        self.row_squares[call.place] = a.square().sum(1)
+        active = a > 0
+        found = {-1: a, o.ACTIVATION_MEAN: a.mean(), o.ACTIVE_FRACTION: _share(active)}
+        if call.rows > 1:
+            found[o.ACTIVATION_VARIANCE] = a.var(correction=0)
+            found[o.ACTIVATION_SAMPLE_VARIANCE] = a.var(0, correction=0).mean()
+        if way.slopes == k.NO_SLOPES:
+            return found
+        slopes = active.double()
+        if given is not None:
+            slopes = given.double().abs()
+        elif way.slopes == k.OF_A:
+            slopes = (constant + a * (linear + square * a)).abs()
+        largest = slopes.amax(0)
+        found[o.SLOPE_MEAN_SQUARE] = slopes.square().mean()
+        found[o.FLAT_FRACTION] = _share(slopes < flat_below)
+        found[o.DEAD_FRACTION] = _share(largest == 0)
+        if way.wakes:
+            before = self.woken.get(call.place)
+            fits = before is not None and before.shape == largest.shape
+            self.woken[call.place] = torch.maximum(before, largest) if fits else largest
+        return found
+
+    def dead(self, places: Sequence[int]) -> Floats:
+        self.woken = {place: sizes.cpu().numpy() for place, sizes in self.woken.items()}
+        return super().dead(places)
+
+
+def _note(numbers: Numbers, place: int, found: dict[int, torch.Tensor]) -> None:
+    numbers.pending |= {(place, column): number for column, number in found.items()}
+
+
+def _share(true: torch.Tensor) -> torch.Tensor:
+    return true.double().mean()
+
+
+def _nonfinite(values: torch.Tensor) -> torch.Tensor:
+    return (~values.isfinite()).sum()
