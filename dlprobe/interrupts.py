@@ -41,6 +41,7 @@ class _State:
     ending = False  # the last line is being said: nothing may raise any more
     abandoned = False  # a thread that compiles was left to itself
     own_process = False
+    began = 0.0  # when the last command did, of time.perf_counter
     compiling: set[int]  # threads that compile
 
 
@@ -49,7 +50,7 @@ _state.compiling = set()
 
 
 def asked() -> bool:
-    """Whether the user has asked the running command to end."""
+    """Whether the running command was asked to end, by Ctrl-C or SIGTERM."""
     return _state.asked > 0
 
 
@@ -58,6 +59,11 @@ def raised() -> bool:
     what a library made of that.
     """
     return _state.raised
+
+
+def began() -> float:
+    """When the command that runs began, of time.perf_counter; 0 where none has."""
+    return _state.began
 
 
 def notice() -> None:
@@ -82,6 +88,7 @@ def answering(own_process: bool) -> Iterator[None]:
         False,
         False,
     )
+    _state.began = time.perf_counter()
     for number in SIGNALS:
         if (
             before[number] is not signal.SIG_IGN

@@ -81,7 +81,7 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
     @property
     def repetitions(self) -> int:
-        """Training sets, or seeds."""
+        """Number of replicas per value of the axis: training sets, or seeds."""
         return self.request.replicas
 
     def repeated(self, count: int) -> BiasVarianceExperiment:

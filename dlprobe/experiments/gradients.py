@@ -200,8 +200,8 @@ def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candid
 
 
 def score_of(result: SeedResult) -> float:
-    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a
-    divergence.
+    """Validation accuracy, else training accuracy (0 to 1), else for a regression R² on the
+    training part; −∞ after a divergence.
     """
     if result.diverged:
         return -math.inf
@@ -251,7 +251,9 @@ def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
 
 
 def skill_of(run: Run, accuracy: float) -> float:
-    """0 for guessing the largest class, or the mean; 1 for no error; NaN where unknown."""
+    """Skill on the training part: (accuracy − g)/(1 − g), g the share of the largest class; for a
+    regression R². NaN where it is not known.
+    """
     if "train_class_counts" not in run.data:
         return float(run.final.get("train_r2", np.nan))
     counts = run.data["train_class_counts"]

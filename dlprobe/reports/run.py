@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis
     from dlprobe.runs import Run
 
+SMALL_PART = 0.03  # of the time that a command took; less is not told by itself
+
 
 @dataclass(frozen=True)
 class Told:
@@ -94,21 +96,42 @@ class Told:
         return [*explained(self.diagnosis), *loss_chart(self.run, self.curve), *verdicts]
 
 
-def train_document(told: Told, before: str = "") -> Document:
+def train_document(
+    told: Told, before: str = "", waited: Mapping[str, float] | None = None
+) -> Document:
     """The report of a run that has just ended. before: the run that it repeats with changes, as
-    it is typed; empty for none.
+    it is typed; empty for none. waited: the seconds of each part of the command; None where no run
+    was made.
     """
     run = told.run
     here = quoted(str(run.path))
-    blocks: list[Block] = [*told.first_screen(), Facts(facts(run))]
+    pairs = facts(run) if waited is None else [*facts(run), ("waited", waited_line(waited))]
+    blocks: list[Block] = [*told.first_screen(), Facts(pairs)]
     blocks += [Hint(f"dlprobe diff {before} {here}")] if before else []
     blocks.append(Hint(f"dlprobe inspect {here} --details", details=True))
     return Document(
         "",
         blocks,
-        {**train_data(run, told.profile), **state_data(told.diagnosis)},
+        {
+            **train_data(run, told.profile),
+            "waited": None if waited is None else dict(waited),
+            **state_data(told.diagnosis),
+        },
         [*told.details(), Hint(f"dlprobe inspect {here}")],
     )
+
+
+def waited_line(waited: Mapping[str, float]) -> str:
+    """What a command took, and the parts that took most of it, longest first.
+
+    >>> waited_line({"start": 0.52, "training": 1.31, "judging": 0.012, "packing": 0.021})
+    '1.86 s: training 1.3, start 0.52, rest 0.033'
+    """
+    whole = sum(waited.values())
+    longest = sorted(waited.items(), key=lambda part: -part[1])
+    told = [(part, seconds) for part, seconds in longest if seconds >= SMALL_PART * whole]
+    told.append(("rest", whole - sum(seconds for _, seconds in told)))
+    return f"{whole:.3g} s: {', '.join(f'{part} {seconds:.2g}' for part, seconds in told)}"
 
 
 def state_data(diagnosis: Diagnosis) -> dict[str, Any]:

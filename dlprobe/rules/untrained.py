@@ -97,8 +97,8 @@ class Start:
 
     @property
     def change(self) -> float:
-        """The factor by which a layer changes the mean square of the error signal on its way
-        back, the geometric mean over layers; NaN for fewer than two.
+        """Factor per layer for the mean square of the error signal on its way back: 10^(2r/(n −
+        1)), r the median of `error_signal`, n the number of hidden layers; NaN for fewer than two.
         """
         if len(self.layers) > 1:
             return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1))

@@ -16,6 +16,7 @@ from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.training import metrics
+from dlprobe.training.clock import EVALUATION
 from dlprobe.training.metrics import WATCHED_PARTS
 from dlprobe.training.session import Session
 from dlprobe.training.targets import in_user_units
@@ -182,13 +183,16 @@ def evaluate(session: Session, recorder: Recorder) -> dict[str, PartEvaluation]:
     """Evaluate training and validation part as the net is now, and record it."""
     block = Block(session)
     rate = float(session.rates.rates(session.step - 1, 1)[0]) if session.step else np.nan
+    before = session.clock.turn(EVALUATION)
     with norms_in_evaluation(session) as mismatch:
         block.take(session.step, rate)
     if mismatch is None:
         mismatch = norm_statistics.running_mismatch(
             session.network, session.data.inputs["train"], session.targets["train"]
         )
-    return block.record(recorder, mismatch)
+    recorded = block.record(recorder, mismatch)
+    session.clock.turn(before)
+    return recorded
 
 
 def norms_in_evaluation(

@@ -13,6 +13,7 @@ from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData, Scaler
 from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
+from dlprobe.training.clock import Clock
 from dlprobe.training.early_stopping import EarlyStopping
 from dlprobe.training.model import Model
 from dlprobe.training.rates import Rates
@@ -60,6 +61,7 @@ class Session:
     step: int = 0
     target_scaler: Scaler | None = None
     evaluated: int = -1
+    clock: Clock = field(default_factory=Clock)
     decided: Decisions = field(init=False)
 
     def __post_init__(self) -> None:

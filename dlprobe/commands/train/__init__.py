@@ -43,6 +43,7 @@ from dlprobe.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import RunWriter
+    from dlprobe.training.clock import Clock
     from dlprobe.training.trainer import Session
 
 LISTED = ("Run", 1)
@@ -157,11 +158,13 @@ def _carry_out(
     session: Session, opened: RunWriter, repeated: Path | None, screen: Screen
 ) -> ExitCode:
     from dlprobe.commands.train.recorded_run import packed, train
+    from dlprobe.training.clock import PACKING
 
     with opened as writer:
         status = train(session, writer, screen)
+        session.clock.turn(PACKING)
         path = packed(writer, screen)
-    screen.show(_document(path, repeated))
+    screen.show(_document(path, repeated, session.clock))
     if status == "interrupted":
         recorded = (
             f"what was recorded is in {path}"
@@ -175,14 +178,20 @@ def _carry_out(
     return ExitCode.DONE
 
 
-def _document(path: Path, repeated: Path | None) -> Document:
+def _document(path: Path, repeated: Path | None, clock: Clock | None = None) -> Document:
     from shlex import quote as quoted
 
     from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
     from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
+    from dlprobe.training.clock import JUDGING
 
     before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""
     with open_single(path) as run:
-        return train_document(told_of(run, str(path)), before)
+        if clock is None:
+            return train_document(told_of(run, str(path)), before)
+        clock.turn(JUDGING)
+        told = told_of(run, str(path))
+        clock.turn(JUDGING)
+        return train_document(told, before, clock.seconds)

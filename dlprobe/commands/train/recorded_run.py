@@ -36,8 +36,10 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
 def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Session:
     """Build the net for prepared data. Raises ConfigError."""
     from dlprobe.training import model, trainer
+    from dlprobe.training.clock import Clock
 
     session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
+    session.clock = Clock(interrupts.began())
     if configuration.training.threads is None:
         session.network.threads = available_threads()
     for warning in model.warnings_for_data(session.model, data, configuration):
