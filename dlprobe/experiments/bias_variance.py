@@ -135,7 +135,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         """What is decomposed: the test part, or the validation part where there is none. Raises
         ConfigError where neither loss nor part can be had.
         """
-        return design_of(self)
+        values = tuple(dict.fromkeys(replica.at for replica in self.replicas))
+        data = self.sampler.base
+        return design_of(self.base, self.request, data, self.kind, self.axis, values)
 
     def describe(self) -> dict[str, Any]:
         """Enough to decompose it again, and to go on."""
