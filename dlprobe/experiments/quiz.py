@@ -108,7 +108,7 @@ class QuizQuestion:
 
     @property
     def verdict(self) -> str:
-        """Of STATES, the right one."""
+        """The right answer, one of STATES."""
         return STATES[self.state]
 
 
