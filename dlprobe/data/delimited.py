@@ -194,8 +194,9 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
 
 
 def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.DataFrame, Indices]:
-    """The rows with anything in them, and their positions in the file (from 0), of which
-    `before` lines were not read.
+    """The rows in which some cell is filled, and int64 (rows,) their positions in the file from 0.
+
+    before: number of lines above the first row of `frame`.
     """
     import polars
 

@@ -35,7 +35,7 @@ def is_filled(series: polars.Series) -> polars.Series:
 
 
 def is_empty(series: polars.Series) -> bool:
-    """Whether no cell has a value."""
+    """Whether every cell is null or, in a text column, blank."""
     import polars
 
     return series.null_count() == len(series) or (

@@ -143,7 +143,7 @@ def joined(main: DataTable, other: DataTable, part: int) -> DataTable:
 
 
 def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
-    """Both columns in one; texts of either get codes of their own."""
+    """The column `one` followed by `other`; codes count the sorted texts of both."""
     if one.codes is None or other.codes is None:
         assert one.numbers is not None
         assert other.numbers is not None
@@ -159,9 +159,7 @@ def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
 
 
 def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices:
-    """Part of each row, 0 where it is open or training, for `count` rows and `more` of a part
-    behind them.
-    """
+    """`parts` of `count` rows (zeros for None), then `more` times `part`: int64 (count + more,)."""
     before = np.zeros(count, np.int64) if parts is None else parts
     return np.concatenate([before, np.full(more, part, dtype=np.int64)])
 

@@ -38,14 +38,14 @@ class Watched(Snapshots):
     path: list[Array] = field(default_factory=list)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
-        """Keep what is drawn."""
+        """Keep the percentiles of tracked units."""
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
 
     def checkpoint(
         self, step: int, parameters: Array, state: Mapping[str, Array] | None = None
     ) -> None:
-        """Keep the way that is drawn."""
+        """Keep the parameters of a checkpoint."""
         self.path.append(parameters)
 
 
@@ -58,7 +58,7 @@ class Trained:
 
     @property
     def hidden(self) -> int:
-        """Hidden layers."""
+        """Number of hidden layers."""
         return len(self.session.config.model.layers)
 
     @cached_property
@@ -73,7 +73,7 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The statistic at the last step."""
+        """A statistic of every hidden layer at the last step, (layer,), input side first."""
         assert self.kept.last is not None
         return self.kept.last[statistic][: max(self.hidden, 1)]
 
@@ -93,8 +93,8 @@ class Trained:
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
-        """The parameters before the first update, at every checkpoint and at the end, which is
-        one too, (point, parameter).
+        """Parameters (point, parameter), float64: before the first update, then at every
+        checkpoint, the last of which is the end.
         """
         return np.array([self.session.initial, *self.kept.path], np.float64)
 
@@ -148,7 +148,7 @@ class Laboratory:
     saved: Study | None = None
 
     def size(self, usual: Any, tiny: Any) -> Any:
-        """What the size at hand asks for."""
+        """`tiny` where the recipe is measured in tiny size, else `usual`."""
         return tiny if self.tiny else usual
 
     def data(self, **changes: str) -> trainer.PreparedData:

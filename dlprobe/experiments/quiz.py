@@ -108,7 +108,7 @@ class QuizQuestion:
 
     @property
     def verdict(self) -> str:
-        """Of STATES, the right one."""
+        """The right answer, one of STATES."""
         return STATES[self.state]
 
 
@@ -152,6 +152,8 @@ def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> QuizQuest
 
 
 def state_of(run: Trained) -> int:
-    """The place in STATES: within a factor of 10 over all layers a profile is healthy."""
+    """Index in STATES by log10 RMS δ_1/RMS δ_L: 0 vanishing below −1, 1 exploding above 1, else 2
+    healthy.
+    """
     ratio = gradient_ratio(run)
     return 0 if ratio < -1 else 1 if ratio > 1 else 2

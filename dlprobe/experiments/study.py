@@ -166,7 +166,7 @@ def run_one(
     stop: Stop,
     writer: StudyWriter | None,
 ) -> T | None:
-    """One run; None if it was stopped."""
+    """Train one run and read it; None if it was stopped."""
     return _run_team([planned], sets, read, stop, writer)[0]
 
 
@@ -183,7 +183,7 @@ def keep(
 
 
 def work(config: RunConfig, sets: PreparedSets) -> float:
-    """How long a run takes beside others, in multiply-adds: weights × samples seen."""
+    """Multiply-adds of a training, up to a constant factor: parameters × samples seen."""
     data = sets.of(config)
     widths = [len(data.feature_names), *config.model.layers, data.outputs]
     weights = sum(
@@ -252,7 +252,7 @@ def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
 
 
 def pinned(config: RunConfig) -> dict[str, Any]:
-    """A configuration as run files hold it."""
+    """A configuration as run files hold it, `{table: {key: value}}`."""
     from dlprobe.training import own_arrays
 
     return json.loads(json.dumps(to_mapping(own_arrays.pinned(config))))  # type: ignore[no-any-return]

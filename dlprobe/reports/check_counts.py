@@ -48,7 +48,7 @@ class RuleCount:
 @dataclass(frozen=True)
 class ConfigurationCount:
     """The runs of one configuration of a study: its place in words and by axis, paths of its runs,
-    how many have come to what, and the rules that fired.
+    how many are in which state, and the rules that fired.
 
     repeated: what its runs differ in, seed or replica.
     """
@@ -63,7 +63,7 @@ class ConfigurationCount:
 
     @property
     def severity(self) -> int:
-        """The place of its worst finding among the severities."""
+        """Index of its worst finding in SEVERITIES, or their number where there is none."""
         return min(
             (SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES)
         )

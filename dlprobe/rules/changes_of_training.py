@@ -80,9 +80,8 @@ def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def furthest(evidence: Evidence) -> float:
-    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a
-    run whose evaluations do not say, the length of its way, all updates one behind the other. NaN
-    where neither is known.
+    """Largest ‖W_t − W_0‖/‖W_0‖ over layers at the last evaluation; where it was not evaluated,
+    updates times the mean ratio of update to weights, an upper bound. NaN where neither is known.
     """
     distances = evidence.run.evaluation_layers.get("weight_distance")
     last = (

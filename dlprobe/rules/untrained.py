@@ -97,8 +97,8 @@ class Start:
 
     @property
     def change(self) -> float:
-        """The factor by which a layer changes the mean square of the error signal on its way
-        back, the geometric mean over layers; NaN for fewer than two.
+        """Factor per layer for the mean square of the error signal on its way back: 10^(2r/(n −
+        1)), r the median of `error_signal`, n the number of hidden layers; NaN for fewer than two.
         """
         if len(self.layers) > 1:
             return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
@@ -249,7 +249,7 @@ def state_before(start: Start, judgement: Judgement) -> State:
 
 
 def prediction(start: Start, judgement: Judgement) -> str:
-    """In words: `will vanish at hidden_1: 10⁻¹² …`."""
+    """The judgement as a sentence: `will vanish at hidden_1: 10⁻¹² …`."""
     worst = next((finding for finding in judgement.findings if finding.severity != "info"), None)
     ratio, span = start.error_signal, _span(start)
     if worst is None:

@@ -51,8 +51,8 @@ class Development:
 
 
 def course(steps: npt.ArrayLike, first: npt.ArrayLike, last: npt.ArrayLike) -> Course:
-    """From the error signals of hidden_1 and hidden_n at every recorded step, each (step,). The
-    first step stands alone: it is the initialization.
+    """The course of log10 RMS δ_1/RMS δ_n from the error signals of hidden_1 and hidden_n at every
+    recorded step, each (step,). The first step stands alone: it is the initialization.
     """
     when, low, high = (np.asarray(numbers, dtype=np.float64) for numbers in (steps, first, last))
     with np.errstate(all="ignore"):
@@ -75,8 +75,8 @@ def _middle(values: Floats) -> float:
 
 
 def changes(curve: Course, band: float) -> tuple[float, float]:
-    """(step at which it first came within the band to stay for a while, step at which it first
-    left it for a while); NaN for what did not happen.
+    """(step at which |ratio| first came within `band` for at least LASTING points, step at which it
+    first left it for as long); NaN for what did not happen.
     """
     within = np.abs(curve.ratios) <= band  # NaN is outside
     healed = relapsed = math.nan

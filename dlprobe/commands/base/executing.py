@@ -53,7 +53,7 @@ class Execution:
 
     @property
     def threads(self) -> int:
-        """Runs side by side."""
+        """Number of runs trained at the same time: `workers`, or the available processors."""
         from dlprobe.executors.threads import available_threads
 
         return self.workers or available_threads()

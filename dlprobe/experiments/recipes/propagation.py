@@ -79,7 +79,7 @@ def profiles(runs: Runs, statistic: str, caption: str) -> Picture:
 
 
 def ratios(runs: Runs, of: Callable[[Trained], float] = gradient_ratio) -> dict[str, float]:
-    """The median over seeds per variant."""
+    """Median over seeds of `of(run)` per variant."""
     return medians(runs, of)
 
 

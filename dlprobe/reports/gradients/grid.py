@@ -21,7 +21,7 @@ Row = tuple["GridCell", "CellResult"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells with their results, at least one, and what their runs have come to."""
+    """Cells with their results, at least one, and the states of their runs."""
 
     rows: Sequence[Row]
     diagnoses: Sequence[Sequence[Diagnosis]]
@@ -47,7 +47,7 @@ class Grid:
 
     @cached_property
     def several_widths(self) -> bool:
-        """Whether a label must say how wide its nets are."""
+        """Whether the cells have more than one width."""
         return len({cell.width for cell, _ in self.rows}) > 1
 
     def label(self, cell: GridCell) -> str:
