@@ -24,7 +24,7 @@ import re
 import secrets
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -225,11 +225,11 @@ def encode(
     text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode(
         "ascii"
     )
-    parts = [_PREFIX.pack(len(text), link), text]
+    parts: list[bytes | memoryview] = [_PREFIX.pack(len(text), link), text]
     length = _PREFIX.size + len(text)
     for array in stored.values():
         gap = -length % 8
-        parts += [b"\0" * gap, array.tobytes()]
+        parts += [b"\0" * gap, array.reshape(-1).view("u1").data]
         length += gap + array.nbytes
     if length > MAX_PAYLOAD:
         raise RunFileError(
@@ -327,7 +327,9 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _header(type: FrameType, first_step: int, parts: list[bytes], length: int) -> bytes:
+def _header(
+    type: FrameType, first_step: int, parts: Sequence[bytes | memoryview], length: int
+) -> bytes:
     head = _HEAD.pack(MAGIC, type, length, first_step)
     crc = zlib.crc32(head)
     for part in parts:
