@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +12,24 @@ from dlprobe.analysis.bias_variance.noise_estimate import noise_variance
 from dlprobe.config import FieldError, RunConfig, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import axes
-from dlprobe.experiments.replica_points import Design
+from dlprobe.experiments.replica_points import Design, Request
 from dlprobe.experiments.replicas import Replica
 from dlprobe.experiments.study import NEVER
 from dlprobe.registry import counted
-
-if TYPE_CHECKING:
-    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+from dlprobe.training import trainer
 
 
-def design_of(experiment: BiasVarianceExperiment) -> Design:
-    """What an experiment decomposes, with what is said of it."""
-    request = experiment.request
-    data = experiment.sampler.base
-    base = experiment.base
-    kind = experiment.kind
+def design_of(
+    base: RunConfig,
+    request: Request,
+    data: trainer.PreparedData,
+    kind: str,
+    axis: str | None,
+    values: tuple[str | float | None, ...],
+) -> Design:
+    """What replicas at these values of an axis decompose, with what is said of it; kind: where
+    their training sets come from.
+    """
     part = next((part for part in ("test", "val") if len(data.inputs[part])), None)
     if part is None:
         raise ConfigError(
@@ -47,7 +50,7 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
     if data.task == "regression" and data.outputs > 1:
         facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"
-    if experiment.axis != "train_size":
+    if axis != "train_size":
         facts |= {
             "training_samples": len(data.inputs["train"])
             // (request.replicas if kind == "disjoint" else 1)
@@ -74,10 +77,7 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
             )
         )
     truth = clean if noise is not None and request.noise is None else None
-    values = tuple(dict.fromkeys(replica.at for replica in experiment.replicas))
-    return Design(
-        loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, request
-    )
+    return Design(loss, axis, values, data.targets[part], part, truth, noise, facts, request)
 
 
 def estimated_noise(inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> tuple[float, str]:

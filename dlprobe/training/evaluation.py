@@ -18,7 +18,7 @@ from dlprobe.record.recorder import Recorder
 from dlprobe.training import metrics
 from dlprobe.training.clock import EVALUATION
 from dlprobe.training.metrics import WATCHED_PARTS
-from dlprobe.training.session import Session
+from dlprobe.training.session import WIDENED, Session
 from dlprobe.training.targets import in_user_units
 
 Array = npt.NDArray[Any]
@@ -214,8 +214,12 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
     """
     found = np.empty((len(parameters), len(session.network.layers)))
     for index, (start, end) in enumerate(_weights(session)):
-        moved = parameters[:, start:end].astype(np.float64) - session.initial[start:end]
-        found[:, index] = np.sqrt(np.vecdot(moved, moved)) / session.initial_lengths[index]
+        squares = np.zeros(len(parameters))
+        for first in range(start, end, WIDENED):
+            some = slice(first, min(first + WIDENED, end))
+            moved = parameters[:, some].astype(np.float64) - session.initial[some]
+            squares += np.vecdot(moved, moved)
+        found[:, index] = np.sqrt(squares) / session.initial_lengths[index]
     return found
 
 

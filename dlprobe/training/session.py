@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from dlprobe.training.rates import Rates
 from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
+WIDENED = 2**22  # weights that are taken as float64 at a time
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class Session:
     def initial_lengths(self) -> npt.NDArray[np.float64]:
         """‖W‖₂ of each layer before training, (layer,)."""
         layers = range(len(self.network.layers))
-        initial = (self.network.weights_in(self.initial, index) for index in layers)
+        initial = (self.network.weights_in(self.initial, index).ravel() for index in layers)
         with np.errstate(all="ignore"):
-            return np.array([np.linalg.norm(w.astype(np.float64).ravel()) for w in initial])
+            return np.array([_length(weights) for weights in initial])
 
     @cached_property
     def evaluates_on_the_way(self) -> bool:
@@ -106,3 +108,11 @@ class Session:
     def record_every(self) -> int:
         """Steps from one recorded row to the next."""
         return self.config.recording.resolved_record_every(self.steps)
+
+
+def _length(weights: Array) -> float:
+    """‖w‖₂ of a vector, of some numbers at a time, as they are widened to float64."""
+    pieces = range(0, len(weights), WIDENED)
+    return math.hypot(
+        *(np.linalg.norm(weights[at : at + WIDENED].astype(np.float64)) for at in pieces)
+    )
