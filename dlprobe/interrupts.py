@@ -50,7 +50,7 @@ _state.compiling = set()
 
 
 def asked() -> bool:
-    """Whether the user has asked the running command to end."""
+    """Whether the running command was asked to end, by Ctrl-C or SIGTERM."""
     return _state.asked > 0
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
@@ -50,33 +50,18 @@ RunFile = Annotated[
 ]
 Seeds = Annotated[
     int,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=100,
-        help="runs of each change, from --seed upwards [default: 3]",
-    ),
+    option("--seeds N", "runs of each change, from --seed upwards [default: 3]", min=1, max=100),
 ]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]"),
-]
+Seed = Annotated[int | None, option("--seed N", "first seed [default: the run's own]", min=0)]
 Tries = Annotated[
     int,
-    typer.Option(
-        "--tries",
-        metavar="N",
-        min=1,
-        help="changes that are tried at most, and as many combinations [default: 8]",
+    option(
+        "--tries N", "changes that are tried at most, and as many combinations [default: 8]", min=1
     ),
 ]
 Workers = Annotated[int | None, workers_option()]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]"
-    ),
+    Path | None, option("-o --output FILE", "TOML file to write [default: RUN-cured.toml here]")
 ]
 
 
@@ -178,12 +163,12 @@ def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
     """What was trained before, round after round."""
     from dlprobe.experiments.proof import known_trials
 
-    found: dict[str, Trial] = {}
+    trials: dict[str, Trial] = {}
     while ill.kept is not None and len(
-        known := known_trials(prescription.plan(found), ill.kept.trials)
-    ) > len(found):
-        found = known
-    return found
+        known := known_trials(prescription.plan(trials), ill.kept.trials)
+    ) > len(trials):
+        trials = known
+    return trials
 
 
 def _keep(

@@ -20,8 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -45,30 +44,18 @@ NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
-    typer.Option(
-        "--against",
-        metavar="RUN",
-        help="run file to compare with; without CONFIG and options, its own net is predicted",
-        rich_help_panel=PANEL,
+    option(
+        "--against RUN",
+        "run file to compare with; without CONFIG and options, its own net is predicted",
+        PANEL,
     ),
 ]
 SigmaB = Annotated[
-    str | None,
-    typer.Option(
-        "--sigma-b",
-        metavar="X,X,…",
-        help="search the edge of chaos, σ_w, for these σ_b too",
-        rich_help_panel=PANEL,
-    ),
+    str | None, option("--sigma-b X,X,…", "search the edge of chaos, σ_w, for these σ_b too", PANEL)
 ]
 
 Maps = Annotated[
-    bool,
-    typer.Option(
-        "--maps",
-        help="show the q-map and the c-map (the JSON always has them)",
-        rich_help_panel=PANEL,
-    ),
+    bool, option("--maps", "show the q-map and the c-map (the JSON always has them)", PANEL)
 ]
 
 

@@ -111,12 +111,12 @@ def chosen_features(
         lambda i: i + 1,
     )
     dropped = named_columns(table, options.drop, "drop")
-    asked = (
+    wanted = (
         table.columns
         if options.columns is None
         else named_columns(table, options.columns, "columns")
     )
-    kept = [column.number - 1 for column in asked if column not in dropped]
+    kept = [column.number - 1 for column in wanted if column not in dropped]
     if not kept:
         raise problem(path, "columns and drop leave no feature, expected one at least")
     note = f"{len(names) - len(kept)} of {len(names)} features were left out as asked"

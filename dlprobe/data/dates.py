@@ -91,8 +91,11 @@ def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
 
 
 def days_of(text: str, form: re.Pattern[str]) -> float | None:
-    """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in
-    this form. Times with a zone count in UTC.
+    """Days since 1970-01-01 00:00 of a date, 2.5 for "1970-01-03 12:00"; None where the text is no
+    date of this form.
+
+    form: YEAR_FIRST, DAY_FIRST, MONTH_FIRST or MONTH_NAMED, whose named groups are read; a form
+        that the reader makes up has to have all of them. A time with a zone is converted to UTC.
     """
     match = form.fullmatch(text.strip())
     if match is None:

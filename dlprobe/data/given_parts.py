@@ -159,9 +159,7 @@ def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
 
 
 def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices:
-    """Part of each row, 0 where it is open or training, for `count` rows and `more` of a part
-    behind them.
-    """
+    """`parts` of `count` rows (zeros for None), then `more` times `part`: int64 (count + more,)."""
     before = np.zeros(count, np.int64) if parts is None else parts
     return np.concatenate([before, np.full(more, part, dtype=np.int64)])
 

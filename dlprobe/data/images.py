@@ -80,8 +80,10 @@ def shape_words(dataset: Dataset) -> str:
 
 
 def source_places(side: int, pixels: int) -> Indices:
-    """For every shift the place of the pixel that comes to each place, −1 from outside: int64
-    ((2·pixels + 1)², side²).
+    """int64 ((2·pixels + 1)², side²): for every shift and place of an image the place that the
+    pixel comes from, −1 where it comes from outside.
+
+    Row (d + pixels)·(2·pixels + 1) + r + pixels is the shift by d pixels up and r to the left.
     """
     framed = np.pad(np.arange(side * side).reshape(side, side), pixels, constant_values=-1)
     shifts = range(2 * pixels + 1)

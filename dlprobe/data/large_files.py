@@ -300,12 +300,16 @@ def arrays_in_tiles(
 
 
 def rows_of(large: LargeArrays) -> Arrays:
-    """The targets beside a feature that is not looked at."""
+    """The arrays of a large file without its features: in their place stands one column of zeros
+    (rows, 1).
+    """
     return Arrays(large.path, np.zeros((large.tiles.shape[0], 1)), large.targets, large.names)
 
 
 def declared_arrays(large: LargeArrays) -> Arrays:
-    """The arrays as they are declared, inputs without numbers of their own."""
+    """The arrays of a large file with inputs of the declared shape and dtype that are all 0 and
+    take no memory.
+    """
     shape = (large.tiles.shape[0], *large.sample_shape)
     return Arrays(
         large.path, np.broadcast_to(np.zeros((), large.dtype), shape), large.targets, large.names

@@ -79,7 +79,7 @@ def numbering_of(column: DataColumn, name: str) -> str:
 
 
 def counts_rows(column: DataColumn) -> bool:
-    """Whether a column counts up by one."""
+    """Whether a column of numbers rises by exactly 1 from row to row."""
     numbers = column.numbers
     return numbers is not None and bool(
         np.array_equal(numbers, numbers[0] + np.arange(len(numbers)))

@@ -273,15 +273,17 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 
 def evenly(values: Array, most: int) -> Array:
-    """At most `most` of the values, evenly spaced."""
+    """At most `most` values at evenly spaced positions, the first and the last among them; all of
+    them, as they are, where there are no more.
+    """
     if len(values) <= most:
         return values
     return values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
 
 
 def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
-    """Whether whole numbers, all different in the rows looked at, run from their lowest to
-    their highest without a gap, or have a name that promises it.
+    """Whether a column numbers the rows: whole numbers, none missing or repeated, that are
+    consecutive or stand under a name such as `id`. False for fewer than 30 rows.
     """
     if column.kind != "integer" or column.missing or column.distinct < looked or rows < FEWEST:
         return False
@@ -318,7 +320,7 @@ def foretelling(
                 telling.append(
                     Foretelling(visible(column.name), column.number, skill, pasted([column]))
                 )
-    return iter(sorted(telling, key=lambda telling: -telling.skill))
+    return iter(sorted(telling, key=lambda column: -column.skill))
 
 
 def numbers_of(column: DataColumn) -> Floats:
@@ -330,7 +332,9 @@ def numbers_of(column: DataColumn) -> Floats:
 
 
 def goal_of(column: DataColumn, task: str) -> Floats:
-    """The target as numbers; of classes their positions 0, 1, 2, …; NaN where missing."""
+    """The target as float64 (rows,), NaN where missing; for classification each value's rank 0, 1,
+    2, … among the distinct values.
+    """
     numbers = numbers_of(column)
     if task == "regression":
         return numbers

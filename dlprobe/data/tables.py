@@ -374,8 +374,8 @@ def written_as(column: DataColumn) -> str:
 
 
 def one_hot(column: DataColumn) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted
-    order; a row of NaN where it is missing.
+    """A text column as float64 (rows, values) and the text of each value: one column per text that
+    occurs, in sorted order; a row of NaN where it is missing.
     """
     assert column.codes is not None
     used = used_codes(column)

@@ -235,7 +235,9 @@ def words(line: str) -> list[bytes]:
 
 
 def agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
-    """(share of the records that have the most frequent number of cells, that number)."""
+    """(share of records with the most frequent number of cells, that number); (0, 1) for no lines
+    or for quotes that do not match.
+    """
     try:
         counts = Counter(fields(lines, separator))
     except csv.Error:
@@ -271,8 +273,8 @@ def agreed_separator(lines: Sequence[str], usual: str) -> str:
 
 
 def all_numbers_between_tabs(lines: Sequence[str]) -> bool:
-    """Whether what stands before the first tab is several numbers in every line, as in UCI's
-    auto-mpg: then blanks separate too.
+    """Whether every line has at least two numbers (or ?) separated by blanks before its first tab,
+    as in UCI's auto-mpg: then blanks separate too.
     """
     return all(
         len(cells := line.split("\t")[0].split()) > 1

@@ -35,8 +35,8 @@ def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
 
 
 def digit_counts(tiles: Tiles, rows: Indices, known: Array, rest: int, bits: int) -> Indices:
-    """How many numbers that begin with `known` (k, columns) go on with each digit, before
-    `rest` bits: int64 (k, columns, digits).
+    """Counts of the next digit of `bits` bits among the numbers whose leading bits equal `known`
+    (k, columns): int64 (k, columns, 2^bits). rest: number of bits behind that digit.
     """
     many, columns = known.shape
     first = 64 - rest == bits  # nothing is known yet: one count serves all ranks

@@ -33,7 +33,7 @@ def train_side_by_side(
         return [train_to_bytes(configs[0], data, stop)]
     sessions = [trainer.start(config, data) for config in configs]
     seeds, starts = zip(
-        *((each.config.training.seed, each.initial) for each in sessions), strict=True
+        *((session.config.training.seed, session.initial) for session in sessions), strict=True
     )
     trained = fleets.train(sessions[0], seeds, [data] * len(seeds), stop, starts)
     if not trained:

@@ -137,12 +137,12 @@ def strengths_axis(
     """
     pattern = re.compile(r"([a-z][a-z0-9_-]*)(?:\(([^()]*)\))?")
 
-    def strength(text: str, place: str) -> str:
+    def strength(text: str, typed: str) -> str:
         try:
-            return str(float(place))
+            return str(float(typed))
         except ValueError:
             raise ConfigError(
-                f"{name} {text!r}: {place!r} is no number: expected a strength, e.g. "
+                f"{name} {text!r}: {typed!r} is no number: expected a strength, e.g. "
                 f"{next(iter(places))}(0.01)"
             ) from None
 

@@ -236,7 +236,8 @@ def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, 
 
 
 def default_seeds(cells: int) -> int:
-    """As many as can find a difference among so many cells at all, and some more.
+    """Default number of seeds: at least 12, and one more than the fewest with which one of all
+    pairs of `cells` can be called different.
 
     >>> default_seeds(3), default_seeds(16)
     (12, 14)

@@ -54,17 +54,17 @@ class Examination:
 
 
 def everything(check: KernelCheck) -> bool:
-    """Every kernel of the registry."""
+    """Selects every kernel: True."""
     return True
 
 
 def nothing(check: KernelCheck) -> bool:
-    """No kernel."""
+    """Selects no kernel: False."""
     return False
 
 
 def common(check: KernelCheck) -> bool:
-    """The kernels of `COMMON`, in the precision that is used unasked; also those of fleets."""
+    """Selects the float32 kernels whose names stand in COMMON."""
     known, record = COMMON.get(check.kind, ()), re.split("[ ,]", check.name)[0]
     return check.dtype == "float32" and (check.name if check.kind == "pass" else record) in known
 

@@ -12,7 +12,7 @@ from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means
-from dlprobe.experiments.gradients import GridCell
+from dlprobe.experiments.grid_cells import GridCell
 from dlprobe.experiments.study import StudyResult
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop

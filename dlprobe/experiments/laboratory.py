@@ -59,7 +59,7 @@ class Trained:
 
     @property
     def hidden(self) -> int:
-        """Hidden layers."""
+        """Number of hidden layers."""
         return len(self.session.config.model.layers)
 
     @cached_property
@@ -74,7 +74,7 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The statistic at the last step."""
+        """A statistic of every hidden layer at the last step, (layer,), input side first."""
         assert self.kept.last is not None
         return self.kept.last[statistic][: max(self.hidden, 1)]
 
@@ -94,8 +94,8 @@ class Trained:
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
-        """The parameters before the first update, at every checkpoint and at the end, which is
-        one too, (point, parameter).
+        """Parameters (point, parameter), float64: before the first update, then at every
+        checkpoint, the last of which is the end.
         """
         return np.array([self.session.initial, *self.kept.path], np.float64)
 
@@ -232,10 +232,10 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
 
 
 def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
-    """The median over seeds."""
+    """Median of `of(run)` over the runs, one per seed."""
     return float(statistics.median(of(run) for run in runs))
 
 
 def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
-    """The median over seeds of each element."""
+    """Elementwise median of the arrays `of(run)` over the runs, one per seed."""
     return [float(value) for value in np.median([of(run) for run in runs], axis=0)]

@@ -136,9 +136,7 @@ class Tried:
 
     @property
     def defaults_better(self) -> bool:
-        """Whether plain defaults cure, and are better than the cure beyond the spread of the
-        seeds.
-        """
+        """Whether the plain defaults cure and `is_better` than the cure."""
         return (
             self.cure is not None
             and self.defaults is not None

@@ -104,7 +104,9 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     @cached_property
     def restarts(self) -> int:
-        """Restarts of each sham: the work of the changed net over that of the run's own."""
+        """Number of restarts of each sham: multiply-adds of the changed net over those of the run's
+        own, rounded, 1 to MOST_RESTARTS.
+        """
         return min(max(round(work_ratio(self._undone, self.config, self.sets)), 1), MOST_RESTARTS)
 
     def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:

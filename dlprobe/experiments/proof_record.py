@@ -92,12 +92,14 @@ class Proof:
 
     @property
     def restarts(self) -> int:
-        """Restarts of each sham."""
+        """Number of restarts of each sham, the least over seeds; 0 without pairs."""
         return min((len(shams) for _, shams in self.pairs.values()), default=0)
 
     @property
     def outcomes(self) -> list[tuple[bool, bool]]:
-        """By seed: whether it learned with the cause undone, and with the sham."""
+        """(learned with the cause undone, learned with any restart of the sham) of each pair, in
+        the order of `pairs`.
+        """
         return [
             (trial.learned(self.reachable), any(sham.learned(self.reachable) for sham in shams))
             for trial, shams in self.pairs.values()
@@ -105,17 +107,17 @@ class Proof:
 
     @property
     def undone(self) -> int:
-        """Seeds that learn with the cause undone."""
+        """Number of seeds that learn with the cause undone."""
         return sum(cured for cured, _ in self.outcomes)
 
     @property
     def sham(self) -> int:
-        """Seeds that learn with the sham."""
+        """Number of seeds that learn with the sham."""
         return sum(luck for _, luck in self.outcomes)
 
     @property
     def complete(self) -> bool:
-        """Whether all seeds ended."""
+        """Whether there is a pair for every seed asked for."""
         return len(self.pairs) == len(self.seeds)
 
     @property

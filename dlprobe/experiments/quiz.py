@@ -150,6 +150,8 @@ def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> QuizQuest
 
 
 def state_of(run: Trained) -> int:
-    """The place in STATES: within a factor of 10 over all layers a profile is healthy."""
+    """Index in STATES by log10 RMS δ_1/RMS δ_L: 0 vanishing below −1, 1 exploding above 1, else 2
+    healthy.
+    """
     ratio = gradient_ratio(run)
     return 0 if ratio < -1 else 1 if ratio > 1 else 2

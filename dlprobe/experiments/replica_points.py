@@ -130,11 +130,11 @@ def points(
 
 
 def own_loss(design: Design, answers: Sequence[Answer], trained_on: str) -> float:
-    """The mean loss of replicas on their own training samples, in the loss that is decomposed; NaN
-    where their runs do not tell it.
+    """Mean over replicas of the loss on their own training samples, in the loss that is decomposed;
+    NaN where runs do not record it (a squared loss of class probabilities).
 
-    Squared: n outputs have n times the mean square error. Probabilities' squared errors are no
-        number that a run ends with.
+    trained_on: the loss of the training. A squared loss is n times the mean square error for n
+        outputs.
     """
     classes = design.targets.dtype.kind in "iu"
     if design.loss == "zero-one":

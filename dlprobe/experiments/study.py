@@ -183,7 +183,7 @@ def keep(
 
 
 def work(config: RunConfig, sets: PreparedSets) -> float:
-    """How long a run takes beside others, in multiply-adds: weights × samples seen."""
+    """Multiply-adds of a training, up to a constant factor: parameters × samples seen."""
     data = sets.of(config)
     widths = [len(data.feature_names), *config.model.layers, data.outputs]
     weights = sum(

@@ -116,12 +116,12 @@ class PixelResult:
 
     @property
     def trained(self) -> bool:
-        """Whether half of what can be learned was."""
+        """Whether the median skill is at least 0.5."""
         return self.skill >= LEARNED
 
     @property
     def reached(self) -> bool | None:
-        """Whether theory says that a signal gets through; None where it says nothing."""
+        """Whether the net is no deeper than `theory` layers; None where theory does not apply."""
         if math.isnan(self.theory):
             return None
         return len(self.pixel.config.model.layers) <= self.theory

@@ -58,13 +58,13 @@ class Result:
 
     @property
     def span(self) -> tuple[float, float]:
-        """Smallest and largest metric."""
+        """(smallest, largest) metric over the seeds."""
         values = [trial.metric for trial in self.trials]
         return min(values), max(values)
 
     @property
     def cures(self) -> bool:
-        """Whether enough seeds are cured."""
+        """Whether at least CURED_SHARE (0.8) of the seeds are cured."""
         return self.cured >= CURED_SHARE * len(self.trials)
 
     @property

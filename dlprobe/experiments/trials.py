@@ -95,7 +95,9 @@ def _skill(learned: Learning | None) -> float:
 
 
 def metric_of(run: Run) -> float:
-    """The first of METRICS that the run has; infinite for none."""
+    """The first finite one of val_error, train_error, val_loss, train_loss at the end of the run;
+    infinite where there is none.
+    """
     values = [
         float(run.final[name])
         for name in METRICS

@@ -37,7 +37,7 @@ class ChosenSteps:
     every: int = 1
 
     def rows(self, steps: NDArray[Any]) -> NDArray[np.int64]:
-        """The rows of them, (chosen row,)."""
+        """Row numbers of the chosen steps, int64 (chosen row,)."""
         return np.flatnonzero((steps >= self.first) & (steps <= self.last))[:: self.every]
 
 
@@ -79,11 +79,11 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Numbers of every array."""
+        """Number of entries of each array, the product of `shape`."""
         return math.prod(self.shape)
 
     def pieces(self, name: str) -> Iterator[NDArray[Any]]:
-        """One array piece by piece."""
+        """One array in pieces along its first axis, one for each of `bounds`."""
         return (self.read(name, *bound) for bound in self.bounds)
 
     def tables(self) -> Iterator[dict[str, NDArray[Any]]]:
@@ -134,7 +134,7 @@ class ExportSource:
         return self.run.evaluations["step"]
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Some rows of an array."""
+        """Rows `start` up to `stop` of an array, (row, …)."""
         group = {"statistics": "stats", "scalars": "scalars"}.get(self.what)
         if group is None:
             return self._evaluated[name][start:stop]

@@ -190,7 +190,9 @@ class GuardedFile:
         )
 
     def attribute(self, path: str, name: str) -> NDArray[Any] | None:
-        """An attribute of numbers or fixed-length text, or None where there is none."""
+        """An attribute of the object at `path`, numbers or fixed-length text (bytes), of its own
+        shape; None where object or attribute is not there.
+        """
         where = self._find(path)
         with self._hdf5(f"attribute {name}"):
             if where is None or not h5a.exists(where, name.encode()):

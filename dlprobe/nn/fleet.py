@@ -35,7 +35,7 @@ LARGEST = 2**13
 
 
 def lanes_of(dtype: str) -> int:
-    """How many nets a fleet has."""
+    """Number of nets in a fleet: numbers of this dtype in a vector register."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 

@@ -97,8 +97,8 @@ def compiled_passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
 
 
 def passes(dtype: str, *, regulated: bool, augmented: bool) -> dict[str, int]:
-    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish`
-    where no step has one.
+    """Addresses of the compiled passes by the names of their fields in Kernels; `finish` is 0
+    unless `regulated`.
     """
     chosen = {function.role: function for function in compiled_passes(dtype)}
     if augmented:

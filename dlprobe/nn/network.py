@@ -254,7 +254,10 @@ class Network:
         return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients
 
     def offsets(self) -> dict[str, list[int]]:
-        """Where each layer's numbers stand in `parameters`; −1 where it has none."""
+        """First position of each layer's numbers in `parameters`, (layer,) lists of int, −1 where
+        it has none: `weight_offset`, `bias_offset`, `norm_scale_offset`, `norm_shift_offset`,
+        `activation_offset`, `residual_offset`.
+        """
         rows = self.program.layers
         norm = self.program.norm_offsets
         return {
@@ -302,7 +305,9 @@ class Network:
         return self.biases_in(self.parameters, index)
 
     def biases_in(self, flat: Array, index: int) -> Array:
-        """The same of an array (P,) like `parameters`."""
+        """The biases of a layer, or their gradient, in an array (P,) like `parameters`: a view
+        (fan_out,), empty without bias.
+        """
         start = int(self.program.layers[index, program.BIAS])
         return flat[start : start + self.layers[index].fan_out] if start >= 0 else flat[:0]
 
@@ -403,7 +408,9 @@ class Network:
         )
 
     def optimizer_state(self, index: int) -> Array:
-        """What the optimizer keeps of a layer's weights, a copy (states, fan_in·fan_out)."""
+        """The optimizer's state of a layer's weights, such as moments: a copy (states,
+        fan_in·fan_out).
+        """
         start, size = int(self.program.layers[index, program.WEIGHT]), self.weights(index).size
         return self._net.moments.reshape(self.optimizer.record.states, -1)[
             :, start : start + size

@@ -77,7 +77,7 @@ class Regulation:
         return self != Regulation(proximal=self.proximal)
 
     def values(self) -> npt.NDArray[np.float64]:
-        """The numbers by their index in this module, float64 (12,)."""
+        """The fields as float64 (12,), in their order: that of the indices in this module."""
         return np.array([float(number) for number in vars(self).values()])
 
 

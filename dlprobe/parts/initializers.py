@@ -431,7 +431,7 @@ register(
 
 
 def zeros_of(sparsity: float, fan_in: int) -> int:
-    """How many of a unit's incoming weights are 0: the share rounded up, one weight always left."""
+    """Number of a unit's incoming weights that are 0: ⌈sparsity · fan_in⌉, at most fan_in − 1."""
     return min(math.ceil(sparsity * fan_in), fan_in - 1)
 
 

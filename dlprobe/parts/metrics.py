@@ -44,7 +44,7 @@ class Scored:
 
     @cached_property
     def measured(self) -> dict[Callable[[Scored], Floats], Floats]:
-        """What has been measured already."""
+        """Cache of `once`: results by the function that measured them."""
         return {}
 
     @cached_property
@@ -54,7 +54,9 @@ class Scored:
 
     @cached_property
     def predicted(self) -> npt.NDArray[np.int64]:
-        """The class of each sample: the largest output, or the side of a single one."""
+        """Class number of each sample, (…, samples): the index of the largest output; of a single
+        output 1 above `threshold`, else 0.
+        """
         one = self.outputs.shape[-1] == 1
         classes = self.outputs[..., 0] > self.threshold if one else self.chosen
         return np.minimum(classes, self.classes - 1).astype(np.int64)
@@ -66,7 +68,7 @@ class Scored:
 
     @cached_property
     def confusion(self) -> npt.NDArray[np.int64]:
-        """Samples per (…, true, predicted) class."""
+        """Number of samples by true and predicted class, (…, true, predicted)."""
         pairs = self.targets * self.classes + self.predicted
         counts = counted(pairs, self.classes**2).astype(np.int64)
         return counts.reshape(*pairs.shape[:-1], self.classes, self.classes)
@@ -78,13 +80,13 @@ class Scored:
 
     @property
     def all_residuals(self) -> Floats:
-        """Those of all samples and units in one row, (…, samples · units)."""
+        """`residuals` with samples and units in one axis, (…, samples · units)."""
         return self.residuals.reshape(*self.residuals.shape[:-2], -1)
 
 
 def counted(places: npt.NDArray[np.int64], size: int, weights: Array | None = None) -> Array:
-    """How often each of 0 … size − 1 is in the last axis, (…, size); with weights (…, n) the sums
-    of these.
+    """Counts of each of 0 … size − 1 along the last axis of `places` (…, n): (…, size); with
+    weights (…, n) the sums of these instead.
     """
     rows = places.reshape(-1, places.shape[-1])
     shifted = (rows + size * np.arange(len(rows))[:, None]).ravel()
@@ -180,7 +182,9 @@ def mean_of_defined(values: Floats) -> Floats:
 
 
 def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Of each class (…, class) the samples that were found."""
+    """Samples of each class that were predicted right, (…, class), from tables (…, true,
+    predicted).
+    """
     return np.diagonal(table, axis1=-2, axis2=-1)
 
 
@@ -297,7 +301,9 @@ register(
 
 
 def calibration_error(scored: Scored) -> Floats:
-    """Bins (0, 1/15], …, (14/15, 1] of the confidence; NaN where an output is not within 0 to 1."""
+    """Expected calibration error, 0 to 1, over 15 equal bins (0, 1/15] … (14/15, 1] of the
+    confidence; NaN where an output is not within 0 to 1.
+    """
     outputs = scored.outputs
     within = (outputs.min(axis=(-2, -1)) >= 0) & (outputs.max(axis=(-2, -1)) <= 1)
     if outputs.shape[-1] > 1:

@@ -323,7 +323,9 @@ register(
 def one_cycle_phases(
     total: float, pct_start: float, three_phase: bool
 ) -> list[tuple[float, str, str]]:
-    """(last step, what it starts from, what it ends at) of each phase."""
+    """(last step, key of the start value, key of the end value) of each phase, keys being `start`,
+    `top` and `end`.
+    """
     rise = pct_start * total - 1.0
     if three_phase:
         return [(rise, "start", "top"), (2.0 * rise, "top", "start"), (total - 1.0, "start", "end")]
@@ -333,7 +335,9 @@ def one_cycle_phases(
 def along_cycle(
     t: float, ends: Mapping[str, float], phases: list[tuple[float, str, str]], anneal: str
 ) -> float:
-    """The value at step t on a path of `phases` through the values `ends`."""
+    """Value at step t: from one of `ends` to the next along each of `phases`, by a cosine where
+    `anneal` is "cos", else linear.
+    """
     begin = 0.0
     for number, (last, first_end, last_end) in enumerate(phases):
         if t <= last or number == len(phases) - 1:
@@ -379,8 +383,8 @@ def one_cycle_momentum(
     base_momentum: float,
     max_momentum: float,
 ) -> float:
-    """The momentum falls while the rate rises and rises while it falls; NaN leaves the
-    optimizer's own.
+    """Momentum at step t: from max_momentum to base_momentum while the rate rises, and back while
+    it falls; NaN (the optimizer's own) without cycle_momentum.
     """
     if not cycle_momentum:
         return math.nan

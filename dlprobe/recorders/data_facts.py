@@ -86,7 +86,9 @@ def are_whole(inputs: Any) -> bool:
 
 
 def target_variances(targets: Mapping[str, Any]) -> dict[str, float]:
-    """By part, of a regression with one output; where targets vary at all."""
+    """Variance of the targets per part, where it is above 0; empty for classes and for several
+    outputs.
+    """
     arrays = {part: _array(values) for part, values in targets.items()}
     if _are_classes(arrays["train"]) or arrays["train"].size != len(arrays["train"]):
         return {}

@@ -34,7 +34,7 @@ class ColorScale:
 
     @property
     def span(self) -> float:
-        """From end to end."""
+        """high − low, in decades on a log scale."""
         return self.high - self.low
 
 
@@ -50,5 +50,5 @@ def color_scale(quantity: LayerValues) -> ColorScale:
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """Without NaN and infinities."""
+    """The values that are neither NaN nor infinite."""
     return [float(value) for value in values if math.isfinite(value)]

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.render.document import (
     Block,
@@ -29,9 +28,7 @@ from dlprobe.render.document import (
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
-    from dlprobe.analysis.bias_variance.direction import Direction
     from dlprobe.analysis.bias_variance.loss_parts import Decomposition
-    from dlprobe.analysis.bias_variance.textbook_reading import Reading
 
 SCHEMA = "dlprobe-bias-variance/1"
 ROUNDING = 1e-12
@@ -50,109 +47,6 @@ QUESTIONS = (
     "in zero-one loss, and its probability does in cross-entropy."
 )
 ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
-
-
-def reading_document(
-    reading: Reading,
-    direction: Direction,
-    advice: Sequence[str],
-    of: str,
-    context: Mapping[str, Any],
-) -> Document:
-    """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`,
-    `val_samples`, as far as they are known.
-    """
-    line = f"textbook reading: {reading.verdict}"
-    run = context.get("run")
-    blocks: list[Block] = [
-        Verdict(line, "good" if (reading.bias, reading.variance) == ("low", "low") else "warning"),
-        Paragraph(
-            f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."
-        ),
-        _errors(reading, of),
-        Bullets(list(advice)),
-        *(
-            [
-                Hint(
-                    f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the "
-                    "decomposition itself, by retraining"
-                )
-            ]
-            if run
-            else []
-        ),
-    ]
-    data = {
-        "schema": SCHEMA,
-        "loss": "error",
-        "points": [],
-        "diagnosis": {"bias": reading.bias, "variance": reading.variance},
-        "direction": {"way": direction.way, "reason": direction.reason},
-        "advice": list(advice),
-        "errors": {
-            "human": reading.human_error,
-            "train": reading.train_error,
-            "val": reading.val_error,
-        },
-        "gaps": {"bias": reading.bias_gap, "variance": reading.variance_gap},
-        "intervals": {name: list(ends) for name, ends in reading.intervals.items()},
-        "doubtful": list(reading.doubtful),
-        **context,
-    }
-    return Document("", blocks, data, [Paragraph(QUESTIONS)])
-
-
-def _errors(reading: Reading, of: str) -> Table:
-    """The three errors and two gaps in percent, with intervals where they are known."""
-    known = bool(reading.intervals)
-    rows: list[list[Cell]] = [
-        [
-            "E_human, the reference",
-            "not given" if reading.human_error is None else _percent(reading.human_error),
-            *["", ""][: 2 * known],
-            "",
-        ],
-        [
-            "E_train",
-            _percent(reading.train_error),
-            *_ends(reading, "train_error")[: 2 * known],
-            f"bias {'at most ' if reading.human_error is None else ''}{_gap(reading.bias_gap)}",
-        ],
-        [
-            "E_val",
-            _percent(reading.val_error),
-            *_ends(reading, "val_error")[: 2 * known],
-            f"variance {_gap(reading.variance_gap)}",
-        ],
-    ]
-    ends = [Column("low", align="right"), Column("high", align="right")] if known else []
-    about = [
-        text
-        for text in (
-            of,
-            "errors and gaps in %",
-            "low and high: 95 % interval of each error" if known else "",
-        )
-        if text
-    ]
-    return Table(
-        [Column("error"), Column("%", align="right"), *ends, Column("gap to the line above")],
-        rows,
-        caption=f"{'; '.join(about)}.",
-    )
-
-
-def _gap(gap: float) -> str:
-    return f"{'+' if gap >= 0 else ''}{percent_number(gap, 2)}"
-
-
-def _percent(share: float) -> str:
-    return percent_number(share, 2)
-
-
-def _ends(reading: Reading, name: str) -> list[str]:
-    ends = reading.intervals.get(name)
-    return ["", ""] if ends is None else [_percent(ends[0]), _percent(ends[1])]
 
 
 def document(
@@ -179,40 +73,6 @@ def document(
     blocks += [Paragraph(part, below=True)] if part else []
     blocks += [_chart(points, axis), _parts(points, axis)] if len(points) > 1 else [_one(points[0])]
     blocks.append(Bullets([line for line in advice if line != part]))
-    details: list[Block] = [
-        Facts(
-            [
-                (name.replace("_", " "), _fact(value))
-                for name, value in facts.items()
-                if value is not None and name not in ADVISED
-            ]
-        ),
-        *([*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []),
-    ]
-    notes = dict.fromkeys(note for point in points for note in point.parts.notes)
-    lost = sum(point.lost for point in points)
-    below = any(
-        min(point.sources.training_data, point.sources.seed) < 0
-        for point in points
-        if point.sources
-    )
-    notes |= dict.fromkeys(
-        [
-            "variance from one source is estimated without bias: below 0 it is not "
-            "distinguishable from 0"
-        ]
-        if below
-        else []
-    )
-    details.append(
-        Bullets(
-            [
-                *notes,
-                *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []),
-                *_about(points),
-            ]
-        )
-    )
     if study:
         blocks.append(
             Hint(
@@ -229,7 +89,32 @@ def document(
         "axis": axis,
         **facts,
     }
-    return Document("", blocks, data, details)
+    return Document("", blocks, data, _details(points, axis, facts, places))
+
+
+def _details(
+    points: Sequence[Point],
+    axis: str | None,
+    facts: Mapping[str, Any],
+    places: Sequence[str | None],
+) -> list[Block]:
+    """What was varied and how, the curves with their intervals, and notes."""
+    told = [
+        (name.replace("_", " "), _fact(value))
+        for name, value in facts.items()
+        if value is not None and name not in ADVISED
+    ]
+    curves = [*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []
+    notes = dict.fromkeys(note for point in points for note in point.parts.notes)
+    sources = [point.sources for point in points if point.sources]
+    if any(min(source.training_data, source.seed) < 0 for source in sources):
+        notes[
+            "variance from one source is estimated without bias: below 0 it is not "
+            "distinguishable from 0"
+        ] = None
+    lost = sum(point.lost for point in points)
+    lost_note = [f"{counted(lost, 'replica')} diverged: left out"] if lost else []
+    return [Facts(told), *curves, Bullets([*notes, *lost_note, *_about(points)])]
 
 
 def _around(points: Sequence[Point], best: Point) -> list[Block]:

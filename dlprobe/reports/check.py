@@ -87,50 +87,43 @@ def check_document(
     runs = [
         checked_run(judgement, criteria.asked, proofs.get(judgement.path)) for judgement in judged
     ]
-    silent = [group.to_json() for group in unevaluated(runs)]
-    listed = [_run_data(judgement, criteria, proofs.get(judgement.path)) for judgement in judged]
-    grouped = [configuration.to_json() for configuration in configurations]
-    data: dict[str, Any] = {
-        "schema": SCHEMA,
-        "runs": listed,
-        "configurations": grouped,
-        "not_evaluated": silent,
-        "exit_code": exit_code,
-    }
-    blocks = (
-        [_count_table(counts, ""), *_silence(runs)]
-        if counted
-        else _blocks(judged, runs, counts, details, proofs, configurations)
-    )
-    hints = [index for index, block in enumerate(blocks) if isinstance(block, Hint)]
-    end = hints[0] if hints else len(blocks)
-    codes = (
-        [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in unevaluated(runs)])]
-        if details and silent
-        else []
-    )
-    blocks[end:end] = [*codes, Paragraph(_exit(exit_code, fails_on))]
+    silent = unevaluated(runs)
     if counted:
-        listed = [_count_data(count) for count in counts]
-        data = {
+        data: dict[str, Any] = {
             "schema": COUNTS_SCHEMA,
             "runs": len(judged),
-            "counts": listed,
-            "not_evaluated": silent,
-            "exit_code": exit_code,
+            "counts": [_count_data(count) for count in counts],
         }
+        blocks = [_count_table(counts, ""), *_silence(runs)]
+    else:
+        data = {
+            "schema": SCHEMA,
+            "runs": [
+                _run_data(judgement, criteria, proofs.get(judgement.path)) for judgement in judged
+            ],
+            "configurations": [configuration.to_json() for configuration in configurations],
+        }
+        blocks = _blocks(judged, runs, counts, details, proofs, configurations)
+    data |= {
+        "not_evaluated": [group.to_json() for group in silent],
+        "exit_code": exit_code,
+        "project_file": None,
+    }
+    codes = [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in silent])]
+    end = next((i for i, block in enumerate(blocks) if isinstance(block, Hint)), len(blocks))
+    blocks[end:end] = [
+        *(codes if details and silent else []),
+        Paragraph(_exit(exit_code, fails_on)),
+    ]
+    if project is not None:
+        data["project_file"] = {"path": project.path, "settings": project.settings}
+        blocks.insert(0, Paragraph(project.sentence))
     rules = {
         rule.code: RuleLine(
             rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()
         )
         for rule in criteria.selection.rules
     }
-    data |= {
-        "project_file": None
-        if project is None
-        else {"path": project.path, "settings": project.settings}
-    }
-    blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
     title = "" if len(judged) == 1 and not counted else f"check {_runs(judged)}"
     return CheckDocument(
         title,

@@ -63,7 +63,7 @@ class ConfigurationCount:
 
     @property
     def severity(self) -> int:
-        """The place of its worst finding among the severities."""
+        """Index of its worst finding in SEVERITIES, or their number where there is none."""
         return min(
             (SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES)
         )

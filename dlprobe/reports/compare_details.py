@@ -65,7 +65,9 @@ def unit(comparison: Comparison) -> str:
 
 
 def scale(comparison: Comparison) -> float:
-    """What a value is multiplied by to be shown in `unit`."""
+    """Factor from values to what is shown in `unit`: 1 for losses, 100 (percent) for shares of
+    wrong answers.
+    """
     return 1.0 if comparison.ratio else 100.0
 
 

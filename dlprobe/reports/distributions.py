@@ -97,7 +97,9 @@ def histograms(
 
 
 def drawn_layers(count: int) -> list[int]:
-    """Which layers are drawn where none is asked for: a few, first and last among them."""
+    """Indices of the layers drawn by default: at most LAYERS (4), evenly spread, the first and last
+    among them.
+    """
     return spread(count, LAYERS)
 
 

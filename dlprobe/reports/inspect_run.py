@@ -41,8 +41,8 @@ def overview(told: Told, where: str) -> Document:
     if told.details():
         blocks.append(Hint(f"dlprobe inspect {where} --details", details=True))
     if len(run.steps) and (recorded := [*run.statistics, *run.scalars]):
-        asked = "error_signal_rms" if "error_signal_rms" in recorded else recorded[0]
-        blocks.append(Hint(f"dlprobe inspect {where} --statistic {asked}"))
+        statistic = "error_signal_rms" if "error_signal_rms" in recorded else recorded[0]
+        blocks.append(Hint(f"dlprobe inspect {where} --statistic {statistic}"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {
         **train_data(run, told.profile),

@@ -271,7 +271,9 @@ def shortened(widths: Sequence[int]) -> str:
 
 
 def steps_done(run: Run) -> int:
-    """Updates made; where the file does not say, as far as its record goes."""
+    """Number of updates made; where the file does not say, the last recorded step, plus 1 for a run
+    that finished.
+    """
     if "steps_done" in run.final:
         return int(run.final["steps_done"])
     return int(run.steps[-1]) + (run.status == "finished") if len(run.steps) else 0

@@ -18,7 +18,7 @@ from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import SEVERITIES, ConfigError
-from dlprobe.rules.changes_of_training import regularizers
+from dlprobe.rules.changes_of_regularization import regularizers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Remedy
 
@@ -137,9 +137,9 @@ def _wanted(findings: Sequence[Finding], pulls: dict[int, Pull], evidence: Evide
     return wanted
 
 
-def _both(asked: dict[str, dict[int, list[str]]]) -> bool:
+def _both(pulls: dict[str, dict[int, list[str]]]) -> bool:
     """Whether some findings want the net to fit better and others to generalise better."""
-    sides = {sign * FIT[what] for what, signs in asked.items() if what in FIT for sign in signs}
+    sides = {sign * FIT[what] for what, signs in pulls.items() if what in FIT for sign in signs}
     return len(sides) > 1
 
 

@@ -35,7 +35,8 @@ import numpy as np
 
 from dlprobe.config.records import RunConfig
 from dlprobe.rules.changes_of_model import ENDS, ROOM
-from dlprobe.rules.changes_of_training import regularizers, short, usual_rate
+from dlprobe.rules.changes_of_regularization import regularizers
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs
@@ -190,14 +191,17 @@ def _depth(evidence: Evidence, config: RunConfig) -> Brake:
 
 
 def has_room(evidence: Evidence) -> bool:
-    """Whether the net can have any labels of its training samples."""
+    """Whether the net has enough weights to fit any labels of its training samples, as
+    `weights_for_all` says; False where that is not known.
+    """
     weights, needed = weights_for_all(evidence)
     return bool(needed) and weights >= needed
 
 
 def weights_for_all(evidence: Evidence) -> tuple[int, int]:
-    """Weights of the net, and the 2n + d with which any values of n training samples of d features
-    can be had (Zhang et al. 2017, theorem 1); both 0 where samples or layer sizes are not known.
+    """(weights of the net, 2n + d): with so many weights any values of n training samples of d
+    features can be fitted (Zhang et al. 2017, theorem 1); (0, 0) where samples or layer sizes are
+    not known.
     """
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))
@@ -274,7 +278,7 @@ def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 
 def suspicion(held: Sequence[Brake]) -> float:
-    """The product of what speaks against a run."""
+    """Product of the `suspect`, or else the `factor`, of all brakes; 1 for none."""
     return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in held)
 
 

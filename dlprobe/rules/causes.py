@@ -29,7 +29,7 @@ def consequences(code: str) -> frozenset[str]:
 
 @cache
 def origins(code: str) -> int:
-    """How many kinds of fault can bring one about."""
+    """Number of rules whose finding can bring about that of rule `code`."""
     return sum(code in consequences(other) for other in all_rules())
 
 

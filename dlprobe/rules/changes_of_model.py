@@ -14,7 +14,8 @@ from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.sizes import factor_text, power_of_ten
-from dlprobe.rules.changes_of_training import OFF, short, usual_rate
+from dlprobe.rules.changes_of_regularization import OFF
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.scale import off_scale

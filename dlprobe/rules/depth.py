@@ -26,7 +26,9 @@ class Fall:
 
 
 def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, str]:
-    """The change of the pooled variance, the first of the two (decades, name)."""
+    """`first`, the change of the pooled variance; takes and ignores the other change, so that it
+    can stand in for a choice between the two. Both are (decades, name).
+    """
     return first
 
 

@@ -319,9 +319,9 @@ def actions_of(
     """
     actions: list[Action] = []
     for finding in findings:
-        asked = [action.remedy.patch for action in actions]
+        patches = [action.remedy.patch for action in actions]
         for remedy in finding.remedies:
-            if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
+            if not _known(remedy, actions) and not _undoes(remedy.patch, patches):
                 actions.append(_action(remedy, finding.code, config, path))
     return tuple(actions)
 
@@ -381,8 +381,8 @@ def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:
     )
 
 
-def _undoes(patch: Mapping[str, str], asked: Sequence[Mapping[str, str]]) -> bool:
+def _undoes(patch: Mapping[str, str], patches: Sequence[Mapping[str, str]]) -> bool:
     """Whether a change sets a key that an earlier finding wants set to something else."""
     return any(
-        key in other and other[key] != value for other in asked for key, value in patch.items()
+        key in other and other[key] != value for other in patches for key, value in patch.items()
     )

@@ -144,7 +144,7 @@ class Evidence:
         return self.comparison
 
     def require_hidden(self, count: int = 1) -> list[int]:
-        """Indices of the hidden layers, of which there must be so many."""
+        """Indices of the hidden layers. Raises NotEvaluableError for fewer than `count`."""
         if len(self.hidden) < count:
             raise NotEvaluableError(
                 f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}"
@@ -176,8 +176,8 @@ class Evidence:
 
     @property
     def spared(self) -> bool:
-        """Whether what may hinder learning is told as an info only: the run learned well, or
-        had not the time to.
+        """Whether findings are only infos: the run learned well, or was too short to judge and did
+        not diverge.
         """
         return self.learning.well or (self.learning.brief and self.run.status != "diverged")
 
@@ -195,8 +195,8 @@ class Evidence:
 
     @cached_property
     def moments(self) -> list[int]:
-        """Recorded rows at which profiles are looked at: the first, the last and seven between
-        them, evenly.
+        """At most MOMENTS (9) evenly spaced row numbers at which profiles are looked at, the first
+        and last row among them.
         """
         return sorted(
             {round(position) for position in np.linspace(0, len(self.steps) - 1, MOMENTS)}
@@ -262,12 +262,12 @@ class Evidence:
 
     @property
     def span(self) -> tuple[int, int]:
-        """The first and the last recorded step."""
+        """(first, last) recorded step."""
         return int(self.steps[0]), int(self.steps[-1])
 
     @property
     def second_half(self) -> tuple[int, int]:
-        """The second half of the recorded steps: the numbers of its first and last step."""
+        """(step of the row in the middle, step of the last row)."""
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:

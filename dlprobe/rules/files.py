@@ -143,17 +143,17 @@ class JudgedRun:
         ):
             return True
         looked = {*judgement.passed, *(finding.code for finding in judgement.findings)}
-        asked = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
-        return bool(looked & asked if asked else looked)
+        telling = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
+        return bool(looked & telling if telling else looked)
 
     @property
     def not_compared(self) -> tuple[str, ...]:
         """Codes of the rules that a numbers baseline or a bound asked for in vain."""
-        asked = (COMPARING,) if self.against else ()
+        comparing = (COMPARING,) if self.against else ()
         if self.unreadable:
             return ()
         return tuple(
-            code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND
+            code for code in self.judgement.not_evaluated if code[0] in comparing or code == BOUND
         )
 
 

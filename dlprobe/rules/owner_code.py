@@ -34,8 +34,8 @@ class Module:
 
     @property
     def has_bias(self) -> bool:
-        """Whether it has bias parameters; where its size does not say so it is taken to have
-        none.
+        """Whether the layer has biases: its parameter_count is fan_in · fan_out + fan_out. False
+        where one of the three is not known.
         """
         fan_in, fan_out, count = self.layer.fan_in, self.layer.fan_out, self.layer.parameter_count
         return None not in (fan_in, fan_out, count) and count == (fan_in or 0) * (fan_out or 0) + (

@@ -17,6 +17,7 @@ from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
 from dlprobe.rules import changes_of_model as model
+from dlprobe.rules import changes_of_regularization as regularization
 from dlprobe.rules import changes_of_training as training
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.foreign_remedies import has_already, words_for
@@ -99,7 +100,7 @@ def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, .
     if evidence.run.origin != OWN:
         return remedies(evidence, "no_penalty")
     config = evidence.config
-    return () if config is None else kept(config, [training.without(config, places, told)])
+    return () if config is None else kept(config, [regularization.without(config, places, told)])
 
 
 REMEDIES: dict[str, Maker] = {
@@ -118,12 +119,12 @@ REMEDIES: dict[str, Maker] = {
     "early_stopping": training.early_stopping,
     "no_early_stopping": training.no_early_stopping,
     "patient_stopping": training.patient_stopping,
-    "dropout": training.dropout,
-    "weight_penalty": training.weight_penalty,
-    "ridge": training.ridge,
-    "no_penalty": training.no_penalty,
-    "no_dropout": training.no_dropout,
-    "class_weights": training.class_weights,
+    "dropout": regularization.dropout,
+    "weight_penalty": regularization.weight_penalty,
+    "ridge": regularization.ridge,
+    "no_penalty": regularization.no_penalty,
+    "no_dropout": regularization.no_dropout,
+    "class_weights": regularization.class_weights,
     "another_start": training.another_start,
     "double": training.double,
     "smaller_net": model.smaller_net,

@@ -71,7 +71,7 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
 
 
 def scaled_inputs(evidence: Evidence) -> tuple[Floats, Floats]:
-    """Mean and deviation of every feature after scaling, (features,)."""
+    """Mean and standard deviation of every feature after scaling, two float64 (features,)."""
     data = evidence.run.data
     missing = [
         name

@@ -97,8 +97,8 @@ class Start:
 
     @property
     def change(self) -> float:
-        """The factor by which a layer changes the mean square of the error signal on its way
-        back, the geometric mean over layers; NaN for fewer than two.
+        """Factor per layer for the mean square of the error signal on its way back: 10^(2r/(n −
+        1)), r the median of `error_signal`, n the number of hidden layers; NaN for fewer than two.
         """
         if len(self.layers) > 1:
             return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
@@ -206,9 +206,9 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     look at a seed, and else why not.
     """
     fired = [
-        found
+        finding
         for judgement in judgements
-        if (found := next((one for one in judgement.findings if one.code == code), None))
+        if (finding := next((one for one in judgement.findings if one.code == code), None))
         is not None
     ]
     looked = len(fired) + sum(code in judgement.passed for judgement in judgements)
@@ -222,7 +222,7 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     )
     if not fired or len(fired) < MOST * looked:
         return None, looked > 0, reason
-    middle = sorted(fired, key=lambda judgement: judgement.measured)[(len(fired) - 1) // 2]
+    middle = sorted(fired, key=lambda finding: finding.measured)[(len(fired) - 1) // 2]
     if code not in OF_DATA:
         told = (
             f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} "

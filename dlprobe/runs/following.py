@@ -118,11 +118,11 @@ class KeptRows:
         return self.kept * self._row
 
     def array(self, name: str) -> NDArray[Any]:
-        """The rows that are kept."""
+        """The kept rows of one array of the frame, (kept, …)."""
         return self._arrays[name][: self.kept]
 
     def times(self, path: str) -> NDArray[Any]:
-        """Of some of the blocks: when they were recorded, and what a step took."""
+        """A data set of timing, (block,): of some of the blocks."""
         return np.concatenate([times[path] for times in self._times])
 
     def add(self, new: dict[str, NDArray[Any]], times: dict[str, NDArray[Any]]) -> None:
@@ -171,7 +171,7 @@ class FollowedRun(JournalContents):
         self._rows = [self._kept]
 
     def grow(self, seconds: float = math.inf) -> bool:
-        """Take what was appended, for so long; whether there was anything."""
+        """Read frames that were appended, for at most about `seconds`; True where there was one."""
         before, end, early = self._at, time.monotonic() + seconds, False
         self.source.grow()
         for frame in frames.walk(self._source, self._at, self._is_passed_over):

@@ -88,7 +88,7 @@ class Frame:
 
     @property
     def end(self) -> int:
-        """The offset behind it."""
+        """Offset of the first byte behind the payload, `offset` + `length`."""
         return self.offset + self.length
 
 

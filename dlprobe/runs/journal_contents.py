@@ -36,8 +36,8 @@ class Rows:
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def array(self, name: str) -> NDArray[Any]:
-        """The rows that count. Kept in memory where the journal is small: its statistics are
-        read one by one from the same bytes.
+        """The first `kept` rows of an array of the frame, (row, …). Kept in memory where the
+        journal is small: its statistics are read one by one from the same bytes.
         """
         array = self._arrays.get(name)
         if array is None:
@@ -52,7 +52,7 @@ class Rows:
         return self.payload.place("statistics").size
 
     def times(self, path: str) -> NDArray[Any]:
-        """When its blocks were recorded, and what a step took: a data set of timing."""
+        """A data set of timing of this frame, (block,)."""
         return self.payload.array(path)
 
 

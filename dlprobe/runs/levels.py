@@ -42,11 +42,15 @@ class Reducer:
         self._waiting: list[NDArray[Any] | None] = [None] * levels
 
     def add(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Bins (n, 5, layer) that these rows finish, per level."""
+        """The bins that these rows (n, layer) finish: one array (bins, 5, layer) per level, finest
+        first.
+        """
         return self._reduce(_single_rows(rows), last=False)
 
     def finish(self) -> list[NDArray[Any]]:
-        """The last, shorter bin of every level; nothing may be added afterwards."""
+        """The last, incomplete bin of every level, as `add` returns them: (1, 5, layer), or (0, 5,
+        layer) where none is left. Nothing may be added afterwards.
+        """
         return self._reduce(None, last=True)
 
     def _reduce(self, bins: NDArray[Any] | None, last: bool) -> list[NDArray[Any]]:
@@ -64,12 +68,16 @@ class Reducer:
 
 
 def stored_factors(rows: int) -> tuple[int, ...]:
-    """The levels that a run of so many recorded rows stores."""
+    """Rows per bin (64, 4096, 262144) of each level that is stored for `rows` recorded rows: those
+    of which there are more than _WORTH (4) bins.
+    """
     return tuple(factor for factor in layout.LEVEL_FACTORS if rows > _WORTH * factor)
 
 
 def min_max_mean(bins: NDArray[Any]) -> NDArray[Any]:
-    """(bin, layer, 3) of bins (bin, 5, layer); NaN where a bin has no values."""
+    """Minimum, maximum and mean (bin, layer, 3) of bins (bin, 5, layer); the mean is NaN where a
+    bin has no values.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = bins[:, 2] / bins[:, 3]
     return np.stack([bins[:, 0], bins[:, 1], mean], axis=-1)

@@ -360,12 +360,16 @@ class Run:
 
     @cached_property
     def evaluation_layers(self) -> dict[str, NDArray[Any]]:
-        """What is evaluated per layer, each (evaluation, layer)."""
+        """What is evaluated per layer, each float64 (evaluation, layer), the output layer included:
+        `dead_fraction`, `weight_distance`, `effective_rate`.
+        """
         return self._evaluated(("layer",))
 
     @cached_property
     def evaluation_classes(self) -> dict[str, NDArray[Any]]:
-        """Metrics of each class, each (evaluation, class)."""
+        """Metrics of each class, each float64 (evaluation, class): `train_` or `val_` before the
+        metric's name, e.g. `val_recall`.
+        """
         return self._evaluated(("class",))
 
     @cached_property
@@ -454,7 +458,12 @@ class Run:
 
     @cached_property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Last outputs and targets per part."""
+        """`train_outputs`, `val_outputs`, `test_outputs`, float (sample, output): the last outputs,
+        as the loss takes them; `train_targets` and so on: class numbers (sample,) or values
+        (sample, output).
+
+        Only the parts that were stored are there. A regression has both in the user's units.
+        """
         return self._group("predictions")
 
     @cached_property

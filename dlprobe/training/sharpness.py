@@ -63,7 +63,9 @@ class Sharpness:
         self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
 
     def largest_eigenvalue(self, parameters: Array) -> float:
-        """At these parameters, flat (P,); NaN where a gradient is not finite."""
+        """Largest eigenvalue of the Hessian of the loss on the fixed samples, at these parameters
+        (P,); NaN where a gradient is not finite.
+        """
         centre = parameters.astype(np.float64)
         if not np.isfinite(centre).all():
             return float("nan")

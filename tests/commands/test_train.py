@@ -152,6 +152,16 @@ def test_deep_sigmoid_net_with_glorot_weights_is_said_to_vanish() -> None:
     assert outcome.out.rstrip().endswith("next: dlprobe inspect runs/digits-1.h5")
 
 
+def test_the_run_says_which_kernels_openblas_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They sum in another order, and so change content hashes."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    assert dlprobe("train", *TINY, "-o", "run.h5").code == 0
+    shown = dlprobe("inspect", "run.h5", "--show", "environment").out
+    assert "openblas coretype  Prescott" in shown
+
+
 def test_diverged_run_says_so_and_exits_0() -> None:
     outcome = dlprobe(
         "train", *TINY, "--optimizer", "sgd", "--lr", "1e20", "-o", "run.h5", "--format", "json"

@@ -198,8 +198,8 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> RunE
 
 
 def late_fall(learned: Learning) -> float:
-    """Share of the training loss at half of the updates that was gone at the end; NaN where it
-    cannot be told.
+    """(a − b)/a with a the training loss of the evaluation nearest half of the updates and b the
+    last one; NaN for fewer than three evaluations, or where a is not above 0.
     """
     if len(learned.steps) < 3:
         return math.nan

@@ -255,8 +255,11 @@ def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple
 
 
 def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:
-    """Loss, bias and variance, each (B,), from the share of replicas that name each class, (B,
-    n, classes).
+    """0-1 loss, bias and variance, each (B,), means over samples (Domingos 2000). Bias is the share
+    of samples whose main prediction, the class with the largest share, is wrong; variance is 1 −
+    the mean share of the main prediction, not the net variance: bias + variance is not the loss.
+
+    shares: (B, n, classes), the share of replicas that name each class. truth: (n,) class numbers.
     """
     samples = np.arange(len(truth))
     main = shares.argmax(axis=2)

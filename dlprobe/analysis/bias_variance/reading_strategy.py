@@ -99,7 +99,7 @@ def of_gaps(reading: Reading) -> Direction:
 
 
 def learned_nothing(learned: Learning) -> bool:
-    """Whether the training part is answered no better than by a constant."""
+    """Whether the skill on the training part ends below NOTHING (0.1) of its ceiling."""
     last = float(learned.skill[-1])
     return math.isfinite(last) and last < NOTHING * learned.ceiling
 
@@ -196,7 +196,9 @@ def _train_longer(learned: Learning) -> list[str]:
 
 
 def turned(learned: Learning) -> bool:
-    """Whether the validation loss rose again after its best while the training loss fell."""
+    """Whether the validation loss ends at TURNED (1.1) times its minimum or more, while the
+    training loss is lower than it was at that minimum.
+    """
     if not np.isfinite(learned.val_loss).any():
         return False
     return learned.val_rise >= TURNED and bool(learned.loss[-1] < learned.loss[learned.best_val])

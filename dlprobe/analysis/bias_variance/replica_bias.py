@@ -25,9 +25,11 @@ PRECISION = 1e-5  # of a tail's probability
 
 
 @lru_cache(maxsize=1)
-def evenly() -> Floats:
-    """Points that fill the unit cube of four dimensions evenly, (4, DRAWS): multiples of the
-    powers of the root of x⁵ = x + 1, modulo 1.
+def cube_points() -> Floats:
+    """Quasi-random points of the unit cube [0, 1)⁴, float64 (4, DRAWS), one point per column.
+
+    Element (k, n), both counted from 1, is (0.37 + n·g⁻ᵏ) mod 1, where g = 1.1673 is the real root
+    of x⁵ = x + 1 (Roberts 2018, the R sequence in four dimensions).
     """
     steps = 1.1673039782614187 ** -np.arange(1.0, 5.0)
     points: Floats = (0.37 + steps[:, None] * np.arange(1, DRAWS + 1)) % 1.0
@@ -41,12 +43,12 @@ def _gamma(points: Floats, shape: Floats | float) -> Floats:
 
 @dataclass(frozen=True)
 class Noncentral:
-    """The squared length of the mean error of `count` near-normal replicas, and what is known of
-    their covariance Σ: enough to test any squared bias.
+    """The squared length of the mean error of `count` near-normal replicas, and their covariance Σ
+    as estimated from the same replicas: enough to test any squared bias.
 
-    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean, along_twice:
-        mᵀΣm and mᵀΣ²m for the mean error m.
-    freedom: degrees of freedom with which tr Σ² is known.
+    length: ‖m‖² of the mean error m. variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean,
+        along_twice: mᵀΣm and mᵀΣ²m. All in powers of the output's unit.
+    freedom: degrees of freedom of the estimate of tr Σ².
     """
 
     count: int
@@ -60,12 +62,12 @@ class Noncentral:
 
     @cached_property
     def bias(self) -> float:
-        """The unbiased estimate."""
+        """The unbiased estimate of the squared bias, length − variance/count; may be below 0."""
         return self.length - self.variance / self.count
 
     @cached_property
     def linear(self) -> float:
-        """μᵀΣμ for the true mean error μ: along the estimated one, less what its own noise adds."""
+        """Estimate of μᵀΣμ for the true mean error μ: along_mean − squares/count, at least 0."""
         return max(self.along_mean - self.squares / self.count, 0.0)
 
     @cached_property
@@ -119,7 +121,7 @@ class Noncentral:
             return np.full(DRAWS, max(rest, 0.0) / self.count)
         cubes = min(max(self.cubes - self.along_bias**3, squares**2 / rest), squares**1.5)
         block, directions = squares**2 / cubes, squares**3 / cubes**2
-        _, number, made, scale = evenly()
+        _, number, made, scale = cube_points()
         doubt = _gamma(number, min(self.freedom, 1e6) / 2.0)
         drawn = _gamma(made, np.maximum(directions * doubt, 1e-3) / 2.0) / _gamma(
             scale, directions * (self.count - 1) / 2.0
@@ -128,14 +130,17 @@ class Noncentral:
 
     @cached_property
     def _scale(self) -> Floats:
-        """Draws of the variance along the bias, of the mean of the replicas."""
         return np.asarray(
-            self.along_bias / _gamma(evenly()[0], (self.count - 1) / 2.0) / self.count, np.float64
+            self.along_bias / _gamma(cube_points()[0], (self.count - 1) / 2.0) / self.count,
+            np.float64,
         )
 
     def exceeding(self, candidate: float) -> float:
-        """The probability of a length as large as the one found, were the candidate the squared
-        bias; for candidates below 0 the law of 0 moved there.
+        """Upper tail probability of the observed `length` if `candidate` were the squared bias.
+
+        The uncertainty of Σ counts: with a single output and candidate 0 this is the two-sided p of
+        Student's t with count − 1 degrees of freedom (integrated over DRAWS points). A candidate
+        below 0 is tested as 0 against length + |candidate|.
         """
         rest = self.length - self._across - min(candidate, 0.0)
         scale = self._scale * (self.along(max(candidate, 0.0)) / self.along_bias)

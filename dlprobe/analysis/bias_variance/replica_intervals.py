@@ -171,8 +171,10 @@ def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
 
 
 def beyond_chance(square: float, count: int) -> float:
-    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James &
-    Stein 1961), less where resampling few replicas says little.
+    """Share of a squared deviation, in squared standard errors, that is not chance: max(0, 1 −
+    TOLERATED/square) · max(0, 1 − (FEW/count)²), 0 to 1 (positive-part James & Stein 1961).
+
+    count: of replicas; with FEW (8) or fewer the share is 0.
     """
     if square > 0.0:
         return max(0.0, 1.0 - TOLERATED / square) * max(
@@ -182,8 +184,8 @@ def beyond_chance(square: float, count: int) -> float:
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary
-    more or less than normal ones would.
+    """Evidence, 0 to 1, that the replicas' squared deviations `spreads` (K,) vary more or less than
+    those of normal replicas; see `beyond_chance`.
     """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:
@@ -194,8 +196,8 @@ def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
 
 
 def skewness(centred: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970)
-    over what normal replicas would show.
+    """Evidence, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970) over what
+    normal replicas would show; see `beyond_chance`. centred: (K, K).
     """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:

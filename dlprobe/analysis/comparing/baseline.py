@@ -70,7 +70,7 @@ class Numbers:
     weights: tuple[int, ...] = ()
 
     def errors(self, metric: str) -> tuple[int, int] | None:
-        """Wrong samples, and of how many, where the metric is a share of wrong classes."""
+        """(wrong samples, samples) where the metric is a share of wrong classes, else None."""
         part, _, what = metric.partition("_")
         samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
         if what == "error" and self.classification and samples and 0.0 <= value <= 1.0:
@@ -92,8 +92,8 @@ class BaselineComparison:
 
     @property
     def spread_known(self) -> bool:
-        """Whether the baseline tells how far its seeds differ, or nothing of that enters: every
-        new run has one of the same seed and split beside it.
+        """Whether the baseline has at least FEWEST (3) runs, so that it shows how far seeds differ,
+        or has a run of the same seed and split for every new run, so that seeds do not matter.
         """
         seeds = {(run.seed, run.data_seed) for run in self.old}
         return len(self.old) >= FEWEST or all(
@@ -170,10 +170,11 @@ def _floors(run: Run) -> dict[str, float]:
 
 
 def floor_of(runs: Sequence[Numbers], metric: str) -> float:
-    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and
-    regression errors, the rounding of their first value.
+    """The value below which a metric of these runs cannot be told from 0, at least 1e-12: half a
+    wrong sample; for losses and regression errors the rounding of their first value. The largest
+    over the runs.
 
-    No quotient is taken of less.
+    Quotients count a smaller value as this one.
     """
     return max(rank_test.SMALLEST, *(run.floors.get(metric, 0.0) for run in runs))
 

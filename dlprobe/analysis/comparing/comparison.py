@@ -150,7 +150,9 @@ class Comparison:
 
     @property
     def chance(self) -> float:
-        """What the best constant answer has of the metric that ranks; NaN where it is not known."""
+        """The value of the metric `by` for the best constant answer, the smallest over runs; NaN
+        where it is not known.
+        """
         return min(
             (
                 of_seed.chance[self.by]
@@ -205,8 +207,8 @@ def compare(
 
 
 def is_ratio(by: str, runs: Sequence[Outcome]) -> bool:
-    """Losses are compared as factors, shares of wrong answers as differences; the error of a
-    regression is no share.
+    """Whether a metric is compared by ratios (losses, RMSE of a regression) and not by differences
+    (errors that are shares of wrong answers).
     """
     return not (
         by.endswith("_error")
@@ -258,10 +260,10 @@ def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -
 
 
 def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
-    """The worst of the values' medians of the best evaluation, so that most seeds reach it.
+    """Default target: the largest, over values, of the median over seeds of the best evaluation.
 
-    Values that learn nothing are passed over where others do: what all have before the first update
-    is no target. Nor is what guessing has, or more: NaN where no value gets below that.
+    Only values below chance count, and of these only those that fell below LEARNED (0.9) of their
+    first evaluation, where there are any. NaN where no value gets below chance.
     """
     medians = {
         label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()
@@ -282,7 +284,7 @@ def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
 
 
 def middle_of(values: Sequence[float]) -> float:
-    """The median; of an even number the larger of the two in the middle."""
+    """The median; the larger of the two middle values where their number is even."""
     return sorted(values)[len(values) // 2]
 
 
@@ -326,8 +328,9 @@ def health(verdicts: Sequence[str], flows: Sequence[Flow]) -> Health:
 
 
 def scores(runs: Sequence[Outcome], by: str, ratio: bool) -> dict[int, float]:
-    """By seed what is subtracted: logarithms of losses, shares as they are. A run that diverged
-    has the worst there is.
+    """The last value of `by` per seed as it enters differences: its natural logarithm where `ratio`
+    (clipped to 1e-12 … 1e300), else the share itself, at most 1. A run that diverged has the
+    largest.
     """
     values = {run.seed: run.last_of(by) for run in runs}
     if ratio:

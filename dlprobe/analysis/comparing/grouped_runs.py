@@ -180,15 +180,15 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
 def _summary(steps: Array, rows: Array) -> Summary:
     """rows: (run, step)."""
     known = ~np.isnan(rows)
-    some, quantiles = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
+    some, ranges = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
     if some.any():
         with np.errstate(invalid="ignore"):  # the middle of two infinite values
-            quantiles[:, some] = (
+            ranges[:, some] = (
                 np.nanmedian(rows[:, some], axis=0),
                 np.nanmin(rows[:, some], axis=0),
                 np.nanmax(rows[:, some], axis=0),
             )
-    return Summary(steps, quantiles[0], quantiles[1], quantiles[2], known.sum(axis=0), rows)
+    return Summary(steps, ranges[0], ranges[1], ranges[2], known.sum(axis=0), rows)
 
 
 def _plain(value: Any) -> str:

@@ -62,7 +62,9 @@ def _misses(run: Run, part: str) -> Misses | None:
 
 
 def threshold_of(run: Run) -> float | None:
-    """Above which a single output means the second class; None where nobody knows the loss."""
+    """The stored output above which a net with one output names the second class: 0 under losses
+    whose classes are −1 and +1, 0.5 under all others. None where the run's loss is not known.
+    """
     loss = run.facts.loss
     try:
         if loss is None:

@@ -58,7 +58,9 @@ class Outcome:
         return self.status == "diverged"
 
     def last_of(self, metric: str) -> float:
-        """The result at the end; infinite for a run that diverged."""
+        """`final[metric]`, the value at the end of the run; infinite where the run diverged or has
+        no such metric.
+        """
         value = self.final.get(metric, math.nan)
         return math.inf if self.diverged or math.isnan(value) else value
 

@@ -37,8 +37,8 @@ def chance(samples: int, expected: int, fires: Callable[[int], bool]) -> str:
 
 
 def smallest(samples: int, fires: Callable[[int], bool]) -> int | None:
-    """The smallest number of errors that is an alarm; None where even all are not. By halving:
-    p falls as errors rise.
+    """The smallest number of errors, of 0 … samples, for which `fires` is True; None where it is
+    False for all. `fires` must stay True once it is.
     """
     if not fires(samples):
         return None

@@ -42,7 +42,9 @@ def p_larger(new: Sequence[float], old: Sequence[float]) -> float:
 
 
 def least_p(new: int, old: int) -> float:
-    """The smallest p that groups of these sizes can reach."""
+    """The smallest one-sided p that groups of these sizes can reach: 1/C(new + old, new), 1 for an
+    empty group.
+    """
     return 1.0 / math.comb(new + old, new) if new and old else 1.0
 
 

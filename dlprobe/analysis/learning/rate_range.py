@@ -104,13 +104,13 @@ def lattice(first: int, count: int) -> tuple[float, ...]:
 
 
 def place(rate: float) -> int:
-    """The number k of the largest rate of the lattice that is not above `rate`."""
+    """The number k of the largest lattice rate 10^(k/4) that is not above `rate`: −12 for 0.001."""
     return math.floor(PER_DECADE * math.log10(rate) + 0.02)
 
 
 def candidates(test: RangeTest) -> tuple[float, ...]:
-    """Rates that are worth a run: from the one that breaks training (the last one where none
-    did) CANDIDATES steps of the lattice down.
+    """CANDIDATES (10) neighbouring lattice rates, ascending; the largest is the last one not above
+    the rate at which training breaks, or above the largest rate tested where none broke.
     """
     top = test.breaks if math.isfinite(test.breaks) else float(test.rates[-1])
     return lattice(place(top) - CANDIDATES + 1, CANDIDATES)
@@ -142,8 +142,9 @@ def best_trial(trials: Sequence[RateTrial], by: str) -> RateTrial | None:
 
 
 def beyond(trials: Sequence[RateTrial], by: str) -> tuple[float, ...]:
-    """More candidates where the best stands at an end of the field, or all broke down: the next
-    decade on that side, within LOWEST to HIGHEST.
+    """The next decade of lattice rates (ascending, within 1e-8 to 1e3) below the smallest tried
+    rate where that one is the best or all broke down, above the largest where that one is the best;
+    else ().
     """
     rates, best = sorted(trial.rate for trial in trials), best_trial(trials, by)
     if best is None or best.rate == rates[0]:
@@ -182,8 +183,8 @@ def learned(trials: Sequence[RateTrial], test: RangeTest) -> tuple[RateTrial, ..
 
 
 def quick_rate(test: RangeTest) -> tuple[float, str]:
-    """A rate from the range test alone, and why: GUESS of the one that breaks training, or of
-    the one with the smallest loss where nothing broke.
+    """(rate, reason) from the range test alone: GUESS (0.05) of the rate that breaks training, or
+    of the one with the smallest loss where nothing broke, to two digits.
     """
     broke = math.isfinite(test.breaks)
     end, what = (

@@ -75,8 +75,8 @@ def _middle(values: Floats) -> float:
 
 
 def changes(curve: Course, band: float) -> tuple[float, float]:
-    """(step at which it first came within the band to stay for a while, step at which it first
-    left it for a while); NaN for what did not happen.
+    """(step at which |ratio| first came within `band` for at least LASTING points, step at which it
+    first left it for as long); NaN for what did not happen.
     """
     within = np.abs(curve.ratios) <= band  # NaN is outside
     healed = relapsed = math.nan

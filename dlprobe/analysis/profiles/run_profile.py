@@ -89,9 +89,7 @@ def _has_steps(run: Run) -> bool:
 
 
 def can_be_judged(run: Run, index: int) -> bool:
-    """Whether a row has an error signal; the last one of a run that diverged may have none, and
-    that is its verdict.
-    """
+    """Whether row `index` has an error signal, or is the last one of a run that diverged."""
     row = run.row(index)
     return row.is_recorded("error_signal_rms") or (
         run.status == "diverged" and row.step == run.steps[-1]

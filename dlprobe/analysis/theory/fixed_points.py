@@ -156,8 +156,8 @@ def _root(gap: Callable[[float], float], near: float, far: float, up: bool) -> f
 
 
 def depth_scale(multiplier: float) -> float:
-    """Layers over which what is multiplied by `multiplier` per layer changes by e: −1/ln, 0 for
-    0, infinite at 1.
+    """−1/ln(multiplier): number of layers over which a quantity that is multiplied by `multiplier`
+    per layer falls by a factor e (negative: grows). 0 for 0, infinite at 1.
     """
     if not multiplier > 0.0:
         return 0.0 if multiplier == 0.0 else math.nan

@@ -343,8 +343,8 @@ def _pass(
 
 
 def coherent_shares(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[float]:
-    """Per layer what E δ_l²/E δ_n² gains in a residual net of finite width, as a share of itself; 0
-    elsewhere.
+    """Per hidden layer (E δ_l² at finite width)/(E δ_l² at infinite width) − 1 of a residual net,
+    both relative to E δ_n²; 0 for nets that are not residual or have a norm.
 
     Weights have mean zero, but given what they make of a they have not: E[W_ji f(z_i)] =
     Var(W)·a_j·E f'(z_i) (Stein). Each layer so adds to D = dL/da a multiple of a/N, of S = Σ D_i

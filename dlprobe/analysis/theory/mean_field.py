@@ -162,8 +162,11 @@ def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
 
 
 def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
-    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets: √(Σ κ_l/N_l)/(2 ln 10), l =
-    1 … n − 1; a κ of NaN counts as ReLU's 5.
+    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets, in decades: √(Σ κ_l/N_l)/(2 ln
+    10) over l = 1 … n − 1.
+
+    kappas, units: κ and width of all n hidden layers, the last of which is not summed; a κ of NaN
+        counts as ReLU's 5.
     """
     terms = [
         (USUAL_KAPPA if math.isnan(kappa) else kappa) / width

@@ -118,7 +118,7 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
 def q_map(
     spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0
 ) -> tuple[tuple[float, float], ...]:
-    """Pairs of q and the q of the next layer."""
+    """(q, q of the next layer) for each q of Q_POINTS: σ_w² E φ²/keep + σ_b²."""
     return tuple(
         (q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS
     )

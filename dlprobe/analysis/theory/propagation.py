@@ -47,7 +47,7 @@ class TheoryLayer:
 
     @property
     def slope(self) -> float:
-        """E δ² over the mean square of dL/dy."""
+        """E (dL/dz)²/E (dL/dy)², y = φ(…) before a residual sum is added: E φ'² times `shrink`."""
         return self.inside.slope_mean_square * self.shrink
 
 
@@ -142,8 +142,8 @@ def backward_factors(net: InitialNet, layers: list[TheoryLayer]) -> list[float]:
 
 
 def through(net: InitialNet, slopes: list[float]) -> list[float]:
-    """E (dL/dx)²/E (dL/da)² of each layer by the way through it; dropout of the layer's input
-    included.
+    """Per layer E (dL/dx)²/E (dL/da)² along the way through its weights, x the layer's input: units
+    · Var(W) · slope, over the share that dropout of x and drop-connect keep.
     """
     random = net.perturbations
     kept = [

@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, spelled_out
 from dlprobe.commands.base.declaring import FORMAT, declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
@@ -162,9 +163,7 @@ def _print_version(wanted: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="print the version and end", is_eager=True, callback=_print_version
-        ),
+        option("--version", "print the version and end", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """The options of `dlprobe` itself."""

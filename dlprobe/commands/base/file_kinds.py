@@ -183,8 +183,8 @@ def _kind_of_toml(text: str) -> str | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, through links of both kinds; of files that are not there,
-    one place.
+    """Whether two paths lead to the same file, hard and symbolic links followed; for files that do
+    not exist, whether the resolved paths are equal.
     """
     try:
         return os.path.samefile(one, other)

@@ -42,7 +42,7 @@ class ProgressState:
 
     @property
     def share(self) -> tuple[int, int | None]:
-        """How much is done, of how much; None where nobody said yet."""
+        """(done, total), in the units of the command; total None while it is not known."""
         return self._done, self._total or None
 
     @property

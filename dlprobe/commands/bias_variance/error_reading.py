@@ -72,7 +72,7 @@ def read_numbers(
     """
     from dlprobe.analysis.bias_variance.reading_strategy import of_gaps, strategy
     from dlprobe.analysis.bias_variance.textbook_reading import read
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
     if texts["--train-error"] is None or texts["--val-error"] is None:
         raise ConfigError(
@@ -147,7 +147,7 @@ def read_run(
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
     from dlprobe.analysis.learning.reading import learning
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
     learned, reference_known = learning(run), human is not None
     reference = reference_of(human)
@@ -173,7 +173,7 @@ def read_run(
         reading = read(human, train, val, val_interval=between)
     else:
         reading = read(human, train, val, counts["train"], counts["val"])
-    way = direction_of(run, human)
+    direction = direction_of(run, human)
     context = {
         "run": name,
         "reference": reference,
@@ -191,11 +191,13 @@ def read_run(
     )
     advice = strategy(
         reading,
-        replace(_about(run, learned, counts["train"], known), direction=way) if learned else None,
+        replace(_about(run, learned, counts["train"], known), direction=direction)
+        if learned
+        else None,
     )
     what += f"; the reference is the validation error of {reference['run']}" if others else ""
     of = f"{name}: {counts['train']} training and {counts['val']} validation samples{what}"
-    screen.show(reading_document(reading, way, advice, of, context))
+    screen.show(reading_document(reading, direction, advice, of, context))
     return ExitCode.DONE
 
 

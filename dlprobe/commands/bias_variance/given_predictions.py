@@ -47,7 +47,7 @@ def decomposed(
                     "--noise-variance estimate needs the samples' inputs: save inputs "
                     "(samples, features) beside predictions and targets"
                 )
-            from dlprobe.experiments.bias_variance import estimated_noise
+            from dlprobe.experiments.replica_design import estimated_noise
 
             known, facts["noise_estimate"] = estimated_noise(arrays["inputs"], arrays["targets"])
         point = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))

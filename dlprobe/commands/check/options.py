@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT
 
@@ -23,126 +23,78 @@ Runs = Annotated[
 ]
 Select = Annotated[
     list[str] | None,
-    typer.Option(
-        "--select",
-        metavar="CODES",
-        help="judge by these rules only: codes or prefixes",
-        rich_help_panel=RULES,
-    ),
+    option("--select CODES", "judge by these rules only: codes or prefixes", RULES),
 ]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES),
-]
+Ignore = Annotated[list[str] | None, option("--ignore CODES", "leave these rules out", RULES)]
 Extend = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES
-    ),
+    list[str] | None, option("--extend-select CODES", "judge by these rules too", RULES)
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="CODE.NAME=X",
-        help="set a threshold (dlprobe explain CODE lists them), or CODE.severity",
-        rich_help_panel=RULES,
+    option(
+        "--set CODE.NAME=X",
+        "set a threshold (dlprobe explain CODE lists them), or CODE.severity",
+        RULES,
     ),
 ]
 FailOn = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--fail-on",
-        metavar="|".join(FAIL_ON),
-        help=f"exit with 1 from this severity on [default: {FAIL_ON_DEFAULT}]",
-        callback=one_of(tuple(FAIL_ON)),
-        rich_help_panel=RESULT,
+        f"exit with 1 from this severity on [default: {FAIL_ON_DEFAULT}]",
+        RESULT,
+        choices=FAIL_ON,
     ),
 ]
-ExitZero = Annotated[
-    bool,
-    typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT),
-]
+ExitZero = Annotated[bool, option("--exit-zero", "exit with 0 in spite of findings", RESULT)]
 Counts = Annotated[
-    bool,
-    typer.Option(
-        "--counts",
-        help="how often each rule fired, in place of the findings",
-        rich_help_panel=RESULT,
-    ),
+    bool, option("--counts", "how often each rule fired, in place of the findings", RESULT)
 ]
 Advise = Annotated[
     bool,
-    typer.Option(
+    option(
         "--advise",
-        help="lay the runs beside the practical guidelines too; never changes the exit code",
-        rich_help_panel=RESULT,
+        "lay the runs beside the practical guidelines too; never changes the exit code",
+        RESULT,
     ),
 ]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="write the result to FILE in place of stdout",
-        rich_help_panel=RESULT,
-    ),
+    Path | None, option("-o --output FILE", "write the result to FILE in place of stdout", RESULT)
 ]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
+Force = Annotated[bool, option("--force", "overwrite FILE", RESULT)]
 Baseline = Annotated[
-    Path | None,
-    typer.Option(
-        "--baseline",
-        metavar="FILE",
-        help="known findings: only new ones count",
-        rich_help_panel=BASELINE,
-    ),
+    Path | None, option("--baseline FILE", "known findings: only new ones count", BASELINE)
 ]
 Against = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--against",
-        metavar="RUN…",
-        help="runs to compare numbers with, up to the next option; seeds are compared as groups",
-        rich_help_panel=BASELINE,
+    option(
+        "--against RUN…",
+        "runs to compare numbers with, up to the next option; seeds are compared as groups",
+        BASELINE,
     ),
 ]
 Gate = Annotated[
     list[str] | None,
-    typer.Option(
-        "--gate",
-        metavar="BOUND",
-        help="a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it",
-        rich_help_panel=BASELINE,
+    option(
+        "--gate BOUND",
+        "a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it",
+        BASELINE,
     ),
 ]
 Write = Annotated[
     Path | None,
-    typer.Option(
-        "--write-baseline",
-        metavar="FILE",
-        help="write the findings as known, and exit with 0",
-        rich_help_panel=BASELINE,
-    ),
+    option("--write-baseline FILE", "write the findings as known, and exit with 0", BASELINE),
 ]
 Prove = Annotated[
     bool,
-    typer.Option(
+    option(
         "--prove",
-        help="train the net with only the top cause undone, and with a sham of equal cost; kept as "
+        "train the net with only the top cause undone, and with a sham of equal cost; kept as "
         "RUN.proof.json",
-        rich_help_panel=PROOF,
+        PROOF,
     ),
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=100,
-        help="with --prove: seeds of each [default: 5]",
-        rich_help_panel=PROOF,
-    ),
+    option("--seeds N", "with --prove: seeds of each [default: 5]", PROOF, min=1, max=100),
 ]

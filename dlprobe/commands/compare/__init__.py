@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, option
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
@@ -66,73 +66,49 @@ What = Annotated[
     ),
 ]
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="CONFIG",
-        help="TOML or run file with what all values share",
-        rich_help_panel=PANEL,
-    ),
+    Path | None, option("--config CONFIG", "TOML or run file with what all values share", PANEL)
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
+    option(
+        "--seeds N",
+        "runs of each value, from --seed upwards [default: 12, or more for many values]",
+        PANEL,
         min=1,
         max=LARGEST_SEEDS,
-        help="runs of each value, from --seed upwards [default: 12, or more for many values]",
-        rich_help_panel=PANEL,
     ),
 ]
 By = Annotated[
     str | None,
-    typer.Option(
-        "--by",
-        metavar="METRIC",
-        help="what ranks: val_loss, val_error, train_loss … [default: val_loss]",
-        rich_help_panel=PANEL,
+    option(
+        "--by METRIC", "what ranks: val_loss, val_error, train_loss … [default: val_loss]", PANEL
     ),
 ]
 Reach = Annotated[
     float | None,
-    typer.Option(
-        "--reach",
-        metavar="X",
-        help="target of `steps to target` [default: what every value that learns reaches]",
-        rich_help_panel=PANEL,
+    option(
+        "--reach X",
+        "target of `steps to target` [default: what every value that learns reaches]",
+        PANEL,
     ),
 ]
 TuneLr = Annotated[
     bool,
-    typer.Option(
-        "--tune-lr",
-        help="first try five rates per value on other seeds, and take the best",
-        rich_help_panel=PANEL,
-    ),
+    option("--tune-lr", "first try five rates per value on other seeds, and take the best", PANEL),
 ]
 Equal = Annotated[
     str,
-    typer.Option(
-        "--equal",
-        metavar="|".join(EQUAL),
-        help="what every value gets as much of [default: samples]",
-        callback=one_of(EQUAL),
-        rich_help_panel=PANEL,
-    ),
+    option("--equal", "what every value gets as much of [default: samples]", PANEL, choices=EQUAL),
 ]
 EqualParameters = Annotated[
     bool,
-    typer.Option(
+    option(
         "--equal-parameters",
-        help="depths in widths, or widths in depths, of the same number of weights",
-        rich_help_panel=PANEL,
+        "depths in widths, or widths in depths, of the same number of weights",
+        PANEL,
     ),
 ]
-VaryData = Annotated[
-    bool,
-    typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL),
-]
+VaryData = Annotated[bool, option("--vary-data", "every seed has its own split too", PANEL)]
 
 
 @allow_file_option

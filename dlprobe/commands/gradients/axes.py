@@ -9,7 +9,7 @@ from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
 # these have options of their own
 OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
@@ -25,7 +25,7 @@ def read_axes(
     configuration's options. Raises ConfigError.
     """
     from dlprobe.config import split_list
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
     def texts(key: str) -> list[str] | None:
         typed = options.pop(key)
@@ -69,7 +69,7 @@ def axes_of(base: RunConfig, axes: Axes) -> Axes:
     """Where a file gives the configuration, its width, activation, initializer and norm stand
     for the axes that no option names.
     """
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
     model = base.model
     return Axes(

@@ -137,7 +137,9 @@ class Speed:
         self._seen: deque[tuple[float, int]] = deque()
 
     def at(self, done: int) -> float:
-        """Per second, now that so much is done; NaN while that cannot be told."""
+        """Units per second over the last WINDOW (10) seconds, given that `done` units are done now;
+        NaN in the first second and where nothing advanced.
+        """
         now = time.monotonic()
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:

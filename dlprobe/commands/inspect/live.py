@@ -34,7 +34,7 @@ class Turn:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is."""
+        """Whether the pause after the last turn is over."""
         return time.monotonic() >= self._due
 
     @contextlib.contextmanager
@@ -49,7 +49,9 @@ class Turn:
 
 
 def processor_is_idle() -> bool:
-    """Whether there is a processor that nobody asks for, as far as the system tells."""
+    """Whether the load of the last minute leaves one processor free; False where the system does
+    not tell or this process may not use all.
+    """
     try:
         mine, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     except (AttributeError, OSError):

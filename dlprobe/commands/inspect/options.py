@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.arguments import one_of, option
 from dlprobe.commands.inspect.quantities import complete_statistic
 from dlprobe.commands.inspect.selection import ENDS
 
@@ -16,110 +14,61 @@ ORDERS = ("name", "smallest", "largest")
 WHAT = ("preactivation", "activation", "weight", "gradient")
 STATISTIC, STUDY = "A recorded quantity", "Of a study"
 
-Show = Annotated[
-    str | None,
-    typer.Option(
-        "--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW)
-    ),
-]
+Show = Annotated[str | None, option("--show", "one part of the file", choices=SHOW)]
 Statistic = Annotated[
     str | None,
-    typer.Option(
-        "--statistic",
-        metavar="NAME",
-        help="a statistic, scalar, evaluation, instrument, histogram …",
+    option(
+        "--statistic NAME",
+        "a statistic, scalar, evaluation, instrument, histogram …",
+        STATISTIC,
         autocompletion=complete_statistic,
-        rich_help_panel=STATISTIC,
     ),
 ]
 Over = Annotated[
-    str | None,
-    typer.Option(
-        "--over",
-        metavar="|".join(OVER),
-        help="how it is laid out [default: step]",
-        callback=one_of(OVER),
-        rich_help_panel=STATISTIC,
-    ),
+    str | None, option("--over", "how it is laid out [default: step]", STATISTIC, choices=OVER)
 ]
 At = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--at",
+        "one recorded step, of a study through the layers",
+        STATISTIC,
         metavar="|".join((*ENDS, "STEP")),
-        help="one recorded step, of a study through the layers",
-        rich_help_panel=STATISTIC,
     ),
 ]
-Steps = Annotated[
-    str | None,
-    typer.Option(
-        "--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC
-    ),
-]
-Layers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC
-    ),
-]
+Steps = Annotated[str | None, option("--steps FIRST:LAST", "these steps only", STATISTIC)]
+Layers = Annotated[list[str] | None, option("--layers NAME,NAME", "these layers only", STATISTIC)]
 Extreme = Annotated[
     bool,
-    typer.Option(
-        "--extreme",
-        help="which run, layer and step hold the smallest and the largest value",
-        rich_help_panel=STATISTIC,
+    option(
+        "--extreme", "which run, layer and step hold the smallest and the largest value", STATISTIC
     ),
 ]
 By = Annotated[
     list[str] | None,
-    typer.Option(
-        "--by",
-        metavar="AXIS,AXIS",
-        help="axes that make groups [default: those on which the runs differ]",
-        rich_help_panel=STUDY,
+    option(
+        "--by AXIS,AXIS", "axes that make groups [default: those on which the runs differ]", STUDY
     ),
 ]
 Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="AXIS=VALUE,VALUE",
-        help="these runs only; repeatable",
-        rich_help_panel=STUDY,
-    ),
+    list[str] | None, option("--where AXIS=VALUE,VALUE", "these runs only; repeatable", STUDY)
 ]
 Sort = Annotated[
     str | None,
-    typer.Option(
-        "--sort",
-        metavar="|".join(ORDERS),
-        help="order of the groups, by median [default: name]",
-        callback=one_of(ORDERS),
-        rich_help_panel=STUDY,
-    ),
+    option("--sort", "order of the groups, by median [default: name]", STUDY, choices=ORDERS),
 ]
-Id = Annotated[
-    str | None,
-    typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True),
-]
+Id = Annotated[str | None, option("--run ID", "one run of a study, as STUDY#ID", hidden=True)]
 Pack = Annotated[
-    bool,
-    typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first"),
+    bool, option("--pack", "turn what a killed run left, its journal, into a run file first")
 ]
-Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
+Follow = Annotated[bool, option("--follow", "watch it while it is trained, to its end")]
 UNTIL = ("error",)
 Until = Annotated[
     str | None,
-    typer.Option(
-        "--until",
-        metavar="|".join(UNTIL),
-        help="with --follow: exit with 1 once an error is certain, else 0",
-        callback=one_of(UNTIL),
-    ),
+    option("--until", "with --follow: exit with 1 once an error is certain, else 0", choices=UNTIL),
 ]
 # older names of --statistic WHAT_histogram and unit_percentiles
-Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]
-What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
-Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
-Track = Annotated[bool, typer.Option("--track", hidden=True)]
+Histograms = Annotated[bool, option("--histograms", hidden=True)]
+What = Annotated[str | None, option("--what", callback=one_of(WHAT), hidden=True)]
+Layer = Annotated[str | None, option("--layer", hidden=True)]
+Track = Annotated[bool, option("--track", hidden=True)]

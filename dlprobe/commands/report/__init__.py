@@ -15,9 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force, RunFile
+from dlprobe.commands.base.arguments import Force, RunFile, option
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
@@ -33,12 +31,7 @@ FILES = {"html": "report.html", "markdown": "report.md"}
 
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="the file to write [default: report.html, or report.md]",
-    ),
+    option("-o --output FILE", "the file to write [default: report.html, or report.md]"),
 ]
 
 

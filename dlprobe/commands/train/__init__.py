@@ -28,9 +28,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -57,32 +55,24 @@ SHORT = (
 DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="run file to write [default: runs/<data>-<n>.h5, the next free n]",
-    ),
+    option("-o --output FILE", "run file to write [default: runs/<data>-<n>.h5, the next free n]"),
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option(
-        "--resume",
-        metavar="RUN",
-        help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
+    option(
+        "--resume RUN",
+        "go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
         "finished one",
     ),
 ]
 DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing"),
+    bool, option("--dry-run", "count parameters, memory and operations, and train nothing")
 ]
 Like = Annotated[
     Path | None,
-    typer.Option(
-        "--like",
-        metavar="RUN",
-        help="train the nearest net to one that another program trained, on the data that its "
+    option(
+        "--like RUN",
+        "train the nearest net to one that another program trained, on the data that its "
         "recorder kept",
     ),
 ]

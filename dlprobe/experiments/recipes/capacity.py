@@ -255,6 +255,8 @@ def narrow_or_wide(lab: Laboratory) -> Found:
 
 
 def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
-    """Units of one hidden layer with as many parameters as `depth` layers of `width`."""
+    """Width of a net with one hidden layer that has about as many parameters, biases included, as
+    `depth` hidden layers of `width` units; rounded.
+    """
     deep = (features + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * classes
     return round((deep - classes) / (features + 1 + classes))

@@ -63,8 +63,8 @@ def batch_norm_training(lab: Laboratory) -> Found:
 
 
 def wandering(run: Trained) -> float:
-    """Standard deviation over training of the tracked unit's median, in the unit's own middle
-    spread.
+    """Standard deviation over training of the median preactivation of the tracked unit, divided by
+    the typical distance between the lowest and the highest recorded percentile.
     """
     percentiles = run.tracked()
     spread = np.median(percentiles[:, -1] - percentiles[:, 0])

@@ -86,7 +86,7 @@ def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str
 def ratios(
     runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float] = gradient_ratio
 ) -> dict[str, float]:
-    """The median over seeds per variant."""
+    """Median over seeds of `of(run)` per variant."""
     from dlprobe.experiments.laboratory import median
 
     return {name: median(run, of) for name, run in runs.items()}

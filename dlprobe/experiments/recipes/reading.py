@@ -81,8 +81,8 @@ def asked(
 
 
 def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
-    """Epochs to the first evaluation with at most so much of a loss or metric; where none has,
-    those of the whole run and one.
+    """A function of a run: epochs to the first evaluation at which `name` is `goal` or less; the
+    epochs of the whole run plus 1 where there is none.
     """
 
     def epochs(run: Trained) -> float:
@@ -119,7 +119,7 @@ def evaluation_curves(
 
 
 def median_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    """The median over curves, as far as all of them go."""
+    """Median over curves at each position, up to the end of the shortest."""
     return [float(np.median(values)) for values in zip(*curves, strict=False)]
 
 
@@ -177,7 +177,7 @@ def dead_share(run: Trained) -> float:
 
 
 def weight_norm(run: Trained) -> float:
-    """‖W‖ over all layers."""
+    """Euclidean norm √Σ w² over the weights of all layers."""
     return float(np.sqrt(sum(np.square(weight).sum() for weight in run.weights())))
 
 
@@ -187,8 +187,8 @@ def table(what: str, number: str, values: Mapping[str, float]) -> Picture:
 
 
 def smoothed(run: Trained, steps: int, points: int = 60) -> tuple[list[float], list[float]]:
-    """Steps and mean batch losses of equally long stretches of so many steps, as far as the run
-    went: a curve that can be seen.
+    """(mean step, mean batch loss) of each of at most `points` equal stretches of `steps` steps;
+    stretches that the run did not finish are left out.
     """
     pieces = np.array_split(np.arange(steps), min(points, steps))
     reached = [piece for piece in pieces if piece[-1] < len(run.losses)]

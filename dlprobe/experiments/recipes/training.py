@@ -102,8 +102,8 @@ def stars_of(quotient: float, bounds: dict[str, float]) -> str:
 
 
 def steps_to_goal(run: Trained, goal: float = 0.1) -> float:
-    """Steps until the batch loss, mean of an epoch, is at most so much; where it never is,
-    those of the whole run and one.
+    """Steps until the mean batch loss of the last epoch's length is `goal` or less; steps of the
+    run + 1 where it never is.
     """
     sums = np.cumsum(np.concatenate([[0.0], run.losses]))
     means = (sums[run.session.per_epoch :] - sums[: -run.session.per_epoch]) / run.session.per_epoch
@@ -199,9 +199,7 @@ def updates(run: Trained) -> float:
 
 
 def unrest(run: Trained) -> float:
-    """How far a batch loss is from the one before, root mean square, over the mean loss; over all
-    steps.
-    """
+    """Root mean square difference of successive batch losses over their mean, no unit."""
     return float(np.sqrt(np.square(np.diff(run.losses)).mean()) / run.losses.mean())
 
 

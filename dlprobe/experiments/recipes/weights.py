@@ -151,6 +151,8 @@ def equal_weights(lab: Laboratory) -> Found:
 
 
 def spread_of_units(run: Trained) -> float:
-    """How far the first layer's columns are from each other, over their size."""
+    """How different the units of the first layer are: standard deviation over units of each row of
+    W, averaged over rows, over the root mean square of W; 0 where all units are equal.
+    """
     first = run.weights()[0]
     return float(first.std(axis=1).mean() / np.sqrt(np.square(first).mean()))

@@ -51,7 +51,9 @@ def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
 
 
 def softmax_cross_entropy_columns(z: Array, a: Array, y: Array, d: Array, scratch: Array) -> float:
-    """`softmax_cross_entropy_row` of every column."""
+    """Sum of `softmax_cross_entropy_row` over the columns of z, a and y (outputs, nets); fills d
+    likewise. scratch: (4, nets).
+    """
     largest, probability, weight, shared = scratch[0], scratch[1], scratch[2], scratch[3]
     zero = like(z[0, 0], 0.0)
     for n in range(len(largest)):

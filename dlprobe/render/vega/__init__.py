@@ -155,7 +155,9 @@ def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
 
 
 def domain_of(spec: Spec, channel: str) -> list[float]:
-    """The ends of the axis of a plot's first layer; empty where it states none."""
+    """[low, high] of an axis, `channel` being x or y, of a plot's first layer; [] where it states
+    none.
+    """
     encoding = spec.get("encoding") or spec["layer"][0]["encoding"]
     return list(encoding.get(channel, {}).get("scale", {}).get("domain", ()))
 

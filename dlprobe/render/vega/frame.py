@@ -40,8 +40,8 @@ class PictureFrame:
         return round(self.width * SHAPE)
 
     def spread(self, count: int, most: int = 0) -> list[int]:
-        """Evenly spread indices of so many columns, first and last among them. most: that are
-        kept; 0: as many as a map has columns.
+        """At most `most` (0: as many as a map has columns) evenly spread indices of 0 … count − 1,
+        the first and last among them.
         """
         most = most or self.columns
         if count <= most:

@@ -20,7 +20,7 @@ Rows = list[dict[str, Any]]
 
 
 def can_be_drawn(value: float, log: bool) -> bool:
-    """Whether an axis has a place for it."""
+    """Whether a value is finite and, on a log axis, above 0."""
     return math.isfinite(value) and (value > 0 or not log)
 
 

@@ -76,8 +76,8 @@ def step_map(block: StepMap, frame: PictureFrame) -> dict[str, Any]:
 
 
 def step_ends(starts: list[float]) -> list[float]:
-    """Where each column ends: where the next one begins, the last as wide as the others on
-    average.
+    """The end of each column: the next start; for the last one its start plus the mean width of the
+    others, or 1 where it is the only one.
     """
     if not starts:
         return []

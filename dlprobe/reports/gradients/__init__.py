@@ -18,7 +18,8 @@ from dlprobe.reports.gradients.records import choice_record, record, trainable_r
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlprobe.experiments.gradients import GridCell, GridResult
+    from dlprobe.experiments.gradients import GridResult
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
     from dlprobe.rules.diagnosis import Examined
 

@@ -13,7 +13,7 @@ from dlprobe.reports.tones import BROKEN
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
-    from dlprobe.experiments.gradients import GridCell
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
 
 Row = tuple["GridCell", "CellResult"]
@@ -47,7 +47,7 @@ class Grid:
 
     @cached_property
     def several_widths(self) -> bool:
-        """Whether a label must say how wide its nets are."""
+        """Whether the cells have more than one width."""
         return len({cell.width for cell, _ in self.rows}) > 1
 
     def label(self, cell: GridCell) -> str:

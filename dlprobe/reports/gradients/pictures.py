@@ -171,8 +171,8 @@ def _decay_cells(result: CellResult) -> list[Cell]:
 
 
 def decay_band(result: CellResult) -> tuple[float, float]:
-    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not
-    apply.
+    """(low, high) of theory's band for RMS δ_1/RMS δ_n as a factor per layer; NaN where theory does
+    not apply.
     """
     band = result.prediction.log10_error_signal_ratio
     steps = len(result.initial.flow.error_signal_rms) - 1

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_profiles import SeedRange
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
-    from dlprobe.experiments.gradients import GridCell, GridResult
+    from dlprobe.experiments.gradients import GridResult
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
 
 

@@ -85,7 +85,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
-    """E_train − E_reference in percentage points; of a regression, of the unexplained share."""
+    """E_train − `reference`, all in percentage points: of wrong answers, or for a regression of the
+    unexplained share 1 − R². Errors that no net can avoid are taken off E_train first. Raises
+    NotEvaluableError where an error is not known.
+    """
     if learned.task == "regression":
         measured = learned.plain >= NOTHING
         if not (noise_known or learned.known or measured):

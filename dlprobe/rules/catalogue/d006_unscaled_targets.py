@@ -54,8 +54,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def hinders(evidence: Evidence) -> bool:
-    """Whether the net did not get over it: most of the training part is not learned, or its
-    outputs are off by scale and offset still.
+    """Whether the run ends below half of the reachable skill on its training part, or with outputs
+    that are off by scale and offset; False for a run that is `spared`.
     """
     learned = evidence.learning
     return not evidence.spared and (learned.reached < HALF or learned.correctable > STILL)
