@@ -90,9 +90,8 @@ def answering(own_process: bool) -> Iterator[None]:
     )
     _state.began = time.perf_counter()
     for number in SIGNALS:
-        if (
-            before[number] is not signal.SIG_IGN
-        ):  # a shell's background job leaves Ctrl-C to the job in front
+        # a shell's background job leaves Ctrl-C to the job in front
+        if before[number] is not signal.SIG_IGN:
             signal.signal(number, _raise)
     if own_process:
         _watch()
@@ -102,9 +101,8 @@ def answering(own_process: bool) -> Iterator[None]:
     finally:
         said()
         for number, handler in before.items():
-            signal.signal(
-                number, signal.SIG_IGN if own_process else handler
-            )  # what comes while the interpreter shuts down is too late
+            # what comes while the interpreter shuts down is too late
+            signal.signal(number, signal.SIG_IGN if own_process else handler)
         if own_process and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 

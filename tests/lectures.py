@@ -57,17 +57,22 @@ def verdict(record: dict[str, Any]) -> str:
     return f"{record['verdict']} {record['condition']}".strip()
 
 
+def shown(check: dict[str, Any]) -> str:
+    """A measured value; JSON has null for infinity, which may hold, and NaN, which never does."""
+    if check["value"] is None:
+        return "inf" if check["holds"] else "not finite"
+    return format(check["value"], ".4g")
+
+
 def entry(record: dict[str, Any]) -> str:
     """A claim as the page has it."""
     numbers = [
-        f"{'nan' if each['value'] is None else format(each['value'], '.4g')} "
-        f"{each['relation']} {each['bound']:.4g}"
-        for each in record["checks"]
+        f"{shown(check)} {check['relation']} {check['bound']:.4g}" for check in record["checks"]
     ]
-    shown = ", ".join([*numbers[:4], *["…"] * (len(numbers) > 4)])
+    first = ", ".join([*numbers[:4], *["…"] * (len(numbers) > 4)])
     claim = record["claim"].replace("*", "\\*")
     said = f"* `{record['name']}` ({record['support']}): {claim}"
-    text = f"{said} **It {verdict(record)}** [{shown}]."
+    text = f"{said} **It {verdict(record)}** [{first}]."
     return wrapped(text, "  ")
 
 
@@ -86,7 +91,8 @@ def page(records: list[dict[str, Any]]) -> Iterator[str]:
     )
     yield wrapped(
         f"Measured on {datetime.now(UTC).date()} with `{command}`; {others} with "
-        f"`--seed {AFRESH}`: their cases or goals were changed after the first look. {WRITTEN}"
+        f"`--seed {AFRESH}`: their cases, goals or data were changed after the first "
+        f"look. {WRITTEN}"
     )
     for topic in dict.fromkeys(record["topic"] for record in records):
         yield f"\n## {topic.capitalize()}\n"

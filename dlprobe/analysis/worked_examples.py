@@ -28,7 +28,7 @@ DIGITS = 7
 
 @dataclass(frozen=True)
 class ExampleStep:
-    """One line of arithmetic and what it comes to."""
+    """One line of arithmetic and its result."""
 
     what: str
     arithmetic: str

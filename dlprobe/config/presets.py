@@ -63,7 +63,7 @@ class Guideline:
 
 
 def guidelines(depth: int) -> list[Guideline]:
-    """Those for a net of so many hidden layers."""
+    """The guidelines for a net of `depth` hidden layers."""
     return [guideline for guideline in GUIDELINES if depth >= DEEP or not guideline.deep]
 
 

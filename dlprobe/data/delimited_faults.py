@@ -17,7 +17,7 @@ TO_UTF_8 = "save the file as UTF-8 (what Windows wrote: iconv -f CP1252 -t UTF-8
 
 
 def first_line(file: TextFile) -> str:
-    """The first line with anything on it."""
+    """The first line that is not blank."""
     with file.open() as stream:
         for line in stream:
             text = line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n")

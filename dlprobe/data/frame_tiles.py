@@ -105,7 +105,9 @@ def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
 
 
 def columns_of(path: Path, scan: Scan, names: Sequence[str]) -> polars.DataFrame:
-    """These columns. polars panics on some damaged files, and a panic is no Exception."""
+    """The columns of these names, as a frame. polars panics on some damaged files, and a panic is
+    no Exception.
+    """
     import polars
 
     try:

@@ -143,7 +143,7 @@ def joined(main: DataTable, other: DataTable, part: int) -> DataTable:
 
 
 def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
-    """Both columns in one; texts of either get codes of their own."""
+    """The column `one` followed by `other`; codes count the sorted texts of both."""
     if one.codes is None or other.codes is None:
         assert one.numbers is not None
         assert other.numbers is not None

@@ -219,7 +219,7 @@ def target_columns(dataset: Dataset) -> Iterator[DataColumn]:
 
 
 def summary(column: DataColumn, role: str) -> ColumnSummary:
-    """What a column holds."""
+    """The summary of one column."""
     missing = int(column.missing.sum())
     empty = ColumnSummary(
         column.number,

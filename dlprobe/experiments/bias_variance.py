@@ -64,12 +64,12 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
     @property
     def configs(self) -> list[RunConfig]:
-        """One per value of the axis."""
+        """The configurations, one per value of the axis."""
         return [config for _, config, _ in settings(self.base, self.axis, self.texts, sys.maxsize)]
 
     @property
     def axis(self) -> str | None:
-        """What the replicas are made along."""
+        """The name of the axis along which replicas are made; None without one."""
         return axis_of(self.request.over)[0] if self.request.over else None
 
     @property
@@ -148,14 +148,14 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         return planned(self.replicas)
 
     def read(self, planned: PlannedRun, run: Run) -> Answer:
-        """Its outputs on the common samples, and how it fits its own."""
+        """The outputs of a replica on the common samples, and its errors on its own."""
         return answer_in(run, self.design.part)
 
     def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Answer]:
         return answers_of(study, self.replicas, self.sampler.prepared)
 
     def train(self, means: Means, finished: Mapping[str, Answer]) -> StudyResult[Answer]:
-        """Small nets train side by side."""
+        """Train the replicas that are not finished; small nets side by side."""
         how: dict[str, Any] = {
             "workers": means.threads,
             "stop": means.stop,
@@ -187,7 +187,7 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         return Decomposed(self.design, made) if made or complete else None
 
     def table(self, result: Decomposed) -> dict[str, list[object]]:
-        """One row per value of the axis."""
+        """Columns by name, one row per value of the axis."""
         return table(result.points)
 
 

@@ -175,8 +175,8 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison of all cells, and where there are several axes, of each axis's values over
-    all others. complete: False after a stop; runs: by label.
+    """The comparison of all cells and, where there are several axes, of each axis's values over all
+    others. complete: False after a stop; runs: by label.
     """
 
     request: CompareExperiment

@@ -47,7 +47,7 @@ class Means:
 
 
 class Experiment(ABC, Generic[T, R]):
-    """Something that trains runs, may be stopped, and comes to a result."""
+    """An experiment: it trains runs, can be stopped, and has a result."""
 
     name: ClassVar[str]
     """As the command is called, and as study files say."""

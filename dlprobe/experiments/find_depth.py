@@ -71,7 +71,7 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
     def train(
         self, means: Means, finished: Mapping[str, BreakingDepth]
     ) -> StudyResult[BreakingDepth]:
-        """Row after row."""
+        """Search the rows one after the other."""
         depths: dict[str, BreakingDepth] = {}
         for row in self.rows:
             if not means.stop.asked:
@@ -152,8 +152,8 @@ def search(breaks: Callable[[int], bool], deepest: int, stop: Stop) -> None:
 
 
 def limits(probes: Mapping[int, Probe]) -> tuple[int, int | None]:
-    """(greatest level depth below the least broken one, least broken one). A single hidden
-    layer has nothing to compare and counts as level.
+    """(greatest level depth below the least broken one, or 0; least broken one, or None). A single
+    hidden layer has nothing to compare and counts as level.
     """
     broken = min(
         (depth for depth, probe in probes.items() if probe.verdict in BROKEN), default=None

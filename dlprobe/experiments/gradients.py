@@ -36,16 +36,16 @@ from dlprobe.training.stopping import Stop
 
 @dataclass(frozen=True)
 class SeedOutcome(SeedResult):
-    """One run of a cell with what it came to."""
+    """One run of a cell with its diagnosis."""
 
     examined: Examined | None = None
 
 
 @dataclass(frozen=True)
 class GridResult:
-    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label
-    and width, how deep a net can be. examined: of each cell the runs that ended, by id. choices:
-    what to use at each depth.
+    """The results of the cells, in the grid's order; `complete` is False after a stop. trainable:
+    by label and width, how deep a net can be. examined: of each cell the runs that ended, by id.
+    choices: what to use at each depth.
     """
 
     cells: tuple[GridCell, ...]
@@ -57,7 +57,7 @@ class GridResult:
 
     @property
     def advice(self) -> list[str]:
-        """What to use at which depth, in words."""
+        """Sentences on what to use at which depth."""
         return told(self.choices)
 
 
@@ -85,7 +85,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         return cls(cells, seeds, PreparedSets(told=told))
 
     def describe(self) -> dict[str, object]:
-        """Its axes and every cell's configuration."""
+        """The axes and the configuration of every cell, as data for the study file."""
         return study_description(self.cells, self.seeds)
 
     def plan(self, results: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
@@ -119,7 +119,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         }
 
     def conclude(self, results: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
-        """None where no run ended."""
+        """The results of all cells; None where no run ended."""
         return self.judged(results, complete) if results else None
 
     def judged(self, ended: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
@@ -272,7 +272,7 @@ def course_of(run: Run) -> development.Course:
 
 
 def judge(cell: GridCell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
-    """The cell's result from those of its seeds."""
+    """The result of a cell from the results of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
 
 

@@ -113,7 +113,9 @@ def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], GridCell]]:
 def cell_of(
     base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int
 ) -> GridCell:
-    """One cell; part: activation, initializer, norm; others: values of further axes by name."""
+    """A cell of the grid. part: activation, initializer, norm; others: values of further axes by
+    name.
+    """
     values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
     config, labels = with_values(with_layers(base, width, depth), values), {}
     for name, value in others.items():

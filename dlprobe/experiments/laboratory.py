@@ -39,14 +39,14 @@ class Watched(Snapshots):
     path: list[Array] = field(default_factory=list)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
-        """Keep what is drawn."""
+        """Keep the percentiles of tracked units."""
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
 
     def checkpoint(
         self, step: int, parameters: Array, state: Mapping[str, Array] | None = None
     ) -> None:
-        """Keep the way that is drawn."""
+        """Keep the parameters of a checkpoint."""
         self.path.append(parameters)
 
 
@@ -149,7 +149,7 @@ class Laboratory:
     saved: Study | None = None
 
     def size(self, usual: Any, tiny: Any) -> Any:
-        """What the size at hand asks for."""
+        """`tiny` where the recipe is measured in tiny size, else `usual`."""
         return tiny if self.tiny else usual
 
     def data(self, **changes: str) -> trainer.PreparedData:

@@ -96,7 +96,7 @@ class RateSearch(PlannedExperiment[RateTrial, FoundRate]):
         return planned
 
     def read(self, planned: PlannedRun, run: Run) -> RateTrial:
-        """Its losses at the end."""
+        """The losses of a run at its end."""
         return trial_of(planned, run)
 
     def conclude(self, results: Mapping[str, RateTrial], complete: bool) -> FoundRate | None:
@@ -155,8 +155,8 @@ def range_test(
 
 
 def planned_at(config: RunConfig, rate: float) -> PlannedRun:
-    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by
-    that.
+    """The run of `config` with the learning rate `rate` and without records; evaluated on the way
+    only where its schedule or stopping needs that.
     """
     watched = (
         config.training.schedule.record.observe is not None
@@ -173,6 +173,6 @@ def planned_at(config: RunConfig, rate: float) -> PlannedRun:
 
 
 def trial_of(planned: PlannedRun, run: Run) -> RateTrial:
-    """What counts of a run."""
+    """The losses of a run at its end, with its rate."""
     losses = (float(run.final.get(f"{part}_loss", np.nan)) for part in ("train", "val"))
     return RateTrial(planned.coordinates["learning_rate"], run.status, *losses)

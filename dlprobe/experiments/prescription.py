@@ -114,8 +114,8 @@ def is_better(one: Result, other: Result) -> bool:
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of the treatments, the run as it is first, in the order in which they were tried;
-    of a stopped experiment those all of whose seeds ended.
+    """The results of the treatments, that of the unchanged run first, in the order in which they
+    were tried; of a stopped experiment those all of whose seeds ended.
 
     planned: changes that were to be tried, as far as that was known.
     """
@@ -126,7 +126,7 @@ class Tried:
 
     @property
     def changes(self) -> list[Result]:
-        """Those that change the run."""
+        """The results of the treatments that change the run."""
         return [result for result in self.results if result.treatment.role == "change"]
 
     @property
@@ -201,7 +201,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         return codes if self.cause is None else tuple(dict.fromkeys((self.cause.code, *codes)))
 
     def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:
-        """Nothing where nothing is named."""
+        """The runs of all treatments; none where findings name no change."""
         return [
             PlannedRun(
                 self._id(number, seed),
@@ -302,11 +302,13 @@ class Prescription(PlannedExperiment[Trial, Tried]):
         )
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
-        """The run, measured and judged."""
+        """The trial of a run, with its findings."""
         return judged_trial_of(run)
 
     def conclude(self, ended: Mapping[str, Trial], complete: bool) -> Tried | None:
-        """None where not even the run as it is was repeated with all seeds."""
+        """The results of the treatments; None where not even the run as it is was repeated with all
+        seeds.
+        """
         tried = self._treatments(ended)
         results = self._results(tried, ended)
         if complete or results:

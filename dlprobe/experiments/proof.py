@@ -95,7 +95,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     @property
     def change(self) -> str:
-        """The patch in words."""
+        """The patch of the cause as a text."""
         return change_text(self.config, self.cause.patch)
 
     @cached_property
@@ -153,11 +153,11 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         )
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
-        """The run, measured."""
+        """The trial that `measure` makes of a run."""
         return self.measure(run)
 
     def conclude(self, results: Mapping[str, Trial], complete: bool) -> Proof | None:
-        """None where no seed has ended in both arms."""
+        """The proof from the trials; None where no seed has ended in both arms."""
         pairs: dict[int, tuple[Trial, tuple[Trial, ...]]] = {}
         for seed in self.seeds:
             undone = self._planned_undone(seed).id

@@ -59,12 +59,12 @@ class Cause:
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of it.
+    """The trials of a proof and what follows from them.
 
     change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
-    undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
-    defaults, where nothing else says what can be reached. earlier: what was undone before, of the
-    same causes fewer, and did not prove them.
+        undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
+        defaults, where nothing else says what can be reached. earlier: what was undone before, of
+        the same causes fewer, and did not prove them.
     """
 
     cause: Cause
@@ -122,7 +122,9 @@ class Proof:
 
     @property
     def verdict(self) -> Verdict:
-        """See the head of this file."""
+        """`unfinished` where a seed is missing, else `proved` or `not proved`, as `verdict_reason`
+        says.
+        """
         if not self.complete:
             return "unfinished"
         if verdict_reason(self.undone, self.sham, len(self.pairs)) == "":

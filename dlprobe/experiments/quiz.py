@@ -108,7 +108,7 @@ class QuizQuestion:
 
     @property
     def verdict(self) -> str:
-        """Of STATES, the right one."""
+        """The right answer, one of STATES."""
         return STATES[self.state]
 
 
@@ -124,14 +124,16 @@ def questions(seed: int, count: int, threads: int, stop: Stop) -> list[QuizQuest
 def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> QuizQuestion:
     others = [other for other in CASES if other.why != case.why]
     whys = [case.why, *(other.why for other in rng.sample(others, OPTIONS - 1))]
-    changes = {other.cure: other.change for other in CASES if other.cure != case.cure}
-    offered = [case.cure, *rng.sample(list(changes), OPTIONS - 1)]
-    changes[case.cure] = case.change
+    nets = {case.cure: {**case.net, **case.change}}
+    for other in rng.sample(CASES, len(CASES)):
+        changed = {**case.net, **other.change}
+        known = [*nets.values(), *([case.net] if other.change else [])]
+        if changed not in known and len(nets) < OPTIONS:  # two names of one net say nothing
+            nets[other.cure] = changed
+    offered = list(nets)
     rng.shuffle(whys)
     rng.shuffle(offered)
-    runs = room.run(
-        {"as it is": case.net, **{name: {**case.net, **changes[name]} for name in offered}}
-    )
+    runs = room.run({"as it is": case.net, **nets})
     (first,) = runs["as it is"]
     outcomes = [
         (gradient_ratio(runs[name][0]), runs[name][0].final("val_error")) for name in offered

@@ -103,7 +103,7 @@ class RecipeExperiment(Experiment[Found, RecipeResult]):
         return f"measuring {self.recipe.name}"
 
     def train(self, means: Means, finished: Mapping[str, Found]) -> StudyResult[Found]:
-        """All or nothing: what follows from half a measurement is not known."""
+        """Measure the recipe; a measurement that is stopped gives nothing."""
         room = replace(
             self.laboratory,
             threads=means.threads,
@@ -117,7 +117,7 @@ class RecipeExperiment(Experiment[Found, RecipeResult]):
             return StudyResult({}, complete=False)
 
     def conclude(self, results: Mapping[str, Found], complete: bool) -> RecipeResult | None:
-        """The verdict follows from the inequalities."""
+        """The verdict that follows from the inequalities."""
         return next(
             (
                 RecipeResult(measurement, judge(measurement.checks))
@@ -145,7 +145,7 @@ class RecipeExperiment(Experiment[Found, RecipeResult]):
         }
 
     def table(self, result: RecipeResult) -> dict[str, list[Any]]:
-        """The inequalities."""
+        """The inequalities as columns, one row each."""
         checks = result.found.checks
         names = ("quantity", "when", "value", "relation", "bound")
         return {

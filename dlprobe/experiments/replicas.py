@@ -92,7 +92,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class TrainedReplica:
-    """What a replica came to, and its run where runs are kept."""
+    """The answer of a trained replica, and its run where runs are kept."""
 
     answer: Answer
     stored: bytes | None = None
@@ -169,7 +169,7 @@ def _results(
 
 
 def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, TrainedReplica]]:
-    """What a worker of a cluster does."""
+    """Train teams on a worker of a cluster."""
     return [run_team(team, common, Stop()) for team in teams]
 
 
@@ -248,7 +248,9 @@ def answer_of(
 def run_one(
     session: trainer.Session, common: Common, stop: Stop, net: fleets.NetworkState | None = None
 ) -> TrainedReplica | None:
-    """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
+    """Train one replica, or take `net`, which was trained in a fleet, and ask it; None if it was
+    stopped.
+    """
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
     recorder: Recorder = kept if writer is None else TwoRecorders(kept, writer)

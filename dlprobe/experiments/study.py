@@ -166,7 +166,7 @@ def run_one(
     stop: Stop,
     writer: StudyWriter | None,
 ) -> T | None:
-    """One run; None if it was stopped."""
+    """Train one run and read it; None if it was stopped."""
     return _run_team([planned], sets, read, stop, writer)[0]
 
 
@@ -252,7 +252,7 @@ def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
 
 
 def pinned(config: RunConfig) -> dict[str, Any]:
-    """A configuration as run files hold it."""
+    """A configuration as run files hold it, `{table: {key: value}}`."""
     from dlprobe.training import own_arrays
 
     return json.loads(json.dumps(to_mapping(own_arrays.pinned(config))))  # type: ignore[no-any-return]

@@ -180,7 +180,7 @@ class MapExperiment(SeededExperiment[PixelScore, MapResult]):
         return cls(x, y, cells, seeds, PreparedSets(told=told), own or None)
 
     def describe(self) -> dict[str, Any]:
-        """Its axes and every pixel's configuration."""
+        """The axes and the configuration of every pixel, as data for the study file."""
         return {
             "experiment": self.name,
             "axes": {
@@ -208,14 +208,14 @@ class MapExperiment(SeededExperiment[PixelScore, MapResult]):
         return run_id(number, f"{self.x.name}={pixel.x},{self.y.name}={pixel.y}", seed)
 
     def read(self, planned: PlannedRun, run: Run) -> PixelScore:
-        """A run that diverged has learned nothing."""
+        """Accuracy and skill of a run; NaN and −∞ where it diverged."""
         if run.status == "diverged":
             return PixelScore(math.nan, -math.inf)
         accuracy = float(run.final.get("train_accuracy", run.final.get("train_r2", np.nan)))
         return PixelScore(accuracy, skill_of(run, accuracy))
 
     def conclude(self, readings: Mapping[str, PixelScore], complete: bool) -> MapResult | None:
-        """None where no run ended."""
+        """The plane from the runs that ended; None where none did."""
         results = []
         theory: dict[str, float] = {}
         for number, pixel in enumerate(self.cells):

@@ -30,7 +30,7 @@ METRICS = ("val_error", "train_error", "val_loss", "train_loss")
 
 @dataclass(frozen=True)
 class Trial:
-    """One training.
+    """The result of one training.
 
     state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation
         part where there is one, −∞ where it is no number. metric: the first of METRICS, infinite
@@ -64,7 +64,7 @@ Measure: TypeAlias = "Callable[[Run], Trial]"
 
 
 def trial_of(run: Run) -> Trial:
-    """What a run came to. Raises RunFileError where it is damaged."""
+    """The trial that a run is, without findings. Raises RunFileError where it is damaged."""
     learned = learning(run)
     reached = state(learned, run.status).name
     return Trial(
@@ -76,7 +76,7 @@ def trial_of(run: Run) -> Trial:
 
 
 def judged_trial_of(run: Run) -> Trial:
-    """The trial with what rules say of the run."""
+    """The trial that a run is, with its findings."""
     measured = trial_of(run)
     return Trial(
         measured.state,

@@ -128,7 +128,9 @@ class ExportSource:
 
     @cached_property
     def steps(self) -> NDArray[Any]:
-        """int64 (row,)"""
+        """Steps of the rows, int64 (row,): recorded ones, or updates made before each
+        evaluation.
+        """
         if self.what in ("statistics", "scalars"):
             return self.run.steps
         return self.run.evaluations["step"]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable, reopened
-from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5s, h5t, h5z
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
@@ -35,6 +35,8 @@ MAX_PIECES = 2**22
 MAX_ATTRIBUTE = 2**20
 MAX_RANK = 8
 SLAB = 4 * 2**20
+# HDF5's own MiB for each data set that is open would be most of a command's memory
+CHUNK_CACHE, _SLOTS = 2**18, 521
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
 # what one chunk may become in memory before its stream is measured first
@@ -216,7 +218,10 @@ class GuardedFile:
         and then calls an interpreter that is gone (SIGSEGV).
         """
         with self._hdf5("the file"):
-            return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY)
+            access = h5p.create(h5p.FILE_ACCESS)
+            access.set_cache(0, _SLOTS, CHUNK_CACHE, 0.75)
+            where = os.fsencode(reopened(self._descriptor, path))
+            return h5f.open(where, h5f.ACC_RDONLY, fapl=access)
 
     def _find(self, path: str) -> Any:
         """The open object at `path`, or None. One component at a time, so that no link is

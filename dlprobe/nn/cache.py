@@ -45,9 +45,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 _with_helpers: set[Callable[..., Any]] = set()
-_compiling = (
-    threading.RLock()
-)  # numba's setting is one for the process: two threads that compile would restore each other's
+# numba's setting is one for the process: two threads that compile would restore each other's
+_compiling = threading.RLock()
 
 
 class Locator:
@@ -242,9 +241,8 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if function not in _with_helpers:
         _with_helpers.add(function)
-        callable_from_kernels(
-            function, EXACT, forceinline=True, _nrt=False
-        )  # a loop with a call in it is not vectorised
+        # a loop with a call in it is not vectorised
+        callable_from_kernels(function, EXACT, forceinline=True, _nrt=False)
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:

@@ -45,10 +45,8 @@ TICKET, DONE, BLOCK, TASK, RECORD = 0, 8, 16, 24, 25
 PRODUCT, PRODUCT_WITH_TRANSPOSED, TRANSPOSED_PRODUCT, UPDATE = range(26, 30)
 ARGUMENTS, WORDS = 32, 64
 LEFT = 2**32 - 1  # the bits of TICKET that count parts
-SPINS, SLEEP = (
-    2000,
-    50,
-)  # looks for a task in a row without sleeping; then microseconds between them
+# looks for a task in a row without sleeping; then microseconds between them
+SPINS, SLEEP = (2000, 50)
 PATIENCE = 1000  # looks of a helper whose block has not begun
 
 

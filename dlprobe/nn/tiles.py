@@ -55,9 +55,8 @@ DEPTH = 128
 # rows, 0.98 and 1.31 for 32 rows.
 COPY_ROWS = 128
 TURN = 8
-panel_memory = scratch(
-    DEPTH * VECTORS * VECTOR_BYTES // 4
-)  # numbers, of which there are most where they are smallest
+# numbers, of which there are most where they are smallest
+panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)
 
 
 @inlined(EXACT)

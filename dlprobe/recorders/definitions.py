@@ -136,7 +136,7 @@ def nonfinite(*arrays: Array) -> float:
 
 
 def known(numbers: Mapping[str, float]) -> Numbers:
-    """Those that are defined."""
+    """The numbers that are not NaN."""
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 

@@ -48,7 +48,7 @@ class RuleCount:
 @dataclass(frozen=True)
 class ConfigurationCount:
     """The runs of one configuration of a study: its place in words and by axis, paths of its runs,
-    how many have come to what, and the rules that fired.
+    how many are in which state, and the rules that fired.
 
     repeated: what its runs differ in, seed or replica.
     """

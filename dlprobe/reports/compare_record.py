@@ -89,8 +89,8 @@ def value_record(
     curve: tuple[Sequence[float], Sequence[float]],
     seeds: Seeds,
 ) -> dict[str, Any]:
-    """One value. curve: (steps, median of the ranking metric); seeds: what the runs of every
-    value have come to.
+    """One value. curve: (steps, median of the ranking metric); seeds: the states of the runs of
+    every value.
     """
     run, by = value.outcomes[0], compared.all.by
     cell = next(candidate for candidate in compared.request.cells if candidate.label == value.label)

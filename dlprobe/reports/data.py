@@ -252,7 +252,7 @@ def row(column: ColumnSummary) -> list[Cell]:
 
 
 def span(column: ColumnSummary) -> str:
-    """From the lowest to the highest value, or the commonest texts."""
+    """The range of a column as a text: lowest and highest value, or the commonest texts."""
     if column.kind == "text":
         shown = ", ".join(
             value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"

@@ -318,7 +318,7 @@ def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
 
 
 def states_text(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many of several runs have come to what, the most frequent first.
+    """How many of several runs are in which state, the most frequent first.
 
     >>> states_text([])
     'no run'

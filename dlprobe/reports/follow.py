@@ -121,7 +121,7 @@ class StudyLook:
 
     @property
     def state(self) -> str:
-        """What the runs have come to, the best first."""
+        """The states of the runs with their numbers, the best first."""
         return ", ".join(
             f"{name} {self.states[name]}" for name in STATE_TONES if name in self.states
         )

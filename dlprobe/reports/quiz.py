@@ -83,5 +83,5 @@ def score(right: int, count: int, seed: int) -> Document:
     return plain(
         Paragraph(f"{right} of {count} right."),
         Hint(f"dlprobe recipe --quiz --seed {seed + 1}"),
-        Hint("dlprobe recipe sigmoid_stack"),
+        Hint("dlprobe explain error signal"),
     )

@@ -38,8 +38,8 @@ PUT_BACK = ("R003",)  # a finding of these rules knows what the run had before i
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and
-    what `dlprobe train` would repeat.
+    """What a diagnosis takes from the run itself: its state, its layers and last step, and what
+    `dlprobe train` would repeat.
 
     config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are
         not known.
@@ -188,8 +188,8 @@ def observed(run: Run) -> Observed:
 
 
 def state_of(run: Run) -> State:
-    """What a run has come to. One that was stopped is *interrupted* where more steps may have
-    led to something else.
+    """The state of a run at its end. One that was stopped is *interrupted* where more steps may
+    have led to something else.
     """
     reached = state(learning(run), run.status)
     if run.status != "interrupted":

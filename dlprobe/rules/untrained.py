@@ -249,7 +249,7 @@ def state_before(start: Start, judgement: Judgement) -> State:
 
 
 def prediction(start: Start, judgement: Judgement) -> str:
-    """In words: `will vanish at hidden_1: 10⁻¹² …`."""
+    """The judgement as a sentence: `will vanish at hidden_1: 10⁻¹² …`."""
     worst = next((finding for finding in judgement.findings if finding.severity != "info"), None)
     ratio, span = start.error_signal, _span(start)
     if worst is None:

@@ -275,9 +275,7 @@ def scan(
 
 
 def walk(
-    source: Source,
-    before: Frame | None = None,
-    unread: Callable[[int], bool] = lambda type: False,
+    source: Source, before: Frame | None = None, unread: Callable[[int], bool] = lambda type: False
 ) -> Iterator[Frame]:
     """The good frames one after the other, up to the first that does not check or does not
     follow the one before it.
@@ -322,9 +320,8 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.kind == "S" and array.dtype.itemsize == 0:
         array = array.astype("S1")
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(
-        array.shape
-    )  # ascontiguousarray makes 0-d arrays 1-d
+    # ascontiguousarray makes 0-d arrays 1-d
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
     if not _DTYPE.fullmatch(array.dtype.str):
         raise ValueError(f"dtype {array.dtype} has no place in a journal")
     return array
@@ -393,9 +390,8 @@ def _good_frame_after(source: Source, start: int, types: frozenset[FrameType]) -
     that a file full of headers does not hang the search.
     """
     budget = 4 * (source.size - start) + 2**26
-    later = types - {
-        FrameType.CONFIG
-    }  # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    later = types - {FrameType.CONFIG}
     for slab_start in range(start, source.size, _SLAB):
         slab = source.read(slab_start, _SLAB + HEADER_SIZE - 1)
         at = slab.find(MAGIC)

@@ -145,14 +145,9 @@ class JournalContents:
         return path in self.shapes()
 
     def read(self, path: str) -> NDArray[Any]:
-        dtype, shape = self.shapes()[path]
+        _, shape = self.shapes()[path]
         if path in self._row_paths:
-            return np.concatenate(
-                [
-                    np.empty((0, *shape[1:]), dtype),
-                    *(self._row_array(rows, path) for rows in self._rows),
-                ]
-            )
+            return self.read_rows(path, 0, shape[0])
         if path == "checkpoints/parameters":
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
         measured = self._measured_by_path.get(path)
@@ -163,12 +158,14 @@ class JournalContents:
         first, behind, _ = slice(start, stop).indices(shape[0])
         if path not in self._row_paths:
             return self.read(path)[first:behind]
-        found, at = [np.empty((0, *shape[1:]), dtype)], 0
+        found, at = np.empty((max(behind - first, 0), *shape[1:]), dtype), 0
         for rows in self._rows:
             if at < behind and at + rows.kept > first:
-                found.append(self._row_array(rows, path)[max(first - at, 0) : behind - at])
+                start = max(first - at, 0)
+                some = self._row_array(rows, path)[start : behind - at]
+                found[at + start - first :][: len(some)] = some
             at += rows.kept
-        return np.concatenate(found)
+        return found
 
     def shapes(self) -> Shapes:
         return self._shapes

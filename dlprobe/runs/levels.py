@@ -17,6 +17,7 @@ from dlprobe.record import layout
 
 _STEP = 64  # each level holds this many of the one below
 _WORTH = 4  # a level is stored from this many bins on
+SLAB = 2**14  # rows that are reduced at once
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,15 @@ def level_of(steps: NDArray[Any], values: NDArray[Any], factor: int) -> Level:
     """One level computed from a whole statistic: steps (n,), values (n, layer)."""
     depth = layout.LEVEL_FACTORS.index(factor)
     reducer = Reducer(depth + 1)
-    bins = (
-        np.concatenate([reducer.add(values)[depth], reducer.finish()[depth]])
-        if len(values)
-        else np.empty((0, 5, values.shape[1]))
+    bins = np.concatenate(
+        [
+            np.empty((0, 5, values.shape[1])),
+            *(
+                reducer.add(values[start : start + SLAB])[depth]
+                for start in range(0, len(values), SLAB)
+            ),
+            *([reducer.finish()[depth]] if len(values) else []),
+        ]
     )
     picture = min_max_mean(bins)
     return Level(

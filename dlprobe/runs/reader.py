@@ -530,10 +530,8 @@ class Run:
         if not self.contents.has(path):
             return False
         rows = len(self.steps)
-        slabs = [
-            (0, 1),
-            *((start, start + _SLAB) for start in range(0, rows, _SLAB)),
-        ]  # the first row nearly always tells
+        # the first row nearly always tells
+        slabs = [(0, 1), *((start, start + _SLAB) for start in range(0, rows, _SLAB))]
         return (
             rows == 0
             or (self.origin == OWN and self.status == "diverged")

@@ -132,9 +132,8 @@ def environment(threads: int = 1) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
         "threads": threads,
-        "openblas_coretype": os.environ.get(
-            "OPENBLAS_CORETYPE", ""
-        ),  # set, it changes the order of sums in matrix products, and so the content hash
+        # set, it changes the order of sums in matrix products, and so the content hash
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),
         "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
     }
 

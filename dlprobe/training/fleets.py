@@ -69,7 +69,7 @@ def train(
     stop: Stop,
     starts: Sequence[Array] | None = None,
 ) -> list[NetworkState | None]:
-    """What the nets come to that are configured like `session` but for seed, data and first
+    """The trained states of nets that are configured like `session` but for seed, data and first
     parameters; None for each that met non-finite numbers. Empty after a stop.
 
     As many nets as a fleet has at most; all sets have as many training samples as the session's.

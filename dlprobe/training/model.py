@@ -81,10 +81,8 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
     )
     activations = (*config.model.activations, output_activation)
     hidden = len(config.model.layers)
-    columns = (
-        *config.model.layers,
-        outputs * output_activation.record.inputs_per_unit,
-    )  # of every W
+    # of every W
+    columns = (*config.model.layers, outputs * output_activation.record.inputs_per_unit)
     inputs = (
         len(data.feature_names),
         *(activations[k].record.width(columns[k]) for k in range(hidden)),

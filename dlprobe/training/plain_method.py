@@ -30,12 +30,8 @@ Floats = npt.NDArray[np.float64]
 ROWS = 600  # of the training part: a third of a second
 NEW_ROWS = 4000  # of the validation part
 LEAST = 10  # rows of each
-WIDTHS = (
-    0.03,
-    0.1,
-    0.3,
-    1.0,
-)  # of the Gaussian kernels: 2 × variance over the median squared distance
+# of the Gaussian kernels: 2 × variance over the median squared distance
+WIDTHS = (0.03, 0.1, 0.3, 1.0)
 PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)
 DIGITS = 3  # of the skill: what BLAS does in another order shows nowhere
 FAR = 0.9  # skill from which on a run needs no comparison
@@ -111,11 +107,7 @@ def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
     inputs: (rows, features) of training. columns: (rows, columns), their targets. asked: (asked
         rows, features).
     """
-    mean, best, found = (
-        columns.mean(axis=0),
-        math.inf,
-        np.zeros((len(asked), columns.shape[1])),
-    )
+    mean, best, found = (columns.mean(axis=0), math.inf, np.zeros((len(asked), columns.shape[1])))
     for kernel, beside in kernels(inputs, asked):
         values, vectors = np.linalg.eigh(kernel)
         projected = vectors.T @ (columns - mean)

@@ -20,10 +20,8 @@ from dlprobe.training.model import Model
 
 Array = npt.NDArray[Any]
 MOST_PRODUCTS = 60
-TOLERANCE = {
-    "float32": 1e-3,
-    "float64": 1e-5,
-}  # of the residual; the value's error is its square over the gap
+# of the residual; the value's error is its square over the gap
+TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
 
 
 def random_weights(layer: LayerSpec) -> bool:

@@ -13,22 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
-from dlprobe.data import (
-    PreparedData as PreparedData,
-)  # experiments, which do not know `data`, name it from here
+
+# experiments, which do not know `data`, name it from here
+from dlprobe.data import PreparedData as PreparedData
 from dlprobe.nn import observe
 from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import evaluation, instruments, own_arrays, plain_method, resuming, thinned
-from dlprobe.training.clock import (
-    EVALUATION,
-    INSTRUMENTS,
-    PLAIN_METHOD,
-    RECORDING,
-    TRAINING,
-)
+from dlprobe.training.clock import EVALUATION, INSTRUMENTS, PLAIN_METHOD, RECORDING, TRAINING
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.evaluation import PartEvaluation, evaluate, evaluate_part, norms_in_evaluation

@@ -50,7 +50,8 @@ class Direction:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """What decides. train, val: errors at the end, shares of wrong classes or 1 − R².
+    """The numbers of a run that decide its direction. train, val: errors at the end, shares of
+    wrong classes or 1 − R².
 
     train_loss, val_loss: at the end; val_rise: the last validation loss over its smallest;
         late_fall: share of the training loss at half of the updates that was gone at the end.
@@ -170,7 +171,7 @@ def direction_of(run: Run, reference: float | None = None) -> Direction:
 
 
 def seen_of(run: Run, learned: Learning, reference: float | None = None) -> RunEnd:
-    """What decides, read from a run."""
+    """The numbers that decide the direction of a run. reference: as in `direction_of`."""
     regression, config = learned.task == "regression", run.configuration
     errors = (
         (1.0 - learned.skill, 1.0 - learned.val_skill)

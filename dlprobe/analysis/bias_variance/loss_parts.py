@@ -43,7 +43,7 @@ SMALLEST_VARIANCE = 1e-14  # of the loss, or nats: below it is rounding
 
 @dataclass(frozen=True)
 class Decomposition:
-    """What became of a loss: expected_loss = bias + net_variance + noise, up to rounding.
+    """A loss split into its parts: expected_loss = bias + net_variance + noise, up to rounding.
 
     bias, variance: squared: the unbiased estimates of bias² and variance (bias² may come out
         negative); zero-one: Domingos's; cross-entropy: Heskes's, corrected by the jackknife.
@@ -110,7 +110,7 @@ def _numbers(array: Any) -> Floats:
 def squared(
     made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: bool = True
 ) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for the squared loss."""
     replicas, samples = made.shape[:2]
     flat = made.reshape(replicas, samples, -1)
     gram = replica_intervals.Gram.of(
@@ -194,7 +194,7 @@ def classes_of(made: Any) -> Indices:
 
 
 def zero_one(made: Any, wanted: Any) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for the 0-1 loss."""
     labels = classes_of(made)
     truth = classes_of(wanted[None])[0]
     classes = int(max(labels.max(), truth.max(), 1)) + 1
@@ -272,7 +272,7 @@ def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:
 
 
 def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for cross-entropy."""
     truth = classes_of(wanted[None])[0]
     chances = np.stack([1.0 - made, made], axis=2) if made.ndim == 2 else made
     logs = np.log(np.clip(chances, SMALLEST_PROBABILITY, 1.0))

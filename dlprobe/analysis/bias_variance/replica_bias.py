@@ -80,7 +80,10 @@ class Noncentral:
         The variance of the eigenvalues says how far directions can differ at all.
         """
         square = max(self.bias, 0.0)
-        typical = (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0
+        larger = self.cubes / self.squares
+        # a mean error of exactly 0 has no direction: that of the larger ones is taken
+        along = self.along_mean / self.length if self.length > 0.0 else larger
+        typical = (7.0 * along + larger) / 8.0
         differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
         doubt = (
             2.0 * self.along_mean**2 / (self.count - 1)
@@ -150,7 +153,7 @@ class Noncentral:
         )
 
     def interval(self) -> Interval:
-        """The candidates that neither tail rejects: both of 2.5 %."""
+        """95 % interval of the squared bias: the candidates that neither tail of 2.5 % rejects."""
         step = math.sqrt(
             2.0 * self.squares / self.count**2 + 4.0 * self.length * self.along_bias / self.count
         )

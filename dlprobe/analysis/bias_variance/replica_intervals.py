@@ -55,7 +55,7 @@ class Gram:
 
     @classmethod
     def of(cls, errors: Floats) -> Gram:
-        """From errors (K, numbers)."""
+        """The inner products of errors (K, numbers)."""
         return cls(errors @ errors.T)
 
     @property

@@ -54,8 +54,8 @@ class Spectrum:
 
     @classmethod
     def of(cls, centred: Floats) -> Spectrum:
-        """From the inner products (K, K) of the replicas' deviations from their mean. Expectations
-        of traces of Wishart matrices, solved for Σλ² and Σλ³.
+        """The spectrum estimated from the inner products (K, K) of the replicas' deviations from
+        their mean: expectations of traces of Wishart matrices, solved for Σλ² and Σλ³.
 
         Two replicas show one direction only and three nothing of the third power; then the law that
         spreads most is taken.

@@ -113,7 +113,7 @@ class Pair:
         return self.p_adjusted <= LEVEL
 
     def turned(self) -> Pair:
-        """b against a."""
+        """The pair with a and b exchanged, so that `effect` is that of b against a."""
         low, value, high = (
             (1 / effect if effect else math.inf) if self.ratio else -effect
             for effect in (self.effect.high, self.effect.value, self.effect.low)
@@ -289,7 +289,7 @@ def middle_of(values: Sequence[float]) -> float:
 
 
 def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> ValueResult:
-    """One value's own numbers."""
+    """The numbers of one value over its runs."""
     names = [
         name
         for name in dict.fromkeys(name for run in runs for name in (*run.final, by))

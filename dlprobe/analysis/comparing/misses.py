@@ -33,8 +33,8 @@ class Misses:
 
 
 def misses_of(run: Run) -> dict[str, Misses]:
-    """By part, where the file holds predictions, targets and rows of it. Raises RunFileError
-    where the file is damaged.
+    """The misses of each part of which the file holds predictions, targets and rows. Raises
+    RunFileError where the file is damaged.
     """
     return {part: misses for part in PARTS if (misses := _misses(run, part)) is not None}
 

@@ -75,8 +75,9 @@ def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Fl
 
 
 def label_noise_ceiling(run: Run, guessing: float) -> float:
-    """The skill on the training part of a net that does not learn its wrong labels by heart: 1
-    where no noise was asked for.
+    """The skill on the training part of a net that predicts its true labels: 1 − wrong
+    share/guessing, for added noise 1 − variance/guessing², at least LEAST (0.05); 1 where no label
+    noise was asked for.
 
     guessing: error (class shares) or root mean square of the best constant answer on the training
         part.

@@ -175,8 +175,8 @@ def learning_alone(run: Run) -> Learning | None:
 
 
 def beside(learned: Learning, best: Learning) -> Learning:
-    """The same, with the skills of a better run on the same data as what can be reached; itself
-    where that is no better.
+    """`learned` with the skills of `best`, a run on the same data, as what can be reached;
+    unchanged where those are no better.
     """
     train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
     if (

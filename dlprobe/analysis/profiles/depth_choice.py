@@ -66,7 +66,7 @@ class DepthChoice:
 
     @property
     def sentence(self) -> str:
-        """In words.
+        """The choice as a sentence.
 
         >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
         >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence

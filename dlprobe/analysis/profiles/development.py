@@ -51,8 +51,8 @@ class Development:
 
 
 def course(steps: npt.ArrayLike, first: npt.ArrayLike, last: npt.ArrayLike) -> Course:
-    """From the error signals of hidden_1 and hidden_n at every recorded step, each (step,). The
-    first step stands alone: it is the initialization.
+    """The course of log10 RMS δ_1/RMS δ_n from the error signals of hidden_1 and hidden_n at every
+    recorded step, each (step,). The first step stands alone: it is the initialization.
     """
     when, low, high = (np.asarray(numbers, dtype=np.float64) for numbers in (steps, first, last))
     with np.errstate(all="ignore"):

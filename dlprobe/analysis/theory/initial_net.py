@@ -86,7 +86,7 @@ class InitialNet:
             )
 
     def cut(self, depth: int) -> InitialNet:
-        """Its first `depth` hidden layers."""
+        """The net of the first `depth` hidden layers."""
         series = {
             name: getattr(self, name)[:depth]
             for name in ("units", "activations", "weight_variance", "bias_variance", "residual")

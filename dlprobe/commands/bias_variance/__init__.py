@@ -105,7 +105,7 @@ def command(
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
-    """One of the four ways."""
+    """Run the one of the four ways that the options choose."""
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
     bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
     loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
@@ -220,7 +220,7 @@ def refuse(way: str, typed: Mapping[str, object]) -> None:
 
 
 def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | None:
-    """One of the choices, `_` read as `-`; None stays. Raises ConfigError."""
+    """The choice that `text` names, `_` read as `-`; None for None. Raises ConfigError."""
     from dlprobe.registry import unknown
 
     plain = None if text is None else text.strip().lower().replace("_", "-")

@@ -39,8 +39,8 @@ def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -
 
 
 def configurations_of(judged: Sequence[JudgedRun], criteria: Criteria) -> list[ConfigurationCount]:
-    """What the runs of each configuration of each study have come to, and how often each rule
-    fired among them.
+    """For each configuration of each study the states of its runs, and how often each rule fired
+    among them.
     """
     configurations = []
     for study in dict.fromkeys(judgement.study for judgement in judged if judgement.study):

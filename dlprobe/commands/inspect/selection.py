@@ -70,7 +70,7 @@ class StepSelection:
 
 
 def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> StepSelection:
-    """From the options' texts. Raises ConfigError."""
+    """The selection that the options --at, --steps and --layers ask for. Raises ConfigError."""
     if at is not None and steps is not None:
         raise ConfigError("--at is one step, --steps several: give one of them")
     first, last = (0, LARGEST_STEP) if steps is None else _range(steps)

@@ -57,7 +57,7 @@ class Answered(Generic[T]):
     kept: dict[str, T]
 
     def of(self, group: RunGroup) -> list[T]:
-        """Those of a group's runs."""
+        """What was kept of the runs of a group."""
         return [self.kept[id] for id in group.runs if id in self.kept]
 
 

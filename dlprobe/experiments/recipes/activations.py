@@ -125,8 +125,8 @@ def elu_or_leaky(lab: Laboratory) -> Found:
 @recipe(
     claim="About half of ReLU's units are silent on a sample.",
     said=(
-        "Glorot, Bordes & Bengio 2011, Deep sparse rectifier neural networks, §3.1: around 50 "
-        "% real zeros after uniform initialization, and more after training with a penalty"
+        "lecture topic: ReLU is sparse; Glorot, Bordes & Bengio 2011, Deep sparse rectifier "
+        "neural networks, say it of nets after initialization"
     ),
     base=digits("100x3", 20),
     truth=(

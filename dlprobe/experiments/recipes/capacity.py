@@ -72,10 +72,8 @@ activation = "linear"
 epochs = 50
 lr = 0.01
 """,
-    truth=(
-        "W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way "
-        "there is another."
-    ),
+    truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way "
+    "there is another.",
     expected="holds",
     tiny={"training.epochs": "20"},
     tries=("dlprobe train --layers 20,20,20 --activation linear",),
@@ -97,10 +95,8 @@ def deep_linear(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
-        "one such layer does not."
-    ),
+    claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
+    "one such layer does not.",
     said="lecture topic: decision regions of nets with 1 to 6 layers",
     base="""
 [data]
@@ -112,10 +108,8 @@ activation = "relu"
 epochs = 150
 lr = 0.01
 """,
-    truth=(
-        "The number of linear pieces grows with depth; but so does the risk that a narrow deep "
-        "net does not train."
-    ),
+    truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep "
+    "net does not train.",
     expected="holds",
     tiny={"training.epochs": "100"},
     tries=("dlprobe train --data 'spirals(samples=600, turns=3)' --layers 16x6 --epochs 200",),
@@ -139,10 +133,8 @@ def regions_by_depth(lab: Laboratory) -> Found:
     claim=(
         "Simple models have high bias and low variance, flexible ones low bias and high variance."
     ),
-    said=(
-        "Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
-        "the truth"
-    ),
+    said="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
+    "the truth",
     base="""
 [data]
 data = "sine(samples=20, noise=0.4)"
@@ -157,10 +149,8 @@ steps = 3000
 lr = 0.03
 batch_size = "full"
 """,
-    truth=(
-        "So it is here, where the noise is known and the sample small; wide nets trained by "
-        "gradient descent can have less variance again."
-    ),
+    truth="So it is here, where the noise is known and the sample small; wide nets trained by "
+    "gradient descent can have less variance again.",
     expected="holds",
     tiny={"training.steps": "1500"},
     own_data=True,
@@ -205,10 +195,8 @@ def fitted_curves(lab: Laboratory) -> Found:
 
 @recipe(
     claim="With equally many parameters a deep narrow net beats a shallow wide one.",
-    said=(
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4; lecture topic: wide and "
-        "shallow against deep and narrow"
-    ),
+    said="Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4; lecture topic: wide and "
+    "shallow against deep and narrow",
     base="""
 [data]
 data = "spirals(samples=600, turns=2.5, noise=0.02)"
@@ -217,10 +205,8 @@ split = [40, 10, 50]
 epochs = 150
 lr = 0.005
 """,
-    truth=(
-        "It helps where the classes wind around each other; where they are round clouds depth "
-        "buys nothing."
-    ),
+    truth="It helps where the classes wind around each other; where they are round clouds depth "
+    "buys nothing.",
     expected="holds only when",
     tiny={"training.epochs": "60"},
     tries=("dlprobe recipe narrow_or_wide --data wine",),

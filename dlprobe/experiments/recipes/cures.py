@@ -30,10 +30,8 @@ GAIN = (
 
 @recipe(
     claim="Residual connections cure vanishing gradients.",
-    said=(
-        "He et al. 2016, Identity mappings in deep residual networks; lecture topic: skip "
-        "connections"
-    ),
+    said="He et al. 2016, Identity mappings in deep residual networks; lecture topic: skip "
+    "connections",
     base=base("100x20", "relu", "glorot_normal"),
     truth=f"{GAIN}: it cannot vanish.",
     expected="holds",
@@ -88,19 +86,13 @@ def residual_level(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "Batch normalization ends exploding gradients: with it the depth does not matter at "
-        "initialization."
-    ),
-    implied=(
-        "lecture topic: Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
-        "theory of batch normalization"
-    ),
+    claim="Batch normalization ends exploding gradients: with it the depth does not matter at "
+    "initialization.",
+    implied="lecture topic: Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
+    "theory of batch normalization",
     base=base("100x40", "relu", "he_normal", 'norm = "batch"'),
-    truth=(
-        "At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
-        "whatever the weights: a factor 10 in 12 layers."
-    ),
+    truth="At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
+    "whatever the weights: a factor 10 in 12 layers.",
     expected="holds only when",
     tiny=tiny("32x30"),
     tries=("dlprobe theory --layers 100x40 --activation relu --norm batch",),

@@ -38,11 +38,9 @@ evaluate_every = 2
     claim="A net learns slowly, not never, on inputs of very different scales.",
     said="LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4.3; lecture topic: preprocessing",
     base=wine("epochs = 200"),
-    truth=(
-        "The largest column sets the largest curvature, and with it the rate that plain "
-        "descent bears: it does not arrive in 200 epochs. Adam divides each gradient by its "
-        "own size and arrives late. A batch norm on the input is itself a scaling."
-    ),
+    truth="The largest column sets the largest curvature, and with it the rate that plain "
+    "descent bears: it does not arrive in 200 epochs. Adam divides each gradient by its "
+    "own size and arrives late. A batch norm on the input is itself a scaling.",
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "120"},
     tries=("dlprobe compare scaling=none,standardize --data wine --input-norm batch",),
@@ -92,10 +90,8 @@ def unscaled_inputs(lab: Laboratory) -> Found:
     claim="Min-max scaling suffers from outliers, standardizing much less.",
     said="Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 2, feature scaling",
     base=wine('optimizer = "sgd"\nlr = 0.05\nepochs = 20'),
-    truth=(
-        "A single far-off value sets the range, and all others share a sliver of it. A "
-        "deviation is moved less, median and quartiles hardly."
-    ),
+    truth="A single far-off value sets the range, and all others share a sliver of it. A "
+    "deviation is moved less, median and quartiles hardly.",
     expected="holds",
     tiny={"model.layers": "16"},
     tries=("dlprobe compare scaling=minmax,robust --data breast_cancer --outliers 0.02",),
@@ -124,19 +120,13 @@ def minmax_outliers(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "Standardizing divides by the deviation σ, not by the variance σ²: only then all "
-        "columns have one size."
-    ),
-    said=(
-        "lecture topic: preprocessing, (x − μ)/σ; LeCun, Bottou, Orr & Müller 1998, Efficient "
-        "backprop, §4.3"
-    ),
+    claim="Standardizing divides by the deviation σ, not by the variance σ²: only then all "
+    "columns have one size.",
+    said="lecture topic: preprocessing, (x − μ)/σ; LeCun, Bottou, Orr & Müller 1998, Efficient "
+    "backprop, §4.3",
     base=wine("epochs = 1"),
-    truth=(
-        "x/σ has deviation 1. x/σ² has 1/σ: columns differ as much as before, with large and "
-        "small exchanged."
-    ),
+    truth="x/σ has deviation 1. x/σ² has 1/σ: columns differ as much as before, with large and "
+    "small exchanged.",
     expected="holds",
     tries=("dlprobe data wine",),
 )

@@ -27,14 +27,10 @@ GOAL = 0.1
 
 
 @recipe(
-    claim=(
-        "Batch normalization holds the distribution of preactivations still and reaches a given "
-        "accuracy sooner."
-    ),
-    said=(
-        "Ioffe & Szegedy 2015, Batch normalization, fig. 1: three layers of 100 sigmoids; the "
-        "cause is disputed: Santurkar et al. 2018"
-    ),
+    claim="Batch normalization holds the distribution of preactivations still and reaches a given "
+    "accuracy sooner.",
+    said="Ioffe & Szegedy 2015, Batch normalization, fig. 1: three layers of 100 sigmoids; the "
+    "cause is disputed: Santurkar et al. 2018",
     base=digits(
         "100,100,100",
         40,
@@ -42,10 +38,8 @@ GOAL = 0.1
         training='optimizer = "sgd"\nlr = 0.3',
         recording='track_unit = "hidden_3:0"',
     ),
-    truth=(
-        "So it is for saturating units at one rate for both; in the end the two err alike. That "
-        "it helps by stillness is another claim, and disputed."
-    ),
+    truth="So it is for saturating units at one rate for both; in the end the two err alike. That "
+    "it helps by stillness is another claim, and disputed.",
     expected="holds",
     tiny={"model.layers": "16x3", "training.epochs": "12"},
     tries=("dlprobe train --layers 100,100,100 --activation sigmoid --norm layer",),
@@ -100,15 +94,11 @@ def percentile_picture(name: str, run: Trained) -> Picture:
 
 @recipe(
     claim="Batch norm suffers on small batches; layer and group norm do not.",
-    said=(
-        "Wu & He 2018, Group normalization, fig. 1 (batch and group norm); lecture topic: "
-        "normalization"
-    ),
+    said="Wu & He 2018, Group normalization, fig. 1 (batch and group norm); lecture topic: "
+    "normalization",
     base=digits("32,32", 10, training="lr = 0.003"),
-    truth=(
-        "With two samples a batch, their mean and variance are noise: batch norm falls behind,"
-        " layer and group norm do not look at the batch."
-    ),
+    truth="With two samples a batch, their mean and variance are noise: batch norm falls behind,"
+    " layer and group norm do not look at the batch.",
     expected="holds",
     tiny={"model.layers": "16,16", "training.epochs": "5"},
     tries=("dlprobe train --norm batch --norm-inference train_set --batch-size 2 --epochs 5",),
@@ -149,10 +139,8 @@ FORMS = {"plain": "none", "batch norm": "batch"}
     claim="Batch normalization allows much higher learning rates.",
     said="Ioffe & Szegedy 2015, Batch normalization, §3.3",
     base=digits("100,100,100", 10, training='optimizer = "sgd"'),
-    truth=(
-        "Weights that a step has thrown far off are divided by their own spread: the next "
-        "gradient is the smaller for it."
-    ),
+    truth="Weights that a step has thrown far off are divided by their own spread: the next "
+    "gradient is the smaller for it.",
     expected="holds",
     tiny={"training.epochs": "5", "model.layers": "16x3"},
     tries=("dlprobe lr-find --optimizer sgd --norm batch",),
@@ -184,10 +172,8 @@ def batch_norm_rates(lab: Laboratory) -> Found:
     claim="With batch normalization the initialization matters less.",
     said="Ioffe & Szegedy 2015, Batch normalization, abstract; lecture topic: batch normalization",
     base=digits("100x5", 10),
-    truth=(
-        "Before each norm the size of the weights cancels; at N(0, 1) the output layer, which "
-        "has no norm, still starts far off."
-    ),
+    truth="Before each norm the size of the weights cancels; at N(0, 1) the output layer, which "
+    "has no norm, still starts far off.",
     expected="holds only when",
     tiny={"training.epochs": "5", "model.layers": "32x5"},
     tries=(
@@ -232,10 +218,8 @@ def batch_norm_starts(lab: Laboratory) -> Found:
     claim="Before a batch norm the bias is needless.",
     said="Ioffe & Szegedy 2015, Batch normalization, §3.2",
     base=digits("100,100", 10),
-    truth=(
-        "The norm takes off the mean, the bias with it, and its own shift stands in. Without "
-        "any norm the bias hardly matters on this data either."
-    ),
+    truth="The norm takes off the mean, the bias with it, and its own shift stands in. Without "
+    "any norm the bias hardly matters on this data either.",
     expected="holds",
     tiny={"training.epochs": "5", "model.layers": "32"},
     tries=("dlprobe train --norm batch --bias no",),
@@ -263,11 +247,9 @@ def batch_norm_bias(lab: Laboratory) -> Found:
     claim="Batch normalization acts as a regularizer.",
     said="Ioffe & Szegedy 2015, Batch normalization, §3.4",
     base=digits("256,256", 30, data="split = [20, 60, 20]"),
-    truth=(
-        "Where the labels are right, its validation loss is a tenth lower and its error the "
-        "same. Where a fifth of them is wrong the net learns them by heart all the same, and "
-        "nothing is gained: dropout holds that off."
-    ),
+    truth="Where the labels are right, its validation loss is a tenth lower and its error the "
+    "same. Where a fifth of them is wrong the net learns them by heart all the same, and "
+    "nothing is gained: dropout holds that off.",
     expected="does not hold",
     tiny={"training.epochs": "15", "model.layers": "128,128"},
     tries=("dlprobe compare norm=none,batch --dropout 0.5 --label-noise 0.2 --split 20,60,20",),

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="Adam reaches a lower training loss than gradient descent in as many steps.",
-    heard=(
-        "optimizers compared at their default rates; against it: Choi et al. 2019, On "
-        "empirical comparisons of optimizers"
-    ),
+    heard="optimizers compared at their default rates; against it: Choi et al. 2019, On "
+    "empirical comparisons of optimizers",
     base=digits("64,64", 10),
     truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth "
     "of what it bears here. Search it alone, and sgd wins; "
@@ -108,9 +106,8 @@ steps = 1000
     tries=("dlprobe recipe bowl_paths --data 'linear(samples=100, features=50)'",),
 )
 def bowl_paths(lab: Laboratory) -> Found:
-    one = replace(
-        lab, seeds=lab.seeds[:1]
-    )  # all samples in a batch, weights from 0: nothing is random
+    # all samples in a batch, weights from 0: nothing is random
+    one = replace(lab, seeds=lab.seeds[:1])
     regression(lab)
     data = {"the data's bowl": {}, "a round bowl": {"data": "linear(samples=400, features=10)"}}
     bowls = {name: Bowl(name, one, changes) for name, changes in data.items()}
@@ -227,10 +224,8 @@ def path_picture(name: str, paths: Paths) -> Picture:
         data="label_noise = 0.2\nsplit = [60, 20, 20]",
         training='optimizer = "sgd"\nbatch_size = 8',
     ),
-    truth=(
-        "Each at its best rate: the noise of small batches holds the loss up, so that a fall "
-        "at the end pays; one that falls too soon loses way that it does not make up."
-    ),
+    truth="Each at its best rate: the noise of small batches holds the loss up, so that a fall "
+    "at the end pays; one that falls too soon loses way that it does not make up.",
     expected="holds only when",
     tiny={"training.epochs": "10"},
     tries=(

@@ -32,10 +32,8 @@ WITH, WITHOUT = "with dropout", "without"
         "Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting"
     ),
     base=digits("256,256", 40, data=NOISY, recording=EACH_EPOCH),
-    truth=(
-        "The net learns wrong labels by heart, and its validation error rises; thinned nets "
-        "cannot agree on them."
-    ),
+    truth="The net learns wrong labels by heart, and its validation error rises; thinned nets "
+    "cannot agree on them.",
     expected="holds",
     tiny={"model.layers": "128,128", "training.epochs": "30"},
     tries=(
@@ -64,16 +62,12 @@ def rise(run: Trained) -> float:
 
 
 @recipe(
-    claim=(
-        "Dropout costs capacity: a narrow net gets worse, one that is as much wider makes up "
-        "for it."
-    ),
+    claim="Dropout costs capacity: a narrow net gets worse, one that is as much wider makes up "
+    "for it.",
     said="Srivastava et al. 2014, Dropout, appendix A.1: n units become n/p",
     base=digits("8", 40),
-    truth=(
-        "Half of eight units cannot hold ten classes. Twice the units come back most of the "
-        "way in training, not all."
-    ),
+    truth="Half of eight units cannot hold ten classes. Twice the units come back most of the "
+    "way in training, not all.",
     expected="holds only when",
     tiny={"training.epochs": "20"},
     tries=("dlprobe compare width=8,16,32,64 --layers 8 --dropout 0.5",),
@@ -96,10 +90,8 @@ def dropout_capacity(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "Dropout helps most with an average to large amount of data: little where there is "
-        "hardly any, and little where there is plenty."
-    ),
+    claim="Dropout helps most with an average to large amount of data: little where there is "
+    "hardly any, and little where there is plenty.",
     said="Srivastava et al. 2014, Dropout, §7.4 and fig. 10: the effect of data set size",
     base="""
 [data]
@@ -110,10 +102,8 @@ layers = "128"
 [training]
 steps = 3000
 """,
-    truth=(
-        "A net learns a few samples by heart with or without dropout. The gain begins where it"
-        " could generalize, and fades where data do what dropout does."
-    ),
+    truth="A net learns a few samples by heart with or without dropout. The gain begins where it"
+    " could generalize, and fades where data do what dropout does.",
     expected="holds",
     tiny={"training.steps": "1000"},
     own_data=True,
@@ -158,10 +148,8 @@ def dropout_by_data(lab: Laboratory) -> Found:
     claim="A net with dropout takes two to three times as long to train.",
     said="Srivastava et al. 2014, Dropout, §10: typically 2-3 times longer",
     base=digits("256,256", 40, recording=EACH_EPOCH),
-    truth=(
-        "Counted in epochs to the same training loss, evaluated without dropout; a validation "
-        "error that both reach in two epochs shows no difference."
-    ),
+    truth="Counted in epochs to the same training loss, evaluated without dropout; a validation "
+    "error that both reach in two epochs shows no difference.",
     expected="holds",
     tiny={"model.layers": "64,64", "training.epochs": "30"},
     tries=("dlprobe compare dropout=0,0.2,0.5 --layers 256,256 --epochs 40",),
@@ -182,10 +170,8 @@ def dropout_time(lab: Laboratory) -> Found:
     claim="With dropout, the whole net's answer is the average over its thinned nets.",
     said="Srivastava et al. 2014, Dropout, §7.5, fig. 11: scaled weights against means of k nets",
     base=digits("64,64", 30, model="dropout = 0.5", recording="mc_dropout = 50"),
-    truth=(
-        "It errs as the mean of fifty nets does, but is surer of its answer: the mean of "
-        "probabilities that differ is nearer to the middle."
-    ),
+    truth="It errs as the mean of fifty nets does, but is surer of its answer: the mean of "
+    "probabilities that differ is nearer to the middle.",
     expected="holds only when",
     tiny={"training.epochs": "15", "recording.mc_dropout": "20"},
     tries=("dlprobe train --layers 64,64 --dropout 0.5 --mc-dropout 200",),
@@ -214,10 +200,8 @@ def dropout_average(lab: Laboratory) -> Found:
     claim="Dropout beats weight decay.",
     said="Srivastava et al. 2014, Dropout, table 9: methods of regularization on MNIST",
     base=digits("256,256", 30, data="split = [20, 20, 60]"),
-    truth=(
-        "Each at the strength that the validation part prefers. Against wrong labels dropout "
-        "is better by far; on clean digits the penalty is no worse."
-    ),
+    truth="Each at the strength that the validation part prefers. Against wrong labels dropout "
+    "is better by far; on clean digits the penalty is no worse.",
     expected="holds only when",
     tiny={"model.layers": "128,128", "training.epochs": "20"},
     tries=("dlprobe compare regularizer=none,l1,l2,max_norm,dropout --split 20,20,60",),
@@ -251,15 +235,11 @@ def dropout_or_decay(lab: Laboratory) -> Found:
 
 @recipe(
     claim="Early stopping keeps the weights small.",
-    said=(
-        "Bishop 1995, Regularization and complexity control; Goodfellow, Bengio & Courville "
-        "2016, Deep Learning, §7.8"
-    ),
+    said="Bishop 1995, Regularization and complexity control; Goodfellow, Bengio & Courville "
+    "2016, Deep Learning, §7.8",
     base=digits("100,100", 40, data=NOISY, recording=EACH_EPOCH),
-    truth=(
-        "It keeps weights near their start, as the theory says that begins near 0. He's start "
-        "is most of what a norm is at the end, so little can be saved."
-    ),
+    truth="It keeps weights near their start, as the theory says that begins near 0. He's start "
+    "is most of what a norm is at the end, so little can be saved.",
     expected="holds only when",
     tiny={"training.epochs": "30"},
     tries=("dlprobe train --early-stopping yes --label-noise 0.2 --split 20,60,20",),
@@ -287,14 +267,10 @@ def early_stopping_weights(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "L2 of .01, .1 and 1 makes the decision region ever smoother and hardly costs "
-        "training error."
-    ),
-    said=(
-        "lecture topic: regularized decision regions of 20 units with λ = .01, .1 and 1; the "
-        "pictures do not say what λ multiplies"
-    ),
+    claim="L2 of .01, .1 and 1 makes the decision region ever smoother and hardly costs "
+    "training error.",
+    said="lecture topic: regularized decision regions of 20 units with λ = .01, .1 and 1; the "
+    "pictures do not say what λ multiplies",
     base="""
 [data]
 data = "circles(samples=300)"
@@ -305,10 +281,8 @@ activation = "tanh"
 epochs = 100
 lr = 0.02
 """,
-    truth=(
-        "Added in full to the mean loss, λ Σ w² smooths at .01 and outweighs the data at .1. "
-        "As λ/(2m) Σ w², with m samples, all three are harmless."
-    ),
+    truth="Added in full to the mean loss, λ Σ w² smooths at .01 and outweighs the data at .1. "
+    "As λ/(2m) Σ w², with m samples, all three are harmless.",
     expected="holds only when",
     tiny={"training.epochs": "40"},
     tries=(

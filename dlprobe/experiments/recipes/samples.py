@@ -24,10 +24,8 @@ layers = "64"
 steps = 600
 lr = 0.005
 """,
-    truth=(
-        "Variance falls with the sample; what stays when the gap is closed is bias, which more "
-        "data do not mend."
-    ),
+    truth="Variance falls with the sample; what stays when the gap is closed is bias, which more "
+    "data do not mend.",
     expected="holds",
     tiny={"training.steps": "150", "model.layers": "16"},
     tries=("dlprobe recipe data_size --data breast_cancer",),
@@ -59,14 +57,10 @@ def data_size(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "With plenty of data larger nets win; small nets and linear models level off. With "
-        "little data the order is open."
-    ),
-    said=(
-        "Ng 2017, Deep Learning Specialization, course 1, week 1: scale drives deep learning; "
-        "Ng 2018, Machine Learning Yearning, ch. 4"
-    ),
+    claim="With plenty of data larger nets win; small nets and linear models level off. With "
+    "little data the order is open.",
+    said="Ng 2017, Deep Learning Specialization, course 1, week 1: scale drives deep learning; "
+    "Ng 2018, Machine Learning Yearning, ch. 4",
     base="""
 [data]
 data = "digits"

@@ -157,8 +157,8 @@ def rate_size(lab: Laboratory) -> Found:
     ),
     base=digits("64,64", 6, training='optimizer = "sgd"', recording=EACH_EPOCH),
     truth=(
-        "Each at a rate that suits it: mini-batches take as few passes as single samples, in a"
-        " thirtieth of the updates; the whole set takes several times the passes. At one rate "
+        "Each at a rate that suits it: mini-batches take no more passes than single samples, in"
+        " a thirtieth of the updates; the whole set takes several times the passes. At one rate "
         "the noise falls, here faster than the 1/√(batch size) of a net at rest."
     ),
     expected="holds",
@@ -208,7 +208,7 @@ def unrest(run: Trained) -> float:
         "The practical guidelines (ELU, He, one cycle of momentum, early stopping, batch norm "
         "where deep) beat plain defaults."
     ),
-    said="Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3",
+    implied="Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3",
     base=digits("64,64", 15, recording=EACH_EPOCH),
     truth=(
         "They are made for deep nets, where batch norm carries them; a net of two layers "

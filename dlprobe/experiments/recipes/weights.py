@@ -115,7 +115,8 @@ def spectral_product(run: Trained) -> float:
 @recipe(
     claim="Hidden units that start with equal weights stay equal for ever.",
     said=(
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4; lecture topic: symmetry breaking"
+        "lecture topic: symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, "
+        "§8.4, who except training at random"
     ),
     base="""
 [data]

@@ -41,7 +41,7 @@ class KernelCheck:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What came of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
+    """The result of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
 
     `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is
     their distance over the largest number expected, `allowed` its bound. `compiled` names the

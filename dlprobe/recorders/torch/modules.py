@@ -48,7 +48,7 @@ class Site:
 
     @cached_property
     def bias(self) -> nn.Parameter | None:
-        """Its bias parameters, where it has one vector of them."""
+        """The bias parameters of a layer that has one vector of them, else None."""
         return None if self.kind == "recurrent" else getattr(self.module, "bias", None)
 
     @property

@@ -21,7 +21,7 @@ Row = tuple["GridCell", "CellResult"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells with their results, at least one, and what their runs have come to."""
+    """Cells with their results, at least one, and the states of their runs."""
 
     rows: Sequence[Row]
     diagnoses: Sequence[Sequence[Diagnosis]]

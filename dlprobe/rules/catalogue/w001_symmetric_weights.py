@@ -137,7 +137,8 @@ def _by_activations(evidence: Evidence, share: float) -> Outcome:
 
 def alike(weights: npt.NDArray[Any]) -> float:
     """Share of the columns 2 … fan_out of W (fan_in, fan_out) that equal column 1 to 1e-6 of the
-    largest |weight|; 0 for fewer than two columns. Some rows at a time, since they are widened.
+    largest |weight|; 0 for fewer than two columns. Differences are taken in float64, some rows at a
+    time.
     """
     if weights.shape[1] < 2:
         return 0.0
