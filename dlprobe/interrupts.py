@@ -41,6 +41,7 @@ class _State:
     ending = False  # the last line is being said: nothing may raise any more
     abandoned = False  # a thread that compiles was left to itself
     own_process = False
+    began = 0.0  # when the last command did, of time.perf_counter
     compiling: set[int]  # threads that compile
 
 
@@ -49,7 +50,7 @@ _state.compiling = set()
 
 
 def asked() -> bool:
-    """Whether the user has asked the running command to end."""
+    """Whether the running command was asked to end, by Ctrl-C or SIGTERM."""
     return _state.asked > 0
 
 
@@ -58,6 +59,11 @@ def raised() -> bool:
     what a library made of that.
     """
     return _state.raised
+
+
+def began() -> float:
+    """When the command that runs began, of time.perf_counter; 0 where none has."""
+    return _state.began
 
 
 def notice() -> None:
@@ -82,10 +88,10 @@ def answering(own_process: bool) -> Iterator[None]:
         False,
         False,
     )
+    _state.began = time.perf_counter()
     for number in SIGNALS:
-        if (
-            before[number] is not signal.SIG_IGN
-        ):  # a shell's background job leaves Ctrl-C to the job in front
+        # a shell's background job leaves Ctrl-C to the job in front
+        if before[number] is not signal.SIG_IGN:
             signal.signal(number, _raise)
     if own_process:
         _watch()
@@ -95,9 +101,8 @@ def answering(own_process: bool) -> Iterator[None]:
     finally:
         said()
         for number, handler in before.items():
-            signal.signal(
-                number, signal.SIG_IGN if own_process else handler
-            )  # what comes while the interpreter shuts down is too late
+            # what comes while the interpreter shuts down is too late
+            signal.signal(number, signal.SIG_IGN if own_process else handler)
         if own_process and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 

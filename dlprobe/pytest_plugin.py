@@ -197,10 +197,8 @@ class Checker:
             yield recording
         if not path.is_file():
             pytest.fail(
-                (
-                    "dlprobe: nothing was recorded: the optimizer made no step, or the recorder "
-                    "stopped with a warning"
-                ),
+                "dlprobe: nothing was recorded: the optimizer made no step, or the recorder "
+                "stopped with a warning",
                 pytrace=False,
             )
         self._check(path, self._numbered, select, ignore, settings, gate, fail_on)

@@ -283,7 +283,7 @@ def listed(names: Sequence[str], elsewhere: str = "") -> str:
 
 
 def is_short(names: Sequence[str]) -> bool:
-    """Whether an error has room for all these names."""
+    """Whether the names, joined by ", ", have at most TWO_LINES (160) characters."""
     return len(", ".join(names)) <= TWO_LINES
 
 

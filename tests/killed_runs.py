@@ -77,6 +77,11 @@ class Child:
             os.kill(self._id, signal.SIGKILL)
             self.wait()
 
+    def begun(self, journal: Path) -> None:
+        """Wait until its journal stands, or it has ended."""
+        while self.poll() is None and not journal.exists():
+            time.sleep(0.0005)
+
     def wait(self) -> int:
         """Its exit code, once it has ended."""
         while self.poll() is None:

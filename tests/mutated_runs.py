@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import dlprobe
+from dlprobe import registry
 from dlprobe.errors import DlprobeWarning, RunFileError
 from dlprobe.runs import Run
 
@@ -66,11 +67,18 @@ def everything_of(run: Run) -> list[object]:
         run.predictions,
         run.checkpoints,
         run.timing,
+        run.evaluation_classes,
+        run.evaluation_targets,
+        run.instruments,
     ]
     numbers = [run.statistic(name) for name in run.statistics] + [
         run.scalar(name) for name in run.scalars
     ]
     levels = [run.level("gradient_rms", 64).mean]
+    kinds = registry.get("instrument", "histogram").of
+    recorded = [what for what in kinds if run.contents.has(f"histograms/{what}/counts")]
+    numbers += [value for what in recorded for value in vars(run.histograms(what)).values()]
+    numbers += [] if run.tracked is None else list(vars(run.tracked).values())
     return [
         run.status,
         run.config,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from dlprobe.config import RunConfig
 from dlprobe.experiments.experiment import Means
-from dlprobe.experiments.lr_find import Found, RateSearch, RateTrial, planned_at, trial_of
+from dlprobe.experiments.lr_find import FoundRate, RateSearch, RateTrial, planned_at, trial_of
 from dlprobe.experiments.study import run_study
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
@@ -22,7 +22,7 @@ def find(
     threads: int = 1,
     stop: Stop,
     progress: Callable[[int, int], None] | None = None,
-) -> Found:
+) -> FoundRate:
     """What the search finds of the runs that ended, one at least."""
     found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(
         Means(threads, stop, progress=progress)
@@ -39,5 +39,5 @@ def run_trials(
     return list(
         run_study(
             planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop
-        ).found.values()
+        ).results.values()
     )

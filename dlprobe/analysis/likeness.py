@@ -22,23 +22,17 @@ from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-SAME_SCALE = (
-    0.1  # relative: so far is the root mean square of drawn weights from an initializer's at most
-)
-USUAL = (
-    "pytorch_linear",
-    "he_normal",
-    "glorot_normal",
-    "lecun_normal",
-)  # of equal variances the likelier comes first
+# relative: so far is the root mean square of drawn weights from an initializer's at most
+SAME_SCALE = 0.1
+# of equal variances the likelier comes first
+USUAL = ("pytorch_linear", "he_normal", "glorot_normal", "lecun_normal")
 UNIFORM = {
     "he_normal": "he_uniform",
     "glorot_normal": "glorot_uniform",
     "lecun_normal": "lecun_uniform",
 }
-UNIFORM_PEAK = (
-    2.2  # largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
-)
+# largest weight by root mean square: √3 of a uniform distribution, about 3 of a normal one
+UNIFORM_PEAK = 2.2
 
 
 @dataclass(frozen=True)
@@ -169,11 +163,9 @@ def initializer_like(sizes: Floats, largest: Floats, fans: Sequence[tuple[int, i
         record = parse_spec("initializer", name).record
         wanted = np.sqrt([float(record.variance(*pair)) for pair in fans])
         if np.all(np.abs(sizes / wanted - 1.0) < SAME_SCALE):
-            return (
-                UNIFORM[name]
-                if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK))
-                else name
-            )
+            if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK)):
+                return UNIFORM[name]
+            return name
     gains = sizes * np.sqrt([float(fan_in) for fan_in, _ in fans])
     if np.ptp(np.log(sizes)) <= np.ptp(np.log(gains)):
         return f"normal(std={_short(float(np.median(sizes)))})"

@@ -39,7 +39,7 @@ class LayerSize:
 
     @property
     def parameters(self) -> int:
-        """All, as Keras counts them."""
+        """Trained parameters and running statistics together, as Keras counts them."""
         return self.trained + self.running
 
 
@@ -67,7 +67,7 @@ class ModelSize:
 
     @property
     def parameters(self) -> int:
-        """All, as Keras counts them."""
+        """Trained parameters and running statistics together, as Keras counts them."""
         return self.trained + self.running
 
     @property
@@ -136,10 +136,8 @@ def model_size(
     optimizer_states: numbers that the optimizer keeps per parameter. statistics, scalars: recorded
         per layer and per step; scalars take 8 bytes.
     """
-    trained, running = (
-        sum(layer.trained for layer in layers),
-        sum(layer.running for layer in layers),
-    )
+    trained = sum(layer.trained for layer in layers)
+    running = sum(layer.running for layer in layers)
     products = [2 * batch * layer.weights for layer in layers]
     blocks = batch * (
         layers[0].fan_in

@@ -28,7 +28,7 @@ DIGITS = 7
 
 @dataclass(frozen=True)
 class ExampleStep:
-    """One line of arithmetic and what it comes to."""
+    """One line of arithmetic and its result."""
 
     what: str
     arithmetic: str
@@ -157,10 +157,8 @@ def _of_block(thing: Spec) -> WorkedExample:
     record, batch = thing.record, thing.name == "batch"
     state = np.zeros(record.persistent(units) + record.scratch(units))
     state[units : record.persistent(units)] = 1.0  # running variances begin at 1
-    result, constants = (
-        np.empty_like(block),
-        np.array(record.constants(*thing.parameters.values()), dtype=np.float64),
-    )
+    result = np.empty_like(block)
+    constants = np.array(record.constants(*thing.parameters.values()), dtype=np.float64)
     record.forward(
         block,
         result,

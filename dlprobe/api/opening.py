@@ -129,15 +129,15 @@ def open_study(path: Path | str) -> Study:
     )
 
 
-def _study(found: runs.Study) -> Study:
+def _study(saved: runs.Study) -> Study:
     def opened(id: str) -> Run:
-        return Run(found.runs.open(id).contents)
+        return Run(saved.runs.open(id).contents)
 
     study = Study(
-        found.path, Runs(list(found.runs), opened), found.description, found.status, found.close
+        saved.path, Runs(list(saved.runs), opened), saved.description, saved.status, saved.close
     )
     known: dict[str, Any] = {
-        name: getattr(found, name) for name in ("coordinates", "table", "damage")
+        name: getattr(saved, name) for name in ("coordinates", "table", "damage")
     }
     for name, value in known.items():
         setattr(study, name, value)

@@ -56,15 +56,18 @@ def _distributions(run: Run) -> dict[str, tuple[list[int], Densities]]:
 
     if not run.contents.has(f"histograms/{DISTRIBUTION}/counts"):
         return {}
-    found, names = run.histograms(DISTRIBUTION), run.layers.names
+    recorded, names = run.histograms(DISTRIBUTION), run.layers.names
     drawn = {
         index: densities(
-            found.counts[:, index], found.edges[:, index], found.percentiles[:, index], ROWS
+            recorded.counts[:, index],
+            recorded.edges[:, index],
+            recorded.percentiles[:, index],
+            ROWS,
         )
         for index in drawn_layers(len(names))
     }
     return {
-        names[index]: (found.steps.tolist(), picture)
+        names[index]: (recorded.steps.tolist(), picture)
         for index, picture in drawn.items()
         if picture is not None
     }

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ExitCode
 
@@ -25,16 +24,14 @@ LISTED = ("also", 4)
 
 All = Annotated[
     bool,
-    typer.Option(
-        "--all",
-        help="compare every record of the registry, not only those whose kernels are cached",
+    option(
+        "--all", "compare every record of the registry, not only those whose kernels are cached"
     ),
 ]
 Warm = Annotated[
     bool,
-    typer.Option(
-        "--warm",
-        help="compile and compare what most commands need, so that none of them has to wait",
+    option(
+        "--warm", "compile and compare what most commands need, so that none of them has to wait"
     ),
 ]
 

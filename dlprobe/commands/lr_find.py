@@ -20,8 +20,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -36,7 +35,7 @@ from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.lr_find import Found, RateSearch
+    from dlprobe.experiments.lr_find import FoundRate, RateSearch
 
 LISTED = ("Fix and guard", 3)
 SHORT = (
@@ -46,49 +45,21 @@ SHORT = (
 DRAWS = True  # its results have pictures, which --figure writes to files
 SEARCH = "Search"
 LOSSES = ("train_loss", "val_loss")
-From = Annotated[
-    float,
-    typer.Option(
-        "--from",
-        metavar="X",
-        help="first rate of the range test [default: 1e-7]",
-        rich_help_panel=SEARCH,
-    ),
-]
-To = Annotated[
-    float,
-    typer.Option(
-        "--to",
-        metavar="X",
-        help="last rate of the range test [default: 10]",
-        rich_help_panel=SEARCH,
-    ),
-]
+From = Annotated[float, option("--from X", "first rate of the range test [default: 1e-7]", SEARCH)]
+To = Annotated[float, option("--to X", "last rate of the range test [default: 10]", SEARCH)]
 RangeSteps = Annotated[
-    int,
-    typer.Option(
-        "--range-steps",
-        metavar="N",
-        min=10,
-        help="steps of the range test [default: 100]",
-        rich_help_panel=SEARCH,
-    ),
+    int, option("--range-steps N", "steps of the range test [default: 100]", SEARCH, min=10)
 ]
 By = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--by",
+        "loss at the end that is compared [default: val_loss where there is one]",
+        SEARCH,
         metavar="|".join(LOSSES),
-        help="loss at the end that is compared [default: val_loss where there is one]",
-        rich_help_panel=SEARCH,
     ),
 ]
-Quick = Annotated[
-    bool,
-    typer.Option(
-        "--quick", help="the range test alone, and a guess from it", rich_help_panel=SEARCH
-    ),
-]
+Quick = Annotated[bool, option("--quick", "the range test alone, and a guess from it", SEARCH)]
 Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
 
@@ -128,7 +99,7 @@ def command(
     return carry_out(search, Execution(workers), screen, show)
 
 
-def show(search: RateSearch, result: Found, execution: Execution, screen: Screen) -> None:
+def show(search: RateSearch, result: FoundRate, execution: Execution, screen: Screen) -> None:
     """Picture and answer."""
     from dlprobe.config.typed import train_with
     from dlprobe.reports.lr_find import document

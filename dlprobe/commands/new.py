@@ -14,9 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.screen import Screen
@@ -30,14 +28,9 @@ SHORT = (
     "--schedule --batch-size --epochs --seed"
 )
 
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")
-]
+Output = Annotated[Path, option("-o --output FILE", "file to write [default: net.toml]")]
 PresetName = Annotated[
-    str,
-    typer.Option(
-        "--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]"
-    ),
+    str, option("--preset defaults|guidelines", "a starting point [default: defaults]")
 ]
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
@@ -37,8 +37,9 @@ from dlprobe.registry import counted
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.prescription import Prescription, Result, Tried
+    from dlprobe.experiments.prescription import Prescription, Tried
     from dlprobe.experiments.proof_file import ProofFile
+    from dlprobe.experiments.treatments import Result
     from dlprobe.experiments.trials import Trial
     from dlprobe.rules import Diagnosis, Finding
 
@@ -49,33 +50,18 @@ RunFile = Annotated[
 ]
 Seeds = Annotated[
     int,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=100,
-        help="runs of each change, from --seed upwards [default: 3]",
-    ),
+    option("--seeds N", "runs of each change, from --seed upwards [default: 3]", min=1, max=100),
 ]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]"),
-]
+Seed = Annotated[int | None, option("--seed N", "first seed [default: the run's own]", min=0)]
 Tries = Annotated[
     int,
-    typer.Option(
-        "--tries",
-        metavar="N",
-        min=1,
-        help="changes that are tried at most, and as many combinations [default: 8]",
+    option(
+        "--tries N", "changes that are tried at most, and as many combinations [default: 8]", min=1
     ),
 ]
 Workers = Annotated[int | None, workers_option()]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]"
-    ),
+    Path | None, option("-o --output FILE", "TOML file to write [default: RUN-cured.toml here]")
 ]
 
 
@@ -101,7 +87,7 @@ def command(
 
     sets = PreparedSets()
     first = ill.config.training.seed if seed is None else seed
-    found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
+    diagnosis, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
     prescription = Prescription(
@@ -110,10 +96,10 @@ def command(
         range(first, first + seeds),
         tries,
         sets,
-        found.cause,
+        diagnosis.cause,
         failed,
         proved,
-        found.together,
+        diagnosis.together,
     )
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)
@@ -177,12 +163,12 @@ def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
     """What was trained before, round after round."""
     from dlprobe.experiments.proof import known_trials
 
-    found: dict[str, Trial] = {}
+    trials: dict[str, Trial] = {}
     while ill.kept is not None and len(
-        known := known_trials(prescription.plan(found), ill.kept.trials)
-    ) > len(found):
-        found = known
-    return found
+        known := known_trials(prescription.plan(trials), ill.kept.trials)
+    ) > len(trials):
+        trials = known
+    return trials
 
 
 def _keep(

@@ -20,8 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -40,40 +39,23 @@ LISTED = ("Predict", 1)
 SHORT = "--layers --activation --init --norm --residual --dropout --data --against --sigma-b --maps"
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Theory"
-NEEDED = (
-    "fan_in",
-    "units",
-    "activation",
-    "initializer",
-    "bias_initializer",
-)  # of the layer table, to know the net
+# of the layer table, to know the net
+NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
-    typer.Option(
-        "--against",
-        metavar="RUN",
-        help="run file to compare with; without CONFIG and options, its own net is predicted",
-        rich_help_panel=PANEL,
+    option(
+        "--against RUN",
+        "run file to compare with; without CONFIG and options, its own net is predicted",
+        PANEL,
     ),
 ]
 SigmaB = Annotated[
-    str | None,
-    typer.Option(
-        "--sigma-b",
-        metavar="X,X,…",
-        help="search the edge of chaos, σ_w, for these σ_b too",
-        rich_help_panel=PANEL,
-    ),
+    str | None, option("--sigma-b X,X,…", "search the edge of chaos, σ_w, for these σ_b too", PANEL)
 ]
 
 Maps = Annotated[
-    bool,
-    typer.Option(
-        "--maps",
-        help="show the q-map and the c-map (the JSON always has them)",
-        rich_help_panel=PANEL,
-    ),
+    bool, option("--maps", "show the q-map and the c-map (the JSON always has them)", PANEL)
 ]
 
 
@@ -101,7 +83,7 @@ def command(
     biases, measure = [] if sigma_b is None else numbers(sigma_b), ""
     if against is None:
         configuration = read_configuration(config, options, screen)
-        net, found, last = configured_net(configuration, screen), None, None
+        net, comparison, last = configured_net(configuration, screen), None, None
         measure = (
             f"{train_with(configuration, {'training.steps': 1, 'training.lr': 0})} -o "
             f"{free_file('run.h5')}"
@@ -112,7 +94,7 @@ def command(
             net = net_of_run(run, config, options, against)
             net = replace(net, input_mean_square=batch_mean_square(run, net))
             prediction = predict(net)
-            found = measured(run, prediction, net.units)
+            comparison = measured(run, prediction, net.units)
             last = (
                 measured(run, prediction, net.units, len(run.steps) - 1)
                 if len(run.steps) > 1
@@ -134,7 +116,7 @@ def command(
             prediction,
             phase,
             edges,
-            found,
+            comparison,
             None if against is None else str(against),
             maps,
             last,

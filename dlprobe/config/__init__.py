@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlprobe.config.reading import (
         from_mapping,
         from_options,
+        from_stored,
         from_toml,
         parse_toml,
         with_values,
@@ -48,6 +49,7 @@ _HOMES = {
     "fields": "listing",
     "from_mapping": "reading",
     "from_options": "reading",
+    "from_stored": "reading",
     "from_toml": "reading",
     "parse_spec": "naming",
     "parse_toml": "reading",
@@ -72,6 +74,7 @@ __all__ = [
     "fields",
     "from_mapping",
     "from_options",
+    "from_stored",
     "from_toml",
     "parse_spec",
     "parse_toml",

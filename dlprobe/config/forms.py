@@ -103,11 +103,9 @@ class Whole(Form):
 
     @property
     def described(self) -> str:
-        return (
-            f"a whole number >= {self.low}"
-            if self.high is None
-            else f"a whole number, {self.low} to {self.high}"
-        )
+        if self.high is None:
+            return f"a whole number >= {self.low}"
+        return f"a whole number, {self.low} to {self.high}"
 
     def parse(self, value: object) -> int:
         whole = read_whole(value)
@@ -153,7 +151,7 @@ class Number(Form):
         return number
 
 
-class Weights(Form):
+class ClassWeights(Form):
     """A list of numbers that say how much things count."""
 
     type_name = "numbers"
@@ -164,8 +162,8 @@ class Weights(Form):
 
     def parse(self, value: object) -> tuple[float, ...]:
         items = value.split(",") if isinstance(value, str) else value
-        found = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
-        numbers = tuple(-1.0 if number is None else number for number in found)
+        parts = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
+        numbers = tuple(-1.0 if number is None else number for number in parts)
         if not numbers or min(numbers) < 0 or max(numbers) == 0:
             raise ValueError
         return numbers
@@ -174,7 +172,7 @@ class Weights(Form):
         return list(value)
 
 
-class Choice(Form):
+class OneOf(Form):
     """One of a few texts."""
 
     def __init__(self, *choices: str) -> None:
@@ -192,7 +190,7 @@ class Choice(Form):
         return text
 
 
-class Separator(Choice):
+class Separator(OneOf):
     """One of a few texts, or the sign that a text stands for, e.g. `;` for semicolon."""
 
     def __init__(self, *choices: str, signs: dict[str, str]) -> None:
@@ -200,11 +198,9 @@ class Separator(Choice):
         self.signs = signs
 
     def parse(self, value: object) -> str:
-        return (
-            self.signs[value]
-            if isinstance(value, str) and value in self.signs
-            else super().parse(value)
-        )
+        if isinstance(value, str) and value in self.signs:
+            return self.signs[value]
+        return super().parse(value)
 
 
 class YesNo(Form):
@@ -239,7 +235,7 @@ class Text(Form):
         return value
 
 
-class Source(Text):
+class DataSource(Text):
     """The name of a data set with its parameters, or the path of a file."""
 
     type_name = "name or path"
@@ -369,7 +365,7 @@ class Columns(Form):
         return list(value)
 
 
-class Layers(Form):
+class LayerSizes(Form):
     """Units of the hidden layers, input side first."""
 
     type_name = "layers"

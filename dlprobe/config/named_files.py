@@ -63,8 +63,8 @@ def files_elsewhere(source: Path, configs: Iterable[RunConfig]) -> list[NamedFil
 
 
 def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a file lies in or below a folder, links followed. The root of the file system
-    holds everything, which says nothing.
+    """Whether a file lies in or below a folder, symbolic links followed; False for the root
+    folder.
     """
     folder = real(folder)
     return folder != folder.parent and real(path).is_relative_to(folder)

@@ -166,10 +166,10 @@ def _list_without_quotes(items: list[str], index: int) -> str:
     )
 
 
-def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
+def _clean(name: str, values: Mapping[Any, object]) -> dict[str, object]:
     """Keys as text with `_`; `a-b` beside `a_b` is a duplicate."""
     cleaned: dict[str, object] = {}
-    for key, value in given.items():
+    for key, value in values.items():
         if not isinstance(key, str):
             raise ConfigError(f"{name}: the key {show(key)} is not text: expected parameter names")
         if tidied(key) in cleaned:
@@ -183,10 +183,8 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
 def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     """The record, with this place's own words in the list of what is known."""
     shelf = registry.records(kind)
-    known, elsewhere = (
-        [*shelf, *words],
-        " and ".join(filter(None, [", ".join(words), registry.listing(kind)])),
-    )
+    known = [*shelf, *words]
+    elsewhere = " and ".join(filter(None, [", ".join(words), registry.listing(kind)]))
     if not name.strip():
         raise ConfigError(
             f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}"
@@ -234,11 +232,9 @@ def _read_as(parameter: Parameter, value: object) -> Value | None:
     if isinstance(parameter.default, float):
         return read_number(value)
     text = value if isinstance(value, str) else None
-    return (
-        text.replace("-", "_")
-        if text is not None and text.replace("-", "_") in parameter.choices
-        else text
-    )
+    if text is not None and text.replace("-", "_") in parameter.choices:
+        return text.replace("-", "_")
+    return text
 
 
 def _unquoted(place: str, text: str) -> str:
@@ -281,11 +277,9 @@ def _allowed(parameter: Parameter) -> str:
     """What a parameter takes, in words: a list of choices needs no article, a number has one
     already.
     """
-    return (
-        f"a finite number{parameter.allowed.removeprefix('a number')}"
-        if isinstance(parameter.default, float)
-        else parameter.allowed
-    )
+    if isinstance(parameter.default, float):
+        return f"a finite number{parameter.allowed.removeprefix('a number')}"
+    return parameter.allowed
 
 
 def _title(kind: str) -> str:

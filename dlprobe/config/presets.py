@@ -39,7 +39,7 @@ class Guideline:
     """One line of the practical guidelines of Géron 2019, Hands-On Machine Learning, 2nd edition,
     table 11-3, with what this program has for it.
 
-    place: `table.key`; value: what the preset writes there, and why. found: what a configuration
+    place: `table.key`; value: what the preset writes there, and why. current: what a configuration
         has there, nothing where it is off; fits: whether that is what the guideline asks for, or
         does the same. deep: only of nets of DEEP hidden layers and more.
     """
@@ -48,22 +48,22 @@ class Guideline:
     place: str
     value: str
     reason: str
-    found: Callable[[RunConfig], Named]
+    current: Callable[[RunConfig], Named]
     fits: Callable[[RunConfig, Spec], bool]
     deep: bool = False
 
     def followed(self, config: RunConfig) -> bool:
         """Whether a configuration does as the guideline says."""
-        current = self.found(config)
+        current = self.current(config)
         return bool(current) and all(self.fits(config, spec) for spec in current)
 
     def has(self, config: RunConfig) -> str:
         """What a configuration has in place of `value`, in words."""
-        return ", ".join(dict.fromkeys(map(str, self.found(config)))) or "none"
+        return ", ".join(dict.fromkeys(map(str, self.current(config)))) or "none"
 
 
 def guidelines(depth: int) -> list[Guideline]:
-    """Those for a net of so many hidden layers."""
+    """The guidelines for a net of `depth` hidden layers."""
     return [guideline for guideline in GUIDELINES if depth >= DEEP or not guideline.deep]
 
 
@@ -80,9 +80,8 @@ GUIDELINES = (
         "elu",
         "ELU keeps a slope for negative inputs, so units do not die",
         lambda config: config.model.activations,
-        lambda config, spec: (
-            spec.record.initializer in ("he_normal", "lecun_normal")
-        ),  # what grows without bound on one side asks for these
+        # what grows without bound on one side asks for these
+        lambda config, spec: spec.record.initializer in ("he_normal", "lecun_normal"),
     ),
     Guideline(
         "He or other fitting weights",
@@ -98,9 +97,10 @@ GUIDELINES = (
         "momentum",
         "momentum",
         lambda config: (config.training.optimizer,),
+        # Adam's mean of gradients is one
         lambda config, spec: (
             bool(spec.record.momentum) and spec.parameters[spec.record.momentum] != 0
-        ),  # Adam's mean of gradients is one
+        ),
     ),
     Guideline(
         "one cycle of the rate",

@@ -19,22 +19,18 @@ class FieldError(ConfigError):
     reader can say where the value came from.
     """
 
-    def __init__(self, table: str, key: str, found: object, reason: str) -> None:
-        super().__init__(f"{table}.{key} = {show(found)}: {reason}")
-        self.table, self.key, self.found, self.reason = table, key, found, reason
+    def __init__(self, table: str, key: str, value: object, reason: str) -> None:
+        super().__init__(f"{table}.{key} = {show(value)}: {reason}")
+        self.table, self.key, self.value, self.reason = table, key, value, reason
 
     def __reduce__(self) -> tuple[type[FieldError], tuple[object, ...]]:
-        return FieldError, (
-            self.table,
-            self.key,
-            self.found,
-            self.reason,
-        )  # so that it travels between processes
+        # so that it travels between processes
+        return FieldError, (self.table, self.key, self.value, self.reason)
 
     def as_option(self) -> ConfigError:
         """The error with the command-line option in place of the key."""
         text = (
-            ",".join(map(str, self.found)) if isinstance(self.found, list | tuple) else self.found
+            ",".join(map(str, self.value)) if isinstance(self.value, list | tuple) else self.value
         )
         return ConfigError(
             f"{option_name(self.key)} "

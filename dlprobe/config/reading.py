@@ -4,18 +4,20 @@ comes out, one line each.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
-from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, keys_by_table, other_keys
 from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
-from dlprobe.config.writing import to_mapping
+from dlprobe.config.writing import table_mapping
 from dlprobe.errors import ConfigError
 from dlprobe.registry import listed, nearby, unknown
 
@@ -25,7 +27,7 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     """The configuration that `{table: {key: value}}` describes; what is left out has its default.
-    Keys are taken with `_` or `-`.
+    Keys are taken with `_` or `-`; a table may be a record that was read already.
 
     Raises ConfigError for an unknown table or key, a wrong value, an impossible combination.
     """
@@ -35,17 +37,37 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     for name, values in _tidied("the configuration", mapping).items():
         if name not in TABLES:
             raise stray_key("", name, keys_by_table(), other_keys())
+        if isinstance(values, TABLES[name]):
+            tables[name] = values
+            continue
         if not isinstance(values, Mapping):
             raise StrayKeyError(
                 "",
                 name,
-                (
-                    f"{name} = {show(values)}: expected a table with keys among "
-                    f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}"
-                ),
+                f"{name} = {show(values)}: expected a table with keys among "
+                f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}",
             )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
+
+
+def from_stored(stored: Mapping[str, Any]) -> RunConfig:
+    """`from_mapping` of what a run file holds, JSON: a table that other runs have too is read once.
+    Raises ConfigError.
+    """
+    return from_mapping(
+        {
+            name: _stored_table(name, json.dumps(values))
+            if name in TABLES and isinstance(values, dict)
+            else values
+            for name, values in stored.items()
+        }
+    )
+
+
+@lru_cache(1024)  # the largest studies: each is passed over twice
+def _stored_table(name: str, text: str) -> ConfigTable:
+    return TABLES[name](**_tidied(f"[{name}]", json.loads(text)))
 
 
 def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> RunConfig:
@@ -74,15 +96,20 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
     `steps` replaces `epochs` and the other way round. Raises ConfigError.
     """
-    mapping = to_mapping(config)
-    changed = {}
+    changed: dict[str, dict[str, Any]] = {}
     for place, value in _tidied("the values", values).items():
         table, key = _place(place)
-        if key in changed:
+        if key in changed.get(table, {}):
             raise ConfigError(f"{key!r} is given twice: expected each key once")
-        mapping[table][key] = changed[key] = value
-    _let_one_length_replace_the_other(mapping["training"], changed)
-    return from_mapping(mapping)
+        changed.setdefault(table, {})[key] = value
+    tables: dict[str, Any] = {name: getattr(config, name) for name in TABLES}
+    for name, record in TABLES.items():  # what stays as it is was validated before
+        if name in changed:
+            mapping = table_mapping(tables[name]) | changed[name]
+            if name == "training":
+                _let_one_length_replace_the_other(mapping, changed[name])
+            tables[name] = record(**mapping)
+    return RunConfig(**tables)
 
 
 def _place(place: str) -> tuple[str, str]:
@@ -190,11 +217,11 @@ def _line_of(text: str, table: str, key: str) -> int | None:
     at_top = rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]"
     header = ""
     for number, line in enumerate(text.split("\n"), 1):
-        if found := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
-            header = found.group(1)
+        if match := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
+            header = match.group(1)
         pattern = at_top if not header else rf"\s*{name}\s*=" if header == table else None
         if (pattern and re.match(pattern, line)) or (
-            found and re.fullmatch(rf"{table}\.{name}" if table else name, header)
+            match and re.fullmatch(rf"{table}\.{name}" if table else name, header)
         ):
             return number
     return None

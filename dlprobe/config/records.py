@@ -18,20 +18,20 @@ from pydantic.fields import FieldInfo
 
 from dlprobe import registry
 from dlprobe.config.forms import (
-    Choice,
+    ClassWeights,
     Columns,
+    DataSource,
     Form,
-    Layers,
+    LayerSizes,
     Named,
     NamedOrYes,
     NamedPerLayer,
     Number,
+    OneOf,
     Separator,
-    Source,
     Split,
     Text,
     Units,
-    Weights,
     Whole,
     YesNo,
     is_path,
@@ -65,7 +65,7 @@ def option(default: str, help_line: str, also_called: str = "", *, younger: bool
     )
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """One table of the configuration. Raises FieldError for an unknown key or a value its field
     does not take.
     """
@@ -108,7 +108,7 @@ class Table(BaseModel):
 
 
 @cache
-def _forms(table: type[Table]) -> dict[str, Form]:
+def _forms(table: type[ConfigTable]) -> dict[str, Form]:
     return {
         key: next(item for item in field.metadata if isinstance(item, Form))
         for key, field in table.model_fields.items()
@@ -116,35 +116,31 @@ def _forms(table: type[Table]) -> dict[str, Form]:
 
 
 @cache
-def default_of(table: type[Table], key: str) -> Any:
+def default_of(table: type[ConfigTable], key: str) -> Any:
     """What a field of a table holds by default."""
     return table.forms()[key].read(table.model_fields[key].default)
 
 
-class DataConfig(Table):
+class DataConfig(ConfigTable):
     """Which data, how they are read, split and scaled."""
 
     table: ClassVar[str] = "data"
 
-    data: Annotated[str, Source()] = option(
+    data: Annotated[str, DataSource()] = option(
         "digits",
         "embedded or generated data set, or a data file",
         "dataset data_set data_file file path",
     )
     target: Annotated[str | None, Text(words=AUTO)] = option(
         "auto",
-        (
-            "label column of a data file, or several number columns (A,B); auto: as the file's "
-            "format says"
-        ),
+        "label column of a data file, or several number columns (A,B); auto: as the file's "
+        "format says",
         "label labels label_column target_column",
     )
     columns: Annotated[tuple[str, ...] | None, Columns(words=("all",))] = option(
         "all",
-        (
-            "columns of a file that are features, the target apart: names, patterns (pixel*) or "
-            "numbers from 1"
-        ),
+        "columns of a file that are features, the target apart: names, patterns (pixel*) or "
+        "numbers from 1",
         "features feature_columns usecols",
         younger=True,
     )
@@ -172,21 +168,17 @@ class DataConfig(Table):
         "groups group",
         younger=True,
     )
-    dates: Annotated[str, Choice("refuse", "drop", "ordinal")] = option(
+    dates: Annotated[str, OneOf("refuse", "drop", "ordinal")] = option(
         "refuse",
-        (
-            "columns of dates: refused (few different ones are categories), left out, or days "
-            "since 1970-01-01"
-        ),
+        "columns of dates: refused (few different ones are categories), left out, or days "
+        "since 1970-01-01",
         "parse_dates date_columns",
         younger=True,
     )
-    missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
+    missing: Annotated[str, OneOf("drop", "mean", "median", "indicator")] = option(
         "drop",
-        (
-            "missing values of a file: drop their rows, fill them by mean or median of the "
-            "training part, or by the mean with a column that says where"
-        ),
+        "missing values of a file: drop their rows, fill them by mean or median of the "
+        "training part, or by the mean with a column that says where",
         "na missing_values fillna impute imputer",
         younger=True,
     )
@@ -198,33 +190,27 @@ class DataConfig(Table):
         "separator delimiter delim",
         younger=True,
     )
-    decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
+    decimal: Annotated[str, OneOf("auto", "point", "comma")] = option(
         "auto",
-        (
-            "decimal sign of a text table; point or comma also reads the other as separator of "
-            "thousands, currency and percent signs"
-        ),
+        "decimal sign of a text table; point or comma also reads the other as separator of "
+        "thousands, currency and percent signs",
         "decimal_sign thousands",
         younger=True,
     )
-    task: Annotated[str, Choice("auto", "classification", "regression")] = option(
+    task: Annotated[str, OneOf("auto", "classification", "regression")] = option(
         "auto", "what is learned; auto: from the labels"
     )
-    scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
+    scaling: Annotated[str, OneOf("standardize", "minmax", "robust", "none")] = option(
         "standardize",
         "scaling of the inputs, fitted on the training part",
         "scaler normalize standardize preprocessing",
     )
-    target_scaling: Annotated[str, Choice("auto", "standardize", "minmax", "none")] = option(
+    target_scaling: Annotated[str, OneOf("auto", "standardize", "minmax", "none")] = option(
         "auto",
-        (
-            "scaling of a regression's targets, fitted on the training part; auto: standardize, "
-            "or minmax into the range that loss and output allow"
-        ),
-        (
-            "target_scaler scale_targets scale_target normalize_targets standardize_targets "
-            "y_scaler y_scaling"
-        ),
+        "scaling of a regression's targets, fitted on the training part; auto: standardize, "
+        "or minmax into the range that loss and output allow",
+        "target_scaler scale_targets scale_target normalize_targets standardize_targets "
+        "y_scaler y_scaling",
     )
     split: Annotated[tuple[float, float, float], Split()] = option(
         "60,20,20",
@@ -288,18 +274,16 @@ class DataConfig(Table):
         return Path(self.data) if is_path(self.data) else None
 
 
-class ModelConfig(Table):
+class ModelConfig(ConfigTable):
     """The net: layers, activations, initialization, normalization."""
 
     table: ClassVar[str] = "model"
 
-    layers: Annotated[tuple[int, ...], Layers()] = option(
+    layers: Annotated[tuple[int, ...], LayerSizes()] = option(
         "100,100",
         "hidden layers, input side first",
-        (
-            "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
-            "depth width"
-        ),
+        "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
+        "depth width",
     )
     activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option(
         "relu",
@@ -325,16 +309,14 @@ class ModelConfig(Table):
         "normalization of the hidden layers",
         "normalization normalisation batch_norm batchnorm batch_normalization layer_norm",
     )
-    norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option(
+    norm_position: Annotated[Literal["before", "after"], OneOf("before", "after")] = option(
         "before", "normalize before or after the activation"
     )
-    norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = (
+    norm_inference: Annotated[Literal["running", "train_set"], OneOf("running", "train_set")] = (
         option(
             "running",
-            (
-                "statistics that batch norm evaluates by: running ones, or those of the whole "
-                "training part"
-            ),
+            "statistics that batch norm evaluates by: running ones, or those of the whole "
+            "training part",
         )
     )
     input_norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option(
@@ -427,11 +409,9 @@ class ModelConfig(Table):
     @property
     def activations(self) -> tuple[Spec, ...]:
         """The activation of each hidden layer, input side first."""
-        return (
-            self.activation
-            if isinstance(self.activation, tuple)
-            else (self.activation,) * len(self.layers)
-        )
+        if isinstance(self.activation, tuple):
+            return self.activation
+        return (self.activation,) * len(self.layers)
 
     @property
     def resolved_init(self) -> Spec:
@@ -444,7 +424,7 @@ class ModelConfig(Table):
         return parse_spec("initializer", record.initializer)
 
 
-class TrainingConfig(Table):
+class TrainingConfig(ConfigTable):
     """Loss, optimizer, length, precision."""
 
     table: ClassVar[str] = "training"
@@ -453,13 +433,12 @@ class TrainingConfig(Table):
         "auto", "loss; auto: what suits the task", "criterion loss_function"
     )
     class_weights: Annotated[
-        tuple[float, ...] | Literal["balanced"] | None, Weights(words=NONE, own_words=("balanced",))
+        tuple[float, ...] | Literal["balanced"] | None,
+        ClassWeights(words=NONE, own_words=("balanced",)),
     ] = option(
         "none",
-        (
-            "weights of the classes in the training loss, in the order of the classes; balanced: "
-            "inverse to their sizes"
-        ),
+        "weights of the classes in the training loss, in the order of the classes; balanced: "
+        "inverse to their sizes",
     )
     label_smoothing: Annotated[float, Number(0.0, below=1.0)] = option(
         "0", "share of every training label that is spread over all classes"
@@ -530,10 +509,14 @@ class TrainingConfig(Table):
     seed: Annotated[int, Whole(0, LARGEST_SEED)] = option(
         "0", "the one number that weights and batches derive from", "random_state random_seed"
     )
-    dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option(
+    dtype: Annotated[Literal["float32", "float64"], OneOf("float32", "float64")] = option(
         "float32", "precision of the computation", "precision"
     )
-    threads: Annotated[int, Whole(1)] = option("1", "threads for this run", "workers n_jobs jobs")
+    threads: Annotated[int | None, Whole(1, words=AUTO)] = option(
+        "auto",
+        "threads that share a large net; auto: one per processor, one in a study",
+        "workers n_jobs jobs",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -569,17 +552,15 @@ class TrainingConfig(Table):
         return float(self.optimizer.record.rate) if self.lr is None else self.lr
 
 
-class RecordingConfig(Table):
+class RecordingConfig(ConfigTable):
     """What is recorded, and how often."""
 
     table: ClassVar[str] = "recording"
 
     record_every: Annotated[int | None, Whole(1, words=AUTO)] = option(
         "auto",
-        (
-            "steps from one record of the statistics to the next; auto: every step up to 100,000 "
-            "rows, then as many as give that"
-        ),
+        "steps from one record of the statistics to the next; auto: every step up to 100,000 "
+        "rows, then as many as give that",
     )
     evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option(
         "1", "epochs from one evaluation to the next"
@@ -616,7 +597,7 @@ class RecordingConfig(Table):
         return -(-steps // MOST_ROWS) if self.record_every is None else self.record_every
 
 
-class RunConfig(Table):
+class RunConfig(ConfigTable):
     """Everything that decides what a run computes and records."""
 
     table: ClassVar[str] = ""
@@ -672,15 +653,18 @@ class RunConfig(Table):
         return self.training.seed if self.data.data_seed is None else self.data.data_seed
 
 
-TABLES: dict[str, type[Table]] = {
+TABLES: dict[str, type[ConfigTable]] = {
     table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)
 }
 
 
-def is_younger(field: FieldInfo) -> bool:
-    """Whether a key is stored only where it is not the default."""
-    extra = field.json_schema_extra
-    return isinstance(extra, dict) and bool(extra.get("younger"))
+@cache
+def younger_keys(table: type[ConfigTable]) -> frozenset[str]:
+    """The keys that are stored only where they are not the default."""
+    extras = {key: field.json_schema_extra for key, field in table.model_fields.items()}
+    return frozenset(
+        key for key, extra in extras.items() if isinstance(extra, dict) and extra.get("younger")
+    )
 
 
 def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:

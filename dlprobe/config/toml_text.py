@@ -11,9 +11,8 @@ from typing import Any
 # of a dotted key; people write five at most, and tomllib takes memory by the square of their number
 MOST_PARTS = 20
 LARGEST = 10_000_000  # characters
-QUOTED = re.compile(
-    r'"(?:[^"\\]|\\.)*+"?|\'[^\']*+\'?'
-)  # to the end of the line where it is not closed
+# to the end of the line where it is not closed
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"?|\'[^\']*+\'?')
 DOTTED = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}")
 
 

@@ -87,13 +87,13 @@ def options_between(before: RunConfig, after: RunConfig) -> list[str]:
         for key, value in values.items()
         if value != old[table][key]
     }
-    for given, other in (
+    for key_given, other in (
         ("training.steps", "training.epochs"),
         ("training.epochs", "training.steps"),
     ):
         if patch.get(other) == "none":  # the one replaces the other
             patch = {
-                key: value for key, value in patch.items() if key != other or given not in patch
+                key: value for key, value in patch.items() if key != other or key_given not in patch
             }
     return option_texts(patch)
 

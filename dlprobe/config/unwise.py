@@ -65,9 +65,8 @@ def _unfit_outputs(config: RunConfig) -> str | None:
     if loss is None or output is None:
         return None
     low, high = output.record.output_range(*output.parameters.values())
-    task = (
-        "" if "regression" in loss.record.tasks else "classification"
-    )  # of a loss for both, the task is only known from the data
+    # of a loss for both, the task is only known from the data
+    task = "" if "regression" in loss.record.tasks else "classification"
     unmet = loss.record.unmet(low, high, output.record.sums_to_one, task)
     if not unmet:
         return None

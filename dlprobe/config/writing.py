@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig, Table, default_of, is_younger
+from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, younger_keys
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -17,21 +17,23 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
     Younger keys are there where they are not the default, as run files store them, or all
     (`whole`).
     """
-    mapping = {}
-    for name, table in TABLES.items():
-        record = getattr(config, name)
-        mapping[name] = {
-            key: form.plain(getattr(record, key))
-            for key, form in table.forms().items()
-            if whole or is_stored(record, key)
-        }
-    return mapping
+    return {name: table_mapping(getattr(config, name), whole=whole) for name in TABLES}
 
 
-def is_stored(record: Table, key: str) -> bool:
+def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]:
+    """`{key: value}` of one table of `to_mapping`."""
+    return {
+        key: form.plain(getattr(record, key))
+        for key, form in record.forms().items()
+        if whole or is_stored(record, key)
+    }
+
+
+def is_stored(record: ConfigTable, key: str) -> bool:
     """Whether a run file holds the key."""
-    field = type(record).model_fields[key]
-    return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))
+    return key not in younger_keys(type(record)) or bool(
+        getattr(record, key) != default_of(type(record), key)
+    )
 
 
 def to_toml(

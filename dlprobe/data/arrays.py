@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import Column, Table, named_columns
+from dlprobe.data.columns import DataColumn, DataTable, named_columns
 from dlprobe.data.dataset import (
     LARGEST_ELEMENTS,
     Array,
@@ -63,19 +63,15 @@ def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
         if (asked := getattr(options, key)) is not None:
             raise problem(
                 path,
-                (
-                    f"{key} = {visible(asked)} names a column, and arrays have none beside "
-                    "features: give a table"
-                ),
+                f"{key} = {visible(asked)} names a column, and arrays have none beside "
+                "features: give a table",
             )
     matrix, notes = as_matrix(path, arrays.inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
         raise problem(
             path,
-            (
-                f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one "
-                f"for each row of {quoted(names[0])}"
-            ),
+            f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one "
+            f"for each row of {quoted(names[0])}",
         )
     features, matrix, chosen = chosen_features(path, matrix, options)
     kept, dropped = whole_rows(path, matrix, targets, options.missing)
@@ -109,18 +105,18 @@ def chosen_features(
     names = numbered_features(matrix.shape[1])
     if options.columns is None and not options.drop:
         return names, matrix, ()
-    table = Table(
+    table = DataTable(
         path,
-        tuple(Column(name, number) for number, name in enumerate(names, start=1)),
+        tuple(DataColumn(name, number) for number, name in enumerate(names, start=1)),
         lambda i: i + 1,
     )
     dropped = named_columns(table, options.drop, "drop")
-    asked = (
+    wanted = (
         table.columns
         if options.columns is None
         else named_columns(table, options.columns, "columns")
     )
-    kept = [column.number - 1 for column in asked if column not in dropped]
+    kept = [column.number - 1 for column in wanted if column not in dropped]
     if not kept:
         raise problem(path, "columns and drop leave no feature, expected one at least")
     note = f"{len(names) - len(kept)} of {len(names)} features were left out as asked"
@@ -171,10 +167,8 @@ def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, 
     if inputs.size == 0:
         raise problem(
             path,
-            (
-                f"{titled(name)} has shape {inputs.shape} and is empty, expected (samples, "
-                "features), one of each at least"
-            ),
+            f"{titled(name)} has shape {inputs.shape} and is empty, expected (samples, "
+            "features), one of each at least",
         )
     if inputs.size > LARGEST_ELEMENTS:
         raise problem(
@@ -224,10 +218,8 @@ def refuse_infinite(path: Path, values: Floats, name: str) -> None:
         row, column = int(place[0]) + 1, int(place[1]) + 1 if values.ndim == 2 else None
         raise problem(
             path,
-            (
-                f"{titled(name)} holds {values[place]}, expected a finite number: drop the row or "
-                "fill the gap"
-            ),
+            f"{titled(name)} holds {values[place]}, expected a finite number: drop the row or "
+            "fill the gap",
             row,
             column,
         )
@@ -249,18 +241,14 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
     if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
         raise problem(
             path,
-            (
-                f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for "
-                "regression, (samples, outputs)"
-            ),
+            f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for "
+            "regression, (samples, outputs)",
         )
     values = to_float64(targets)
     refuse_infinite(path, values, name)
-    return (
-        several_outputs(path, values, name, task)
-        if values.ndim == 2
-        else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
-    )
+    if values.ndim == 2:
+        return several_outputs(path, values, name, task)
+    return labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
 
 
 def as_texts(targets: Array) -> Array:

@@ -20,7 +20,7 @@ TARGET_NAMES = ("target", "label", "class", "y")
 
 
 @dataclass(frozen=True)
-class Column:
+class DataColumn:
     """One column of a file. `number` counts from 1, as the user sees it.
 
     numbers: float64 (rows,), NaN where missing; or, for text, codes: int64 (rows,) positions in
@@ -35,21 +35,21 @@ class Column:
 
     @property
     def missing(self) -> Mask:
-        """bool (rows,)"""
+        """Whether a row has no value, bool (rows,)."""
         if self.codes is not None:
             return self.codes < 0
         assert self.numbers is not None
         return np.isnan(self.numbers)
 
-    def keep(self, rows: Indices) -> Column:
+    def keep(self, rows: Indices) -> DataColumn:
         """The column with only these rows."""
         numbers = None if self.numbers is None else self.numbers[rows]
         codes = None if self.codes is None else self.codes[rows]
-        return Column(self.name, self.number, numbers, codes, self.texts)
+        return DataColumn(self.name, self.number, numbers, codes, self.texts)
 
 
 @dataclass(frozen=True)
-class Table:
+class DataTable:
     """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person
     counts it: row 1 is the first line of the file.
 
@@ -59,7 +59,7 @@ class Table:
     """
 
     path: Path
-    columns: tuple[Column, ...]
+    columns: tuple[DataColumn, ...]
     row_of: Callable[[int], int]
     notes: tuple[str, ...] = ()
     parts: Indices | None = None
@@ -73,12 +73,10 @@ class Table:
     def rows(self) -> int:
         return len(self.columns[0].missing)
 
-    def keep(self, rows: Indices) -> Table:
+    def keep(self, rows: Indices) -> DataTable:
         """The table with only these rows."""
-        columns, parts = (
-            tuple(column.keep(rows) for column in self.columns),
-            None if self.parts is None else self.parts[rows],
-        )
+        columns = tuple(column.keep(rows) for column in self.columns)
+        parts = None if self.parts is None else self.parts[rows]
         return replace(
             self,
             columns=columns,
@@ -87,14 +85,14 @@ class Table:
             path_of=self.path_of and (lambda i: self.path_at(int(rows[i]))),
         )
 
-    def of(self, columns: Sequence[Column]) -> Table:
+    def of(self, columns: Sequence[DataColumn]) -> DataTable:
         """The table with these columns."""
         return replace(self, columns=tuple(columns))
 
 
 def used_columns(
-    table: Table, options: Options, like: Table | None = None
-) -> tuple[Table, tuple[str, ...]]:
+    table: DataTable, options: Options, like: DataTable | None = None
+) -> tuple[DataTable, tuple[str, ...]]:
     """The table without the columns that `drop` names and, where `columns` names the features,
     without all others but the target's; and a note.
 
@@ -125,10 +123,8 @@ def used_columns(
         if not any(column in features for column in rest.columns if column not in apart):
             raise problem(
                 table.path,
-                (
-                    f"columns {quoted(','.join(options.columns))} names no feature: the target "
-                    "and dropped columns are none"
-                ),
+                f"columns {quoted(','.join(options.columns))} names no feature: the target "
+                "and dropped columns are none",
             )
         rest = rest.of([column for column in rest.columns if column in features or column in apart])
     left_out = [column for column in table.columns if column not in rest.columns]
@@ -140,7 +136,7 @@ def used_columns(
     return rest, (f"{many}{quoted_list([column.name for column in left_out])}",) if left_out else ()
 
 
-def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[Column]:
+def named_columns(table: DataTable, wanted: Sequence[str] | None, key: str) -> list[DataColumn]:
     """The columns that names, patterns (`pixel*`) or numbers from 1 (-1 is the last) mean, in
     the table's order.
     """
@@ -156,30 +152,26 @@ def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[
         else:
             raise problem(
                 table.path,
-                (
-                    f"{key} {quoted(item)} fits no column: there are "
-                    f"{quoted_list([column.name for column in table.columns])}"
-                ),
+                f"{key} {quoted(item)} fits no column: there are "
+                f"{quoted_list([column.name for column in table.columns])}",
             )
     return [column for column in table.columns if column.number in numbers]
 
 
 def refuse_dropped(
-    wanted: Sequence[Column], dropped: Sequence[Column], path: Path, key: str
+    wanted: Sequence[DataColumn], dropped: Sequence[DataColumn], path: Path, key: str
 ) -> None:
     """Raise DataError where a column that the option `key` names is to be dropped too."""
     both = [column for column in wanted if column in dropped]
     if both:
         raise problem(
             path,
-            (
-                f"column {both[0].number} {quoted(both[0].name)} is named by {key} and by drop, "
-                "expected one of them"
-            ),
+            f"column {both[0].number} {quoted(both[0].name)} is named by {key} and by drop, "
+            "expected one of them",
         )
 
 
-def special_columns(table: Table, options: Options) -> dict[str, Column]:
+def special_columns(table: DataTable, options: Options) -> dict[str, DataColumn]:
     """The columns that say of each row where it belongs, by option: neither features nor
     targets. Raises DataError for a name that no column has.
     """
@@ -191,7 +183,7 @@ def special_columns(table: Table, options: Options) -> dict[str, Column]:
     }
 
 
-def columns_like(table: Table, like: Table) -> Table:
+def columns_like(table: DataTable, like: DataTable) -> DataTable:
     """The columns of another table by name, in its order. Raises DataError where some are not
     there.
     """
@@ -201,34 +193,32 @@ def columns_like(table: Table, like: Table) -> Table:
         many = "s" * (len(lost) > 1)
         raise problem(
             table.path,
-            (
-                f"lacks the column{many} {quoted_list(lost)}, which {visible(like.path.name)} "
-                "has: give both files the same columns"
-            ),
+            f"lacks the column{many} {quoted_list(lost)}, which {visible(like.path.name)} "
+            "has: give both files the same columns",
         )
     return table.of([by_name[name] for name in names])
 
 
-def pasted(columns: Sequence[Column]) -> str:
+def pasted(columns: Sequence[DataColumn]) -> str:
     """What means these columns as an option's value, to paste into a shell: names, or numbers
     where a name would mean something else.
     """
     return shlex.quote(",".join(pasted_name(column) for column in columns))
 
 
-def pasted_name(column: Column) -> str:
+def pasted_name(column: DataColumn) -> str:
     name = column.name.strip()
-    return (
+    if (
         name
-        if name
         and name.isprintable()
         and not name.startswith("-")
         and not any(sign in name for sign in ",*?[")
-        else str(column.number)
-    )
+    ):
+        return name
+    return str(column.number)
 
 
-def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...], str]:
+def choose_targets(table: DataTable, wanted: str | None) -> tuple[tuple[DataColumn, ...], str]:
     """The target columns, several where names or numbers are given with commas between, with
     the note that says why.
     """
@@ -245,17 +235,15 @@ def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...]
         if column in chosen[:k]:
             raise problem(
                 table.path,
-                (
-                    f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} "
-                    "twice, expected different columns"
-                ),
+                f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} "
+                "twice, expected different columns",
             )
     return tuple(
         chosen
     ), f"targets: columns {quoted_list([column.name for column in chosen])} (asked for)"
 
 
-def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
+def choose_target(table: DataTable, wanted: str | None) -> tuple[DataColumn, str]:
     """The target column, by name or number, or by the default, with the note that says why."""
     if wanted is not None:
         return wanted_column(
@@ -275,7 +263,7 @@ def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
     )
 
 
-def wanted_column(table: Table, wanted: str, key: str = "target") -> Column:
+def wanted_column(table: DataTable, wanted: str, key: str = "target") -> DataColumn:
     """The column of that name, or of that number from 1; −1 is the last. `key`: the option that
     asks for it.
     """
@@ -293,22 +281,18 @@ def wanted_column(table: Table, wanted: str, key: str = "target") -> Column:
             return numbered[0]
         raise problem(
             table.path,
-            (
-                f"{key} {quoted(wanted)} is no column: columns count from 1 to "
-                f"{table.columns[-1].number}, -1 is the last"
-            ),
+            f"{key} {quoted(wanted)} is no column: columns count from 1 to "
+            f"{table.columns[-1].number}, -1 is the last",
         )
     names = [column.name for column in table.columns]
     raise problem(
         table.path,
-        (
-            f"{key} {quoted(wanted)} is no column: {nearest(wanted, names)}there are "
-            f"{quoted_list(names)}"
-        ),
+        f"{key} {quoted(wanted)} is no column: {nearest(wanted, names)}there are "
+        f"{quoted_list(names)}",
     )
 
 
-def is_asked_for(column: Column, target: str | None) -> bool:
+def is_asked_for(column: DataColumn, target: str | None) -> bool:
     """Whether this column is asked for as the target, or as one of several."""
     return target is not None and any(
         name.strip() in (column.name, str(column.number)) for name in (target, *target.split(","))

@@ -37,9 +37,8 @@ def with_outliers(raw: Floats, share: float, seed: int) -> tuple[Floats, Indices
         return raw, no_rows()
     rng = generator(seed, "outliers")
     rows = some_rows(rng, len(raw), share)
-    with np.errstate(
-        all="ignore"
-    ):  # what leaves float64 is refused by the scaler, which names the column
+    # what leaves float64 is refused by the scaler, which names the column
+    with np.errstate(all="ignore"):
         far = raw.mean(axis=0) + OUTLIER_DEVIATIONS * raw.std(axis=0) * rng.choice(
             [-1.0, 1.0], (len(rows), raw.shape[1])
         )

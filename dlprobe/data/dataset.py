@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.registry import Spec
+if TYPE_CHECKING:
+    from dlprobe.config.records import DataConfig
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Array: TypeAlias = npt.NDArray[Any]
+Options: TypeAlias = "DataConfig"  # the `[data]` table of a configuration
 
 PARTS = ("train", "val", "test")
 
@@ -31,53 +33,6 @@ def numbered(name: str, count: int) -> tuple[str, ...]:
 
 def no_rows() -> Indices:
     return np.zeros(0, np.int64)
-
-
-class Options(Protocol):
-    """The `[data]` table of a configuration."""
-
-    @property
-    def data(self) -> str: ...
-    @property
-    def target(self) -> str | None: ...
-    @property
-    def columns(self) -> tuple[str, ...] | None: ...
-    @property
-    def drop(self) -> tuple[str, ...] | None: ...
-    @property
-    def val_data(self) -> str | None: ...
-    @property
-    def test_data(self) -> str | None: ...
-    @property
-    def split_column(self) -> str | None: ...
-    @property
-    def group_column(self) -> str | None: ...
-    @property
-    def dates(self) -> str: ...
-    @property
-    def missing(self) -> str: ...
-    @property
-    def sep(self) -> str: ...
-    @property
-    def decimal(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def scaling(self) -> str: ...
-    @property
-    def split(self) -> tuple[float, float, float]: ...
-    @property
-    def train_size(self) -> int | None: ...
-    @property
-    def stratify(self) -> bool: ...
-    @property
-    def data_seed(self) -> int | None: ...
-    @property
-    def augment(self) -> Spec | None: ...
-    @property
-    def label_noise(self) -> float: ...
-    @property
-    def outliers(self) -> float: ...
 
 
 @dataclass(frozen=True)

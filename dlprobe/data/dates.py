@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table
+from dlprobe.data.columns import DataColumn, DataTable
 from dlprobe.data.dataset import Floats
 from dlprobe.data.places import problem, quoted
 
@@ -36,7 +36,9 @@ MONTH_NAMED = re.compile(
 EPOCH = datetime(1970, 1, 1)
 
 
-def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, tuple[str, ...]]:
+def with_dates(
+    table: DataTable, dates: str, kept: Collection[int]
+) -> tuple[DataTable, tuple[str, ...]]:
     """The table with its columns of dates left out (`drop`) or as numbers (`ordinal`), as they are
     with `refuse`; and a note on each.
 
@@ -45,7 +47,7 @@ def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, 
     """
     if dates == "refuse":
         return table, ()
-    columns: list[Column] = []
+    columns: list[DataColumn] = []
     notes: list[str] = []
     for column in table.columns:
         if column.number in kept or not (forms := date_forms(column)):
@@ -72,7 +74,7 @@ def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, 
     return table.of(columns), tuple(notes)
 
 
-def date_forms(column: Column) -> list[re.Pattern[str]]:
+def date_forms(column: DataColumn) -> list[re.Pattern[str]]:
     """The forms in which every text of a column is a date; none where some is not."""
     if column.codes is None or not column.texts:
         return []
@@ -84,13 +86,16 @@ def date_forms(column: Column) -> list[re.Pattern[str]]:
 
 
 def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
-    """Days since 1970-01-01 of texts that are dates in this form, float64 (texts,)."""
+    """Days since 1970-01-01, float64 (texts,); NaN for a text that is no date in this form."""
     return np.array([days_of(text, form) for text in texts], dtype=np.float64)
 
 
 def days_of(text: str, form: re.Pattern[str]) -> float | None:
-    """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in
-    this form. Times with a zone count in UTC.
+    """Days since 1970-01-01 00:00 of a date, 2.5 for "1970-01-03 12:00"; None where the text is no
+    date of this form.
+
+    form: YEAR_FIRST, DAY_FIRST, MONTH_FIRST or MONTH_NAMED, whose named groups are read; a form
+        that the reader makes up has to have all of them. A time with a zone is converted to UTC.
     """
     match = form.fullmatch(text.strip())
     if match is None:

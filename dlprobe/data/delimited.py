@@ -5,7 +5,6 @@ number can be named.
 from __future__ import annotations
 
 import csv
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlprobe.data.columns import (
-    Column,
-    Table,
+    DataColumn,
+    DataTable,
     choose_targets,
     pasted,
     special_columns,
@@ -23,9 +22,10 @@ from dlprobe.data.columns import (
 )
 from dlprobe.data.dataset import Indices, Options
 from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
+from dlprobe.data.delimited_header import MISSING, as_numbers, header, is_filled, table_of_names
 from dlprobe.data.delimited_typed import typed_table
 from dlprobe.data.frames import number_column, text_column
-from dlprobe.data.places import in_one_line, problem, quoted, quoted_list
+from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
 from dlprobe.data.text_file import SEPARATOR_NAMES, TextFile, opened
 from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
@@ -33,7 +33,6 @@ from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
 if TYPE_CHECKING:
     import polars
 
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N", "?")
 DECIMAL_NOTES = {
     "point": (
         "commas, blanks and apostrophes separate thousands; currency and percent signs were "
@@ -44,12 +43,11 @@ DECIMAL_NOTES = {
         "(12 % is 12)"
     ),
 }
-HEADER_SAMPLE = 1000
-TITLE_ROWS = 6  # below so many rows of a title no header is looked for
-SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
-def read_delimited(path: Path, options: Options, usual: str, like: Table | None = None) -> Table:
+def read_delimited(
+    path: Path, options: Options, usual: str, like: DataTable | None = None
+) -> DataTable:
     """A text table; `usual` is the separator that the suffix promises, `like` the table whose
     columns it must have.
 
@@ -81,7 +79,7 @@ def read_delimited(path: Path, options: Options, usual: str, like: Table | None 
         raise problem(
             path, "has a header and no rows of data" if skipped else "has no rows of data"
         )
-    lines = Lines(file, frame, rows)
+    lines = TextLines(file, frame, rows)
 
     def row_of(i: int) -> int:
         return lines.of(i + skipped)
@@ -104,10 +102,10 @@ def read_delimited(path: Path, options: Options, usual: str, like: Table | None 
         left_out += row_notes
     if file.separator == ";" and options.decimal == "auto":
         notes += notes_on_dots(body, columns)
-    return Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
+    return DataTable(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
 
 
-def notes_on_dots(body: polars.DataFrame, columns: Sequence[Column]) -> list[str]:
+def notes_on_dots(body: polars.DataFrame, columns: Sequence[DataColumn]) -> list[str]:
     """Where semicolons separate, decimal commas are usual, and 852.892 may be 852892."""
     doubtful = [
         c
@@ -140,10 +138,8 @@ def read_texts(file: TextFile, blank: int) -> polars.DataFrame:
     if frame.width == 1:
         raise problem(
             file.path,
-            (
-                "has a single column, expected features and a target, separated by "
-                f"{' | '.join(SEPARATOR_NAMES.values())}"
-            ),
+            "has a single column, expected features and a target, separated by "
+            f"{' | '.join(SEPARATOR_NAMES.values())}",
         )
     if gaps := frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
         fault = first_fault(
@@ -186,10 +182,8 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
     header = polars.Series(names, dtype=polars.String)
     if body.width != len(names) + 1 or not is_filled(header).all() or as_numbers(header).count():
         return None
-    first, last = (
-        body.to_series(0).drop_nulls(),
-        body.to_series(body.width - 1),
-    )  # nulls: blank lines
+    # nulls: blank lines
+    first, last = body.to_series(0).drop_nulls(), body.to_series(body.width - 1)
     if not is_filled(last).any():
         names = [*names, ""]
     elif is_filled(first).all() and first.n_unique() == len(first):
@@ -200,8 +194,9 @@ def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
 
 
 def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.DataFrame, Indices]:
-    """The rows with anything in them, and their positions in the file (from 0), of which
-    `before` lines were not read.
+    """The rows in which some cell is filled, and int64 (rows,) their positions in the file from 0.
+
+    before: number of lines above the first row of `frame`.
     """
     import polars
 
@@ -214,7 +209,7 @@ def in_plain_numbers(frame: polars.DataFrame, decimal: str) -> polars.DataFrame:
     return frame.with_columns([as_plain(series, decimal) for series in frame.get_columns()])
 
 
-class Lines:
+class TextLines:
     """Which line of the file a row starts on. Counted only when somebody asks and quoted cells
     hold line breaks; else lines and rows go together.
     """
@@ -244,164 +239,9 @@ class Lines:
         return bool(texts.select(broken=broken).item())
 
 
-def as_numbers(series: polars.Series) -> polars.Series:
-    """Texts as Float64, null where a text is no number."""
-    import polars
-
-    return series.str.strip_chars().cast(polars.Float64, strict=False)
-
-
-def is_filled(series: polars.Series) -> polars.Series:
-    """Where a text is not one of the ways to say missing."""
-    stripped = series.str.strip_chars()
-    return stripped.is_not_null() & ~stripped.fill_null("").is_in(MISSING)
-
-
-def is_empty(series: polars.Series) -> bool:
-    """Whether no cell has a value."""
-    import polars
-
-    return series.null_count() == len(series) or (
-        series.dtype == polars.String and not is_filled(series).any()
-    )
-
-
-def header(
-    path: Path, frame: polars.DataFrame, like: Table | None = None
-) -> tuple[list[str] | None, str]:
-    """The names in row 1, or None where row 1 is data; with the note that says which. Beside a
-    table `like` it, row 1 with its names is the header.
-
-    Raises DataError where row 1 looks like a title.
-    """
-    refuse_title(path, frame)
-    names, renamed = distinct(
-        [(cell or "").strip() for cell in frame.row(0)] if frame.height else []
-    )
-    same = like is not None and {column.name.strip() for column in like.columns} <= set(names)
-    if not frame.height or not (same or has_header(frame)):
-        return None, f"row 1 is data: columns are called x1 to x{frame.width}"
-    return names, f"row 1 is the header{renamed}"
-
-
-def distinct(names: Sequence[str]) -> tuple[list[str], str]:
-    """Names that differ: of equal ones all but the first with .1, .2, … behind them, as pandas
-    calls them; and words on that, empty where all differ.
-    """
-    result: list[str] = []
-    renamed = []
-    for number, name in enumerate(names, start=1):
-        free = name
-        if name and name in result:
-            free = next(
-                one
-                for k in itertools.count(1)
-                if (one := f"{name}.{k}") not in names and one not in result
-            )
-            renamed.append(
-                f"column {number} is called {quoted(free)}, since column "
-                f"{result.index(name) + 1} is {quoted(name)} already"
-            )
-        result.append(free)
-    return result, "".join(f"; {words}" for words in renamed[:3]) + (
-        f"; and {len(renamed) - 3} more" if len(renamed) > 3 else ""
-    )
-
-
-def refuse_title(path: Path, frame: polars.DataFrame) -> None:
-    """Raise DataError where row 1 has a single cell and one of the next rows names every
-    column, as in sheets with a title.
-    """
-    if frame.width < 3 or not frame.height or is_filled(polars_row(frame, 0)).sum() != 1:
-        return
-    for k in range(1, min(frame.height, TITLE_ROWS)):
-        row = polars_row(frame, k)
-        if is_filled(row).all() and not as_numbers(row).count() and has_header(frame.slice(k)):
-            what = (
-                f"has a single cell, and the row {quoted_list(row.to_list(), 3)} below it names "
-                "the columns: delete the rows above that one"
-            )
-            raise problem(path, what, 1)
-
-
-def polars_row(frame: polars.DataFrame, k: int) -> polars.Series:
-    """The cells of row k."""
-    import polars
-
-    return polars.Series(frame.row(k), dtype=polars.String)
-
-
-def has_header(frame: polars.DataFrame) -> bool:
-    """Whether row 1 names the columns: a text stands above numbers, or no cell is a number and
-    none occurs again below.
-    """
-    import polars
-
-    first, below = polars.Series(frame.row(0), dtype=polars.String), frame.slice(1, HEADER_SAMPLE)
-    if below.height and counts_columns(first, below):
-        return True
-    filled, numbers = is_filled(first), as_numbers(first)
-    texts = [j for j in range(frame.width) if filled[j] and numbers[j] is None]
-    if any(mostly_numbers(below.to_series(j)) for j in texts):
-        return True
-    return len(texts) == filled.sum() and not any(
-        (below.to_series(j) == first[j]).any() for j in texts
-    )
-
-
-def counts_columns(first: polars.Series, below: polars.DataFrame) -> bool:
-    """Whether row 1 is 0, 1, 2, … as pandas heads an array's columns, and not data: behind an
-    empty cell above the row numbers, or long, or above fractions.
-    """
-    cells = [(cell or "").strip() for cell in first]
-    counted = cells[1:] if cells[0] == "" else cells
-    if len(counted) < 2 or counted != [str(number) for number in range(len(counted))]:
-        return False
-    return (
-        cells[0] == ""
-        or len(counted) >= SURELY_COUNTED
-        or not all(whole_numbers(below.to_series(j)) for j in range(below.width))
-    )
-
-
-def whole_numbers(series: polars.Series) -> bool:
-    """Whether every filled cell is a whole number."""
-    numbers = as_numbers(series.filter(is_filled(series)))
-    return not numbers.null_count() and bool((numbers == numbers.floor()).all())
-
-
-def mostly_numbers(series: polars.Series) -> bool:
-    """Whether at least half of the filled cells, and one at least, are numbers."""
-    filled = is_filled(series)
-    count = int((as_numbers(series).is_not_null() & filled).sum())
-    return count > 0 and 2 * count >= int(filled.sum())
-
-
-def table_of_names(
-    path: Path,
-    body: polars.DataFrame,
-    names: list[str],
-    row_of: Callable[[int], int],
-    has_header: bool,
-) -> tuple[Table, list[str]]:
-    """The columns by name and number, nothing read yet, without those that have neither name
-    nor value, which separators at the ends of lines make.
-    """
-    columns = [Column(name or f"x{number}", number) for number, name in enumerate(names, start=1)]
-    empty = [
-        c
-        for c in columns
-        if has_header and not names[c.number - 1] and is_empty(body.to_series(c.number - 1))
-    ]
-    if len(columns) - len(empty) < 2:
-        empty = []
-    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
-    return Table(path, tuple(column for column in columns if column not in empty), row_of), notes
-
-
 def read_columns(
-    table: Table, body: polars.DataFrame, options: Options, like: Table | None = None
-) -> list[Column]:
+    table: DataTable, body: polars.DataFrame, options: Options, like: DataTable | None = None
+) -> list[DataColumn]:
     """Every column of the table as numbers or text, as a table `like` it has them. Labels may
     mix both, where the task is classification, and so may groups.
     """
@@ -422,8 +262,12 @@ def read_columns(
 
 
 def read_column_like(
-    path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], model: Column
-) -> Column:
+    path: Path,
+    series: polars.Series,
+    stub: DataColumn,
+    row_of: Callable[[int], int],
+    model: DataColumn,
+) -> DataColumn:
     """Numbers or text, as the training file has the column. Raises DataError naming the first
     cell that is no number where it has numbers.
     """
@@ -444,8 +288,8 @@ def read_column_like(
 
 
 def read_column(
-    path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool
-) -> Column:
+    path: Path, series: polars.Series, stub: DataColumn, row_of: Callable[[int], int], mixed: bool
+) -> DataColumn:
     """Numbers where at least half of the filled cells are; then every other must be one too.
     Else text.
     """
@@ -454,9 +298,8 @@ def read_column(
     if series.dtype == polars.Float64:
         return number_column(series, stub.name, stub.number)
     plain = series.cast(polars.Float64, strict=False)
-    if (
-        not plain.null_count()
-    ):  # nothing but numbers: most columns of most files, and a third of the time
+    # nothing but numbers: most columns of most files, and a third of the time
+    if not plain.null_count():
         return number_column(plain, stub.name, stub.number)
     filled, numbers = is_filled(series), as_numbers(series)
     count, strange = int((filled & numbers.is_not_null()).sum()), filled & numbers.is_null()

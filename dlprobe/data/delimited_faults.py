@@ -17,7 +17,7 @@ TO_UTF_8 = "save the file as UTF-8 (what Windows wrote: iconv -f CP1252 -t UTF-8
 
 
 def first_line(file: TextFile) -> str:
-    """The first line with anything on it."""
+    """The first line that is not blank."""
     with file.open() as stream:
         for line in stream:
             text = line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n")
@@ -62,12 +62,10 @@ def first_fault(file: TextFile, spare: int = 0, short: int = 0) -> DataError | N
             f"cannot be split into fields ({in_one_line(error)}): check its quotes",
             error.line,
         )
-    return (
-        None
-        if quotes is None
-        else problem(
-            file.path, "has quotes inside a field: double them, and quote the whole field", quotes
-        )
+    if quotes is None:
+        return None
+    return problem(
+        file.path, "has quotes inside a field: double them, and quote the whole field", quotes
     )
 
 

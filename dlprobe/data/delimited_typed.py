@@ -53,9 +53,8 @@ def typed_table(
     """
     import polars
 
-    if (
-        file.size < LARGE_TEXT or file.separator == ";"
-    ):  # where semicolons separate, what dots mean is looked for in the texts
+    # where semicolons separate, what dots mean is looked for in the texts
+    if file.size < LARGE_TEXT or file.separator == ";":
         return None
     try:
         head = read(beginning(file), blank, n_rows=SAMPLE + 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe.data.arrays import Arrays, dataset_from_arrays
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.given_parts import joined, joined_arrays
 from dlprobe.data.large_files import Large, dataset_in_tiles
@@ -33,7 +33,7 @@ class FileFormat:
     name: str
     summary: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Options, Table | None], Table | Arrays]
+    read: Callable[[Path, Options, DataTable | None], DataTable | Arrays]
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     text: bool = False
@@ -75,18 +75,11 @@ CONVERSIONS = {
         ".svmlight",
     ): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
     (".xlsx", ".xls", ".ods"): "save the sheet as CSV",
-    (
-        ".pkl",
-        ".pickle",
-        ".joblib",
-    ): (
+    (".pkl", ".pickle", ".joblib"): (
         "it is a Python pickle, which dlprobe never loads: save the arrays with "
         "np.savez('data.npz', X=X, y=y)"
     ),
-    (
-        ".pt",
-        ".pth",
-    ): (
+    (".pt", ".pth"): (
         "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), "
         "y=y.numpy())"
     ),
@@ -128,14 +121,16 @@ def format_of(path: str | Path) -> FileFormat | None:
     return next((record for record in formats().values() if name.endswith(record.suffixes)), None)
 
 
-def read_sources(path: Path, options: Options) -> Table | Arrays:
+def read_sources(path: Path, options: Options) -> DataTable | Arrays:
     """What the user's file holds, with the files for validation and test. Raises DataError, one
     line, whatever is wrong with a file.
     """
     source = read_source(path, options)
     for other, part in given_files(path, options):
         source = with_part(
-            source, read_source(other, options, source if isinstance(source, Table) else None), part
+            source,
+            read_source(other, options, source if isinstance(source, DataTable) else None),
+            part,
         )
     return source
 
@@ -150,10 +145,8 @@ def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
             if other.exists() and path.exists() and other.samefile(path):
                 raise problem(
                     other,
-                    (
-                        f"is named by {key} and by data, expected another file: its rows would be "
-                        "in both parts"
-                    ),
+                    f"is named by {key} and by data, expected another file: its rows would be "
+                    "in both parts",
                 )
             yield other, part
 
@@ -184,17 +177,15 @@ def large_file(path: Path, options: Options, beside: bool) -> Large | None:
         return None if record.large is None else record.large(path, options, beside)
 
 
-def dataset_of(path: Path, source: Table | Arrays, options: Options) -> Dataset:
+def dataset_of(path: Path, source: DataTable | Arrays, options: Options) -> Dataset:
     """The Dataset of what a file holds. Raises DataError, one line, where it cannot be one."""
     with one_clear_line(path):
-        return (
-            dataset_from_table(source, options)
-            if isinstance(source, Table)
-            else dataset_from_arrays(source, options)
-        )
+        if isinstance(source, DataTable):
+            return dataset_from_table(source, options)
+        return dataset_from_arrays(source, options)
 
 
-def read_source(path: Path, options: Options, like: Table | None = None) -> Table | Arrays:
+def read_source(path: Path, options: Options, like: DataTable | None = None) -> DataTable | Arrays:
     """What a file holds; `like`: the table whose columns it must have. Raises DataError."""
     with one_clear_line(path):
         head = first_bytes(path)
@@ -208,20 +199,18 @@ def read_source(path: Path, options: Options, like: Table | None = None) -> Tabl
         return record.read(path, options, like)
 
 
-def with_part(main: Table | Arrays, other: Table | Arrays, part: int) -> Table | Arrays:
+def with_part(main: DataTable | Arrays, other: DataTable | Arrays, part: int) -> DataTable | Arrays:
     """The rows of another file behind those of the main one, given to a part. Raises DataError
     where the two do not fit.
     """
-    if isinstance(main, Table) and isinstance(other, Table):
+    if isinstance(main, DataTable) and isinstance(other, DataTable):
         return joined(main, other, part)
     if isinstance(main, Arrays) and isinstance(other, Arrays):
         return joined_arrays(main, other, part)
     raise problem(
         other.path,
-        (
-            f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give "
-            "files of one kind"
-        ),
+        f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give "
+        "files of one kind",
     )
 
 
@@ -254,10 +243,8 @@ def first_bytes(path: Path) -> bytes:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
         raise problem(
             path,
-            (
-                f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain "
-                "data` for the sets that have a name"
-            ),
+            f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain "
+            "data` for the sets that have a name",
         ) from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None

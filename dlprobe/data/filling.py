@@ -110,7 +110,7 @@ def filled_from_tiles(
 
 
 def scaled(raw: Floats, shift: Floats, scale: Floats) -> Floats:
-    """(raw − shift) · scale, in place."""
+    """(raw − shift) · scale; overwrites and returns `raw` (samples, features)."""
     raw -= shift
     raw *= scale
     return raw

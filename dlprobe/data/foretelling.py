@@ -37,8 +37,8 @@ def foretold(values: Floats, goal: Floats, classes: bool) -> float:
 
 
 def between(values: Floats, means: Floats) -> Floats:
-    """For each of the ascending values what the straight line from the one below to the one
-    above has there; NaN at both ends.
+    """Linear interpolation of `means` at each of the ascending `values` from its two neighbours
+    alone, float64 (values,); NaN at both ends.
     """
     guess = np.full(len(values), np.nan)
     share = (values[1:-1] - values[:-2]) / (values[2:] - values[:-2])
@@ -47,16 +47,19 @@ def between(values: Floats, means: Floats) -> Floats:
 
 
 def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) -> float:
-    """Skill in foretelling classes: `group` int64 (rows,) of equal values, the `nearest` other
-    group of each, and the rows that are `alone` in theirs.
+    """Skill of predicting classes by leave-one-out, 1 − error/error of the commonest class; NaN for
+    a single class.
+
+    goal: class numbers, int64 (rows,). group: number of the group of equal values that a row is in,
+        (rows,). nearest: (groups,), the nearest other group. alone: bool (rows,), rows that are the
+        only one of their group; they are predicted from the nearest group.
     """
     classes = int(goal.max()) + 1
     pairs, counts = np.unique(group * classes + goal, return_counts=True)
     order = np.lexsort((counts, pairs // classes))
     of_group, of_class, counts = pairs[order] // classes, pairs[order] % classes, counts[order]
-    last = np.flatnonzero(
-        np.concatenate([of_group[1:] != of_group[:-1], [True]])
-    )  # the commonest class of each group
+    # the commonest class of each group
+    last = np.flatnonzero(np.concatenate([of_group[1:] != of_group[:-1], [True]]))
     top, most = of_class[last], counts[last]
     second = np.where((last > 0) & (of_group[last - 1] == of_group[last]), counts[last - 1], 0)
     right = (goal == top[group]) & (most[group] - 1 >= np.maximum(second[group], 1))
@@ -66,8 +69,8 @@ def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) ->
 
 
 def nearest_groups(values: Floats) -> Indices:
-    """For each of the ascending values the position of the nearest other one; its own where
-    there is no other.
+    """Position of the nearest other value for each of the ascending values, int64 (values,); its
+    own where there is no other.
     """
     places = np.arange(len(values))
     if len(values) < 2:

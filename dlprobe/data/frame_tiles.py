@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.columns import Column
+from dlprobe.data.columns import DataColumn
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
 from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
@@ -44,10 +44,10 @@ def large_frame(
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
         return None  # the reader of whole files says what is wrong
 
-    def load(numbers: Sequence[int]) -> list[Column]:
+    def load(numbers: Sequence[int]) -> list[DataColumn]:
         frame = columns_of(path, scan, [names[number - 1] for number in numbers])
         return [
-            column_of(frame.to_series(k), Column(names[number - 1], number))
+            column_of(frame.to_series(k), DataColumn(names[number - 1], number))
             for k, number in enumerate(numbers)
         ]
 
@@ -88,20 +88,16 @@ def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
             if rows * len(schema) > LARGEST_ELEMENTS:
                 raise problem(
                     path,
-                    (
-                        f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to "
-                        f"{LARGEST_ELEMENTS} numbers"
-                    ),
+                    f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to "
+                    f"{LARGEST_ELEMENTS} numbers",
                 )
             refuse_packed(path, schema, rows)
             frame = lazy.collect()
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise problem(
             path,
-            (
-                f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the "
-                "file again"
-            ),
+            f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the "
+            "file again",
         ) from None
     if frame.height != rows:
         raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
@@ -109,7 +105,9 @@ def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
 
 
 def columns_of(path: Path, scan: Scan, names: Sequence[str]) -> polars.DataFrame:
-    """These columns. polars panics on some damaged files, and a panic is no Exception."""
+    """The columns of these names, as a frame. polars panics on some damaged files, and a panic is
+    no Exception.
+    """
     import polars
 
     try:

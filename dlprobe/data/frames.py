@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table, pasted, special_columns, used_columns
+from dlprobe.data.columns import DataColumn, DataTable, pasted, special_columns, used_columns
 from dlprobe.data.dataset import Options
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted, quoted_list
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import polars
 
 
-def number_column(series: polars.Series, name: str, number: int) -> Column:
+def number_column(series: polars.Series, name: str, number: int) -> DataColumn:
     """A column of numbers; null becomes NaN, which is missing."""
     import polars
 
-    return Column(
+    return DataColumn(
         name, number, numbers=np.asarray(series.cast(polars.Float64).to_numpy(), dtype=np.float64)
     )
 
 
-def text_column(series: polars.Series, name: str, number: int) -> Column:
+def text_column(series: polars.Series, name: str, number: int) -> DataColumn:
     """A column of texts as codes into its sorted distinct texts; null becomes −1, which is
     missing.
     """
@@ -38,7 +38,7 @@ def text_column(series: polars.Series, name: str, number: int) -> Column:
     texts = series.cast(polars.String)
     distinct = texts.drop_nulls().unique().sort()
     codes = texts.cast(polars.Enum(distinct)).to_physical().cast(polars.Int64).fill_null(-1)
-    return Column(
+    return DataColumn(
         name,
         number,
         codes=np.array(codes.to_numpy(), dtype=np.int64),
@@ -51,13 +51,15 @@ def table_of_frame(
     frame: polars.DataFrame,
     options: Options,
     index: Collection[str] = (),
-    like: Table | None = None,
-) -> Table:
+    like: DataTable | None = None,
+) -> DataTable:
     """A table with typed columns; `index`: names of the columns that the file calls an index;
     `like`: the table whose columns it must have.
     """
-    stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
-    table = Table(path, tuple(stub for stub in stubs if stub.name not in index), lambda i: i + 1)
+    stubs = [DataColumn(name, number) for number, name in enumerate(frame.columns, start=1)]
+    table = DataTable(
+        path, tuple(stub for stub in stubs if stub.name not in index), lambda i: i + 1
+    )
     if not table.columns:
         raise problem(path, "has no columns")
     table, chosen = used_columns(table, options, like)
@@ -68,7 +70,7 @@ def table_of_frame(
             column_like(path, column, model)
             for column, model in zip(columns, like.columns, strict=True)
         ]
-    numbering: list[Column] = []
+    numbering: list[DataColumn] = []
     row_notes: list[str] = []
     if options.columns is None and like is None:
         apart = special_columns(table, options).values()
@@ -84,7 +86,7 @@ def table_of_frame(
         *chosen,
     )
     kept = tuple(column for column in columns if column not in numbering)
-    return Table(path, kept, lambda i: i + 1, notes)
+    return DataTable(path, kept, lambda i: i + 1, notes)
 
 
 def refuse_packed(path: Path, schema: polars.Schema, rows: int) -> None:
@@ -122,7 +124,7 @@ def silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def refuse_unreadable(table: Table, frame: polars.DataFrame, dates: str) -> None:
+def refuse_unreadable(table: DataTable, frame: polars.DataFrame, dates: str) -> None:
     """Raise DataError where columns hold neither numbers nor text, with the option that leaves
     them out.
     """
@@ -142,8 +144,8 @@ def refuse_unreadable(table: Table, frame: polars.DataFrame, dates: str) -> None
 
 
 def is_readable(kind: polars.DataType, dates: str) -> bool:
-    """Whether a column of this type is numbers, truth values or text, or dates that are not
-    refused.
+    """Whether a column of this type can be read: numbers, booleans, text, or all null; dates, with
+    or without a time, unless `dates` is "refuse" (else "drop" or "ordinal").
     """
     import polars
 
@@ -155,7 +157,7 @@ def is_readable(kind: polars.DataType, dates: str) -> bool:
     )
 
 
-def column_of(series: polars.Series, stub: Column) -> Column:
+def column_of(series: polars.Series, stub: DataColumn) -> DataColumn:
     """Numbers and truth values as numbers, text as text, dates as text in the form of ISO 8601,
     times of a zone in UTC.
     """
@@ -169,7 +171,7 @@ def column_of(series: polars.Series, stub: Column) -> Column:
     return (text_column if text else number_column)(series, stub.name, stub.number)
 
 
-def column_like(path: Path, column: Column, model: Column) -> Column:
+def column_like(path: Path, column: DataColumn, model: DataColumn) -> DataColumn:
     """A column of the kind that the training file has it in: numbers, or text. Raises DataError
     for text where it has numbers.
     """
@@ -188,7 +190,7 @@ def column_like(path: Path, column: Column, model: Column) -> Column:
     missing = np.isnan(column.numbers)
     texts = np.array([f"{number:g}" for number in column.numbers])
     used, codes = np.unique(texts, return_inverse=True)
-    return Column(
+    return DataColumn(
         column.name,
         column.number,
         codes=np.where(missing, -1, codes.reshape(-1)).astype(np.int64),

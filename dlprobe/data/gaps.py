@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table, pasted
+from dlprobe.data.columns import DataColumn, DataTable, pasted
 from dlprobe.data.dataset import Array, Floats, Indices, Mask
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.errors import DataError
@@ -28,17 +28,21 @@ class FeatureGaps:
     """
 
     first: Indices
-    counts: Sequence[tuple[Column, int]]
+    counts: Sequence[tuple[DataColumn, int]]
 
 
 def rows_without_gaps(
-    table: Table, needed: Sequence[Column], features: bool, beside: FeatureGaps | None = None
+    table: DataTable,
+    needed: Sequence[DataColumn],
+    features: bool,
+    beside: FeatureGaps | None = None,
 ) -> tuple[Indices, tuple[str, ...]]:
-    """Rows without a missing value in the `needed` columns, int64, and a note that counts the
-    others. Refuses to leave out more than half the rows.
+    """Positions of the rows without a missing value in the `needed` columns, int64 ascending, and
+    one note that counts the rows dropped, or none. Raises DataError where that is more than half of
+    the rows.
 
-    features: whether the needed columns are features too, or only such as no row can be without.
-        beside: of features that are not held.
+    features: whether the needed columns include features, which only changes the advice in the
+        error. beside: gaps in features that are read in tiles; their rows are dropped too.
     """
     gaps = np.zeros(table.rows, dtype=np.int64)
     for column in reversed(needed):
@@ -129,8 +133,10 @@ def gap_note(missing: str, names: Sequence[str], gaps: int) -> tuple[str, ...]:
 
 
 def indicators(columns: Sequence[tuple[str, Mask]]) -> tuple[list[Floats], list[str]]:
-    """For each feature with gaps, given its name and where they are (rows,), a column (rows, 1)
-    that is 1 there; and the names of these.
+    """One column float64 (rows, 1) per feature with gaps, 1.0 where it has a gap, and the column
+    names `NAME missing`. Features without gaps give none.
+
+    columns: (name, bool (rows,) where the value is missing) of each feature.
     """
     holed = [(name, gaps) for name, gaps in columns if gaps.any()]
     return [gaps.astype(np.float64)[:, None] for _, gaps in holed], [

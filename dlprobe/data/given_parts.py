@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Column, Table
+from dlprobe.data.columns import DataColumn, DataTable
 from dlprobe.data.dataset import PARTS, Array, Indices
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.registry import counted
@@ -40,12 +40,12 @@ def usual_names() -> Iterator[str]:
             yield from (f"{called}_{word}", f"{word}_{called}", f"{word}/{called}")
 
 
-def array_pairs(found: Collection[str]) -> dict[str, tuple[str, str]]:
+def array_pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
     """Names of the inputs and targets of each part, among the names of a file's arrays:
     x_train, y_train, x_test, … in any case; empty without training.
     """
     named: dict[tuple[str, str], str] = {}
-    for name in found:
+    for name in names:
         words = set(re.split("[_/]", name.lower()))
         part, role = (
             next((key for key, known in table.items() if words & set(known)), "")
@@ -80,10 +80,8 @@ def joined_arrays(main: Arrays, other: Arrays, part: int) -> Arrays:
     refuse_unlike(main, other)
     names = (f"{main.names[0]} + {other.names[0]}", f"{main.names[1]} + {other.names[1]}")
     parts = appended(main.parts, len(main.inputs), len(other.inputs), part)
-    inputs, targets = (
-        np.concatenate([main.inputs, other.inputs]),
-        np.concatenate([main.targets, other.targets]),
-    )
+    inputs = np.concatenate([main.inputs, other.inputs])
+    targets = np.concatenate([main.targets, other.targets])
     return Arrays(
         main.path,
         inputs,
@@ -120,7 +118,7 @@ def refuse_unlike(main: Arrays, other: Arrays) -> None:
             raise problem(arrays.path, f"{what}{quoted(arrays.names[0])}")
 
 
-def joined(main: Table, other: Table, part: int) -> Table:
+def joined(main: DataTable, other: DataTable, part: int) -> DataTable:
     """The rows of `other`, given to a part, behind those of `main`, whose columns it has in the
     same order.
     """
@@ -144,8 +142,8 @@ def joined(main: Table, other: Table, part: int) -> Table:
     )
 
 
-def joined_column(one: Column, other: Column) -> Column:
-    """Both columns in one; texts of either get codes of their own."""
+def joined_column(one: DataColumn, other: DataColumn) -> DataColumn:
+    """The column `one` followed by `other`; codes count the sorted texts of both."""
     if one.codes is None or other.codes is None:
         assert one.numbers is not None
         assert other.numbers is not None
@@ -161,9 +159,7 @@ def joined_column(one: Column, other: Column) -> Column:
 
 
 def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices:
-    """Part of each row, 0 where it is open or training, for `count` rows and `more` of a part
-    behind them.
-    """
+    """`parts` of `count` rows (zeros for None), then `more` times `part`: int64 (count + more,)."""
     before = np.zeros(count, np.int64) if parts is None else parts
     return np.concatenate([before, np.full(more, part, dtype=np.int64)])
 
@@ -172,7 +168,7 @@ def told(path: Path, part: int, rows: int) -> tuple[str, ...]:
     return (f"the {PARTS[part]} part is given: {counted(rows, 'row')} of {visible(path.name)}",)
 
 
-def parts_in(table: Table, column: Column) -> Indices:
+def parts_in(table: DataTable, column: DataColumn) -> Indices:
     """The part that a column's text gives each row, int64: 0 train, 1 val, 2 test. Raises
     DataError with the row for another text.
     """
@@ -193,15 +189,13 @@ def parts_in(table: Table, column: Column) -> Indices:
     if not (codes == 0).any():
         raise problem(
             table.path,
-            (
-                f"split_column: column {column.number} {quoted(column.name)} gives no row to "
-                "train, expected some"
-            ),
+            f"split_column: column {column.number} {quoted(column.name)} gives no row to "
+            "train, expected some",
         )
     return codes
 
 
-def groups_in(column: Column) -> Indices:
+def groups_in(column: DataColumn) -> Indices:
     """A number for each row's group, int64: rows of equal text or number are one."""
     if column.codes is not None:
         return column.codes

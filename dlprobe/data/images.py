@@ -29,10 +29,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
-                "augment out"
-            ),
+            f"{shape_words(dataset)}: expected square images, their pixels row by row; leave "
+            "augment out",
         )
     if pixels >= side:
         raise FieldError(
@@ -46,10 +44,8 @@ def side_of(dataset: Dataset, options: Options) -> int:
             "data",
             "augment",
             str(chosen),
-            (
-                "scaling = robust cannot be fitted to images that move: expected standardize, "
-                "minmax or none"
-            ),
+            "scaling = robust cannot be fitted to images that move: expected standardize, "
+            "minmax or none",
         )
     return side
 
@@ -65,12 +61,12 @@ def square_side(dataset: Dataset) -> int:
     if side < 2 or side * side != features:
         return 0
     if dataset.sample_shape:
-        return (
-            side
-            if tuple(length for length in dataset.sample_shape if length > 1)
-            in ((side, side), (features,))
-            else 0
-        )
+        if tuple(length for length in dataset.sample_shape if length > 1) in (
+            (side, side),
+            (features,),
+        ):
+            return side
+        return 0
     return side if len({re.sub(r"\d+", "", name) for name in dataset.feature_names}) == 1 else 0
 
 
@@ -84,8 +80,10 @@ def shape_words(dataset: Dataset) -> str:
 
 
 def source_places(side: int, pixels: int) -> Indices:
-    """For every shift the place of the pixel that comes to each place, −1 from outside: int64
-    ((2·pixels + 1)², side²).
+    """int64 ((2·pixels + 1)², side²): for every shift and place of an image the place that the
+    pixel comes from, −1 where it comes from outside.
+
+    Row (d + pixels)·(2·pixels + 1) + r + pixels is the shift by d pixels up and r to the left.
     """
     framed = np.pad(np.arange(side * side).reshape(side, side), pixels, constant_values=-1)
     shifts = range(2 * pixels + 1)
@@ -104,10 +102,8 @@ def of_moving_images(moments: ColumnMoments, side: int, options: Options) -> Col
     """
     if not side or options.augment is None:
         return moments
-    places, fill = (
-        source_places(side, int(options.augment.parameters["pixels"])),
-        float(options.augment.parameters["fill"]),
-    )
+    places = source_places(side, int(options.augment.parameters["pixels"]))
+    fill = float(options.augment.parameters["fill"])
 
     def moved(values: np.ndarray, outside: float) -> np.ndarray:
         return np.where(places < 0, outside, values[places])  # (shifts, features)

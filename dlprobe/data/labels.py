@@ -84,10 +84,8 @@ def from_numbers(values: Floats, task: str, fault: Fault, integers: bool = False
     if len(distinct) == 1:
         raise fault(
             0,
-            (
-                f"every row has the label {distinct[0]:g}, expected two classes or more (task = "
-                "regression accepts a constant)"
-            ),
+            f"every row has the label {distinct[0]:g}, expected two classes or more (task = "
+            "regression accepts a constant)",
         )
     names = tuple(str(int(label)) for label in distinct)
     why = (
@@ -107,10 +105,8 @@ def without_whole_labels(values: Floats, first: int, task: str, fault: Fault) ->
     if task == "classification":
         raise fault(
             first,
-            (
-                f"found {values[first]:g}, expected a whole number or text as class label: the "
-                "task is classification"
-            ),
+            f"found {values[first]:g}, expected a whole number or text as class label: the "
+            "task is classification",
         )
     return Targets(as_column(values), (), "task: regression (the target has fractional numbers)")
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from dlprobe.data.arrays import Arrays, dataset_from_arrays
 from dlprobe.data.columns import (
-    Column,
-    Table,
+    DataColumn,
+    DataTable,
     choose_targets,
     columns_like,
     special_columns,
@@ -48,7 +48,7 @@ class LargeTable:
     path: Path
     names: Sequence[str]
     rows: int
-    load: Callable[[Sequence[int]], list[Column]]
+    load: Callable[[Sequence[int]], list[DataColumn]]
     tiles: Callable[[Sequence[int]], Tiles]
     readable: Collection[int]
     numeric: Collection[int]
@@ -56,14 +56,14 @@ class LargeTable:
     left_out: Sequence[int] = ()
     notes: tuple[str, ...] = ()
 
-    def columns(self) -> Table:
+    def columns(self) -> DataTable:
         """The columns without anything in them, those left out that the file calls an index."""
         stubs = (
-            Column(name, number)
+            DataColumn(name, number)
             for number, name in enumerate(self.names, start=1)
             if number not in self.left_out
         )
-        return Table(self.path, tuple(stubs), lambda i: i + 1)
+        return DataTable(self.path, tuple(stubs), lambda i: i + 1)
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,8 @@ def is_large(path: Path, rows: int, columns: int, beside: bool = False) -> bool:
     if rows * columns > LARGEST_TILED:
         raise problem(
             path,
-            (
-                f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer "
-                "rows or columns"
-            ),
+            f"has {rows} × {columns} numbers, dlprobe takes up to {LARGEST_TILED}: give fewer "
+            "rows or columns",
         )
     return (beside or rows * columns >= LARGE) and columns > 1
 
@@ -117,7 +115,7 @@ def table_in_tiles(
     large: LargeTable, others: Sequence[tuple[LargeTable, int]], options: Options, told: Told | None
 ) -> Dataset | None:
     """The data set of a table: what single columns decide is decided by a table of these, in
-    which the first feature holds the rows' numbers.
+    which the first feature holds the rows' numbers. None where it has to be read whole.
     """
     table, chosen = used_columns(large.columns(), options)
     if not {column.number for column in table.columns} <= set(large.readable):
@@ -134,7 +132,10 @@ def table_in_tiles(
     deciding = [
         column for column in table.columns if column is features[0] or column not in features
     ]
-    narrow, tiles = Table(large.path, (), lambda i: i + 1, (*large.notes, *counted, *chosen)), None
+    narrow, tiles = (
+        DataTable(large.path, (), lambda i: i + 1, (*large.notes, *counted, *chosen)),
+        None,
+    )
     for one, part in ((large, 0), *others):
         own = columns_like(one.columns(), table) if part else table
         numbers = {
@@ -154,7 +155,7 @@ def table_in_tiles(
                 column_like(one.path, column, model)
                 for column, model in zip(read, narrow.columns, strict=True)
             ]
-            narrow = joined(narrow, Table(one.path, tuple(alike), lambda i: i + 1), part)
+            narrow = joined(narrow, DataTable(one.path, tuple(alike), lambda i: i + 1), part)
             tiles = Stacked(tiles, one.tiles(of_features))
     assert tiles is not None
     narrow = with_row_numbers(narrow, deciding.index(features[0]), options.missing)
@@ -167,21 +168,22 @@ def table_in_tiles(
     )
 
 
-def with_row_numbers(table: Table, first: int, missing: str) -> Table:
+def with_row_numbers(table: DataTable, first: int, missing: str) -> DataTable:
     """A table with 0, 1, 2, … behind its only feature, the column at `first`, whose gaps are
     those of all features and looked at there.
     """
     feature = table.columns[first]
     if missing != "drop" and feature.numbers is not None:
+        # no whole number, as labels are
         feature = replace(
             feature, numbers=np.nan_to_num(feature.numbers, nan=0.5, posinf=np.inf, neginf=-np.inf)
-        )  # no whole number, as labels are
-    rows = Column("row", 0, numbers=np.arange(table.rows, dtype=np.float64))
+        )
+    rows = DataColumn("row", 0, numbers=np.arange(table.rows, dtype=np.float64))
     return table.of([*table.columns[:first], feature, rows, *table.columns[first + 1 :]])
 
 
 def decided(
-    narrow: Table, features: Sequence[Column], scan: TileScan | None, options: Options
+    narrow: DataTable, features: Sequence[DataColumn], scan: TileScan | None, options: Options
 ) -> Dataset:
     """The data set of a narrow table; its last feature are the rows that were kept. `scan`: of
     the features, where rows with gaps are dropped.
@@ -233,9 +235,8 @@ def of_kept_rows(
         )
         if options.missing == "indicator":
             tiles, names = Flagged(tiles, holed), (*names, *(f"{name} missing" for name in called))
-    digests = (
-        new_digests(0) if gaps else scan.digests
-    )  # those of rows with gaps are made once these are filled
+    # those of rows with gaps are made once these are filled
+    digests = new_digests(0) if gaps else scan.digests
     held = ScannedTiles(tiles, digests, gaps, scan.missing, rows)
     return replace(
         dataset,
@@ -246,8 +247,8 @@ def of_kept_rows(
 
 
 def without_counters(
-    large: LargeTable, table: Table, options: Options, special: Sequence[int]
-) -> tuple[Table, list[str]]:
+    large: LargeTable, table: DataTable, options: Options, special: Sequence[int]
+) -> tuple[DataTable, list[str]]:
     """The table without first columns that number its rows, as `row_names` tells them; and
     notes on these.
     """
@@ -299,12 +300,16 @@ def arrays_in_tiles(
 
 
 def rows_of(large: LargeArrays) -> Arrays:
-    """The targets beside a feature that is not looked at."""
+    """The arrays of a large file without its features: in their place stands one column of zeros
+    (rows, 1).
+    """
     return Arrays(large.path, np.zeros((large.tiles.shape[0], 1)), large.targets, large.names)
 
 
 def declared_arrays(large: LargeArrays) -> Arrays:
-    """The arrays as they are declared, inputs without numbers of their own."""
+    """The arrays of a large file with inputs of the declared shape and dtype that are all 0 and
+    take no memory.
+    """
     shape = (large.tiles.shape[0], *large.sample_shape)
     return Arrays(
         large.path, np.broadcast_to(np.zeros((), large.dtype), shape), large.targets, large.names

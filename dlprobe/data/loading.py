@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
 from dlprobe.data.file_format import dataset_of, format_of, large_dataset, read_sources, suffixes
 from dlprobe.data.named_sets import NamedSet, numbered_features
@@ -45,7 +45,7 @@ def load(options: Options, seed: int, told: Told | None = None) -> Dataset:
 
 def load_with_source(
     options: Options, seed: int, told: Told | None = None
-) -> tuple[Dataset, Table | Arrays | None]:
+) -> tuple[Dataset, DataTable | Arrays | None]:
     """Load a set, and return what its file holds too, before rows with gaps are left out and texts
     encoded; None for a named set and for a file that is read in tiles.
     """

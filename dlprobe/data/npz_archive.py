@@ -42,18 +42,14 @@ def read_member(path: Path, archive: ZipFile, name: str) -> Array:
     if info.flag_bits & 1 or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise problem(
             path,
-            (
-                f"array {quoted(name)} is encrypted or packed in a way that NumPy does not write: "
-                "save it with np.savez_compressed"
-            ),
+            f"array {quoted(name)} is encrypted or packed in a way that NumPy does not write: "
+            "save it with np.savez_compressed",
         )
     if info.file_size > info.compress_size * LARGEST_RATIO + 2**20:
         raise problem(
             path,
-            (
-                f"array {quoted(name)} declares {info.file_size} bytes packed into "
-                f"{info.compress_size}, which is not possible"
-            ),
+            f"array {quoted(name)} declares {info.file_size} bytes packed into "
+            f"{info.compress_size}, which is not possible",
         )
     refuse_bomb(path, info.file_size, info.compress_size, f"array {quoted(name)} ")
     with archive.open(info) as stream:

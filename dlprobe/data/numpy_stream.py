@@ -28,10 +28,8 @@ def read_stream(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
     if len(data) != declared:
         raise problem(
             path,
-            (
-                f"{label} declares {declared} bytes of data, the file holds {len(data)}: it was "
-                "cut or damaged"
-            ),
+            f"{label} declares {declared} bytes of data, the file holds {len(data)}: it was "
+            "cut or damaged",
         )
     if not declared:
         return np.zeros(shape, dtype=dtype)
@@ -49,18 +47,14 @@ def checked_header(
     if dtype.hasobject:
         raise problem(
             path,
-            (
-                f"{label} holds Python objects, which only a pickle can store and dlprobe never "
-                "loads: save numbers or text"
-            ),
+            f"{label} holds Python objects, which only a pickle can store and dlprobe never "
+            "loads: save numbers or text",
         )
     if dtype.kind not in NUMBERS + TEXTS or not dtype.itemsize:
         raise problem(
             path,
-            (
-                f"{label} holds {KIND_NAMES.get(dtype.kind, 'something else')} ({quoted(dtype)}), "
-                "expected numbers or text labels"
-            ),
+            f"{label} holds {KIND_NAMES.get(dtype.kind, 'something else')} ({quoted(dtype)}), "
+            "expected numbers or text labels",
         )
     if any(length < 0 for length in shape):
         raise problem(path, f"{label} declares the shape {shape}, expected lengths of 0 and more")
@@ -72,10 +66,8 @@ def checked_header(
     if declared != held:
         raise problem(
             path,
-            (
-                f"{label} declares {declared} bytes of data, the file holds {held}: it was cut "
-                "or damaged"
-            ),
+            f"{label} declares {declared} bytes of data, the file holds {held}: it was cut "
+            "or damaged",
         )
     return shape, fortran, dtype
 
@@ -96,15 +88,11 @@ def read_header(
     except Exception as error:
         raise problem(
             path,
-            (
-                f"{titled(name)}: its NumPy header cannot be read ({in_one_line(error)}): write "
-                "the file again"
-            ),
+            f"{titled(name)}: its NumPy header cannot be read ({in_one_line(error)}): write "
+            "the file again",
         ) from None
     raise problem(
         path,
-        (
-            f"{titled(name)} is of NumPy format {version[0]}.{version[1]}, dlprobe reads 1.0 and "
-            "2.0: save plain numbers"
-        ),
+        f"{titled(name)} is of NumPy format {version[0]}.{version[1]}, dlprobe reads 1.0 and "
+        "2.0: save plain numbers",
     )

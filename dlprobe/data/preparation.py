@@ -140,7 +140,7 @@ def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
 
 
 @dataclass(frozen=True)
-class Made:
+class PreparedInputs:
     """Prepared inputs and what was found on the way. moments: of the raw training part.
     outliers: positions in it, ascending; the rest as in PreparedData.
     """
@@ -160,7 +160,7 @@ def from_array(
     targets: Mapping[str, Array],
     seed: int,
     dtype: npt.DTypeLike,
-) -> Made:
+) -> PreparedInputs:
     """Prepared inputs of a data set that is held whole."""
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
     fill = (
@@ -174,7 +174,7 @@ def from_array(
     moments = moments_of(raw["train"])
     scaler = fit_inputs(dataset, options, moments, lambda: robust(raw["train"]))
     inputs = {part: cast(dataset, rows[part], raw[part], scaler, dtype) for part in PARTS}
-    return Made(inputs, scaler, moments, repeated, fill, far)
+    return PreparedInputs(inputs, scaler, moments, repeated, fill, far)
 
 
 def from_tiles(
@@ -185,7 +185,7 @@ def from_tiles(
     targets: Mapping[str, Array],
     dtype: npt.DTypeLike,
     told: Told | None,
-) -> Made:
+) -> PreparedInputs:
     """Prepared inputs of a large file, the same to the last bit; nothing is held beside them."""
     tiles, digests, fill = held.tiles, held.digests, np.zeros(0)
     if held.gaps:
@@ -201,7 +201,7 @@ def from_tiles(
     scaler = fit_inputs(
         dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"]))
     )
-    return Made(
+    return PreparedInputs(
         filled_from_tiles(dataset, tiles, rows, scaler, dtype, told),
         scaler,
         moments,
@@ -212,11 +212,9 @@ def from_tiles(
 
 def held(dataset: Dataset) -> Dataset:
     """The data set with its inputs as one array, for what looks at them as a whole."""
-    return (
-        dataset
-        if dataset.tiles is None
-        else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
-    )
+    if dataset.tiles is None:
+        return dataset
+    return replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
 
 
 def fit_inputs(
@@ -264,11 +262,9 @@ def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> st
 
 def count_classes(targets: Array, classes: int) -> Indices:
     """Rows of each class, int64 (classes,); empty for regression."""
-    return (
-        np.bincount(targets, minlength=classes).astype(np.int64)
-        if classes
-        else np.zeros(0, dtype=np.int64)
-    )
+    if classes:
+        return np.bincount(targets, minlength=classes).astype(np.int64)
+    return np.zeros(0, dtype=np.int64)
 
 
 def mean_square(values: Array) -> float:

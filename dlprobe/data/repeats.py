@@ -17,9 +17,8 @@ from dlprobe.data.tiles import row_digests, rows_within, whole
 # reachable on it
 KNOWN = 0.95
 REPEATED = 0.5  # distinct rows over rows of the training part, up to which they do
-MOST_POSSIBLE = (
-    1e18  # more possible rows are as good as infinitely many: no set has a share of them
-)
+# more possible rows are as good as infinitely many: no set has a share of them
+MOST_POSSIBLE = 1e18
 SEEN = 10_000  # rows of a tile that tell whether there are more possible rows than that
 
 
@@ -57,16 +56,14 @@ def repeats_of(
             for part in met
             if met[part] and met[part] >= KNOWN * len(digests[part])
         }
-    distinct, total = (
-        distinct_in(np.sort(np.concatenate(list(ascending.values())))),
-        sum(map(len, digests.values())),
-    )
+    distinct = distinct_in(np.sort(np.concatenate(list(ascending.values()))))
+    total = sum(map(len, digests.values()))
     return Repeats(known, distinct, possible_rows() if distinct < total else math.inf, floors)
 
 
 def contained(some: Indices, others: Indices) -> int:
-    """How many of `some` are among `others`, both ascending. (np.isin hashes, which takes ten
-    times as long.)
+    """How many entries of `some` occur in `others`, both ascending. (np.isin takes ten times as
+    long.)
     """
     if not len(others):
         return 0
@@ -75,13 +72,13 @@ def contained(some: Indices, others: Indices) -> int:
 
 
 def distinct_in(ascending: Indices) -> int:
-    """How many different ones there are."""
+    """Number of distinct values of an ascending array."""
     return int((ascending[1:] != ascending[:-1]).sum()) + 1 if len(ascending) else 0
 
 
 def possible(parts: Sequence[Floats]) -> float:
-    """How many rows the different values of each feature could make: small where rows repeat by
-    nature. parts: each (samples, features).
+    """Product over features of the number of distinct values: how many different rows could occur.
+    parts: each (samples, features).
     """
     return product([len(np.unique(column)) for column in np.concatenate(parts).T])
 
@@ -107,7 +104,9 @@ def product(counts: Sequence[int] | Indices) -> float:
 
 
 def groups(digests: Indices) -> Indices:
-    """int64 (sample,): a number of its own for every distinct row."""
+    """Group number of each row, int64 (sample,): 0, 1, … in ascending order of the digests, equal
+    for equal rows.
+    """
     return np.unique(digests, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 

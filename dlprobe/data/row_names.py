@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from dlprobe.data.columns import Column, is_asked_for, pasted
+from dlprobe.data.columns import DataColumn, is_asked_for, pasted
 from dlprobe.data.dataset import Array
 from dlprobe.data.places import quoted
 
@@ -22,11 +22,11 @@ UNLESS = "a feature all the same: if it numbers the rows,"
 
 
 def without_row_names(
-    columns: Sequence[Column],
+    columns: Sequence[DataColumn],
     named: Sequence[bool],
     target: str | None,
     apart: Collection[int] = (),
-) -> tuple[list[Column], list[str]]:
+) -> tuple[list[DataColumn], list[str]]:
     """The columns to leave out because they number or name the rows, and notes on them and on what
     may be such.
 
@@ -35,7 +35,7 @@ def without_row_names(
     promises row numbers where it counts up by one. The target (a name, or a number from 1) and the
     only feature stay. `apart`: numbers of columns that options name for another use.
     """
-    left_out: list[Column] = []
+    left_out: list[DataColumn] = []
     notes: list[str] = []
     for column, has_name in zip(columns, named, strict=True):
         name = column.name.strip() if has_name else ""
@@ -56,7 +56,7 @@ def without_row_names(
     return left_out, notes
 
 
-def numbering_of(column: Column, name: str) -> str:
+def numbering_of(column: DataColumn, name: str) -> str:
     """How a column of this name (empty: it has none) numbers or names the rows, in words; empty
     where it does not.
     """
@@ -70,20 +70,16 @@ def numbering_of(column: Column, name: str) -> str:
     if counts_rows(column):
         return "counts the rows"
     if column.numbers is not None:
-        return (
-            "holds a different whole number in each row"
-            if is_whole(column.numbers) and all_different(column.numbers)
-            else ""
-        )
-    return (
-        "holds a different text in each row"
-        if nameless and column.codes is not None and all_different(column.codes)
-        else ""
-    )
+        if is_whole(column.numbers) and all_different(column.numbers):
+            return "holds a different whole number in each row"
+        return ""
+    if nameless and column.codes is not None and all_different(column.codes):
+        return "holds a different text in each row"
+    return ""
 
 
-def counts_rows(column: Column) -> bool:
-    """Whether a column counts up by one."""
+def counts_rows(column: DataColumn) -> bool:
+    """Whether a column of numbers rises by exactly 1 from row to row."""
     numbers = column.numbers
     return numbers is not None and bool(
         np.array_equal(numbers, numbers[0] + np.arange(len(numbers)))

@@ -86,10 +86,11 @@ def split_groups(
 
 
 def dealt(groups: Indices, wanted: Floats, rng: np.random.Generator) -> list[Indices]:
-    """Rows, int64, of as many parts as numbers of rows are `wanted`, no group in two: groups in
-    random order, each to the part that lacks most of its share.
+    """Rows of each part, int64, no group in two parts: groups in random order, each given to the
+    part that lacks the most rows, the first group to part 0.
 
-    The first part has a group at least.
+    groups: (rows,), the group of each row. wanted: (parts,), number of rows that each part should
+        get.
     """
     members, lacking = members_of(groups), wanted.copy()
     chosen: list[list[Indices]] = [[np.zeros(0, np.int64)] for _ in wanted]
@@ -140,10 +141,9 @@ def fewer(rows: Indices, classes: Array | None, size: int, seed: int) -> Indices
     order = generator(seed, "train_size").permutation(len(rows))
     if classes is not None:
         place = np.empty(len(rows))
-        for each in np.unique(classes):
-            members = order[classes[order] == each]
-            place[members] = (np.arange(len(members)) + 0.5) / len(
-                members
-            )  # a class's rows are spread evenly over the whole order
+        for label in np.unique(classes):
+            members = order[classes[order] == label]
+            # a class's rows are spread evenly over the whole order
+            place[members] = (np.arange(len(members)) + 0.5) / len(members)
         order = order[np.argsort(place[order], kind="stable")]
     return np.sort(rows[order[:size]])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns
+from dlprobe.data.columns import DataColumn, DataTable, choose_targets, pasted, special_columns
 from dlprobe.data.dataset import (
     Array,
     Dataset,
@@ -29,10 +29,8 @@ from dlprobe.data.tiles import rows_within
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target
 FEWEST = 30  # rows below which chance alone may make a column foretell the target
-FORETOLD = {
-    "classification": 0.99,
-    "regression": 0.999,
-}  # skill of one column alone from which it may be a leak
+# skill of one column alone from which it may be a leak
+FORETOLD = {"classification": 0.99, "regression": 0.999}
 SAMPLED = 2**24  # numbers of those rows at most, where a file is too large to be held
 BINS = 10
 MOST_VALUES = 10  # of a column that has no more, each is counted
@@ -100,17 +98,17 @@ class Survey:
 
 
 def survey(
-    data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options
+    data: PreparedData, dataset: Dataset, source: DataTable | Arrays | None, options: Options
 ) -> Survey:
     """Look at what was read (None: a named set, or a large file), at the Dataset made of it and
     at what was prepared from that.
     """
     if dataset.tiles is not None:
         return survey_of_tiles(data, dataset, dataset.tiles, options)
-    roles = roles_of(source, options) if isinstance(source, Table) else {}
+    roles = roles_of(source, options) if isinstance(source, DataTable) else {}
     read = (
         source.columns
-        if isinstance(source, Table)
+        if isinstance(source, DataTable)
         else (*columns_of(dataset, source), *target_columns(dataset))
     )
     columns = tuple(
@@ -121,7 +119,7 @@ def survey(
     first_target = next((column for column in columns if column.role == "target"), None)
     rows = (
         source.rows
-        if isinstance(source, Table)
+        if isinstance(source, DataTable)
         else len(dataset.inputs)
         if source is None
         else len(source.inputs)
@@ -161,9 +159,8 @@ def survey_of_tiles(
         options,
     )
     lows, highs, totals, known = totals_in_tiles(tiles, np.arange(rows))
-    missing = np.concatenate(
-        [held.missing, np.zeros(features - len(held.missing), np.int64)]
-    )  # indicators of gaps have none
+    # indicators of gaps have none
+    missing = np.concatenate([held.missing, np.zeros(features - len(held.missing), np.int64)])
     with np.errstate(all="ignore"):
         numbers = np.stack([lows, highs, totals / known, missing], axis=1).tolist()
     columns = [
@@ -182,7 +179,7 @@ def survey_of_tiles(
     )
 
 
-def roles_of(table: Table, options: Options) -> Mapping[int, str]:
+def roles_of(table: DataTable, options: Options) -> Mapping[int, str]:
     """What each column of a table is used as, by number."""
     special = special_columns(table, options)
     rest = table.of([column for column in table.columns if column not in special.values()])
@@ -195,33 +192,34 @@ def roles_of(table: Table, options: Options) -> Mapping[int, str]:
     )
 
 
-def role_in(column: Column, dataset: Dataset) -> str:
+def role_in(column: DataColumn, dataset: Dataset) -> str:
     return "feature" if column.number <= len(dataset.feature_names) else "target"
 
 
-def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[Column]:
+def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[DataColumn]:
     """The features of a named set, or of a file's array as it was before rows were left out."""
     matrix = dataset.inputs if source is None else source.inputs.reshape(len(source.inputs), -1)
     for number, name in enumerate(dataset.feature_names, start=1):
+        # of arrays features are x1, x2, …
         place = (
             number - 1 if source is None else int(name[1:]) - 1 if name[1:].isdecimal() else None
-        )  # of arrays features are x1, x2, …
+        )
         if place is not None:
-            yield Column(name, number, numbers=matrix[:, place].astype(np.float64))
+            yield DataColumn(name, number, numbers=matrix[:, place].astype(np.float64))
 
 
-def target_columns(dataset: Dataset) -> Iterator[Column]:
+def target_columns(dataset: Dataset) -> Iterator[DataColumn]:
     """The targets of a set or of a file's array: class names, or numbers."""
     number = len(dataset.feature_names) + 1
     if dataset.task == "classification":
-        yield Column("class", number, codes=dataset.targets, texts=dataset.class_names)
+        yield DataColumn("class", number, codes=dataset.targets, texts=dataset.class_names)
     else:
         for k, name in enumerate(dataset.target_names):
-            yield Column(name, number + k, numbers=dataset.targets[:, k])
+            yield DataColumn(name, number + k, numbers=dataset.targets[:, k])
 
 
-def summary(column: Column, role: str) -> ColumnSummary:
-    """What a column holds."""
+def summary(column: DataColumn, role: str) -> ColumnSummary:
+    """The summary of one column."""
     missing = int(column.missing.sum())
     empty = ColumnSummary(
         column.number,
@@ -251,11 +249,9 @@ def summary(column: Column, role: str) -> ColumnSummary:
         )
     assert column.numbers is not None
     with np.errstate(all="ignore"):
-        low, high, mean = (
-            float(np.nanmin(column.numbers)),
-            float(np.nanmax(column.numbers)),
-            float(np.nanmean(column.numbers)),
-        )
+        low = float(np.nanmin(column.numbers))
+        high = float(np.nanmax(column.numbers))
+        mean = float(np.nanmean(column.numbers))
     looked = evenly(column.numbers, LOOKED_AT)
     looked = looked[~np.isnan(looked)]
     distinct, counts = np.unique(looked, return_counts=True)
@@ -265,9 +261,8 @@ def summary(column: Column, role: str) -> ColumnSummary:
         return replace(
             summarised, counts=as_counts(counts), values=tuple(f"{value:.6g}" for value in distinct)
         )
-    bins, edges = np.histogram(
-        looked / 4, BINS, range=(low / 4, high / 4)
-    )  # a quarter: the width of a range may leave float64
+    # a quarter: the width of a range may leave float64
+    bins, edges = np.histogram(looked / 4, BINS, range=(low / 4, high / 4))
     return replace(
         summarised, counts=as_counts(bins), edges=tuple(float(edge) for edge in edges * 4)
     )
@@ -278,17 +273,17 @@ def as_counts(counts: Array) -> tuple[int, ...]:
 
 
 def evenly(values: Array, most: int) -> Array:
-    """At most `most` of the values, evenly spaced."""
-    return (
-        values
-        if len(values) <= most
-        else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
-    )
+    """At most `most` values at evenly spaced positions, the first and the last among them; all of
+    them, as they are, where there are no more.
+    """
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
 
 
 def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
-    """Whether whole numbers, all different in the rows looked at, run from their lowest to
-    their highest without a gap, or have a name that promises it.
+    """Whether a column numbers the rows: whole numbers, none missing or repeated, that are
+    consecutive or stand under a name such as `id`. False for fewer than 30 rows.
     """
     if column.kind != "integer" or column.missing or column.distinct < looked or rows < FEWEST:
         return False
@@ -296,18 +291,18 @@ def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
 
 
 def foretelling(
-    dataset: Dataset, source: Table | Arrays | None, roles: Mapping[int, str]
+    dataset: Dataset, source: DataTable | Arrays | None, roles: Mapping[int, str]
 ) -> Iterator[Foretelling]:
     """Features that give the target away on their own, the surest first."""
-    found: list[Foretelling] = []
-    if isinstance(source, Table):
+    telling: list[Foretelling] = []
+    if isinstance(source, DataTable):
         by_number = {column.number: column for column in source.columns}
         targets = [by_number[number] for number, role in roles.items() if role == "target"]
         features = [column for column in source.columns if roles[column.number] == "feature"]
     else:
         targets = list(target_columns(dataset))
         features = [
-            Column(name, k + 1, numbers=dataset.inputs[:, k])
+            DataColumn(name, k + 1, numbers=dataset.inputs[:, k])
             for k, name in enumerate(dataset.feature_names)
         ]
     if len(targets) != 1:
@@ -322,13 +317,13 @@ def foretelling(
                 values[known], goal[chosen][known], classes=dataset.task == "classification"
             )
             if skill >= FORETOLD[dataset.task]:
-                found.append(
+                telling.append(
                     Foretelling(visible(column.name), column.number, skill, pasted([column]))
                 )
-    return iter(sorted(found, key=lambda each: -each.skill))
+    return iter(sorted(telling, key=lambda column: -column.skill))
 
 
-def numbers_of(column: Column) -> Floats:
+def numbers_of(column: DataColumn) -> Floats:
     """A column as numbers, texts by their codes, NaN where missing."""
     if column.codes is None:
         assert column.numbers is not None
@@ -336,8 +331,10 @@ def numbers_of(column: Column) -> Floats:
     return np.where(column.codes < 0, np.nan, column.codes)
 
 
-def goal_of(column: Column, task: str) -> Floats:
-    """The target as numbers; of classes their positions 0, 1, 2, …; NaN where missing."""
+def goal_of(column: DataColumn, task: str) -> Floats:
+    """The target as float64 (rows,), NaN where missing; for classification each value's rank 0, 1,
+    2, … among the distinct values.
+    """
     numbers = numbers_of(column)
     if task == "regression":
         return numbers

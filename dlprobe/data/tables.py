@@ -10,8 +10,8 @@ import numpy as np
 
 from dlprobe.data import labels
 from dlprobe.data.columns import (
-    Column,
-    Table,
+    DataColumn,
+    DataTable,
     choose_targets,
     is_asked_for,
     pasted,
@@ -31,7 +31,7 @@ COPIED_ROWS = 512
 
 
 def dataset_from_table(
-    table: Table, options: Options, beside: FeatureGaps | None = None
+    table: DataTable, options: Options, beside: FeatureGaps | None = None
 ) -> Dataset:
     """Dataset of a table: rows with missing values dropped, text columns one-hot, the target
     decided. Everything inferred is in its notes.
@@ -44,32 +44,9 @@ def dataset_from_table(
         raise problem(table.path, "has no rows of data")
     special = special_columns(table, options)
     wanted = [column for column in table.columns if is_asked_for(column, options.target)]
-    table, date_notes = with_dates(
-        table,
-        options.dates,
-        [
-            *(c.number for c in special.values()),
-            *(c.number for c in wanted if options.dates == "drop"),
-        ],
-    )
-    rest = table.of([column for column in table.columns if column not in special.values()])
-    if len(rest.columns) < 2:
-        raise problem(
-            table.path,
-            (
-                f"has no column beside {quoted_list([column.name for column in table.columns])}, "
-                "expected features and a target"
-            ),
-        )
-    targets, target_note = choose_targets(rest, options.target)
-    if len(targets) == len(rest.columns):
-        raise problem(
-            table.path,
-            (
-                "every column is a target, expected a feature beside "
-                f"{quoted_list([column.name for column in targets])}"
-            ),
-        )
+    as_they_are = [*special.values(), *(wanted if options.dates == "drop" else ())]
+    table, date_notes = with_dates(table, options.dates, [column.number for column in as_they_are])
+    targets, target_note = _targets(table, special, options.target)
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
     kept, missing_notes = rows_without_gaps(
         table, whole, features=options.missing == "drop", beside=beside
@@ -77,7 +54,7 @@ def dataset_from_table(
     if missing_notes:
         table = table.keep(kept)
 
-    def fault_in(column: Column, i: int, what: str) -> DataError:
+    def fault_in(column: DataColumn, i: int, what: str) -> DataError:
         return problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
 
     apart = {
@@ -92,19 +69,7 @@ def dataset_from_table(
     goals = [
         next(column for column in columns if column.number == target.number) for target in targets
     ]
-    first = labels_first(options.target, goals[0], columns)
-    try:
-        decided = (
-            decide(goals[0], options.task, partial(fault_in, goals[0]))
-            if len(goals) == 1
-            else decide_several(goals, options.task, fault_in)
-        )
-    except DataError as error:
-        raise DataError(f"{error}; {first}") if first else error from None
-    if label := label_beside(decided, options.target, goals[0], columns) or (
-        first if decided.task == "regression" else ""
-    ):
-        missing_notes = (*missing_notes, label)
+    decided, label_note = _decided(goals, columns, options, fault_in)
     features = [column for column in columns if column not in goals]
     inputs, names, encoding_notes = encode(table.path, features, options.missing)
     return Dataset(
@@ -123,6 +88,7 @@ def dataset_from_table(
             *date_notes,
             decided.note,
             *missing_notes,
+            *label_note,
             *encoding_notes,
         ),
         source=visible(table.path),
@@ -132,8 +98,52 @@ def dataset_from_table(
     )
 
 
+def _targets(
+    table: DataTable, special: Mapping[str, DataColumn], wanted: str | None
+) -> tuple[Sequence[DataColumn], str]:
+    """The target columns, and what was inferred of them. Raises DataError where no feature is
+    left beside them.
+    """
+    rest = table.of([column for column in table.columns if column not in special.values()])
+    if len(rest.columns) < 2:
+        raise problem(
+            table.path,
+            f"has no column beside {quoted_list([column.name for column in table.columns])}, "
+            "expected features and a target",
+        )
+    targets, note = choose_targets(rest, wanted)
+    if len(targets) == len(rest.columns):
+        raise problem(
+            table.path,
+            "every column is a target, expected a feature beside "
+            f"{quoted_list([column.name for column in targets])}",
+        )
+    return targets, note
+
+
+def _decided(
+    goals: Sequence[DataColumn],
+    columns: Sequence[DataColumn],
+    options: Options,
+    fault_in: Callable[[DataColumn, int, str], DataError],
+) -> tuple[labels.Targets, tuple[str, ...]]:
+    """The targets as numbers or classes, and a note where another column looks like the label."""
+    first = labels_first(options.target, goals[0], columns)
+    try:
+        decided = (
+            decide(goals[0], options.task, partial(fault_in, goals[0]))
+            if len(goals) == 1
+            else decide_several(goals, options.task, fault_in)
+        )
+    except DataError as error:
+        raise DataError(f"{error}; {first}") if first else error from None
+    label = label_beside(decided, options.target, goals[0], columns)
+    label = label or (first if decided.task == "regression" else "")
+    return decided, (label,) if label else ()
+
+
 def label_beside(
-    decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]
+    decided: labels.Targets, wanted: str | None, target: DataColumn, columns: Sequence[DataColumn]
 ) -> str:
     """A note where the last column, without a name, was taken for a regression's target and one
     beside it has few texts, as labels have; else empty.
@@ -154,7 +164,7 @@ def label_beside(
     )
 
 
-def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
+def labels_first(wanted: str | None, target: DataColumn, columns: Sequence[DataColumn]) -> str:
     """What is said where the last of columns without names was taken for the target and the
     first looks like labels, as in mnist_train.csv; else empty.
     """
@@ -167,20 +177,20 @@ def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) 
         or np.isnan(numbers).any()
     ):
         return ""
-    found, counts = np.unique(numbers, return_counts=True)
+    values, counts = np.unique(numbers, return_counts=True)
     if (
-        not 2 <= len(found) <= min(MOST_CATEGORIES, len(numbers) / 10)
-        or not np.array_equal(found, np.arange(len(found)))
+        not 2 <= len(values) <= min(MOST_CATEGORIES, len(numbers) / 10)
+        or not np.array_equal(values, np.arange(len(values)))
         or counts.min() < 2
     ):
         return ""
     return (
-        f"column {columns[0].number} holds the whole numbers 0 to {len(found) - 1}: if these are "
+        f"column {columns[0].number} holds the whole numbers 0 to {len(values) - 1}: if these are "
         f"the labels, --target {columns[0].number}"
     )
 
 
-def special_notes(apart: Mapping[str, Column]) -> list[str]:
+def special_notes(apart: Mapping[str, DataColumn]) -> list[str]:
     """What is said of the columns that are neither feature nor target."""
     told = {
         "split_column": "gives each row its part",
@@ -191,27 +201,23 @@ def special_notes(apart: Mapping[str, Column]) -> list[str]:
     ]
 
 
-def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> None:
+def refuse_infinite(column: DataColumn, fault: Callable[[int, str], DataError]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
         raise fault(
             i,
-            (
-                f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop "
-                f"{pasted([column])} leaves the column out"
-            ),
+            f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop "
+            f"{pasted([column])} leaves the column out",
         )
 
 
-def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
+def decide(column: DataColumn, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
         if told := written_as(column):
             raise fault(
                 0,
-                (
-                    f"found {quoted(column.texts[column.codes[0]])}, expected a number or a "
-                    f"label{told}"
-                ),
+                f"found {quoted(column.texts[column.codes[0]])}, expected a number or a "
+                f"label{told}",
             )
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
@@ -219,7 +225,7 @@ def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) ->
 
 
 def decide_several(
-    columns: Sequence[Column], task: str, fault: Callable[[Column, int, str], DataError]
+    columns: Sequence[DataColumn], task: str, fault: Callable[[DataColumn, int, str], DataError]
 ) -> labels.Targets:
     """Several target columns are the targets of a regression: float64 (samples, outputs)."""
     several = f"{len(columns)} target columns are a regression"
@@ -227,20 +233,16 @@ def decide_several(
         raise fault(
             columns[1],
             0,
-            (
-                f"{several}, and task = classification takes one label column: name one with "
-                "target, or leave task out"
-            ),
+            f"{several}, and task = classification takes one label column: name one with "
+            "target, or leave task out",
         )
     for column in columns:
         if column.codes is not None:
             raise fault(
                 column,
                 0,
-                (
-                    f"found {quoted(column.texts[column.codes[0]])}, expected a number: "
-                    f"{several}; name one label column with target"
-                ),
+                f"found {quoted(column.texts[column.codes[0]])}, expected a number: "
+                f"{several}; name one label column with target",
             )
     values = np.column_stack([column.numbers for column in columns if column.numbers is not None])
     return labels.Targets(
@@ -251,7 +253,7 @@ def decide_several(
 
 
 def encode(
-    path: Path, columns: list[Column], missing: str
+    path: Path, columns: list[DataColumn], missing: str
 ) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
     """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on
     what was one-hot encoded and what will be filled.
@@ -278,10 +280,8 @@ def encode(
     if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
         raise problem(
             path,
-            (
-                f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to "
-                f"{LARGEST_ELEMENTS}"
-            ),
+            f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to "
+            f"{LARGEST_ELEMENTS}",
         )
     notes: tuple[str, ...] = (
         (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
@@ -308,7 +308,7 @@ def side_by_side(blocks: Sequence[Floats]) -> Floats:
     return matrix
 
 
-def refuse_free_text(path: Path, columns: list[Column]) -> None:
+def refuse_free_text(path: Path, columns: list[DataColumn]) -> None:
     """Refuses text columns that are no categories: the first with what is wrong, the others by
     name, with the options that let the file be read.
     """
@@ -325,10 +325,8 @@ def refuse_free_text(path: Path, columns: list[Column]) -> None:
     useless = [column for column, _ in faults if not written_as(column) and column not in dated]
     cures = (
         [
-            (
-                "--dates ordinal makes numbers of "
-                f"{quoted_list([column.name for column in dated])}, --dates drop leaves dates out"
-            )
+            "--dates ordinal makes numbers of "
+            f"{quoted_list([column.name for column in dated])}, --dates drop leaves dates out"
         ]
         if dated
         else []
@@ -347,7 +345,7 @@ def refuse_free_text(path: Path, columns: list[Column]) -> None:
     )
 
 
-def no_categories(column: Column) -> str:
+def no_categories(column: DataColumn) -> str:
     """What is wrong with a text column as categories: numbers in another form, identifiers or
     free text; empty where nothing is.
     """
@@ -368,16 +366,16 @@ def no_categories(column: Column) -> str:
     return ""
 
 
-def written_as(column: Column) -> str:
+def written_as(column: DataColumn) -> str:
     """Where the texts of a column are numbers in another form: which, and the option that reads
     them; else empty.
     """
     return "" if column.codes is None else hint([column.texts[i] for i in used_codes(column)])
 
 
-def one_hot(column: Column) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted
-    order; a row of NaN where it is missing.
+def one_hot(column: DataColumn) -> tuple[Floats, list[str]]:
+    """A text column as float64 (rows, values) and the text of each value: one column per text that
+    occurs, in sorted order; a row of NaN where it is missing.
     """
     assert column.codes is not None
     used = used_codes(column)
@@ -386,13 +384,13 @@ def one_hot(column: Column) -> tuple[Floats, list[str]]:
     return block, [column.texts[i] for i in used]
 
 
-def first_text(column: Column) -> str:
+def first_text(column: DataColumn) -> str:
     """The first text of a text column that has one."""
     assert column.codes is not None
     return column.texts[int(column.codes[int(np.argmax(column.codes >= 0))])]
 
 
-def used_codes(column: Column) -> Indices:
+def used_codes(column: DataColumn) -> Indices:
     """The codes that occur in a text column, ascending int64."""
     assert column.codes is not None
     codes = np.unique(column.codes)

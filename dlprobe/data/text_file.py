@@ -30,16 +30,10 @@ LONGEST_LINE = 2**20
 UTF_32 = b"\xff\xfe\0\0"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text starts so
 SAMPLED_LINES = 200
-COMMENT_SIGNS = (
-    "#",
-    "%",
-    "//",
-    "|",
-    "!",
-)  # of lines above the table; within it only # starts a comment
-SEPARATOR_LINE = re.compile(
-    r'"?sep=(.|\\t)"?', re.IGNORECASE
-)  # what Excel writes and reads in the first line
+# of lines above the table; within it only # starts a comment
+COMMENT_SIGNS = ("#", "%", "//", "|", "!")
+# what Excel writes and reads in the first line
+SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)
 LIBSVM = re.compile(r"\S+(\s+\d+:\S+)+\s*(#.*)?")
 WORD = re.compile(rb'"(?:[^"]|"")*"|[^ \t]+')
 
@@ -128,10 +122,8 @@ def separator_told(path: Path, line: str) -> str:
     if separator not in SEPARATOR_NAMES:
         raise problem(
             path,
-            (
-                f"row 1 names the separator {quoted(separator)}, expected one of "
-                f"{' | '.join(SEPARATOR_NAMES.values())}"
-            ),
+            f"row 1 names the separator {quoted(separator)}, expected one of "
+            f"{' | '.join(SEPARATOR_NAMES.values())}",
         )
     return separator
 
@@ -139,16 +131,12 @@ def separator_told(path: Path, line: str) -> str:
 def counted(comments: Sequence[int], where: str, lines: Sequence[str]) -> list[str]:
     """A note on skipped comment lines with the first of them; none where none was skipped."""
     first = quoted(lines[comments[0]].strip()) if comments else ""
-    return (
-        [
-            (
-                f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
-                f"({first} is the first)"
-            )
+    if comments:
+        return [
+            f"skipped {len(comments)} comment line{'s' * (len(comments) > 1)} {where} "
+            f"({first} is the first)"
         ]
-        if comments
-        else []
-    )
+    return []
 
 
 def unpacked(path: Path) -> bytes:
@@ -170,10 +158,8 @@ def unpacked(path: Path) -> bytes:
                 if total > LARGEST_UNPACKED:
                     raise problem(
                         path,
-                        (
-                            f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give "
-                            "a smaller table or a Parquet file"
-                        ),
+                        f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give "
+                        "a smaller table or a Parquet file",
                     )
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise problem(
@@ -249,7 +235,9 @@ def words(line: str) -> list[bytes]:
 
 
 def agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
-    """(share of the records that have the most frequent number of cells, that number)."""
+    """(share of records with the most frequent number of cells, that number); (0, 1) for no lines
+    or for quotes that do not match.
+    """
     try:
         counts = Counter(fields(lines, separator))
     except csv.Error:
@@ -279,16 +267,14 @@ def agreed_separator(lines: Sequence[str], usual: str) -> str:
     if not signs:
         return usual
     best = max(signs.values())
-    return (
-        usual
-        if signs.get(usual) == best
-        else max((s for s in signs if signs[s] == best), key=lambda s: agreements[s][1])
-    )
+    if signs.get(usual) == best:
+        return usual
+    return max((s for s in signs if signs[s] == best), key=lambda s: agreements[s][1])
 
 
 def all_numbers_between_tabs(lines: Sequence[str]) -> bool:
-    """Whether what stands before the first tab is several numbers in every line, as in UCI's
-    auto-mpg: then blanks separate too.
+    """Whether every line has at least two numbers (or ?) separated by blanks before its first tab,
+    as in UCI's auto-mpg: then blanks separate too.
     """
     return all(
         len(cells := line.split("\t")[0].split()) > 1
@@ -344,11 +330,9 @@ def header_in_comment(
         if separator == BLANK
         else next(csv.reader([below], delimiter=separator), [])
     )
-    return (
-        above[-1]
-        if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names)
-        else None
-    )
+    if any(is_number(cell) for cell in cells) and not any(is_number(name) for name in names):
+        return above[-1]
+    return None
 
 
 def is_number(text: str) -> bool:
@@ -363,23 +347,20 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
     """Whether any line but the first starts with #. Raises DataError for a line that is longer
     than 2 MiB: no table has such, and a cell may hide one.
     """
-    found, end, filled = False, b"", 0
+    commented, end, filled = False, b"", 0
     with path.open("rb") if content is None else io.BytesIO(content) as stream:
         for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
-            found = found or (
-                b"#" in piece and b"\n#" in end + piece
-            )  # one sign is found ten times as fast as two
+            # one sign is found ten times as fast as two
+            commented = commented or (b"#" in piece and b"\n#" in end + piece)
             filled = 0 if b"\n" in piece else filled + len(piece)
             if filled > LONGEST_LINE:
                 raise problem(
                     path,
-                    (
-                        f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a "
-                        "quote not closed?"
-                    ),
+                    f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a "
+                    "quote not closed?",
                 )
             end = piece[-1:]
-    return found
+    return commented
 
 
 def rewritten(
@@ -393,8 +374,8 @@ def rewritten(
     within: list[int] = []
     quoted_cell = False
     written = io.BytesIO()
-    for i, given in enumerate(lines):
-        line = given.removesuffix(b"\n")
+    for i, original in enumerate(lines):
+        line = original.removesuffix(b"\n")
         if i == 0:
             line = line.removeprefix(BYTE_ORDER_MARK)
         if i == header:
@@ -411,5 +392,5 @@ def rewritten(
         quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
-        written.write(line + b"\n" * given.endswith(b"\n"))
+        written.write(line + b"\n" * original.endswith(b"\n"))
     return written.getvalue(), within

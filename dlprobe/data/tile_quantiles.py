@@ -22,21 +22,21 @@ def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
     known once the numbers with each first digit are counted, then the next digit among those that
     begin so (radix selection).
     """
-    known, left, rest = np.zeros(ranks.shape, np.uint64), ranks.copy(), 64
+    known, skipped, rest = np.zeros(ranks.shape, np.uint64), ranks.copy(), 64
     for bits in DIGITS:
         rest -= bits
         counts = digit_counts(tiles, rows, known, rest, bits)
         below = np.cumsum(counts, axis=2)
-        digit = (below <= left[:, :, None]).sum(axis=2)
-        left -= np.take_along_axis(below, digit[:, :, None], axis=2)[:, :, 0]
-        left += np.take_along_axis(counts, digit[:, :, None], axis=2)[:, :, 0]
+        digit = (below <= skipped[:, :, None]).sum(axis=2)
+        skipped -= np.take_along_axis(below, digit[:, :, None], axis=2)[:, :, 0]
+        skipped += np.take_along_axis(counts, digit[:, :, None], axis=2)[:, :, 0]
         known = (known << np.uint64(bits)) | digit.astype(np.uint64)
     return np.where(known & SIGN, known ^ SIGN, ~known).view(np.float64)
 
 
 def digit_counts(tiles: Tiles, rows: Indices, known: Array, rest: int, bits: int) -> Indices:
-    """How many numbers that begin with `known` (k, columns) go on with each digit, before
-    `rest` bits: int64 (k, columns, digits).
+    """Counts of the next digit of `bits` bits among the numbers whose leading bits equal `known`
+    (k, columns): int64 (k, columns, 2^bits). rest: number of bits behind that digit.
     """
     many, columns = known.shape
     first = 64 - rest == bits  # nothing is known yet: one count serves all ranks

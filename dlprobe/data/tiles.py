@@ -74,7 +74,9 @@ def followed(tiles: Tiles, told: Told | None, turn: int, turns: int) -> Iterator
 
 
 def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
-    """The ascending rows that lie inside a tile: a slice of `rows`, and their places in it."""
+    """Which of the ascending `rows` lie inside a tile: their slice of `rows`, and their positions
+    counted from the tile's first row, int64.
+    """
     first, last = np.searchsorted(rows, [tile.rows.start, tile.rows.stop])
     return slice(int(first), int(last)), rows[first:last] - tile.rows.start
 

@@ -71,10 +71,8 @@ def hint(texts: Sequence[str]) -> str:
     grouped = any(is_grouped(text, decimal) for text in odd for decimal in fitting)
     commas = any("," in text for text in odd)
     if len(fitting) == 2 and commas:
-        what, options = (
-            ["separators of thousands, or decimal commas"],
-            "--decimal point reads the first, --decimal comma the second",
-        )
+        what = ["separators of thousands, or decimal commas"]
+        options = "--decimal point reads the first, --decimal comma the second"
     else:
         what = ["decimal commas"] if fitting == ["comma"] and commas else []
         what += (

@@ -123,7 +123,7 @@ def batches(jobs: Sequence[Job], size: int) -> list[Batch]:
 
 
 def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[bytes]:
-    """What a worker does for a study of runs."""
+    """Train runs on a worker and return their journals."""
     stored = (train_to_bytes(from_mapping(config), data) for config in configs)
     return [result for result in stored if result is not None]
 

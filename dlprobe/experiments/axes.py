@@ -17,14 +17,8 @@ NOT_AXES = {
     "data_seed": "the split is shared: --vary-data gives every seed its own",
 }
 NO_AXES = ("threads", "checkpoint_every")
-WHOLE = (
-    "layers",
-    "split",
-    "class_weights",
-    "track_unit",
-    "columns",
-    "drop",
-)  # one value of these has commas
+# one value of these has commas
+WHOLE = ("layers", "split", "class_weights", "track_unit", "columns", "drop")
 # name -> (key, the strength that is meant where none is given)
 REGULARIZERS = {
     "l1": ("training.l1", "1e-4"),
@@ -117,15 +111,13 @@ def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
 
     def label(config: RunConfig, value: str) -> str:
         written = to_mapping(with_values(config, {place: value}), whole=True)[table][key]
-        return (
-            ",".join(map(str, written))
-            if isinstance(written, list)
-            else "yes"
-            if written is True
-            else "no"
-            if written is False
-            else str(written)
-        )
+        if isinstance(written, list):
+            return ",".join(map(str, written))
+        if written is True:
+            return "yes"
+        if written is False:
+            return "no"
+        return str(written)
 
     return Axis(
         name,
@@ -145,17 +137,17 @@ def strengths_axis(
     """
     pattern = re.compile(r"([a-z][a-z0-9_-]*)(?:\(([^()]*)\))?")
 
-    def strength(text: str, found: str) -> str:
+    def strength(text: str, typed: str) -> str:
         try:
-            return str(float(found))
+            return str(float(typed))
         except ValueError:
             raise ConfigError(
-                f"{name} {text!r}: {found!r} is no number: expected a strength, e.g. "
+                f"{name} {text!r}: {typed!r} is no number: expected a strength, e.g. "
                 f"{next(iter(places))}(0.01)"
             ) from None
 
     def values(text: str) -> dict[str, str]:
-        found = {place: OFF.get(place, "0") for place, _ in places.values()}
+        off = {place: OFF.get(place, "0") for place, _ in places.values()}
         for part in re.split(r"\+(?![0-9])", text.replace(" ", "").lower()):  # not the + of 1e+3
             matched = pattern.fullmatch(part)
             if part == "none":
@@ -166,10 +158,8 @@ def strengths_axis(
                     f"{name} {text!r}: expected none or among {', '.join(places)}, each alone "
                     f"or as {next(iter(places))}(STRENGTH)"
                 )
-            found[places[chosen][0]] = (
-                strength(text, matched[2]) if matched[2] else places[chosen][1]
-            )
-        return found
+            off[places[chosen][0]] = strength(text, matched[2]) if matched[2] else places[chosen][1]
+        return off
 
     def label(config: RunConfig, value: str) -> str:
         named = {place: known for known, (place, _) in places.items()}

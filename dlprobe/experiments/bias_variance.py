@@ -12,41 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from dlprobe.analysis.bias_variance.noise_estimate import noise_variance
 from dlprobe.analysis.comparing.misses import threshold_of
-from dlprobe.config import (
-    FieldError,
-    RunConfig,
-    completed,
-    from_mapping,
-    split_list,
-    to_mapping,
-    with_values,
-    without_instruments,
-)
+from dlprobe.config import RunConfig, completed, from_mapping, split_list, to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes
 from dlprobe.experiments.experiment import Means, ResumableExperiment
+from dlprobe.experiments.replica_design import design_of, plan, settings
 from dlprobe.experiments.replica_points import Decomposed, Design, Request, points, table
 from dlprobe.experiments.replicas import Answer, Prepared, Replica, answered, planned
 from dlprobe.experiments.replicas import run as train_replicas
-from dlprobe.experiments.study import (
-    NEVER,
-    PlannedRun,
-    StudyResult,
-    finished_runs,
-    refuse_other_data,
-)
-from dlprobe.registry import counted, tidied
+from dlprobe.experiments.study import PlannedRun, StudyResult, finished_runs, refuse_other_data
+from dlprobe.registry import tidied
 from dlprobe.runs import Run, Study
 from dlprobe.training.prepared_sets import Resampler, is_generated
-
-Array: TypeAlias = npt.NDArray[Any]
 
 EXPERIMENT = "bias-variance"
 DEFAULT_VALUES = {
@@ -82,26 +64,24 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
 
     @property
     def configs(self) -> list[RunConfig]:
-        """One per value of the axis."""
+        """The configurations, one per value of the axis."""
         return [config for _, config, _ in settings(self.base, self.axis, self.texts, sys.maxsize)]
 
     @property
     def axis(self) -> str | None:
-        """What the replicas are made along."""
+        """The name of the axis along which replicas are made; None without one."""
         return axis_of(self.request.over)[0] if self.request.over else None
 
     @property
     def texts(self) -> list[str]:
         """The values of the axis as they were typed."""
-        return (
-            split_list(self.request.values or axis_of(self.request.over)[1])
-            if self.request.over
-            else []
-        )
+        if self.request.over:
+            return split_list(self.request.values or axis_of(self.request.over)[1])
+        return []
 
     @property
     def repetitions(self) -> int:
-        """Training sets, or seeds."""
+        """Number of replicas per value of the axis: training sets, or seeds."""
         return self.request.replicas
 
     def repeated(self, count: int) -> BiasVarianceExperiment:
@@ -118,11 +98,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     @property
     def kind(self) -> str:
         """Where training sets come from."""
-        return (
-            "same"
-            if self.request.vary == "seed"
-            else self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
-        )
+        if self.request.vary == "seed":
+            return "same"
+        return self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
 
     @cached_property
     def sampler(self) -> Resampler:
@@ -157,7 +135,9 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         """What is decomposed: the test part, or the validation part where there is none. Raises
         ConfigError where neither loss nor part can be had.
         """
-        return design_of(self)
+        values = tuple(dict.fromkeys(replica.at for replica in self.replicas))
+        data = self.sampler.base
+        return design_of(self.base, self.request, data, self.kind, self.axis, values)
 
     def describe(self) -> dict[str, Any]:
         """Enough to decompose it again, and to go on."""
@@ -168,14 +148,14 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         return planned(self.replicas)
 
     def read(self, planned: PlannedRun, run: Run) -> Answer:
-        """Its outputs on the common samples, and how it fits its own."""
+        """The outputs of a replica on the common samples, and its errors on its own."""
         return answer_in(run, self.design.part)
 
     def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Answer]:
         return answers_of(study, self.replicas, self.sampler.prepared)
 
     def train(self, means: Means, finished: Mapping[str, Answer]) -> StudyResult[Answer]:
-        """Small nets train side by side."""
+        """Train the replicas that are not finished; small nets side by side."""
         how: dict[str, Any] = {
             "workers": means.threads,
             "stop": means.stop,
@@ -207,84 +187,8 @@ class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
         return Decomposed(self.design, made) if made or complete else None
 
     def table(self, result: Decomposed) -> dict[str, list[object]]:
-        """One row per value of the axis."""
+        """Columns by name, one row per value of the axis."""
         return table(result.points)
-
-
-def design_of(experiment: BiasVarianceExperiment) -> Design:
-    """What an experiment decomposes, with what is said of it."""
-    request, data, base, kind = (
-        experiment.request,
-        experiment.sampler.base,
-        experiment.base,
-        experiment.kind,
-    )
-    part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
-    if part is None:
-        raise ConfigError(
-            "split leaves no samples to predict: give a test or validation part, e.g. "
-            "--split 60,0,40"
-        )
-    loss = request.loss or ("zero-one" if data.task == "classification" else "squared")
-    if request.noise is not None and loss != "squared":
-        raise ConfigError(
-            "--noise-variance is of targets that are numbers, and of the squared loss: leave "
-            f"it out with {data.name} and {loss}"
-        )
-    facts: dict[str, Any] = {
-        "data": data.name,
-        "predicted": f"{part} part, {counted(len(data.inputs[part]), 'sample')}",
-        "vary": request.vary,
-    }
-    facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
-    if data.task == "regression" and data.outputs > 1:
-        facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"
-    if experiment.axis != "train_size":
-        facts |= {
-            "training_samples": len(data.inputs["train"])
-            // (request.replicas if kind == "disjoint" else 1)
-        }
-    clean = (
-        data.clean_targets[part]
-        if data.clean_targets is not None and loss == "squared" and data.task == "regression"
-        else None
-    )
-    noise = (
-        request.noise
-        if request.noise is not None
-        else data.noise_variance
-        if clean is not None
-        else None
-    )
-    if isinstance(noise, str):
-        parts = (
-            ("val", "test") if base.data.label_noise else ("train", "val", "test")
-        )  # what was added to training targets is not in the others
-        noise, facts["noise_estimate"] = estimated_noise(
-            *(
-                np.concatenate([made[each] for each in parts])
-                for made in (data.inputs, data.targets)
-            )
-        )
-    truth = clean if noise is not None and request.noise is None else None
-    values = tuple(dict.fromkeys(replica.at for replica in experiment.replicas))
-    return Design(
-        loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, request
-    )
-
-
-def estimated_noise(inputs: Array, targets: Array) -> tuple[float, str]:
-    """The variance of the noise in targets (sample,) by the gamma test on inputs (sample,
-    feature), and what to say of it.
-    """
-    value = noise_variance(inputs, targets)
-    return (
-        value,
-        (
-            f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the "
-            "intervals"
-        ),
-    )
 
 
 def axis_of(text: str) -> tuple[str, str]:
@@ -300,103 +204,6 @@ def axis_of(text: str) -> tuple[str, str]:
             f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C"
         )
     return key, values
-
-
-def settings(
-    base: RunConfig, axis: str | None, texts: Sequence[str], largest: int
-) -> list[tuple[str | float | None, RunConfig, int | None]]:
-    """(value, configuration, training samples) at each value of the axis. Raises ConfigError
-    for values that it does not take.
-    """
-    if axis is None:
-        return [(None, base, None)]
-    found: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
-    for text in texts:
-        config, size = _setting(base, axis, text, largest)
-        value = (
-            number(text) if size is None else size
-        )  # percents become samples; a value given twice is one value
-        found.setdefault(value, (value, config, size))
-    return list(found.values())
-
-
-def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:
-    """Training sets get their size where they are drawn, everything else is in the
-    configuration.
-    """
-    try:
-        return (
-            (base, axes.samples(text, largest))
-            if axis == "train_size"
-            else (axes.axis_of(axis).apply(base, text), None)
-        )
-    except FieldError:
-        raise
-    except ConfigError as error:
-        raise ConfigError(f"--over {error}") from None
-
-
-def number(text: str) -> str | float:
-    """A number where the text is one: whole numbers without a point.
-
-    >>> number("16"), number("1e-3"), number("tanh")
-    (16, 0.001, 'tanh')
-    """
-    try:
-        return int(text) if text.isascii() and text.isdigit() else float(text)
-    except ValueError:
-        return text
-
-
-def plan(
-    base: RunConfig,
-    axis: str | None,
-    texts: Sequence[str],
-    largest: int,
-    replicas: int,
-    vary: str,
-    seeds: int,
-) -> list[Replica]:
-    """All trainings. vary: `data` (one seed for all), `seed` (the same data), `both` (each of
-    `replicas` training sets with `seeds` seeds of its own).
-
-    The replicas of each value of the axis have the same training sets and seeds, so that values
-    differ by nothing else.
-    """
-    found = []
-    for at, config, size in settings(base, axis, texts, largest):
-        place = (
-            ""
-            if at is None
-            else f"{axis}_{''.join(c if c.isalnum() or c in '.+-' else '_' for c in str(at))}-"
-        )
-        by_seed: dict[int, RunConfig] = {}
-        for index in range(replicas * (seeds if vary == "both" else 1)):
-            data = 0 if vary == "seed" else index // seeds if vary == "both" else index
-            seed = base.training.seed + (0 if vary == "data" else index)
-            if seed not in by_seed:
-                by_seed[seed] = quiet(config, base, seed)
-            found.append(
-                Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, by_seed[seed])
-            )
-    return found
-
-
-def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
-    """The configuration of a replica: its seed, and nothing recorded on the way that nobody
-    reads.
-    """
-    training = config.training
-    needed = training.early_stopping is not None or training.schedule.record.observe is not None
-    values: dict[str, Any] = {
-        "training.seed": seed,
-        "data.data_seed": base.resolved_data_seed,
-        "recording.record_every": NEVER,
-    }
-    return with_values(
-        without_instruments(config),
-        values if needed else {**values, "recording.evaluate_every": "never"},
-    )
 
 
 def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) -> dict[str, Any]:
@@ -472,10 +279,8 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     them.
     """
     told = study.description.get("bias_variance")
-    request, known = (
-        told.get("asked") if isinstance(told, dict) else None,
-        {each.name for each in dataclass_fields(Request)},
-    )
+    request = told.get("asked") if isinstance(told, dict) else None
+    known = {entry.name for entry in dataclass_fields(Request)}
     if not isinstance(request, dict) or known - set(request):
         raise RunFileError(
             f"{study.path} does not say how its replicas were made: expected a study that "

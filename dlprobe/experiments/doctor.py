@@ -20,9 +20,8 @@ from dlprobe.training.installation import (
 )
 from dlprobe.training.stopping import Stop
 
-CALLERS = (
-    "calling."  # files of what calls kernels from Python, which is at work in every comparison
-)
+# files of what calls kernels from Python, which is at work in every comparison
+CALLERS = "calling."
 # Records whose kernels most commands need, and the passes that all of them do, by kind.
 COMMON = {
     "activation": ("relu", "tanh", "sigmoid", "softmax"),
@@ -55,17 +54,17 @@ class Examination:
 
 
 def everything(check: KernelCheck) -> bool:
-    """Every kernel of the registry."""
+    """Selects every kernel: True."""
     return True
 
 
 def nothing(check: KernelCheck) -> bool:
-    """No kernel."""
+    """Selects no kernel: False."""
     return False
 
 
 def common(check: KernelCheck) -> bool:
-    """The kernels of `COMMON`, in the precision that is used unasked; also those of fleets."""
+    """Selects the float32 kernels whose names stand in COMMON."""
     known, record = COMMON.get(check.kind, ()), re.split("[ ,]", check.name)[0]
     return check.dtype == "float32" and (check.name if check.kind == "pass" else record) in known
 
@@ -88,11 +87,11 @@ def examine(
         if progress:
             progress(len(outcomes), len(checks))
     compared = [name for outcome in outcomes for name in outcome.compiled]
-    left = [
+    obsolete = [
         file
         for digest, file in before.items()
         if not file.startswith(CALLERS) and not any(name.endswith(digest) for name in compared)
     ]
     return Examination(
-        installation(available_threads()), outcomes, sorted(left), len(outcomes) == len(checks)
+        installation(available_threads()), outcomes, sorted(obsolete), len(outcomes) == len(checks)
     )

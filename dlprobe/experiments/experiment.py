@@ -47,7 +47,7 @@ class Means:
 
 
 class Experiment(ABC, Generic[T, R]):
-    """Something that trains runs, may be stopped, and comes to a result."""
+    """An experiment: it trains runs, can be stopped, and has a result."""
 
     name: ClassVar[str]
     """As the command is called, and as study files say."""
@@ -81,7 +81,7 @@ class Experiment(ABC, Generic[T, R]):
     def run(self, means: Means) -> R | None:
         """Train and conclude."""
         ended = self.train(means, {})
-        return self.conclude(ended.found, ended.complete)
+        return self.conclude(ended.results, ended.complete)
 
 
 class PlannedExperiment(Experiment[T, R]):
@@ -110,7 +110,7 @@ class PlannedExperiment(Experiment[T, R]):
         """Round after round, until nothing new is planned."""
         ended = StudyResult(finished, complete=True)
         plan = self.plan(finished)
-        while ended.complete and any(planned.id not in ended.found for planned in plan):
+        while ended.complete and any(planned.id not in ended.results for planned in plan):
             how: dict[str, Any] = {
                 "threads": means.threads,
                 "stop": means.stop,
@@ -122,11 +122,11 @@ class PlannedExperiment(Experiment[T, R]):
                 plan,
                 self.sets,
                 self.read,
-                finished=ended.found,
+                finished=ended.results,
                 longest_first=self.longest_first,
                 **how,
             )
-            plan = self.plan(ended.found)
+            plan = self.plan(ended.results)
         return ended
 
 
@@ -169,7 +169,7 @@ class ResumableExperiment(PlannedExperiment[T, R]):
         results: dict[str, T] = {}
         while new := finished_runs(
             study,
-            [each for each in self.plan(results) if each.id not in results],
+            [planned for planned in self.plan(results) if planned.id not in results],
             self.read,
             self.sets if same_data else None,
         ):

@@ -12,18 +12,15 @@ from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means
-from dlprobe.experiments.gradients import GridCell
+from dlprobe.experiments.grid_cells import GridCell
 from dlprobe.experiments.study import StudyResult
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop
 
 DEEPEST = 1024
 FIRST = 2
-LOOK = {
-    "training.steps": 1,
-    "training.lr": 0.0,
-    "recording.evaluate_every": "never",
-}  # only the state at initialization
+# only the state at initialization
+LOOK = {"training.steps": 1, "training.lr": 0.0, "recording.evaluate_every": "never"}
 
 Row = Callable[[int], GridCell]
 
@@ -74,7 +71,7 @@ class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
     def train(
         self, means: Means, finished: Mapping[str, BreakingDepth]
     ) -> StudyResult[BreakingDepth]:
-        """Row after row."""
+        """Search the rows one after the other."""
         depths: dict[str, BreakingDepth] = {}
         for row in self.rows:
             if not means.stop.asked:
@@ -155,8 +152,8 @@ def search(breaks: Callable[[int], bool], deepest: int, stop: Stop) -> None:
 
 
 def limits(probes: Mapping[int, Probe]) -> tuple[int, int | None]:
-    """(greatest level depth below the least broken one, least broken one). A single hidden
-    layer has nothing to compare and counts as level.
+    """(greatest level depth below the least broken one, or 0; least broken one, or None). A single
+    hidden layer has nothing to compare and counts as level.
     """
     broken = min(
         (depth for depth, probe in probes.items() if probe.verdict in BROKEN), default=None

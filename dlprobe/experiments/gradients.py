@@ -7,13 +7,11 @@ profile at initialization, the last step the one after training.
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,90 +22,30 @@ from dlprobe.analysis.profiles.depth_limits import TrainableDepth, trainable_dep
 from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
 from dlprobe.analysis.profiles.row_verdict import where_diverged
 from dlprobe.analysis.theory import mean_field
-from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
-from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
+from dlprobe.config import completed, from_mapping, to_mapping
+from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, SeededExperiment
+from dlprobe.experiments.grid_cells import GridCell, coordinates, run_config, run_id
 from dlprobe.experiments.study import PlannedRun, Told
-from dlprobe.registry import Spec
 from dlprobe.rules.diagnosis import Examined, examine
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-# One decade of depths, the three activations and the three initializations of the lectures, and
-# what mends the deepest nets.
-DEFAULT_DEPTHS = (5, 10, 20, 50)
-DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
-DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
-DEFAULT_SEEDS = 3
-DEFAULT_EPOCHS = 10
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The values of each axis as a user types them; None takes the default ones. others:
-    further axes by name, see `axes.axis_of`.
-    """
-
-    depths: Sequence[int] | None = None
-    widths: Sequence[int] | None = None
-    activations: Sequence[str] | None = None
-    inits: Sequence[str] | None = None
-    norms: Sequence[str] | None = None
-    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class GridCell:
-    """One configuration of the grid, the same for all its seeds. others: its values on further
-    axes.
-    """
-
-    depth: int
-    width: int
-    config: RunConfig
-    others: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def activation(self) -> Spec:
-        return self.config.model.activations[0] if self.depth else Spec("activation", "linear", {})
-
-    @property
-    def init(self) -> Spec:
-        return self.config.model.resolved_init
-
-    @property
-    def norm(self) -> Spec | None:
-        return self.config.model.norm
-
-    @property
-    def label(self) -> str:
-        """The cell's row in a table: everything but the depth and width."""
-        norm = [f"{self.norm} norm"] if self.norm else []
-        return " · ".join(
-            [
-                str(self.activation),
-                str(self.init),
-                *norm,
-                *(f"{axis} {value}" for axis, value in self.others.items()),
-            ]
-        )
-
 
 @dataclass(frozen=True)
 class SeedOutcome(SeedResult):
-    """One run of a cell with what it came to."""
+    """One run of a cell with its diagnosis."""
 
     examined: Examined | None = None
 
 
 @dataclass(frozen=True)
 class GridResult:
-    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label
-    and width, how deep a net can be. examined: of each cell the runs that ended, by id. choices:
-    what to use at each depth.
+    """The results of the cells, in the grid's order; `complete` is False after a stop. trainable:
+    by label and width, how deep a net can be. examined: of each cell the runs that ended, by id.
+    choices: what to use at each depth.
     """
 
     cells: tuple[GridCell, ...]
@@ -119,50 +57,8 @@ class GridResult:
 
     @property
     def advice(self) -> list[str]:
-        """What to use at which depth, in words."""
+        """Sentences on what to use at which depth."""
         return told(self.choices)
-
-
-def grid(base: RunConfig, axes: Axes) -> list[GridCell]:
-    """Every combination. Without any axis given: the three activations × three initializers,
-    and ReLU + He with batch normalization.
-    """
-    return [row(depth) for row in rows(base, axes) for depth in axes.depths or DEFAULT_DEPTHS]
-
-
-def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], GridCell]]:
-    """Every combination but the depth, each as what makes its cell of a depth. Raises
-    ConfigError for a wrong value.
-    """
-    parts = list(
-        itertools.product(
-            axes.activations or DEFAULT_ACTIVATIONS,
-            axes.inits or DEFAULT_INITS,
-            axes.norms or ("none",),
-        )
-    )
-    if axes.activations is None and axes.inits is None and axes.norms is None and not axes.others:
-        parts.append(("relu", "he_normal", "batch"))
-    combinations = itertools.product(
-        parts, axes.widths or (DEFAULT_WIDTH,), itertools.product(*axes.others.values())
-    )
-    return [
-        partial(cell_of, base, part, width, dict(zip(axes.others, values, strict=True)))
-        for part, width, values in combinations
-    ]
-
-
-def cell_of(
-    base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int
-) -> GridCell:
-    """One cell; part: activation, initializer, norm; others: values of further axes by name."""
-    values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
-    config, labels = with_values(with_layers(base, width, depth), values), {}
-    for name, value in others.items():
-        axis = axis_of(name)
-        labels[axis.name] = axis.label(config, value)
-        config = axis.apply(config, value)
-    return GridCell(depth, width, config, labels)
 
 
 @dataclass
@@ -179,9 +75,8 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     seeds: Sequence[int]
     sets: PreparedSets
     _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
-    _judged: dict[str, CellResult] = field(
-        default_factory=dict, init=False, repr=False
-    )  # by the id of the cell's first run
+    # by the id of the cell's first run
+    _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
@@ -190,7 +85,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         return cls(cells, seeds, PreparedSets(told=told))
 
     def describe(self) -> dict[str, object]:
-        """Its axes and every cell's configuration."""
+        """The axes and the configuration of every cell, as data for the study file."""
         return study_description(self.cells, self.seeds)
 
     def plan(self, results: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
@@ -224,7 +119,7 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
         }
 
     def conclude(self, results: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
-        """None where no run ended."""
+        """The results of all cells; None where no run ended."""
         return self.judged(results, complete) if results else None
 
     def judged(self, ended: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
@@ -289,8 +184,8 @@ def choices(
 
 
 def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candidate:
-    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as
-    one more row of them.
+    """A cell as one of those to choose from. Its cost in weights: depth · width · (width + extras),
+    extras 1 for a norm and 1 for residual connections.
     """
     model = cell.config.model
     extras = (model.norm is not None) + (model.residual is not None)
@@ -305,8 +200,8 @@ def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candid
 
 
 def score_of(result: SeedResult) -> float:
-    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a
-    divergence.
+    """Validation accuracy, else training accuracy (0 to 1), else for a regression R² on the
+    training part; −∞ after a divergence.
     """
     if result.diverged:
         return -math.inf
@@ -331,37 +226,7 @@ def run(
     """
     experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
     ended = experiment.train(Means(threads, stop, study, progress), {})
-    return experiment.judged(ended.found, ended.complete)
-
-
-def run_config(cell: GridCell, seed: int) -> RunConfig:
-    """A cell's configuration with a seed of its own."""
-    return with_values(
-        cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed}
-    )
-
-
-def run_id(cell: GridCell, seed: int) -> str:
-    """A name for the run in a study file, from its place in the grid."""
-    others = "".join(f"{axis}={value}-" for axis, value in cell.others.items())
-    text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{others}{cell.width}x{cell.depth}-seed{seed}"  # noqa: E501
-    plain = re.sub(r"[^A-Za-z0-9_.=+,-]+", "_", text)[:128]
-    if not plain[:1].isalnum():
-        raise RunFileError(f"no run id can be made of {text!r}")
-    return plain
-
-
-def coordinates(cell: GridCell, seed: int) -> dict[str, str | int]:
-    """The run's value on each axis."""
-    return {
-        "depth": cell.depth,
-        "width": cell.width,
-        "activation": str(cell.activation),
-        "init": str(cell.init),
-        "norm": str(cell.norm or "none"),
-        **cell.others,
-        "seed": seed,
-    }
+    return experiment.judged(ended.results, ended.complete)
 
 
 def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
@@ -386,7 +251,9 @@ def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
 
 
 def skill_of(run: Run, accuracy: float) -> float:
-    """0 for guessing the largest class, or the mean; 1 for no error; NaN where unknown."""
+    """Skill on the training part: (accuracy − g)/(1 − g), g the share of the largest class; for a
+    regression R². NaN where it is not known.
+    """
     if "train_class_counts" not in run.data:
         return float(run.final.get("train_r2", np.nan))
     counts = run.data["train_class_counts"]
@@ -405,7 +272,7 @@ def course_of(run: Run) -> development.Course:
 
 
 def judge(cell: GridCell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
-    """The cell's result from those of its seeds."""
+    """The result of a cell from the results of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
 
 

@@ -4,7 +4,6 @@ with what was measured at the first and the last step.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -39,14 +38,14 @@ class Watched(Snapshots):
     path: list[Array] = field(default_factory=list)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
-        """Keep what is drawn."""
+        """Keep the percentiles of tracked units."""
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
 
     def checkpoint(
         self, step: int, parameters: Array, state: Mapping[str, Array] | None = None
     ) -> None:
-        """Keep the way that is drawn."""
+        """Keep the parameters of a checkpoint."""
         self.path.append(parameters)
 
 
@@ -59,7 +58,7 @@ class Trained:
 
     @property
     def hidden(self) -> int:
-        """Hidden layers."""
+        """Number of hidden layers."""
         return len(self.session.config.model.layers)
 
     @cached_property
@@ -74,7 +73,7 @@ class Trained:
         return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The statistic at the last step."""
+        """A statistic of every hidden layer at the last step, (layer,), input side first."""
         assert self.kept.last is not None
         return self.kept.last[statistic][: max(self.hidden, 1)]
 
@@ -94,8 +93,8 @@ class Trained:
         return value
 
     def way(self) -> npt.NDArray[np.float64]:
-        """The parameters before the first update, at every checkpoint and at the end, which is
-        one too, (point, parameter).
+        """Parameters (point, parameter), float64: before the first update, then at every
+        checkpoint, the last of which is the end.
         """
         return np.array([self.session.initial, *self.kept.path], np.float64)
 
@@ -149,14 +148,13 @@ class Laboratory:
     saved: Study | None = None
 
     def size(self, usual: Any, tiny: Any) -> Any:
-        """What the size at hand asks for."""
+        """`tiny` where the recipe is measured in tiny size, else `usual`."""
         return tiny if self.tiny else usual
 
     def data(self, **changes: str) -> trainer.PreparedData:
-        """The data of the base with other values in its [data] table."""
-        return self.sets.of(
-            with_values(self.base, {f"data.{key}": value for key, value in changes.items()})
-        )
+        """The data that runs train on, with other values in the base's [data] table."""
+        values = {f"data.{key}": value for key, value in changes.items()}
+        return self.sets.of(with_values(self.base, {"data.data_seed": self.seeds[0], **values}))
 
     def run(
         self, variants: Mapping[str, Changes], *, same_data: bool = True
@@ -172,16 +170,16 @@ class Laboratory:
             )
             for name, seed in plan
         ]
-        found: dict[tuple[str, int], Trained] = {}
+        trained: dict[tuple[str, int], Trained] = {}
         for done, (index, result) in enumerate(
             executor.run_all(jobs, self.threads, self.stop), start=1
         ):
-            found[plan[index]] = result
+            trained[plan[index]] = result
             if self.progress is not None:
                 self.progress(done, len(jobs))
         if self.stop.asked:
             raise Stopped
-        return {name: [found[name, seed] for seed in self.seeds] for name in variants}
+        return {name: [trained[name, seed] for seed in self.seeds] for name in variants}
 
     def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
@@ -210,9 +208,8 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
     run = study.runs.open(id)
     refuse_other_data(study, run, session.data)
     assert run.final_parameters is not None, "a run that ended has its parameters"
-    session.network.parameters[:] = (
-        run.final_parameters
-    )  # running statistics are not kept: no recipe asks a normalized net for outputs
+    # running statistics are not kept: no recipe asks a normalized net for outputs
+    session.network.parameters[:] = run.final_parameters
     if len(run.steps):
         statistics = np.stack(
             [run.statistic(name) for name in registry.records("statistic")], axis=-1
@@ -231,13 +228,3 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
         kept.checkpoint(0, parameters)
     kept.end(run.status, run.final, {})
     return kept
-
-
-def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
-    """The median over seeds."""
-    return float(statistics.median(of(run) for run in runs))
-
-
-def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
-    """The median over seeds of each element."""
-    return [float(value) for value in np.median([of(run) for run in runs], axis=0)]

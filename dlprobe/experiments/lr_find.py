@@ -38,7 +38,7 @@ BLOCK = 10  # steps between looks at the loss
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRate:
     """The range test, the runs by rising rate, and the answer (NaN where every run broke down);
     `steps` of each run.
     """
@@ -60,7 +60,7 @@ class Found:
 
 
 @dataclass
-class RateSearch(PlannedExperiment[RateTrial, Found]):
+class RateSearch(PlannedExperiment[RateTrial, FoundRate]):
     """Which rate ends with the smallest loss `by` (train_loss or val_loss). quick: the range
     test alone, and a guess from it.
     """
@@ -96,10 +96,10 @@ class RateSearch(PlannedExperiment[RateTrial, Found]):
         return planned
 
     def read(self, planned: PlannedRun, run: Run) -> RateTrial:
-        """Its losses at the end."""
+        """The losses of a run at its end."""
         return trial_of(planned, run)
 
-    def conclude(self, results: Mapping[str, RateTrial], complete: bool) -> Found | None:
+    def conclude(self, results: Mapping[str, RateTrial], complete: bool) -> FoundRate | None:
         """The answer from the runs that ended; where none did there is none, which is not to
         say that no rate trains.
         """
@@ -107,11 +107,11 @@ class RateSearch(PlannedExperiment[RateTrial, Found]):
             return None
         steps = trainer.start(self.config, self.sets.of(self.config)).steps
         if self.quick:
-            return Found(self.test, (), *quick_rate(self.test), self.by, steps, complete)
+            return FoundRate(self.test, (), *quick_rate(self.test), self.by, steps, complete)
         trials = sorted(results.values(), key=lambda trial: trial.rate)
         best = best_trial(trials, self.by)
         why = reason(trials, best, self.by) if best else "no run ended with a finite loss"
-        return Found(
+        return FoundRate(
             self.test,
             tuple(trials),
             best.rate if best else float("nan"),
@@ -155,8 +155,8 @@ def range_test(
 
 
 def planned_at(config: RunConfig, rate: float) -> PlannedRun:
-    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by
-    that.
+    """The run of `config` with the learning rate `rate` and without records; evaluated on the way
+    only where its schedule or stopping needs that.
     """
     watched = (
         config.training.schedule.record.observe is not None
@@ -173,6 +173,6 @@ def planned_at(config: RunConfig, rate: float) -> PlannedRun:
 
 
 def trial_of(planned: PlannedRun, run: Run) -> RateTrial:
-    """What counts of a run."""
+    """The losses of a run at its end, with its rate."""
     losses = (float(run.final.get(f"{part}_loss", np.nan)) for part in ("train", "val"))
     return RateTrial(planned.coordinates["learning_rate"], run.status, *losses)

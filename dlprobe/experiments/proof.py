@@ -95,7 +95,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     @property
     def change(self) -> str:
-        """The patch in words."""
+        """The patch of the cause as a text."""
         return change_text(self.config, self.cause.patch)
 
     @cached_property
@@ -104,7 +104,9 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
 
     @cached_property
     def restarts(self) -> int:
-        """Restarts of each sham: the work of the changed net over that of the run's own."""
+        """Number of restarts of each sham: multiply-adds of the changed net over those of the run's
+        own, rounded, 1 to MOST_RESTARTS.
+        """
         return min(max(round(work_ratio(self._undone, self.config, self.sets)), 1), MOST_RESTARTS)
 
     def plan(self, results: Mapping[str, Trial]) -> list[PlannedRun]:
@@ -151,17 +153,15 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         )
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
-        """The run, measured."""
+        """The trial that `measure` makes of a run."""
         return self.measure(run)
 
     def conclude(self, results: Mapping[str, Trial], complete: bool) -> Proof | None:
-        """None where no seed has ended in both arms."""
+        """The proof from the trials; None where no seed has ended in both arms."""
         pairs: dict[int, tuple[Trial, tuple[Trial, ...]]] = {}
         for seed in self.seeds:
-            undone, shams = (
-                self._planned_undone(seed).id,
-                [sham.id for sham in self._planned_shams(seed)],
-            )
+            undone = self._planned_undone(seed).id
+            shams = [sham.id for sham in self._planned_shams(seed)]
             if all(id in results for id in (undone, *shams)):
                 pairs[seed] = (results[undone], tuple(results[id] for id in shams))
         defaults = tuple(trial for id, trial in results.items() if id.startswith("defaults-"))
@@ -175,7 +175,12 @@ def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
     top = diagnosis.cause
     remedy = (
         next(
-            (each for each in top.remedies if each.patch and not each.patch.keys() <= SEEDED), None
+            (
+                remedy
+                for remedy in top.remedies
+                if remedy.patch and not remedy.patch.keys() <= SEEDED
+            ),
+            None,
         )
         if top is not None
         else None

@@ -81,16 +81,14 @@ class ProofFile:
             )
         )
         undone = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
-        return (
-            None
-            if undone is None
-            else replace(
-                undone,
-                defaults=tuple(
-                    trial.trial for trial in self.trials.values() if trial.arm == "defaults"
-                ),
-                earlier=earlier,
-            )
+        if undone is None:
+            return None
+        return replace(
+            undone,
+            defaults=tuple(
+                trial.trial for trial in self.trials.values() if trial.arm == "defaults"
+            ),
+            earlier=earlier,
         )
 
     def _of_step(self, step: Step, arm: str, restart: int) -> Proof | None:
@@ -216,7 +214,7 @@ def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
-    severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
+    severity = next((severity for severity in SEVERITIES if severity == data.get("severity")), None)
     remedies = tuple(
         Remedy(_texts(_of(entry, dict).get("patch")), _of(entry.get("why"), str))
         for entry in _of(data.get("remedies"), list)
@@ -257,13 +255,11 @@ def _finite(number: float) -> float | None:
 
 
 def _number(value: Any, empty: float) -> float:
-    return (
-        empty
-        if value is None
-        else float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-        else _of(value, float)
-    )
+    if value is None:
+        return empty
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return _of(value, float)
 
 
 def _texts(value: Any) -> dict[str, str]:

@@ -59,12 +59,12 @@ class Cause:
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of it.
+    """The trials of a proof and what follows from them.
 
     change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
-    undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
-    defaults, where nothing else says what can be reached. earlier: what was undone before, of the
-    same causes fewer, and did not prove them.
+        undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
+        defaults, where nothing else says what can be reached. earlier: what was undone before, of
+        the same causes fewer, and did not prove them.
     """
 
     cause: Cause
@@ -92,12 +92,14 @@ class Proof:
 
     @property
     def restarts(self) -> int:
-        """Restarts of each sham."""
+        """Number of restarts of each sham, the least over seeds; 0 without pairs."""
         return min((len(shams) for _, shams in self.pairs.values()), default=0)
 
     @property
     def outcomes(self) -> list[tuple[bool, bool]]:
-        """By seed: whether it learned with the cause undone, and with the sham."""
+        """(learned with the cause undone, learned with any restart of the sham) of each pair, in
+        the order of `pairs`.
+        """
         return [
             (trial.learned(self.reachable), any(sham.learned(self.reachable) for sham in shams))
             for trial, shams in self.pairs.values()
@@ -105,29 +107,29 @@ class Proof:
 
     @property
     def undone(self) -> int:
-        """Seeds that learn with the cause undone."""
+        """Number of seeds that learn with the cause undone."""
         return sum(cured for cured, _ in self.outcomes)
 
     @property
     def sham(self) -> int:
-        """Seeds that learn with the sham."""
+        """Number of seeds that learn with the sham."""
         return sum(luck for _, luck in self.outcomes)
 
     @property
     def complete(self) -> bool:
-        """Whether all seeds ended."""
+        """Whether there is a pair for every seed asked for."""
         return len(self.pairs) == len(self.seeds)
 
     @property
     def verdict(self) -> Verdict:
-        """See the head of this file."""
+        """`unfinished` where a seed is missing, else `proved` or `not proved`, as `verdict_reason`
+        says.
+        """
         if not self.complete:
             return "unfinished"
-        return (
-            "proved"
-            if verdict_reason(self.undone, self.sham, len(self.pairs)) == ""
-            else "not proved"
-        )
+        if verdict_reason(self.undone, self.sham, len(self.pairs)) == "":
+            return "proved"
+        return "not proved"
 
     @property
     def reason(self) -> str:
@@ -207,14 +209,9 @@ def verdict_reason(undone: int, sham: int, count: int, what: str = "it") -> str:
             "more are needed"
         )
     if p_more_errors(undone, count, sham, count) <= LEVEL + 1e-9:
-        return (
-            ""
-            if undone >= CURED_SHARE * count
-            else (
-                f"undoing {what} alone helps in some seeds only: something else stands "
-                f"beside {what}"
-            )
-        )
+        if undone >= CURED_SHARE * count:
+            return ""
+        return f"undoing {what} alone helps in some seeds only: something else stands beside {what}"
     if undone < CURED_SHARE * count:
         if sham:
             return (

@@ -91,7 +91,7 @@ CASES = (
 
 
 @dataclass(frozen=True)
-class Question:
+class QuizQuestion:
     """One net with its measured profile, what may be answered, and the places of the right answers.
     best: cures of which the measured validation error is the least, up to CLOSE. outcomes: per
     cure log10 RMS(δ_1)/RMS(δ_L) before training and that error after it.
@@ -108,11 +108,11 @@ class Question:
 
     @property
     def verdict(self) -> str:
-        """Of STATES, the right one."""
+        """The right answer, one of STATES."""
         return STATES[self.state]
 
 
-def questions(seed: int, count: int, threads: int, stop: Stop) -> list[Question]:
+def questions(seed: int, count: int, threads: int, stop: Stop) -> list[QuizQuestion]:
     """So many nets in an order drawn from the seed, trained as they are and with each cure that is
     offered. Raises Stopped.
     """
@@ -121,23 +121,25 @@ def questions(seed: int, count: int, threads: int, stop: Stop) -> list[Question]
     return [_question(case, rng, room) for case in rng.sample(CASES, count)]
 
 
-def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> Question:
-    others = [each for each in CASES if each.why != case.why]
-    whys = [case.why, *(each.why for each in rng.sample(others, OPTIONS - 1))]
-    changes = {each.cure: each.change for each in CASES if each.cure != case.cure}
-    offered = [case.cure, *rng.sample(list(changes), OPTIONS - 1)]
-    changes[case.cure] = case.change
+def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> QuizQuestion:
+    others = [other for other in CASES if other.why != case.why]
+    whys = [case.why, *(other.why for other in rng.sample(others, OPTIONS - 1))]
+    nets = {case.cure: {**case.net, **case.change}}
+    for other in rng.sample(CASES, len(CASES)):
+        changed = {**case.net, **other.change}
+        known = [*nets.values(), *([case.net] if other.change else [])]
+        if changed not in known and len(nets) < OPTIONS:  # two names of one net say nothing
+            nets[other.cure] = changed
+    offered = list(nets)
     rng.shuffle(whys)
     rng.shuffle(offered)
-    runs = room.run(
-        {"as it is": case.net, **{name: {**case.net, **changes[name]} for name in offered}}
-    )
+    runs = room.run({"as it is": case.net, **nets})
     (first,) = runs["as it is"]
     outcomes = [
         (gradient_ratio(runs[name][0]), runs[name][0].final("val_error")) for name in offered
     ]
     errors = [error for _, error in outcomes]
-    return Question(
+    return QuizQuestion(
         net=case.net,
         profile=[float(value) for value in first.first("error_signal_rms")],
         state=state_of(first),
@@ -150,6 +152,8 @@ def _question(case: QuizCase, rng: random.Random, room: Laboratory) -> Question:
 
 
 def state_of(run: Trained) -> int:
-    """The place in STATES: within a factor of 10 over all layers a profile is healthy."""
+    """Index in STATES by log10 RMS δ_1/RMS δ_L: 0 vanishing below −1, 1 exploding above 1, else 2
+    healthy.
+    """
     ratio = gradient_ratio(run)
     return 0 if ratio < -1 else 1 if ratio > 1 else 2

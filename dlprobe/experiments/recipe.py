@@ -9,8 +9,12 @@ imports no engine.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe import registry
@@ -101,9 +105,9 @@ class Recipe:
 
     support: whether `source` (author, year and place, or lecture topic) says the claim, implies it,
     or nobody in particular says it. topic: the module that it stands in. also: further claims that
-    its numbers show. seconds: what three seeds took on two cores. tries: commands that go on from
-    it. `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data`
-    says that the claim is about the data in `base` and no other.
+    its numbers show. tries: commands that go on from it. `tiny` replaces values of the base where a
+    recipe is run for a look (`--tiny`); `own_data` says that the claim is about the data in `base`
+    and no other.
     """
 
     name: str
@@ -111,7 +115,6 @@ class Recipe:
     support: Support
     source: str
     topic: str
-    seconds: float
     base: str
     measure: Callable[[Laboratory], Found]
     truth: str
@@ -127,6 +130,19 @@ class Recipe:
         """The claim: what the registry lists."""
         return self.claim
 
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of one processor that five seeds took, None where nobody measured it."""
+        return measured_seconds().get(self.name)
+
+
+@cache
+def measured_seconds() -> dict[str, float]:
+    """By recipe; `python -m tests.lectures` measures and writes them."""
+    file = resources.files("dlprobe.guide") / "recipes.json"
+    seconds: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))["seconds"]
+    return seconds
+
 
 Measure: TypeAlias = "Callable[[Laboratory], Found]"
 
@@ -140,7 +156,6 @@ def recipe(
     said: str = "",
     implied: str = "",
     heard: str = "",
-    seconds: float,
     also: Sequence[str] = (),
     tries: Sequence[str] = (),
     tiny: Mapping[str, str] | None = None,
@@ -161,7 +176,6 @@ def recipe(
                 support=support,
                 source=source,
                 topic=measure.__module__.rpartition(".")[2],
-                seconds=seconds,
                 base=base,
                 measure=measure,
                 truth=truth,
@@ -178,7 +192,8 @@ def recipe(
 
 
 def judge(checks: Sequence[Check]) -> Judgement:
-    """The verdict: a case holds if all its inequalities do, the claim if all cases do.
+    """The verdict: a case holds if all its inequalities do, the claim if all cases do. Words that
+    all such cases begin with are said once.
 
     >>> judge([Check("loss", 1.0, "<", 2.0, "deep"), Check("loss", 3.0, "<", 2.0, "shallow")]).text
     'holds only when deep'
@@ -187,8 +202,10 @@ def judge(checks: Sequence[Check]) -> Judgement:
     kept = [case for case in cases if all(check.holds for check in checks if check.when == case)]
     if len(kept) == len(cases):
         return Judgement("holds")
-    return (
-        Judgement("holds only when", " or ".join(filter(None, kept)))
-        if any(kept)
-        else Judgement("does not hold")
-    )
+    if not any(kept):
+        return Judgement("does not hold")
+    words = [case.split() for case in kept if case]
+    ahead = zip(*(case[:-1] for case in words), strict=False)
+    shared = len(list(itertools.takewhile(lambda words_here: len(set(words_here)) == 1, ahead)))
+    ends = " or ".join(" ".join(case[shared:]) for case in words)
+    return Judgement("holds only when", " ".join([*words[0][:shared], ends]))

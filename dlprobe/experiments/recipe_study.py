@@ -20,11 +20,13 @@ from dlprobe.training.prepared_sets import PreparedSets
 
 
 def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
-    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own
-    data only.
+    """What all runs of a recipe begin with, evaluated at their end alone unless the recipe says
+    otherwise. Raises ConfigError where the claim is about its own data only.
     """
     config = parse_toml(recipe.base, f"recipe {recipe.name}")
     quiet = {"recording.histogram_every": "never"}
+    if "evaluate_every" not in recipe.base:
+        quiet["recording.evaluate_every"] = "never"
     config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
     if data is None:
         if target is not None:
@@ -48,7 +50,7 @@ def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = N
 
 
 @dataclass(frozen=True)
-class Measured:
+class RecipeResult:
     """What was measured, and the verdict."""
 
     found: Found
@@ -56,7 +58,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class RecipeExperiment(Experiment[Found, Measured]):
+class RecipeExperiment(Experiment[Found, RecipeResult]):
     """A recipe, which asks its laboratory for runs as it goes."""
 
     name = "recipe"
@@ -101,7 +103,7 @@ class RecipeExperiment(Experiment[Found, Measured]):
         return f"measuring {self.recipe.name}"
 
     def train(self, means: Means, finished: Mapping[str, Found]) -> StudyResult[Found]:
-        """All or nothing: what follows from half a measurement is not known."""
+        """Measure the recipe; a measurement that is stopped gives nothing."""
         room = replace(
             self.laboratory,
             threads=means.threads,
@@ -114,10 +116,13 @@ class RecipeExperiment(Experiment[Found, Measured]):
         except Stopped:
             return StudyResult({}, complete=False)
 
-    def conclude(self, results: Mapping[str, Found], complete: bool) -> Measured | None:
-        """The verdict follows from the inequalities."""
+    def conclude(self, results: Mapping[str, Found], complete: bool) -> RecipeResult | None:
+        """The verdict that follows from the inequalities."""
         return next(
-            (Measured(measurement, judge(measurement.checks)) for measurement in results.values()),
+            (
+                RecipeResult(measurement, judge(measurement.checks))
+                for measurement in results.values()
+            ),
             None,
         )
 
@@ -139,8 +144,8 @@ class RecipeExperiment(Experiment[Found, Measured]):
             "claim": claim,
         }
 
-    def table(self, result: Measured) -> dict[str, list[Any]]:
-        """The inequalities."""
+    def table(self, result: RecipeResult) -> dict[str, list[Any]]:
+        """The inequalities as columns, one row each."""
         checks = result.found.checks
         names = ("quantity", "when", "value", "relation", "bound")
         return {

@@ -85,7 +85,7 @@ def points(
 
     trained_on: the name of the loss that the nets were trained with.
     """
-    found = []
+    decomposed = []
     for value in design.values:
         here = [(data, answer) for at, data, answer in replicas if at == value]
         usable = [
@@ -117,7 +117,7 @@ def points(
                 if design.facts.get("vary") == "both"
                 else parts
             )
-        found.append(
+        decomposed.append(
             Point(
                 value,
                 parts,
@@ -126,31 +126,27 @@ def points(
                 own_loss(design, [answer for _, answer in usable], trained_on),
             )
         )
-    return found
+    return decomposed
 
 
 def own_loss(design: Design, answers: Sequence[Answer], trained_on: str) -> float:
-    """The mean loss of replicas on their own training samples, in the loss that is decomposed; NaN
-    where their runs do not tell it.
+    """Mean over replicas of the loss on their own training samples, in the loss that is decomposed;
+    NaN where runs do not record it (a squared loss of class probabilities).
 
-    Squared: n outputs have n times the mean square error. Probabilities' squared errors are no
-        number that a run ends with.
+    trained_on: the loss of the training. A squared loss is n times the mean square error for n
+        outputs.
     """
     classes = design.targets.dtype.kind in "iu"
     if design.loss == "zero-one":
         return float(np.mean([answer.train_error for answer in answers]))
     if design.loss == "cross-entropy":
-        return (
-            float(np.mean([answer.train_loss for answer in answers]))
-            if trained_on.endswith("cross_entropy")
-            else math.nan
-        )
+        if trained_on.endswith("cross_entropy"):
+            return float(np.mean([answer.train_loss for answer in answers]))
+        return math.nan
     outputs = 1 if design.targets.ndim == 1 else design.targets.shape[1]
-    return (
-        math.nan
-        if classes
-        else float(np.mean([outputs * answer.train_error**2 for answer in answers]))
-    )
+    if classes:
+        return math.nan
+    return float(np.mean([outputs * answer.train_error**2 for answer in answers]))
 
 
 def predictions_of(
@@ -170,7 +166,7 @@ def predictions_of(
             )
         count = max(stacked.shape[2], 2)
         return np.stack(
-            [Scored(each, design.targets, count, threshold).predicted for each in stacked]
+            [Scored(outputs, design.targets, count, threshold).predicted for outputs in stacked]
         ) if len(stacked) else stacked[:, :, 0], design.targets
     if design.loss == "cross-entropy":
         if not classes:
@@ -188,12 +184,12 @@ def predictions_of(
     return stacked, wanted
 
 
-def table(found: Sequence[Point]) -> dict[str, list[object]]:
+def table(decomposed: Sequence[Point]) -> dict[str, list[object]]:
     """The decompositions as columns, as a study file keeps them."""
     columns: dict[str, list[object]] = {
-        "at": ["" if point.at is None else str(point.at) for point in found]
+        "at": ["" if point.at is None else str(point.at) for point in decomposed]
     }
     for name in ("expected_loss", "bias", "variance", "net_variance", "noise"):
-        columns[name] = [getattr(point.found, name) for point in found]
-    columns["replicas"] = [point.found.replicas for point in found]
+        columns[name] = [getattr(point.parts, name) for point in decomposed]
+    columns["replicas"] = [point.parts.replicas for point in decomposed]
     return columns

@@ -91,8 +91,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a replica came to, and its run where runs are kept."""
+class TrainedReplica:
+    """The answer of a trained replica, and its run where runs are kept."""
 
     answer: Answer
     stored: bytes | None = None
@@ -136,30 +136,30 @@ def run(
 
     What a stop left out is missing. cluster: where teams train in place of threads of this process.
     """
-    found: dict[str, Answer] = dict(finished or {})
-    teams = [without(team, found) for team in teams_of(replicas, prepared)]
+    answers: dict[str, Answer] = dict(finished or {})
+    teams = [without(team, answers) for team in teams_of(replicas, prepared)]
     largest_first = sorted(
         (team for team in teams if team.members),
         key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members),
     )
-    coordinates = {each.id: each.coordinates for each in planned(replicas)}
+    coordinates = {replica.id: replica.coordinates for replica in planned(replicas)}
     for id, made in _results(
         largest_first, Common(prepared, part, study is not None), workers, stop, cluster
     ):
         if study is not None and made.stored is not None:
             study.run(id, made.stored, coordinates[id])
-        found[id] = made.answer
+        answers[id] = made.answer
         if progress is not None:
-            progress(len(found), len(replicas))
-    return found
+            progress(len(answers), len(replicas))
+    return answers
 
 
 def _results(
     teams: Sequence[Team], common: Common, workers: int, stop: Stop, cluster: DaskCluster | None
-) -> Iterator[tuple[str, Made]]:
+) -> Iterator[tuple[str, TrainedReplica]]:
     """(id, what it came to) as teams end."""
     if cluster is None:
-        ended: Iterator[tuple[int, dict[str, Made]]] = executor.run_all(
+        ended: Iterator[tuple[int, dict[str, TrainedReplica]]] = executor.run_all(
             [partial(run_team, team, common, stop) for team in teams], workers, stop
         )
     else:
@@ -168,8 +168,8 @@ def _results(
         yield from made.items()
 
 
-def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, Made]]:
-    """What a worker of a cluster does."""
+def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, TrainedReplica]]:
+    """Train teams on a worker of a cluster."""
     return [run_team(team, common, Stop()) for team in teams]
 
 
@@ -195,7 +195,7 @@ def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
     return trainer.start(replica.config, prepared(replica.data, replica.size))
 
 
-def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
+def run_team(team: Team, common: Common, stop: Stop) -> dict[str, TrainedReplica]:
     """Train the members of a team; by id, those that were stopped are missing."""
     session = begun(team.members[0], common.prepared)
     if not team.fleet:
@@ -203,17 +203,16 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
         return {} if made is None else {team.members[0].id: made}
     sets = [common.prepared(member.data, member.size) for member in team.members]
     trained = fleets.train(session, [member.seed for member in team.members], sets, stop)
-    found = {}
-    for replica, data, net in zip(
-        team.members, sets, trained, strict=False
-    ):  # nothing is trained after a stop
+    answers = {}
+    # nothing is trained after a stop
+    for replica, data, net in zip(team.members, sets, trained, strict=False):
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
             made = run_one(trainer.start(replica.config, data), common, stop, net)
         else:
-            made = Made(answer_of(session, data, common.part, net))
+            made = TrainedReplica(answer_of(session, data, common.part, net))
         if made is not None:
-            found[replica.id] = made
-    return found
+            answers[replica.id] = made
+    return answers
 
 
 def answer_of(
@@ -248,8 +247,10 @@ def answer_of(
 
 def run_one(
     session: trainer.Session, common: Common, stop: Stop, net: fleets.NetworkState | None = None
-) -> Made | None:
-    """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
+) -> TrainedReplica | None:
+    """Train one replica, or take `net`, which was trained in a fleet, and ask it; None if it was
+    stopped.
+    """
     kept = Predictions(common.part)
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
     recorder: Recorder = kept if writer is None else TwoRecorders(kept, writer)
@@ -260,4 +261,4 @@ def run_one(
     )
     if status == "interrupted" or kept.answer is None:
         return None
-    return Made(kept.answer, writer.bytes() if writer is not None else None)
+    return TrainedReplica(kept.answer, writer.bytes() if writer is not None else None)

@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlprobe.analysis.model_size import layer_size
-from dlprobe.config import RunConfig, to_mapping, with_values
+from dlprobe.config import RunConfig, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
-from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.executors.one_run import train_side_by_side
 from dlprobe.runs import Run, Study, StudyWriter, open_run
 from dlprobe.runs.content import canonical
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
+from dlprobe.training import fleets
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
-from dlprobe.training.trainer import PreparedData
+from dlprobe.training.trainer import PreparedData, Session, start
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
@@ -53,7 +54,7 @@ class StudyResult(Generic[T]):
     after a stop.
     """
 
-    found: Mapping[str, T]
+    results: Mapping[str, T]
     complete: bool
 
 
@@ -80,9 +81,8 @@ def run_study(
     results: dict[str, T] = dict(finished or {})
     waiting = [planned for planned in plan if planned.id not in results]
     if longest_first:
-        waiting.sort(
-            key=lambda planned: -work(planned.config, sets)
-        )  # equal ones keep the plan's order
+        # equal ones keep the plan's order
+        waiting.sort(key=lambda planned: -work(planned.config, sets))
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             results[waiting[index].id] = result
@@ -105,16 +105,58 @@ def _results(
 ) -> Iterator[tuple[int, T | None]]:
     """(index, what was read) of runs as they end; None for one that was stopped."""
     if cluster is None:
-        yield from executor.run_all(
-            [partial(run_one, planned, sets, read, stop, writer) for planned in waiting],
-            threads,
-            stop,
-        )
+        teams = teams_of(waiting, sets)
+        jobs = [
+            partial(_run_team, [waiting[index] for index in team], sets, read, stop, writer)
+            for team in teams
+        ]
+        for number, results in executor.run_all(jobs, threads, stop):
+            yield from zip(teams[number], results, strict=True)
         return
     for index, stored in cluster.train(
         [(planned.config, sets.of(planned.config)) for planned in waiting], stop
     ):
         yield index, keep(waiting[index], stored, read, writer)
+
+
+def teams_of(waiting: Sequence[PlannedRun], sets: PreparedSets) -> list[list[int]]:
+    """Places of the runs that train together: small nets that differ by seed and initializer, and
+    of which nothing is recorded after the first step. All others are alone.
+    """
+    alike: dict[str | int, list[int]] = {}
+    for index, planned in enumerate(waiting):
+        config = planned.config
+        recording = config.recording
+        first_step_alone = (recording.record_every, recording.evaluate_every) == (NEVER, "never")
+        without = {"training.seed": 0, "model.init": "zeros"}
+        same = first_step_alone and without_instruments(config) == config
+        key = canonical(to_mapping(with_values(config, without))) if same else index
+        alike.setdefault(key, []).append(index)
+    return [
+        team
+        for group in alike.values()
+        for team in (fleets.teams(_begun(waiting[group[0]], sets), group) if group[1:] else [group])
+    ]
+
+
+def _begun(planned: PlannedRun, sets: PreparedSets) -> Session:
+    return start(planned.config, sets.of(planned.config))
+
+
+def _run_team(
+    team: Sequence[PlannedRun],
+    sets: PreparedSets,
+    read: Callable[[PlannedRun, Run], T],
+    stop: Stop,
+    writer: StudyWriter | None,
+) -> list[T | None]:
+    """Runs side by side; None for each that was stopped."""
+    data = sets.of(team[0].config)
+    stored = train_side_by_side([planned.config for planned in team], data, stop)
+    return [
+        None if journal is None else keep(planned, journal, read, writer)
+        for planned, journal in zip(team, stored, strict=True)
+    ]
 
 
 def run_one(
@@ -124,9 +166,8 @@ def run_one(
     stop: Stop,
     writer: StudyWriter | None,
 ) -> T | None:
-    """One run; None if it was stopped."""
-    stored = train_to_bytes(planned.config, sets.of(planned.config), stop)
-    return None if stored is None else keep(planned, stored, read, writer)
+    """Train one run and read it; None if it was stopped."""
+    return _run_team([planned], sets, read, stop, writer)[0]
 
 
 def keep(
@@ -142,7 +183,7 @@ def keep(
 
 
 def work(config: RunConfig, sets: PreparedSets) -> float:
-    """How long a run takes beside others, in multiply-adds: weights × samples seen."""
+    """Multiply-adds of a training, up to a constant factor: parameters × samples seen."""
     data = sets.of(config)
     widths = [len(data.feature_names), *config.model.layers, data.outputs]
     weights = sum(
@@ -196,11 +237,9 @@ def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:
     if run.data.get("task") != "classification":
         return planned
     held = run.configuration
-    return (
-        planned
-        if held is None
-        else with_values(planned, {"data.target_scaling": held.data.target_scaling})
-    )
+    if held is None:
+        return planned
+    return with_values(planned, {"data.target_scaling": held.data.target_scaling})
 
 
 def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
@@ -213,7 +252,7 @@ def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
 
 
 def pinned(config: RunConfig) -> dict[str, Any]:
-    """A configuration as run files hold it."""
+    """A configuration as run files hold it, `{table: {key: value}}`."""
     from dlprobe.training import own_arrays
 
     return json.loads(json.dumps(to_mapping(own_arrays.pinned(config))))  # type: ignore[no-any-return]
@@ -233,16 +272,16 @@ def open_study(path: Path, experiment: str) -> Study:
     """A study of this experiment. Raises RunFileError for a file that cannot be read,
     ConfigError for anything else than such a study.
     """
-    found = open_run(path)
-    if not isinstance(found, Study) or found.description.get("experiment") != experiment:
+    opened = open_run(path)
+    if not isinstance(opened, Study) or opened.description.get("experiment") != experiment:
         what = (
-            f"a study of {found.description.get('experiment', 'something else')!r}"
-            if isinstance(found, Study)
+            f"a study of {opened.description.get('experiment', 'something else')!r}"
+            if isinstance(opened, Study)
             else "a single run"
         )
-        found.close()
+        opened.close()
         raise ConfigError(
             f"{path} is {what}: expected a study that `dlprobe {experiment} -o` wrote; look "
             f"at it with `dlprobe inspect {path}`"
         )
-    return found
+    return opened

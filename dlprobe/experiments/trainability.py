@@ -26,6 +26,7 @@ from dlprobe.experiments.gradients import skill_of
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, Study
+from dlprobe.runs.content import canonical
 from dlprobe.training.prepared_sets import PreparedSets
 
 # Around the edge of chaos of tanh with σ_b² = .05, and from the depths that train everywhere to
@@ -92,7 +93,7 @@ def pixels(base: RunConfig, x: MapAxis, y: MapAxis) -> list[Pixel]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PixelScore:
     """What counts of one run: its training accuracy (R² for a regression), and the share of what
     could be learned.
     """
@@ -115,12 +116,12 @@ class PixelResult:
 
     @property
     def trained(self) -> bool:
-        """Whether half of what can be learned was."""
+        """Whether the median skill is at least 0.5."""
         return self.skill >= LEARNED
 
     @property
     def reached(self) -> bool | None:
-        """Whether theory says that a signal gets through; None where it says nothing."""
+        """Whether the net is no deeper than `theory` layers; None where theory does not apply."""
         if math.isnan(self.theory):
             return None
         return len(self.pixel.config.model.layers) <= self.theory
@@ -150,7 +151,7 @@ class MapResult:
 
 
 @dataclass(frozen=True)
-class MapExperiment(SeededExperiment[Reading, MapResult]):
+class MapExperiment(SeededExperiment[PixelScore, MapResult]):
     """Every pixel with every seed; all share the split. own: the reader's net."""
 
     name = "gradients --map"
@@ -179,7 +180,7 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
         return cls(x, y, cells, seeds, PreparedSets(told=told), own or None)
 
     def describe(self) -> dict[str, Any]:
-        """Its axes and every pixel's configuration."""
+        """The axes and the configuration of every pixel, as data for the study file."""
         return {
             "experiment": self.name,
             "axes": {
@@ -188,11 +189,11 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
                 "seed": list(self.seeds),
             },
             "plane": [[axis.name, list(axis.values), axis.place] for axis in (self.x, self.y)],
-            "pixels": [[each.x, each.y, to_mapping(each.config)] for each in self.cells],
+            "pixels": [[pixel.x, pixel.y, to_mapping(pixel.config)] for pixel in self.cells],
             "own": None if self.own is None else to_mapping(self.own),
         }
 
-    def plan(self, found: Mapping[str, Reading]) -> list[PlannedRun]:
+    def plan(self, readings: Mapping[str, PixelScore]) -> list[PlannedRun]:
         """Every pixel with every seed, recorded at its first step only."""
         runs = []
         for (number, pixel), seed in itertools.product(enumerate(self.cells), self.seeds):
@@ -206,29 +207,36 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
         pixel = self.cells[number]
         return run_id(number, f"{self.x.name}={pixel.x},{self.y.name}={pixel.y}", seed)
 
-    def read(self, planned: PlannedRun, run: Run) -> Reading:
-        """A run that diverged has learned nothing."""
+    def read(self, planned: PlannedRun, run: Run) -> PixelScore:
+        """Accuracy and skill of a run; NaN and −∞ where it diverged."""
         if run.status == "diverged":
-            return Reading(math.nan, -math.inf)
+            return PixelScore(math.nan, -math.inf)
         accuracy = float(run.final.get("train_accuracy", run.final.get("train_r2", np.nan)))
-        return Reading(accuracy, skill_of(run, accuracy))
+        return PixelScore(accuracy, skill_of(run, accuracy))
 
-    def conclude(self, found: Mapping[str, Reading], complete: bool) -> MapResult | None:
-        """None where no run ended."""
+    def conclude(self, readings: Mapping[str, PixelScore], complete: bool) -> MapResult | None:
+        """The plane from the runs that ended; None where none did."""
         results = []
+        theory: dict[str, float] = {}
         for number, pixel in enumerate(self.cells):
             ids = [self._id(number, seed) for seed in self.seeds]
-            ended = [found[id] for id in ids if id in found]
+            ended = [readings[id] for id in ids if id in readings]
             if ended:
-                accuracy = statistics.median(each.accuracy for each in ended)
-                skill = statistics.median(each.skill for each in ended)
-                results.append(PixelResult(pixel, tuple(ids), accuracy, skill, self._theory(pixel)))
+                accuracy = statistics.median(score.accuracy for score in ended)
+                skill = statistics.median(score.skill for score in ended)
+                reach = self._theory(pixel.config, theory)
+                results.append(PixelResult(pixel, tuple(ids), accuracy, skill, reach))
         if not results:
             return None
         return MapResult(self.x, self.y, tuple(results), self._own(results), complete)
 
-    def _theory(self, pixel: Pixel) -> float:
-        return SCALES * correlation_depth(self._initial(pixel.config))
+    def _theory(self, config: RunConfig, known: dict[str, float]) -> float:
+        """6 ξ_c, which the last hidden layer decides, repeated without end."""
+        last = with_values(config, {"model.layers": config.model.layers[-2:]})
+        key = canonical(to_mapping(last))
+        if key not in known:
+            known[key] = SCALES * correlation_depth(self._initial(last))
+        return known[key]
 
     def _initial(self, config: RunConfig) -> mean_field.InitialNet:
         data = self.sets.of(config)
@@ -247,7 +255,7 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
             x, y = self.x.values.index(result.pixel.x), self.y.values.index(result.pixel.y)
             return math.hypot(x - place[0], y - place[1])
 
-        trained = [each for each in results if each.trained]
+        trained = [pixel for pixel in results if pixel.trained]
         nearest = min(trained, key=distance, default=None)
         return Own(where[0], where[1], (place[0], place[1]), nearest)
 
@@ -267,9 +275,9 @@ class MapExperiment(SeededExperiment[Reading, MapResult]):
     def table(self, result: MapResult) -> dict[str, list[Any]]:
         """A pixel per row."""
         return {
-            self.x.name: [each.pixel.x for each in result.pixels],
-            self.y.name: [each.pixel.y for each in result.pixels],
-            "train_accuracy": [each.accuracy for each in result.pixels],
-            "skill": [each.skill for each in result.pixels],
-            "theory_6_xi": [each.theory for each in result.pixels],
+            self.x.name: [pixel.pixel.x for pixel in result.pixels],
+            self.y.name: [pixel.pixel.y for pixel in result.pixels],
+            "train_accuracy": [pixel.accuracy for pixel in result.pixels],
+            "skill": [pixel.skill for pixel in result.pixels],
+            "theory_6_xi": [pixel.theory for pixel in result.pixels],
         }

@@ -24,17 +24,13 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 LEARNED = "learned well"
-METRICS = (
-    "val_error",
-    "train_error",
-    "val_loss",
-    "train_loss",
-)  # the first that a run has is compared
+# the first that a run has is compared
+METRICS = ("val_error", "train_error", "val_loss", "train_loss")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training.
+    """The result of one training.
 
     state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation
         part where there is one, −∞ where it is no number. metric: the first of METRICS, infinite
@@ -68,19 +64,19 @@ Measure: TypeAlias = "Callable[[Run], Trial]"
 
 
 def trial_of(run: Run) -> Trial:
-    """What a run came to. Raises RunFileError where it is damaged."""
-    found = learning(run)
-    reached = state(found, run.status).name
+    """The trial that a run is, without findings. Raises RunFileError where it is damaged."""
+    learned = learning(run)
+    reached = state(learned, run.status).name
     return Trial(
         reached,
-        _skill(found) if run.status != "diverged" else -math.inf,
+        _skill(learned) if run.status != "diverged" else -math.inf,
         metric_of(run),
-        found is not None and bool(found.flaw),
+        learned is not None and bool(learned.flaw),
     )
 
 
 def judged_trial_of(run: Run) -> Trial:
-    """The trial with what rules say of the run."""
+    """The trial that a run is, with its findings."""
     measured = trial_of(run)
     return Trial(
         measured.state,
@@ -99,7 +95,9 @@ def _skill(learned: Learning | None) -> float:
 
 
 def metric_of(run: Run) -> float:
-    """The first of METRICS that the run has; infinite for none."""
+    """The first finite one of val_error, train_error, val_loss, train_loss at the end of the run;
+    infinite where there is none.
+    """
     values = [
         float(run.final[name])
         for name in METRICS

@@ -72,7 +72,7 @@ def _write_array(
         pieces = [np.char.encode(piece, "utf-8") for piece in pieces]
         dtype = max(
             (piece.dtype for piece in pieces),
-            key=lambda each: each.itemsize,
+            key=lambda piece: piece.itemsize,
             default=np.dtype("S1"),
         )
     writer.data_set(path, dtype, shape, attributes)

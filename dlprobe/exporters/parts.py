@@ -27,7 +27,7 @@ _PIECE = 2**18  # numbers that are read at once
 
 
 @dataclass(frozen=True)
-class Steps:
+class ChosenSteps:
     """Which recorded steps: between `first` and `last`, both included, of these every
     `every`-th row.
     """
@@ -37,7 +37,7 @@ class Steps:
     every: int = 1
 
     def rows(self, steps: NDArray[Any]) -> NDArray[np.int64]:
-        """The rows of them, (chosen row,)."""
+        """Row numbers of the chosen steps, int64 (chosen row,)."""
         return np.flatnonzero((steps >= self.first) & (steps <= self.last))[:: self.every]
 
 
@@ -50,7 +50,7 @@ class Wanted:
     what: What = "statistics"
     names: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    steps: Steps = field(default_factory=Steps)
+    steps: ChosenSteps = field(default_factory=ChosenSteps)
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Numbers of every array."""
+        """Number of entries of each array, the product of `shape`."""
         return math.prod(self.shape)
 
     def pieces(self, name: str) -> Iterator[NDArray[Any]]:
-        """One array piece by piece."""
+        """One array in pieces along its first axis, one for each of `bounds`."""
         return (self.read(name, *bound) for bound in self.bounds)
 
     def tables(self) -> Iterator[dict[str, NDArray[Any]]]:
@@ -107,7 +107,7 @@ class Part:
 
 
 def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
-    return values.reshape([-1 if each == axis else 1 for each in range(rank)])
+    return values.reshape([-1 if position == axis else 1 for position in range(rank)])
 
 
 class ExportSource:
@@ -121,30 +121,26 @@ class ExportSource:
         """What was recorded of this kind."""
         run = self.run
         if self.what in ("statistics", "scalars"):
-            return (
-                run.statistics
-                if self.what == "statistics"
-                else tuple(name for name in SCALARS if run.is_recorded(name))
-            )
+            if self.what == "statistics":
+                return run.statistics
+            return tuple(name for name in SCALARS if run.is_recorded(name))
         return tuple(name for name in self._evaluated if name != "step")
 
     @cached_property
     def steps(self) -> NDArray[Any]:
-        """int64 (row,)"""
-        return (
-            self.run.steps
-            if self.what in ("statistics", "scalars")
-            else self.run.evaluations["step"]
-        )
+        """Steps of the rows, int64 (row,): recorded ones, or updates made before each
+        evaluation.
+        """
+        if self.what in ("statistics", "scalars"):
+            return self.run.steps
+        return self.run.evaluations["step"]
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Some rows of an array."""
+        """Rows `start` up to `stop` of an array, (row, …)."""
         group = {"statistics": "stats", "scalars": "scalars"}.get(self.what)
-        return (
-            self._evaluated[name][start:stop]
-            if group is None
-            else self.run.contents.read_rows(f"{group}/{name}", start, stop)
-        )
+        if group is None:
+            return self._evaluated[name][start:stop]
+        return self.run.contents.read_rows(f"{group}/{name}", start, stop)
 
     @property
     def _evaluated(self) -> Mapping[str, NDArray[Any]]:
@@ -156,10 +152,8 @@ def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
     have.
     """
     source = ExportSource(run, wanted.what)
-    names, layers = (
-        chosen(f"name among the {wanted.what}", wanted.names, source.names),
-        _layers(run, wanted),
-    )
+    names = chosen(f"name among the {wanted.what}", wanted.names, source.names)
+    layers = _layers(run, wanted)
     rows = wanted.steps.rows(source.steps)
     size = max(1, _PIECE // max(1, (len(layers) or 1) * max(len(names), 1)))
     ends = np.searchsorted(rows, np.arange(0, len(source.steps) + size, size))

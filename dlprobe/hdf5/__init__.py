@@ -31,8 +31,8 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, NDArray[Any
 
 
 def there(path: Path | str, names: Iterable[str]) -> list[str]:
-    """Those of the names that an HDF5 file has. Raises RunFileError where the file cannot be
-    read.
+    """The names, of those given, that an HDF5 file has. Raises RunFileError where the file cannot
+    be read.
     """
     from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 

@@ -29,9 +29,8 @@ def open_regular(path: Path) -> int:
     """
     name = printable(path)
     try:
-        if not stat.S_ISREG(
-            os.stat(path).st_mode
-        ):  # before opening: opening a device can already do something
+        # before opening: opening a device can already do something
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise RunFileError(f"{name} is not a regular file: give a run file that dlprobe wrote")
         descriptor = os.open(path, _READ)
     except FileNotFoundError as error:
@@ -78,11 +77,9 @@ def sync_folder(folder: Path) -> None:
 
 def remedy(error: OSError) -> str:
     """What to do about an error while writing: more room helps against three of them only."""
-    return (
-        "make room"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        else "put that right"
-    )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room"
+    return "put that right"
 
 
 def read_at(descriptor: int, offset: int, length: int) -> bytes:

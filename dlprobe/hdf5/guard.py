@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable, reopened
-from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5s, h5t, h5z
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
@@ -35,11 +35,12 @@ MAX_PIECES = 2**22
 MAX_ATTRIBUTE = 2**20
 MAX_RANK = 8
 SLAB = 4 * 2**20
+# HDF5's own MiB for each data set that is open would be most of a command's memory
+CHUNK_CACHE, _SLOTS = 2**18, 521
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
-_SAFE_INFLATED = (
-    64 * 2**20
-)  # what one chunk may become in memory before its stream is measured first
+# what one chunk may become in memory before its stream is measured first
+_SAFE_INFLATED = 64 * 2**20
 _FILTERS = {
     h5z.FILTER_DEFLATE: "deflate",
     h5z.FILTER_SHUFFLE: "shuffle",
@@ -128,17 +129,17 @@ class GuardedFile:
 
     def read(self, path: str) -> NDArray[Any]:
         """A whole data set."""
-        found = self.stored(path)
-        self._count(path, found)
+        data_set = self.stored(path)
+        self._count(path, data_set)
         try:
-            whole = np.empty(found.shape, found.dtype)
+            whole = np.empty(data_set.shape, data_set.dtype)
         except MemoryError as error:
             raise RunFileError(
-                f"{self.name}: {path} with {found.size} bytes does not fit into memory"
+                f"{self.name}: {path} with {data_set.size} bytes does not fit into memory"
             ) from error
         at = 0
         for slab in self.slabs(path):
-            if not found.shape:
+            if not data_set.shape:
                 return slab
             whole[at : at + len(slab)] = slab
             at += len(slab)
@@ -148,32 +149,34 @@ class GuardedFile:
         """Rows `start` up to `stop` (as a slice counts them, negative from the end) of a data
         set, without reading the others.
         """
-        handle, found = self._data_set(path)
-        self._count(path, found)
-        if not found.shape:
+        handle, data_set = self._data_set(path)
+        self._count(path, data_set)
+        if not data_set.shape:
             raise RunFileError(
                 f"{self.name}: {printable(path)} is a single value, rows were asked for"
             )
-        first, behind, _ = slice(start, stop).indices(found.shape[0])
-        count = (max(behind - first, 0), *found.shape[1:])
+        first, behind, _ = slice(start, stop).indices(data_set.shape[0])
+        count = (max(behind - first, 0), *data_set.shape[1:])
         if 0 in count:
-            return np.empty(count, found.dtype)
-        return self._read(handle, path, found, (first, *(0 for _ in found.shape[1:])), count)
+            return np.empty(count, data_set.dtype)
+        return self._read(handle, path, data_set, (first, *(0 for _ in data_set.shape[1:])), count)
 
     def slabs(self, path: str) -> Iterator[NDArray[Any]]:
         """A data set in pieces along its first axis, each about 4 MiB at most; a single value
         comes as one piece.
         """
-        handle, found = self._data_set(path)
-        self._count(path, found)
-        if not found.shape:
-            yield self._read(handle, path, found, (), ())
+        handle, data_set = self._data_set(path)
+        self._count(path, data_set)
+        if not data_set.shape:
+            yield self._read(handle, path, data_set, (), ())
             return
-        row = found.dtype.itemsize * math.prod(found.shape[1:])
+        row = data_set.dtype.itemsize * math.prod(data_set.shape[1:])
         step = _slab_rows(handle, row)
-        for start in range(0, found.shape[0] if row else 0, step):
-            count = (min(step, found.shape[0] - start), *found.shape[1:])
-            yield self._read(handle, path, found, (start, *(0 for _ in found.shape[1:])), count)
+        for start in range(0, data_set.shape[0] if row else 0, step):
+            count = (min(step, data_set.shape[0] - start), *data_set.shape[1:])
+            yield self._read(
+                handle, path, data_set, (start, *(0 for _ in data_set.shape[1:])), count
+            )
 
     def text(self, path: str, name: str) -> str | None:
         """A text attribute of a group or data set (`/` is the root), or None where there is
@@ -189,7 +192,9 @@ class GuardedFile:
         )
 
     def attribute(self, path: str, name: str) -> NDArray[Any] | None:
-        """An attribute of numbers or fixed-length text, or None where there is none."""
+        """An attribute of the object at `path`, numbers or fixed-length text (bytes), of its own
+        shape; None where object or attribute is not there.
+        """
         where = self._find(path)
         with self._hdf5(f"attribute {name}"):
             if where is None or not h5a.exists(where, name.encode()):
@@ -213,7 +218,10 @@ class GuardedFile:
         and then calls an interpreter that is gone (SIGSEGV).
         """
         with self._hdf5("the file"):
-            return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY)
+            access = h5p.create(h5p.FILE_ACCESS)
+            access.set_cache(0, _SLOTS, CHUNK_CACHE, 0.75)
+            where = os.fsencode(reopened(self._descriptor, path))
+            return h5f.open(where, h5f.ACC_RDONLY, fapl=access)
 
     def _find(self, path: str) -> Any:
         """The open object at `path`, or None. One component at a time, so that no link is
@@ -282,19 +290,19 @@ class GuardedFile:
             self._check_chunks(handle, settings, path, stored)
         return stored
 
-    def _check_size(self, handle: Any, path: str, found: Stored) -> None:
+    def _check_size(self, handle: Any, path: str, data_set: Stored) -> None:
         stored = min(handle.get_storage_size(), self._size)
-        if found.size > stored * _RATIO + 2**20:
-            raise self._refuse(f"{path} declares {found.size} bytes and stores {stored}")
-        if found.size > self._budget:
-            raise self._over_budget(path, found.size)
+        if data_set.size > stored * _RATIO + 2**20:
+            raise self._refuse(f"{path} declares {data_set.size} bytes and stores {stored}")
+        if data_set.size > self._budget:
+            raise self._over_budget(path, data_set.size)
 
-    def _check_chunks(self, handle: Any, settings: Any, path: str, found: Stored) -> None:
-        chunk = math.prod(settings.get_chunk()) * found.dtype.itemsize
+    def _check_chunks(self, handle: Any, settings: Any, path: str, data_set: Stored) -> None:
+        chunk = math.prod(settings.get_chunk()) * data_set.dtype.itemsize
         if chunk > MAX_CHUNK:
             raise self._refuse(f"{path} has chunks of {chunk} bytes, more than {MAX_CHUNK}")
         pieces = math.prod(
-            -(-n // c) for n, c in zip(found.shape, settings.get_chunk(), strict=True)
+            -(-n // c) for n, c in zip(data_set.shape, settings.get_chunk(), strict=True)
         )
         if pieces > MAX_PIECES:
             raise self._refuse(f"{path} is split into {pieces} chunks, more than {MAX_PIECES}")
@@ -304,7 +312,7 @@ class GuardedFile:
                 f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each "
                 "once, are read"
             )
-        if h5z.FILTER_DEFLATE in filters and found.size:
+        if h5z.FILTER_DEFLATE in filters and data_set.size:
             self._unmeasured[path] = self._large_streams(handle, chunk, path)
 
     def _large_streams(self, handle: Any, chunk: int, path: str) -> list[tuple[int, ...]]:
@@ -317,7 +325,12 @@ class GuardedFile:
         return [offset for offset, size in places if size * _RATIO > _SAFE_INFLATED]
 
     def _measure_streams(
-        self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]
+        self,
+        handle: Any,
+        path: str,
+        data_set: Stored,
+        start: tuple[int, ...],
+        count: tuple[int, ...],
     ) -> None:
         """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5
         itself would unpack without end. Each is measured once.
@@ -326,18 +339,18 @@ class GuardedFile:
         if not waiting:
             return
         sides = handle.get_create_plist().get_chunk()
-        size, left = math.prod(sides) * found.dtype.itemsize, []
+        size, remaining = math.prod(sides) * data_set.dtype.itemsize, []
         for offset in waiting:
             if not all(
                 at < first + length and first < at + side
                 for at, side, first, length in zip(offset, sides, start, count, strict=True)
             ):
-                left.append(offset)
+                remaining.append(offset)
             elif not _unpacks_within(handle.read_direct_chunk(offset), size + 4):
                 raise self._refuse(
                     f"{printable(path)} has a chunk that unpacks to more than its {size} bytes"
                 )
-        self._unmeasured[printable(path)] = left
+        self._unmeasured[printable(path)] = remaining
 
     def _dtype(self, type: Any, path: str) -> np.dtype[Any]:
         """Integer, float or fixed-length text; everything else is refused by class before NumPy
@@ -362,17 +375,25 @@ class GuardedFile:
         return shape
 
     def _read(
-        self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]
+        self,
+        handle: Any,
+        path: str,
+        data_set: Stored,
+        start: tuple[int, ...],
+        count: tuple[int, ...],
     ) -> NDArray[Any]:
-        piece = np.empty(count, found.dtype)
+        piece = np.empty(count, data_set.dtype)
         memory, space = h5s.create(h5s.SCALAR), handle.get_space()
         if count:
             memory = h5s.create_simple(count)
             space.select_hyperslab(start, count)
         with self._hdf5(path):
-            self._measure_streams(handle, path, found, start, count)
+            self._measure_streams(handle, path, data_set, start, count)
             handle.read(
-                memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None
+                memory,
+                space,
+                piece,
+                mtype=handle.get_type() if data_set.dtype.kind == "S" else None,
             )
         if self._state() != (self._size, self._changed):
             raise RunFileError(f"{self.name} was changed while it was read: open it again")
@@ -385,14 +406,14 @@ class GuardedFile:
         now = os.fstat(self._descriptor)
         return now.st_size, now.st_mtime_ns
 
-    def _count(self, path: str, found: Stored) -> None:
+    def _count(self, path: str, data_set: Stored) -> None:
         """Take a data set off the budget, the first time it is read."""
         if path in self._counted:
             return
-        if found.size > self._budget:
-            raise self._over_budget(path, found.size)
+        if data_set.size > self._budget:
+            raise self._over_budget(path, data_set.size)
         self._counted.add(path)
-        self._budget -= found.size
+        self._budget -= data_set.size
 
     def _over_budget(self, path: str, size: int) -> RunFileError:
         return RunFileError(

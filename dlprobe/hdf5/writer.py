@@ -40,9 +40,8 @@ class PackedWriter:
         self._written: dict[str, int] = {}
         self._id = self._create()
         self._access = h5p.create(h5p.DATASET_ACCESS)
-        self._access.set_chunk_cache(
-            _SLOTS, 2 * _CHUNK, 1.0
-        )  # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
+        # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
+        self._access.set_chunk_cache(_SLOTS, 2 * _CHUNK, 1.0)
 
     def group(self, path: str) -> None:
         """Make a group and the groups above it; making one twice does no harm."""

@@ -47,6 +47,7 @@ from dlprobe.nn.shapes import (
     Vector,
 )
 from dlprobe.nn.subnormals import flush_subnormals, restore
+from dlprobe.nn.teams import change_block
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
 from dlprobe.record.scalars import (
@@ -252,6 +253,7 @@ def run(
         epoch.
     """
     before = flush_subnormals()
+    change_block(net.team)
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
@@ -303,6 +305,7 @@ def run(
         if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
             result = -(done + 1)
             break
+    change_block(net.team)
     restore(before)
     return result
 
@@ -345,6 +348,7 @@ def evaluate(
     and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
     before = flush_subnormals()
+    change_block(net.team)
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
     counter, slopes = counters(work.seeds), slope_sums(alive)
     counter[SEED], counter[LAYER], counter[STEP] = work.seeds[0], 0, 0
@@ -362,5 +366,6 @@ def evaluate(
         for index in range(layers if alive.shape[1] > 0 else 0):
             if not is_settled(alive[index], net.layers[index, p.UNITS]):
                 note_alive(net, kernels, index, rows, counter, slopes, alive[index])
+    change_block(net.team)
     restore(before)
     return total

@@ -45,9 +45,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 _with_helpers: set[Callable[..., Any]] = set()
-_compiling = (
-    threading.RLock()
-)  # numba's setting is one for the process: two threads that compile would restore each other's
+# numba's setting is one for the process: two threads that compile would restore each other's
+_compiling = threading.RLock()
 
 
 class Locator:
@@ -106,8 +105,8 @@ def our_folder() -> Iterator[None]:
 
 
 def is_warm() -> bool:
-    """Whether some kernels of this version are in the cache already, i.e. whether the next
-    command has to compile.
+    """Whether the cache holds some kernel of this version; if not, the next command has to
+    compile.
     """
     return any(cache_folder().rglob("*.nbc"))
 
@@ -228,9 +227,10 @@ def callable_from_kernels(function: Any, fastmath: set[str], **options: bool) ->
     def choose(*arguments: Any, **keywords: Any) -> Any:
         return implementation
 
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # nobody else calls it
     overload(
         function,
-        jit_options={"error_model": "numpy", "fastmath": fastmath, **options},
+        jit_options={"error_model": "numpy", "fastmath": fastmath, **wrappers, **options},
         strict=False,
     )(choose)
 
@@ -241,9 +241,8 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if function not in _with_helpers:
         _with_helpers.add(function)
-        callable_from_kernels(
-            function, EXACT, forceinline=True, _nrt=False
-        )  # a loop with a call in it is not vectorised
+        # a loop with a call in it is not vectorised
+        callable_from_kernels(function, EXACT, forceinline=True, _nrt=False)
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:

@@ -31,9 +31,8 @@ from dlprobe.errors import DlprobeWarning
 from dlprobe.nn.sources import KernelSources, bytes_digest, sources
 
 UNUSED_SECONDS = 7 * 24 * 3600  # after which a folder of other kernels is removed
-OURS = re.compile(
-    r"[0-9a-f]{16}(\.removed-[0-9a-f]+)?|[0-9a-f]{64}\.sources"
-)  # what a clean-up may remove
+# what a clean-up may remove
+OURS = re.compile(r"[0-9a-f]{16}(\.removed-[0-9a-f]+)?|[0-9a-f]{64}\.sources")
 
 
 def base_folder() -> Path:

@@ -79,9 +79,8 @@ def content(value: Any, known: set[int]) -> Iterator[str]:
     """What tells a function, or a value that one uses, from every other; `known` holds the
     functions that have been gone through already.
     """
-    value = (
-        getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
-    )  # of a dispatcher, of an intrinsic
+    # of a dispatcher, of an intrinsic
+    value = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
     if isinstance(value, FunctionType):
         yield f"{value.__module__}.{value.__qualname__}"
         if id(value) not in known and not _is_in_folders_name(value):

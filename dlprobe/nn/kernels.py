@@ -315,7 +315,7 @@ def loss(name: str, fused: bool, dtype: str) -> Any:
 
 @cache
 def loss_of(record: Loss, fused: bool, dtype: str) -> Any:
-    """`loss` of a record."""
+    """Compile the loss of a record, as `loss` does by name."""
     count = sum(parameter is not REDUCTION for parameter in record.parameters)
     if fused and record.fused_row:
         loops = fused_loss_loop(inlined_with_helpers(record.fused_row), count)
@@ -411,7 +411,7 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
 
 @cache
 def optimizer_of(record: Optimizer, dtype: str) -> tuple[Any, Any]:
-    """`optimizer` of a record."""
+    """Compile the optimizer of a record, as `optimizer` does by name."""
     step = inlined_with_helpers(record.update)
     count = record.update.__code__.co_argcount - 2 - record.states
     loop = update_loop(step, count, record.states)

@@ -24,6 +24,8 @@ from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.positions import DEFINED, DELTA, LAYER, SUM_G_SQUARED, TRAINING
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.shapes import Counters, Floats, Index, Integers, Matrix, Number, Vector
+from dlprobe.nn.sharing import multiplied, step_weights
+from dlprobe.nn.teams import PRODUCT, PRODUCT_WITH_TRANSPOSED, TRANSPOSED_PRODUCT
 from dlprobe.nn.views import part, window
 
 
@@ -64,7 +66,7 @@ def multiply(
             counter,
         )
     if layer[p.WEIGHT] >= 0:
-        invoke(kernels.product, (x, multiplied_weights(net, index), z))
+        multiplied(net, PRODUCT, kernels.product, x, multiplied_weights(net, index), z, fan_in)
     bias = (
         part(net.parameters, layer[p.BIAS], layer[p.BIAS] + fan_out)
         if layer[p.BIAS] >= 0
@@ -161,17 +163,16 @@ def multiply_back(
         return current
     other = (current + 1) % 3
     if index > 0:  # before W is stepped
-        invoke(
-            kernels.product_with_transposed,
-            (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)),
-        )
+        w, dx = multiplied_weights(net, index), delta_of(net, other, rows, fan_in)
+        whole = kernels.product_with_transposed
+        multiplied(net, PRODUCT_WITH_TRANSPOSED, whole, d, w, dx, fan_out)
     start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
     gradient = window(net.gradients, start, height, fan_out)
     if layer[p.TRANSFORM] < 0:
-        invoke(kernels.transposed_product, (x, d, gradient))
+        multiplied(net, TRANSPOSED_PRODUCT, kernels.transposed_product, x, d, gradient, rows)
         return other
     of_product = window(net.weight_delta, 0, height, fan_out)
-    invoke(kernels.transposed_product, (x, d, of_product))
+    multiplied(net, TRANSPOSED_PRODUCT, kernels.transposed_product, x, d, of_product, rows)
     weights, effective = weights_of(net, index), multiplied_weights(net, index)
     apply_back(
         net,
@@ -208,18 +209,8 @@ def update_layer(
     if layer[p.WEIGHT] >= 0:
         size = layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
         gradient = part(net.gradients, base + start, base + start + size)
-        invoke(
-            kernels.update,
-            (
-                part(net.parameters, start, start + size),
-                gradient,
-                net.moments,
-                start,
-                stride,
-                coefficients,
-                sums,
-            ),
-        )
+        w = part(net.parameters, start, start + size)
+        step_weights(net, kernels, w, gradient, start, coefficients, sums)
         observe.observe_update(gradient, sums, statistics)
         square = sums[SUM_G_SQUARED]
         if not is_finite(square):

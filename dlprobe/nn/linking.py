@@ -42,7 +42,7 @@ def _kind(named_tuple: Any, dtype: str) -> RecordType:
 
 
 def of(function: Callable[..., Any], dtype: str) -> Any:
-    """A pass's signature in one precision, from its annotations."""
+    """The signature of a pass in one precision, from its annotations."""
     return signature_of(function, PRECISIONS[dtype].scalar)
 
 
@@ -84,7 +84,7 @@ def unobserved(kernels: Kernels, dtype: str) -> Kernels:
 
 @cache
 def compiled_passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
-    """Those that take their place in a fleet."""
+    """The compiled passes that a fleet uses in place of those of one net."""
     products = (lanes.product, lanes.product_with_transposed, lanes.transposed_product)
     functions = (
         lanes.gather,
@@ -97,8 +97,8 @@ def compiled_passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
 
 
 def passes(dtype: str, *, regulated: bool, augmented: bool) -> dict[str, int]:
-    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish`
-    where no step has one.
+    """Addresses of the compiled passes by the names of their fields in Kernels; `finish` is 0
+    unless `regulated`.
     """
     chosen = {function.role: function for function in compiled_passes(dtype)}
     if augmented:

@@ -29,7 +29,7 @@ def source_of(net: Net, index: Index, rows: Index) -> Matrix:
 
 @giving_views
 def input_squares(net: Net, index: Index, rows: Index) -> Floats:
-    """Where each sample's Σ x² of a layer's input stands, (rows,)."""
+    """View (rows,) of the memory for Σ x² of each sample's input to layer `index`."""
     width = len(net.input_square) // (len(net.layers) + 1)
     return part(net.input_square, index * width, index * width + rows)
 

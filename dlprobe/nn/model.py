@@ -60,6 +60,8 @@ class Net(NamedTuple):
     # (3 + 3 · features,) or (0,): what shifts samples, as `augmentation.image_numbers` lays it out
     image: Vector
     loss_constants: Vector  # (constants,): the loss's hyperparameters and the share of each output
+    team: Integers  # (teams.WORDS,): by which threads share large layers, or (0,) where none is
+    part_sums: Floats  # (parts · UPDATE_SUMS,): `sums` of each part of the largest layer's update
 
 
 class Kernels(NamedTuple):

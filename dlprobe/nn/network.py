@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import augmentation, calling, kernels, linking, observe, program, random
+from dlprobe.nn import (
+    augmentation,
+    calling,
+    kernels,
+    linking,
+    observe,
+    program,
+    random,
+    sharing,
+    teams,
+)
 from dlprobe.nn.layers import LayerSpec, layer_plan
 from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.records import Reference
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
-from dlprobe.nn.working import BlockResult, Evaluation, Evaluations, Steps
+from dlprobe.nn.working import BlockResult, Evaluation, Evaluations, Loop, Steps
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -81,13 +91,26 @@ class Network:
         self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self._run, self._evaluate = (
-            linking.compiled_run(self.dtype.name),
-            linking.compiled_evaluate(self.dtype.name),
-        )
+        self.threads = 1  # that share large layers; what is computed does not depend on it
         self._net = self._allocate()
+        self._run, self._evaluate = (
+            self._assisted(linking.compiled_run(self.dtype.name)),
+            self._assisted(linking.compiled_evaluate(self.dtype.name)),
+        )
         self._model = linking.references(self._net, self._kernels, self.dtype.name)
         self.initialize()
+
+    def _assisted(self, loop: Loop) -> Loop:
+        """A compiled loop to which helpers are called, where the net has large layers."""
+        team = self._net.team
+        if len(team) == 0:
+            return loop
+
+        def with_helpers(*arguments: Any) -> Any:
+            teams.call_helpers(team, self.threads)
+            return loop(*arguments)
+
+        return with_helpers
 
     @cached_property
     def _unobserved_model(self) -> tuple[Reference, Reference]:
@@ -139,6 +162,11 @@ class Network:
             augmented=self.mixup > 0 or len(self.image) > 0,
         )
 
+    def _team(self) -> tuple[Array, Array]:
+        """The words by which threads share large layers, and room for what their parts sum up."""
+        largest = max(layer.fan_in * layer.fan_out for layer in self.layers)
+        return sharing.team_of(largest, self.batch, self.dtype.name)
+
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         """Where the order of an epoch is written."""
         return np.empty(samples, np.int64)
@@ -149,6 +177,7 @@ class Network:
         largest = max(int(row[program.END] - row[program.START]) for row in table.layers)
         smaller = max(min(layer.fan_in, layer.fan_out) for layer in self.layers)
         line = -(-rows * widest // program.LINE) * program.LINE
+        team, part_sums = self._team()
         return Net(
             layers=table.layers,
             operations=table.operations,
@@ -182,6 +211,8 @@ class Network:
             row_weight=np.ones(rows, dtype),
             image=np.array(self.image, dtype),
             loss_constants=np.array(self._loss()[1], dtype),
+            team=team,
+            part_sums=part_sums,
         )
 
     @property
@@ -223,7 +254,10 @@ class Network:
         return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients
 
     def offsets(self) -> dict[str, list[int]]:
-        """Where each layer's numbers stand in `parameters`; −1 where it has none."""
+        """First position of each layer's numbers in `parameters`, (layer,) lists of int, −1 where
+        it has none: `weight_offset`, `bias_offset`, `norm_scale_offset`, `norm_shift_offset`,
+        `activation_offset`, `residual_offset`.
+        """
         rows = self.program.layers
         norm = self.program.norm_offsets
         return {
@@ -271,7 +305,9 @@ class Network:
         return self.biases_in(self.parameters, index)
 
     def biases_in(self, flat: Array, index: int) -> Array:
-        """The same of an array (P,) like `parameters`."""
+        """The biases of a layer, or their gradient, in an array (P,) like `parameters`: a view
+        (fan_out,), empty without bias.
+        """
         start = int(self.program.layers[index, program.BIAS])
         return flat[start : start + self.layers[index].fan_out] if start >= 0 else flat[:0]
 
@@ -372,7 +408,9 @@ class Network:
         )
 
     def optimizer_state(self, index: int) -> Array:
-        """What the optimizer keeps of a layer's weights, a copy (states, fan_in·fan_out)."""
+        """The optimizer's state of a layer's weights, such as moments: a copy (states,
+        fan_in·fan_out).
+        """
         start, size = int(self.program.layers[index, program.WEIGHT]), self.weights(index).size
         return self._net.moments.reshape(self.optimizer.record.states, -1)[
             :, start : start + size

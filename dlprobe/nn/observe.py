@@ -276,9 +276,8 @@ def count_underflow(da: Matrix, next_row_square: Floats) -> Number:
                 found, smaller_size(infinity, load(da, i * units + whole, units - whole)), bound
             )
             rows += 1
-    return lane_sum(found) - rows * (
-        lanes + whole - units
-    )  # lanes that are not loaded count as zeros
+    # lanes that are not loaded count as zeros
+    return lane_sum(found) - rows * (lanes + whole - units)
 
 
 @inlined(SUMS)

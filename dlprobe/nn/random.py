@@ -72,7 +72,9 @@ def share(x: Value, key: Key, position: Index) -> Value:
 def counter_of(
     seed: int, layer: int, step: int = 0, training: bool = False
 ) -> npt.NDArray[np.uint64]:
-    """What kernels get as `counter`, (COUNTERS,)."""
+    """The `counter` of kernels, uint64 (COUNTERS,): seed, layer, step and training at the indices
+    SEED, LAYER, STEP and TRAINING, else 0.
+    """
     counter = np.zeros(COUNTERS, np.uint64)
     counter[[SEED, LAYER, STEP, TRAINING]] = seed, layer, step, training
     return counter

@@ -26,6 +26,7 @@ from dlprobe.nn.model import Kernels, Net
 from dlprobe.nn.positions import SUM_CHANGE_SQUARED, SUM_G_SQUARED
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.shapes import Flag, Floats, Index, Matrix, Number, Value, Vector
+from dlprobe.nn.sharing import step_weights
 from dlprobe.nn.views import window
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
@@ -76,7 +77,7 @@ class Regulation:
         return self != Regulation(proximal=self.proximal)
 
     def values(self) -> npt.NDArray[np.float64]:
-        """The numbers by their index in this module, float64 (12,)."""
+        """The fields as float64 (12,), in their order: that of the indices in this module."""
         return np.array([float(number) for number in vars(self).values()])
 
 
@@ -317,10 +318,7 @@ def finish(
             w = net.parameters[start:rest]
             for i in range(len(w) if constrains else 0):
                 net.weight_delta[i] = w[i]
-            invoke(
-                kernels.update,
-                (w, net.gradients[start:rest], net.moments, start, stride, coefficients, sums),
-            )
+            step_weights(net, kernels, w, net.gradients[start:rest], start, coefficients, sums)
             statistics[index, observe.CLIPPED_GRADIENT_L2] = math.sqrt(sums[SUM_G_SQUARED])
             if constrains:
                 constrain(net, index, values, rate, sums)

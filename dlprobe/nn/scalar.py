@@ -302,9 +302,8 @@ def beyond_logarithm(x: Any) -> Any:
 @register_jitable(**OPTIONS)
 def erf_32(x: Any) -> Any:
     size = abs(x)
-    beyond = (
-        size - np.float32(1.0) if size < np.float32(4.0) else np.float32(3.0)
-    )  # erf(4) rounds to 1
+    # erf(4) rounds to 1
+    beyond = size - np.float32(1.0) if size < np.float32(4.0) else np.float32(3.0)
     tail = np.float32(1.0) - exp_32(
         -erf_tail_32(beyond if beyond > np.float32(0.0) else np.float32(0.0))
     )

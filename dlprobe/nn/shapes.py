@@ -20,9 +20,8 @@ T = "T"  # stands in the aliases for the precision
 
 
 Index: TypeAlias = Annotated[int, types.int64]  # a position, a count, a width
-Address: TypeAlias = Annotated[
-    int, types.int64
-]  # where a kernel's machine code begins, see `calling`
+# where a kernel's machine code begins, see `calling`
+Address: TypeAlias = Annotated[int, types.int64]
 Key: TypeAlias = Annotated[Any, types.uint64]  # a seed, or one stream of random numbers
 Flag: TypeAlias = Annotated[bool, types.boolean]
 Number: TypeAlias = Annotated[float, types.float64]

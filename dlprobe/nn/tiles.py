@@ -55,9 +55,8 @@ DEPTH = 128
 # rows, 0.98 and 1.31 for 32 rows.
 COPY_ROWS = 128
 TURN = 8
-panel_memory = scratch(
-    DEPTH * VECTORS * VECTOR_BYTES // 4
-)  # numbers, of which there are most where they are smallest
+# numbers, of which there are most where they are smallest
+panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)
 
 
 @inlined(EXACT)
@@ -68,27 +67,45 @@ def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: 
     All arrays are row-major and of one precision; `out` shares no memory with the others.
     Transposed b is turned part by part, just before it is used.
     """
+    multiply_part(a, a_transposed, b, b_transposed, out, 0, out.shape[0], 0, out.shape[1])
+
+
+@inlined(EXACT)
+def multiply_part(
+    a: Matrix,
+    a_transposed: Flag,
+    b: Matrix,
+    b_transposed: Flag,
+    out: Matrix,
+    first_row: Index,
+    end_row: Index,
+    first_column: Index,
+    end_column: Index,
+) -> None:
+    """Of `multiply` the rows and columns from the first to the end; all of them are the same bits
+    as the whole.
+    """
     m, n = out.shape
     row_step, depth_step = (1, m) if a_transposed else (a.shape[1], 1)
     whole_depth = b.shape[1] if b_transposed else b.shape[0]
     lanes = VECTOR_BYTES // out.itemsize
-    copied = b_transposed or m >= COPY_ROWS
+    copied = b_transposed or end_row - first_row >= COPY_ROWS
     panel = window(panel_memory(out), 0, DEPTH, VECTORS * lanes) if copied else b
     for k in range(0, whole_depth, DEPTH):
         depth = min(DEPTH, whole_depth - k)
-        j = 0
-        while j < n:
-            columns = min(n - j, VECTORS * lanes)
+        j = first_column
+        while j < end_column:
+            columns = min(end_column - j, VECTORS * lanes)
             # 4 vectors are left: 2 + 2 rather than 3 + 1, which has too few independent sums to
             # keep the units busy
-            if columns < n - j <= columns + lanes:
+            if columns < end_column - j <= columns + lanes:
                 columns = 2 * lanes
             if b_transposed:
                 turn_panel(b, j, k, panel, depth, columns)
             elif copied:
                 copy_panel(b, k, j, panel, depth, columns)
             start = 0 if copied else k * n + j
-            for i in range(0, m, ROWS):
+            for i in range(first_row, end_row, ROWS):
                 at = i * row_step + k * depth_step
                 tile(
                     a,
@@ -99,7 +116,7 @@ def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: 
                     start,
                     out,
                     i * n + j,
-                    min(ROWS, m - i),
+                    min(ROWS, end_row - i),
                     columns,
                     depth,
                     k > 0,

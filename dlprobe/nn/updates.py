@@ -159,9 +159,10 @@ def settle(
     sums[MAX_ABS_W] = max(sums[MAX_ABS_W], np.float64(from_bits(largest)))
     if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
         sums[ZERO_WEIGHTS] += count_zeros(before, len(g))
+    # a dead layer's gradients are 0, not small
     if sums_hold(weight_square) and (
         absolute == 0 or (sums_hold(square) and sums_hold(moved_square))
-    ):  # a dead layer's gradients are 0, not small
+    ):
         sums[SUM_G] += total
         sums[SUM_ABS_G] += absolute
         sums[SUM_G_SQUARED] += square

@@ -173,10 +173,8 @@ def _counter(comparison: str) -> Any:
     return count
 
 
-count_above, count_below = (
-    _counter(">"),
-    _counter("<"),
-)  # (total, vector, bound): 1 more in every lane that is above (below) that of the bound
+# (total, vector, bound): 1 more in every lane that is above (below) that of the bound
+count_above, count_below = (_counter(">"), _counter("<"))
 
 
 @intrinsic

@@ -86,9 +86,8 @@ def scratch(length: int) -> Any:
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             element = context.get_data_type(kind.dtype)
-            with (
-                builder.goto_entry_block()
-            ):  # numba's own `alloca_once` would fill it with zeros at every call
+            # numba's own `alloca_once` would fill it with zeros at every call
+            with builder.goto_entry_block():
                 memory = builder.alloca(ir.ArrayType(element, length))
             memory.align = LINE_BYTES
             return view(

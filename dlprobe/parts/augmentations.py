@@ -51,18 +51,14 @@ register(
         ),
         formula="y[i, j] = x[i − d, j − r], d, r ~ U{−pixels, …, pixels}; fill outside",
         source_place=shifted_place,
-        source=(
-            "Simard, Steinkraus & Platt 2003, Best practices for convolutional neural networks; "
-            "as torchvision's RandomCrop(side, padding=pixels)"
-        ),
+        source="Simard, Steinkraus & Platt 2003, Best practices for convolutional neural networks; "
+        "as torchvision's RandomCrop(side, padding=pixels)",
         parameters=(
             Parameter("pixels", 1, "the farthest that an image moves, in pixels", low=1, high=1000),
             Parameter("fill", 0.0, "what comes in from outside, in the units of the data as given"),
         ),
-        use=(
-            "Small sets of centred images (digits, letters): a net without convolutions knows "
-            "nothing of places beside each other."
-        ),
+        use="Small sets of centred images (digits, letters): a net without convolutions knows "
+        "nothing of places beside each other.",
         traps="Images move before they are scaled, and the scaler is fitted to all their shifts; "
         "the background is taken for 0, name another with `fill`. "
         "One pixel of eight is far: on small images it may cost more than it gives.",

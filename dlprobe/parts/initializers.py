@@ -52,7 +52,9 @@ TRUNCATED_STD = 0.8796256610342398
 
 
 def draw_normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Matrix:
-    return rng.standard_normal(shape) * std
+    drawn = rng.standard_normal(shape)
+    drawn *= std  # in place: a large matrix is drawn in twice the memory of its float32
+    return drawn
 
 
 def draw_uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Matrix:
@@ -195,10 +197,8 @@ register(
         variance=lambda fan_in, fan_out, scale, mode, distribution: (
             scale / fan_of(mode, fan_in, fan_out)
         ),
-        source=(
-            "Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, "
-            "mode=fan_out, distribution=normal"
-        ),
+        source="Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, "
+        "mode=fan_out, distribution=normal",
         parameters=(
             Parameter(
                 "scale",
@@ -220,10 +220,8 @@ register(
             ),
         ),
         use="Comparing fans and distributions one at a time.",
-        traps=(
-            "Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With "
-            "fan_out the backward signal is kept, not the forward one."
-        ),
+        traps="Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With "
+        "fan_out the backward signal is kept, not the forward one.",
     ),
 )
 
@@ -385,20 +383,16 @@ register(
         data_dependent=True,
         source="Mishkin & Matas 2016, All you need is a good init",
         use="Any activation, where theory has no formula.",
-        traps=(
-            "It looks at the data: at the 256 samples that training visits first, in batches as "
-            "in training."
-        ),
+        traps="It looks at the data: at the 256 samples that training visits first, in batches as "
+        "in training.",
     ),
 )
 register(
     "initializer",
     Initializer(
         name="mean_field",
-        summary=(
-            "normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the "
-            "ensemble of mean-field theory"
-        ),
+        summary="normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the "
+        "ensemble of mean-field theory",
         formula="w ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²)",
         weights=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(
             rng, (fan_in, fan_out), sigma_w / math.sqrt(fan_in)
@@ -412,10 +406,8 @@ register(
             Parameter("sigma_b", 0.0, "σ_b", low=0.0),
         ),
         use="Holding measurement against theory.",
-        traps=(
-            "The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z "
-            "per unit of RMS input, not of a weight."
-        ),
+        traps="The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z "
+        "per unit of RMS input, not of a weight.",
     ),
 )
 register(
@@ -430,10 +422,8 @@ register(
         variance=lambda fan_in, fan_out, gain: math.nan,
         source="Le, Jaitly & Hinton 2015 (IRNN); PyTorch, torch.nn.init.eye_",
         parameters=(Parameter("gain", 1.0, "the value on the diagonal"),),
-        use=(
-            "Layers of one width, whose stack then starts as the activation applied again "
-            "and again."
-        ),
+        use="Layers of one width, whose stack then starts as the activation applied again "
+        "and again.",
         traps=(
             "Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units "
             "beyond start dead under ReLU (a slope of 0 at 0)."
@@ -443,7 +433,7 @@ register(
 
 
 def zeros_of(sparsity: float, fan_in: int) -> int:
-    """How many of a unit's incoming weights are 0: the share rounded up, one weight always left."""
+    """Number of a unit's incoming weights that are 0: ⌈sparsity · fan_in⌉, at most fan_in − 1."""
     return min(math.ceil(sparsity * fan_in), fan_in - 1)
 
 
@@ -464,18 +454,14 @@ register(
     Initializer(
         name="sparse",
         summary="normal weights, a fixed share of every unit's incoming ones set to zero",
-        formula=(
-            "w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at "
-            "least), else 0"
-        ),
+        formula="w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at "
+        "least), else 0",
         weights=draw_sparse,
         variance=lambda fan_in, fan_out, sparsity, std: (
             std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in)
         ),
-        source=(
-            "Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, "
-            "torch.nn.init.sparse_"
-        ),
+        source="Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, "
+        "torch.nn.init.sparse_",
         parameters=(
             Parameter(
                 "sparsity",
@@ -487,14 +473,10 @@ register(
             ),
             Parameter("std", 0.01, "standard deviation of the others", low=0.0),
         ),
-        use=(
-            "Units that saturate late although their weights are large: Martens took 15 inputs "
-            "of std 1."
-        ),
-        traps=(
-            "std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's "
-            "outgoing weights, this each unit's incoming ones."
-        ),
+        use="Units that saturate late although their weights are large: Martens took 15 inputs "
+        "of std 1.",
+        traps="std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's "
+        "outgoing weights, this each unit's incoming ones.",
     ),
 )
 register(
@@ -502,10 +484,8 @@ register(
     Initializer(
         name="file",
         summary="your own arrays from an .npz file, one for each layer",
-        formula=(
-            "W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. "
-            "hidden_1_weights, output_bias"
-        ),
+        formula="W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. "
+        "hidden_1_weights, output_bias",
         weights=lambda rng, fan_in, fan_out, path, sha256: np.zeros((fan_in, fan_out)),
         variance=lambda fan_in, fan_out, path, sha256: math.nan,
         from_file=True,
@@ -514,27 +494,19 @@ register(
             Parameter(
                 "path",
                 "",
-                (
-                    "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, "
-                    "…, output_weights=…)"
-                ),
+                "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, "
+                "…, output_weights=…)",
             ),
             Parameter(
                 "sha256",
                 "",
-                (
-                    "first digits of the file's SHA-256, checked when given; a run file records "
-                    "them, so that a repeat sees the same arrays"
-                ),
+                "first digits of the file's SHA-256, checked when given; a run file records "
+                "them, so that a repeat sees the same arrays",
             ),
         ),
-        use=(
-            "Starting two programs from the same numbers; weights of another framework; as "
-            "bias_init, biases only."
-        ),
-        traps=(
-            "PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias "
-            "that the file does not hold starts at 0, norms at 1 and 0."
-        ),
+        use="Starting two programs from the same numbers; weights of another framework; as "
+        "bias_init, biases only.",
+        traps="PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias "
+        "that the file does not hold starts at 0, norms at 1 and 0.",
     ),
 )

@@ -44,7 +44,7 @@ class Scored:
 
     @cached_property
     def measured(self) -> dict[Callable[[Scored], Floats], Floats]:
-        """What has been measured already."""
+        """Cache of `once`: results by the function that measured them."""
         return {}
 
     @cached_property
@@ -54,7 +54,9 @@ class Scored:
 
     @cached_property
     def predicted(self) -> npt.NDArray[np.int64]:
-        """The class of each sample: the largest output, or the side of a single one."""
+        """Class number of each sample, (…, samples): the index of the largest output; of a single
+        output 1 above `threshold`, else 0.
+        """
         one = self.outputs.shape[-1] == 1
         classes = self.outputs[..., 0] > self.threshold if one else self.chosen
         return np.minimum(classes, self.classes - 1).astype(np.int64)
@@ -66,10 +68,10 @@ class Scored:
 
     @cached_property
     def confusion(self) -> npt.NDArray[np.int64]:
-        """Samples per (…, true, predicted) class."""
+        """Number of samples by true and predicted class, (…, true, predicted)."""
         pairs = self.targets * self.classes + self.predicted
-        found = counted(pairs, self.classes**2).astype(np.int64)
-        return found.reshape(*pairs.shape[:-1], self.classes, self.classes)
+        counts = counted(pairs, self.classes**2).astype(np.int64)
+        return counts.reshape(*pairs.shape[:-1], self.classes, self.classes)
 
     @cached_property
     def residuals(self) -> Floats:
@@ -78,18 +80,18 @@ class Scored:
 
     @property
     def all_residuals(self) -> Floats:
-        """Those of all samples and units in one row, (…, samples · units)."""
+        """`residuals` with samples and units in one axis, (…, samples · units)."""
         return self.residuals.reshape(*self.residuals.shape[:-2], -1)
 
 
 def counted(places: npt.NDArray[np.int64], size: int, weights: Array | None = None) -> Array:
-    """How often each of 0 … size − 1 is in the last axis, (…, size); with weights (…, n) the sums
-    of these.
+    """Counts of each of 0 … size − 1 along the last axis of `places` (…, n): (…, size); with
+    weights (…, n) the sums of these instead.
     """
     rows = places.reshape(-1, places.shape[-1])
     shifted = (rows + size * np.arange(len(rows))[:, None]).ravel()
-    found = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
-    return found.reshape(*places.shape[:-1], size)
+    totals = np.bincount(shifted, None if weights is None else weights.ravel(), size * len(rows))
+    return totals.reshape(*places.shape[:-1], size)
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,8 @@ register(
         tasks=CLASSES,
         higher_is_better=True,
         source="scikit-learn: accuracy_score",
-        traps=(
-            "With classes of unequal size the largest one alone makes it high: read "
-            "balanced_accuracy beside it."
-        ),
+        traps="With classes of unequal size the largest one alone makes it high: read "
+        "balanced_accuracy beside it.",
     ),
 )
 
@@ -174,15 +174,17 @@ def mean_of_defined(values: Floats) -> Floats:
     if defined.all():
         return np.asarray(np.mean(values, axis=-1))
     counts = defined.sum(axis=-1)
-    found = np.full(counts.shape, np.nan)
+    means = np.full(counts.shape, np.nan)
     for count in set(counts[counts > 0].tolist()):  # as many numbers are added up in the same way
         rows = counts == count
-        found[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
-    return found
+        means[rows] = np.mean(values[rows][defined[rows]].reshape(-1, count), axis=-1)
+    return means
 
 
 def diagonal(table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Of each class (…, class) the samples that were found."""
+    """Samples of each class that were predicted right, (…, class), from tables (…, true,
+    predicted).
+    """
     return np.diagonal(table, axis1=-2, axis2=-1)
 
 
@@ -299,7 +301,9 @@ register(
 
 
 def calibration_error(scored: Scored) -> Floats:
-    """Bins (0, 1/15], …, (14/15, 1] of the confidence; NaN where an output is not within 0 to 1."""
+    """Expected calibration error, 0 to 1, over 15 equal bins (0, 1/15] … (14/15, 1] of the
+    confidence; NaN where an output is not within 0 to 1.
+    """
     outputs = scored.outputs
     within = (outputs.min(axis=(-2, -1)) >= 0) & (outputs.max(axis=(-2, -1)) <= 1)
     if outputs.shape[-1] > 1:
@@ -318,10 +322,8 @@ register(
     "metric",
     Metric(
         name="calibration_error",
-        summary=(
-            "how far the confidence of predictions is from the share that is right (expected "
-            "calibration error)"
-        ),
+        summary="how far the confidence of predictions is from the share that is right (expected "
+        "calibration error)",
         formula=(
             f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
             "the predicted class's probability"
@@ -330,10 +332,8 @@ register(
         tasks=CLASSES,
         higher_is_better=False,
         source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
-        traps=(
-            "NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
-            "adds the size of its sampling error."
-        ),
+        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
+        "adds the size of its sampling error.",
     ),
 )
 
@@ -375,10 +375,8 @@ register(
         higher_is_better=False,
         source="scikit-learn: mean_absolute_error",
         use="Less moved by a few large errors than rmse.",
-        traps=(
-            "Of several targets the one with the largest unit decides it: read "
-            "target_mean_absolute_error."
-        ),
+        traps="Of several targets the one with the largest unit decides it: read "
+        "target_mean_absolute_error.",
         units=TARGET_UNIT,
     ),
 )
@@ -388,8 +386,8 @@ def r2(scored: Scored) -> Floats:
     wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        left = np.square(scored.all_residuals).sum(axis=-1)
-        return np.asarray(1.0 - left / spread if spread > 0 else np.full_like(left, np.nan))
+        residual = np.square(scored.all_residuals).sum(axis=-1)
+        return np.asarray(1.0 - residual / spread if spread > 0 else np.full_like(residual, np.nan))
 
 
 register(
@@ -442,10 +440,8 @@ for _measure_one, _title, _of_column, _unit in (
             higher_is_better=_measure_one is r2,
             source="scikit-learn with multioutput='raw_values'",
             per_target=True,
-            use=(
-                f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
-                "into one number."
-            ),
+            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
+            "into one number.",
             units=_unit,
         ),
     )

@@ -91,9 +91,8 @@ def batch_forward(
         mean[:] = like(x[0, 0], 0.0)
         inverse[:] = like(x[0, 0], 0.0)
         first = x[0]
-        for i in range(
-            1, rows
-        ):  # sums are shifted by the first row, so that a large mean costs no digits
+        # sums are shifted by the first row, so that a large mean costs no digits
+        for i in range(1, rows):
             row = x[i]
             for j in range(units):
                 mean[j] += row[j] - first[j]
@@ -163,19 +162,15 @@ register(
             "batch normalization: each unit to mean 0 and variance 1 over the batch, then learned "
             "scale and shift"
         ),
-        formula=(
-            "y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch "
-            "(running variance: the unbiased one)"
-        ),
+        formula="y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch "
+        "(running variance: the unbiased one)",
         forward=batch_forward,
         backward=batch_backward,
         persistent=lambda units: 2 * units,
         scratch=lambda units: 4 * units,
         couples_samples=True,
-        source=(
-            "Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by "
-            "reducing internal covariate shift"
-        ),
+        source="Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by "
+        "reducing internal covariate shift",
         parameters=(
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
             Parameter(
@@ -188,10 +183,8 @@ register(
             Parameter(
                 "unbiased",
                 True,
-                (
-                    "whether the running variance takes the batch's sum of squares over B − 1 "
-                    "(PyTorch) or over B (Keras)"
-                ),
+                "whether the running variance takes the batch's sum of squares over B − 1 "
+                "(PyTorch) or over B (Keras)",
             ),
         ),
         use="Deep nets with batches of 16 and more.",
@@ -301,10 +294,8 @@ register(
     "normalization",
     Normalization(
         name="layer",
-        summary=(
-            "layer normalization: each sample to mean 0 and variance 1 over the units of the "
-            "layer, then learned scale and shift"
-        ),
+        summary="layer normalization: each sample to mean 0 and variance 1 over the units of the "
+        "layer, then learned scale and shift",
         formula=(
             "y = γ(x − μ)/√(σ² + ε) + β, μ and σ² (sum of squares over m − ddof) over the m units "
             "of the sample"
@@ -328,10 +319,8 @@ register(
             ),
         ),
         use="Small batches; the same in training and evaluation.",
-        traps=(
-            "The definition divides by m: a table of normalized values with row deviations 2.5, "
-            "0, 2.6 … divides by m − 1 (ddof=1)."
-        ),
+        traps="The definition divides by m: a table of normalized values with row deviations 2.5, "
+        "0, 2.6 … divides by m − 1 (ddof=1).",
     ),
 )
 
@@ -348,10 +337,8 @@ register(
     "normalization",
     Normalization(
         name="group",
-        summary=(
-            "group normalization: each sample to mean 0 and variance 1 over each group of "
-            "neighbouring units, then learned scale and shift"
-        ),
+        summary="group normalization: each sample to mean 0 and variance 1 over each group of "
+        "neighbouring units, then learned scale and shift",
         formula="y = γ(x − μ_G)/√(σ²_G + ε) + β, μ_G and σ²_G over the m/groups units of the group",
         forward=group_forward,
         backward=group_backward,
@@ -370,14 +357,10 @@ register(
             ),
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
         ),
-        use=(
-            "Between layer norm (groups=1) and no norm at all of the signal's pattern; the same "
-            "in training and evaluation."
-        ),
-        traps=(
-            "A group of one unit is always β, a group of two always β ± γ: nothing is learned "
-            "before it."
-        ),
+        use="Between layer norm (groups=1) and no norm at all of the signal's pattern; the same "
+        "in training and evaluation.",
+        traps="A group of one unit is always β, a group of two always β ± γ: nothing is learned "
+        "before it.",
     ),
 )
 

@@ -49,10 +49,8 @@ register(
         value=l1_value,
         slope=l1_slope,
         use="Sparse weights. Gradient steps circle around zero; --l1-proximal makes true zeros.",
-        traps=(
-            "Other texts write λ/2 Σ|w| (give half of theirs) or λ/m Σ|w| over m samples (divide "
-            "theirs by m)."
-        ),
+        traps="Other texts write λ/2 Σ|w| (give half of theirs) or λ/m Σ|w| over m samples (divide "
+        "theirs by m).",
     ),
 )
 
@@ -90,10 +88,8 @@ register(
             "is wider than tall)"
         ),
         formula="λ ‖WᵀW − I‖²_F, gradient 4λ W(WᵀW − I); λ ‖WWᵀ − I‖²_F where fan_out > fan_in",
-        source=(
-            "Brock, Lim, Ritchie & Weston 2017, Neural photo editing, §3.3; Bansal, Chen & "
-            "Wang 2018"
-        ),
+        source="Brock, Lim, Ritchie & Weston 2017, Neural photo editing, §3.3; Bansal, Chen & "
+        "Wang 2018",
         use="Deep nets whose matrices shall keep signals' sizes.",
         traps=(
             "It also pulls every singular value to 1, whatever gain the activation needs. Keras's "

@@ -55,19 +55,13 @@ register(
         value=dropout_value,
         slope=dropout_slope,
         draws="uniform",
-        source=(
-            "Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, Dropout; the "
-            "inverted scaling of all present libraries"
-        ),
+        source="Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, Dropout; the "
+        "inverted scaling of all present libraries",
         parameters=(_RATE,),
-        use=(
-            "Nets that overfit: .1 to .5 on hidden layers, up to .2 on inputs. On weights it is "
-            "drop-connect (Wan et al. 2013)."
-        ),
-        traps=(
-            "`rate` is the probability of dropping; the paper's p is that of keeping. E a² and E "
-            "δ² grow by 1/(1 − rate) per layer."
-        ),
+        use="Nets that overfit: .1 to .5 on hidden layers, up to .2 on inputs. On weights it is "
+        "drop-connect (Wan et al. 2013).",
+        traps="`rate` is the probability of dropping; the paper's p is that of keeping. E a² and E "
+        "δ² grow by 1/(1 − rate) per layer.",
     ),
 )
 
@@ -109,10 +103,8 @@ register(
     "perturbation",
     Perturbation(
         name="gaussian_dropout",
-        summary=(
-            "each element is multiplied by a normal number of mean 1 with the variance that "
-            "dropout's factor has"
-        ),
+        summary="each element is multiplied by a normal number of mean 1 with the variance that "
+        "dropout's factor has",
         formula="y = x(1 + ε·√(rate/(1 − rate))), ε ~ N(0, 1)",
         value=gaussian_dropout_value,
         slope=gaussian_dropout_slope,
@@ -120,9 +112,7 @@ register(
         source="Srivastava et al. 2014, Dropout, §10",
         parameters=(_RATE,),
         use="In place of dropout; nothing is ever exactly zero.",
-        traps=(
-            "The variance, not the mean, is what it adds: rate .5 multiplies by N(1, 1), which "
-            "turns signs in one case of six."
-        ),
+        traps="The variance, not the mean, is what it adds: rate .5 multiplies by N(1, 1), which "
+        "turns signs in one case of six.",
     ),
 )

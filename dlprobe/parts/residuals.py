@@ -39,10 +39,8 @@ register(
         source="He, Zhang, Ren & Sun 2016, Deep residual learning",
         parameters=(Parameter("scale", 1.0, "factor α of the layer's own contribution"),),
         use="Nets of more than ten layers.",
-        traps=(
-            "With ReLU and He weights E δ² grows by 1 + α² per layer, E a² by more, as means add "
-            "up: above 2^L at α = 1 without normalization."
-        ),
+        traps="With ReLU and He weights E δ² grows by 1 + α² per layer, E a² by more, as means add "
+        "up: above 2^L at α = 1 without normalization.",
     ),
 )
 
@@ -59,10 +57,8 @@ register(
         learned=False,
         source="Hayou, Clerico, He, Deligiannidis, Doucet & Rousseau 2021, Stable ResNet",
         use="Deep residual nets without normalization: (1 + 1/L)^L stays below e.",
-        traps=(
-            "L counts the residual layers of this net: the same weights in a deeper net are "
-            "scaled differently."
-        ),
+        traps="L counts the residual layers of this net: the same weights in a deeper net are "
+        "scaled differently.",
     ),
 )
 
@@ -70,19 +66,15 @@ register(
     "residual",
     Residual(
         name="rezero",
-        summary=(
-            "the layer's contribution has a learned factor that starts at 0, so that the net "
-            "starts as the identity"
-        ),
+        summary="the layer's contribution has a learned factor that starts at 0, so that the net "
+        "starts as the identity",
         formula="a = a_prev + α·φ(norm(z)), α learned, one number per layer",
         scale=lambda depth, init: float(init),
         learned=True,
         source="Bachlechner, Majumder, Mao, Cottrell & McAuley 2021, ReZero is all you need",
         parameters=(Parameter("init", 0.0, "first value of α"),),
         use="Very deep nets; no normalization is needed.",
-        traps=(
-            "At the first step the layers inside get no gradient at all (α = 0): only α and the "
-            "first and last layers move."
-        ),
+        traps="At the first step the layers inside get no gradient at all (α = 0): only α and the "
+        "first and last layers move.",
     ),
 )

@@ -103,7 +103,7 @@ def piecewise_objection(boundary_text: str, factor_text: str, unit: str) -> str 
         )
     if not all(math.isfinite(number) for number in (*boundaries, *factors)):
         return "boundaries and factors are finite numbers"
-    if boundaries[0] <= 0 or any(left >= right for left, right in pairwise(boundaries)):
+    if boundaries[0] <= 0 or any(before >= right for before, right in pairwise(boundaries)):
         return f"boundaries = {boundary_text}: expected rising numbers > 0"
     if len(factors) != len(boundaries) + 1:
         return (
@@ -139,10 +139,8 @@ register(
         ),
         objection=piecewise_objection,
         use="Repeating a published recipe, whose rates fall at given epochs.",
-        traps=(
-            "The boundaries belong to the length of the run: a longer run needs others. "
-            "Frameworks differ by one step in when a boundary counts."
-        ),
+        traps="The boundaries belong to the length of the run: a longer run needs others. "
+        "Frameworks differ by one step in when a boundary counts.",
     ),
 )
 
@@ -270,20 +268,14 @@ register(
     "schedule",
     Schedule(
         name="cosine",
-        summary=(
-            "half a cosine from the rate to its end; with a period it starts anew at the full "
-            "rate (warm restarts) (unit epoch or step)"
-        ),
-        formula=(
-            "η_t = η_end + (η₀ − η_end)(1 + cos(πs/T))/2, s the time since the last restart, T "
-            "the run's length or period·multiply^k"
-        ),
+        summary="half a cosine from the rate to its end; with a period it starts anew at the full "
+        "rate (warm restarts) (unit epoch or step)",
+        formula="η_t = η_end + (η₀ − η_end)(1 + cos(πs/T))/2, s the time since the last restart, T "
+        "the run's length or period·multiply^k",
         unit="step",
         rate_at=cosine,
-        source=(
-            "Loshchilov & Hutter 2017 (SGDR); PyTorch CosineAnnealingLR and "
-            "CosineAnnealingWarmRestarts"
-        ),
+        source="Loshchilov & Hutter 2017 (SGDR); PyTorch CosineAnnealingLR and "
+        "CosineAnnealingWarmRestarts",
         parameters=(
             Parameter(
                 "period", 0, "T of the first cycle; 0: the whole run, without restarts", low=0
@@ -293,10 +285,8 @@ register(
             unit_parameter("step"),
         ),
         use="Runs of a known length: slow at both ends, nearly zero at the last step.",
-        traps=(
-            "It belongs to a length: stopped early, the run never had its small rates. A restart "
-            "throws the loss up on purpose."
-        ),
+        traps="It belongs to a length: stopped early, the run never had its small rates. A restart "
+        "throws the loss up on purpose.",
     ),
 )
 
@@ -304,18 +294,16 @@ register(
 def polynomial(
     t: float, total: float, lr: float, exponent: float, end: float, over: int, unit: str
 ) -> float:
-    left = max(0.0, 1.0 - t / (over or total))
-    return float(end + (lr - end) * left**exponent)
+    share = max(0.0, 1.0 - t / (over or total))
+    return float(end + (lr - end) * share**exponent)
 
 
 register(
     "schedule",
     Schedule(
         name="polynomial",
-        summary=(
-            "the rate falls to its end with a power of the time that is left; exponent 1 is a "
-            "straight line (unit epoch or step)"
-        ),
+        summary="the rate falls to its end with a power of the time that is left; exponent 1 is a "
+        "straight line (unit epoch or step)",
         formula="η_t = η_end + (η₀ − η_end)(1 − min(t, T)/T)^p",
         unit="step",
         rate_at=polynomial,
@@ -335,7 +323,9 @@ register(
 def one_cycle_phases(
     total: float, pct_start: float, three_phase: bool
 ) -> list[tuple[float, str, str]]:
-    """(last step, what it starts from, what it ends at) of each phase."""
+    """(last step, key of the start value, key of the end value) of each phase, keys being `start`,
+    `top` and `end`.
+    """
     rise = pct_start * total - 1.0
     if three_phase:
         return [(rise, "start", "top"), (2.0 * rise, "top", "start"), (total - 1.0, "start", "end")]
@@ -345,7 +335,9 @@ def one_cycle_phases(
 def along_cycle(
     t: float, ends: Mapping[str, float], phases: list[tuple[float, str, str]], anneal: str
 ) -> float:
-    """The value at step t on a path of `phases` through the values `ends`."""
+    """Value at step t: from one of `ends` to the next along each of `phases`, by a cosine where
+    `anneal` is "cos", else linear.
+    """
     begin = 0.0
     for number, (last, first_end, last_end) in enumerate(phases):
         if t <= last or number == len(phases) - 1:
@@ -391,8 +383,8 @@ def one_cycle_momentum(
     base_momentum: float,
     max_momentum: float,
 ) -> float:
-    """The momentum falls while the rate rises and rises while it falls; NaN leaves the
-    optimizer's own.
+    """Momentum at step t: from max_momentum to base_momentum while the rate rises, and back while
+    it falls; NaN (the optimizer's own) without cycle_momentum.
     """
     if not cycle_momentum:
         return math.nan
@@ -434,10 +426,8 @@ register(
             "one rise to a high rate and a long fall far below the start, momentum the other way "
             "round (unit step)"
         ),
-        formula=(
-            "η: max/div_factor → max over the first share of the steps, then → "
-            "max/(div_factor·final_div_factor); μ: max → base → max; by half cosines"
-        ),
+        formula="η: max/div_factor → max over the first share of the steps, then → "
+        "max/(div_factor·final_div_factor); μ: max → base → max; by half cosines",
         unit="step",
         rate_at=one_cycle,
         source=(
@@ -474,14 +464,10 @@ register(
         ),
         momentum=one_cycle_momentum,
         objection=one_cycle_objection,
-        use=(
-            "Few epochs with a rate near the largest that is stable; dlprobe lr-find shows where "
-            "that is."
-        ),
-        traps=(
-            "Cycling replaces the momentum given to the optimizer. An optimizer without momentum "
-            "(sgd, adagrad) has only its rate cycled."
-        ),
+        use="Few epochs with a rate near the largest that is stable; dlprobe lr-find shows where "
+        "that is.",
+        traps="Cycling replaces the momentum given to the optimizer. An optimizer without momentum "
+        "(sgd, adagrad) has only its rate cycled.",
     ),
 )
 
@@ -524,14 +510,10 @@ register(
     "schedule",
     Schedule(
         name="performance",
-        summary=(
-            "the rate falls by a factor where the loss has stopped falling for several "
-            "evaluations (unit: evaluation)"
-        ),
-        formula=(
-            "after more than `patience` evaluations without loss < best·(1 − threshold): η ← "
-            "max(η·factor, η_end)"
-        ),
+        summary="the rate falls by a factor where the loss has stopped falling for several "
+        "evaluations (unit: evaluation)",
+        formula="after more than `patience` evaluations without loss < best·(1 − threshold): η ← "
+        "max(η·factor, η_end)",
         unit="evaluation",
         rate_at=performance,
         source=(
@@ -560,9 +542,7 @@ register(
         start=start_performance,
         observe=observe_performance,
         use="Where nobody knows beforehand when to lower the rate.",
-        traps=(
-            "It sees evaluations only: evaluate_every sets its unit, and a noisy validation loss "
-            "counts as no improvement."
-        ),
+        traps="It sees evaluations only: evaluate_every sets its unit, and a noisy validation loss "
+        "counts as no improvement.",
     ),
 )

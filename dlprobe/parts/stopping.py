@@ -24,10 +24,8 @@ register(
     "stopping",
     StoppingRule(
         name="early_stopping",
-        summary=(
-            "ends a run whose monitored value no longer improves, and goes back to the best "
-            "parameters"
-        ),
+        summary="ends a run whose monitored value no longer improves, and goes back to the best "
+        "parameters",
         formula=(
             "an evaluation improves if it is better than the best so far by more than min_delta; "
             "stop at the patience-th one in a row that does not"
@@ -42,9 +40,7 @@ register(
             ),
         ),
         use="Nets that start to overfit: the number of epochs is found while training.",
-        traps=(
-            "The best of many noisy evaluations looks better than it is: judge by the test part. "
-            "The evaluation before the first update does not count."
-        ),
+        traps="The best of many noisy evaluations looks better than it is: judge by the test part. "
+        "The evaluation before the first update does not count.",
     ),
 )

@@ -122,10 +122,8 @@ register(
             "each unit's incoming weights to mean 0 and variance 1 before they are used; W itself "
             "is what is trained"
         ),
-        formula=(
-            "ŵ_ij = (w_ij − μ_j)/√(σ_j² + ε), μ_j and σ_j² (divided by fan_in) over unit j's "
-            "incoming weights; scaled: divided by √fan_in too"
-        ),
+        formula="ŵ_ij = (w_ij − μ_j)/√(σ_j² + ε), μ_j and σ_j² (divided by fan_in) over unit j's "
+        "incoming weights; scaled: divided by √fan_in too",
         forward=standardization_forward,
         backward=standardization_backward,
         scratch=lambda units: 4 * units,
@@ -137,21 +135,15 @@ register(
             else ""
         ),
         centred=True,
-        source=(
-            "Qiao et al. 2019, Micro-batch training with batch-channel normalization and weight "
-            "standardization; scaled: Brock, De & Smith 2021"
-        ),
+        source="Qiao et al. 2019, Micro-batch training with batch-channel normalization and weight "
+        "standardization; scaled: Brock, De & Smith 2021",
         parameters=(
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
             Parameter("scaled", False, "whether Var ŵ is 1/fan_in in place of 1"),
         ),
-        use=(
-            "With group or layer norm, where batches are too small for batch norm. The output "
-            "layer keeps its plain weights."
-        ),
-        traps=(
-            "Unscaled it needs a norm behind it: preactivations grow by fan_in in mean square. "
-            "Then nothing depends on the initializer's variance."
-        ),
+        use="With group or layer norm, where batches are too small for batch norm. The output "
+        "layer keeps its plain weights.",
+        traps="Unscaled it needs a norm behind it: preactivations grow by fan_in in mean square. "
+        "Then nothing depends on the initializer's variance.",
     ),
 )

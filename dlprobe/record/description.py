@@ -29,11 +29,8 @@ ORIGINS = {
 }
 OWN = "dlprobe"
 UNKNOWN = "unknown"  # in a column of texts: this layer's is not known
-EMPTY_MEANS_UNKNOWN = (
-    "activation",
-    "normalization",
-    "residual",
-)  # in the other columns an empty text says that there is none
+# in the other columns an empty text says that there is none
+EMPTY_MEANS_UNKNOWN = ("activation", "normalization", "residual")
 
 
 @dataclass(frozen=True)

@@ -81,43 +81,33 @@ register(
     "instrument",
     Instrument(
         "histogram",
-        (
-            f"{BINS} bins of equal width from the smallest to the largest finite value of a "
-            f"layer's {', '.join(MEASURED)}; non-finite values are counted apart"
-        ),
+        f"{BINS} bins of equal width from the smallest to the largest finite value of a "
+        f"layer's {', '.join(MEASURED)}; non-finite values are counted apart",
         "histograms",
         ("histogram", "layer", "bin"),
         _CADENCE,
         "dlprobe inspect RUN --statistic weight_histogram",
         of=MEASURED,
-        use=(
-            "Shapes that mean and variance hide: saturation at both ends, dead peaks at 0, two "
-            "humps, tails."
-        ),
-        traps=(
-            "The gradient is that of the batch's mean data loss, before clipping and without "
-            "penalty terms. Biases are not among the weights."
-        ),
+        use="Shapes that mean and variance hide: saturation at both ends, dead peaks at 0, two "
+        "humps, tails.",
+        traps="The gradient is that of the batch's mean data loss, before clipping and without "
+        "penalty terms. Biases are not among the weights.",
     ),
 )
 register(
     "instrument",
     Instrument(
         "percentiles",
-        (
-            f"percentiles {', '.join(f'{percent:g}' for percent in PERCENTS)} of the finite "
-            f"values of a layer's {', '.join(MEASURED)}, interpolated linearly"
-        ),
+        f"percentiles {', '.join(f'{percent:g}' for percent in PERCENTS)} of the finite "
+        f"values of a layer's {', '.join(MEASURED)}, interpolated linearly",
         "histograms",
         ("histogram", "layer", "percentile"),
         _CADENCE,
         "dlprobe inspect RUN --statistic weight_histogram --layers hidden_1",
         of=MEASURED,
         percents=PERCENTS,
-        use=(
-            "15 and 85 are one standard deviation from the median of a normal distribution; their "
-            "drift is the shift of a layer's input distribution."
-        ),
+        use="15 and 85 are one standard deviation from the median of a normal distribution; their "
+        "drift is the shift of a layer's input distribution.",
     ),
 )
 register(
@@ -127,17 +117,13 @@ register(
         "percentiles of the preactivation of single units over the batch, as training goes on",
         "tracked/percentiles",
         ("tracked", "unit", "percentile"),
-        (
-            "--track-unit LAYER:UNIT (units count from 0), as often as track_every says: about "
-            "200 times a run by default"
-        ),
+        "--track-unit LAYER:UNIT (units count from 0), as often as track_every says: about "
+        "200 times a run by default",
         "dlprobe inspect RUN --statistic unit_percentiles",
         percents=PERCENTS,
         use="The textbook picture of a shifting input distribution, with and without batch norm.",
-        traps=(
-            "Percentiles of a batch of 32 are rough: train with a larger batch for a smooth "
-            "picture."
-        ),
+        traps="Percentiles of a batch of 32 are rough: train with a larger batch for a smooth "
+        "picture.",
         source="Ioffe & Szegedy 2015, Batch normalization, figure 1 b and c (there 15, 50, 85)",
     ),
 )
@@ -145,62 +131,44 @@ _per_layer(
     "weight_spectral_norm",
     "largest singular value of W before the update",
     "How much the layer can stretch a vector at most; its growth precedes many divergences.",
-    traps=(
-        "The product over the layers is an upper bound of the net's gain that is orders of "
-        "magnitude too high: see jacobian_log_variance for what happens."
-    ),
+    traps="The product over the layers is an upper bound of the net's gain that is orders of "
+    "magnitude too high: see jacobian_log_variance for what happens.",
 )
 _per_layer(
     "activation_effective_rank",
-    (
-        "participation ratio (Σλ)²/Σλ² of the eigenvalues λ of the activations' covariance over "
-        "the batch; NaN where nothing varies"
-    ),
-    (
-        "How many directions a layer's output uses; at most batch − 1 and at most the units. "
-        "Falls towards 1 with depth where samples are drawn together."
-    ),
+    "participation ratio (Σλ)²/Σλ² of the eigenvalues λ of the activations' covariance over "
+    "the batch; NaN where nothing varies",
+    "How many directions a layer's output uses; at most batch − 1 and at most the units. "
+    "Falls towards 1 with depth where samples are drawn together.",
 )
 _per_layer(
     "activation_cosine",
-    (
-        "mean cosine between the activations of two different samples of the batch; samples whose "
-        "activations are all 0 are left out"
-    ),
-    (
-        "Rank collapse: ReLU with He weights drives it to 1 with depth, though the variance looks "
-        "perfect."
-    ),
-    source=(
-        "Cho & Saul 2009, Kernel methods for deep learning (the map of angles); theory's c = 1 "
-        "fixed point"
-    ),
+    "mean cosine between the activations of two different samples of the batch; samples whose "
+    "activations are all 0 are left out",
+    "Rank collapse: ReLU with He weights drives it to 1 with depth, though the variance looks "
+    "perfect.",
+    source="Cho & Saul 2009, Kernel methods for deep learning (the map of angles); theory's c = 1 "
+    "fixed point",
 )
 register(
     "instrument",
     Instrument(
         "gradient_noise_scale",
-        (
-            "tr Σ/|G|² of a layer's weight gradient: unbiased estimates from gradient_sample_rms "
-            "and gradient_l2 of each batch, averaged over a stretch of steps"
-        ),
+        "tr Σ/|G|² of a layer's weight gradient: unbiased estimates from gradient_sample_rms "
+        "and gradient_l2 of each batch, averaged over a stretch of steps",
         "",
         ("step", "layer"),
         "always there: made from two statistics of every recorded step",
         _SHOW.format("gradient_noise_scale"),
         units="samples",
-        use=(
-            "The batch size at which noise and signal of the gradient are equal: much larger "
-            "batches waste samples."
-        ),
+        use="The batch size at which noise and signal of the gradient are equal: much larger "
+        "batches waste samples.",
         traps=(
             "NaN with batch norm (samples have no gradient of their own), for a batch of one, and "
             "where |G|² cannot be told from 0."
         ),
-        source=(
-            "McCandlish, Kaplan & Amodei 2018, An empirical model of large-batch training, "
-            "appendix A.1"
-        ),
+        source="McCandlish, Kaplan & Amodei 2018, An empirical model of large-batch training, "
+        "appendix A.1",
     ),
 )
 _JACOBIAN = (
@@ -212,55 +180,37 @@ _on_request(
     "--jacobian",
     f"mean of ln σ over the singular values σ > 0 of {_JACOBIAN}",
     "How much the whole net stretches on average.",
-    (
-        "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
-        "dynamical isometry"
-    ),
+    "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
+    "dynamical isometry",
 )
 _on_request(
     "jacobian_log_variance",
     "--jacobian",
     f"variance of ln σ over the singular values σ > 0 of {_JACOBIAN}",
-    (
-        "0 is dynamical isometry: all directions are stretched alike. It grows with depth for "
-        "Gaussian weights and stays small for orthogonal ones."
-    ),
-    (
-        "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
-        "dynamical isometry"
-    ),
-    traps=(
-        "Singular values that are 0 to rounding have no logarithm; jacobian_zero_fraction "
-        "counts them."
-    ),
+    "0 is dynamical isometry: all directions are stretched alike. It grows with depth for "
+    "Gaussian weights and stays small for orthogonal ones.",
+    "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
+    "dynamical isometry",
+    traps="Singular values that are 0 to rounding have no logarithm; jacobian_zero_fraction "
+    "counts them.",
 )
 _on_request(
     "jacobian_zero_fraction",
     "--jacobian",
     f"share of singular values that are 0 to rounding of {_JACOBIAN}",
     "Directions of the output that no input moves: dead units, saturated layers.",
-    (
-        "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
-        "dynamical isometry"
-    ),
+    "Pennington, Schoenholz & Ganguli 2017, Resurrecting the sigmoid in deep learning through "
+    "dynamical isometry",
 )
 _on_request(
     "sharpness",
     "--sharpness",
-    (
-        "largest eigenvalue of the Hessian of the data loss in all parameters, on N fixed "
-        "training samples in one batch"
-    ),
-    (
-        "Gradient descent is stable while it is below 2/learning rate, and training drives it "
-        "there: the edge of stability."
-    ),
-    (
-        "Cohen, Kaur, Li, Kolter & Talwalkar 2021, Gradient descent on neural networks typically "
-        "occurs at the edge of stability"
-    ),
-    traps=(
-        "From differences of gradients: about 1 % off in float32, 1e-4 in float64; across the "
-        "kinks of ReLU it is a mean over the step of the difference."
-    ),
+    "largest eigenvalue of the Hessian of the data loss in all parameters, on N fixed "
+    "training samples in one batch",
+    "Gradient descent is stable while it is below 2/learning rate, and training drives it "
+    "there: the edge of stability.",
+    "Cohen, Kaur, Li, Kolter & Talwalkar 2021, Gradient descent on neural networks typically "
+    "occurs at the edge of stability",
+    traps="From differences of gradients: about 1 % off in float32, 1e-4 in float64; across the "
+    "kinks of ReLU it is a mean over the step of the difference.",
 )

@@ -26,12 +26,8 @@ STUDY_SCHEMA = "dlprobe-study"
 # 1.2 holds what a resume needs. Journals of 1.3 have evaluations in blocks.
 SCHEMA_VERSION = (1, 3)
 
-STATUSES = (
-    "finished",
-    "interrupted",
-    "failed",
-    "diverged",
-)  # what an ended run says; a journal without an end is running or interrupted
+# what an ended run says; a journal without an end is running or interrupted
+STATUSES = ("finished", "interrupted", "failed", "diverged")
 LEVEL_FACTORS = (64, 4096, 262144)
 PARTS = ("train", "val", "test")
 TEXT_BYTES = 1024  # longer texts are cut at a character boundary
@@ -389,17 +385,11 @@ _DATA = (
     ("input_mean_square", "f8", ("feature?",), "mean square of the prepared training inputs"),
 )
 
-_DATA_NOT_HASHED = (
-    "source",
-    "notes",
-)  # may name the path of a file; its contents are in the fingerprint
+# may name the path of a file; its contents are in the fingerprint
+_DATA_NOT_HASHED = ("source", "notes")
 
-STATE_COUNTERS = (
-    "step",
-    "best_step",
-    "waited",
-    "stopped",
-)  # what `checkpoints/counters` holds, in this order
+# what `checkpoints/counters` holds, in this order
+STATE_COUNTERS = ("step", "best_step", "waited", "stopped")
 _CHECKPOINT_STATE = (
     (
         "counters",

@@ -18,17 +18,14 @@ class Scalar:
     definition: str
 
 
-TRAINED_UNITS = (
-    "loss of targets as trained"  # what the losses of two runs share that scale targets alike
-)
+# what the losses of two runs share that scale targets alike
+TRAINED_UNITS = "loss of targets as trained"
 _TABLE = (
     Scalar(
         "batch_loss",
         TRAINED_UNITS,
-        (
-            "loss of the batch, its targets as they are trained: before the update, with class "
-            "weights and label smoothing, without penalty terms"
-        ),
+        "loss of the batch, its targets as they are trained: before the update, with class "
+        "weights and label smoothing, without penalty terms",
     ),
     Scalar("penalty", TRAINED_UNITS, "penalty terms added to the loss"),
     Scalar("learning_rate", "1", "learning rate of the update"),
@@ -50,10 +47,8 @@ _TABLE = (
     Scalar(
         "clipped_gradient_norm",
         "1",
-        (
-            "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping "
-            "of every kind"
-        ),
+        "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping "
+        "of every kind",
     ),
 )
 SCALARS = {scalar.name: scalar for scalar in _TABLE}

@@ -42,10 +42,8 @@ _statistic(
     "activation_sample_variance",
     "forward",
     f"variance over the batch of each unit {_A}, averaged over units; NaN for a batch of one",
-    (
-        "Pooled variance hides collapse: sigmoid nets with Glorot weights keep .0147 pooled at "
-        "every depth while this falls to 4e-7 by layer 5."
-    ),
+    "Pooled variance hides collapse: sigmoid nets with Glorot weights keep .0147 pooled at "
+    "every depth while this falls to 4e-7 by layer 5.",
 )
 _statistic("active_fraction", "forward", "share of elements with a > 0")
 _statistic("preactivation_mean", "forward", "mean of z = a_prev W + b, pooled over batch × units")
@@ -57,30 +55,22 @@ _statistic("nonfinite_forward", "forward", "number of NaN or infinite elements i
 _statistic(
     "error_signal_rms",
     "backward",
-    (
-        "root mean square over samples and units of B·dL/dz, B the batch size: without batch norm "
-        "each sample's own dℓ/dz"
-    ),
-    (
-        "The series that shows vanishing: it falls by orders of magnitude towards the input where "
-        "the ratio of weight gradients stays at 1."
-    ),
+    "root mean square over samples and units of B·dL/dz, B the batch size: without batch norm "
+    "each sample's own dℓ/dz",
+    "The series that shows vanishing: it falls by orders of magnitude towards the input where "
+    "the ratio of weight gradients stays at 1.",
 )
 _statistic(
     "slope_mean_square",
     "backward",
-    (
-        "mean of the activation's squared slope: its own factor in the decay of the error signal; "
-        "NaN for softmax"
-    ),
+    "mean of the activation's squared slope: its own factor in the decay of the error signal; "
+    "NaN for softmax",
 )
 _statistic(
     "flat_fraction",
     "backward",
-    (
-        "share of elements whose slope is below 1 % of the activation's largest slope (saturated "
-        "or off); NaN for softmax"
-    ),
+    "share of elements whose slope is below 1 % of the activation's largest slope (saturated "
+    "or off); NaN for softmax",
 )
 _statistic(
     "dead_fraction",
@@ -90,19 +80,15 @@ _statistic(
 _statistic(
     "underflow_count",
     "backward",
-    (
-        "exact zeros and subnormals of dL/da in rows where the next layer's error signal is not "
-        "zero; NaN for the output layer"
-    ),
+    "exact zeros and subnormals of dL/da in rows where the next layer's error signal is not "
+    "zero; NaN for the output layer",
 )
 _statistic("nonfinite_backward", "backward", "number of NaN or infinite elements in dL/dz or dL/dW")
 _statistic(
     "gradient_rms",
     "gradient",
-    (
-        "root mean square of dL/dW over the layer's weights, L the batch mean of the loss, before "
-        "clipping, without penalty terms"
-    ),
+    "root mean square of dL/dW over the layer's weights, L the batch mean of the loss, before "
+    "clipping, without penalty terms",
 )
 _statistic(
     "gradient_l2",
@@ -122,10 +108,8 @@ _statistic(
 _statistic(
     "gradient_sample_rms",
     "gradient",
-    (
-        "root of the mean over samples of ‖dℓ_i/dW‖² divided by the number of weights; NaN with "
-        "batch norm, where samples have no gradient of their own"
-    ),
+    "root of the mean over samples of ‖dℓ_i/dW‖² divided by the number of weights; NaN with "
+    "batch norm, where samples have no gradient of their own",
     "With gradient_l2 it gives the layer's gradient noise scale (McCandlish 2018).",
 )
 _statistic("weight_rms", "weight", "root mean square of W before the update")
@@ -143,8 +127,6 @@ _statistic("update_ratio", "weight", "‖ΔW‖₂/‖W‖₂ of the step just t
 _statistic(
     "clipped_gradient_l2",
     "gradient",
-    (
-        "Euclidean norm of what the optimizer got for the layer's weights: the gradient of loss + "
-        "penalty after clipping; gradient_l2 where there is neither"
-    ),
+    "Euclidean norm of what the optimizer got for the layer's weights: the gradient of loss + "
+    "penalty after clipping; gradient_l2 where there is neither",
 )

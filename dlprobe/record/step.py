@@ -63,7 +63,7 @@ class StepRow:
         return np.full(self._count, np.nan) if values is None else values
 
     def is_recorded(self, name: str) -> bool:
-        """Whether any layer has a number."""
+        """Whether a statistic is not NaN for some layer."""
         values = self._values(name)
         return values is not None and not bool(np.isnan(values).all())
 
@@ -84,7 +84,7 @@ class StepRow:
         return StepRow(self.step, len(self._hidden), read, range(len(self._hidden)))
 
     def output(self, name: str) -> float:
-        """A statistic of the output layer."""
+        """A statistic of the last layer."""
         return float(self[name][-1])
 
     def _values(self, name: str) -> Floats | None:

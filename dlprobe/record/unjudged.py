@@ -94,11 +94,11 @@ def grouped(entries: Iterable[tuple[str, str, str]]) -> list[Unjudged]:
     """Groups of (reason, code, path of the run; empty: of the only one), the one with the most
     rules first.
     """
-    found: dict[str, list[tuple[str, str, str]]] = {}
+    by_reason: dict[str, list[tuple[str, str, str]]] = {}
     for entry in entries:
-        found.setdefault(kind_of(entry[0]), []).append(entry)
+        by_reason.setdefault(kind_of(entry[0]), []).append(entry)
     groups = []
-    for kind, members in found.items():
+    for kind, members in by_reason.items():
         reasons, codes, runs = (
             tuple(dict.fromkeys(column)) for column in zip(*members, strict=True)
         )

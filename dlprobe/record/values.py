@@ -79,11 +79,9 @@ def untexts(array: NDArray[Any]) -> Any:
 
 def _bytes(text: str) -> bytes:
     data = text.encode("utf-8", "backslashreplace")
-    return (
-        data
-        if len(data) <= layout.TEXT_BYTES
-        else data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
-    )
+    if len(data) <= layout.TEXT_BYTES:
+        return data
+    return data[: layout.TEXT_BYTES].decode("utf-8", "ignore").encode()
 
 
 def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[Any]:
@@ -94,7 +92,6 @@ def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[A
         return array.astype("<i8") if array.dtype.kind in "biu" else array.astype("<f8")
     if line.dtype == "float" and array.dtype.kind == "f":
         return array.astype("<f4" if array.dtype.itemsize <= 4 else "<f8")
-    with np.errstate(
-        over="ignore"
-    ):  # a float32 run that diverges may hand over larger float64 numbers: they become infinite
+    # a float32 run that diverges may hand over larger float64 numbers: they become infinite
+    with np.errstate(over="ignore"):
         return array.astype(real if line.dtype in ("f", "float") else np.dtype(f"<{line.dtype}"))

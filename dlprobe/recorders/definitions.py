@@ -102,9 +102,12 @@ def update_ratio(before: Array, after: Array) -> float:
 
 
 def sample_gradient_rms(inputs: Array, error_signal: Array, batch: int) -> float:
-    """Of a dense layer: x (samples, …, fan_in), dL/dz (samples, …, fan_out). The gradient of a
-    sample with positions t is Σ_t x_t δ_tᵀ, so its squared norm is Σ_ts (x_t·x_s)(δ_t·δ_s); with
-    one position that is ‖x‖²‖δ‖². No matrix per sample is made.
+    """Root mean square over samples and weights of the gradient of a sample's own loss, for a dense
+    layer with inputs x (samples, …, fan_in) and dL/dz (samples, …, fan_out), L the mean over
+    `batch` samples.
+
+    A sample with positions t has the gradient Σ_t x_t δ_tᵀ, whose squared norm is Σ_ts
+    (x_t·x_s)(δ_t·δ_s), for one position ‖x‖²‖δ‖²: no matrix per sample is made.
     """
     x, d = (
         np.asarray(each, np.float64).reshape(len(each), -1, each.shape[-1])
@@ -133,7 +136,7 @@ def nonfinite(*arrays: Array) -> float:
 
 
 def known(numbers: Mapping[str, float]) -> Numbers:
-    """Those that are defined."""
+    """The numbers that are not NaN."""
     return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 

@@ -118,13 +118,11 @@ class DiagnosisLine:
         """What a finding is beside the others: the cause, what follows from it, or neither."""
         if self.cause is None:
             return ""
-        return (
-            "the cause"
-            if code == self.cause.code
-            else f"follows from {self.cause.code}"
-            if code in self.cause.follows
-            else ""
-        )
+        if code == self.cause.code:
+            return "the cause"
+        if code in self.cause.follows:
+            return f"follows from {self.cause.code}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -156,11 +154,9 @@ class CheckedRun:
         """The state of the run, with its path before it, and the proof of its cause where
         there is one; empty where it could not be read.
         """
-        return (
-            ""
-            if self.diagnosis is None
-            else " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
-        )
+        if self.diagnosis is None:
+            return ""
+        return " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
 
     def place_of(self, finding: FindingLine) -> str:
         """Layers, steps, and what the finding is beside the others, in words."""
@@ -223,14 +219,12 @@ def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
     ):
         return ""
     count = len({code for group in groups for code in group.codes})
-    return (
-        (
+    if groups:
+        return (
             f"{count} rule{'' if count == 1 else 's'} not evaluated: "
             f"{'; '.join(group.text(of) for group in groups)}"
         )
-        if groups
-        else ""
-    )
+    return ""
 
 
 def asked_in_vain(run: CheckedRun) -> Iterator[tuple[str, str]]:

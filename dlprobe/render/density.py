@@ -16,7 +16,7 @@ _WIDEST = 6  # characters of one column
 
 
 @dataclass
-class Picture:
+class DensityPicture:
     """`rows` from the top: (axis number or "", characters); `steps` is the line of numbers
     below.
     """
@@ -30,7 +30,7 @@ class Picture:
         return max((len(number) for number, _ in self.rows), default=0)
 
 
-def draw(density: Density, width: int, shades: str) -> Picture:
+def draw(density: Density, width: int, shades: str) -> DensityPicture:
     """The density in at most `width` characters, axis numbers included; of more columns than fit,
     evenly spread ones are shown.
 
@@ -39,11 +39,11 @@ def draw(density: Density, width: int, shades: str) -> Picture:
     """
     height = len(density.shares[0]) if density.shares else 0
     if not height:
-        return Picture()
+        return DensityPicture()
     numbers = _numbers(density, height)
     room = max(8, width - max(map(len, numbers)) - 2)
     chosen = _spread(len(density.shares), room)
-    each = max(1, min(_WIDEST, room // len(chosen)))
+    columns = max(1, min(_WIDEST, room // len(chosen)))
     largest = max(
         (share for index in chosen for share in density.shares[index] if math.isfinite(share)),
         default=0.0,
@@ -51,10 +51,10 @@ def draw(density: Density, width: int, shades: str) -> Picture:
     rows = []
     for row in range(height - 1, -1, -1):
         characters = "".join(
-            _shade(density.shares[index][row], largest, shades) * each for index in chosen
+            _shade(density.shares[index][row], largest, shades) * columns for index in chosen
         )
         rows.append((numbers[row], characters))
-    return Picture(rows, _steps([density.x[index] for index in chosen], each))
+    return DensityPicture(rows, _steps([density.x[index] for index in chosen], columns))
 
 
 def _numbers(density: Density, height: int) -> list[str]:
@@ -70,11 +70,9 @@ def _numbers(density: Density, height: int) -> list[str]:
 
 
 def _spread(count: int, most: int) -> list[int]:
-    return (
-        list(range(count))
-        if count <= most
-        else [round(index * (count - 1) / (most - 1)) for index in range(most)]
-    )
+    if count <= most:
+        return list(range(count))
+    return [round(index * (count - 1) / (most - 1)) for index in range(most)]
 
 
 def _shade(share: float, largest: float, shades: str) -> str:
@@ -85,12 +83,12 @@ def _shade(share: float, largest: float, shades: str) -> str:
     ]
 
 
-def _steps(steps: list[float], each: int) -> str:
+def _steps(steps: list[float], columns: int) -> str:
     """As many step numbers as have room, each below the first character of its column."""
     line = ""
     for index, step in enumerate(steps):
-        if not line or index * each >= len(line) + 2:
-            line = line.ljust(index * each) + value_text(
+        if not line or index * columns >= len(line) + 2:
+            line = line.ljust(index * columns) + value_text(
                 int(step) if float(step).is_integer() else step, 6
             )
     return line

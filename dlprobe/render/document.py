@@ -407,10 +407,8 @@ class Strips:
                 longest = max(len(strip.values), len(strip.theory))
                 _require(
                     longest <= len(places),
-                    (
-                        f"strip {strip.name!r} of {group.quantity} has {longest} values for "
-                        f"{len(places)} places"
-                    ),
+                    f"strip {strip.name!r} of {group.quantity} has {longest} values for "
+                    f"{len(places)} places",
                 )
 
 

@@ -84,10 +84,8 @@ def cell_texts(cells: Sequence[Sequence[HeatCell]], marks: Mapping[str, str]) ->
 
 def _column_texts(column: Sequence[HeatCell], marks: Mapping[str, str]) -> list[str]:
     numbers = [number_of(cell) for cell in column]
-    room, beside = (
-        max(map(len, numbers), default=0),
-        max((len(cell.beside) for cell in column), default=0),
-    )
+    room = max(map(len, numbers), default=0)
+    beside = max((len(cell.beside) for cell in column), default=0)
     words = [marks.get(cell.verdict, cell.verdict) for cell in column]
     longest = max(map(len, words), default=0)
     behind = [

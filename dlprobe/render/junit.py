@@ -40,9 +40,8 @@ def render(
     root = suites(checked(document))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="us-ascii").decode("ascii")
-    text = re.sub(
-        "&#6553[45];", "?", text
-    )  # U+FFFE and U+FFFF are no XML characters, whichever way they are written
+    # U+FFFE and U+FFFF are no XML characters, whichever way they are written
+    text = re.sub("&#6553[45];", "?", text)
     stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 

@@ -41,12 +41,11 @@ def escaped(text: str) -> str:
     """
     plain = visible(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _SPECIAL.sub(
-        lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain
+        lambda match: f"{match['number']}&#8203;" if match["number"] else f"\\{match[0]}", plain
     )
-    plain = re.sub(
-        r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain
-    )  # neither a mention nor a reference to an issue
-    return _LINK.sub(lambda found: f"{found[1] or found[3]}&#{58 if found[2] else 46};", plain)
+    # neither a mention nor a reference to an issue
+    plain = re.sub(r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain)
+    return _LINK.sub(lambda match: f"{match[1] or match[3]}&#{58 if match[2] else 46};", plain)
 
 
 def code(text: str) -> str:
@@ -116,15 +115,13 @@ def _bullets(block: doc.Bullets) -> str:
 
 
 def _facts(block: doc.Facts) -> str:
-    return (
-        _rows(
+    if block.pairs:
+        return _rows(
             ["", ""],
             ["left", "left"],
             [[escaped(key), _cell(value, 6)] for key, value in block.pairs],
         )
-        if block.pairs
-        else ""
-    )
+    return ""
 
 
 def _table(block: doc.Table) -> str:
@@ -200,14 +197,12 @@ def _density(block: doc.Density) -> str:
     picture = density.draw(block, 100, density.SHADES)
     lines = [f"{number:>{picture.margin}} │{text}".rstrip() for number, text in picture.rows]
     axes = f"{block.y_label} over {block.x_label}" if block.x_label else block.y_label
-    return (
-        _captioned(
+    if lines:
+        return _captioned(
             block.caption,
             f"{escaped(axes)}\n\n{fenced([*lines, ' ' * (picture.margin + 2) + picture.steps])}",
         )
-        if lines
-        else ""
-    )
+    return ""
 
 
 def _profile(block: doc.Profile) -> str:

@@ -21,22 +21,20 @@ class ColorScale:
     log: bool
 
     def position(self, value: float) -> float:
-        """0 at the low end, 1 at the high end; 0 for what has no logarithm, NaN for what is not
-        finite.
+        """0 at the low end, 1 at the high end, 0.5 where both are the same; 0 for what has no
+        logarithm, NaN for what is not finite.
         """
         if not math.isfinite(value):
             return math.nan
         if self.log and value <= 0:
             return 0.0
-        return (
-            (math.log10(value) if self.log else value) / self.span - self.low / self.span
-            if self.span
-            else 0.5
-        )
+        if self.span:
+            return (math.log10(value) if self.log else value) / self.span - self.low / self.span
+        return 0.5
 
     @property
     def span(self) -> float:
-        """From end to end."""
+        """high − low, in decades on a log scale."""
         return self.high - self.low
 
 
@@ -52,5 +50,5 @@ def color_scale(quantity: LayerValues) -> ColorScale:
 
 
 def finite(values: Sequence[float]) -> list[float]:
-    """Without NaN and infinities."""
+    """The values that are neither NaN nor infinite."""
     return [float(value) for value in values if math.isfinite(value)]

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.render.document import (
     Block,
@@ -25,13 +25,10 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
-    from dlprobe.analysis.bias_variance.direction import Direction
     from dlprobe.analysis.bias_variance.loss_parts import Decomposition
-    from dlprobe.analysis.bias_variance.textbook_reading import Reading
 
 SCHEMA = "dlprobe-bias-variance/1"
 ROUNDING = 1e-12
@@ -52,109 +49,6 @@ QUESTIONS = (
 ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
 
 
-def reading_document(
-    reading: Reading,
-    direction: Direction,
-    advice: Sequence[str],
-    of: str,
-    context: Mapping[str, Any],
-) -> Document:
-    """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`,
-    `val_samples`, as far as they are known.
-    """
-    line = f"textbook reading: {reading.verdict}"
-    run = context.get("run")
-    blocks: list[Block] = [
-        Verdict(line, "good" if (reading.bias, reading.variance) == ("low", "low") else "warning"),
-        Paragraph(
-            f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."
-        ),
-        _errors(reading, of),
-        Bullets(list(advice)),
-        *(
-            [
-                Hint(
-                    f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the "
-                    "decomposition itself, by retraining"
-                )
-            ]
-            if run
-            else []
-        ),
-    ]
-    data = {
-        "schema": SCHEMA,
-        "loss": "error",
-        "points": [],
-        "diagnosis": {"bias": reading.bias, "variance": reading.variance},
-        "direction": {"way": direction.way, "reason": direction.reason},
-        "advice": list(advice),
-        "errors": {
-            "human": reading.human_error,
-            "train": reading.train_error,
-            "val": reading.val_error,
-        },
-        "gaps": {"bias": reading.bias_gap, "variance": reading.variance_gap},
-        "intervals": {name: list(ends) for name, ends in reading.intervals.items()},
-        "doubtful": list(reading.doubtful),
-        **context,
-    }
-    return Document("", blocks, data, [Paragraph(QUESTIONS)])
-
-
-def _errors(reading: Reading, of: str) -> Table:
-    """The three errors and two gaps in percent, with intervals where they are known."""
-    known = bool(reading.intervals)
-    rows: list[list[Cell]] = [
-        [
-            "E_human, the reference",
-            "not given" if reading.human_error is None else _percent(reading.human_error),
-            *["", ""][: 2 * known],
-            "",
-        ],
-        [
-            "E_train",
-            _percent(reading.train_error),
-            *_ends(reading, "train_error")[: 2 * known],
-            f"bias {'at most ' if reading.human_error is None else ''}{_gap(reading.bias_gap)}",
-        ],
-        [
-            "E_val",
-            _percent(reading.val_error),
-            *_ends(reading, "val_error")[: 2 * known],
-            f"variance {_gap(reading.variance_gap)}",
-        ],
-    ]
-    ends = [Column("low", align="right"), Column("high", align="right")] if known else []
-    about = [
-        text
-        for text in (
-            of,
-            "errors and gaps in %",
-            "low and high: 95 % interval of each error" if known else "",
-        )
-        if text
-    ]
-    return Table(
-        [Column("error"), Column("%", align="right"), *ends, Column("gap to the line above")],
-        rows,
-        caption=f"{'; '.join(about)}.",
-    )
-
-
-def _gap(gap: float) -> str:
-    return f"{'+' if gap >= 0 else ''}{percent_number(gap, 2)}"
-
-
-def _percent(share: float) -> str:
-    return percent_number(share, 2)
-
-
-def _ends(reading: Reading, name: str) -> list[str]:
-    ends = reading.intervals.get(name)
-    return ["", ""] if ends is None else [_percent(ends[0]), _percent(ends[1])]
-
-
 def document(
     points: Sequence[Point],
     diagnosis: Mapping[str, str],
@@ -167,8 +61,8 @@ def document(
     """Decompositions. axis: what `at` is; facts: what was varied and how, for people and programs;
     study: the file that keeps the replicas; zones: where each point lies in the textbook's picture.
     """
-    loss, places = points[0].found.loss, list(zones) or [None] * len(points)
-    best = min(points, key=lambda point: point.found.expected_loss)
+    loss, places = points[0].parts.loss, list(zones) or [None] * len(points)
+    best = min(points, key=lambda point: point.parts.expected_loss)
     said = ", ".join(f"{name} {UNKNOWN.get(level, level)}" for name, level in diagnosis.items())
     place = f"at {axis} = {best.at}, the best fit along it: " if len(points) > 1 else ""
     blocks: list[Block] = [
@@ -179,42 +73,6 @@ def document(
     blocks += [Paragraph(part, below=True)] if part else []
     blocks += [_chart(points, axis), _parts(points, axis)] if len(points) > 1 else [_one(points[0])]
     blocks.append(Bullets([line for line in advice if line != part]))
-    details: list[Block] = [
-        Facts(
-            [
-                (name.replace("_", " "), _fact(value))
-                for name, value in facts.items()
-                if value is not None and name not in ADVISED
-            ]
-        ),
-        *([*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []),
-    ]
-    notes = dict.fromkeys(note for point in points for note in point.found.notes)
-    lost = sum(point.lost for point in points)
-    below = any(
-        min(point.sources.training_data, point.sources.seed) < 0
-        for point in points
-        if point.sources
-    )
-    notes |= dict.fromkeys(
-        [
-            (
-                "variance from one source is estimated without bias: below 0 it is not "
-                "distinguishable from 0"
-            )
-        ]
-        if below
-        else []
-    )
-    details.append(
-        Bullets(
-            [
-                *notes,
-                *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []),
-                *_about(points),
-            ]
-        )
-    )
     if study:
         blocks.append(
             Hint(
@@ -231,7 +89,32 @@ def document(
         "axis": axis,
         **facts,
     }
-    return Document("", blocks, data, details)
+    return Document("", blocks, data, _details(points, axis, facts, places))
+
+
+def _details(
+    points: Sequence[Point],
+    axis: str | None,
+    facts: Mapping[str, Any],
+    places: Sequence[str | None],
+) -> list[Block]:
+    """What was varied and how, the curves with their intervals, and notes."""
+    told = [
+        (name.replace("_", " "), _fact(value))
+        for name, value in facts.items()
+        if value is not None and name not in ADVISED
+    ]
+    curves = [*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []
+    notes = dict.fromkeys(note for point in points for note in point.parts.notes)
+    sources = [point.sources for point in points if point.sources]
+    if any(min(source.training_data, source.seed) < 0 for source in sources):
+        notes[
+            "variance from one source is estimated without bias: below 0 it is not "
+            "distinguishable from 0"
+        ] = None
+    lost = sum(point.lost for point in points)
+    lost_note = [f"{counted(lost, 'replica')} diverged: left out"] if lost else []
+    return [Facts(told), *curves, Bullets([*notes, *lost_note, *_about(points)])]
 
 
 def _around(points: Sequence[Point], best: Point) -> list[Block]:
@@ -242,11 +125,11 @@ def _around(points: Sequence[Point], best: Point) -> list[Block]:
         return []
     place = list(points).index(best)
     sides = [points[index] for index in (place - 1, place + 1) if 0 <= index < len(points)]
-    told = ", ".join(f"{side.found.expected_loss:.3g} at {side.at}" for side in sides)
+    told = ", ".join(f"{side.parts.expected_loss:.3g} at {side.at}" for side in sides)
     return [
         Verdict(
-            f"expected loss is lowest there: {best.found.expected_loss:.3g} (95 %: "
-            f"{_interval(best.found, 'expected_loss')}); {told}"
+            f"expected loss is lowest there: {best.parts.expected_loss:.3g} (95 %: "
+            f"{_interval(best.parts, 'expected_loss')}); {told}"
         )
     ]
 
@@ -257,11 +140,11 @@ def _fact(value: Any) -> Cell:
 
 def _about(points: Sequence[Point]) -> list[str]:
     """How the parts add up, and which question they answer."""
-    found = points[0].found
+    decomposition = points[0].parts
     told = (
         []
-        if found.loss == "zero-one"
-        else [f"expected loss = bias + variance{' + noise' if found.noise_known else ''}"]
+        if decomposition.loss == "zero-one"
+        else [f"expected loss = bias + variance{' + noise' if decomposition.noise_known else ''}"]
     )
     told.append(
         "bias here is what nets of all training sets get wrong together, also where each fits "
@@ -302,11 +185,11 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
     order = sorted(range(len(x)), key=lambda index: x[index])
     lines = (
         ("bias", "bias"),
-        ("net variance" if points[0].found.loss == "zero-one" else "variance", "net_variance"),
+        ("net variance" if points[0].parts.loss == "zero-one" else "variance", "net_variance"),
         ("expected loss", "expected_loss"),
     )
     series = [
-        Series(name, [x[k] for k in order], [_number(getattr(points[k].found, key)) for k in order])
+        Series(name, [x[k] for k in order], [_number(getattr(points[k].parts, key)) for k in order])
         for name, key in lines
     ]
     if any(math.isfinite(point.training) for point in points):
@@ -316,7 +199,7 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
             )
         )
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
-    loss = points[0].found.loss
+    loss = points[0].parts.loss
     return Chart(
         series,
         str(axis),
@@ -338,8 +221,8 @@ def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | Non
         [
             _name(point, points),
             _number(point.training),
-            point.found.expected_loss,
-            _number(point.found.expected_loss - point.training),
+            point.parts.expected_loss,
+            _number(point.parts.expected_loss - point.training),
             zone or "",
         ]
         for point, zone in zip(points, zones, strict=True)
@@ -364,27 +247,33 @@ def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | Non
 
 def _one(point: Point) -> Table:
     """One decomposition, a part to a row."""
-    found = point.found
+    decomposition = point.parts
     rows: list[list[Cell]] = [
-        ["expected loss", found.expected_loss, *_between(found, "expected_loss")]
+        ["expected loss", decomposition.expected_loss, *_between(decomposition, "expected_loss")]
     ]
     rows.append(
         [
-            "bias²" if found.loss == "squared" else "bias",
-            _number(found.bias),
-            *_between(found, "bias"),
+            "bias²" if decomposition.loss == "squared" else "bias",
+            _number(decomposition.bias),
+            *_between(decomposition, "bias"),
         ]
     )
-    rows.append(["variance", _number(found.variance), *_between(found, "variance")])
-    if found.loss == "zero-one":
-        rows.append(["net variance", _number(found.net_variance), *_between(found, "net_variance")])
-    if found.noise_known:
-        rows.append(["noise", found.noise, "", ""])
+    rows.append(["variance", _number(decomposition.variance), *_between(decomposition, "variance")])
+    if decomposition.loss == "zero-one":
+        rows.append(
+            [
+                "net variance",
+                _number(decomposition.net_variance),
+                *_between(decomposition, "net_variance"),
+            ]
+        )
+    if decomposition.noise_known:
+        rows.append(["noise", decomposition.noise, "", ""])
     if math.isfinite(point.training):
         rows.append(["training loss (E_train)", _number(point.training), "", ""])
     rows += [
         [f"{name} of Kohavi and Wolpert", _number(value), "", ""]
-        for name, value in found.kohavi_wolpert.items()
+        for name, value in decomposition.kohavi_wolpert.items()
     ]
     if point.sources:
         rows += [
@@ -400,17 +289,16 @@ def _one(point: Point) -> Table:
     return Table(
         columns,
         rows,
-        caption=f"{_caption(found)}, of {counted(found.replicas, 'replica')}; low and high: 95 %.",
+        caption=f"{_caption(decomposition)}, of {counted(decomposition.replicas, 'replica')}; low "
+        "and high: 95 %.",
     )
 
 
 def _between(decomposition: Decomposition, name: str) -> list[Cell]:
     low, high = decomposition.intervals[name]
-    return (
-        [_number(low), _number(high)]
-        if _interval(decomposition, name) != UNKNOWN["unknown"]
-        else [UNKNOWN["unknown"], ""]
-    )
+    if _interval(decomposition, name) != UNKNOWN["unknown"]:
+        return [_number(low), _number(high)]
+    return [UNKNOWN["unknown"], ""]
 
 
 def _number(value: float) -> float:
@@ -419,16 +307,14 @@ def _number(value: float) -> float:
 
 
 def _name(point: Point, points: Sequence[Point]) -> Cell:
-    best = min(points, key=lambda each: each.found.expected_loss)
+    best = min(points, key=lambda point: point.parts.expected_loss)
     return Toned(str(point.at), "good") if point is best else str(point.at)
 
 
 def _parts(points: Sequence[Point], axis: str | None) -> Table:
     """The parts at each value."""
-    zero_one, known = (
-        points[0].found.loss == "zero-one",
-        any(point.found.noise_known for point in points),
-    )
+    zero_one = points[0].parts.loss == "zero-one"
+    known = any(point.parts.noise_known for point in points)
     apart = any(point.sources for point in points)
     names = [
         "expected loss",
@@ -441,24 +327,24 @@ def _parts(points: Sequence[Point], axis: str | None) -> Table:
     ]
     rows: list[list[Cell]] = []
     for point in points:
-        found = point.found
+        decomposition = point.parts
         cells: list[Cell] = [
             _name(point, points),
-            found.expected_loss,
-            _number(found.bias),
-            _number(found.variance),
+            decomposition.expected_loss,
+            _number(decomposition.bias),
+            _number(decomposition.variance),
         ]
         cells += [
-            *([_number(found.net_variance)] if zero_one else []),
-            *([found.noise if found.noise_known else "not known"] if known else []),
+            *([_number(decomposition.net_variance)] if zero_one else []),
+            *([decomposition.noise if decomposition.noise_known else "not known"] if known else []),
         ]
         if apart:
             cells += (
                 [point.sources.training_data, point.sources.seed] if point.sources else ["-", "-"]
             )
-        rows.append([*cells, found.replicas])
+        rows.append([*cells, decomposition.replicas])
     columns = [Column(axis or "part"), *(Column(name, align="right") for name in names)]
-    return Table(columns, rows, caption=f"{_caption(points[0].found)}.")
+    return Table(columns, rows, caption=f"{_caption(points[0].parts)}.")
 
 
 def _intervals(points: Sequence[Point], axis: str | None) -> Table:
@@ -467,10 +353,10 @@ def _intervals(points: Sequence[Point], axis: str | None) -> Table:
     names = [
         "expected loss",
         "bias",
-        "net variance" if points[0].found.loss == "zero-one" else "variance",
+        "net variance" if points[0].parts.loss == "zero-one" else "variance",
     ]
     rows: list[list[Cell]] = [
-        [_name(point, points), *(_interval(point.found, key) for key in keys)] for point in points
+        [_name(point, points), *(_interval(point.parts, key) for key in keys)] for point in points
     ]
     return Table(
         [Column(axis or "part"), *(Column(name) for name in names)],
@@ -489,24 +375,24 @@ def _interval(decomposition: Decomposition, key: str) -> str:
 
 def record(point: Point, zone: str | None = None) -> dict[str, Any]:
     """One point of the JSON record."""
-    found = point.found
+    decomposition = point.parts
     made: dict[str, Any] = {
         "at": point.at,
-        "expected_loss": found.expected_loss,
-        "bias": found.bias,
-        "variance": found.variance,
-        "noise": found.noise if found.noise_known else None,
-        "net_variance": found.net_variance,
-        "intervals": {name: list(ends) for name, ends in found.intervals.items()},
-        "replicas": found.replicas,
-        "samples": found.samples,
-        "plug_in": dict(found.plug_in),
+        "expected_loss": decomposition.expected_loss,
+        "bias": decomposition.bias,
+        "variance": decomposition.variance,
+        "noise": decomposition.noise if decomposition.noise_known else None,
+        "net_variance": decomposition.net_variance,
+        "intervals": {name: list(ends) for name, ends in decomposition.intervals.items()},
+        "replicas": decomposition.replicas,
+        "samples": decomposition.samples,
+        "plug_in": dict(decomposition.plug_in),
         "lost": point.lost,
         "training_loss": point.training,
         "zone": zone,
     }
-    if found.kohavi_wolpert:
-        made["kohavi_wolpert"] = dict(found.kohavi_wolpert)
+    if decomposition.kohavi_wolpert:
+        made["kohavi_wolpert"] = dict(decomposition.kohavi_wolpert)
     if point.sources is not None:
         made["sources"] = {
             "measure": point.sources.measure,

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from shlex import quote as quoted
+from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.checked import (
     SCHEMA,
@@ -36,6 +36,15 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
+from dlprobe.reports.check_counts import (
+    COUNTS_SCHEMA,
+    FEW_RUNS,
+    ConfigurationCount,
+    RuleCount,
+    _by_configuration,
+    _count_data,
+    _count_table,
+)
 from dlprobe.reports.diagnosis import SEVERITY_TONES as TONES
 from dlprobe.reports.diagnosis import (
     brings_about,
@@ -48,80 +57,11 @@ from dlprobe.reports.diagnosis import (
     unknown_cause,
 )
 from dlprobe.reports.proof import proof_blocks, proof_line
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.experiments.proof_record import Proof
     from dlprobe.rules import Diagnosis, Finding
     from dlprobe.rules.files import Criteria, JudgedRun
-
-COUNTS_SCHEMA = "dlprobe-check-counts/1"
-FEW_RUNS = 4  # so many are named in a command to type
-FEW_ROWS = 24  # configurations of a study in one table
-FEW_PLACES = 4  # configurations that are named in one sentence
-
-
-@dataclass(frozen=True)
-class RuleCount:
-    """How often a rule fired among the runs that it could be evaluated on. low, high: 95 % interval
-    of the share. configuration: 0 for all runs.
-
-    of: whether runs are counted, or comparisons of several runs with their baseline.
-    """
-
-    code: str
-    name: str
-    severity: Severity
-    fired: int
-    evaluated: int
-    low: float
-    high: float
-    configuration: int = 0
-    of: Literal["runs", "comparisons"] = "runs"
-
-
-@dataclass(frozen=True)
-class ConfigurationCount:
-    """The runs of one configuration of a study: its place in words and by axis, paths of its runs,
-    how many have come to what, and the rules that fired.
-
-    repeated: what its runs differ in, seed or replica.
-    """
-
-    study: str
-    label: str
-    place: Mapping[str, Any]
-    runs: Sequence[str]
-    states: Mapping[str, int]
-    rules: Sequence[RuleCount]
-    repeated: str = "run"
-
-    @property
-    def severity(self) -> int:
-        """The place of its worst finding among the severities."""
-        return min(
-            (SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES)
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The line as data."""
-        rules = [
-            {
-                "code": rule.code,
-                "name": rule.name,
-                "severity": rule.severity,
-                "fired": rule.fired,
-                "evaluated": rule.evaluated,
-            }
-            for rule in self.rules
-        ]
-        return {
-            "study": self.study,
-            "coordinates": dict(self.place),
-            "runs": list(self.runs),
-            "states": dict(self.states),
-            "findings": rules,
-        }
 
 
 def check_document(
@@ -147,50 +87,43 @@ def check_document(
     runs = [
         checked_run(judgement, criteria.asked, proofs.get(judgement.path)) for judgement in judged
     ]
-    silent = [group.to_json() for group in unevaluated(runs)]
-    listed = [_run_data(judgement, criteria, proofs.get(judgement.path)) for judgement in judged]
-    grouped = [configuration.to_json() for configuration in configurations]
-    data: dict[str, Any] = {
-        "schema": SCHEMA,
-        "runs": listed,
-        "configurations": grouped,
-        "not_evaluated": silent,
-        "exit_code": exit_code,
-    }
-    blocks = (
-        [_count_table(counts, ""), *_silence(runs)]
-        if counted
-        else _blocks(judged, runs, counts, details, proofs, configurations)
-    )
-    hints = [index for index, block in enumerate(blocks) if isinstance(block, Hint)]
-    end = hints[0] if hints else len(blocks)
-    codes = (
-        [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in unevaluated(runs)])]
-        if details and silent
-        else []
-    )
-    blocks[end:end] = [*codes, Paragraph(_exit(exit_code, fails_on))]
+    silent = unevaluated(runs)
     if counted:
-        listed = [_count_data(count) for count in counts]
-        data = {
+        data: dict[str, Any] = {
             "schema": COUNTS_SCHEMA,
             "runs": len(judged),
-            "counts": listed,
-            "not_evaluated": silent,
-            "exit_code": exit_code,
+            "counts": [_count_data(count) for count in counts],
         }
+        blocks = [_count_table(counts, ""), *_silence(runs)]
+    else:
+        data = {
+            "schema": SCHEMA,
+            "runs": [
+                _run_data(judgement, criteria, proofs.get(judgement.path)) for judgement in judged
+            ],
+            "configurations": [configuration.to_json() for configuration in configurations],
+        }
+        blocks = _blocks(judged, runs, counts, details, proofs, configurations)
+    data |= {
+        "not_evaluated": [group.to_json() for group in silent],
+        "exit_code": exit_code,
+        "project_file": None,
+    }
+    codes = [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in silent])]
+    end = next((i for i, block in enumerate(blocks) if isinstance(block, Hint)), len(blocks))
+    blocks[end:end] = [
+        *(codes if details and silent else []),
+        Paragraph(_exit(exit_code, fails_on)),
+    ]
+    if project is not None:
+        data["project_file"] = {"path": project.path, "settings": project.settings}
+        blocks.insert(0, Paragraph(project.sentence))
     rules = {
         rule.code: RuleLine(
             rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()
         )
         for rule in criteria.selection.rules
     }
-    data |= {
-        "project_file": None
-        if project is None
-        else {"path": project.path, "settings": project.settings}
-    }
-    blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
     title = "" if len(judged) == 1 and not counted else f"check {_runs(judged)}"
     return CheckDocument(
         title,
@@ -256,9 +189,9 @@ def checked_run(
 
 def finding_line(finding: Finding) -> FindingLine:
     """A finding as formats draw it."""
-    found = finding.to_json()
-    remedies = tuple(found.pop("remedies"))
-    return FindingLine(**found, remedies=remedies)
+    data = finding.to_json()
+    remedies = tuple(data.pop("remedies"))
+    return FindingLine(**data, remedies=remedies)
 
 
 def unevaluated_lines(judged: JudgedRun, asked: Sequence[str]) -> list[str]:
@@ -327,96 +260,13 @@ def _blocks(
         blocks.append(
             _count_table(
                 counts,
-                (
-                    "Runs of one configuration with other seeds: in how many each rule fired, "
-                    "with a 95 % interval."
-                ),
+                "Runs of one configuration with other seeds: in how many each rule fired, "
+                "with a 95 % interval.",
             )
         )
     if len(judged) > 1 or judged[0].known or judged[0].unreadable:
         blocks.append(_total(judged))
     return blocks + _hints(judged, details, configurations)
-
-
-def _by_configuration(configurations: Sequence[ConfigurationCount], details: bool) -> list[Block]:
-    """What fired in which configurations, rule by rule, and what the runs of each have come to."""
-    blocks: list[Block] = []
-    for study in dict.fromkeys(configuration.study for configuration in configurations):
-        mine = [configuration for configuration in configurations if configuration.study == study]
-        fired: dict[str, list[tuple[RuleCount, ConfigurationCount]]] = {}
-        for counts in mine:
-            for count in counts.rules:
-                fired.setdefault(count.code, []).append((count, counts))
-        worst = sorted(
-            fired.values(),
-            key=lambda places: (
-                SEVERITIES.index(places[0][0].severity),
-                -sum(count.fired for count, _ in places),
-            ),
-        )
-        blocks += (
-            [Heading(study, 2)]
-            if study != configurations[0].study or study != configurations[-1].study
-            else []
-        )
-        blocks += [Verdict(_fired_in(places), TONES[places[0][0].severity]) for places in worst]
-        columns = [
-            Column("configuration"),
-            Column("runs", align="right"),
-            Column("have come to"),
-            Column("findings"),
-        ]
-        shown = (
-            mine
-            if details or len(mine) <= FEW_ROWS
-            else sorted(mine, key=lambda counts: counts.severity)[:FEW_ROWS]
-        )
-        rows: list[list[Cell]] = [
-            [
-                entry.label,
-                len(entry.runs),
-                _states(entry),
-                ", ".join(f"{rule.code} {_fired(rule)}" for rule in entry.rules),
-            ]
-            for entry in shown
-        ]
-        some = (
-            f"; {len(shown)} of {len(mine)}, the worst first, --details shows all"
-            if len(shown) < len(mine)
-            else ""
-        )
-        blocks.append(
-            Table(
-                columns,
-                rows,
-                (
-                    "The configurations of the study: what their runs have come to, and the "
-                    f"rules that fired{some}"
-                ),
-            )
-        )
-    return blocks
-
-
-def _fired_in(places: Sequence[tuple[RuleCount, ConfigurationCount]]) -> str:
-    """`vanishing-gradient (G001) in 3 of 3 seeds of sigmoid · glorot_normal; 2 of 3 of …`."""
-    told = [
-        f"{count.fired} of {count.evaluated} {'' if number else _noun(count, of)}of {of.label}"
-        for number, (count, of) in enumerate(places)
-    ]
-    rest = f" and of {len(told) - FEW_PLACES} more" if len(told) > FEW_PLACES else ""
-    return f"{places[0][0].name} ({places[0][0].code}) in {'; '.join(told[:FEW_PLACES])}{rest}"
-
-
-def _noun(count: RuleCount, of: ConfigurationCount) -> str:
-    return f"{of.repeated}{'' if count.evaluated == 1 else 's'} "
-
-
-def _states(counts: ConfigurationCount) -> str:
-    """What the runs have come to; one state of all of them without its number."""
-    if len(counts.states) == 1:
-        return next(iter(counts.states))
-    return ", ".join(f"{state} {count}" for state, count in counts.states.items())
 
 
 def _hints(
@@ -428,10 +278,10 @@ def _hints(
     )
     if not codes:
         return []
-    found = judged[0].diagnosis
+    diagnosis = judged[0].diagnosis
     first = (
-        found.cause.code
-        if len(judged) == 1 and found is not None and found.cause is not None
+        diagnosis.cause.code
+        if len(judged) == 1 and diagnosis is not None and diagnosis.cause is not None
         else _first_code(judged, codes)
     )
     typed = " ".join(
@@ -470,16 +320,8 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
             *_silence([run]),
         ]
     infos = [] if judged.diagnosis is None else remarks(judged.diagnosis)
-    more = (
-        [
-            (
-                f"{len(infos)} more: "
-                f"{', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"
-            )
-        ]
-        if infos
-        else []
-    )
+    names = ", ".join(f"{info.name} ({info.code}, {info.severity})" for info in infos)
+    more = [f"{len(infos)} more: {names}"] if infos else []
     rest = " · ".join(
         filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"])
     )
@@ -488,21 +330,21 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
 
 def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     """The state of a run, its cause, and the first thing to try."""
-    found = judged.diagnosis
-    if run.unreadable or found is None:
+    diagnosis = judged.diagnosis
+    if run.unreadable or diagnosis is None:
         return [*_findings_of_group(run), _summary_of(run)]
-    lines = opening(found)
-    lines += [Paragraph(f"{mark}{text}", below=True) for mark, text in _short(found)]
-    lines += choices(found, found.actions, 1, prescribe=False)
+    lines = opening(diagnosis)
+    lines += [Paragraph(f"{mark}{text}", below=True) for mark, text in _short(diagnosis)]
+    lines += choices(diagnosis, diagnosis.actions, 1, prescribe=False)
     return [*lines, *([_summary_of(run)] if run.blind else [])]
 
 
 def _short(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """A line for the cause and what follows, and one for each other fault; infos are counted."""
     heads = [
-        each
-        for each in (diagnosis.cause, *diagnosis.symptoms, *diagnosis.others)
-        if each is not None and each.severity != "info"
+        finding
+        for finding in (diagnosis.cause, *diagnosis.symptoms, *diagnosis.others)
+        if finding is not None and finding.severity != "info"
     ]
     lines = [("", unknown_cause(diagnosis))] if diagnosis.cause_unknown else []
     lines += [("", f"{head(fault)}: {fault.evidence}.") for fault in heads]
@@ -540,10 +382,8 @@ def _advice_table(judged: JudgedRun) -> Table:
     return Table(
         columns,
         rows,
-        (
-            f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
-            "writes them; ✓: followed)."
-        ),
+        f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines "
+        "writes them; ✓: followed).",
     )
 
 
@@ -614,47 +454,3 @@ def _total(judged: Sequence[JudgedRun]) -> Paragraph:
 def _runs(judged: Sequence[JudgedRun]) -> str:
     count = sum(not judgement.group for judgement in judged)
     return f"{count} run{'' if count == 1 else 's'}"
-
-
-def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:
-    if not counts:
-        return Paragraph("no rule fired")
-    several = len({count.configuration for count in counts}) > 1
-    columns = [
-        Column("code"),
-        Column("rule"),
-        Column("severity"),
-        Column("fired", align="right"),
-        Column("95 %", align="right"),
-    ]
-    rows: list[list[Any]] = [
-        [
-            count.code,
-            count.name,
-            Toned(count.severity, TONES[count.severity]),
-            _fired(count),
-            f"{count.low:.0%} to {count.high:.0%}",
-        ]
-        for count in counts
-    ]
-    if several:
-        columns.append(Column("configuration", align="right"))
-        rows = [[*row, count.configuration] for row, count in zip(rows, counts, strict=True)]
-    return Table(columns, rows, caption)
-
-
-def _fired(count: RuleCount) -> str:
-    unit = "" if count.of == "runs" else f" comparison{'' if count.evaluated == 1 else 's'}"
-    return f"{count.fired} of {count.evaluated}{unit}"
-
-
-def _count_data(count: RuleCount) -> dict[str, Any]:
-    named = {"code": count.code, "name": count.name, "severity": count.severity}
-    return {
-        **named,
-        "fired": count.fired,
-        "evaluated": count.evaluated,
-        "low": count.low,
-        "high": count.high,
-        "of": count.of,
-    }

@@ -5,8 +5,8 @@ quantities of each through its layers, and the ranking.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING
 
 from dlprobe.config import to_mapping
@@ -40,8 +40,9 @@ from dlprobe.reports.compare_details import (
     words,
 )
 from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
-from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
-from dlprobe.reports.run import quoted, shortened
+from dlprobe.reports.compare_remarks import _edges, _remarks, caveat
+from dlprobe.reports.diagnosis import brief, cause_blocks, opening, worst_first
+from dlprobe.reports.run_facts import shortened
 from dlprobe.reports.strips import FlowLine, flow_strips
 from dlprobe.reports.tones import BROKEN
 
@@ -89,24 +90,26 @@ def document(
     evaluations. keep: the command that keeps every run, where none was;
     more: the same for the command with enough seeds.
     """
-    found, seeds, lines = (
-        compared.all,
-        seeds_of(compared, study),
-        shared_lines([cell.config for cell in compared.request.cells], data_name),
-    )
+    comparison = compared.all
+    seeds = seeds_of(compared, study)
+    lines = shared_lines([cell.config for cell in compared.request.cells], data_name)
     blocks: list[Block] = (
         []
         if compared.complete
         else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     )
-    blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
-    if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
+    blocks += [
+        *_conclusion(comparison, seeds),
+        *_strips(compared, start=True),
+        _ranking(comparison),
+    ]
+    if told := [
+        f"{value.label}: {because(comparison, value)}" for value in comparison.values[:DRAWN]
+    ]:
         blocks += [
             Heading(
-                (
-                    "Because before training, from layer to layer towards the input, the error "
-                    "signal is"
-                ),
+                "Because before training, from layer to layer towards the input, the error "
+                "signal is",
                 2,
             ),
             Bullets(told),
@@ -116,18 +119,20 @@ def document(
         *([Paragraph(note)] if (note := caveat(compared)) else []),
     ]
     details: list[Block] = [
-        against_best(found),
+        against_best(comparison),
         costs(compared),
-        chart(found, curves),
+        chart(comparison, curves),
         *_strips(compared, start=False),
         *margins(compared),
     ]
-    details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
+    details += [Bullets(_remarks(compared, seeds)), *_worst(comparison, seeds)]
     if study and compared.complete:
         blocks.append(Hint(f"dlprobe compare {quoted(study)} --details", details=True))
     blocks.append(Hint(_next(compared, study, keep, more)))
-    records = [value_record(compared, value, curves[value.label], seeds) for value in found.values]
-    cautions = [each for each in (caveat(compared), _edges(compared)) if each]
+    records = [
+        value_record(compared, value, curves[value.label], seeds) for value in comparison.values
+    ]
+    cautions = [caution for caution in (caveat(compared), _edges(compared)) if caution]
     return Document(
         "", blocks, comparison_record(compared, data_name, lines, records, cautions), details
     )
@@ -146,11 +151,9 @@ def _next(compared: Compared, study: str | None, keep: str, more: str) -> str:
         )
     if not compared.complete:
         return f"dlprobe compare --resume {quoted(study)}"
-    return (
-        f"dlprobe compare --resume {quoted(study)} --seeds {seeds}"
-        if compared.all.too_few_seeds
-        else f"dlprobe inspect {quoted(study)}"
-    )
+    if compared.all.too_few_seeds:
+        return f"dlprobe compare --resume {quoted(study)} --seeds {seeds}"
+    return f"dlprobe inspect {quoted(study)}"
 
 
 def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]:
@@ -158,14 +161,12 @@ def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]
     tables = [to_mapping(config) for config in configs]
 
     def told(table: str, key: str, word: str = "", usual: object = None) -> str:
-        values = list(dict.fromkeys(str(each[table][key]) for each in tables))
+        values = list(dict.fromkeys(str(tables_of_value[table][key]) for tables_of_value in tables))
         if len(values) > 1:
             return f"{word or key} compared"
-        return (
-            ""
-            if values[0].lower() == str(usual).lower()
-            else f"{f'{word} ' if word else ''}{values[0]}"
-        )
+        if values[0].lower() == str(usual).lower():
+            return ""
+        return f"{f'{word} ' if word else ''}{values[0]}"
 
     layers = list(dict.fromkeys(config.model.layers for config in configs))
     rates = list(dict.fromkeys(config.training.resolved_lr for config in configs))
@@ -204,10 +205,8 @@ def _conclusion(comparison: Comparison, seeds: Seeds) -> list[Block]:
         failed = _failed(seeds.diagnoses.get(worst.label, ()))
         lines.append(
             Verdict(
-                (
-                    f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
-                    f"{_why(comparison, worst, seeds)}"
-                ),
+                f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: "
+                f"{_why(comparison, worst, seeds)}",
                 "bad" if failed else "neutral",
             )
         )
@@ -224,11 +223,9 @@ def _answer(comparison: Comparison) -> Verdict:
         return Verdict(f"only {best.label} has runs", "warning")
     if comparison.too_few_seeds:
         return Verdict(
-            (
-                f"too few seeds for a test: {seeds} cannot show any difference among "
-                f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
-                f"{_apart(comparison)}"
-            ),
+            f"too few seeds for a test: {seeds} cannot show any difference among "
+            f"{counted(len(comparison.values), 'value')}, {comparison.power.needed} can"
+            f"{_apart(comparison)}",
             "warning",
         )
     alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
@@ -255,7 +252,9 @@ def _apart(comparison: Comparison) -> str:
     lost = [v for v in comparison.values if v.states and not (v.states.keys() & LEARNED)]
     if not best.states or best.states.keys() - LEARNED or not lost:
         return ""
-    numbers = " to ".join(dict.fromkeys(_number(comparison, each) for each in (lost[0], lost[-1])))
+    numbers = " to ".join(
+        dict.fromkeys(_number(comparison, value) for value in (lost[0], lost[-1]))
+    )
     return (
         f"; but no seed of {_listed([value.label for value in lost])} learned: {numbers} against "
         f"{_number(comparison, best)} {words(comparison.by)}"
@@ -275,7 +274,11 @@ def _why(comparison: Comparison, value: ValueResult, seeds: Seeds) -> str:
     """The cause that the diagnosis names, of a value that did not learn, unless the profile
     itself is broken; else what the profile says.
     """
-    diagnoses = [each for each in seeds.diagnoses.get(value.label, ()) if each.cause is not None]
+    diagnoses = [
+        diagnosis
+        for diagnosis in seeds.diagnoses.get(value.label, ())
+        if diagnosis.cause is not None
+    ]
     if (
         value.start.verdict not in BROKEN
         and _failed(seeds.diagnoses.get(value.label, ()))
@@ -305,10 +308,8 @@ def because(comparison: Comparison, value: ValueResult) -> str:
         told.append(
             f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}"
         )
-    first, chance = (
-        value.first(loss_name(comparison)),
-        comparison.chance if comparison.by == loss_name(comparison) else math.nan,
-    )
+    first = value.first(loss_name(comparison))
+    chance = comparison.chance if comparison.by == loss_name(comparison) else math.nan
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
     return "; ".join(told)
@@ -358,10 +359,8 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
     return flow_strips(
         lines,
         names,
-        (
-            f"{'Before training' if start else 'At the end'}, median over "
-            f"{counted(compared.all.power.seeds, 'seed')}{more}"
-        ),
+        f"{'Before training' if start else 'At the end'}, median over "
+        f"{counted(compared.all.power.seeds, 'seed')}{more}",
     )
 
 
@@ -396,10 +395,8 @@ def _ranking(comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"First loss, and {words(by)} at the end, median of "
-            f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
-        ),
+        caption=f"First loss, and {words(by)} at the end, median of "
+        f"{counted(comparison.power.seeds, 'seed')}; worse: by an exact paired test (Holm).",
     )
 
 
@@ -420,150 +417,3 @@ def _worst(comparison: Comparison, seeds: Seeds) -> list[Block]:
 def _failed(diagnoses: Sequence[Diagnosis]) -> bool:
     """Whether most seeds did not learn, or lost what they had learned."""
     return 2 * sum(diagnosis.failed for diagnosis in diagnoses) > len(diagnoses)
-
-
-def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
-    return [
-        sentence
-        for sentence in (
-            _learned(compared.all, seeds),
-            _healed(compared.all, seeds),
-            _test(compared.all),
-            _power(compared.all),
-            *_identical(compared.all),
-            _edges(compared),
-            _equal(compared),
-        )
-        if sentence
-    ]
-
-
-def _learned(comparison: Comparison, seeds: Seeds) -> str:
-    """What most seeds came to, of the values of which they did not learn well: the best of them
-    may be the best of nothing.
-    """
-    told = [
-        (
-            f"{value.label} ({name} in {count} of "
-            f"{counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
-        )
-        for value in comparison.values
-        for name, count in list(value.states.items())[:1]
-        if name != "learned well"
-    ]
-    return f"most seeds did not learn well beside guessing: {'; '.join(told)}" if told else ""
-
-
-def _cause(diagnoses: Sequence[Diagnosis]) -> str:
-    """The cause that most often stands behind it; empty where there is none."""
-    causes = Counter(
-        named(diagnosis.cause) for diagnosis in diagnoses if diagnosis.cause is not None
-    )
-    return f": {causes.most_common(1)[0][0]}" if causes else ""
-
-
-def _healed(comparison: Comparison, seeds: Seeds) -> str:
-    """Which values learned well although their error signal was ill before training, and when
-    it was no more.
-    """
-    told = []
-    for value in comparison.values:
-        steps, well = seeds.healed.get(value.label, ()), value.states.get("learned well", 0)
-        if value.start.verdict in BROKEN and 2 * well > len(value.outcomes):
-            when = (
-                f"healed at about step {sorted(steps)[len(steps) // 2]:,}"
-                if 2 * len(steps) > len(value.outcomes)
-                else "not healed"
-            )
-            told.append(f"{value.label} ({value.start.verdict}, {when})")
-    return f"ill at the first step, yet learned well: {'; '.join(told)}" if told else ""
-
-
-def _test(comparison: Comparison) -> str:
-    if not comparison.pairs:
-        return ""
-    number = f"{len(comparison.pairs)} comparison{'s' if len(comparison.pairs) > 1 else ''}"
-    return (
-        "values are called different at 5 % by an exact paired test over seeds (signed ranks), "
-        f"corrected for {number} (Holm)"
-    )
-
-
-def _power(comparison: Comparison) -> str:
-    power = comparison.power
-    if not comparison.pairs:
-        return ""
-    if power.seeds < power.needed:
-        return (
-            f"{counted(power.seeds, 'seed')} cannot show any difference among "
-            f"{counted(len(comparison.values), 'value')}: --seeds {power.needed} is the least"
-        )
-    if not math.isfinite(power.detectable):
-        return ""
-    more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
-    return (
-        f"as much as seeds scatter here, {power.seeds} of them find a difference of "
-        f"{_size(power.detectable, comparison.ratio)} in four of five cases{more}"
-    )
-
-
-def _size(effect: float, ratio: bool) -> str:
-    if not ratio:
-        return f"{100 * effect:.2g} points"
-    share = math.expm1(min(effect, 50.0))
-    return f"{100 * share:.2g} %" if share < 1 else f"a factor of {1 + share:.3g}"
-
-
-def _identical(comparison: Comparison) -> list[str]:
-    same = [f"{pair.a} and {pair.b}" for pair in comparison.pairs if pair.identical]
-    return (
-        [f"the same numbers to the last bit, so the option changes nothing here: {'; '.join(same)}"]
-        if same
-        else []
-    )
-
-
-def caveat(compared: Compared) -> str:
-    """What stands against the comparison where rates were not tuned; empty where they were, or
-    where they are what is compared.
-    """
-    axes = compared.request.axes
-    if any(cell.tuning for cell in compared.request.cells) or "learning_rate" in axes:
-        return ""
-    return (
-        "the learning rate was not tuned per value: one may look worse because this rate suits it "
-        "less; --tune-lr gives each the same budget of rates"
-    )
-
-
-def _edges(compared: Compared) -> str:
-    edged = [
-        cell.label for cell in compared.request.cells if cell.tuning and cell.tuning.at_the_edge
-    ]
-    return (
-        (
-            "the best rate stands at the end of those tried, so a better one may lie beyond: "
-            f"{', '.join(edged)}"
-        )
-        if edged
-        else ""
-    )
-
-
-def _equal(compared: Compared) -> str:
-    batches = "batch_size" in compared.request.axes
-    return {
-        "samples": (
-            "every value saw the same samples, so smaller batches made more updates: see --equal "
-            "updates and --equal seconds too"
-        )
-        if batches
-        else "",
-        "updates": (
-            "every value made the same number of updates, so larger batches saw more samples"
-        ),
-        "seconds": (
-            "every value got the wall time that the configuration without the axis takes, by a "
-            "measurement before; other machines give other numbers"
-        ),
-    }.get(compared.request.equal, "")

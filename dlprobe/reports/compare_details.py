@@ -14,7 +14,8 @@ from dlprobe.reports.tones import VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Compared, ComparedCell
+    from dlprobe.experiments.compare import Compared
+    from dlprobe.experiments.compare_budgets import ComparedCell
 
 STANDING: dict[str, Tone] = {
     "best": "good",
@@ -51,10 +52,8 @@ def against_best(comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"Smallest {words(comparison.by)} on the way, and the "
-            f"{'factor' if comparison.ratio else 'difference in points'} seed by seed."
-        ),
+        caption=f"Smallest {words(comparison.by)} on the way, and the "
+        f"{'factor' if comparison.ratio else 'difference in points'} seed by seed.",
     )
 
 
@@ -66,7 +65,9 @@ def unit(comparison: Comparison) -> str:
 
 
 def scale(comparison: Comparison) -> float:
-    """What a value is multiplied by to be shown in `unit`."""
+    """Factor from values to what is shown in `unit`: 1 for losses, 100 (percent) for shares of
+    wrong answers.
+    """
     return 1.0 if comparison.ratio else 100.0
 
 
@@ -76,11 +77,9 @@ def _best(comparison: Comparison, value: ValueResult) -> Cell:
 
 
 def span(interval: Interval, scaled: float = 1.0) -> str:
-    return (
-        "-"
-        if math.isnan(interval.low)
-        else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
-    )
+    if math.isnan(interval.low):
+        return "-"
+    return f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
 
 
 def _against(comparison: Comparison, value: ValueResult) -> str:
@@ -212,8 +211,6 @@ def _margin(axis: str, margin: Margin, comparison: Comparison) -> Table:
     return Table(
         columns,
         rows,
-        caption=(
-            f"{axis} alone: {words(comparison.by)}, {mean} over all values of the other axes, "
-            "median over seeds."
-        ),
+        caption=f"{axis} alone: {words(comparison.by)}, {mean} over all values of the other axes, "
+        "median over seeds.",
     )

@@ -40,8 +40,8 @@ def comparison_record(
     """The whole record. shared: net and training of all values in words; values: one record
     each.
     """
-    request, found = compared.request, compared.all
-    power = found.power
+    request, comparison = compared.request, compared.all
+    power = comparison.power
     return {
         "schema": SCHEMA,
         "data": data_name,
@@ -50,22 +50,22 @@ def comparison_record(
         "complete": compared.complete,
         "axes": {axis: list(values) for axis, values in request.axes.items()},
         "seeds": list(request.seeds),
-        "by": found.by,
-        "effect": "factor" if found.ratio else "difference",
-        "target": found.target,
-        "chance": found.chance,
+        "by": comparison.by,
+        "effect": "factor" if comparison.ratio else "difference",
+        "target": comparison.target,
+        "chance": comparison.chance,
         "equal": request.equal,
         "equal_parameters": request.equal_parameters,
         "vary_data": request.vary_data,
         "tuned": any(cell.tuning for cell in request.cells),
         "caveats": list(caveats),
         "values": list(values),
-        "comparisons": [_pair_record(pair) for pair in found.pairs],
+        "comparisons": [_pair_record(pair) for pair in comparison.pairs],
         "power": {
             "seeds": power.seeds,
             "comparisons": power.comparisons,
             "seeds_needed": power.needed,
-            "too_few_seeds": found.too_few_seeds,
+            "too_few_seeds": comparison.too_few_seeds,
             "spread": power.spread,
             "detectable": power.detectable,
             "seeds_for_half": power.for_half,
@@ -89,13 +89,13 @@ def value_record(
     curve: tuple[Sequence[float], Sequence[float]],
     seeds: Seeds,
 ) -> dict[str, Any]:
-    """One value. curve: (steps, median of the ranking metric); seeds: what the runs of every
-    value have come to.
+    """One value. curve: (steps, median of the ranking metric); seeds: the states of the runs of
+    every value.
     """
     run, by = value.outcomes[0], compared.all.by
-    cell = next(each for each in compared.request.cells if each.label == value.label)
+    cell = next(candidate for candidate in compared.request.cells if candidate.label == value.label)
     theory = next(
-        (each.theory for each in compared.runs.get(value.label, ()) if each.theory is not None),
+        (run.theory for run in compared.runs.get(value.label, ()) if run.theory is not None),
         None,
     )
     tuning = (

@@ -33,11 +33,12 @@ SHOWN_CLASSES = 10
 SHOWN_CAUTIONS = 2
 SHOWN_NOTES = 6
 SHOWN_VALUES, LONGEST_VALUE = 2, 9  # of the texts of a column
+# by the rule that passed
 LOOKED_FOR = {
     "D003": "no row in two parts",
     "D001": "features in one scale",
     "D005": "classes alike in all parts",
-}  # by the rule that passed
+}
 # of the commonest class: rarer than that (ten to one) a class is easily missed, as rule D002 has it
 RARE = 0.1
 
@@ -160,10 +161,8 @@ def rare_classes(survey: Survey) -> list[str]:
     others = f" and {len(rare) - 1} more are" if len(rare) > 1 else " is"
     share = 100 * (1 - max(rows) / sum(rows))
     return [
-        (
-            f"class '{name}' ({count} of {counted(sum(rows), 'row')}){others} rare: always naming "
-            f"the commonest has {share:.3g} % error, so look at each class"
-        )
+        f"class '{name}' ({count} of {counted(sum(rows), 'row')}){others} rare: always naming "
+        f"the commonest has {share:.3g} % error, so look at each class"
     ]
 
 
@@ -253,7 +252,7 @@ def row(column: ColumnSummary) -> list[Cell]:
 
 
 def span(column: ColumnSummary) -> str:
-    """From the lowest to the highest value, or the commonest texts."""
+    """The range of a column as a text: lowest and highest value, or the commonest texts."""
     if column.kind == "text":
         shown = ", ".join(
             value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"

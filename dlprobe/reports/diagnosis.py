@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.checked import Caused, DiagnosisLine
@@ -31,9 +32,8 @@ def conclusion(diagnosis: Diagnosis) -> list[Block]:
         if diagnosis.cause is not None
         else [*diagnosis.symptoms, *_other_faults(diagnosis), *spoken(diagnosis)][:1]
     )
-    if all(
-        finding.severity != "error" for finding in heads
-    ):  # what fails a gate is said before what may have caused it
+    # what fails a gate is said before what may have caused it
+    if all(finding.severity != "error" for finding in heads):
         heads = [
             *[finding for finding in diagnosis.others if finding.severity == "error"][:1],
             *(heads if diagnosis.cause or diagnosis.symptoms else []),
@@ -105,11 +105,9 @@ def tone_of(diagnosis: Diagnosis) -> Tone:
     tone = STATE_TONES[diagnosis.state.name]
     if not diagnosis.trained and diagnosis.cause is not None:
         return SEVERITY_TONES[diagnosis.cause.severity or "info"]
-    return (
-        "warning"
-        if tone == "good" and (diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis))
-        else tone
-    )
+    if tone == "good" and (diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis)):
+        return "warning"
+    return tone
 
 
 def cause_blocks(diagnosis: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
@@ -208,7 +206,7 @@ def choices(
         entries.append(
             Choice(
                 "all",
-                f"dlprobe prescribe {_typed(diagnosis.path)}",
+                f"dlprobe prescribe {quoted(diagnosis.path)}",
                 f"trains these and says which one cures it{_duration(diagnosis)}",
             )
         )
@@ -222,17 +220,9 @@ def _duration(diagnosis: Diagnosis) -> str:
         return ""
     if seconds < 5:
         return " (some seconds)"
-    return (
-        f" (about {float(f'{seconds:.1g}'):.0f} s)"
-        if seconds < 90
-        else f" (about {max(round(seconds / 60), 2)} min)"
-    )
-
-
-def _typed(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
+    if seconds < 90:
+        return f" (about {float(f'{seconds:.1g}'):.0f} s)"
+    return f" (about {max(round(seconds / 60), 2)} min)"
 
 
 def head(finding: Finding) -> str:
@@ -264,7 +254,9 @@ def _sentence(text: str) -> str:
 
 def brings_about(diagnosis: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
-    causes = {each.code for each in (diagnosis.cause, *diagnosis.together) if each is not None}
+    causes = {
+        finding.code for finding in (diagnosis.cause, *diagnosis.together) if finding is not None
+    }
     effects = dict.fromkeys(
         named(follow) for follow in diagnosis.follows if follow.code not in causes
     )
@@ -285,11 +277,9 @@ def spoken(diagnosis: Diagnosis) -> list[Finding]:
     are all that there is to say.
     """
     tried = {action.code for action in diagnosis.actions}
-    return (
-        []
-        if diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis)
-        else [info for info in _infos(diagnosis) if info.code in tried]
-    )
+    if diagnosis.cause or diagnosis.symptoms or _other_faults(diagnosis):
+        return []
+    return [info for info in _infos(diagnosis) if info.code in tried]
 
 
 def remarks(diagnosis: Diagnosis) -> list[Finding]:
@@ -320,7 +310,7 @@ def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
     """Of several runs as data: how many are in which state, and the diagnosis of the one that
     learned least, unless all learned well.
     """
-    counts = Counter(each.state.name for each in diagnoses)
+    counts = Counter(diagnosis.state.name for diagnosis in diagnoses)
     worst = (
         diagnoses[0].to_json() if diagnoses and diagnoses[0].state.name != "learned well" else None
     )
@@ -328,7 +318,7 @@ def states_record(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
 
 
 def states_text(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many of several runs have come to what, the most frequent first.
+    """How many of several runs are in which state, the most frequent first.
 
     >>> states_text([])
     'no run'

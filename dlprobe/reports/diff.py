@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe.registry import counted
@@ -27,7 +28,6 @@ from dlprobe.render.document import (
     Verdict,
 )
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
-from dlprobe.reports.run import quoted
 from dlprobe.reports.strips import QUANTITIES
 
 if TYPE_CHECKING:
@@ -208,10 +208,12 @@ def _summary(pair: PairDiff) -> Block:
 def _states(pair: PairDiff) -> list[Block]:
     """What both sides have come to, and the cause of the later one's fault."""
     lines: list[Block] = []
-    for word, found in (("before", pair.before), ("after", pair.after)):
-        if found:
-            several = f" ({states_text(found)})" if len(found) > 1 else ""
-            lines.append(Verdict(f"{word}: {found[0].sentence}{several}", tone_of(found[0])))
+    for word, diagnosis in (("before", pair.before), ("after", pair.after)):
+        if diagnosis:
+            several = f" ({states_text(diagnosis)})" if len(diagnosis) > 1 else ""
+            lines.append(
+                Verdict(f"{word}: {diagnosis[0].sentence}{several}", tone_of(diagnosis[0]))
+            )
     return lines
 
 
@@ -224,10 +226,8 @@ def _findings(pair: PairDiff) -> list[Block]:
     words = {"appeared": "new", "vanished": "fixed"}
     lines: list[Block] = [
         Verdict(
-            (
-                f"{words[change.change]}: {change.name} ({change.code}): "
-                f"{change.b_evidence or change.a_evidence}"
-            ),
+            f"{words[change.change]}: {change.name} ({change.code}): "
+            f"{change.b_evidence or change.a_evidence}",
             _tone(change),
             apart=not number,
         )
@@ -272,13 +272,13 @@ def _metrics(pair: PairDiff, names: Sides) -> list[Block]:
     ]
     rows: list[list[Cell]] = [
         [
-            each.metric,
-            *_sized(each.a, each.a_interval, share),
-            *_sized(each.b, each.b_interval, share),
-            _factor(each),
-            _verdict(each),
+            change.metric,
+            *_sized(change.a, change.a_interval, share),
+            *_sized(change.b, change.b_interval, share),
+            _factor(change),
+            _verdict(change),
         ]
-        for each, share in (
+        for change, share in (
             (metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics
         )
     ]

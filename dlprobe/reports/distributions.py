@@ -5,6 +5,7 @@ they change over the steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -20,7 +21,6 @@ from dlprobe.render.document import (
     Series,
     Table,
 )
-from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA, spread
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ MOMENTS = 8
 def histograms(
     where: str,
     what: str,
-    found: Histograms,
+    recorded: Histograms,
     names: Sequence[str],
     shown: Sequence[int],
     pictures: Sequence[Densities | None],
@@ -47,13 +47,13 @@ def histograms(
     percentiles over the steps too. asked: whether somebody chose them; else the data have all
     layers.
     """
-    if not len(found.steps):
+    if not len(recorded.steps):
         return Document(
             f"{where}: {what} over the steps",
             [Paragraph("No step of it was recorded.")],
-            _histogram_data(where, what, found, names, ()),
+            _histogram_data(where, what, recorded, names, ()),
         )
-    steps = found.steps.tolist()
+    steps = recorded.steps.tolist()
     blocks: list[Block] = [
         Paragraph(
             "The darker, the larger the share of a layer's values at that step (shade grows "
@@ -76,14 +76,14 @@ def histograms(
             )
         )
     if len(shown) == 1:
-        percentiles = found.percentiles[:, shown[0]]
+        percentiles = recorded.percentiles[:, shown[0]]
         blocks += [
             _bands([steps] * percentiles.shape[1], percentiles.T.tolist(), what),
             _moments(steps, percentiles, what),
         ]
     else:
         blocks += [
-            _summary(found, names, what),
+            _summary(recorded, names, what),
             Hint(
                 f"dlprobe inspect {quoted(where)} --statistic {what}_histogram --layers "
                 f"{quoted(names[shown[-1]])}"
@@ -92,12 +92,14 @@ def histograms(
     return Document(
         f"{where}: {what} over the steps",
         blocks,
-        _histogram_data(where, what, found, names, shown if asked else range(len(names))),
+        _histogram_data(where, what, recorded, names, shown if asked else range(len(names))),
     )
 
 
 def drawn_layers(count: int) -> list[int]:
-    """Which layers are drawn where none is asked for: a few, first and last among them."""
+    """Indices of the layers drawn by default: at most LAYERS (4), evenly spread, the first and last
+    among them.
+    """
     return spread(count, LAYERS)
 
 
@@ -130,7 +132,7 @@ def _moments(steps: Sequence[int], percentiles: Any, what: str) -> Table:
     return Table(columns, rows, caption=f"percentiles of the {what}")
 
 
-def _summary(found: Histograms, names: Sequence[str], what: str) -> Table:
+def _summary(recorded: Histograms, names: Sequence[str], what: str) -> Table:
     """Median and spread of every layer at the first and the last step."""
     columns = [
         Column("layer"),
@@ -139,11 +141,11 @@ def _summary(found: Histograms, names: Sequence[str], what: str) -> Table:
             for name in ("median first", "last", "5 to 95 % first", "last", "non-finite")
         ),
     ]
-    middle = found.percentiles.shape[2] // 2
+    middle = recorded.percentiles.shape[2] // 2
     rows: list[list[Cell]] = []
     for index, name in enumerate(names):
-        ends = [found.percentiles[row, index] for row in (0, -1)]
-        lost = int(found.nonfinite[:, index].sum())
+        ends = [recorded.percentiles[row, index] for row in (0, -1)]
+        lost = int(recorded.nonfinite[:, index].sum())
         rows.append(
             [
                 name,
@@ -155,20 +157,20 @@ def _summary(found: Histograms, names: Sequence[str], what: str) -> Table:
     return Table(
         columns,
         rows,
-        caption=f"{what}: all layers, steps {int(found.steps[0])} and {int(found.steps[-1])}",
+        caption=f"{what}: all layers, steps {int(recorded.steps[0])} and {int(recorded.steps[-1])}",
     )
 
 
 def _histogram_data(
-    where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int]
+    where: str, what: str, recorded: Histograms, names: Sequence[str], shown: Sequence[int]
 ) -> dict[str, Any]:
     layers = [
         {
             "name": names[index],
-            "counts": found.counts[:, index],
-            "edges": found.edges[:, index],
-            "percentiles": found.percentiles[:, index],
-            "nonfinite": found.nonfinite[:, index],
+            "counts": recorded.counts[:, index],
+            "edges": recorded.edges[:, index],
+            "percentiles": recorded.percentiles[:, index],
+            "nonfinite": recorded.nonfinite[:, index],
         }
         for index in shown
     ]
@@ -176,7 +178,7 @@ def _histogram_data(
         "schema": SCHEMA,
         "path": where,
         "histograms": what,
-        "steps": found.steps,
+        "steps": recorded.steps,
         "percents": _percents(),
         "layers": layers,
     }
@@ -189,7 +191,7 @@ def _percents() -> list[float]:
 
 
 def tracked(
-    where: str, found: TrackedUnits, names: Sequence[str], curves: Sequence[Sequence[Curve]]
+    where: str, recorded: TrackedUnits, names: Sequence[str], curves: Sequence[Sequence[Curve]]
 ) -> Document:
     """The preactivation percentiles of each tracked unit over the steps; `curves` are those of
     each unit to draw, one per percentile.
@@ -202,9 +204,9 @@ def tracked(
     ]
     titles = [
         f"{names[layer]}:{unit}"
-        for layer, unit in zip(found.layers.tolist(), found.units.tolist(), strict=True)
+        for layer, unit in zip(recorded.layers.tolist(), recorded.units.tolist(), strict=True)
     ]
-    steps = found.steps.tolist()
+    steps = recorded.steps.tolist()
     for index, (title, bands) in enumerate(zip(titles, curves, strict=True)):
         note = (
             ""
@@ -220,16 +222,16 @@ def tracked(
         blocks += [
             Heading(title, 2),
             chart,
-            _moments(steps, found.percentiles[:, index], "preactivation"),
+            _moments(steps, recorded.percentiles[:, index], "preactivation"),
         ]
     units = [
-        {"unit": title, "percentiles": found.percentiles[:, index]}
+        {"unit": title, "percentiles": recorded.percentiles[:, index]}
         for index, title in enumerate(titles)
     ]
     data = {
         "schema": SCHEMA,
         "path": where,
-        "steps": found.steps,
+        "steps": recorded.steps,
         "percents": _percents(),
         "tracked": units,
     }

@@ -151,10 +151,8 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
         looked_at = len(compared) + len(examination.of("cannot run"))
         blocks.append(
             Verdict(
-                (
-                    f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or "
-                    "cannot be read"
-                ),
+                f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or "
+                "cannot be read",
                 "bad",
             )
         )
@@ -169,10 +167,8 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
         where = "of the registry" if whole else "in the cache"
         blocks.append(
             Verdict(
-                (
-                    f"every kernel {where} gives the numbers of its plain form: "
-                    f"{_count(len(compared), 'record')} compared"
-                ),
+                f"every kernel {where} gives the numbers of its plain form: "
+                f"{_count(len(compared), 'record')} compared",
                 "good",
             )
         )

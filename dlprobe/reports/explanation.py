@@ -70,12 +70,13 @@ TOLD = (
     ("source", "source"),
     ("licence", "licence"),
 )
+# functions of the parameters
 CALLED = (
     ("gain", "gain"),
     ("largest_slope", "largest slope"),
     ("kinks", "kinks at"),
     ("output_range", "values between"),
-)  # functions of the parameters
+)
 
 
 @dataclass(frozen=True)
@@ -173,14 +174,14 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         if value or (isinstance(value, int) and not isinstance(value, bool)):
             facts[name] = (word, _words(value))
         if name == "slope_formula":
-            found = {
+            computed = {
                 called: (title, getattr(record, called)(*thing.parameters.values()))
                 for called, title in CALLED
                 if hasattr(record, called)
             }
             facts |= {
                 called: (title, _words(value))
-                for called, (title, value) in found.items()
+                for called, (title, value) in computed.items()
                 if value != ()
             }
     if thing.kind == "initializer":

@@ -82,7 +82,8 @@ class RunLook:
     last one, None where there is none.
 
     layers, steps, profile: names, steps and the error signal's RMS, (step, layer). judged: the last
-        step that the diagnosis knows of; None for no diagnosis yet.
+        step that the diagnosis knows of; None for no diagnosis yet. behind: bytes that are written
+        and not read yet.
     """
 
     path: str
@@ -94,6 +95,7 @@ class RunLook:
     profile: Sequence[Sequence[float]] = ()
     diagnosis: Diagnosis | None = None
     judged: int = 0
+    behind: int = 0
 
     @property
     def state(self) -> str:
@@ -108,17 +110,18 @@ class RunLook:
 @dataclass(frozen=True)
 class StudyLook:
     """A study at one moment. states: how many of the runs that ended came to what; last: the
-    ones that ended last, with the state of each.
+    ones that ended last, with the state of each; behind: as of a run.
     """
 
     path: str
     pace: Pace
     states: Mapping[str, int] = field(default_factory=dict)
     last: Sequence[tuple[str, str]] = ()
+    behind: int = 0
 
     @property
     def state(self) -> str:
-        """What the runs have come to, the best first."""
+        """The states of the runs with their numbers, the best first."""
         return ", ".join(
             f"{name} {self.states[name]}" for name in STATE_TONES if name in self.states
         )
@@ -135,10 +138,16 @@ def faults(diagnosis: Diagnosis) -> list[str]:
 
 def line(look: Look) -> str:
     """A look on one line."""
-    told = [f"{look.path}: {look.pace}"]
+    told = [f"{look.path}: {_pace(look)}"]
     if isinstance(look, RunLook) and len(look.loss):
         told.append(f"loss {f'{look.loss[-1]:.3g}'}")
     return "; ".join(filter(None, [", ".join(told), look.state]))
+
+
+def _pace(look: Look) -> str:
+    """How far it is, as far as the file has been read."""
+    behind = f"; {math.ceil(look.behind / 1e6):,} MB more are to be read" if look.behind else ""
+    return f"{look.pace}{behind}"
 
 
 def screen(look: Look) -> Document:
@@ -166,7 +175,7 @@ def stopped(where: str, look: Look | None, finding: Finding, diagnosis: Diagnosi
 
 
 def _of_run(look: RunLook) -> list[Block]:
-    facts: list[tuple[str, Any]] = [("trained", str(look.pace))]
+    facts: list[tuple[str, Any]] = [("trained", _pace(look))]
     if len(look.loss):
         validation = "" if look.val_loss is None else f", validation {f'{look.val_loss:.3g}'}"
         facts += [
@@ -202,7 +211,7 @@ def _of_run(look: RunLook) -> list[Block]:
 def _of_study(look: StudyLook) -> list[Block]:
     blocks: list[Block] = [
         Verdict(f"{look.path} is being trained"),
-        Facts([("trained", str(look.pace))]),
+        Facts([("trained", _pace(look))]),
     ]
     states = [
         (name, Toned(look.states[name], tone))

@@ -21,19 +21,9 @@ from dlprobe.render.document import (
     Table,
     Toned,
 )
-from dlprobe.reports.run import (
-    PARTS,
-    Told,
-    column_result,
-    facts,
-    loss_title,
-    metric_names,
-    part_size,
-    profile_data,
-    result,
-    state_data,
-    train_data,
-)
+from dlprobe.reports.results import column_result, metric_names, result
+from dlprobe.reports.run import Told, profile_data, state_data, train_data
+from dlprobe.reports.run_facts import PARTS, facts, loss_title, part_size
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
@@ -51,8 +41,8 @@ def overview(told: Told, where: str) -> Document:
     if told.details():
         blocks.append(Hint(f"dlprobe inspect {where} --details", details=True))
     if len(run.steps) and (recorded := [*run.statistics, *run.scalars]):
-        asked = "error_signal_rms" if "error_signal_rms" in recorded else recorded[0]
-        blocks.append(Hint(f"dlprobe inspect {where} --statistic {asked}"))
+        statistic = "error_signal_rms" if "error_signal_rms" in recorded else recorded[0]
+        blocks.append(Hint(f"dlprobe inspect {where} --statistic {statistic}"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {
         **train_data(run, told.profile),
@@ -109,10 +99,8 @@ def _contents(run: Run) -> Block:
     if not rows:
         return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
     told = [
-        (
-            f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} "
-            f"at {counted(rows, 'step')}"
-        )
+        f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} "
+        f"at {counted(rows, 'step')}"
     ]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
     return Paragraph(
@@ -138,11 +126,8 @@ def _without_parts(names: Sequence[str]) -> list[str]:
     ]
 
 
-MEASURED = {
-    "activation_variance": "variance",
-    "gradient_rms": "gradient",
-    "update_ratio": "update",
-}  # statistics of the last recorded step, by column
+# statistics of the last recorded step, by column
+MEASURED = {"activation_variance": "variance", "gradient_rms": "gradient", "update_ratio": "update"}
 
 
 def layers(run: Run, where: str, dead: Sequence[float]) -> Document:
@@ -277,20 +262,20 @@ def _columns(run: Run) -> dict[str, Any]:
 
 def _column_tables(run: Run, part: str, word: str) -> list[Block]:
     """The metrics of each class, or of each of several targets, on one part."""
-    found = {
+    results = {
         name: values
         for name in metric_names(run, per_column=True)
         if (values := column_result(run, f"{part}_{name}")) is not None
     }
     what = "class" if run.data.get("class_names") else "target"
     names = list(run.data.get(f"{what}_names", ()))
-    if not names or not found:
+    if not names or not results:
         return []
-    columns = [Column(what), *(Column(name, align="right") for name in found)]
+    columns = [Column(what), *(Column(name, align="right") for name in results)]
     return [
         Table(
             columns,
-            [list(row) for row in zip(names, *found.values(), strict=True)],
+            [list(row) for row in zip(names, *results.values(), strict=True)],
             f"Each {what}, {word} part",
         )
     ]

@@ -6,23 +6,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
 from dlprobe.reports.inspect_run import toml_lines
-from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA
 from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.runs import Study
 
-COMMANDS = (
-    "gradients",
-    "compare",
-    "bias-variance",
-    "recipe",
-)  # experiments whose command shows a saved study again
+# experiments whose command shows a saved study again
+COMMANDS = ("gradients", "compare", "bias-variance", "recipe")
 
 
 @dataclass(frozen=True)
@@ -127,11 +123,9 @@ def _table(lines: Sequence[RunLine]) -> Table:
 
 def _number(line: RunLine, name: str) -> Cell:
     value = line.numbers.get(name)
-    return (
-        f"{100 * value:.1f} %"
-        if value is not None and line.shares and name.endswith("_error")
-        else value
-    )
+    if value is not None and line.shares and name.endswith("_error"):
+        return f"{100 * value:.1f} %"
+    return value
 
 
 def _says(line: RunLine, axis: str) -> bool:

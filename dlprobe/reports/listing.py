@@ -63,7 +63,7 @@ def _called(record: Any) -> str:
 
 
 def _names(parameters: Sequence[Parameter]) -> str:
-    return f" ({', '.join(each.name for each in parameters)})" if parameters else ""
+    return f" ({', '.join(parameter.name for parameter in parameters)})" if parameters else ""
 
 
 def parameter_data(parameter: Parameter) -> dict[str, Any]:

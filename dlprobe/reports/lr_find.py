@@ -25,12 +25,12 @@ from dlprobe.render.document import (
 
 if TYPE_CHECKING:
     from dlprobe.analysis.learning.rate_range import RangeTest, RateTrial
-    from dlprobe.experiments.lr_find import Found
+    from dlprobe.experiments.lr_find import FoundRate
 
 SCHEMA = "dlprobe-lr-find/1"
 
 
-def document(measured: Found, *, data_name: str, optimizer: str, train: str) -> Document:
+def document(measured: FoundRate, *, data_name: str, optimizer: str, train: str) -> Document:
     """The whole answer. train: the command that trains the configuration at the rate that was
     found.
     """
@@ -44,10 +44,8 @@ def document(measured: Found, *, data_name: str, optimizer: str, train: str) -> 
     known = math.isfinite(measured.rate)
     blocks.append(
         Verdict(
-            (
-                f"{f'lr = {measured.rate:g}' if known else 'no rate trains'} for {optimizer} on "
-                f"{data_name}"
-            ),
+            f"{f'lr = {measured.rate:g}' if known else 'no rate trains'} for {optimizer} on "
+            f"{data_name}",
             "good" if known else "bad",
         )
     )
@@ -72,7 +70,7 @@ def document(measured: Found, *, data_name: str, optimizer: str, train: str) -> 
     )
 
 
-def _chart(measured: Found) -> Chart:
+def _chart(measured: FoundRate) -> Chart:
     """The loss over the rate, and an upright line at each rate that the answer speaks of."""
     test = measured.test
     series = [Series("smoothed loss", test.rates.tolist(), test.smoothed.tolist())]
@@ -111,7 +109,7 @@ def _rate(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "none of the rates"
 
 
-def _table(measured: Found) -> Table:
+def _table(measured: FoundRate) -> Table:
     columns = [
         Column("rate", align="right"),
         Column("training loss", align="right", digits=3),
@@ -131,13 +129,13 @@ def _table(measured: Found) -> Table:
     )
 
 
-def _mark(trial: RateTrial, measured: Found) -> Cell:
+def _mark(trial: RateTrial, measured: FoundRate) -> Cell:
     if trial.status != "finished":
         return Toned(trial.status, "bad")
     return Toned("suggested", "good") if trial.rate == measured.rate else ""
 
 
-def _data(measured: Found, data_name: str, optimizer: str) -> dict[str, Any]:
+def _data(measured: FoundRate, data_name: str, optimizer: str) -> dict[str, Any]:
     test = measured.test
     return {
         "schema": SCHEMA,

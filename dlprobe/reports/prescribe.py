@@ -25,8 +25,9 @@ from dlprobe.reports.diagnosis import opening
 from dlprobe.reports.proof import proof_line
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.prescription import Prescription, Result, Tried
+    from dlprobe.experiments.prescription import Prescription, Tried
     from dlprobe.experiments.proof_record import Proof
+    from dlprobe.experiments.treatments import Result
     from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-prescribe/1"
@@ -94,10 +95,8 @@ class _Words:
         )
         if cure is not None:
             return Verdict(
-                (
-                    f"{self.path}: cured{so_far} by {cure.treatment.change}: "
-                    f"{self._outcome(cure)}; as it is {self._counts(before)}"
-                ),
+                f"{self.path}: cured{so_far} by {cure.treatment.change}: "
+                f"{self._outcome(cure)}; as it is {self._counts(before)}",
                 "good",
             )
         if self.prescription.failed and before.cures:
@@ -107,13 +106,13 @@ class _Words:
         nothing = f"{self.path}: nothing cures{so_far}"
         if defaults is not None and defaults.cures:
             return Verdict(
-                (
-                    f"{nothing}, but plain defaults do: {self._outcome(defaults)}; as it is "
-                    f"{self._counts(before)}"
-                ),
+                f"{nothing}, but plain defaults do: {self._outcome(defaults)}; as it is "
+                f"{self._counts(before)}",
                 "warning",
             )
-        best = min(self.tried.changes, key=lambda each: (-each.cured, each.median), default=before)
+        best = min(
+            self.tried.changes, key=lambda trial: (-trial.cured, trial.median), default=before
+        )
         nearest = (
             "" if best is before else f"; nearest is {best.treatment.change}: {self._counts(best)}"
         )
@@ -147,10 +146,8 @@ class _Words:
                     Choice(
                         "or",
                         plain,
-                        (
-                            f"plain defaults are better than this: {self._outcome(defaults)}, at "
-                            f"{defaults.work:.2g} × the work"
-                        ),
+                        f"plain defaults are better than this: {self._outcome(defaults)}, at "
+                        f"{defaults.work:.2g} × the work",
                     )
                 ]
             )

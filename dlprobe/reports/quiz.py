@@ -22,7 +22,7 @@ from dlprobe.render.document import (
 )
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.quiz import Question
+    from dlprobe.experiments.quiz import QuizQuestion
 
 
 def plain(*blocks: Block, title: str = "") -> Document:
@@ -30,7 +30,7 @@ def plain(*blocks: Block, title: str = "") -> Document:
     return Document(title, list(blocks), {})
 
 
-def profile(question: Question, number: int, count: int) -> Document:
+def profile(question: QuizQuestion, number: int, count: int) -> Document:
     """The error signal before training, and nothing of the net but its depth."""
     layers = len(question.profile)
     series = [LayerSeries("error signal", question.profile)]
@@ -38,7 +38,7 @@ def profile(question: Question, number: int, count: int) -> Document:
     return plain(Profile(series, caption=caption), title=f"net {number} of {count}")
 
 
-def net(question: Question) -> Document:
+def net(question: QuizQuestion) -> Document:
     """The net behind the profile."""
     parts = [value for value in question.net.values() if value != "none"]
     return plain(Paragraph(f"The net: {', '.join(parts)}."))
@@ -62,7 +62,7 @@ def answer(right: Sequence[str], so: bool, place: int | None) -> Document:
     return plain(Verdict(f"{said}{' or '.join(right)}.", tone))
 
 
-def measured(question: Question) -> Document:
+def measured(question: QuizQuestion) -> Document:
     """Every cure that was offered, as it was measured."""
     rows: list[list[Cell]] = []
     for place, (cure, (ratio, error)) in enumerate(
@@ -83,5 +83,5 @@ def score(right: int, count: int, seed: int) -> Document:
     return plain(
         Paragraph(f"{right} of {count} right."),
         Hint(f"dlprobe recipe --quiz --seed {seed + 1}"),
-        Hint("dlprobe recipe sigmoid_stack"),
+        Hint("dlprobe explain error signal"),
     )

@@ -5,6 +5,7 @@ measurement, pictures and verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -27,7 +28,6 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,17 +68,20 @@ def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
         )
     columns = [
         *(Column("recipe"), Column("claim"), Column("support"), Column("known verdict")),
-        Column("takes", "s", "right", 2),
+        Column("takes about", "s", "right", 2),
     ]
     tables = []
     for topic in dict.fromkeys(recipe.topic for recipe in chosen):
         rows: list[list[Cell]] = []
-        for each in (recipe for recipe in chosen if recipe.topic == topic):
-            verdict = Toned(told(each), TONES[each.expected])
-            rows.append([each.name, each.claim, each.support, verdict, each.seconds])
-            rows += [["", f"also: {claim}", "", "", ""] for claim in each.also]
+        for recipe in (one for one in chosen if one.topic == topic):
+            verdict = Toned(told(recipe), TONES[recipe.expected])
+            rows.append([recipe.name, recipe.claim, recipe.support, verdict, recipe.seconds])
+            rows += [["", f"also: {claim}", "", "", ""] for claim in recipe.also]
         tables.append(Table(columns, rows, caption=topic))
-    note = "takes: three seeds on two idle cores; --tiny is for a look, --quiz asks about profiles"
+    note = (
+        "takes: about so many seconds of one processor with --seeds 5; --tiny is for a look, "
+        "--quiz asks about profiles"
+    )
     hints = [f"dlprobe recipe {chosen[0].name}", "dlprobe recipe --wrong"]
     return Document("claims to measure", [*tables, Paragraph(note), *map(Hint, hints)], data)
 

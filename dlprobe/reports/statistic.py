@@ -30,7 +30,7 @@ LINES = 6
 MOMENTS = 5
 
 
-class Named:
+class NamedQuantity:
     """What is shown under a name, in percent where its values are shares of samples."""
 
     name: str
@@ -48,7 +48,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Quantity(Named):
+class Quantity(NamedQuantity):
     """A recorded quantity, or a part of one.
 
     steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import (
@@ -23,11 +24,10 @@ from dlprobe.render.document import (
     Series,
     Table,
 )
-from dlprobe.reports.run import quoted
-from dlprobe.reports.statistic import LINES, SCHEMA, Named, spans_decades, spread
+from dlprobe.reports.statistic import LINES, SCHEMA, NamedQuantity, spans_decades, spread
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparing.grouped_runs import Group, Summary
+    from dlprobe.analysis.comparing.grouped_runs import RunGroup, Summary
 
 MOMENTS = 3
 NAMED = 8  # layers that are all shown; of more, some
@@ -35,7 +35,7 @@ ORDERS = ("name", "smallest", "largest")
 
 
 @dataclass(frozen=True)
-class Asked(Named):
+class Asked(NamedQuantity):
     """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen
     runs agree; runs, of_runs: how many were chosen of how many;
     at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it;
@@ -86,7 +86,7 @@ class Asked(Named):
 class GroupCurves:
     """One group and by layer (empty name: one number per step) what its runs have in common."""
 
-    group: Group
+    group: RunGroup
     layers: Mapping[str, Summary]
 
     def records(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def curves(question: Asked, groups: Sequence[GroupCurves], order: str) -> Docume
         **question.data,
         "over": "step",
         "at": None,
-        "groups": [each.records() for each in groups],
+        "groups": [group.records() for group in groups],
     }
     return Document(f"{question.path}: {question.name} over the steps", blocks, data)
 
@@ -180,11 +180,11 @@ def profiles(question: Asked, groups: Sequence[GroupCurves], order: str) -> Docu
     ]
     rows: list[list[Cell]] = [
         [
-            each.group.label,
-            len(each.group.runs),
-            *(_one(each.layers.get(name), question.scale) for name in shown),
+            line.group.label,
+            len(line.group.runs),
+            *(_one(line.layers.get(name), question.scale) for name in shown),
         ]
-        for each in ordered
+        for line in ordered
     ]
     blocks: list[Block] = [question.facts, Paragraph(question.definition)]
     if len(names) > 1:
@@ -219,7 +219,7 @@ def profiles(question: Asked, groups: Sequence[GroupCurves], order: str) -> Docu
         **question.data,
         "over": "layer",
         "at": question.at,
-        "groups": [each.records() for each in groups],
+        "groups": [group.records() for group in groups],
     }
     where = {"start": "at the first recorded step", "end": "at the last recorded step"}.get(
         str(question.at), f"at step {question.at}"
@@ -286,7 +286,7 @@ def _cell(summary: Summary, row: int, scale: float) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class ExtremePlace:
     """A value and where it stands; layer: empty for one number per step."""
 
     value: float
@@ -303,23 +303,23 @@ class Extremes:
 
     label: str
     place: Mapping[str, Any]
-    smallest: Place | None
-    largest: Place | None
-    infinite: Place | None
+    smallest: ExtremePlace | None
+    largest: ExtremePlace | None
+    infinite: ExtremePlace | None
     infinite_count: int
 
 
 def extremes(question: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     """Where the smallest and the largest values are."""
     kinds = ("smallest", "largest", "infinite")
-    found = [
+    places = [
         (group, kind, place)
         for group in groups
         for kind in kinds
         if (place := getattr(group, kind)) is not None
     ]
     grouped = len(groups) > 1
-    layered = any(place.layer for _, _, place in found)
+    layered = any(place.layer for _, _, place in places)
     columns = [
         *([Column("group")] if grouped else []),
         Column(""),
@@ -328,7 +328,7 @@ def extremes(question: Asked, groups: Sequence[Extremes], study: bool) -> Docume
     ]
     columns += [*([Column("layer")] if layered else []), Column("step", align="right")]
     rows: list[list[Cell]] = []
-    for group, kind, place in found:
+    for group, kind, place in places:
         name = f"first of {group.infinite_count} infinite" if kind == "infinite" else kind
         head: list[Cell] = [group.label] if grouped else []
         rows.append(
@@ -343,12 +343,12 @@ def extremes(question: Asked, groups: Sequence[Extremes], study: bool) -> Docume
         )
     blocks: list[Block] = [*([question.facts] if study else []), Paragraph(question.definition)]
     blocks.append(Table(columns, rows) if rows else Paragraph("No value of it was recorded."))
-    if found:
-        place = found[0][2]
+    if places:
+        place = places[0][2]
         file = f"{question.path}#{place.run}" if study else question.path
         layer = f" --layers {quoted(place.layer)}" if place.layer else ""
         blocks.append(Hint(f"dlprobe inspect {quoted(file)} --statistic {question.name}{layer}"))
-    listed = [_extremes_data(each) for each in groups]
+    listed = [_extremes_data(group) for group in groups]
     return Document(
         f"{question.path}: extremes of {question.name}",
         blocks,
@@ -356,15 +356,15 @@ def extremes(question: Asked, groups: Sequence[Extremes], study: bool) -> Docume
     )
 
 
-def _extremes_data(each: Extremes) -> dict[str, Any]:
+def _extremes_data(group: Extremes) -> dict[str, Any]:
     places = {
-        kind: None if (place := getattr(each, kind)) is None else _place_data(place)
+        kind: None if (place := getattr(group, kind)) is None else _place_data(place)
         for kind in ("smallest", "largest")
     }
-    return {"coordinates": dict(each.place), **places, "infinite": each.infinite_count}
+    return {"coordinates": dict(group.place), **places, "infinite": group.infinite_count}
 
 
-def _place_data(place: Place) -> dict[str, Any]:
+def _place_data(place: ExtremePlace) -> dict[str, Any]:
     return {
         "value": place.value,
         "run": place.run or None,

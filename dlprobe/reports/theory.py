@@ -8,8 +8,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dlprobe.render.document import (
     Block,
     Bullets,
@@ -27,6 +25,7 @@ from dlprobe.render.document import (
     Table,
     Verdict,
 )
+from dlprobe.reports.against_theory import _against, _against_blocks, _compared
 
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.against_theory import TheoryDeviations
@@ -255,10 +254,8 @@ def _table(
     return Table(
         columns,
         table,
-        caption=(
-            "Predicted at initialization; low and high: four standard deviations of one net of "
-            f"these widths.{left_out}"
-        ),
+        caption="Predicted at initialization; low and high: four standard deviations of one net of "
+        f"these widths.{left_out}",
     )
 
 
@@ -278,15 +275,13 @@ def _maps(phase: Phase) -> list[Block]:
 
 
 def _off(value: float) -> Cell:
-    return (
-        f"{value:+.1f}"
-        if math.isfinite(value)
-        else "-"
-        if math.isnan(value)
-        else "∞"
-        if value > 0
-        else "-∞"
-    )
+    if math.isfinite(value):
+        return f"{value:+.1f}"
+    if math.isnan(value):
+        return "-"
+    if value > 0:
+        return "∞"
+    return "-∞"
 
 
 def _edge_blocks(edges: Sequence[tuple[float, Critical | None]]) -> list[Block]:
@@ -308,65 +303,6 @@ def _drift(edge: Critical) -> str:
     return "" if edge.stable else ", unstable: deep nets leave it"
 
 
-def _against_blocks(
-    against: TheoryDeviations | None, last: TheoryDeviations | None, name: str | None
-) -> list[Block]:
-    if against is None:
-        return []
-    when = (
-        ""
-        if against.step == 0
-        else f" (its first recorded step is {against.step}: training has moved it already)"
-    )
-    left, said = against.left_at, _where_left(against)
-    stays = (
-        f"{name} stays inside the finite-width band in every layer"
-        if against.compared
-        else f"{name}: there is nothing to compare"
-    )
-    blocks: list[Block] = [
-        Verdict(f"{name} leaves the band: {said}{when}", "warning")
-        if left
-        else Verdict(stays + when, "good")
-    ]
-    if np.isnan(against.activation_mean_square).all():
-        blocks.append(
-            Paragraph(
-                "E a² is missing: it was not recorded, as in batches of one sample, or is not "
-                "a number."
-            )
-        )
-    if last is not None:
-        after = (
-            f"leaves the band it began with: {_where_left(last)}"
-            if last.left_at
-            else "is still inside the band it began with"
-        )
-        blocks.append(Paragraph(f"At its last recorded step, {last.step}, it {after}."))
-    return blocks
-
-
-def _where_left(against: TheoryDeviations) -> str:
-    words = {
-        "activation_mean_square": "E a², seen from the input,",
-        "error_signal_rms_relative": "the error signal, seen from the output,",
-    }
-    said = "; ".join(
-        f"{words[quantity]} at {layer}, {_by(off)}" for quantity, layer, off in against.left_at
-    )
-    return f"{said}; {len(against.outside)} of {against.compared} numbers are outside"
-
-
-def _by(off: float) -> str:
-    return (
-        f"by {abs(off):.1f} s.d. {'above' if off > 0 else 'below'}"
-        if math.isfinite(off)
-        else "where it is not finite"
-        if off > 0
-        else "where it is 0"
-    )
-
-
 def _data(
     net: InitialNet,
     prediction: Prediction,
@@ -376,7 +312,7 @@ def _data(
     run_name: str | None,
 ) -> dict[str, Any]:
     nothing = math.nan
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "schema": SCHEMA,
         "q_star": phase.q_star if phase else nothing,
         "chi_1": phase.chi_1 if phase else nothing,
@@ -402,7 +338,7 @@ def _data(
         "assumptions": list(prediction.assumptions),
     }
     if edges:
-        found["edges"] = [
+        data["edges"] = [
             {
                 "sigma_b": sigma_b,
                 **(_edge(edge) or {"sigma_w": nothing, "q_star": nothing, "stable": None}),
@@ -410,8 +346,8 @@ def _data(
             for sigma_b, edge in edges
         ]
     if against is not None:
-        found["against"] = _against(against, run_name, net.input_mean_square)
-    return found
+        data["against"] = _against(against, run_name, net.input_mean_square)
+    return data
 
 
 def _edge(edge: Critical | None) -> dict[str, Any] | None:
@@ -423,7 +359,7 @@ def _edge(edge: Critical | None) -> dict[str, Any] | None:
 def _layers(prediction: Prediction) -> list[dict[str, Any]]:
     if not prediction.applicable:
         return []
-    each = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)
+    bands = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)
     return [
         {
             "name": f"hidden_{index + 1}",
@@ -436,34 +372,5 @@ def _layers(prediction: Prediction) -> list[dict[str, Any]]:
             "activation_low": activation.low,
             "activation_high": activation.high,
         }
-        for index, (error, activation) in enumerate(each)
+        for index, (error, activation) in enumerate(bands)
     ]
-
-
-def _against(against: TheoryDeviations, run_name: str | None, inputs: float) -> dict[str, Any]:
-    return {"run": run_name, "input_mean_square": inputs, **_compared(against)}
-
-
-def _compared(against: TheoryDeviations) -> dict[str, Any]:
-    series = {
-        key: getattr(against, key)
-        for key in (
-            "q",
-            "activation_mean_square",
-            "activation_variance",
-            "error_signal_rms_relative",
-        )
-    }
-    layers = [
-        {
-            "name": name,
-            **{key: float(values[index]) for key, values in series.items()},
-            "deviations": {key: float(values[index]) for key, values in against.deviations.items()},
-        }
-        for index, name in enumerate(against.names)
-    ]
-    outside = [
-        {"quantity": quantity, "layer": layer, "deviations": off}
-        for quantity, layer, off in against.outside
-    ]
-    return {"step": against.step, "layers": layers, "outside": outside}

@@ -35,6 +35,5 @@ STATUS_TONES: dict[str, Tone] = {
     "failed": "bad",
     "diverged": "bad",
 }
-BROKEN = tuple(
-    name for name, tone in VERDICT_TONES.items() if tone != "neutral"
-)  # what keeps an error signal from its way
+# what keeps an error signal from its way
+BROKEN = tuple(name for name, tone in VERDICT_TONES.items() if tone != "neutral")

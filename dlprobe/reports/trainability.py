@@ -5,20 +5,12 @@ and the reader's own net with its nearest trainable neighbour.
 from __future__ import annotations
 
 import math
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.config.typed import text_of, train_command, train_with
 from dlprobe.registry import counted
-from dlprobe.render.document import (
-    Block,
-    Bullets,
-    Document,
-    HeatCell,
-    HeatTable,
-    Hint,
-    Verdict,
-)
-from dlprobe.reports.run import quoted
+from dlprobe.render.document import Block, Bullets, Document, HeatCell, HeatTable, Hint, Verdict
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
@@ -54,26 +46,26 @@ def document(
 
 def conclusion(result: MapResult) -> list[Block]:
     """How far training and theory agree."""
-    judged = [each for each in result.pixels if each.reached is not None]
-    trained = sum(each.trained for each in result.pixels)
+    judged = [pixel for pixel in result.pixels if pixel.reached is not None]
+    trained = sum(pixel.trained for pixel in result.pixels)
     blocks: list[Block] = []
     if not result.complete:
         blocks.append(Verdict("stopped early: the map is of the nets that had ended", "warning"))
     text = f"{trained} of {counted(len(result.pixels), 'net')} learned half of what can be learned"
     if judged:
-        agree = sum(each.trained == each.reached for each in judged)
+        agree = sum(pixel.trained == pixel.reached for pixel in judged)
         text += f"; 6 ξ foretells {agree} of {len(judged)}"
     return [*blocks, Verdict(f"{text}.", "neutral")]
 
 
 def heat(experiment: MapExperiment, result: MapResult) -> HeatTable:
     """Accuracy in percent, blue below half of what can be learned, red above."""
-    by_place = {(each.pixel.x, each.pixel.y): each for each in result.pixels}
+    by_place = {(pixel.pixel.x, pixel.pixel.y): pixel for pixel in result.pixels}
     guess = next(
         (
-            (each.accuracy - each.skill) / (1 - each.skill)
-            for each in result.pixels
-            if math.isfinite(each.skill) and each.skill < 1
+            (pixel.accuracy - pixel.skill) / (1 - pixel.skill)
+            for pixel in result.pixels
+            if math.isfinite(pixel.skill) and pixel.skill < 1
         ),
         0.0,
     )
@@ -135,10 +127,10 @@ def own_net(experiment: MapExperiment, result: MapResult) -> list[Block]:
 
 def command_of(experiment: MapExperiment, result: MapResult, path: str) -> str | None:
     """The nearest trainable net as a command: of the reader's own, else the deepest of the map."""
-    trained = [each for each in result.pixels if each.trained]
+    trained = [pixel for pixel in result.pixels if pixel.trained]
     own = result.own.nearest if result.own else None
     chosen = own or max(
-        trained, key=lambda each: (len(each.pixel.config.model.layers), each.skill), default=None
+        trained, key=lambda pixel: (len(pixel.pixel.config.model.layers), pixel.skill), default=None
     )
     if chosen is None:
         return None
@@ -167,22 +159,18 @@ def record(experiment: MapExperiment, result: MapResult, command: str | None) ->
         "seeds": list(experiment.seeds),
         "pixels": [
             {
-                "x": float(each.pixel.x),
-                "y": float(each.pixel.y),
-                "depth": len(each.pixel.config.model.layers),
-                "accuracy": each.accuracy,
-                "skill": each.skill,
-                "trained": each.trained,
-                "theory_depth": each.theory,
-                "runs": list(each.runs),
+                "x": float(pixel.pixel.x),
+                "y": float(pixel.pixel.y),
+                "depth": len(pixel.pixel.config.model.layers),
+                "accuracy": pixel.accuracy,
+                "skill": pixel.skill,
+                "trained": pixel.trained,
+                "theory_depth": pixel.theory,
+                "runs": list(pixel.runs),
             }
-            for each in result.pixels
+            for pixel in result.pixels
         ],
         "own": own
-        and {
-            "x": own.x,
-            "y": own.y,
-            "nearest": near and {"x": float(near.x), "y": float(near.y)},
-        },
+        and {"x": own.x, "y": own.y, "nearest": near and {"x": float(near.x), "y": float(near.y)}},
         "command": command,
     }

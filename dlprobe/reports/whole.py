@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
@@ -32,16 +33,9 @@ from dlprobe.render.document import (
 from dlprobe.reports.check import checked_run
 from dlprobe.reports.diagnosis import cause_blocks, fault_blocks, opening
 from dlprobe.reports.inspect_run import toml_lines
-from dlprobe.reports.run import (
-    PARTS,
-    Told,
-    facts,
-    loss_chart,
-    part_size,
-    quoted,
-    results,
-    verdict_lines,
-)
+from dlprobe.reports.results import results
+from dlprobe.reports.run import Told, loss_chart, verdict_lines
+from dlprobe.reports.run_facts import PARTS, facts, part_size
 from dlprobe.reports.statistic import LINES, spans_decades, spread
 from dlprobe.reports.strips import QUANTITIES
 from dlprobe.reports.tones import VERDICT_TONES
@@ -169,11 +163,9 @@ def _profiles(told: Told) -> list[Block]:
 
 def _verdicts(told: Told) -> list[Block]:
     """What the error signal's way is judged to be."""
-    return (
-        []
-        if told.profile is None
-        else verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
-    )
+    if told.profile is None:
+        return []
+    return verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
 
 
 def _expected(profile: RunProfile | None) -> list[tuple[float, float]]:
@@ -200,8 +192,8 @@ def _error_chart(run: Run) -> list[Block]:
                     [100.0 * value if shares else value for value in values.tolist()],
                 )
             )
-    return (
-        [
+    if series:
+        return [
             Chart(
                 series,
                 "step",
@@ -210,9 +202,7 @@ def _error_chart(run: Run) -> list[Block]:
                 name="error",
             )
         ]
-        if series
-        else []
-    )
+    return []
 
 
 def _step_map(maps: StepMaps) -> StepMap:
@@ -238,7 +228,7 @@ def _norms(norms: Mapping[str, Curve]) -> list[Block]:
     ]
     if not series:
         return []
-    log = spans_decades([value for each in series for value in each.y])
+    log = spans_decades([value for line in series for value in line.y])
     return [
         Chart(
             series,

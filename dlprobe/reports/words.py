@@ -11,19 +11,16 @@ from dlprobe.render.document import Block, Document, Hint, Paragraph
 from dlprobe.reports.concept import spoken
 
 MOST = 5  # words that are named
-OF_EXPLAIN = (
-    "dlprobe-explain/",
-    "dlprobe-topics/",
-    "dlprobe-list/",
-    "dlprobe-example/",
-)  # screens that explain already
+# screens that explain already
+OF_EXPLAIN = ("dlprobe-explain/", "dlprobe-topics/", "dlprobe-list/", "dlprobe-example/")
 
 
 def with_words(document: Document, concepts: Iterable[Any]) -> Document:
     """The document with a line, before what is to be typed next, that names the concepts whose
     words it uses, in the order of their first use.
     """
-    if str(document.data.get("schema", "")).startswith(OF_EXPLAIN):
+    schema = str(document.data.get("schema", ""))
+    if not schema or schema.startswith(OF_EXPLAIN):  # without a record it is a piece of a screen
         return document
     said = "\n".join(_texts(document.blocks))
     places = {

@@ -82,20 +82,20 @@ def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advi
 
 def _wanted(run: Run, path: Path, settings: Settings) -> dict[str, list[Finding]]:
     """The errors and warnings of a run by the options that they ask to change."""
-    found: dict[str, list[Finding]] = {}
+    by_advice: dict[str, list[Finding]] = {}
     try:
         with reading(path), np.errstate(all="ignore"):
             findings = judge(run, settings=settings).findings
     except RunFileError:  # the exit code is that of the rules that were asked
-        return found
+        return by_advice
     for finding in findings:
         for place in (
             {place for remedy in finding.remedies for place in remedy.patch}
             if finding.severity != "info"
             else ()
         ):
-            found.setdefault(place, []).append(finding)
-    return found
+            by_advice.setdefault(place, []).append(finding)
+    return by_advice
 
 
 def _line(
@@ -180,10 +180,8 @@ def _units(evidence: Evidence) -> str:
     both = [
         index for index in hidden if flat_at_both_ends(evidence.layer_fact("activation", index))
     ]
-    dead, last = (
-        evidence.run.evaluation_layers.get("dead_fraction"),
-        evidence.require_evaluations().last_finite,
-    )
+    dead = evidence.run.evaluation_layers.get("dead_fraction")
+    last = evidence.require_evaluations().last_finite
     told = []
     if dead is not None and np.isfinite(dead[last][hidden]).any():
         told.append(
@@ -274,11 +272,9 @@ def _rise(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")
-    lowest, last, best = (
-        float(learned.val_loss[learned.best_val]),
-        float(learned.val_loss[-1]),
-        learned.steps[learned.best_val],
-    )
+    lowest = float(learned.val_loss[learned.best_val])
+    last = float(learned.val_loss[-1])
+    best = learned.steps[learned.best_val]
     return (
         f"val_loss was smallest, {lowest:.4g}, after {counted(best, 'update')} and ends at "
         f"{last:.4g}, {learned.val_rise:.3g} times that"

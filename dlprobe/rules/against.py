@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, numbers_of
 from dlprobe.errors import RunFileError
 from dlprobe.rules.diagnosis import observed
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
@@ -24,7 +24,7 @@ class Baseline:
     new: tuple[Numbers, ...]
     old: tuple[Numbers, ...]
 
-    def comparison(self, configuration: str) -> Comparison:
+    def comparison(self, configuration: str) -> BaselineComparison:
         """The new runs of a configuration and those of the baseline that repeat it; all of the
         baseline where none does.
         """
@@ -32,14 +32,14 @@ class Baseline:
             tuple(run for run in runs if run.configuration == configuration)
             for runs in (self.new, self.old)
         )
-        return Comparison(new, old or self.old)
+        return BaselineComparison(new, old or self.old)
 
 
 def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
     """The numbers of every run of these files. Raises RunFileError, one line, where a file is
     missing or damaged, or holds known findings.
     """
-    found = []
+    runs = []
     for path in paths:
         if path.suffix == ".json" and path.is_file():
             raise RunFileError(
@@ -47,8 +47,8 @@ def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
                 "--against takes the run files themselves"
             )
         with reading(path):
-            found += [_numbers(where, opened) for where, opened in each_run(path)]
-    return tuple(found)
+            runs += [_numbers(where, opened) for where, opened in each_run(path)]
+    return tuple(runs)
 
 
 def _numbers(where: str, opened: Callable[[], Run]) -> Numbers:
@@ -98,13 +98,13 @@ def judged_against(
 
 def _readable(paths: Sequence[Path]) -> tuple[Numbers, ...]:
     """The numbers of the runs that can be read; of the others judging tells."""
-    found: list[Numbers] = []
+    readable: list[Numbers] = []
     for path in paths:
         with contextlib.suppress(RunFileError):
             for where, opened in each_run(path):
                 with contextlib.suppress(RunFileError), reading(path):
-                    found.append(_numbers(where, opened))
-    return tuple(found)
+                    readable.append(_numbers(where, opened))
+    return tuple(readable)
 
 
 def _listed(runs: Sequence[Numbers], most: int = 2) -> str:

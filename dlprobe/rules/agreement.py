@@ -18,29 +18,18 @@ from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import SEVERITIES, ConfigError
-from dlprobe.rules.changes_of_training import regularizers
+from dlprobe.rules.changes_of_regularization import regularizers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Remedy
 
 Pull: TypeAlias = dict[str, int]  # by what is pulled: −1 or 1
 
-STEPS_TOO_LONG = (
-    "N001",
-    "L002",
-    "L003",
-    "W003",
-    "W006",
-    "L009",
-    "L010",
-)  # a finding of these rules asks for shorter steps because it saw them
-GUARDS = (
-    "B006",
-)  # a finding of these rules asks for what shall stand beside a cure, not in its place
-FIT = {
-    "room": 1,
-    "length": 1,
-    "against overfitting": -1,
-}  # what helps a net to fit its training part; the opposite helps it to generalise
+# a finding of these rules asks for shorter steps because it saw them
+STEPS_TOO_LONG = ("N001", "L002", "L003", "W003", "W006", "L009", "L010")
+# a finding of these rules asks for what shall stand beside a cure, not in its place
+GUARDS = ("B006",)
+# what helps a net to fit its training part; the opposite helps it to generalise
+FIT = {"room": 1, "length": 1, "against overfitting": -1}
 
 
 def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
@@ -68,9 +57,8 @@ def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ..
 
 
 def _against(pull: Pull, wanted: Pull) -> bool:
-    deep_and_wide = (
-        wanted.get("depth") == -1 and pull.get("room") == 1 and "depth" not in pull
-    )  # more units in all the layers that are too many
+    # more units in all the layers that are too many
+    deep_and_wide = wanted.get("depth") == -1 and pull.get("room") == 1 and "depth" not in pull
     return deep_and_wide or any(wanted.get(what, sign) != sign for what, sign in pull.items())
 
 
@@ -83,14 +71,13 @@ def pull_of(config: RunConfig, remedy: Remedy) -> Pull:
     except ConfigError:
         return {}
     measures = [(name, measure(config), measure(changed)) for name, measure in MEASURES.items()]
-    found = {
+    directions = {
         name: 1 if after > before else -1 for name, before, after in measures if after != before
     }
-    if (
-        changed.training.optimizer.name != config.training.optimizer.name
-    ):  # rates of two optimizers do not compare
-        found.pop("rate", None)
-    return found
+    # rates of two optimizers do not compare
+    if changed.training.optimizer.name != config.training.optimizer.name:
+        directions.pop("rate", None)
+    return directions
 
 
 def _room(config: RunConfig) -> float:
@@ -150,9 +137,9 @@ def _wanted(findings: Sequence[Finding], pulls: dict[int, Pull], evidence: Evide
     return wanted
 
 
-def _both(asked: dict[str, dict[int, list[str]]]) -> bool:
+def _both(pulls: dict[str, dict[int, list[str]]]) -> bool:
     """Whether some findings want the net to fit better and others to generalise better."""
-    sides = {sign * FIT[what] for what, signs in asked.items() if what in FIT for sign in signs}
+    sides = {sign * FIT[what] for what, signs in pulls.items() if what in FIT for sign in signs}
     return len(sides) > 1
 
 

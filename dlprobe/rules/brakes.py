@@ -35,7 +35,8 @@ import numpy as np
 
 from dlprobe.config.records import RunConfig
 from dlprobe.rules.changes_of_model import ENDS, ROOM
-from dlprobe.rules.changes_of_training import regularizers, short, usual_rate
+from dlprobe.rules.changes_of_regularization import regularizers
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs
@@ -83,10 +84,8 @@ def _rate(evidence: Evidence, config: RunConfig) -> Brake:
     return Brake(
         "usual_rate",
         usual / rate if rate > 0 else math.inf,
-        (
-            f"the rate of {rate:g} is below the {usual:g} that is usual with "
-            f"{config.training.optimizer.name}"
-        ),
+        f"the rate of {rate:g} is below the {usual:g} that is usual with "
+        f"{config.training.optimizer.name}",
     )
 
 
@@ -99,10 +98,8 @@ def _schedule(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "full_rate",
         factor,
-        (
-            f"with {config.training.schedule} the rate is {short(mean)} on average and "
-            f"{short(highest)} at most"
-        ),
+        f"with {config.training.schedule} the rate is {short(mean)} on average and "
+        f"{short(highest)} at most",
     )
 
 
@@ -141,10 +138,8 @@ def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
     varying = deviation > 0
     if str(config.data.scaling) == "standardize" or not varying.any():
         return None
-    spread, offset = (
-        float(np.median(deviation[varying])),
-        float(np.median(np.abs(mean[varying]) / deviation[varying])),
-    )
+    spread = float(np.median(deviation[varying]))
+    offset = float(np.median(np.abs(mean[varying]) / deviation[varying]))
     told = (
         f"the typical feature has a deviation of {short(spread)} and a mean of {short(offset)} "
         "deviations, standardized 1 and 0"
@@ -161,10 +156,8 @@ def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "relu",
         1.0 / math.sqrt(least),
-        (
-            f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
-            "mean square in every layer"
-        ),
+        f"{' and '.join(dict.fromkeys(names))} passes on {least:.0%} of the error signal's "
+        "mean square in every layer",
     )
 
 
@@ -198,14 +191,17 @@ def _depth(evidence: Evidence, config: RunConfig) -> Brake:
 
 
 def has_room(evidence: Evidence) -> bool:
-    """Whether the net can have any labels of its training samples."""
+    """Whether the net has enough weights to fit any labels of its training samples, as
+    `weights_for_all` says; False where that is not known.
+    """
     weights, needed = weights_for_all(evidence)
     return bool(needed) and weights >= needed
 
 
 def weights_for_all(evidence: Evidence) -> tuple[int, int]:
-    """Weights of the net, and the 2n + d with which any values of n training samples of d features
-    can be had (Zhang et al. 2017, theorem 1); the latter 0 where that is not known.
+    """(weights of the net, 2n + d): with so many weights any values of n training samples of d
+    features can be fitted (Zhang et al. 2017, theorem 1); (0, 0) where samples or layer sizes are
+    not known.
     """
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))
@@ -224,10 +220,8 @@ def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "no_residual",
         grown,
-        (
-            f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
-            "times that of plain ones"
-        ),
+        f"{blocks} residual layers without normalization begin with a signal {grown:.2g} "
+        "times that of plain ones",
     )
 
 
@@ -238,18 +232,14 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
         return None
     factors = factors[np.isfinite(factors) & (factors > 0)]
     passed = math.sqrt(float(np.prod(np.minimum(factors, 1.0))))
-    return (
-        Brake(
+    if passed > 0:
+        return Brake(
             "init",
             1.0 / passed,
-            (
-                f"the first weights pass on {passed:.2g} of the signal that the least of the "
-                "usual ones do"
-            ),
+            f"the first weights pass on {passed:.2g} of the signal that the least of the "
+            "usual ones do",
         )
-        if passed > 0
-        else None
-    )
+    return None
 
 
 def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -260,10 +250,8 @@ def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake(
         "init",
         grown,
-        (
-            f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
-            "turns them so much less"
-        ),
+        f"normalized weights began {grown:.2g} times as large as the usual ones, and a step "
+        "turns them so much less",
     )
 
 
@@ -279,21 +267,19 @@ def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
-    left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
-    return (
-        Brake(
+    share = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
+    if dropped:
+        return Brake(
             "no_dropout",
-            1.0 / left,
-            f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step",
+            1.0 / share,
+            f"{' and '.join(dropped.values())} leaves {share:.0%} of the units in a step",
         )
-        if dropped
-        else None
-    )
+    return None
 
 
-def suspicion(found: Sequence[Brake]) -> float:
-    """The product of what speaks against a run."""
-    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in found)
+def suspicion(held: Sequence[Brake]) -> float:
+    """Product of the `suspect`, or else the `factor`, of all brakes; 1 for none."""
+    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in held)
 
 
 LOOKS: Mapping[str, Look] = {

@@ -20,21 +20,23 @@ def consequences(code: str) -> frozenset[str]:
     codes: set[str] = set()
     waiting = list(all_rules()[code].brings_about) if code in all_rules() else []
     while waiting:
-        each = waiting.pop()
-        if each not in codes:
-            codes.add(each)
-            waiting += [] if is_symptom(each) else all_rules()[each].brings_about
+        brought = waiting.pop()
+        if brought not in codes:
+            codes.add(brought)
+            waiting += [] if is_symptom(brought) else all_rules()[brought].brings_about
     return frozenset(codes)
 
 
 @cache
 def origins(code: str) -> int:
-    """How many kinds of fault can bring one about."""
+    """Number of rules whose finding can bring about that of rule `code`."""
     return sum(code in consequences(other) for other in all_rules())
 
 
 def is_symptom(code: str) -> bool:
-    """Whether a rule only says how the run ended, not why."""
+    """Whether a finding of rule `code` only says how the run ended, not why; False for an unknown
+    code.
+    """
     return code in all_rules() and all_rules()[code].symptom
 
 
@@ -48,13 +50,16 @@ class Place:
     last_step: int | None = None
 
     def explains(self, first: Finding, second: Finding) -> bool:
-        """Whether the first finding explains the second: it can bring it about, began no later, and
-        speaks of the same layers or of neighbours, which pass on what they do to each other.
+        """Whether the first finding explains the second: it can bring it about, began no later (as
+        far as both rules tell when), and speaks of the same layers or of neighbours, which pass on
+        what they do to each other.
         """
         if second.code not in consequences(first.code):
             return False
-        if first.steps and second.steps and self._began(first) > second.steps[-1]:
-            return False
+        if first.steps and second.steps:
+            dated = all_rules()[first.code].dated and all_rules()[second.code].dated
+            if self._began(first) > second.steps[0 if dated else -1]:
+                return False
         spans = [_span(finding, self.layers) for finding in (first, second)]
         return spans[0][0] <= spans[1][1] + 1 and spans[1][0] <= spans[0][1] + 1
 

@@ -22,7 +22,7 @@ LOOKS = 3  # of them at least
 
 
 @dataclass(frozen=True)
-class Seen:
+class Glance:
     """What a look at a run found. step: the last that was recorded; errors: findings of this
     severity; failed: whether it has not learned so far; loss: on its training part, NaN where that
     is not known.
@@ -34,17 +34,17 @@ class Seen:
     loss: float = math.nan
 
 
-def seen(run: Run, judgement: Judgement, diagnosis: Diagnosis) -> Seen:
+def seen(run: Run, judgement: Judgement, diagnosis: Diagnosis) -> Glance:
     """A look, to be remembered."""
     errors = tuple(finding for finding in judgement.findings if finding.severity == "error")
     learned = learning(run)
     loss = math.nan if learned is None else float(learned.loss[-1])
-    return Seen(
+    return Glance(
         int(run.steps[-1]) if len(run.steps) else -1, errors, diagnosis.state.name in FAILED, loss
     )
 
 
-def certain(looks: Sequence[Seen], planned: int | None) -> Finding | None:
+def certain(looks: Sequence[Glance], planned: int | None) -> Finding | None:
     """The error that the last of some looks found and that stays; None while it may still go.
 
     One that no later step can take back is certain at once; so is everything of a run that is over,

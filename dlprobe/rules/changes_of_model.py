@@ -14,7 +14,8 @@ from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.sizes import factor_text, power_of_ten
-from dlprobe.rules.changes_of_training import OFF, short, usual_rate
+from dlprobe.rules.changes_of_regularization import OFF
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.scale import off_scale
@@ -48,10 +49,8 @@ def smaller_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
     samples = len(evidence.run.data.get("train_indices", ()))
     return Remedy(
         {"model.layers": widths_text(widths)},
-        (
-            f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn "
-            f"{samples or 'single'} samples by heart"
-        ),
+        f"layers of {widths_text(widths)} in place of {_widths(config)}: less room to learn "
+        f"{samples or 'single'} samples by heart",
     )
 
 
@@ -145,7 +144,9 @@ def _widest(layers: Sequence[int], count: int) -> list[int]:
 
 
 def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """The two widest layers in their order, each as wide as what passes through needs."""
+    """Only the two widest layers, in their order, each with at least ROOM units and two units per
+    output; None without a hidden layer.
+    """
     layers, outputs = config.model.layers, evidence.layers[-1].units or 1
     if not layers:
         return None
@@ -154,10 +155,8 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
     narrow = min(layers)
     return Remedy(
         {"model.layers": new},
-        (
-            f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} "
-            f"unit{'s' * (narrow > 1)}"
-        ),
+        f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} "
+        f"unit{'s' * (narrow > 1)}",
     )
 
 
@@ -199,10 +198,8 @@ def relu(evidence: Evidence, config: RunConfig) -> Remedy | None:
     patch = {"model.activation": "relu", "model.init": "auto", "model.bias_init": "auto"}
     return Remedy(
         patch,
-        (
-            f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with "
-            f"{config.model.resolved_init}{_across(evidence)}"
-        ),
+        f"ReLU with He weights in place of {_activations(config)}{_slope(config)}, with "
+        f"{config.model.resolved_init}{_across(evidence)}",
     )
 
 
@@ -212,10 +209,8 @@ def leaky(evidence: Evidence, config: RunConfig) -> Remedy | None:
     patch = {"model.activation": "leaky_relu", "model.init": "auto", "model.bias_init": "auto"}
     return Remedy(
         patch,
-        (
-            "leaky ReLU, which has a slope on both sides, in place of "
-            f"{_activations(config)}{_dead(evidence)}"
-        ),
+        "leaky ReLU, which has a slope on both sides, in place of "
+        f"{_activations(config)}{_dead(evidence)}",
     )
 
 
@@ -272,7 +267,7 @@ def biases(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def batch_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """None for batches so small that their statistics are noise: layer normalization then."""
+    """Batch norm in all hidden layers; None for batches below 8, whose statistics are noise."""
     size = config.training.batch_size
     if not config.model.layers or (size != "full" and int(size) < 8):
         return None
@@ -289,10 +284,8 @@ def layer_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
     size = config.training.batch_size
     return Remedy(
         {"model.norm": "layer"},
-        (
-            f"layer normalization{had}, which does not depend on the {size} samples of a "
-            f"batch{_spread(evidence)}"
-        ),
+        f"layer normalization{had}, which does not depend on the {size} samples of a "
+        f"batch{_spread(evidence)}",
     )
 
 
@@ -301,10 +294,8 @@ def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"model.norm": "none", "model.init": "auto"},
-        (
-            f"without {config.model.norm} normalization in {len(config.model.layers)} "
-            f"layers{_across(evidence)}"
-        ),
+        f"without {config.model.norm} normalization in {len(config.model.layers)} "
+        f"layers{_across(evidence)}",
     )
 
 
@@ -340,10 +331,8 @@ def no_residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"model.residual": "none"},
-        (
-            f"without the {config.model.residual} connections around {len(config.model.layers)} "
-            f"layers{_spread(evidence)}"
-        ),
+        f"without the {config.model.residual} connections around {len(config.model.layers)} "
+        f"layers{_spread(evidence)}",
     )
 
 
@@ -370,11 +359,9 @@ def both_scales(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if "both_scales" not in off_scale(evidence):
         return None
     inputs, targets = scaling(evidence, config), target_scaling(evidence, config)
-    return (
-        None
-        if targets is None
-        else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
-    )
+    if targets is None:
+        return None
+    return Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -427,11 +414,9 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if task == "regression" and "target_scaling" in off_scale(evidence):
         patch["data.target_scaling"] = "auto"
     had = f"{output or 'the usual output'} with {loss or 'the usual loss'}"
-    return (
-        Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
-        if patch
-        else None
-    )
+    if patch:
+        return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
+    return None
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -440,8 +425,6 @@ def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"data.stratify": "yes"},
-        (
-            f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples "
-            "per class"
-        ),
+        f"a stratified split: the training part has {', '.join(map(str, counts[:6]))} samples "
+        "per class",
     )

@@ -5,12 +5,10 @@ starts its dose there; None where it does not apply.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from dlprobe.config.records import RunConfig
-from dlprobe.registry import Spec
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
@@ -19,23 +17,6 @@ from dlprobe.rules.outcome import NotEvaluableError, Remedy
 ENOUGH = 2.0
 # times the usual rate up to which plain descent is raised: its usual rate is a careful one
 ROUGH = 10.0
-USUAL_DECAY = 0.01  # of AdamW: what it has without being asked
-FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
-OFF = {  # what leaves a regularizer out, by key
-    "training.l1": "0",
-    "training.l2": "0",
-    "training.activity_l1": "0",
-    "training.activity_l2": "0",
-    "training.orthogonal_penalty": "0",
-    "training.max_norm": "none",
-    "training.mixup": "0",
-    "training.label_smoothing": "0",
-    "model.dropout": "0",
-    "model.input_dropout": "0",
-    "model.drop_connect": "0",
-    "model.noise": "0",
-    "model.input_noise": "0",
-}
 
 
 def short(number: float) -> str:
@@ -58,7 +39,7 @@ def lower_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     new = usual_rate(config) if rate > 10 * usual_rate(config) else rate / 10
     return Remedy(
         {"training.lr": short(new)},
-        f"a learning rate of {short(new)} in place of {rate:g}{_because(_pace(evidence))}",
+        f"a learning rate of {short(new)} in place of {rate:g}{because(_pace(evidence))}",
     )
 
 
@@ -84,26 +65,23 @@ def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     )
     return Remedy(
         {"training.lr": f"{new:g}"},
-        f"a learning rate of {new:g} in place of {rate:g}{_because(told)}",
+        f"a learning rate of {new:g} in place of {rate:g}{because(told)}",
     )
 
 
 def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The optimizer's usual rate, in place of a smaller one."""
     rate, usual = config.training.resolved_lr, usual_rate(config)
-    return (
-        Remedy(
+    if rate < usual:
+        return Remedy(
             {"training.lr": "auto"}, f"the usual learning rate of {usual:g} in place of {rate:g}"
         )
-        if rate < usual
-        else None
-    )
+    return None
 
 
 def furthest(evidence: Evidence) -> float:
-    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a
-    run whose evaluations do not say, the length of its way, all updates one behind the other. NaN
-    where neither is known.
+    """Largest ‖W_t − W_0‖/‖W_0‖ over layers at the last evaluation; where it was not evaluated,
+    updates times the mean ratio of update to weights, an upper bound. NaN where neither is known.
     """
     distances = evidence.run.evaluation_layers.get("weight_distance")
     last = (
@@ -152,10 +130,8 @@ def usual_batch(evidence: Evidence, config: RunConfig) -> Remedy:
     size = config.training.batch_size
     return Remedy(
         {"training.batch_size": "32"},
-        (
-            f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates "
-            "that the run made"
-        ),
+        f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates "
+        "that the run made",
     )
 
 
@@ -192,10 +168,8 @@ def full_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     return Remedy(
         {"training.schedule": "constant", "training.warmup": "0"},
-        (
-            f"a constant rate of {config.training.resolved_lr:g} in place of "
-            f"{config.training.schedule}"
-        ),
+        f"a constant rate of {config.training.resolved_lr:g} in place of "
+        f"{config.training.schedule}",
     )
 
 
@@ -207,10 +181,8 @@ def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
     rate = config.training.resolved_lr
     return Remedy(
         {"training.warmup": str(steps)},
-        (
-            f"a rate that rises to {rate:g} over {steps} steps in place of "
-            f"{config.training.warmup}{_because(_pace(evidence))}"
-        ),
+        f"a rate that rises to {rate:g} over {steps} steps in place of "
+        f"{config.training.warmup}{because(_pace(evidence))}",
     )
 
 
@@ -279,166 +251,6 @@ def patient_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
     )
 
 
-def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """0.3 where there is none, else a fifth more, up to a half."""
-    rate = config.model.dropout
-    if rate >= 0.5 or not config.model.layers:
-        return None
-    new = 0.3 if rate < 0.2 else min(0.5, rate + 0.2)
-    return Remedy(
-        {"model.dropout": short(new)},
-        f"dropout of {short(new)} in place of {rate:g}{_because(_gap(evidence))}",
-    )
-
-
-def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Ten times the decay or penalty that the run has, 1e-4 where there is none, of a regression at
-    least that of `_ridge`; None where what it has weighs something already.
-    """
-    training, told, ridge_dose = config.training, _because(_gap(evidence)), _ridge(evidence)
-    decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
-    if decay > (USUAL_DECAY if ridge_dose else 0.0):
-        new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
-        return (
-            Remedy(
-                {"training.optimizer": new},
-                f"weight decay of {10 * decay:g} in place of {decay:g}{told}",
-            )
-            if decay < 0.1
-            else None
-        )
-    if training.l2 > 0 and not _faint(evidence):
-        return None
-    new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, ridge_dose)
-    patch = {"training.l2": short(new_l2), **(_coupled(config) if ridge_dose else {})}
-    return Remedy(patch, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
-
-
-def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the
-    targets can be explained as not.
-    """
-    features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
-    if (
-        not features
-        or not samples
-        or config.training.l2 >= features / samples
-        or decay > USUAL_DECAY
-    ):
-        return None
-    new = short(features / samples)
-    return Remedy(
-        {"training.l2": new, **_coupled(config)},
-        (
-            f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of "
-            f"{features} features have noise too"
-        ),
-    )
-
-
-def _coupled(config: RunConfig) -> dict[str, str]:
-    """Adam in place of AdamW, whose decay is there in place of a penalty in the loss."""
-    return {"training.optimizer": "adam"} if config.training.optimizer.name == "adamw" else {}
-
-
-def _ridge(evidence: Evidence) -> float:
-    """The ridge penalty of Hoerl, Kennard & Baldwin 1975, d σ²/(n ‖β‖²) of d standardized features
-    and n samples, with the unexplained and the explained share of the variance of new targets for
-    σ² and ‖β‖²; 0 where there are none, or for classes.
-    """
-    learned, features = evidence.learning, evidence.layers[0].fan_in
-    samples = len(evidence.run.data.get("train_indices", ()))
-    if learned.task != "regression" or not learned.validated or not samples or not features:
-        return 0.0
-    explained = min(max(float(learned.val_skill[-1]), 0.1), 0.9)
-    return features * (1.0 - explained) / (samples * explained)
-
-
-def _faint(evidence: Evidence) -> bool:
-    """Whether the penalty weighs next to nothing beside the first loss."""
-    if not evidence.run.is_recorded("penalty"):
-        return False
-    return float(np.nanmax(evidence.scalar("penalty"))) < FAINT * float(evidence.learning.loss[0])
-
-
-def with_parameter(spec: Spec, name: str, value: float) -> str:
-    """A thing with one parameter set, as it is typed."""
-    given = {key: spec.parameters[key] for key in spec.given} | {name: value}
-    words = [
-        f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)
-    ]
-    return f"{spec.name}({', '.join(words)})" if words else spec.name
-
-
-def _default(spec: Spec, name: str) -> object:
-    return next(parameter.default for parameter in spec.record.parameters if parameter.name == name)
-
-
-def _typed(value: object) -> str:
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
-
-
-def regularizers(config: RunConfig) -> dict[str, str]:
-    """What keeps the net from fitting, in words, by the key that leaves it out."""
-    tables = {"training": config.training, "model": config.model}
-    options = {}
-    for place in OFF:
-        table, _, key = place.partition(".")
-        value = getattr(tables[table], key)
-        if value not in (None, 0.0, 0):
-            options[place] = f"{key} {value:g}"
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
-    if decay > 0:
-        options["training.optimizer"] = f"weight decay {decay:g}"
-    return options
-
-
-def without(config: RunConfig, places: Sequence[str], told: str) -> Remedy | None:
-    """The run without some of its regularizers."""
-    has = {place: words for place, words in regularizers(config).items() if place in places}
-    if not has:
-        return None
-    patch = {
-        place: with_parameter(config.training.optimizer, "weight_decay", 0.0)
-        if place == "training.optimizer"
-        else OFF[place]
-        for place in has
-    }
-    return Remedy(patch, f"without {' and '.join(has.values())}{_because(told)}")
-
-
-def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Without anything that keeps the net from fitting; what weighs little (the decay that
-    AdamW comes with) is left alone where there is more.
-    """
-    has = list(regularizers(config))
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
-    if decay <= 0.01 and "training.optimizer" in has:
-        has.remove("training.optimizer")
-    return without(config, has, _fit(evidence))
-
-
-def no_dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    return without(
-        config, ("model.dropout", "model.input_dropout", "model.drop_connect"), _fit(evidence)
-    )
-
-
-def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
-    if config.training.class_weights is not None or len(counts) < 2:
-        return None
-    told = f"the rarest class has {counts.min():.0f} of {counts.sum():.0f} samples"
-    return Remedy({"training.class_weights": "balanced"}, f"every class weighs the same: {told}")
-
-
 def double(evidence: Evidence, config: RunConfig) -> Remedy:
     return Remedy(
         {"training.dtype": "float64"},
@@ -452,10 +264,8 @@ def decaying_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
     rate = config.training.resolved_lr
     return Remedy(
         {"training.schedule": "cosine"},
-        (
-            f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than "
-            f"{rate:g} per weight"
-        ),
+        f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than "
+        f"{rate:g} per weight",
     )
 
 
@@ -471,14 +281,12 @@ def another_start(evidence: Evidence, config: RunConfig) -> Remedy:
 def _size(evidence: Evidence) -> str:
     learned = evidence.learning
     error = float(learned.error[-1])
-    return (
-        f"an error of {error:.4g}"
-        if learned.task == "regression"
-        else f"{error:.1%} error in training"
-    )
+    if learned.task == "regression":
+        return f"an error of {error:.4g}"
+    return f"{error:.1%} error in training"
 
 
-def _because(told: str) -> str:
+def because(told: str) -> str:
     return f": {told}" if told else ""
 
 
@@ -502,7 +310,7 @@ def _pace(evidence: Evidence) -> str:
     return f"the loss went from {loss[0]:.3g} to {loss[-1]:.3g}"
 
 
-def _gap(evidence: Evidence) -> str:
+def gap_told(evidence: Evidence) -> str:
     learned = evidence.learning
     if not learned.validated:
         return ""
@@ -514,7 +322,7 @@ def _gap(evidence: Evidence) -> str:
     return f"{learned.error[-1]:.1%} error in training, {learned.val_error[-1]:.1%} on new samples"
 
 
-def _fit(evidence: Evidence) -> str:
+def fit_told(evidence: Evidence) -> str:
     try:
         return _size(evidence)
     except NotEvaluableError:

@@ -26,7 +26,9 @@ class Fall:
 
 
 def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, str]:
-    """The change of the pooled variance, the first of the two (decades, name)."""
+    """`first`, the change of the pooled variance; takes and ignores the other change, so that it
+    can stand in for a choice between the two. Both are (decades, name).
+    """
     return first
 
 
@@ -43,9 +45,9 @@ def fall_of(
         (_decades(float(values[0]), float(values[-1])), name)
         for values, name in ((profile.flow.activation_variance, POOLED), (between, BETWEEN))
     ]
-    found, what = choose(decades[0], decades[1])
+    decade, what = choose(decades[0], decades[1])
     start = profile.flow.activation_variance[0] if what == POOLED else between[0]
-    return Fall(profile.step, found, profile.verdict.band, what, float(start))
+    return Fall(profile.step, decade, profile.verdict.band, what, float(start))
 
 
 POOLED, BETWEEN = "activation_variance", "activation_sample_variance"

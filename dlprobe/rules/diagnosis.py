@@ -38,8 +38,8 @@ PUT_BACK = ("R003",)  # a finding of these rules knows what the run had before i
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and
-    what `dlprobe train` would repeat.
+    """What a diagnosis takes from the run itself: its state, its layers and last step, and what
+    `dlprobe train` would repeat.
 
     config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are
         not known.
@@ -127,12 +127,12 @@ class Diagnosis:
             "cause_unknown": self.cause_unknown,
             "together": [
                 {
-                    "code": each.code,
-                    "name": each.name,
-                    "evidence": each.evidence,
-                    **each.remedies[0].to_json(),
+                    "code": finding.code,
+                    "name": finding.name,
+                    "evidence": finding.evidence,
+                    **finding.remedies[0].to_json(),
                 }
-                for each in self.together
+                for finding in self.together
             ],
             "excluded": list(self.excluded),
             **{
@@ -188,18 +188,16 @@ def observed(run: Run) -> Observed:
 
 
 def state_of(run: Run) -> State:
-    """What a run has come to. One that was stopped is *interrupted* where more steps may have
-    led to something else.
+    """The state of a run at its end. One that was stopped is *interrupted* where more steps may
+    have led to something else.
     """
     reached = state(learning(run), run.status)
     if run.status != "interrupted":
         return reached
     stopped = f"stopped after {_steps(run):,} step{'' if _steps(run) == 1 else 's'}"
-    return (
-        State("interrupted", f"{stopped}; {reached.reason}")
-        if reached.name in OPEN
-        else State(reached.name, f"{reached.reason}; {stopped}")
-    )
+    if reached.name in OPEN:
+        return State("interrupted", f"{stopped}; {reached.reason}")
+    return State(reached.name, f"{reached.reason}; {stopped}")
 
 
 def _steps(run: Run) -> int:
@@ -247,10 +245,8 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     guards = [fired for fired in judgement.findings if fired.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
     undone = _undone_already(others, together)
-    follows, others = (
-        (*follows, *undone),
-        tuple(other for other in others if not any(other is one for one in undone)),
-    )
+    follows = (*follows, *undone)
+    others = tuple(other for other in others if not any(other is one for one in undone))
     back = actions_of(
         [fired for fired in judgement.findings if fired.code in PUT_BACK], seen.config, path
     )
@@ -310,11 +306,9 @@ def _first_together(
     together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str
 ) -> tuple[Action, ...]:
     """The actions, and before them what undoes several causes at once."""
-    return (
-        (_action(joined(together), together[0].code, config, path), *actions)
-        if len(together) > 1
-        else actions
-    )
+    if len(together) > 1:
+        return (_action(joined(together), together[0].code, config, path), *actions)
+    return actions
 
 
 def actions_of(
@@ -325,9 +319,9 @@ def actions_of(
     """
     actions: list[Action] = []
     for finding in findings:
-        asked = [action.remedy.patch for action in actions]
+        patches = [action.remedy.patch for action in actions]
         for remedy in finding.remedies:
-            if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
+            if not _known(remedy, actions) and not _undoes(remedy.patch, patches):
                 actions.append(_action(remedy, finding.code, config, path))
     return tuple(actions)
 
@@ -353,11 +347,11 @@ def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list
         return chosen
     for cause in causes:
         fitting = (
-            each
-            for each in cause.remedies
-            if each.patch
-            and not _undoes(each.patch, [patch])
-            and _possible(config, {**patch, **each.patch})
+            remedy
+            for remedy in cause.remedies
+            if remedy.patch
+            and not _undoes(remedy.patch, [patch])
+            and _possible(config, {**patch, **remedy.patch})
         )
         remedy = next(fitting, None)
         if remedy is not None and not remedy.patch.items() <= patch.items():
@@ -387,8 +381,8 @@ def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:
     )
 
 
-def _undoes(patch: Mapping[str, str], asked: Sequence[Mapping[str, str]]) -> bool:
+def _undoes(patch: Mapping[str, str], patches: Sequence[Mapping[str, str]]) -> bool:
     """Whether a change sets a key that an earlier finding wants set to something else."""
     return any(
-        key in other and other[key] != value for other in asked for key, value in patch.items()
+        key in other and other[key] != value for other in patches for key, value in patch.items()
     )

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.likeness import Likeness, likeness
@@ -42,7 +42,7 @@ WHOLE = 2**21  # numbers of a statistic that are read as they are
 
 
 @dataclass(frozen=True)
-class Series:
+class StatisticSeries:
     """A statistic over training: `rows` recorded rows in each bin (1 where it is read whole),
     first step of each bin (bin,), and (bin, layer) numbers.
     """
@@ -59,7 +59,7 @@ class Evidence:
     *not evaluated*; damage raises RunFileError.
     """
 
-    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
+    def __init__(self, run: Run, comparison: BaselineComparison | None = None) -> None:
         self.run = run
         self.comparison = comparison
         """The run, or the repetitions that it belongs to, against a numbers baseline; None
@@ -117,19 +117,19 @@ class Evidence:
 
     def fact(self, name: str) -> Any:
         """How the run was trained: a fact of RunFacts, which must be known."""
-        found = getattr(self.facts, name)
-        if found is None:
+        value = getattr(self.facts, name)
+        if value is None:
             raise NotEvaluableError(f"the file does not say the run's {name}")
-        return found
+        return value
 
     def layer_fact(self, name: str, index: int) -> Any:
         """A fact of LayerFacts, which must be known of this layer."""
-        found = getattr(self.layers[index], name)
-        if found is None:
+        value = getattr(self.layers[index], name)
+        if value is None:
             raise NotEvaluableError(
                 f"the file does not say the {name} of {self.layers[index].name}"
             )
-        return found
+        return value
 
     def layer_column(self, name: str) -> list[Any]:
         """A fact of LayerFacts, which must be known of all layers, (layer,)."""
@@ -137,14 +137,14 @@ class Evidence:
             raise NotEvaluableError(f"the layer table has no {name}")
         return [self.layer_fact(name, index) for index in range(len(self.layers))]
 
-    def require_comparison(self) -> Comparison:
+    def require_comparison(self) -> BaselineComparison:
         """The comparison with a numbers baseline."""
         if self.comparison is None:
             raise NotEvaluableError("no baseline was given: add --against RUN")
         return self.comparison
 
     def require_hidden(self, count: int = 1) -> list[int]:
-        """Indices of the hidden layers, of which there must be so many."""
+        """Indices of the hidden layers. Raises NotEvaluableError for fewer than `count`."""
         if len(self.hidden) < count:
             raise NotEvaluableError(
                 f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}"
@@ -154,12 +154,12 @@ class Evidence:
     @cached_property
     def learning(self) -> Learning:
         """How well the run learned."""
-        found = learning(self.run)
-        if found is None:
+        learned = learning(self.run)
+        if learned is None:
             raise NotEvaluableError(
                 "the run was never evaluated, and its batch_loss was not recorded"
             )
-        return found
+        return learned
 
     def require_evaluations(self) -> Learning:
         """How well the run learned by its evaluations: the loss of its batches tells too little."""
@@ -176,8 +176,8 @@ class Evidence:
 
     @property
     def spared(self) -> bool:
-        """Whether what may hinder learning is told as an info only: the run learned well, or
-        had not the time to.
+        """Whether findings are only infos: the run learned well, or was too short to judge and did
+        not diverge.
         """
         return self.learning.well or (self.learning.brief and self.run.status != "diverged")
 
@@ -195,10 +195,12 @@ class Evidence:
 
     @cached_property
     def moments(self) -> list[int]:
-        """Recorded rows at which profiles are looked at: the first, the last and seven between
-        them, evenly.
+        """At most MOMENTS (9) evenly spaced row numbers at which profiles are looked at, the first
+        and last row among them.
         """
-        return sorted({round(each) for each in np.linspace(0, len(self.steps) - 1, MOMENTS)})
+        return sorted(
+            {round(position) for position in np.linspace(0, len(self.steps) - 1, MOMENTS)}
+        )
 
     @cached_property
     def profiles(self) -> list[StepProfile]:
@@ -208,16 +210,16 @@ class Evidence:
         self.require_hidden(2)
         self.require("error_signal_rms")
         specs = activations_of(self.run)
-        found = [
+        profiled = [
             step_profile(self.run, row, specs)
             for row in self.moments
             if can_be_judged(self.run, row)
         ]
-        if all(np.isnan(profile.flow.error_signal_rms).all() for profile in found):
+        if all(np.isnan(profile.flow.error_signal_rms).all() for profile in profiled):
             raise NotEvaluableError("error_signal_rms was not recorded")
-        return found
+        return profiled
 
-    def series(self, name: str) -> Series:
+    def series(self, name: str) -> StatisticSeries:
         """A statistic over training, in few enough bins to be cheap."""
         return self._once(("series", name), lambda: self._series(name))
 
@@ -253,19 +255,19 @@ class Evidence:
 
     def instrument(self, name: str) -> tuple[Steps, Floats]:
         """Steps and numbers of an instrument, (look,) and (look, layer) or (look,)."""
-        found = self.run.instruments
-        if name not in found or np.isnan(found[name]).all():
+        measured = self.run.instruments
+        if name not in measured or np.isnan(measured[name]).all():
             raise NotEvaluableError(f"{name} was not recorded")
-        return found["step"].astype(np.int64), found[name].astype(np.float64)
+        return measured["step"].astype(np.int64), measured[name].astype(np.float64)
 
     @property
     def span(self) -> tuple[int, int]:
-        """The first and the last recorded step."""
+        """(first, last) recorded step."""
         return int(self.steps[0]), int(self.steps[-1])
 
     @property
     def second_half(self) -> tuple[int, int]:
-        """The second half of the recorded steps, first and last."""
+        """(step of the row in the middle, step of the last row)."""
         return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
@@ -273,14 +275,14 @@ class Evidence:
 
         `high` must be monotone: maxima of bins of rows are tested before single rows.
         """
-        found = self.series(name)
-        bins = np.flatnonzero(high(found.high).any(axis=1))
+        series = self.series(name)
+        bins = np.flatnonzero(high(series.high).any(axis=1))
         if not len(bins):
             return None
-        start = int(bins[0]) * found.rows
-        if found.rows == 1:
+        start = int(bins[0]) * series.rows
+        if series.rows == 1:
             return start
-        inside = np.flatnonzero(high(self.rows(name, start, start + found.rows)).any(axis=1))
+        inside = np.flatnonzero(high(self.rows(name, start, start + series.rows)).any(axis=1))
         return start + int(inside[0])
 
     def scalar(self, name: str) -> Floats:
@@ -291,8 +293,8 @@ class Evidence:
     def _once(self, key: Any, read: Callable[[], T]) -> T:
         if key not in self._known:
             self._known[key] = read()
-        found: T = self._known[key]
-        return found
+        value: T = self._known[key]
+        return value
 
     def require(self, *names: str) -> None:
         """Statistics and scalars that must have been recorded."""
@@ -302,25 +304,28 @@ class Evidence:
                 f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not recorded"
             )
 
-    def _series(self, name: str) -> Series:
+    def _series(self, name: str) -> StatisticSeries:
         self.require(name)
         size = len(self.steps) * len(self.names)
         factor = next(
-            (each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each),
+            (factor for factor in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * factor),
             layout.LEVEL_FACTORS[-1],
         )
         if factor == 1:
             values = self.rows(name, 0, len(self.steps))
-            found = Series(1, self.steps, values, values, values)
+            series = StatisticSeries(1, self.steps, values, values, values)
         else:
             level = self.run.level(name, factor)
-            found = Series(
+            series = StatisticSeries(
                 factor,
                 level.bin_start.astype(np.int64),
-                *(each.astype(np.float64) for each in (level.mean, level.minimum, level.maximum)),
+                *(
+                    column.astype(np.float64)
+                    for column in (level.mean, level.minimum, level.maximum)
+                ),
             )
-        if np.isnan(found.mean).all():
+        if np.isnan(series.mean).all():
             raise NotEvaluableError(
                 f"{name} was not recorded or is not defined for any layer of this net"
             )
-        return found
+        return series

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.analysis.comparing.bounds import bounds_of
 from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
@@ -28,17 +28,15 @@ from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
 BOUND = "M001"  # the rule that holds the bounds of --gate against the run
-TELLING = (
-    "G",
-    "A",
-    "L",
-)  # codes of the rules that can tell whether a net works: gradients, activations, learning
+# codes of the rules that can tell whether a net works: gradients, activations, learning
+TELLING = ("G", "A", "L")
+# what repetitions of one configuration may differ in
 SEED_KEYS = {
     ("training", "seed"),
     ("data", "data_seed"),
     ("training", "threads"),
     ("facts", "seed"),
-}  # what repetitions of one configuration may differ in
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Criteria:
         """The run beside the guidelines, where that is asked for."""
         return advise(run, path, self.settings) if self.advise else ()
 
-    def judge(self, run: Run, comparison: Comparison | None = None) -> Judgement:
+    def judge(self, run: Run, comparison: BaselineComparison | None = None) -> Judgement:
         """Judge one run. Raises RunFileError where the file is damaged."""
         return self.graded(judge(run, self.selection, self.settings, comparison))
 
@@ -69,12 +67,14 @@ class Criteria:
 
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
-        found = [
+        findings = [
             replace(finding, severity=self.severities.get(finding.code, finding.severity))
             for finding in judgement.findings
         ]
-        found.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
-        return replace(judgement, findings=tuple(found))
+        findings.sort(
+            key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code)
+        )
+        return replace(judgement, findings=tuple(findings))
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -143,19 +143,17 @@ class JudgedRun:
         ):
             return True
         looked = {*judgement.passed, *(finding.code for finding in judgement.findings)}
-        asked = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
-        return bool(looked & asked if asked else looked)
+        telling = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
+        return bool(looked & telling if telling else looked)
 
     @property
     def not_compared(self) -> tuple[str, ...]:
         """Codes of the rules that a numbers baseline or a bound asked for in vain."""
-        asked = (COMPARING,) if self.against else ()
-        return (
-            ()
-            if self.unreadable
-            else tuple(
-                code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND
-            )
+        comparing = (COMPARING,) if self.against else ()
+        if self.unreadable:
+            return ()
+        return tuple(
+            code for code in self.judgement.not_evaluated if code[0] in comparing or code == BOUND
         )
 
 
@@ -202,10 +200,10 @@ def criteria(
 
 
 def _severities(codes: str, text: str) -> dict[str, Severity]:
-    found = next((severity for severity in SEVERITIES if severity == text), None)
-    if found is None:
+    named = next((severity for severity in SEVERITIES if severity == text), None)
+    if named is None:
         raise ConfigError(unknown("severity", text[:60], SEVERITIES))
-    return dict.fromkeys(matching(codes), found)
+    return dict.fromkeys(matching(codes), named)
 
 
 def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRun]:
@@ -275,14 +273,14 @@ def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:
     Raises RunFileError, as opening does too: also for a run without a recorded step, of which
     nothing can be said.
     """
-    with reading(path), open_run(path) as found:
-        if isinstance(found, Run):
-            yield str(path), partial(begun, found, str(path))
+    with reading(path), open_run(path) as opened:
+        if isinstance(opened, Run):
+            yield str(path), partial(begun, opened, str(path))
             return
-        if not found.runs:
+        if not opened.runs:
             raise RunFileError(f"{path} is a study without a run: train one, or give another file")
-        for id in found.runs:
-            yield f"{path}#{id}", partial(_opened, found, id, f"{path}#{id}")
+        for id in opened.runs:
+            yield f"{path}#{id}", partial(_opened, opened, id, f"{path}#{id}")
 
 
 def _opened(study: Study, id: str, where: str) -> Run:
@@ -302,23 +300,26 @@ def begun(run: Run, where: str) -> Run:
     )
 
 
-def run_files(given: Sequence[Path]) -> list[Path]:
+def run_files(paths: Sequence[Path]) -> list[Path]:
     """The files that are meant: a folder stands for the run files in it, in the order of names.
     Raises RunFileError for a folder without any.
     """
     files: list[Path] = []
-    for path in given:
+    for path in paths:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(
-            {*path.glob("*.h5"), *(each.with_suffix("") for each in path.glob("*.h5.journal"))}
+        inside = sorted(
+            {
+                *path.glob("*.h5"),
+                *(journal.with_suffix("") for journal in path.glob("*.h5.journal")),
+            }
         )
-        if not found:
+        if not inside:
             raise RunFileError(
                 f"{path} is a folder without run files: expected files that end in .h5"
             )
-        files += found
+        files += inside
     return files
 
 
@@ -353,8 +354,6 @@ def whole_configuration(run: Run) -> dict[str, Any]:
 
 
 def _without_seeds(table: str, values: Any) -> Any:
-    return (
-        {key: value for key, value in values.items() if (table, key) not in SEED_KEYS}
-        if isinstance(values, Mapping)
-        else values
-    )
+    if isinstance(values, Mapping):
+        return {key: value for key, value in values.items() if (table, key) not in SEED_KEYS}
+    return values

@@ -77,18 +77,16 @@ def _without_norm(evidence: Evidence) -> str:
 
 def _without_penalty(evidence: Evidence) -> str:
     facts = evidence.facts
-    given = {
+    strengths = {
         "an L1 penalty": facts.l1,
         "an L2 penalty": facts.l2,
         "dropout": facts.dropout,
         "dropout of inputs": facts.input_dropout,
     }
-    named = [f"{name} of {value:g}" for name, value in given.items() if value]
-    return (
-        f"without {' and '.join(named)} the training error shows what the net can do"
-        if named
-        else ""
-    )
+    named = [f"{name} of {value:g}" for name, value in strengths.items() if value]
+    if named:
+        return f"without {' and '.join(named)} the training error shows what the net can do"
+    return ""
 
 
 def _normalized_by(evidence: Evidence, kind: str) -> bool:
@@ -104,14 +102,12 @@ def _activated_by(evidence: Evidence, name: str) -> bool:
 def _longer(evidence: Evidence) -> str:
     loss = evidence.learning.loss
     middle = len(loss) // 2
-    return (
-        (
+    if loss[-1] < loss[middle]:
+        return (
             f"longer training: the loss still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in "
             "the second half"
         )
-        if loss[-1] < loss[middle]
-        else ""
-    )
+    return ""
 
 
 def _units(evidence: Evidence, what: str) -> str:
@@ -150,7 +146,7 @@ def _penalty(evidence: Evidence) -> str:
 
 def _output(evidence: Evidence) -> str:
     had = " with ".join(
-        each for each in (evidence.layers[-1].activation, evidence.facts.loss) if each
+        name for name in (evidence.layers[-1].activation, evidence.facts.loss) if name
     )
     return (
         f"the output activation and loss that suit the data{f' in place of {had}' if had else ''}"
@@ -169,11 +165,11 @@ def _stopping(evidence: Evidence) -> str:
 
 def _shares(evidence: Evidence, what: str) -> str:
     counts = np.asarray(evidence.run.data.get("train_class_counts", ()))
-    return (
-        f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples"
-        if len(counts)
-        else ""
-    )
+    if len(counts):
+        return (
+            f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples"
+        )
+    return ""
 
 
 WORDS: dict[str, Callable[[Evidence], str]] = {

@@ -29,13 +29,13 @@ def severities(fail_on: str | None = None) -> tuple[Severity, ...]:
     return FAIL_ON[word]
 
 
-def codes(given: str | Sequence[str] | None) -> list[str]:
+def codes(typed: str | Sequence[str] | None) -> list[str]:
     """Codes or prefixes, each text one or several with commas between.
 
     >>> codes(["G,L", "N001"]), codes("G, L"), codes(None)
     (['G', 'L', 'N001'], ['G', 'L'], [])
     """
-    texts = [given] if isinstance(given, str) else given or ()
+    texts = [typed] if isinstance(typed, str) else typed or ()
     return [code.strip() for text in texts for code in text.split(",")]
 
 
@@ -46,13 +46,13 @@ def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     >>> settings_of({"G001.share": 0.8, "L001": {"skill": 0.1}})
     {'G001': {'share': 0.8}, 'L001': {'skill': 0.1}}
     """
-    found: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for key, value in table.items():
         code, _, name = key.partition(".")
         if name:
-            found.setdefault(code, {})[name.replace("-", "_")] = value
+            tables.setdefault(code, {})[name.replace("-", "_")] = value
         elif isinstance(value, Mapping):
-            found.setdefault(code, {}).update(
+            tables.setdefault(code, {}).update(
                 {inner.replace("-", "_"): entry for inner, entry in value.items()}
             )
         else:
@@ -60,7 +60,7 @@ def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 f"set: {key} = {str(value)[:60]}: expected CODE.threshold = value, for "
                 f"example {EXAMPLE.replace('=', ' = ')}"
             )
-    return found
+    return tables
 
 
 def settings_from(texts: Iterable[str]) -> dict[str, dict[str, Any]]:

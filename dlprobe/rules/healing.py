@@ -15,8 +15,8 @@ from dlprobe.runs import Run
 
 
 def healed_step(run: Run, profile: RunProfile | None) -> int | None:
-    """The step from which the error signal stayed within the band for a while; None where it
-    began unbroken, or never did. Raises RunFileError.
+    """First step from which the error signal, broken at the start, stayed within the band for a
+    while; None where it began unbroken or never came back. Raises RunFileError.
     """
     if profile is None or profile.first.verdict.verdict not in BROKEN or len(run.hidden_layers) < 2:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from dlprobe import registry
-from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
@@ -71,17 +71,17 @@ def matching(text: str) -> tuple[str, ...]:
     """
     rules = all_rules()
     plain = tidied(text)
-    found = tuple(
+    codes = tuple(
         code
         for code, rule in rules.items()
         if plain and (code.lower().startswith(plain) or rule.name == plain)
     )
-    if not found:
+    if not codes:
         message = registry.unknown("rule", text.strip()[:60], rules, registry.listing("rule"))
         raise ConfigError(
             f"{message}; a prefix such as {next(iter(rules))[0]} means all that begin with it"
         )
-    return found
+    return codes
 
 
 def read_settings(
@@ -164,7 +164,7 @@ def judge(
     run: Run,
     selection: Selection | None = None,
     settings: Settings | None = None,
-    comparison: Comparison | None = None,
+    comparison: BaselineComparison | None = None,
 ) -> Judgement:
     """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers
     baseline. Raises RunFileError where the file is damaged.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dlprobe.record.frameworks import KERAS_OPTIMIZERS
-from dlprobe.rules.owner_code import Change, class_names, class_shares, number, standardized
+from dlprobe.rules.owner_code import CodeChange, class_names, class_shares, number, standardized
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "selu")
 INITIALIZERS = (
@@ -18,18 +18,18 @@ CLASSES = class_names(KERAS_OPTIMIZERS)
 
 
 def of_layers(names: Sequence[str], action: str) -> list[str]:
-    """A loop over layers by name; a line for the only one."""
+    """One statement that does `action`, a line about `layer`, for each layer of these names: a
+    loop, or two lines for a single layer. Empty without a name.
+    """
     if len(names) == 1:
         return [f"layer = model.get_layer({names[0]!r})\n{action}"]
     listed = ", ".join(map(repr, names))
-    return (
-        [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
-        if names
-        else []
-    )
+    if names:
+        return [f"for name in [{listed}]:\n    layer = model.get_layer(name)\n    {action}"]
+    return []
 
 
-def activation(change: Change) -> list[str] | None:
+def activation(change: CodeChange) -> list[str] | None:
     spec = change.after.model.activations[0] if change.hidden else None
     if spec is None or spec.name not in ACTIVATIONS:
         return None
@@ -40,26 +40,28 @@ def activation(change: Change) -> list[str] | None:
     ]
 
 
-def optimizer(change: Change) -> list[str]:
+def optimizer(change: CodeChange) -> list[str]:
     """A model is compiled anew, so that what was traced of it is forgotten, with an optimizer
     that begins anew.
     """
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return []
-    given = [number(change.after.training.resolved_lr)]
-    given += (
+    arguments = [number(change.after.training.resolved_lr)]
+    arguments += (
         [f"momentum={number(float(spec.parameters['momentum']))}"]
         if "momentum" in spec.parameters and CLASSES[spec.name] == "SGD"
         else []
     )
-    given += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
+    arguments += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
     decay = float(spec.parameters.get("weight_decay", 0.0))
-    given += [f"weight_decay={number(decay)}"] if decay else []
-    return [f"model.compile(keras.optimizers.{CLASSES[spec.name]}({', '.join(given)}), model.loss)"]
+    arguments += [f"weight_decay={number(decay)}"] if decay else []
+    return [
+        f"model.compile(keras.optimizers.{CLASSES[spec.name]}({', '.join(arguments)}), model.loss)"
+    ]
 
 
-def init(change: Change) -> list[str] | None:
+def init(change: CodeChange) -> list[str] | None:
     """Kernels are drawn anew, in every layer; with `auto` biases begin at 0, as in dlprobe."""
     name = change.after.model.resolved_init.name
     if name not in INITIALIZERS:
@@ -72,7 +74,7 @@ def init(change: Change) -> list[str] | None:
     ]
 
 
-def zero_biases(change: Change) -> list[str]:
+def zero_biases(change: CodeChange) -> list[str]:
     """Bias parameters of 0."""
     return of_layers(
         [module.name for module in change.modules if module.has_bias],
@@ -80,11 +82,11 @@ def zero_biases(change: Change) -> list[str]:
     )
 
 
-def bias_init(change: Change) -> list[str] | None:
+def bias_init(change: CodeChange) -> list[str] | None:
     return zero_biases(change) if change.after.model.bias_init is None else None
 
 
-def norm(change: Change) -> list[str] | None:
+def norm(change: CodeChange) -> list[str] | None:
     """A chain of layers is put together anew with norms before the activations; of another net
     a line says where.
     """
@@ -94,10 +96,8 @@ def norm(change: Change) -> list[str] | None:
     kind = "BatchNormalization" if spec.name == "batch" else "LayerNormalization"
     if any(module.layer.residual != "none" for module in change.hidden):
         return [
-            (
-                "# where the model is made, between layer and activation of "
-                f"{change.hidden[0].name} …: keras.layers.{kind}()"
-            )
+            "# where the model is made, between layer and activation of "
+            f"{change.hidden[0].name} …: keras.layers.{kind}()"
         ]
     names = ", ".join(repr(module.name) for module in change.hidden)
     rebuilt = (
@@ -118,24 +118,24 @@ def norm(change: Change) -> list[str] | None:
     ]
 
 
-def rate(change: Change) -> list[str]:
+def rate(change: CodeChange) -> list[str]:
     """A new rate alone needs no new optimizer."""
     if change.before.training.optimizer != change.after.training.optimizer:
         return optimizer(change)
     return [f"model.optimizer.learning_rate = {number(change.after.training.resolved_lr)}"]
 
 
-def clip(change: Change) -> list[str]:
+def clip(change: CodeChange) -> list[str]:
     return [
         f"model.optimizer.global_clipnorm = {number(change.after.training.clip_global_norm or 0.0)}"
     ]
 
 
-def batch_size(change: Change) -> list[str]:
+def batch_size(change: CodeChange) -> list[str]:
     return [f"model.fit(x_train, y_train, batch_size={change.after.training.batch_size})"]
 
 
-def class_weights(change: Change) -> list[str] | None:
+def class_weights(change: CodeChange) -> list[str] | None:
     shares = class_shares(change)
     if not shares:
         return None
@@ -143,15 +143,15 @@ def class_weights(change: Change) -> list[str] | None:
     return [f"model.fit(x_train, y_train, class_weight={{{weights}}})"]
 
 
-def scaling(change: Change) -> list[str]:
+def scaling(change: CodeChange) -> list[str]:
     return standardized("x", " + 1e-8")
 
 
-def target_scaling(change: Change) -> list[str]:
+def target_scaling(change: CodeChange) -> list[str]:
     return standardized("y", " + 1e-8")
 
 
-def seed(change: Change) -> list[str]:
+def seed(change: CodeChange) -> list[str]:
     return [
         f"keras.utils.set_random_seed({change.after.training.seed})  # before the model is made"
     ]

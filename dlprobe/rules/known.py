@@ -74,8 +74,8 @@ def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> None:
 
 
 def findings_of(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
-    """The findings of these runs, by run (its path from the baseline's folder) and code, with
-    the index of the worst severity.
+    """Index in SEVERITIES of the worst finding per (run, code), the run given as its path from
+    `folder`.
     """
     worst: dict[Key, int] = {}
     for run in judged:
@@ -112,7 +112,7 @@ def read_baseline(path: Path) -> Known:
         or not isinstance(record.get("findings"), list)
     ):
         raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): {again}")
-    return Known(path.parent, dict(_entry(each, path, again) for each in record["findings"]))
+    return Known(path.parent, dict(_entry(finding, path, again) for finding in record["findings"]))
 
 
 def _entry(record: Any, path: Path, again: str) -> tuple[Key, int]:

@@ -34,8 +34,8 @@ class Module:
 
     @property
     def has_bias(self) -> bool:
-        """Whether it has bias parameters; where its size does not say so it is taken to have
-        none.
+        """Whether the layer has biases: its parameter_count is fan_in · fan_out + fan_out. False
+        where one of the three is not known.
         """
         fan_in, fan_out, count = self.layer.fan_in, self.layer.fan_out, self.layer.parameter_count
         return None not in (fan_in, fan_out, count) and count == (fan_in or 0) * (fan_out or 0) + (
@@ -44,7 +44,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Change:
+class CodeChange:
     """What is to be translated: the run's configuration as it is and as it is to be, its
     layers, index 0 nearest the input, and sizes of its classes.
     """
@@ -63,7 +63,7 @@ def modules_of(run: Run) -> list[Module]:
     """The layers of a run, named as in the model, with what its recorder noted of their modules."""
     listed = run.environment.get("modules", [])
     noted: dict[str, dict[str, Any]] = (
-        {str(each.get("name")): each for each in listed if isinstance(each, dict)}
+        {str(module.get("name")): module for module in listed if isinstance(module, dict)}
         if isinstance(listed, list)
         else {}
     )
@@ -86,7 +86,7 @@ def class_names(theirs: Mapping[str, str]) -> dict[str, str]:
     return {own: name for name, own in theirs.items()} | plain
 
 
-def class_shares(change: Change) -> list[str]:
+def class_shares(change: CodeChange) -> list[str]:
     """Weights of the classes, inverse to their sizes, 1 on average over samples; none where a
     class is empty or nobody knows them.
     """
@@ -133,10 +133,8 @@ def for_each(names: Sequence[str], line: Callable[[str], str]) -> list[str]:
             continue
         parts = rest[0].split(".")
         start = int(parts[place])
-        before, behind = (
-            expression(".".join(parts[:place])) if place else "model",
-            parts[place + 1 :],
-        )
+        before = expression(".".join(parts[:place])) if place else "model"
+        behind = parts[place + 1 :]
         tail = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in behind)
         numbers = (
             f"range({start}, {start + count * step}, {step})"
@@ -158,7 +156,7 @@ def _even(names: Sequence[str]) -> tuple[int, int, int]:
         if (
             not part.isdigit()
             or len(names) < 2
-            or not all(each.isidentifier() or each.isdigit() for each in first)
+            or not all(part.isidentifier() or part.isdigit() for part in first)
         ):
             continue
         second = names[1].split(".")

@@ -14,9 +14,9 @@ from dlprobe.config.records import RunConfig
 from dlprobe.rules import keras_code as keras
 from dlprobe.rules import torch_code as torch
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.owner_code import Change, modules_of
+from dlprobe.rules.owner_code import CodeChange, modules_of
 
-Translation: TypeAlias = Callable[[Change], list[str] | None]
+Translation: TypeAlias = Callable[[CodeChange], list[str] | None]
 OWNERS = ("torch", "keras")  # origins of runs, in the order of the table
 TRANSLATIONS: Mapping[str, tuple[Translation | None, Translation | None]] = {
     "model.activation": (torch.activation, keras.activation),
@@ -51,12 +51,12 @@ def owner_lines(evidence: Evidence, config: RunConfig, patch: Mapping[str, str])
         return ()
     owner = OWNERS.index(evidence.run.origin)
     counts = [int(count) for count in evidence.run.data.get("train_class_counts", ())]
-    change = Change(config, with_values(config, patch), modules_of(evidence.run), counts)
+    change = CodeChange(config, with_values(config, patch), modules_of(evidence.run), counts)
     statements: list[str] = []
     for key in patch:
         translation = TRANSLATIONS[key][owner] if key in TRANSLATIONS else None
         made = None if translation is None else translation(change)
         if made is None:
             return ()
-        statements += [each for each in made if each not in statements]
-    return tuple(line for each in statements for line in each.splitlines())
+        statements += [statement for statement in made if statement not in statements]
+    return tuple(line for statement in statements for line in statement.splitlines())

@@ -12,7 +12,7 @@ from dlprobe.rules.outcome import Finding, Remedy
 def share_of(
     judged_rows: Sequence[StepProfile], profiles: Sequence[StepProfile], share: float
 ) -> bool:
-    """Whether the first row is among those found, or so many are."""
+    """Whether the first profile, or at least `share` of all profiles, is among `judged_rows`."""
     return bool(judged_rows) and (
         judged_rows[0] is profiles[0] or len(judged_rows) >= share * len(profiles)
     )

@@ -36,7 +36,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Told:
+class FaultTelling:
     """How a kind of fault is told. why: of its remedy; lines: by the origin of the run."""
 
     evident: Callable[[Fault], str]
@@ -46,17 +46,17 @@ class Told:
     def remedies(self, evidence: Evidence, fault: Fault) -> tuple[Remedy, ...]:
         made = self.lines.get(evidence.run.origin)
         statements = [] if made is None else made(evidence, fault)
-        lines = [line for each in statements for line in each.splitlines()]
+        lines = [line for statement in statements for line in statement.splitlines()]
         return (Remedy({}, self.why(fault), tuple(lines)),)
 
 
 def faults_of(evidence: Evidence) -> Iterator[Fault]:
     """What the recorder saw of a run's program."""
     noted, final = evidence.run.environment.get("program", []), evidence.run.final
-    for each in noted if isinstance(noted, list) else []:
-        if isinstance(each, dict) and each.get("fault") in TOLD:
-            layers = tuple(name for name in each.get("layers", ()) if isinstance(name, str))
-            yield Fault(str(each["fault"]), layers, float(len(layers)) or math.nan, each)
+    for entry in noted if isinstance(noted, list) else []:
+        if isinstance(entry, dict) and entry.get("fault") in TOLD:
+            layers = tuple(name for name in entry.get("layers", ()) if isinstance(name, str))
+            yield Fault(str(entry["fault"]), layers, float(len(layers)) or math.nan, entry)
     for kind, name in (("kept", "gradients_kept"), ("evaluating", "evaluation_mode")):
         if int(final.get(name, 0)):
             yield Fault(kind, (), float(final[name]), {"steps": len(evidence.steps)})
@@ -67,10 +67,10 @@ def _optimizer_made(evidence: Evidence, fault: Fault) -> list[str]:
     facts = evidence.facts
     name = str(facts.optimizer or "").partition("(")[0]
     classes = {own: theirs for theirs, own in TORCH_OPTIMIZERS.items()}
-    given = [f"lr={number(facts.learning_rate)}"] if facts.learning_rate else []
-    given += [f"momentum={number(facts.momentum)}"] if facts.momentum else []
+    arguments = [f"lr={number(facts.learning_rate)}"] if facts.learning_rate else []
+    arguments += [f"momentum={number(facts.momentum)}"] if facts.momentum else []
     made = classes.get(name, "SGD")
-    return [f"optimizer = torch.optim.{made}(model.parameters(), {', '.join(given)})"]
+    return [f"optimizer = torch.optim.{made}(model.parameters(), {', '.join(arguments)})"]
 
 
 def _thawed(evidence: Evidence, fault: Fault) -> list[str]:
@@ -84,7 +84,7 @@ INSIDE = {  # what a loss does to what it is given, and PyTorch's names of such 
     "log": ("takes logarithms of probabilities", "NLLLoss"),
 }
 TOLD = {
-    "frozen": Told(
+    "frozen": FaultTelling(
         lambda fault: f"{fault.modules} {_are(fault)} frozen (requires_grad=False)",
         lambda fault: f"{counted(len(fault.layers), 'layer')} trained too",
         {
@@ -94,7 +94,7 @@ TOLD = {
             ],
         },
     ),
-    "cut off": Told(
+    "cut off": FaultTelling(
         lambda fault: (
             f"no gradient comes back to {fault.modules}: on the way from there to the loss "
             "something cuts the graph, or nothing leads there"
@@ -107,12 +107,12 @@ TOLD = {
             ]
         },
     ),
-    "not stepped": Told(
+    "not stepped": FaultTelling(
         lambda fault: f"{fault.modules} {_are(fault)} in no parameter group of the optimizer",
         lambda fault: "the optimizer has every parameter of the model that is trained",
         {"torch": _optimizer_made},
     ),
-    "not registered": Told(
+    "not registered": FaultTelling(
         lambda fault: (
             f"forward() uses weights of {', '.join(fault.told.get('weights', ())[:3])} that are "
             "not among model.parameters(), so nothing trains them"
@@ -124,7 +124,7 @@ TOLD = {
             ]
         },
     ),
-    "spread": Told(
+    "spread": FaultTelling(
         lambda fault: (
             f"the loss compares each of {fault.told.get('samples')} outputs with all "
             f"{fault.told.get('samples')} targets: one of the two has an axis of length 1 more"
@@ -132,12 +132,12 @@ TOLD = {
         lambda fault: "outputs and targets of one shape",
         {"torch": lambda evidence, fault: ["loss = criterion(model(x).squeeze(-1), y)"]},
     ),
-    "kept": Told(
+    "kept": FaultTelling(
         lambda fault: "every step began with the gradient of the step before, so gradients add up",
         lambda fault: "gradients begin at 0 in every step",
         {"torch": lambda evidence, fault: ["# before loss.backward():", "optimizer.zero_grad()"]},
     ),
-    "evaluating": Told(
+    "evaluating": FaultTelling(
         lambda fault: (
             f"the model was in evaluation mode in {fault.measured:.0f} of "
             f"{fault.told.get('steps')} recorded steps: norms go by their running statistics, "
@@ -146,7 +146,7 @@ TOLD = {
         lambda fault: "training mode, which model.eval() ends",
         {"torch": lambda evidence, fault: ["# before every epoch of training:", "model.train()"]},
     ),
-    "order": Told(
+    "order": FaultTelling(
         lambda fault: (
             f"in the last epoch the loss of a batch was {fault.told['batches']} and that of the "
             f"whole training part {fault.told['whole']}: what a batch teaches is lost with those "

@@ -17,17 +17,19 @@ from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
 from dlprobe.rules import changes_of_model as model
+from dlprobe.rules import changes_of_regularization as regularization
 from dlprobe.rules import changes_of_training as training
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.foreign_remedies import has_already, words_for
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.owner_lines import OWNERS, owner_lines
 
+# what doses and words take for granted
 GOES_BY = {
     "training.lr": "training.optimizer",
     "model.activation": "model.layers",
     "model.norm": "model.layers",
-}  # what doses and words take for granted
+}
 Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
@@ -37,7 +39,7 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
-        return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
+        return tuple(remedy for name in names if (remedy := _foreign(evidence, name)) is not None)
     config = evidence.config
     if config is None:
         return ()
@@ -79,17 +81,16 @@ def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
     """Those that change a configuration into another one that can be trained and has no new
     flaw.
     """
-    return tuple(
-        candidate for candidate in made if candidate is not None and _changes(config, candidate)
-    )
+    flaws = len(warnings_for(config))
 
+    def changes(remedy: Remedy) -> bool:
+        try:
+            changed = with_values(config, remedy.patch)
+        except ConfigError:
+            return False
+        return changed != config and len(warnings_for(changed)) <= flaws
 
-def _changes(config: RunConfig, remedy: Remedy) -> bool:
-    try:
-        changed = with_values(config, remedy.patch)
-    except ConfigError:
-        return False
-    return changed != config and len(warnings_for(changed)) <= len(warnings_for(config))
+    return tuple(remedy for remedy in made if remedy is not None and changes(remedy))
 
 
 def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, ...]:
@@ -99,7 +100,7 @@ def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, .
     if evidence.run.origin != OWN:
         return remedies(evidence, "no_penalty")
     config = evidence.config
-    return () if config is None else kept(config, [training.without(config, places, told)])
+    return () if config is None else kept(config, [regularization.without(config, places, told)])
 
 
 REMEDIES: dict[str, Maker] = {
@@ -118,12 +119,12 @@ REMEDIES: dict[str, Maker] = {
     "early_stopping": training.early_stopping,
     "no_early_stopping": training.no_early_stopping,
     "patient_stopping": training.patient_stopping,
-    "dropout": training.dropout,
-    "weight_penalty": training.weight_penalty,
-    "ridge": training.ridge,
-    "no_penalty": training.no_penalty,
-    "no_dropout": training.no_dropout,
-    "class_weights": training.class_weights,
+    "dropout": regularization.dropout,
+    "weight_penalty": regularization.weight_penalty,
+    "ridge": regularization.ridge,
+    "no_penalty": regularization.no_penalty,
+    "no_dropout": regularization.no_dropout,
+    "class_weights": regularization.class_weights,
     "another_start": training.another_start,
     "double": training.double,
     "smaller_net": model.smaller_net,

@@ -63,6 +63,7 @@ class Rule:
         why.
     on_request: judged only where it is named or its bound is given.
     foreign: judged of runs that another program trained; of others only where it is named.
+    dated: the first step of its findings is when the fault began, not just where the run begins.
     """
 
     code: str
@@ -76,6 +77,7 @@ class Rule:
     symptom: bool = False
     on_request: bool = False
     foreign: bool = False
+    dated: bool = False
 
     @property
     def title(self) -> str:
@@ -102,10 +104,8 @@ class Rule:
             settings or {}
         )
         try:
-            with (
-                np.errstate(all="ignore"),
-                warnings.catch_warnings(),
-            ):  # runs are full of NaN and infinity; a rule says itself what it does with them
+            # runs are full of NaN and infinity; a rule says itself what it does with them
+            with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 outcome = self.check(evidence, values)
         except NotEvaluableError as reason:
@@ -118,9 +118,12 @@ class Rule:
         return Fired(
             tuple(
                 replace(
-                    each, code=self.code, name=self.title, severity=each.severity or self.severity
+                    finding,
+                    code=self.code,
+                    name=self.title,
+                    severity=finding.severity or self.severity,
                 )
-                for each in outcome.findings
+                for finding in outcome.findings
             )
         )
 
@@ -138,6 +141,7 @@ def register(
     symptom: bool = False,
     on_request: bool = False,
     foreign: bool = False,
+    dated: bool = False,
 ) -> Rule:
     """Register a rule; called once at the end of its file, with the file's docstring as the lesson.
     brings_about: codes, blanks between them.
@@ -160,5 +164,6 @@ def register(
         symptom,
         on_request,
         foreign,
+        dated,
     )
     return register_record("rule", rule)

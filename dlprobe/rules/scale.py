@@ -38,26 +38,21 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
     """
     mean, deviation = scaled_inputs(evidence)
     varying = deviation > 0
-    if not varying.any() or (
-        "input" in evidence.names and evidence.run.origin == OWN
-    ):  # a layer of its own that normalizes them
+    # a layer of its own that normalizes them
+    if not varying.any() or ("input" in evidence.names and evidence.run.origin == OWN):
         return []
     size = np.sqrt(np.square(mean) + np.square(deviation))[varying]
     faint = float(np.quantile(deviation[varying], TENTH, method="lower"))
-    spread, offset, largest = (
-        float(deviation.max()) / faint,
-        float(np.median(np.abs(mean[varying]) / deviation[varying])),
-        float(size.max()),
-    )
+    spread = float(deviation.max()) / faint
+    offset = float(np.median(np.abs(mean[varying]) / deviation[varying]))
+    largest = float(size.max())
     said = [
         Off(
             "spread",
             spread,
             limits["spread"],
-            (
-                f"the largest standard deviation of a feature is {spread:.3g} times that of the "
-                "faintest tenth"
-            ),
+            f"the largest standard deviation of a feature is {spread:.3g} times that of the "
+            "faintest tenth",
         ),
         Off(
             "size",
@@ -76,7 +71,7 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
 
 
 def scaled_inputs(evidence: Evidence) -> tuple[Floats, Floats]:
-    """Mean and deviation of every feature after scaling, (features,)."""
+    """Mean and standard deviation of every feature after scaling, two float64 (features,)."""
     data = evidence.run.data
     missing = [
         name
@@ -109,10 +104,8 @@ def targets_off(evidence: Evidence, limits: Mapping[str, float] = TARGETS) -> li
                 "size",
                 size,
                 limits["size"],
-                (
-                    f"{told}: the first residual is some {size:.3g}, that of targets of unit "
-                    "size some 1"
-                ),
+                f"{told}: the first residual is some {size:.3g}, that of targets of unit "
+                "size some 1",
             )
         )
     if 0 < spread < limits["small"]:
@@ -121,10 +114,8 @@ def targets_off(evidence: Evidence, limits: Mapping[str, float] = TARGETS) -> li
                 "small",
                 spread,
                 limits["small"],
-                (
-                    f"{told}: an untrained net's outputs of some 1 are {1 / spread:.3g} "
-                    "deviations away"
-                ),
+                f"{told}: an untrained net's outputs of some 1 are {1 / spread:.3g} "
+                "deviations away",
             )
         )
     if offset > limits["offset"]:
@@ -133,10 +124,8 @@ def targets_off(evidence: Evidence, limits: Mapping[str, float] = TARGETS) -> li
                 "offset",
                 offset,
                 limits["offset"],
-                (
-                    f"{told}: the mean is {offset:.3g} deviations, so the first steps learn "
-                    "nothing else"
-                ),
+                f"{told}: the mean is {offset:.3g} deviations, so the first steps learn "
+                "nothing else",
             )
         )
     return said

@@ -46,14 +46,14 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
 
 
 def few(evidence: Evidence) -> bool:
-    """Whether a hidden layer has so few units that they are easily off together."""
+    """Whether some hidden layer has fewer than FEW_UNITS (8) units."""
     widths = [evidence.layers[index].units for index in evidence.hidden]
     return any(width is not None and width < FEW_UNITS for width in widths)
 
 
 def is_odd(evidence: Evidence) -> bool:
-    """Whether something else than its shape is off about the net: its weights, its bias
-    parameters, an activation that squashes.
+    """Whether weights, biases or an activation that `squashes` are the first suspects of `passing`,
+    rather than width or depth.
     """
     return passing(evidence)[0] in ("biases", "init", "relu")
 
@@ -77,8 +77,8 @@ def fitting(evidence: Evidence) -> tuple[str, ...]:
 
 
 def unlearned(evidence: Evidence) -> bool:
-    """Whether much of the training part is left to learn; of a regression whose noise nobody
-    knows more than half of it.
+    """Whether the run ends below 0.8 of the reachable skill on its training part; below 0.5 for a
+    regression whose noise is not known.
     """
     learned = evidence.learning
     if learned.task != "regression" or learned.known:
@@ -106,10 +106,12 @@ def squashes(text: str) -> bool:
 
 
 def passed_on(text: str) -> float:
-    """That share; NaN where it cannot be told."""
+    """E φ'(z)²/E φ(z)² for z ~ N(0, 1): the factor in `squashes`, 1 for ReLU; NaN for an activation
+    that has no slope of its own.
+    """
     try:
-        found = moments(parse_spec("activation", text), 1.0)
-        return float(found.slope_mean_square / found.mean_square)
+        gaussian = moments(parse_spec("activation", text), 1.0)
+        return float(gaussian.slope_mean_square / gaussian.mean_square)
     except (ConfigError, AttributeError, TypeError, ValueError, ArithmeticError):
         return math.nan
 
@@ -130,10 +132,11 @@ def narrowness(evidence: Evidence) -> float:
 
 
 def scale_factor(evidence: Evidence) -> float:
-    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers
-    give, as a factor of their variance (geometric mean).
+    """Geometric mean of the scale factors of the hidden layers at step 0; 1 where none is known.
 
-    1 within, and where that is not known.
+    A layer's factor is its weight variance over the nearer end of the range of usual initializers,
+    1 within: from min(1/(3 fan_in), 2/(fan_in + fan_out)) to max(2, gain²)/fan_in, with the gain of
+    its activation (tanh 5/3). Layers that are normalized before their activation are left out.
     """
     try:
         factors = scale_factors(evidence)
@@ -141,13 +144,14 @@ def scale_factor(evidence: Evidence) -> float:
         return 1.0
     known = factors[np.isfinite(factors)]
     with np.errstate(divide="ignore"):
-        return (
-            math.exp(float(np.log(known).mean())) if len(known) else 1.0
-        )  # weights of 0 are off by a factor of 0
+        # weights of 0 are off by a factor of 0
+        return math.exp(float(np.log(known).mean())) if len(known) else 1.0
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:
-    """Scale factors by layer (hidden layers that are not normalized before their activation,)."""
+    """Scale factors as in `scale_factor`, (hidden layers that are not normalized before their
+    activation,).
+    """
     hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
     if not hidden:
         raise NotEvaluableError(
@@ -157,11 +161,13 @@ def scale_factors(evidence: Evidence) -> np.ndarray:
 
 
 def normalized_scale(evidence: Evidence) -> float:
-    """The scale factor of the hidden layers that are normalized, as one factor (geometric mean)."""
+    """Geometric mean of the scale factors, as in `scale_factor`, of the hidden layers that are
+    normalized before their activation; 1 where none is known.
+    """
     hidden = [index for index in evidence.require_hidden() if is_normalized(evidence, index)]
-    found = _factors(evidence, hidden) if hidden else np.empty(0)
-    found = found[np.isfinite(found) & (found > 0)]
-    return math.exp(float(np.log(found).mean())) if len(found) else 1.0
+    factors = _factors(evidence, hidden) if hidden else np.empty(0)
+    factors = factors[np.isfinite(factors) & (factors > 0)]
+    return math.exp(float(np.log(factors).mean())) if len(factors) else 1.0
 
 
 def _factors(evidence: Evidence, hidden: list[int]) -> np.ndarray:
@@ -184,17 +190,13 @@ def is_normalized(evidence: Evidence, index: int) -> bool:
 def _factor(evidence: Evidence, index: int, variance: float) -> float:
     """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
     fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
-    low, high = (
-        min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)),
-        max(2.0, _gain(evidence, index) ** 2) / fan_in,
-    )
-    return (
-        variance / low
-        if variance < low
-        else variance / high
-        if variance > high
-        else 1.0 + 0.0 * variance
-    )
+    low = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out))
+    high = max(2.0, _gain(evidence, index) ** 2) / fan_in
+    if variance < low:
+        return variance / low
+    if variance > high:
+        return variance / high
+    return 1.0 + 0.0 * variance
 
 
 def _gain(evidence: Evidence, index: int) -> float:

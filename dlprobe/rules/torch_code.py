@@ -7,7 +7,7 @@ from __future__ import annotations
 from dlprobe.record.frameworks import TORCH_OPTIMIZERS
 from dlprobe.registry import Spec
 from dlprobe.rules.owner_code import (
-    Change,
+    CodeChange,
     class_names,
     class_shares,
     expression,
@@ -30,7 +30,7 @@ CLASSES = class_names(TORCH_OPTIMIZERS)
 ADDED = {"amsgrad": ["amsgrad=True"], "nesterov": ["nesterov=True"]}
 
 
-def activation(change: Change) -> list[str] | None:
+def activation(change: CodeChange) -> list[str] | None:
     """Modules are replaced; what `forward` calls as a function is a line for its author."""
     spec = change.after.model.activations[0] if change.hidden else None
     if spec is None or spec.name not in ACTIVATIONS:
@@ -50,7 +50,7 @@ def activation(change: Change) -> list[str] | None:
     return lines
 
 
-def init(change: Change) -> list[str] | None:
+def init(change: CodeChange) -> list[str] | None:
     """Weights are drawn anew, in every layer; with `auto` biases begin at 0, as in dlprobe."""
     call = INITIALIZERS.get(change.after.model.resolved_init.name)
     if call is None:
@@ -62,7 +62,7 @@ def init(change: Change) -> list[str] | None:
     ]
 
 
-def zero_biases(change: Change) -> list[str]:
+def zero_biases(change: CodeChange) -> list[str]:
     """Bias parameters of 0."""
     return for_each(
         [module.name for module in change.modules if module.has_bias],
@@ -70,11 +70,11 @@ def zero_biases(change: Change) -> list[str]:
     )
 
 
-def bias_init(change: Change) -> list[str] | None:
+def bias_init(change: CodeChange) -> list[str] | None:
     return zero_biases(change) if change.after.model.bias_init is None else None
 
 
-def norm(change: Change) -> list[str] | None:
+def norm(change: CodeChange) -> list[str] | None:
     """Behind every hidden layer, before its activation."""
     spec = change.after.model.norm
     if (
@@ -95,63 +95,57 @@ def norm(change: Change) -> list[str] | None:
     return ["# before the optimizer is made: the norms have parameters", *lines]
 
 
-def _rate_alone(change: Change) -> list[str]:
+def _rate_alone(change: CodeChange) -> list[str]:
     return [
-        (
-            'for group in optimizer.param_groups:\n    group["lr"] = '
-            f"{number(change.after.training.resolved_lr)}"
-        )
+        'for group in optimizer.param_groups:\n    group["lr"] = '
+        f"{number(change.after.training.resolved_lr)}"
     ]
 
 
-def optimizer(change: Change) -> list[str] | None:
+def optimizer(change: CodeChange) -> list[str] | None:
     """The optimizer made anew, with the rate that the change has."""
     spec = change.after.training.optimizer
     if spec.name not in CLASSES:
         return None
-    given = [
+    arguments = [
         f"lr={number(change.after.training.resolved_lr)}",
         *_momentum(spec),
         *_decay(change),
         *ADDED.get(spec.name, []),
     ]
-    return [f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(given)})"]
+    return [
+        f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(arguments)})"
+    ]
 
 
-def rate(change: Change) -> list[str] | None:
+def rate(change: CodeChange) -> list[str] | None:
     """A new rate alone needs no new optimizer."""
-    return (
-        optimizer(change)
-        if change.before.training.optimizer != change.after.training.optimizer
-        else _rate_alone(change)
-    )
+    if change.before.training.optimizer != change.after.training.optimizer:
+        return optimizer(change)
+    return _rate_alone(change)
 
 
 def _momentum(spec: Spec) -> list[str]:
-    return (
-        [f"momentum={number(float(spec.parameters['momentum']))}"]
-        if spec.name in ("momentum", "nesterov")
-        else []
-    )
+    if spec.name in ("momentum", "nesterov"):
+        return [f"momentum={number(float(spec.parameters['momentum']))}"]
+    return []
 
 
-def _decay(change: Change) -> list[str]:
+def _decay(change: CodeChange) -> list[str]:
     """PyTorch's weight decay is the slope of ½ λ w², dlprobe's penalty is λ w²."""
     training = change.after.training
     decay = float(training.optimizer.parameters.get("weight_decay", 0.0)) or 2.0 * training.l2
     return [f"weight_decay={number(decay)}"] if decay else []
 
 
-def penalty(change: Change) -> list[str]:
+def penalty(change: CodeChange) -> list[str]:
     return [
-        (
-            'for group in optimizer.param_groups:\n    group["weight_decay"] = '
-            f"{number(2.0 * change.after.training.l2)}"
-        )
+        'for group in optimizer.param_groups:\n    group["weight_decay"] = '
+        f"{number(2.0 * change.after.training.l2)}"
     ]
 
 
-def clip(change: Change) -> list[str]:
+def clip(change: CodeChange) -> list[str]:
     bound = number(change.after.training.clip_global_norm or 0.0)
     return [
         "# between loss.backward() and optimizer.step():",
@@ -159,20 +153,18 @@ def clip(change: Change) -> list[str]:
     ]
 
 
-def schedule(change: Change) -> list[str] | None:
+def schedule(change: CodeChange) -> list[str] | None:
     if change.after.training.schedule.name != "cosine":
         return None
     steps = change.after.training.steps
     told = f"T_max={steps})" if steps else "T_max=steps)"
     return [
-        (
-            f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # "
-            "scheduler.step() behind each optimizer.step()"
-        )
+        f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # "
+        "scheduler.step() behind each optimizer.step()"
     ]
 
 
-def warmup(change: Change) -> list[str]:
+def warmup(change: CodeChange) -> list[str]:
     steps = change.after.training.warmup
     made = (
         f"torch.optim.lr_scheduler.LinearLR(optimizer, start_factor={number(1 / max(steps, 1))}, "
@@ -181,15 +173,13 @@ def warmup(change: Change) -> list[str]:
     return [f"scheduler = {made}  # scheduler.step() behind each optimizer.step()"]
 
 
-def dropout(change: Change) -> list[str] | None:
+def dropout(change: CodeChange) -> list[str] | None:
     """More of it behind the activations' modules, or none anywhere."""
     had, rate_ = change.before.model.dropout, change.after.model.dropout
     if had or not rate_:
         return [
-            (
-                "for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n  "
-                f"      module.p = {number(rate_)}"
-            )
+            "for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n  "
+            f"      module.p = {number(rate_)}"
         ]
     named = list(dict.fromkeys(module.activation for module in change.hidden))
     if "" in named:
@@ -202,16 +192,14 @@ def dropout(change: Change) -> list[str] | None:
     )
 
 
-def batch_size(change: Change) -> list[str]:
+def batch_size(change: CodeChange) -> list[str]:
     return [
-        (
-            "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, "
-            f"y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
-        )
+        "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, "
+        f"y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
     ]
 
 
-def class_weights(change: Change) -> list[str] | None:
+def class_weights(change: CodeChange) -> list[str] | None:
     """Inverse to the sizes of the classes, 1 on average over samples."""
     loss, weights = change.before.training.loss, class_shares(change)
     if not weights or loss is None or loss.name != "cross_entropy":
@@ -220,23 +208,23 @@ def class_weights(change: Change) -> list[str] | None:
     return [f"criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor([{listed}]))"]
 
 
-def scaling(change: Change) -> list[str]:
+def scaling(change: CodeChange) -> list[str]:
     return standardized("x", ".clamp_min(1e-8)")
 
 
-def target_scaling(change: Change) -> list[str]:
+def target_scaling(change: CodeChange) -> list[str]:
     return standardized("y", ".clamp_min(1e-8)")
 
 
-def double(change: Change) -> list[str]:
+def double(change: CodeChange) -> list[str]:
     return ["model.double()  # and every x: x.double()"]
 
 
-def seed(change: Change) -> list[str]:
+def seed(change: CodeChange) -> list[str]:
     return [f"torch.manual_seed({change.after.training.seed})  # before the model is made"]
 
 
-def outputs(change: Change) -> list[str] | None:
+def outputs(change: CodeChange) -> list[str] | None:
     """PyTorch's losses of classes hold the activation of the output, so the model is to give
     its last layer's z.
     """
@@ -252,8 +240,6 @@ def outputs(change: Change) -> list[str] | None:
     if task not in losses:
         return None
     return [
-        (
-            f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
-            f"{expression(change.modules[-1].name)} gives it, with no activation behind"
-        )
+        f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
+        f"{expression(change.modules[-1].name)} gives it, with no activation behind"
     ]

@@ -71,11 +71,9 @@ class Range:
     def of(cls, values: Sequence[float]) -> Range:
         """Over the values that are not NaN; infinite ones count."""
         known = [value for value in values if not math.isnan(value)]
-        return (
-            cls(min(known), median(known), max(known))
-            if known
-            else cls(math.nan, math.nan, math.nan)
-        )
+        if known:
+            return cls(min(known), median(known), max(known))
+        return cls(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -99,14 +97,12 @@ class Start:
 
     @property
     def change(self) -> float:
-        """The factor by which a layer changes the mean square of the error signal on its way
-        back, the geometric mean over layers; NaN for fewer than two.
+        """Factor per layer for the mean square of the error signal on its way back: 10^(2r/(n −
+        1)), r the median of `error_signal`, n the number of hidden layers; NaN for fewer than two.
         """
-        return (
-            10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
-            if len(self.layers) > 1
-            else math.nan
-        )
+        if len(self.layers) > 1:
+            return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1))
+        return math.nan
 
     def to_json(self) -> dict[str, object]:
         """The judgement as data."""
@@ -194,9 +190,9 @@ def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Ju
         raise ValueError("expected a judgement")
     findings, passed, reasons = [], [], dict.fromkeys(waiting, NEEDS_TRAINING)
     for code in START:
-        found, looked, reason = _said(code, judgements)
-        if looked and found is not None:
-            findings.append(found)
+        shared, looked, reason = _said(code, judgements)
+        if looked and shared is not None:
+            findings.append(shared)
         elif looked:
             passed.append(code)
         elif reason:
@@ -210,9 +206,9 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     look at a seed, and else why not.
     """
     fired = [
-        found
+        finding
         for judgement in judgements
-        if (found := next((one for one in judgement.findings if one.code == code), None))
+        if (finding := next((one for one in judgement.findings if one.code == code), None))
         is not None
     ]
     looked = len(fired) + sum(code in judgement.passed for judgement in judgements)
@@ -226,7 +222,7 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
     )
     if not fired or len(fired) < MOST * looked:
         return None, looked > 0, reason
-    middle = sorted(fired, key=lambda each: each.measured)[(len(fired) - 1) // 2]
+    middle = sorted(fired, key=lambda finding: finding.measured)[(len(fired) - 1) // 2]
     if code not in OF_DATA:
         told = (
             f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} "
@@ -253,7 +249,7 @@ def state_before(start: Start, judgement: Judgement) -> State:
 
 
 def prediction(start: Start, judgement: Judgement) -> str:
-    """In words: `will vanish at hidden_1: 10⁻¹² …`."""
+    """The judgement as a sentence: `will vanish at hidden_1: 10⁻¹² …`."""
     worst = next((finding for finding in judgement.findings if finding.severity != "info"), None)
     ratio, span = start.error_signal, _span(start)
     if worst is None:
@@ -267,9 +263,8 @@ def prediction(start: Start, judgement: Judgement) -> str:
         )
         return f"nothing in the way{compared}"
     side = {"G001": -1.0, "G002": 1.0}.get(worst.code, math.nan)
-    if (
-        ratio.median * side > 0.0
-    ):  # a profile of zeros, and a norm that is not finite, have no ratio
+    # a profile of zeros, and a norm that is not finite, have no ratio
+    if ratio.median * side > 0.0:
         verb = (
             f"{'will' if worst.severity == 'error' else 'may'} "
             f"{'vanish' if worst.code == 'G001' else 'explode'}"
@@ -290,13 +285,11 @@ def _span(start: Start) -> str:
     """How far the seeds differ, in words; empty where no error signals can be compared."""
     low, high = (power(value) for value in (start.error_signal.low, start.error_signal.high))
     count = f"{len(start.seeds)} seeds"
-    return (
-        ""
-        if math.isnan(start.error_signal.median)
-        else f"{low} … {high} over {count}"
-        if low != high
-        else f"in all of {count}"
-    )
+    if math.isnan(start.error_signal.median):
+        return ""
+    if low != high:
+        return f"{low} … {high} over {count}"
+    return f"in all of {count}"
 
 
 def power(exponent: float) -> str:
@@ -309,13 +302,11 @@ def power(exponent: float) -> str:
         return "exactly 0" if exponent < 0 else "∞"
     if -2.0 < exponent < 3.0:
         value = 10**exponent
-        return (
-            f"{value:.0f}"
-            if value >= 10
-            else "1"
-            if abs(value - 1) < 0.05
-            else f"{value:.2g}"
-            if value >= 1
-            else f"{value:.2f}"
-        )
+        if value >= 10:
+            return f"{value:.0f}"
+        if abs(value - 1) < 0.05:
+            return "1"
+        if value >= 1:
+            return f"{value:.2g}"
+        return f"{value:.2f}"
     return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -20,11 +20,8 @@ from numpy.typing import NDArray
 from dlprobe.record import layout
 from dlprobe.runs.contents import Contents, Shapes
 
-_NOT_CONTENT = (
-    "threads",
-    "output",
-    "force",
-)  # change where and how fast a run is made, not what is recorded
+# change where and how fast a run is made, not what is recorded
+_NOT_CONTENT = ("threads", "output", "force")
 _NAME_SPEC = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\(.*\))?")
 
 

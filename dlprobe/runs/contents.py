@@ -114,6 +114,17 @@ def check(
             )
 
 
+def check_all(shapes: Shapes, name: str) -> None:
+    """Raise RunFileError where a data set of a run is not what the layout table says of it."""
+
+    def size_of(dim: str) -> int | None:
+        reference = shapes.get(SIZES.get(dim, ""))
+        return reference[1][0] if reference and len(reference[1]) == 1 else None
+
+    for path, (dtype, shape) in shapes.items():
+        check(layout.data_sets()[path], dtype, shape, size_of, name)
+
+
 def check_config(config: dict[str, Any], name: str) -> None:
     """Raise RunFileError where a table of the configuration is no table: whoever looks a key up
     relies on it.

@@ -8,27 +8,30 @@ passed over.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlprobe.hdf5.files import open_regular, read_at
 from dlprobe.record import layout
 from dlprobe.runs import frames, journal
 from dlprobe.runs.frames import Frame, FrameType, Payload
-from dlprobe.runs.journal_contents import JournalContents, Rows, first_payload, in_memory
+from dlprobe.runs.journal_contents import TIMES, JournalContents, first_payload, in_memory
 from dlprobe.runs.reader import Run
-from dlprobe.runs.sources import FileSource, MemorySource
+from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import mapping, run_id
 
-_AHEAD = 2**22  # bytes that are read at once
+_AHEAD, _LITTLE = 2**22, 2**10  # bytes that are read at once, and where most is passed over
 _HELD = 2**20  # bytes of a frame that is kept in memory once it was read
 _ROOM, _MOST = 2**25, 4096  # bytes, and number, of the rows that are kept
-_TIMES = 512  # blocks whose time is kept
+_TIMES = 512  # frames whose time is kept
 
 
 class GrowingSource(FileSource):
@@ -38,6 +41,9 @@ class GrowingSource(FileSource):
         super().__init__(descriptor, path)
         self.bytes_read = 0
         """So far, from the file."""
+        self.behind = 0
+        """Bytes that were there, and not read yet, when the reader stopped last."""
+        self.ahead = _AHEAD
         self._start, self._window = 0, b""
 
     @property
@@ -51,9 +57,13 @@ class GrowingSource(FileSource):
         """
         self.size = os.fstat(self._descriptor).st_size
 
-    def forget(self, offset: int) -> None:
-        """What was read from `offset` on is read again when it is asked for."""
-        self._window = self._window[: max(0, offset - self._start)]
+    def stopped(self, at: Frame | None, early: bool) -> None:
+        """The reader stopped behind a frame, early or at the last good one: what is behind that may
+        be replaced, and is read again when it is asked for.
+        """
+        end = at.end if at else 0
+        self.behind = self.size - end if early else 0
+        self._window = self._window[: max(0, end - self._start)]
 
     def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
@@ -72,16 +82,72 @@ class GrowingSource(FileSource):
         """
         behind = self._start + len(self._window)
         first, self._start = (
-            (behind, max(self._start, offset - _AHEAD)) if offset <= behind else (offset, offset)
+            (behind, max(self._start, offset - self.ahead))
+            if offset <= behind
+            else (offset, offset)
         )
         kept = self._window[self._start - behind :] if self._start < first else b""
-        new = super().read(first, max(end, offset + _AHEAD) - first)
+        new = super().read(first, max(end, offset + self.ahead) - first)
         self.bytes_read += len(new)
         self._window = kept + new
 
 
+class KeptRows:
+    """Every `stride`-th row of what was recorded, as one frame of rows for the reader; `kept` of
+    them count.
+    """
+
+    def __init__(self, dtypes: dict[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> None:
+        """dtypes: dtype and shape of a row, by name of the array in a frame."""
+        self.kept, self.stride = 0, 1
+        self._times: list[dict[str, NDArray[Any]]] = []
+        self._arrays = {
+            name: np.empty((64, *shape), dtype) for name, (dtype, shape) in dtypes.items()
+        }
+        self._row = sum(array[:1].nbytes for array in self._arrays.values())
+        self._most = max(2, min(_MOST, _ROOM // self._row))
+
+    @property
+    def steps(self) -> NDArray[Any]:
+        """int64 (row,)."""
+        return self.array("step")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows."""
+        return self.kept * self._row
+
+    def array(self, name: str) -> NDArray[Any]:
+        """The kept rows of one array of the frame, (kept, …)."""
+        return self._arrays[name][: self.kept]
+
+    def times(self, path: str) -> NDArray[Any]:
+        """A data set of timing, (block,): of some of the blocks."""
+        return np.concatenate([times[path] for times in self._times])
+
+    def add(self, new: dict[str, NDArray[Any]], times: dict[str, NDArray[Any]]) -> None:
+        """More rows, and the times of a block; of too many every second one is left."""
+        self._times = [*self._times, times][:: 1 + (len(self._times) >= _TIMES)]
+        end = self.kept + len(new["step"])
+        for name, values in new.items():
+            if end > len(self._arrays[name]):
+                larger = np.empty((2 * end, *values.shape[1:]), self._arrays[name].dtype)
+                larger[: self.kept] = self.array(name)
+                self._arrays[name] = larger
+            self._arrays[name][self.kept : end] = values
+        self.kept = end
+        while self.kept > self._most:
+            for name in self._arrays:
+                self._arrays[name] = self.array(name)[::2].copy()
+            self.kept, self.stride = len(self._arrays["step"]), 2 * self.stride
+
+
 class FollowedRun(JournalContents):
-    """A run's journal that grows. Raises RunFileError on opening and reading."""
+    """A run's journal that grows. Raises RunFileError on opening and reading.
+
+    Of a long run few rows are read, and those without the checksum of their frame, which packing
+    asks.
+    """
 
     def __init__(self, source: GrowingSource, path: Path) -> None:
         self.path, self.source = path, source
@@ -89,17 +155,31 @@ class FollowedRun(JournalContents):
         """The last step that was recorded and counts, −1 for none; it need not be among the
         rows that are kept.
         """
-        self._stride, self._seen, self._at = 1, 0, (first := frames.first_frame(source))
+        self._seen, self._at = 0, (first := frames.first_frame(source))
         self._held: dict[int, Payload] = {}
         described = None if first is None else in_memory(first, source)
         super().__init__(source, running=True)
         self._config = described or self._config
+        statistics = (self._layer_count, len(self._statistics))
+        self._kept = KeptRows(
+            {
+                "step": (np.dtype("<i8"), ()),
+                "statistics": (self._real, statistics),
+                "scalars": (np.dtype("<f8"), (len(self._scalars),)),
+            }
+        )
+        self._rows = [self._kept]
 
-    def grow(self) -> bool:
-        """Take what was appended; whether there was anything."""
-        before = self._at
+    def grow(self, seconds: float = math.inf) -> bool:
+        """Read frames that were appended, for at most about `seconds`; True where there was one."""
+        before, end, early = self._at, time.monotonic() + seconds, False
         self.source.grow()
-        self._take_all()
+        for frame in frames.walk(self._source, self._at, self._is_passed_over):
+            self._take(frame)
+            self._at = frame
+            if early := time.monotonic() > end:
+                break
+        self.source.stopped(self._at, early)
         self._settle("running", None)
         return self._at is not before
 
@@ -126,13 +206,17 @@ class FollowedRun(JournalContents):
         self.facts = self._make_facts(without_end == "running", damage)
 
     def _take_all(self) -> None:
-        for frame in frames.walk(self._source, self._at):
-            self._take(frame)
-            self._at = frame
-        self.source.forget(self._at.end if self._at else 0)
+        """Nothing yet: `grow` does."""
+
+    def _is_passed_over(self, type: int) -> bool:
+        far = self._kept.stride >= frames.FAR
+        self.source.ahead = _LITTLE if far else _AHEAD
+        return far and type == FrameType.ROWS
 
     def _payload(self, frame: Frame) -> Payload:
         """Small frames are kept: they are asked for again and again. Rows are kept otherwise."""
+        if frame.type == FrameType.ROWS and self._kept.stride >= frames.FAR:
+            return Payload(self._source, frame)
         if frame.length > _HELD and frame.type != FrameType.ROWS:
             return super()._payload(frame)
         if frame.offset in self._held:
@@ -146,41 +230,21 @@ class FollowedRun(JournalContents):
         """Nobody goes on with a run that is being written."""
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:
-        super()._take_rows(first_step, payload)
-        new = self._rows.pop()
-        self.last_step = max(self.last_step, *new.steps[-1:].tolist())
-        self._rows += self._thinned([new], -self._seen % self._stride, self._stride)
-        self._seen += len(new.steps)
-        kept, size = (
-            sum(rows.kept for rows in self._rows),
-            self._layer_count * len(self._statistics) * self._real.itemsize,
-        )
-        if kept > max(2, min(_MOST, _ROOM // max(size, 1))):
-            self._rows = self._thinned(self._rows, 0, 2)
-            self._stride *= 2
+        steps = self._checked_steps(payload, self.last_step)
+        first, stride = -self._seen % self._kept.stride, self._kept.stride
+        if first < len(steps):
+            new = {name: payload.rows(name, first, stride) for name in ("statistics", "scalars")}
+            self._kept.add(
+                {"step": steps[first::stride], **new},
+                {path: payload.array(path)[-1:] for path in TIMES},
+            )
+        self._seen += len(steps)
+        self.last_step = max(self.last_step, *steps[-1:].tolist())
 
     def _take_resume(self, step: int, payload: Payload) -> None:
         super()._take_resume(step, payload)
-        self._seen = self._stride * sum(rows.kept for rows in self._rows)
+        self._seen = self._kept.stride * self._kept.kept
         self.last_step = min(self.last_step, step - 1)
-
-    def _thinned(self, blocks: Sequence[Rows], first: int, stride: int) -> list[Rows]:
-        """Every `stride`-th row as one block in memory; none where no row is left."""
-        if stride == 1:
-            return list(blocks)
-        arrays = {
-            name: np.concatenate([rows.array(name) for rows in blocks])[first::stride]
-            for name in ("step", "statistics", "scalars")
-        }
-        if not len(arrays["step"]):
-            return []
-        for name in ("timing/step", "timing/step_seconds"):
-            times = np.concatenate([rows.payload.array(name) for rows in blocks])
-            arrays[name] = times[:: 1 + len(times) // _TIMES]
-        source = MemorySource(frames.encode(FrameType.ROWS, 0, {}, arrays), self.name)
-        frame = frames.first_frame(source)
-        assert frame is not None, "it was written just now"
-        return [Rows(Payload(source, frame), arrays["step"], len(arrays["step"]), True)]
 
 
 @dataclass(frozen=True)
@@ -205,8 +269,9 @@ class FollowedStudy:
         self.status = "running"
         self._at = frames.first_frame(source)
 
-    def new_runs(self) -> Iterator[EndedRun]:
-        """The runs that ended since. One that is not asked for is given next time."""
+    def new_runs(self, seconds: float = math.inf) -> Iterator[EndedRun]:
+        """The runs that ended since, those that can be given in so many seconds."""
+        end, early = time.monotonic() + seconds, False
         self.source.grow()
         for frame in frames.walk(self.source, self._at):
             self._at = frame
@@ -222,7 +287,9 @@ class FollowedStudy:
                 id = run_id(payload.meta.get("id"), self.name)
                 contents = JournalContents(payload.window("journal", f"{self.name}:runs/{id}"))
                 yield EndedRun(id, mapping(payload.meta.get("coordinates")), Run(contents, None))
-        self.source.forget(self._at.end if self._at else 0)
+            if early := time.monotonic() > end:
+                break
+        self.source.stopped(self._at, early)
 
     def abandon(self) -> None:
         """Its writer is gone."""

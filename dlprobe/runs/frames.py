@@ -24,10 +24,11 @@ import re
 import secrets
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ MAX_PAYLOAD = 2**31  # bytes; larger parameters do not fit a journal
 _MAX_JSON = 2**24
 _MAX_ARRAYS = 4096
 _SLAB = 2**20
+FAR = 8  # rows between two that are read one by one
 _DTYPE = re.compile(r"<[fi][48]|<u[48]|\|u1|\|S[1-9][0-9]{0,6}")
 
 
@@ -86,7 +88,7 @@ class Frame:
 
     @property
     def end(self) -> int:
-        """The offset behind it."""
+        """Offset of the first byte behind the payload, `offset` + `length`."""
         return self.offset + self.length
 
 
@@ -144,7 +146,7 @@ class Scan:
 
 
 class ArrayPlace(NamedTuple):
-    """Where one array of a payload lies in its source. size: its bytes."""
+    """Where one array of a payload lies behind the first one's first byte. size: its bytes."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -160,17 +162,33 @@ class Payload:
     def __init__(self, source: Source, frame: Frame) -> None:
         self._source = source
         text, start = _json_text(source, frame)
-        head = parse_json(text, source.name)
+        head, self.listing = _halves(text, source.name)
         self.meta: dict[str, Any] = head["meta"] if isinstance(head.get("meta"), dict) else {}
-        self.places = _places(head.get("arrays"), start, frame, source.name)
+        arranged = _arranged(self.listing)
+        if arranged is None:
+            raise _unfit(source.name)
+        self.places, size = arranged
+        self._start = start + (-(start - frame.offset) % 8 if self.places else 0)
+        if self._start + size != frame.end:
+            raise _unfit(source.name)
 
     def array(self, name: str) -> NDArray[Any]:
         """One array (read-only). Raises RunFileError where the payload has none of this name."""
         place = self.place(name)
-        data = self._source.read(place.offset, place.size)
+        data = self._source.read(self._start + place.offset, place.size)
         if len(data) != place.size:
             raise RunFileError(f"{self._source.name} was cut while it was read: open it again")
         return np.frombuffer(data, place.dtype).reshape(place.shape)
+
+    def rows(self, name: str, first: int, stride: int) -> NDArray[Any]:
+        """Every `stride`-th row of an array from `first` on; far apart, the others are not read."""
+        place = self.place(name)
+        if stride < FAR:
+            return self.array(name)[first::stride]
+        size = place.size // max(place.shape[0], 1)
+        starts = range(place.offset + first * size, place.offset + place.size, stride * size or 1)
+        data = b"".join(self._source.read(self._start + start, size) for start in starts)
+        return np.frombuffer(data, place.dtype).reshape(-1, *place.shape[1:])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays by name."""
@@ -179,7 +197,7 @@ class Payload:
     def window(self, name: str, title: str) -> Window:
         """The bytes of one array as a source of their own."""
         place = self.place(name)
-        return Window(self._source, place.offset, place.size, title)
+        return Window(self._source, self._start + place.offset, place.size, title)
 
     def place(self, name: str) -> ArrayPlace:
         """Where one array lies. Raises RunFileError where there is none of this name."""
@@ -207,11 +225,11 @@ def encode(
     text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode(
         "ascii"
     )
-    parts = [_PREFIX.pack(len(text), link), text]
+    parts: list[bytes | memoryview] = [_PREFIX.pack(len(text), link), text]
     length = _PREFIX.size + len(text)
     for array in stored.values():
         gap = -length % 8
-        parts += [b"\0" * gap, array.tobytes()]
+        parts += [b"\0" * gap, array.reshape(-1).view("u1").data]
         length += gap + array.nbytes
     if length > MAX_PAYLOAD:
         raise RunFileError(
@@ -256,12 +274,17 @@ def scan(
     return Scan(frames, end, torn, _damage(source, end, types) if torn else None)
 
 
-def walk(source: Source, before: Frame | None = None) -> Iterator[Frame]:
+def walk(
+    source: Source, before: Frame | None = None, unread: Callable[[int], bool] = lambda type: False
+) -> Iterator[Frame]:
     """The good frames one after the other, up to the first that does not check or does not
     follow the one before it.
+
+    unread: of which types only the header and the link are read, not the checksum of the rest;
+    asked before each frame.
     """
     last, end = before, before.end if before else 0
-    while (frame := _frame_at(source, end)) is not None:
+    while (frame := _frame_at(source, end, unread)) is not None:
         if last is not None and (frame.link or last.link) and frame.link != last.checksum:
             return
         yield frame
@@ -278,8 +301,10 @@ def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     holds endless numbers or half characters.
     """
     try:
+        text = text if isinstance(text, str) else text.decode()
         value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could be written nowhere
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is written nowhere
     except (ValueError, RecursionError) as error:
         raise RunFileError(
             f"{name} is damaged or was not written by dlprobe: a JSON text in it cannot be read"
@@ -295,15 +320,16 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.kind == "S" and array.dtype.itemsize == 0:
         array = array.astype("S1")
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(
-        array.shape
-    )  # ascontiguousarray makes 0-d arrays 1-d
+    # ascontiguousarray makes 0-d arrays 1-d
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
     if not _DTYPE.fullmatch(array.dtype.str):
         raise ValueError(f"dtype {array.dtype} has no place in a journal")
     return array
 
 
-def _header(type: FrameType, first_step: int, parts: list[bytes], length: int) -> bytes:
+def _header(
+    type: FrameType, first_step: int, parts: Sequence[bytes | memoryview], length: int
+) -> bytes:
     head = _HEAD.pack(MAGIC, type, length, first_step)
     crc = zlib.crc32(head)
     for part in parts:
@@ -311,7 +337,9 @@ def _header(type: FrameType, first_step: int, parts: list[bytes], length: int) -
     return head + _CHECK.pack(crc)
 
 
-def _frame_at(source: Source, offset: int) -> Frame | None:
+def _frame_at(
+    source: Source, offset: int, unread: Callable[[int], bool] = lambda type: False
+) -> Frame | None:
     head = source.read(offset, HEADER_SIZE)
     if len(head) < HEADER_SIZE:
         return None
@@ -322,7 +350,8 @@ def _frame_at(source: Source, offset: int) -> Frame | None:
     prefix = source.read(offset + HEADER_SIZE, min(length, _PREFIX.size))
     link = _PREFIX.unpack(prefix)[1] if len(prefix) == _PREFIX.size else 0
     frame = Frame(type, first_step, offset + HEADER_SIZE, length, crc, link)
-    return frame if crc == _crc(source, head[: _HEAD.size], frame) else None
+    good = unread(type) or crc == _crc(source, head[: _HEAD.size], frame)
+    return frame if good else None
 
 
 def _crc(source: Source, head: bytes, frame: Frame) -> int:
@@ -361,9 +390,8 @@ def _good_frame_after(source: Source, start: int, types: frozenset[FrameType]) -
     that a file full of headers does not hang the search.
     """
     budget = 4 * (source.size - start) + 2**26
-    later = types - {
-        FrameType.CONFIG
-    }  # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    later = types - {FrameType.CONFIG}
     for slab_start in range(start, source.size, _SLAB):
         slab = source.read(slab_start, _SLAB + HEADER_SIZE - 1)
         at = slab.find(MAGIC)
@@ -391,27 +419,47 @@ def _json_text(source: Source, frame: Frame) -> tuple[bytes, int]:
     return source.read(frame.offset + _PREFIX.size, size), frame.offset + _PREFIX.size + size
 
 
-def _places(listing: Any, start: int, frame: Frame, name: str) -> dict[str, ArrayPlace]:
-    """Where each listed array lies; the arrays must fill the payload exactly. Alignment counts
-    from the payload's first byte.
+def _halves(text: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+    """What a payload says, without its list of arrays, and that list as JSON: the frames of a
+    study have the same one again and again.
     """
-    wrong = RunFileError(
+    meta, mark, listing = text.rpartition(b',"arrays":')
+    if mark and listing.endswith(b"}"):
+        try:
+            return parse_json(meta + b"}", name), listing[:-1]
+        except RunFileError:
+            pass  # of another hand
+    head = parse_json(text, name)
+    return head, json.dumps(head.get("arrays")).encode()
+
+
+@lru_cache(64)
+def _arranged(listing: bytes) -> tuple[Mapping[str, ArrayPlace], int] | None:
+    """Where each listed array lies, and the bytes from the first to the last; None where no list
+    of arrays can be read. Each array begins at a multiple of 8.
+    """
+    try:
+        entries = json.loads(listing)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entries, list) or len(entries) > _MAX_ARRAYS:
+        return None
+    places: dict[str, ArrayPlace] = {}
+    end = 0
+    for entry in entries:
+        at = end + -end % 8
+        place = _place(entry, at)
+        if place is None or entry[0] in places:
+            return None
+        places[entry[0]] = place
+        end = at + place.size
+    return MappingProxyType(places), end
+
+
+def _unfit(name: str) -> RunFileError:
+    return RunFileError(
         f"{name} is damaged or was not written by dlprobe: a frame's arrays do not fit the frame"
     )
-    if not isinstance(listing, list) or len(listing) > _MAX_ARRAYS:
-        raise wrong
-    places: dict[str, ArrayPlace] = {}
-    at, end = start, frame.offset + frame.length
-    for entry in listing:
-        at += -(at - frame.offset) % 8
-        place = _place(entry, at)
-        if place is None or entry[0] in places or at + place.size > end:
-            raise wrong
-        places[entry[0]] = place
-        at += place.size
-    if at != end:
-        raise wrong
-    return places
 
 
 def _place(entry: Any, at: int) -> ArrayPlace | None:

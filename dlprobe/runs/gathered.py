@@ -7,6 +7,7 @@ frames, each with its checksum. The content hash is never taken from them.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,14 @@ from numpy.typing import NDArray
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.runs import frames
-from dlprobe.runs.contents import Contents, Facts, Shapes, check_version, checked_origin
+from dlprobe.runs.contents import (
+    Contents,
+    Facts,
+    Shapes,
+    check_all,
+    check_version,
+    checked_origin,
+)
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.sources import MemorySource
 
@@ -25,7 +33,9 @@ PIECES, ENDS = "study/gathered", "study/gathered_end"
 COORDINATES = "study/coordinates"
 LARGEST_ARRAY, LARGEST_RUN = 2**15, 2**18  # bytes that are held twice
 _RARELY_READ = ("predictions",)
+KEPT_SHAPES = 64
 _DTYPE = re.compile(r"<[fiu][1248]|\|[iu]1|\|S[1-9][0-9]{0,6}")
+_checked: dict[tuple[bytes, str], Shapes] = {}
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def gathered(piece: bytes, name: str) -> Gathered:
             "it again"
         )
     payload = Payload(source, frame)
-    meta, known = payload.meta, layout.data_sets()
+    meta = payload.meta
     texts = [meta.get(key) for key in ("status", "content_sha256", "parameters_sha256")]
     tables = [meta.get(key) for key in ("config", "environment")]
     if (
@@ -113,10 +123,25 @@ def gathered(piece: bytes, name: str) -> Gathered:
         str(texts[2]),
         origin,
     )
-    shapes = {
-        path: (place.dtype, place.shape) for path, place in payload.places.items()
-    } | _elsewhere(meta.get("elsewhere"), name)
-    return Gathered(facts, {path: shapes[path] for path in known if path in shapes}, payload)
+    return Gathered(facts, _shapes(payload, name), payload)
+
+
+def _shapes(payload: Payload, name: str) -> Shapes:
+    """Dtype and shape of each data set of a run, as the layout table has them: the runs of a study
+    mostly have the same ones. Raises RunFileError where they are not.
+    """
+    listing = payload.meta.get("elsewhere")
+    key = payload.listing, json.dumps(listing)
+    if key not in _checked:
+        if len(_checked) >= KEPT_SHAPES:
+            _checked.clear()
+        found = {
+            path: (place.dtype, place.shape) for path, place in payload.places.items()
+        } | _elsewhere(listing, name)
+        shapes = {path: found[path] for path in layout.data_sets() if path in found}
+        check_all(shapes, name)
+        _checked[key] = shapes
+    return _checked[key]
 
 
 def _elsewhere(listing: Any, name: str) -> Shapes:

@@ -30,10 +30,8 @@ except ImportError:  # Windows
 
 SUFFIX = ".journal"
 PACKING_SUFFIX = ".tmp"  # of the file that packing writes
-_BEGINNINGS = (
-    b"\x89HDF\r\n\x1a\n",
-    bytes(8),
-)  # of a file that packing began: HDF5 may write its first bytes last
+# of a file that packing began: HDF5 may write its first bytes last
+_BEGINNINGS = (b"\x89HDF\r\n\x1a\n", bytes(8))
 _TRIES = 20  # a reader that asks whether the lock is held holds it itself for a moment
 _PAUSE = 0.01  # seconds
 
@@ -177,9 +175,8 @@ def create(path: Path, force: bool) -> FileSink:
             f"{printable(path)} exists already: choose another name with -o, or overwrite it "
             "with --force"
         )
-    if (
-        os.path.lexists(temporary) and not was_there
-    ):  # a killed packing always leaves the journal too
+    # a killed packing always leaves the journal too
+    if os.path.lexists(temporary) and not was_there:
         raise in_the_way(temporary)
     if was_there:
         _clear(path, force)
@@ -261,9 +258,8 @@ def _refuse_no_file(path: Path) -> None:
 
 def _refuse_foreign(journal: Path) -> None:
     """Whatever else has the name of a journal is never removed, whether forced or not."""
-    if not _is_plain(journal) or not _begins(
-        journal, (frames.MAGIC, bytes(4))
-    ):  # zeros: of a power cut
+    # zeros: of a power cut
+    if not _is_plain(journal) or not _begins(journal, (frames.MAGIC, bytes(4))):
         name = printable(journal)
         raise RunFileError(
             f"{name} is no journal of dlprobe, and {name.removesuffix(SUFFIX)} would need its "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.runs import frames
-from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
+from dlprobe.runs.contents import SIZES, Facts, Shapes, check_all, check_version, checked_origin
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.measurements import Measurements
 from dlprobe.runs.sources import FileSource, MemorySource, Source
 
 _SMALL = 2**24  # bytes of a journal whose rows are kept in memory once read
+TIMES = ("timing/step", "timing/step_seconds")
 _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
 
 
@@ -35,8 +36,8 @@ class Rows:
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def array(self, name: str) -> NDArray[Any]:
-        """The rows that count. Kept in memory where the journal is small: its statistics are
-        read one by one from the same bytes.
+        """The first `kept` rows of an array of the frame, (row, …). Kept in memory where the
+        journal is small: its statistics are read one by one from the same bytes.
         """
         array = self._arrays.get(name)
         if array is None:
@@ -44,6 +45,28 @@ class Rows:
             if self.keep_arrays:
                 self._arrays[name] = array
         return array[: self.kept]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its statistics."""
+        return self.payload.place("statistics").size
+
+    def times(self, path: str) -> NDArray[Any]:
+        """A data set of timing of this frame, (block,)."""
+        return self.payload.array(path)
+
+
+class RowBlock(Protocol):
+    """Rows as the reader asks for them."""
+
+    kept: int
+
+    @property
+    def steps(self) -> NDArray[Any]: ...
+    @property
+    def size(self) -> int: ...
+    def array(self, name: str) -> NDArray[Any]: ...
+    def times(self, path: str) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -107,7 +130,7 @@ class JournalContents:
         self._statistics = self._columns("statistics", "stats")
         self._scalars = self._columns("scalars", "scalars")
         self._layer_count = self._count_layers()
-        self._rows: list[Rows] = []
+        self._rows: list[RowBlock] = []
         self._evaluations: list[Evaluated] = []
         self._checkpoints: dict[int, Payload] = {}
         self._measured = {
@@ -122,14 +145,9 @@ class JournalContents:
         return path in self.shapes()
 
     def read(self, path: str) -> NDArray[Any]:
-        dtype, shape = self.shapes()[path]
+        _, shape = self.shapes()[path]
         if path in self._row_paths:
-            return np.concatenate(
-                [
-                    np.empty((0, *shape[1:]), dtype),
-                    *(self._row_array(rows, path) for rows in self._rows),
-                ]
-            )
+            return self.read_rows(path, 0, shape[0])
         if path == "checkpoints/parameters":
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
         measured = self._measured_by_path.get(path)
@@ -140,12 +158,14 @@ class JournalContents:
         first, behind, _ = slice(start, stop).indices(shape[0])
         if path not in self._row_paths:
             return self.read(path)[first:behind]
-        found, at = [np.empty((0, *shape[1:]), dtype)], 0
+        found, at = np.empty((max(behind - first, 0), *shape[1:]), dtype), 0
         for rows in self._rows:
             if at < behind and at + rows.kept > first:
-                found.append(self._row_array(rows, path)[max(first - at, 0) : behind - at])
+                start = max(first - at, 0)
+                some = self._row_array(rows, path)[start : behind - at]
+                found[at + start - first :][: len(some)] = some
             at += rows.kept
-        return np.concatenate(found)
+        return found
 
     def shapes(self) -> Shapes:
         return self._shapes
@@ -217,7 +237,7 @@ class JournalContents:
             if path in layout.data_sets():
                 found.setdefault(path, (place.dtype, place.shape))
         ordered = {path: found[path] for path in layout.data_sets() if path in found}
-        self._check(ordered)
+        check_all(ordered, self.name)
         return ordered
 
     @cached_property
@@ -299,6 +319,13 @@ class JournalContents:
         return Payload(self._source, frame)
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:
+        steps = self._checked_steps(payload, self._last_step())
+        self._rows.append(Rows(payload, steps, len(steps), self._source.size <= _SMALL))
+
+    def _checked_steps(self, payload: Payload, before: int) -> NDArray[Any]:
+        """The steps of a frame of rows. Raises RunFileError where it has other arrays than it
+        should, or its steps do not rise after `before`.
+        """
         steps = payload.array("step")
         n = len(steps) if steps.ndim == 1 else -1
         expected = {
@@ -313,10 +340,9 @@ class JournalContents:
             for name, place in ((name, payload.place(name)) for name in expected)
         ):
             raise self._wrong("a block of rows has the wrong shape")
-        before = self._last_step()
         if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
             raise self._wrong(f"steps do not rise after step {before}")
-        self._rows.append(Rows(payload, steps, n, self._source.size <= _SMALL))
+        return steps
 
     def _take_evaluation(self, step: int, payload: Payload) -> None:
         steps = np.array([step], "<i8")
@@ -382,19 +408,19 @@ class JournalContents:
         shapes |= {path: (np.dtype("<f8"), (count,)) for path in self._scalars}
         return {path: shapes[path] for path in self._row_paths}
 
-    def _row_array(self, rows: Rows, path: str) -> NDArray[Any]:
+    def _row_array(self, rows: RowBlock, path: str) -> NDArray[Any]:
         if path == "stats/step":
             return rows.steps[: rows.kept]
         if path in self._statistics:
             return rows.array("statistics")[:, :, self._statistics.index(path)]
         return rows.array("scalars")[:, self._scalars.index(path)]
 
-    def _gathered(self) -> Iterator[list[Rows]]:
+    def _gathered(self) -> Iterator[list[RowBlock]]:
         """Frames in groups of about a MiB: a slow run's journal has a frame for every few rows."""
-        group, size = list[Rows](), 0
+        group, size = list[RowBlock](), 0
         for rows in self._rows:
             group.append(rows)
-            size += rows.payload.place("statistics").size
+            size += rows.size
             if size >= _SLAB:
                 yield group
                 group, size = [], 0
@@ -402,13 +428,8 @@ class JournalContents:
             yield group
 
     def _timing(self) -> dict[str, NDArray[Any]]:
-        paths, kept = (
-            ("timing/step", "timing/step_seconds"),
-            [rows for rows in self._rows if rows.kept],
-        )
-        if not kept:
-            return {}
-        return {path: np.concatenate([rows.payload.array(path) for rows in kept]) for path in paths}
+        kept = [rows for rows in self._rows if rows.kept]
+        return {path: np.concatenate([rows.times(path) for rows in kept]) for path in TIMES if kept}
 
     def _evaluation_arrays(self) -> dict[str, NDArray[Any]]:
         """One array per name; NaN where an evaluation did not give it. Of two after the same step
@@ -463,14 +484,6 @@ class JournalContents:
         if len(shape) != 1 or (initial is not None and len(initial.shape) != 1):
             raise self._wrong("its layers cannot be read")
         return shape[0]
-
-    def _check(self, shapes: Shapes) -> None:
-        def size_of(dim: str) -> int | None:
-            reference = shapes.get(SIZES.get(dim, ""))
-            return reference[1][0] if reference and len(reference[1]) == 1 else None
-
-        for path, (dtype, shape) in shapes.items():
-            check(layout.data_sets()[path], dtype, shape, size_of, self.name)
 
     def _make_facts(self, running: bool, damage: str | None) -> Facts:
         meta = self._config.meta

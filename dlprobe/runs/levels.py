@@ -17,6 +17,7 @@ from dlprobe.record import layout
 
 _STEP = 64  # each level holds this many of the one below
 _WORTH = 4  # a level is stored from this many bins on
+SLAB = 2**14  # rows that are reduced at once
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ class Reducer:
         self._waiting: list[NDArray[Any] | None] = [None] * levels
 
     def add(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Bins (n, 5, layer) that these rows finish, per level."""
+        """The bins that these rows (n, layer) finish: one array (bins, 5, layer) per level, finest
+        first.
+        """
         return self._reduce(_single_rows(rows), last=False)
 
     def finish(self) -> list[NDArray[Any]]:
-        """The last, shorter bin of every level; nothing may be added afterwards."""
+        """The last, incomplete bin of every level, as `add` returns them: (1, 5, layer), or (0, 5,
+        layer) where none is left. Nothing may be added afterwards.
+        """
         return self._reduce(None, last=True)
 
     def _reduce(self, bins: NDArray[Any] | None, last: bool) -> list[NDArray[Any]]:
@@ -64,12 +69,16 @@ class Reducer:
 
 
 def stored_factors(rows: int) -> tuple[int, ...]:
-    """The levels that a run of so many recorded rows stores."""
+    """Rows per bin (64, 4096, 262144) of each level that is stored for `rows` recorded rows: those
+    of which there are more than _WORTH (4) bins.
+    """
     return tuple(factor for factor in layout.LEVEL_FACTORS if rows > _WORTH * factor)
 
 
 def min_max_mean(bins: NDArray[Any]) -> NDArray[Any]:
-    """(bin, layer, 3) of bins (bin, 5, layer); NaN where a bin has no values."""
+    """Minimum, maximum and mean (bin, layer, 3) of bins (bin, 5, layer); the mean is NaN where a
+    bin has no values.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = bins[:, 2] / bins[:, 3]
     return np.stack([bins[:, 0], bins[:, 1], mean], axis=-1)
@@ -79,10 +88,15 @@ def level_of(steps: NDArray[Any], values: NDArray[Any], factor: int) -> Level:
     """One level computed from a whole statistic: steps (n,), values (n, layer)."""
     depth = layout.LEVEL_FACTORS.index(factor)
     reducer = Reducer(depth + 1)
-    bins = (
-        np.concatenate([reducer.add(values)[depth], reducer.finish()[depth]])
-        if len(values)
-        else np.empty((0, 5, values.shape[1]))
+    bins = np.concatenate(
+        [
+            np.empty((0, 5, values.shape[1])),
+            *(
+                reducer.add(values[start : start + SLAB])[depth]
+                for start in range(0, len(values), SLAB)
+            ),
+            *([reducer.finish()[depth]] if len(values) else []),
+        ]
     )
     picture = min_max_mean(bins)
     return Level(

@@ -22,12 +22,16 @@ _SLAB = 2**20  # bytes that are gathered before they are handed on
 
 
 class Measurements:
-    """The frames that hold data sets counted by one dimension, `histogram` or `tracked`. Raises
-    RunFileError where frames do not fit each other.
+    """Data sets of a journal that have one entry per measurement, `histogram` or `tracked`.
+
+    The frames are given one after the other to `take`. Raises RunFileError where frames do not fit
+    each other.
     """
 
     def __init__(self, source: Source, dim: str, payload: Callable[[Frame], Payload]) -> None:
-        """payload: how a frame of the source is read."""
+        """dim: `histogram` or `tracked`, the first dimension of the data sets. payload: reads a
+        frame of the source.
+        """
         self._source, self._step_path, self._read = source, _STEPS[dim], payload
         self._paths = tuple(
             path
@@ -53,7 +57,12 @@ class Measurements:
         return self._shapes
 
     def read(self, path: str) -> NDArray[Any]:
-        """One whole data set."""
+        """One data set over all measurements, (measurement, …), with the dtype of its frames.
+
+        path: as in the layout table, e.g. `histograms/weight/counts`; `histograms/step` and
+            `tracked/step` are int64 (measurement,), the updates made before each. Raises KeyError
+            for a path that the frames do not hold.
+        """
         dtype, shape = self._shapes[path]
         whole = np.empty(shape, dtype)
         if path == self._step_path:

@@ -83,15 +83,15 @@ class PackedContents:
         return path in layout.data_sets() and self._file.has(self._at(path))
 
     def read(self, path: str) -> NDArray[Any]:
-        self._check(path)
         if self._gathered is not None and self._gathered.holds(path):
             return self._gathered.array(path)
+        self._check(path)
         return self._file.read(self._at(path))
 
     def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
-        self._check(path)
         if self._gathered is not None and self._gathered.holds(path):
             return self._gathered.array(path)[start:stop]
+        self._check(path)
         return self._file.read_rows(self._at(path), start, stop)
 
     def shapes(self) -> Shapes:

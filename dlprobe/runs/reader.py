@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
-from dlprobe.config import completed, from_mapping
+from dlprobe.config import completed, from_stored
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts
@@ -169,7 +169,7 @@ class Run:
         newer version knows.
         """
         self.config: dict[str, Any] = (
-            completed(facts.config, self._task()) if facts.origin == OWN else facts.config
+            completed(facts.config, self.task) if facts.origin == OWN else facts.config
         )
         """The configuration as the run was trained, what the file's format did not say yet filled
         in: to be shown and compared as a whole. What it says is read from `configuration`, `facts`
@@ -259,7 +259,7 @@ class Run:
                 f"dlprobe check {where} judges the run as it is"
             )
         try:
-            return from_mapping(self.config)
+            return from_stored(self.config)
         except ConfigError as error:
             raise ConfigError(
                 f"{where}: the configuration stored in it cannot be used: {error}"
@@ -375,12 +375,16 @@ class Run:
 
     @cached_property
     def evaluation_layers(self) -> dict[str, NDArray[Any]]:
-        """What is evaluated per layer, each (evaluation, layer)."""
+        """What is evaluated per layer, each float64 (evaluation, layer), the output layer included:
+        `dead_fraction`, `weight_distance`, `effective_rate`.
+        """
         return self._evaluated(("layer",))
 
     @cached_property
     def evaluation_classes(self) -> dict[str, NDArray[Any]]:
-        """Metrics of each class, each (evaluation, class)."""
+        """Metrics of each class, each float64 (evaluation, class): `train_` or `val_` before the
+        metric's name, e.g. `val_recall`.
+        """
         return self._evaluated(("class",))
 
     @cached_property
@@ -460,9 +464,21 @@ class Run:
         """What is known of the data: fingerprint, splits, scaler, features, classes."""
         return self._group("data")
 
+    @property
+    def task(self) -> str:
+        """classification or regression; empty where the file does not say."""
+        return (
+            str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
+        )
+
     @cached_property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Last outputs and targets per part."""
+        """`train_outputs`, `val_outputs`, `test_outputs`, float (sample, output): the last outputs,
+        as the loss takes them; `train_targets` and so on: class numbers (sample,) or values
+        (sample, output).
+
+        Only the parts that were stored are there. A regression has both in the user's units.
+        """
         return self._group("predictions")
 
     @cached_property
@@ -529,19 +545,12 @@ class Run:
         if not self.contents.has(path):
             return False
         rows = len(self.steps)
-        slabs = [
-            (0, 1),
-            *((start, start + _SLAB) for start in range(0, rows, _SLAB)),
-        ]  # the first row nearly always tells
+        # the first row nearly always tells
+        slabs = [(0, 1), *((start, start + _SLAB) for start in range(0, rows, _SLAB))]
         return (
             rows == 0
             or (self.origin == OWN and self.status == "diverged")
             or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
-        )
-
-    def _task(self) -> str:
-        return (
-            str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
         )
 
     def _evaluated(self, dims: tuple[str, ...]) -> Group:

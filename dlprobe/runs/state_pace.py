@@ -7,9 +7,8 @@ from __future__ import annotations
 import time
 
 LEAST_PAUSE = 1.0  # seconds
-LARGEST_SHARE = (
-    0.005  # of the training time: half of what may be spent, as costs differ from state to state
-)
+# of the training time: half of what may be spent, as costs differ from state to state
+LARGEST_SHARE = 0.005
 _FIRST_GUESS = 0.01, 2e8  # seconds, and bytes a second, that the first state is expected to take
 _ROOM = 2**26  # bytes that states may take of a journal whatever else it holds
 _GROWTH = 20  # beyond that room a kill may cost a twentieth of the time trained so far
@@ -43,7 +42,6 @@ class StatePace:
     def wrote(self, size: int) -> None:
         """A state of `size` bytes, asked for by the last `is_due`, is on the disk."""
         self._last = time.monotonic()
-        self._cost = max(
-            self._last - self._asked, 0.5 * self._cost
-        )  # one slow write is not forgotten at once
+        # one slow write is not forgotten at once
+        self._cost = max(self._last - self._asked, 0.5 * self._cost)
         self._written += size

@@ -27,6 +27,7 @@ from dlprobe.runs.sources import FileSource
 if TYPE_CHECKING:
     from dlprobe.hdf5.guard import GuardedFile
 
+KEPT = 2**26  # bytes of what a study gathered that are kept once read
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+,-]{0,127}")
 
 
@@ -217,9 +218,19 @@ def _pieces(file: GuardedFile, ids: list[str]) -> Callable[[str], Gathered | Non
             f"{file.name} is damaged or was not written by dlprobe: what it gathered of its "
             "runs cannot be read"
         )
-    return lambda id: gathered(
-        file.read_rows(PIECES, *places[id]).tobytes(), f"{file.name}:runs/{id}"
-    )
+    kept: dict[str, Gathered] = {}
+
+    def piece_of(id: str) -> Gathered:
+        """Those that fit are kept: whoever compares runs passes over them twice."""
+        if id in kept:
+            return kept[id]
+        start, end = places[id]
+        piece = gathered(file.read_rows(PIECES, start, end).tobytes(), f"{file.name}:runs/{id}")
+        if end <= KEPT:
+            kept[id] = piece
+        return piece
+
+    return piece_of
 
 
 def study_sha256(hashes: Mapping[str, str]) -> str:

@@ -169,9 +169,8 @@ class RunWriter(Recorder):
         self._last_step = int(steps[-1])
         gap, self._last_call = now - self._last_call, now
         big = sum(block.size for block in self._state[1]) >= _BIG
-        if big or (
-            self.path is not None and now + gap - self._oldest >= _HOLD
-        ):  # the next call would come too late
+        # the next call would come too late
+        if big or (self.path is not None and now + gap - self._oldest >= _HOLD):
             self.flush()
 
     def step(

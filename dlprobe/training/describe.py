@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dlprobe.config import RunConfig, to_mapping
+from dlprobe.config import to_mapping
 from dlprobe.data import PreparedData, Scaler
 from dlprobe.nn.layers import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
@@ -29,7 +29,7 @@ def describe(session: Session) -> RunDescription:
         layers=describe_layers(session),
         data=describe_data(session.data) | describe_targets(session.data, session.target_scaler),
         initial_parameters=session.initial,
-        environment=environment(session.config),
+        environment=environment(session.network.threads),
         tracked=session.watch.described(),
     )
 
@@ -122,7 +122,7 @@ def describe_targets(data: PreparedData, scaler: Scaler | None) -> dict[str, Any
     return {"target_names": list(data.target_names), **moments, **scaling}
 
 
-def environment(config: RunConfig) -> dict[str, Any]:
+def environment(threads: int = 1) -> dict[str, Any]:
     """Versions, machine and command line; kept apart from what content hashes cover."""
     facts: dict[str, Any] = {f"version_{name}": _version(name) for name in LIBRARIES}
     return {
@@ -131,10 +131,9 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
-        "threads": config.training.threads,
-        "openblas_coretype": os.environ.get(
-            "OPENBLAS_CORETYPE", ""
-        ),  # set, it changes the order of sums in matrix products, and so the content hash
+        "threads": threads,
+        # set, it changes the order of sums in matrix products, and so the content hash
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),
         "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
     }
 

@@ -45,7 +45,9 @@ class EarlyStopping:
             self.stopped = True
 
     def improves(self, value: float) -> bool:
-        """Whether a value is the best so far."""
+        """Whether a value is better than the best so far by more than `min_delta`; the first one
+        is, unless it is NaN.
+        """
         if self.best_step < 0:
             return not math.isnan(value)
         return (

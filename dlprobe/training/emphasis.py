@@ -76,10 +76,8 @@ def class_weights(given: tuple[float, ...] | str, data: PreparedData) -> npt.NDA
             "training",
             "class_weights",
             shown,
-            (
-                f"{len(given)} weights for {counted(len(counts), 'class', 'classes')}: expected "
-                "one each"
-            ),
+            f"{len(given)} weights for {counted(len(counts), 'class', 'classes')}: expected "
+            "one each",
         )
     else:
         weights = np.array(given, np.float64)

@@ -16,8 +16,9 @@ from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.training import metrics
+from dlprobe.training.clock import EVALUATION
 from dlprobe.training.metrics import WATCHED_PARTS
-from dlprobe.training.session import Session
+from dlprobe.training.session import WIDENED, Session
 from dlprobe.training.targets import in_user_units
 
 Array = npt.NDArray[Any]
@@ -182,13 +183,16 @@ def evaluate(session: Session, recorder: Recorder) -> dict[str, PartEvaluation]:
     """Evaluate training and validation part as the net is now, and record it."""
     block = Block(session)
     rate = float(session.rates.rates(session.step - 1, 1)[0]) if session.step else np.nan
+    before = session.clock.turn(EVALUATION)
     with norms_in_evaluation(session) as mismatch:
         block.take(session.step, rate)
     if mismatch is None:
         mismatch = norm_statistics.running_mismatch(
             session.network, session.data.inputs["train"], session.targets["train"]
         )
-    return block.record(recorder, mismatch)
+    recorded = block.record(recorder, mismatch)
+    session.clock.turn(before)
+    return recorded
 
 
 def norms_in_evaluation(
@@ -210,8 +214,12 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
     """
     found = np.empty((len(parameters), len(session.network.layers)))
     for index, (start, end) in enumerate(_weights(session)):
-        moved = parameters[:, start:end].astype(np.float64) - session.initial[start:end]
-        found[:, index] = np.sqrt(np.vecdot(moved, moved)) / session.initial_lengths[index]
+        squares = np.zeros(len(parameters))
+        for first in range(start, end, WIDENED):
+            some = slice(first, min(first + WIDENED, end))
+            moved = parameters[:, some].astype(np.float64) - session.initial[some]
+            squares += np.vecdot(moved, moved)
+        found[:, index] = np.sqrt(squares) / session.initial_lengths[index]
     return found
 
 

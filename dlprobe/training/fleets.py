@@ -1,5 +1,5 @@
-"""Many small runs that differ by seed and training data only, trained side by side in one compiled
-loop (`dlprobe.nn.fleet`).
+"""Many small runs that differ by seed, first weights and training data only, trained side by side
+in one compiled loop (`dlprobe.nn.fleet`).
 
 What comes out of a net is what its own run would give, up to the rounding of sums that BLAS adds up
 in another order.
@@ -63,16 +63,21 @@ def _dtype(session: Session) -> str:
 
 
 def train(
-    session: Session, seeds: Sequence[int], sets: Sequence[PreparedData], stop: Stop
+    session: Session,
+    seeds: Sequence[int],
+    sets: Sequence[PreparedData],
+    stop: Stop,
+    starts: Sequence[Array] | None = None,
 ) -> list[NetworkState | None]:
-    """What the nets come to that are configured like `session` but for seed and data; None for each
-    that met non-finite numbers. Empty after a stop.
+    """The trained states of nets that are configured like `session` but for seed, data and first
+    parameters; None for each that met non-finite numbers. Empty after a stop.
 
     As many nets as a fleet has at most; all sets have as many training samples as the session's.
+    starts: the nets' first parameters, (P,) each; None: those that the session's initializers draw.
     """
     lanes = fleet.lanes_of(_dtype(session))
     data = [(each.inputs["train"], _targets(session, each)) for each in sets]
-    starts = _initial_parameters(session, seeds)
+    starts = _initial_parameters(session, seeds) if starts is None else starts
     finite = list(range(len(sets)))
     while finite:
         carried = [

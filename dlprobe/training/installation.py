@@ -17,9 +17,9 @@ from dlprobe.nn.cache import cached_files
 from dlprobe.nn.folders import cache_folder, wanted_folder
 from dlprobe.nn.identity import processor
 from dlprobe.nn.self_check import CheckOutcome as CheckOutcome
-from dlprobe.nn.self_check import (
-    KernelCheck as KernelCheck,
-)  # experiments, which do not know `nn`, name these from here
+
+# experiments, which do not know `nn`, name these from here
+from dlprobe.nn.self_check import KernelCheck as KernelCheck
 from dlprobe.nn.self_check import all_checks as all_checks
 from dlprobe.nn.self_check import outcome_of as outcome_of
 from dlprobe.nn.tiles import VECTOR_BYTES

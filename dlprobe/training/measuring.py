@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.nn import binning
 from dlprobe.record.instruments import BINS, PERCENTS
 
 Array = npt.NDArray[Any]
 PARTS = ("counts", "edges", "percentiles", "nonfinite")
+LARGE = 2**13  # sorting fewer numbers takes no longer than counting them
+FINE_BINS = 32 * BINS
 DENSE = 128  # the eigenvalues of a Gram matrix of this size are faster than Lanczos steps
 SHARES = np.array(PERCENTS) / 100
 STEPS = np.arange(BINS + 1) / BINS
@@ -34,22 +37,46 @@ class Distribution:
 
 
 def distribution(values: Array) -> Distribution:
-    """Histogram and percentiles of all values from one sort. The last bin holds its right edge,
-    as in numpy.histogram.
+    """Histogram and percentiles of all values. The last bin holds its right edge, as in
+    numpy.histogram.
     """
-    ordered = _finite_sorted(values)
-    lost = values.size - len(ordered)
+    flat = np.ravel(values, order="K")
+    if flat.size >= LARGE and -np.inf < (low := flat.min()) < (high := flat.max()) < np.inf:
+        return _binned(flat, _edges(low, high))
+    ordered = _finite_sorted(flat)
+    lost = flat.size - len(ordered)
     if not len(ordered):
         nothing = np.full(BINS + 1, np.nan, values.dtype)
         return Distribution(np.zeros(BINS, np.int64), nothing, nothing[: len(SHARES)], lost)
-    edges = _edges(ordered)
+    edges = _edges(ordered[0], ordered[-1])
     below = np.searchsorted(ordered, edges)
     below[-1] = len(ordered)
     return Distribution(np.diff(below), edges, _interpolated(ordered), lost)
 
 
+def _binned(values: Array, edges: Array) -> Distribution:
+    """The same of many finite values (n,) without sorting them: only those of the fine bins in
+    which percentiles lie.
+    """
+    scale = FINE_BINS / (float(edges[-1]) - float(edges[0]))
+    counts, fine = np.zeros(BINS, np.int64), np.zeros(FINE_BINS, np.int64)
+    binning.kernel(binning.count, values.dtype)(values, edges, scale, counts, fine)
+    lower, _ = _ranks(len(values))
+    ranks = np.minimum(lower + np.array([[0], [1]]), len(values) - 1)
+    bins = np.searchsorted(np.cumsum(fine), ranks, side="right")
+    wanted = np.zeros(FINE_BINS, np.int64)
+    wanted[bins] = 1
+    before = np.cumsum(fine * (1 - wanted))  # values of the other bins, up to each bin
+    some = np.empty(int(fine @ wanted), values.dtype)
+    binning.kernel(binning.gather, values.dtype)(values, edges, scale, wanted, some)
+    some.sort()
+    return Distribution(counts, edges, _interpolated(some, len(values), before[bins]), 0)
+
+
 def percentiles(values: Array) -> Array:
-    """The percentiles (5,) of the finite values; NaN where there are none."""
+    """The 5th, 15th, 50th, 85th and 95th percentile of the finite values, (5,) of their dtype; NaN
+    where there are none.
+    """
     ordered = _finite_sorted(values)
     return _interpolated(ordered) if len(ordered) else np.full(len(SHARES), np.nan, values.dtype)
 
@@ -63,29 +90,40 @@ def _finite_sorted(values: Array) -> Array:
     ]
 
 
-def _edges(ordered: Array) -> Array:
+def _edges(smallest: np.floating[Any], greatest: np.floating[Any]) -> Array:
     """Equal steps from the smallest to the largest value; where they are one, a half (or half
     of itself, for large values) to either side.
     """
-    low, high = float(ordered[0]), float(ordered[-1])
+    low, high = float(smallest), float(greatest)
     if low == high:
-        room, largest = max(0.5, abs(low) / 2), float(np.finfo(ordered.dtype).max)
+        room, largest = max(0.5, abs(low) / 2), float(np.finfo(smallest.dtype).max)
         low, high = max(-largest, low - room), min(largest, high + room)
     span = high - low
     steps = low + span * STEPS if span < math.inf else low * (1 - STEPS) + high * STEPS
     steps[-1] = high
-    edges: Array = np.minimum(steps, high).astype(ordered.dtype)
+    edges: Array = np.minimum(steps, high).astype(smallest.dtype)
     return edges
 
 
-def _interpolated(ordered: Array) -> Array:
-    """Percentiles of sorted values, linear between neighbours (numpy's default)."""
-    position = SHARES * (len(ordered) - 1)
+def _ranks(count: int) -> tuple[npt.NDArray[np.int64], Array]:
+    """Where the percentiles of so many sorted values lie: the rank below, and the share of the way
+    to the next one.
+    """
+    position = SHARES * (count - 1)
     lower = position.astype(np.int64)
-    share = position - lower
-    ends = ordered[np.minimum(np.stack([lower, lower + 1]), len(ordered) - 1)].astype(np.float64)
-    found: Array = (ends[0] * (1 - share) + ends[1] * share).astype(ordered.dtype)
-    return found
+    return lower, position - lower
+
+
+def _interpolated(ordered: Array, count: int | None = None, before: Array | int = 0) -> Array:
+    """Percentiles of sorted values, linear between neighbours (numpy's default). count, before: of
+    how many values these are some, and how many of the others lie below each rank (2, percentile).
+    """
+    count = len(ordered) if count is None else count
+    lower, share = _ranks(count)
+    at = np.minimum(lower + np.array([[0], [1]]), count - 1) - before
+    ends = ordered[at].astype(np.float64)
+    values: Array = (ends[0] * (1 - share) + ends[1] * share).astype(ordered.dtype)
+    return values
 
 
 def spectral_norm(matrix: Array) -> float:

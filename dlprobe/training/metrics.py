@@ -50,8 +50,11 @@ def _measured(record: Metric, scored: Scored, shape: tuple[int, ...]) -> Floats:
 
 
 def higher_is_better(monitor: str, task: str) -> bool:
-    """The direction of what an evaluation calls `monitor`. Raises ValueError, saying what is
-    known, where evaluations of this task have no such number.
+    """Whether a larger value is the better one: True for val_accuracy, False for val_loss.
+
+    monitor: `train_` or `val_` before `loss` or the name of a metric. task: `classification` or
+        `regression`. Raises ValueError for the test part, and for a metric that this task does not
+        have.
     """
     part, _, name = tidied(monitor).partition("_")
     if part == "test":

@@ -81,10 +81,8 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
     )
     activations = (*config.model.activations, output_activation)
     hidden = len(config.model.layers)
-    columns = (
-        *config.model.layers,
-        outputs * output_activation.record.inputs_per_unit,
-    )  # of every W
+    # of every W
+    columns = (*config.model.layers, outputs * output_activation.record.inputs_per_unit)
     inputs = (
         len(data.feature_names),
         *(activations[k].record.width(columns[k]) for k in range(hidden)),
@@ -121,9 +119,7 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
 
 
 def image_of(config: RunConfig, data: PreparedData) -> tuple[float, ...]:
-    """What the engine shifts images by; empty without `augment`, which was refused where
-    samples are no square images.
-    """
+    """The numbers that shift images in training (`image_numbers`); () without `augment`."""
     chosen = config.data.augment
     if chosen is None:
         return ()
@@ -138,8 +134,8 @@ def image_of(config: RunConfig, data: PreparedData) -> tuple[float, ...]:
 
 
 def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...]:
-    """What happens to a layer's input in training: dropout, then noise; the first layer's has
-    its own options.
+    """(perturbation, random stream) of a layer's input in training: dropout, then Gaussian noise,
+    each where its rate or deviation is above 0; the first layer has options of its own.
     """
     model = config.model
     rate, std = (model.input_dropout, model.input_noise) if first else (model.dropout, model.noise)
@@ -159,8 +155,8 @@ def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...
 
 
 def weight_transform(config: RunConfig, hidden: bool) -> tuple[Spec, int] | None:
-    """What W goes through before the product: drop-connect in every layer, or a weight
-    transform, which the output layer is spared.
+    """(transform of W, random stream): the configured weight transform in hidden layers, else
+    drop-connect where its rate is above 0, else None.
     """
     if config.model.weight_transform is not None and hidden:
         return config.model.weight_transform, random.WEIGHTS  # nothing is drawn

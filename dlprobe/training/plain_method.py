@@ -30,12 +30,8 @@ Floats = npt.NDArray[np.float64]
 ROWS = 600  # of the training part: a third of a second
 NEW_ROWS = 4000  # of the validation part
 LEAST = 10  # rows of each
-WIDTHS = (
-    0.03,
-    0.1,
-    0.3,
-    1.0,
-)  # of the Gaussian kernels: 2 × variance over the median squared distance
+# of the Gaussian kernels: 2 × variance over the median squared distance
+WIDTHS = (0.03, 0.1, 0.3, 1.0)
 PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)
 DIGITS = 3  # of the skill: what BLAS does in another order shows nowhere
 FAR = 0.9  # skill from which on a run needs no comparison
@@ -44,7 +40,8 @@ _known: dict[str, float] = {}  # by fingerprint of the data
 
 
 def beside(data: PreparedData, final: Mapping[str, Any]) -> dict[str, float]:
-    """What stands beside the results of a run that did not get far, by its name in the run file.
+    """{"val_plain_skill": `plain_skill`}; {} where the run `reaches` a high skill by itself, or
+    that number is not known.
 
     final: results of the run by their names, with val_error or val_r2.
     """
@@ -57,7 +54,7 @@ def beside(data: PreparedData, final: Mapping[str, Any]) -> dict[str, float]:
 
 
 def reaches(data: PreparedData, final: Mapping[str, Any]) -> bool:
-    """Whether the skill of a run on the validation part is FAR or more, or cannot be told."""
+    """Whether the run's skill on the validation part is at least FAR (0.9), or cannot be told."""
     if data.task != "classification":
         return not float(final["val_r2"]) < FAR
     counts = data.class_counts["val"]
@@ -68,10 +65,8 @@ def reaches(data: PreparedData, final: Mapping[str, Any]) -> bool:
 
 
 def plain_skill(data: PreparedData) -> float:
-    """Its skill on the validation part: 1 − error over that of the commonest class, or R²; NaN
-    where there are too few rows, or numbers are not finite.
-
-    Deterministic but for rounding, which the digits that are kept do not show.
+    """Skill of kernel ridge regression on the validation part: 1 − error/error of the commonest
+    class, or R², to three digits; NaN for fewer than 10 rows or numbers that are not finite.
     """
     train, new = (evenly(data, part, most) for part, most in (("train", ROWS), ("val", NEW_ROWS)))
     (inputs, targets), (asked, wanted) = train, new
@@ -97,20 +92,23 @@ def plain_skill(data: PreparedData) -> float:
 
 
 def evenly(data: PreparedData, part: str, most: int) -> tuple[Floats, npt.NDArray[Any]]:
-    """Inputs (rows, features) and targets of at most `most` evenly spaced rows of a part."""
+    """Inputs float64 (rows, features) and targets (rows, …) of at most `most` evenly spaced rows of
+    a part, the first and last among them.
+    """
     count = len(data.inputs[part])
     rows = np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).round().astype(np.int64))
     return data.inputs[part][rows].astype(np.float64), data.targets[part][rows]
 
 
-def answers(inputs: Floats, columns: Floats, differences: Floats) -> Floats:
-    """What the best kernel and penalty answer, (asked rows, columns)."""
-    mean, best, found = (
-        columns.mean(axis=0),
-        math.inf,
-        np.zeros((len(differences), columns.shape[1])),
-    )
-    for kernel, beside in kernels(inputs, differences):
+def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
+    """Predictions (asked rows, columns) by the kernel and penalty with the smallest leave-one-out
+    error.
+
+    inputs: (rows, features) of training. columns: (rows, columns), their targets. asked: (asked
+        rows, features).
+    """
+    mean, best, found = (columns.mean(axis=0), math.inf, np.zeros((len(asked), columns.shape[1])))
+    for kernel, beside in kernels(inputs, asked):
         values, vectors = np.linalg.eigh(kernel)
         projected = vectors.T @ (columns - mean)
         for penalty in PENALTIES:
@@ -123,16 +121,17 @@ def answers(inputs: Floats, columns: Floats, differences: Floats) -> Floats:
     return answered
 
 
-def kernels(inputs: Floats, differences: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """A linear one and Gaussians: among the training rows, (row, row), and of the asked rows with
-    them, (asked row, row).
+def kernels(inputs: Floats, asked: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """A linear kernel, then Gaussian ones of several widths: values between training rows (row,
+    row), and between asked and training rows (asked row, row). Features are standardized by the
+    training rows.
     """
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0.0)
-    inputs, differences = (inputs - mean) * scale, (differences - mean) * scale
-    products, beside = inputs @ inputs.T, differences @ inputs.T
+    inputs, asked = (inputs - mean) * scale, (asked - mean) * scale
+    products, beside = inputs @ inputs.T, asked @ inputs.T
     yield products / inputs.shape[1], beside / inputs.shape[1]
-    squares, asked_squares = np.square(inputs).sum(axis=1), np.square(differences).sum(axis=1)
+    squares, asked_squares = np.square(inputs).sum(axis=1), np.square(asked).sum(axis=1)
     far, far_beside = (
         squares[:, None] + squares - 2.0 * products,
         asked_squares[:, None] + squares - 2.0 * beside,

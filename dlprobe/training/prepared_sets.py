@@ -10,9 +10,9 @@ from typing import Any
 
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData, load, prepare
-from dlprobe.data.resampling import (
-    Resampler as Resampler,
-)  # experiments, which do not know `data`, name these from here
+
+# experiments, which do not know `data`, name these from here
+from dlprobe.data.resampling import Resampler as Resampler
 from dlprobe.data.resampling import is_generated as is_generated
 
 Key = tuple[Any, ...]

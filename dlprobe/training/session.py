@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,12 +14,14 @@ from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData, Scaler
 from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
+from dlprobe.training.clock import Clock
 from dlprobe.training.early_stopping import EarlyStopping
 from dlprobe.training.model import Model
 from dlprobe.training.rates import Rates
 from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
+WIDENED = 2**22  # weights that are taken as float64 at a time
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Session:
     step: int = 0
     target_scaler: Scaler | None = None
     evaluated: int = -1
+    clock: Clock = field(default_factory=Clock)
     decided: Decisions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,9 +73,9 @@ class Session:
     def initial_lengths(self) -> npt.NDArray[np.float64]:
         """‖W‖₂ of each layer before training, (layer,)."""
         layers = range(len(self.network.layers))
-        initial = (self.network.weights_in(self.initial, index) for index in layers)
+        initial = (self.network.weights_in(self.initial, index).ravel() for index in layers)
         with np.errstate(all="ignore"):
-            return np.array([np.linalg.norm(w.astype(np.float64).ravel()) for w in initial])
+            return np.array([_length(weights) for weights in initial])
 
     @cached_property
     def evaluates_on_the_way(self) -> bool:
@@ -97,10 +101,18 @@ class Session:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Number of updates of the whole run."""
         return self.rates.steps
 
     @property
     def record_every(self) -> int:
         """Steps from one recorded row to the next."""
         return self.config.recording.resolved_record_every(self.steps)
+
+
+def _length(weights: Array) -> float:
+    """‖w‖₂ of a vector, of some numbers at a time, as they are widened to float64."""
+    pieces = range(0, len(weights), WIDENED)
+    return math.hypot(
+        *(np.linalg.norm(weights[at : at + WIDENED].astype(np.float64)) for at in pieces)
+    )

@@ -20,10 +20,8 @@ from dlprobe.training.model import Model
 
 Array = npt.NDArray[Any]
 MOST_PRODUCTS = 60
-TOLERANCE = {
-    "float32": 1e-3,
-    "float64": 1e-5,
-}  # of the residual; the value's error is its square over the gap
+# of the residual; the value's error is its square over the gap
+TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
 
 
 def random_weights(layer: LayerSpec) -> bool:
@@ -63,7 +61,9 @@ class Sharpness:
         self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
 
     def largest_eigenvalue(self, parameters: Array) -> float:
-        """At these parameters, flat (P,); NaN where a gradient is not finite."""
+        """Largest eigenvalue of the Hessian of the loss on the fixed samples, at these parameters
+        (P,); NaN where a gradient is not finite.
+        """
         centre = parameters.astype(np.float64)
         if not np.isfinite(centre).all():
             return float("nan")

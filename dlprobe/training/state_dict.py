@@ -111,8 +111,8 @@ def configuration(path: Path) -> RunConfig | None:
 def sizes(
     path: Path,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[tuple[int, int]]]:
-    """Root mean square and largest size of each layer's weights, (layer,), and (fan_in,
-    fan_out) of each.
+    """Root mean square and largest |weight| of each layer, two float64 (layer,), and its (fan_in,
+    fan_out).
     """
     layers = [
         np.asarray(weights, np.float64) for _, weights, _ in dense_layers(read_arrays(path), path)

@@ -20,9 +20,8 @@ from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
 UNIT_INTERVAL = (0.0, 1.0)
-OUT_OF_REACH = (
-    0.05  # the share of training targets beyond what the output can give from which that is said
-)
+# the share of training targets beyond what the output can give from which that is said
+OUT_OF_REACH = 0.05
 
 
 @dataclass(frozen=True)

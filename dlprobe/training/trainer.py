@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
-from dlprobe.data import (
-    PreparedData as PreparedData,
-)  # experiments, which do not know `data`, name it from here
+
+# experiments, which do not know `data`, name it from here
+from dlprobe.data import PreparedData as PreparedData
 from dlprobe.nn import observe
 from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import evaluation, instruments, own_arrays, plain_method, resuming, thinned
+from dlprobe.training.clock import EVALUATION, INSTRUMENTS, PLAIN_METHOD, RECORDING, TRAINING
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.evaluation import PartEvaluation, evaluate, evaluate_part, norms_in_evaluation
@@ -81,6 +82,7 @@ def start(
     if before_building is not None:
         before_building()
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
+    network.threads = config.training.threads or 1
     own_arrays.fill(network, model)
     if any(layer.initializer.record.data_dependent for layer in model.layers):
         network.scale_to_unit_variance(
@@ -115,6 +117,7 @@ def run(
     beside_plain: a run that does not get far is laid beside a plain method on the same samples.
     """
     began = time.perf_counter()
+    session.clock.turn(RECORDING)
     status = "finished"
     size = 8
     session.watch.begin(recorder)
@@ -146,7 +149,9 @@ def run(
     return status
 
 
-def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
+def adopt(
+    session: Session, recorder: Recorder, trained: NetworkState, *, beside_plain: bool = False
+) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step,
     and what the net came to. Returns the status.
     """
@@ -155,7 +160,7 @@ def adopt(session: Session, recorder: Recorder, trained: NetworkState) -> str:
     _block(session, recorder, 1)
     session.network.adopt(trained)
     session.step = session.steps
-    _finish(session, recorder, "finished", beside_plain=False)
+    _finish(session, recorder, "finished", beside_plain=beside_plain)
     return "finished"
 
 
@@ -199,26 +204,31 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     )
     marks = _marks(session, steps)
     evaluations = evaluation.Block(session, len(marks), trained_on=True) if marks else None
-    seconds = 0.0
+    clock = session.clock
+    trained_before = clock.seconds[TRAINING]
     for mark in sorted({*marks, first + steps}):
-        entered = time.perf_counter()
+        clock.turn(TRAINING)
         block.run(mark - first - block.done)
-        seconds += time.perf_counter() - entered
+        clock.turn(EVALUATION)
         if block.diverged:
             break
         if evaluations is not None and mark in marks:
             evaluations.take(mark, float(rates[mark - first - 1]))
+    clock.turn(RECORDING)
     result, done = block.result, block.done
     numbers = np.arange(first, first + done)
     chosen = numbers % session.record_every == 0
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
+    of_step = (clock.seconds[TRAINING] - trained_before) / done
     recorder.rows(
-        first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds / done
+        first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], of_step
     )
     if evaluations is not None:
-        evaluations.record(recorder)
-    instruments.after_step(session, first, before, result)
+        with clock.during(EVALUATION):
+            evaluations.record(recorder)
+    with clock.during(INSTRUMENTS):
+        instruments.after_step(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
 
@@ -287,7 +297,7 @@ def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: 
     """
     state = _last_state(session) if recorder.takes_states and status != "diverged" else None
     parts = _last_evaluation(session, recorder, status)
-    with norms_in_evaluation(session):
+    with session.clock.during(EVALUATION), norms_in_evaluation(session):
         parts["test"] = evaluate_part(session, "test")
     final: dict[str, Any] = {
         "steps_done": session.step,
@@ -303,7 +313,8 @@ def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: 
             predictions[f"{part}_outputs"] = found.scored.outputs
             predictions[f"{part}_targets"] = found.scored.targets
     if beside_plain:
-        final |= plain_method.beside(session.data, final)
+        with session.clock.during(PLAIN_METHOD):
+            final |= plain_method.beside(session.data, final)
     if status == "finished":
         final |= thinned.ensemble(session, "val") | thinned.ensemble(session, "test")
     parameters = session.network.parameters.copy()

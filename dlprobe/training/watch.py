@@ -42,12 +42,12 @@ class Watch:
         self.recorder = recorder if recorder.takes_instruments else None
 
     def due(self, step: int) -> bool:
-        """Whether something is read at this step."""
+        """Whether histograms or tracked units are read at this step."""
         return self.recorder is not None and any(step % every == 0 for every in self._cadences())
 
     def next_mark(self, step: int) -> int:
-        """Where a block that starts at `step` has to end: at once where the step is read, else
-        at the next one that is.
+        """First step that a block starting at `step` must not contain: `step` + 1 where something
+        is read at `step`, else the next step at which something is; sys.maxsize for never.
         """
         if self.recorder is None:
             return sys.maxsize
@@ -60,7 +60,7 @@ class Watch:
         )
 
     def histograms_due(self, step: int) -> bool:
-        """Whether everything is measured at this step."""
+        """Whether histograms and the other instruments are measured at this step."""
         return (
             self.recorder is not None
             and self.histogram_every is not None
@@ -68,11 +68,11 @@ class Watch:
         )
 
     def units_due(self, step: int) -> bool:
-        """Whether the tracked units are looked at at this step."""
+        """Whether the tracked units are read at this step."""
         return self.track_every is not None and step % self.track_every == 0
 
     def described(self) -> dict[str, list[int]]:
-        """Layer and number of each tracked unit, as the run file names them."""
+        """{"layer": layer index of each tracked unit, "unit": its index in it}; {} without."""
         return (
             {"layer": [layer for layer, _ in self.units], "unit": [unit for _, unit in self.units]}
             if self.units

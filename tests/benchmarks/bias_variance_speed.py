@@ -29,7 +29,7 @@ from dlprobe.analysis.bias_variance.loss_parts import Decomposition, decompose
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.executors.threads import available_threads
-from dlprobe.experiments import bias_variance
+from dlprobe.experiments import replica_design
 from dlprobe.experiments.replicas import run
 from dlprobe.training.stopping import Stop
 
@@ -50,7 +50,7 @@ def configuration(samples: int, batch: int) -> RunConfig:
 
 def ours(config: RunConfig, sampler: Resampler, replicas: int) -> Decomposition:
     """Train, predict, decompose."""
-    plan = bias_variance.plan(config, None, [], sampler.largest, replicas, "data", 2)
+    plan = replica_design.plan(config, None, [], sampler.largest, replicas, "data", 2)
     outputs = run(plan, sampler.prepared, "test", workers=available_threads(), stop=Stop())
     made = np.stack([outputs[each.id] for each in plan])
     return decompose(made, sampler.base.targets["test"], "zero-one")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.analysis.comparing import metric_changes
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.misses import Misses
 from dlprobe.pytest_plugin import train
@@ -140,7 +140,7 @@ def _plant(found: dict[str, Any], new: Path, old: Path, pair: int, seed: int, fo
 def changes(new: Numbers, old: Numbers) -> list[Change]:
     """What R002 makes of the errors of two runs."""
     return metric_changes.changes(
-        Comparison((new,), (old,)), ("val_error", "test_error"), FACTOR, LEVEL
+        BaselineComparison((new,), (old,)), ("val_error", "test_error"), FACTOR, LEVEL
     )
 
 

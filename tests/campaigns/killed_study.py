@@ -18,12 +18,12 @@ from dlprobe.runs import Study
 from dlprobe.runs.journal import journal_path
 
 COUNT = 250
-NET = ("--data", "wine", "--layers", "4", "--epochs", "1", "--seeds", "1", "--quiet")
+NET = ("--data", "wine", "--layers", "4", "--epochs", "40", "--seeds", "6", "--quiet")
 STUDY = ["compare", "init", "he_normal", "glorot_normal", *NET]
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """left: how often each state was left; runs: how many of two had ended, and how often."""
+    """left: how often each state was left; runs: how many of twelve had ended, and how often."""
     chance, failed = random.Random(seed), []
     left: Counter[str] = Counter()
     runs: Counter[int] = Counter()
@@ -31,13 +31,17 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     path.parent.mkdir()
     for _ in range(2):  # the first one compiles
         whole.unlink(missing_ok=True)
+        child = Child([*STUDY, "-o", str(whole)])
+        child.begun(journal_path(whole))
         began = time.monotonic()
-        assert Child([*STUDY, "-o", str(whole)]).wait() == 0
+        assert child.wait() == 0
         seconds = time.monotonic() - began
     expected = _hashes(whole)
     for number in range(count):
         moment = chance.uniform(0.0, 1.1 * seconds)
         child = Child([*STUDY, "-o", str(path)])
+        if number % 5:  # every fifth moment counts from the start of the process
+            child.begun(journal_path(path))
         time.sleep(moment)
         child.kill()
         left[state_of(path.parent)] += 1

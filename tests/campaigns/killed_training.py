@@ -14,10 +14,11 @@ from killed_runs import Child, assert_prefix, opened
 from write_scenarios import state_of
 
 from dlprobe import open_run
+from dlprobe.runs.journal import journal_path
 
 COUNT = 250
-NET = ("--data", "wine", "--layers", "8", "--steps", "1500", "--evaluate-every", "never")
-SHORT = ["train", *NET, "--record-every", "5", "--quiet"]
+NET = ("--data", "wine", "--layers", "8", "--steps", "400000", "--evaluate-every", "never")
+SHORT = ["train", *NET, "--record-every", "500", "--quiet"]
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -28,13 +29,17 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
     path.parent.mkdir()
     for _ in range(2):  # the first one compiles
         whole.unlink(missing_ok=True)
+        child = Child([*SHORT, "-o", str(whole)])
+        child.begun(journal_path(whole))
         began = time.monotonic()
-        assert Child([*SHORT, "-o", str(whole)]).wait() == 0
+        assert child.wait() == 0
         seconds = time.monotonic() - began
     with open_run(whole) as uninterrupted:
         for number in range(count):
             moment = chance.uniform(0.0, 1.1 * seconds)
             child = Child([*SHORT, "-o", str(path)])
+            if number % 5:  # every fifth moment counts from the start of the process
+                child.begun(journal_path(path))
             time.sleep(moment)
             child.kill()
             left[state_of(path.parent)] += 1

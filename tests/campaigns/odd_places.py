@@ -1,8 +1,11 @@
-"""Runs written where there is too little room, and while the clock jumps.
+"""Runs written where there is too little room, while the clock jumps, and by somebody whose home
+cannot be written.
 
 A limit on the size of files, for which nobody need be root, and a small tmpfs, for which one must:
 the run is stopped by one line, nothing that was recorded is lost, and with room it is packed. A
-clock that jumps by years at every reading changes no content. COUNT: sizes of each kind, and jumps.
+clock that jumps by years at every reading changes no content, nor does a kernel cache that can be
+kept nowhere. COUNT: sizes of each kind, and jumps;
+a home takes a compilation, so there are a tenth as many.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import synthetic_runs
-from command_line import dlprobe
+from command_line import command_of, dlprobe, environment
 from killed_runs import assert_packs_to_the_whole_run, assert_prefix, opened
 from resumed_runs import content_of
 from write_scenarios import whole_run
@@ -41,12 +44,17 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
         "limit": lambda here: _forked(lambda: _limited(here, chance.randrange(LARGEST))),
         "tmpfs": lambda here: _on_tmpfs(here, chance.randrange(8, LARGEST // 1024)),
         "clock": lambda here: _forked(lambda: _jumping(here, chance.random())),
+        "home": _in_a_closed_home,
     }
     if not _may_mount(folder / "tmpfs"):
         del places["tmpfs"]
+    if os.getuid() == 0 and shutil.which("setpriv") is None:
+        del places["home"]
     assert dlprobe(*TRAIN, "-o", str(folder / "whole.h5")).code == 0
     for number in range(count):
         for name, write in places.items():
+            if name == "home" and number % 10:
+                continue
             here = folder / f"{name}-{number}"
             here.mkdir()
             try:
@@ -61,7 +69,7 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
 
 def _check(name: str, path: Path, whole: Path) -> None:
     """Nothing that was recorded is lost, and with room it is packed."""
-    if name == "clock":
+    if name in ("clock", "home"):
         assert content_of(path) == content_of(whole)
         return
     left = opened(path)
@@ -127,6 +135,22 @@ def _may_mount(place: Path) -> bool:
 def _mount(place: Path, kilobytes: int) -> None:
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(place)]
     subprocess.run(["mount", *options], check=True, capture_output=True)
+
+
+def _in_a_closed_home(here: Path) -> int:
+    """The superuser gives away what lets him write everywhere."""
+    home = here / "home"
+    home.mkdir(mode=0o500)
+    few = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if not os.getuid() else ()
+    done = subprocess.run(
+        [*few, *command_of(*TRAIN, "-o", str(here / "run.h5"))],
+        env=environment(HOME=str(home), DLPROBE_CACHE_DIR="", XDG_CACHE_HOME=""),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not list(home.iterdir())
+    return done.returncode
 
 
 def _jumping(here: Path, start: float) -> None:

@@ -22,14 +22,16 @@ from dlprobe.config import RunConfig, from_mapping, from_options, from_toml, to_
 from dlprobe.executors import threads
 from dlprobe.experiments.changes import work_ratio
 from dlprobe.experiments.prescription import (
-    DEAR,
     Prescription,
-    Result,
-    Treatment,
     Tried,
     best_cure,
     is_better,
     judged_results,
+)
+from dlprobe.experiments.treatments import (
+    DEAR,
+    Result,
+    Treatment,
     own_choices,
     piled,
     second_round,

@@ -24,7 +24,7 @@ STATES = {
 
 
 @functools.cache
-def asked() -> list[quiz.Question]:
+def asked() -> list[quiz.QuizQuestion]:
     return quiz.questions(0, len(quiz.CASES), 1, Stop())
 
 
@@ -32,6 +32,7 @@ def test_the_measured_state_is_what_theory_says_and_some_cure_is_best() -> None:
     for question in asked():
         assert quiz.STATES[question.state] == STATES[tuple(question.net.values())]
         assert {case.why for case in quiz.CASES} >= set(question.whys)
+        assert len(set(question.outcomes)) == quiz.OPTIONS  # no two cures are one net
         errors = [error for _, error in question.outcomes]
         assert errors.index(min(errors)) in question.best
 

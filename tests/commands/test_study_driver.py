@@ -21,9 +21,11 @@ from dlprobe.config import RunConfig, from_mapping, from_options, to_mapping, wi
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.executors import threads
 from dlprobe.experiments.bias_variance import BiasVarianceExperiment
-from dlprobe.experiments.compare import ComparedCell, CompareExperiment
+from dlprobe.experiments.compare import CompareExperiment
+from dlprobe.experiments.compare_budgets import ComparedCell
 from dlprobe.experiments.experiment import ResumableExperiment
-from dlprobe.experiments.gradients import Axes, GradientExperiment, grid
+from dlprobe.experiments.gradients import GradientExperiment
+from dlprobe.experiments.grid_cells import Axes, grid
 from dlprobe.experiments.replica_points import Request
 from dlprobe.experiments.study import PlannedRun, open_study
 from dlprobe.runs import Run, Study, StudyWriter, open_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from command_line import TINY, dlprobe
 from dlprobe.commands.train.recorded_run import file_stem
 from dlprobe.runs import open_single, pack_run
 from dlprobe.training import trainer
+from dlprobe.training.clock import PARTS
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +150,16 @@ def test_deep_sigmoid_net_with_glorot_weights_is_said_to_vanish() -> None:
     assert "▼ vanishing" in outcome.out
     assert "step 0: vanishing: the error signal of hidden_1" in " ".join(outcome.out.split())
     assert outcome.out.rstrip().endswith("next: dlprobe inspect runs/digits-1.h5")
+
+
+def test_the_run_says_which_kernels_openblas_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They sum in another order, and so change content hashes."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    assert dlprobe("train", *TINY, "-o", "run.h5").code == 0
+    shown = dlprobe("inspect", "run.h5", "--show", "environment").out
+    assert "openblas coretype  Prescott" in shown
 
 
 def test_diverged_run_says_so_and_exits_0() -> None:
@@ -318,3 +330,12 @@ def test_what_was_learned_is_the_first_thing_said_and_green_where_it_is_much() -
     assert found["state"] == "learned well"
     assert found["state_reason"].startswith("error 0.0 % in training")
     assert (found["verdict"], found["profile"]["final"]["verdict"]) == ("level", "level")
+
+
+def test_what_was_waited_for_is_told_by_parts() -> None:
+    began = time.perf_counter()
+    told = trained(*TINY)
+    elapsed = time.perf_counter() - began
+    assert list(told["waited"]) == list(PARTS)
+    assert 0.5 * elapsed < sum(told["waited"].values()) < elapsed
+    assert told["waited"]["training"] == pytest.approx(told["seconds"])

@@ -52,7 +52,7 @@ DEFAULTS = {
     "steps": "none",
     "seed": "0",
     "dtype": "float32",
-    "threads": "1",
+    "threads": "auto",
     "record_every": "auto",
     "evaluate_every": "1",
     "checkpoint_every": "never",

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
-from dlprobe.experiments.prescription import Treatment, further, piled, treated_codes, treatments
+from dlprobe.experiments.treatments import Treatment, further, piled, treated_codes, treatments
 from dlprobe.rules import Diagnosis, Finding, diagnose, judge
 from dlprobe.runs import Run
 from dlprobe.runs.journal_contents import JournalContents

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from dlprobe.config import from_mapping, with_values
-from dlprobe.experiments.prescription import Treatment
+from dlprobe.experiments.treatments import Treatment
 from dlprobe.rules import Remedy
 
 from .__main__ import OUTCOMES

@@ -136,9 +136,9 @@ def test_double_descent_is_a_peak_that_both_sides_lie_clearly_below() -> None:
 
 
 def test_levels_name_the_part_that_dominates() -> None:
-    assert levels(point(1, 1.0, 0.1).found) == {"bias": "high", "variance": "low"}
-    assert levels(point(1, 0.1, 1.0).found) == {"bias": "low", "variance": "high"}
-    assert levels(point(1, 1.0, 1.0).found) == {"bias": "high", "variance": "high"}
+    assert levels(point(1, 1.0, 0.1).parts) == {"bias": "high", "variance": "low"}
+    assert levels(point(1, 0.1, 1.0).parts) == {"bias": "low", "variance": "high"}
+    assert levels(point(1, 1.0, 1.0).parts) == {"bias": "high", "variance": "high"}
 
 
 def test_ridge_by_l2_meets_its_closed_form() -> None:

@@ -72,7 +72,7 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
             if few
             else NOISE**2 * FEATURES / (samples - FEATURES - 1)
         )
-        low, high = each.found.intervals["expected_loss"]
+        low, high = each.parts.intervals["expected_loss"]
         assert low - (high - low) / 2 <= excess + NOISE**2 <= high + (high - low) / 2, (
             samples
         )  # twice as wide: some four standard errors

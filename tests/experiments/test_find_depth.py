@@ -12,8 +12,8 @@ from dlprobe.analysis.profiles.depth_limits import breaking_depth, trainable_dep
 from dlprobe.analysis.theory.initial_net import InitialNet, describe
 from dlprobe.config import from_options, parse_spec
 from dlprobe.data import load, prepare
-from dlprobe.experiments import find_depth, gradients
-from dlprobe.experiments.gradients import Axes
+from dlprobe.experiments import find_depth, grid_cells
+from dlprobe.experiments.grid_cells import Axes
 from dlprobe.training.stopping import Stop
 
 
@@ -88,7 +88,7 @@ def test_nothing_trained_and_everything_trained() -> None:
 def test_measured_depth_is_near_theorys() -> None:
     base = from_options(None, {"evaluate_every": "never", "data_seed": "0", "dtype": "float64"})
     data = prepare(load(base.data, 0), base.data, 0, "float64")
-    (row,) = gradients.rows(base, Axes(None, [100], ["relu"], ["glorot_normal"], ["none"]))
+    (row,) = grid_cells.rows(base, Axes(None, [100], ["relu"], ["glorot_normal"], ["none"]))
     found = find_depth.find(row, range(3), data, threads=1, stop=Stop(), deepest=64)
     assert found.verdict == "vanishing"
     assert found.breaks_at is not None

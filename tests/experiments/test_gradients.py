@@ -15,8 +15,9 @@ import pytest
 import dlprobe
 from dlprobe.config import from_mapping, from_options
 from dlprobe.data import load, prepare
-from dlprobe.experiments import gradients
-from dlprobe.experiments.gradients import Axes, GridResult
+from dlprobe.experiments import gradients, grid_cells
+from dlprobe.experiments.gradients import GridResult
+from dlprobe.experiments.grid_cells import Axes
 from dlprobe.record.recorder import Recorder
 from dlprobe.runs import StudyWriter
 from dlprobe.training import describe, trainer
@@ -34,7 +35,7 @@ def digits() -> Any:
 def experiment(axes: Axes, options: dict[str, str], seeds: int = 3, threads: int = 2) -> GridResult:
     base = from_options(None, {**options, "evaluate_every": "never", "data_seed": "0"})
     return gradients.run(
-        gradients.grid(base, axes), range(seeds), digits(), threads=threads, stop=Stop()
+        grid_cells.grid(base, axes), range(seeds), digits(), threads=threads, stop=Stop()
     )
 
 
@@ -43,7 +44,7 @@ def verdicts(found: GridResult) -> list[str]:
 
 
 def test_default_grid_is_the_lectures_three_by_three_and_batch_norm() -> None:
-    cells = gradients.grid(from_options(None, {}), Axes())
+    cells = grid_cells.grid(from_options(None, {}), Axes())
     assert len(cells) == 40
     assert {cell.depth for cell in cells} == {5, 10, 20, 50}
     assert [str(cell.norm) for cell in cells[-4:]] == ["batch"] * 4
@@ -132,7 +133,7 @@ def test_any_number_of_threads_gives_the_same_numbers() -> None:
 def test_a_stop_keeps_what_ended_and_says_so() -> None:
     stop = Stop()
     base = from_options(None, {"epochs": "1", "evaluate_every": "never"})
-    cells = gradients.grid(base, Axes([3], [10], ["relu"], ["he_normal"]))
+    cells = grid_cells.grid(base, Axes([3], [10], ["relu"], ["he_normal"]))
     found = gradients.run(
         cells,
         range(6),
@@ -148,12 +149,12 @@ def test_a_stop_keeps_what_ended_and_says_so() -> None:
 
 def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path: Path) -> None:
     base = from_options(None, {"epochs": "1", "evaluate_every": "never", "data_seed": "0"})
-    cells = gradients.grid(base, Axes([2], [12], ["tanh"], ["glorot_normal"]))
+    cells = grid_cells.grid(base, Axes([2], [12], ["tanh"], ["glorot_normal"]))
     writer = StudyWriter.create(tmp_path / "study.h5", gradients.study_description(cells, range(2)))
     gradients.run(cells, range(2), digits(), threads=2, stop=Stop(), study=writer)
     writer.end()
     with dlprobe.open_run(writer.pack()) as study:
-        kept = study.runs[gradients.run_id(cells[0], 1)]
+        kept = study.runs[grid_cells.run_id(cells[0], 1)]
         session = trainer.start(from_mapping(kept.config), digits())
         trainer.run(session, Recorder())
         np.testing.assert_array_equal(kept.final_parameters, session.network.parameters)

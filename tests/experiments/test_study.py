@@ -10,18 +10,23 @@ from pathlib import Path
 import pytest
 
 import dlprobe
-from dlprobe.config import RunConfig, from_options, with_values
+from dlprobe.config import RunConfig, from_options, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import compare
 from dlprobe.experiments.axes import axis_of
 from dlprobe.experiments.study import (
+    NEVER,
     PlannedRun,
     StudyResult,
     finished_runs,
     open_study,
     run_study,
+    teams_of,
     work,
 )
+from dlprobe.nn import fleet
+from dlprobe.nn.fleet import lanes_of
+from dlprobe.nn.tiles import AVAILABLE
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
@@ -92,7 +97,7 @@ def test_stop_keeps_what_had_ended() -> None:
     found = run_study(
         plan(), PreparedSets(), loss, stop=stop, progress=lambda done, total: stop.ask()
     )
-    assert (len(found.found), found.complete) == (1, False)
+    assert (len(found.results), found.complete) == (1, False)
 
 
 def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
@@ -106,7 +111,10 @@ def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
         stop=stop,
         progress=lambda done, total: stop.ask() if done == 2 else None,
     )
-    assert list(found.found.values()) == [{"init": "zeros", "seed": 0}, {"init": "ones", "seed": 0}]
+    assert list(found.results.values()) == [
+        {"init": "zeros", "seed": 0},
+        {"init": "ones", "seed": 0},
+    ]
 
 
 def test_study_of_another_configuration_or_experiment_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -136,3 +144,31 @@ def test_work_counts_weights_times_samples() -> None:
     # wine: 13 features, 3 classes, 107 training rows: (13 + 1)·4 + (4 + 1)·3 = 71 parameters, 3
     #     steps of 32
     assert work(BASE, PreparedSets()) == 71 * 3 * 32
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="this processor has no vector registers for fleets")
+def test_nets_side_by_side_are_the_nets_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, with one that diverges among them; a run with another rate is alone."""
+    quiet = {"recording.record_every": NEVER, "recording.evaluate_every": "never"}
+    base = with_values(without_instruments(BASE), {**quiet, "training.batch_size": 16})
+    stds = [*(0.1 * k for k in range(1, lanes_of("float64"))), 1e200]
+    inits = [
+        {"model.init": f"normal(std={std:.3g})", "training.seed": k} for k, std in enumerate(stds)
+    ]
+    planned = [
+        PlannedRun(f"run{k}", with_values(base, change))
+        for k, change in enumerate([*inits, {"training.lr": 0.5}])
+    ]
+    team = list(range(len(inits)))
+    assert teams_of(planned, PreparedSets()) == [team, [len(inits)]]
+    for name, largest in (("together.h5", fleet.LARGEST), ("alone.h5", 0)):
+        monkeypatch.setattr(fleet, "LARGEST", largest)
+        writer = StudyWriter.create(tmp_path / name, DESCRIPTION)
+        train(planned, writer)
+        writer.pack()
+    assert content(tmp_path / "together.h5") == content(tmp_path / "alone.h5")
+    with open_study(tmp_path / "alone.h5", "letters") as study:
+        ended = [study.runs.open(each.id).status for each in planned]
+    assert ended.count("diverged") == 1

@@ -158,13 +158,18 @@ def test_a_screen_that_uses_words_names_them_before_what_to_type_next() -> None:
                 Paragraph("δ leaves the Band; husbands, bands of the error\nsignal."),
                 Hint("dlprobe explain"),
             ],
+            {"schema": "dlprobe-inspect/1"},
         ),
         CONCEPTS.values(),
     )
     assert [type(block) for block in shown.blocks] == [Paragraph, Paragraph, Hint]
     assert shown.blocks[1] == Paragraph("words: band (dlprobe explain band)")
-    plain = Document("", [Paragraph("all is well")])
-    assert with_words(plain, CONCEPTS.values()) is plain
+    plain = Document("", [Paragraph("all is well")], {"schema": "dlprobe-inspect/1"})
+    piece = Document("", [Paragraph("a band")])  # of a screen, which names its words at its end
+    assert [with_words(document, CONCEPTS.values()) for document in (plain, piece)] == [
+        plain,
+        piece,
+    ]
     out = dlprobe("theory", "--layers", "20x3", "--data", "wine").out
     (line,) = re.findall(r"^words: .*(?:\n(?!\n).*)?", out, re.M)
     assert "fixed point" in line

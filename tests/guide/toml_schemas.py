@@ -89,9 +89,9 @@ def _values(form: forms.Form) -> dict[str, Any]:
             }
         case forms.NamedOrYes():
             return {"anyOf": [text, {"type": "object"}, {"type": "boolean"}]}
-        case forms.Named() | forms.Source():
+        case forms.Named() | forms.DataSource():
             return {"anyOf": [text, {"type": "object"}]}
-        case forms.Layers():
+        case forms.LayerSizes():
             return {
                 "anyOf": [
                     text,
@@ -99,7 +99,7 @@ def _values(form: forms.Form) -> dict[str, Any]:
                     {"type": "array", "items": {"type": ["integer", "string"]}},
                 ]
             }
-        case forms.Weights() | forms.Split():
+        case forms.ClassWeights() | forms.Split():
             return {"anyOf": [text, {"type": "array", "items": {"type": ["number", "string"]}}]}
         case forms.Columns():
             return {

@@ -13,19 +13,21 @@ import numpy as np
 import pytest
 
 from dlprobe.analysis.learning.states import StateName
-from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
+from dlprobe.analysis.profiles.depth_profiles import VERDICTS, FlowVerdict
 from dlprobe.analysis.profiles.flow import Flow
 from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
 from dlprobe.record import layout
 from dlprobe.record.description import layer_facts
 from dlprobe.render.document import Chart, Table
-from dlprobe.reports import inspect_run, run
+from dlprobe.reports import inspect_run, results, run, run_facts
 from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 
 def moment(step: int, verdict: Any) -> StepProfile:
     ones = np.ones(2)
-    return StepProfile(step, Flow(ones, np.ones(3), ones), Verdict(verdict, 0.0, 1.0, "because"))
+    return StepProfile(
+        step, Flow(ones, np.ones(3), ones), FlowVerdict(verdict, 0.0, 1.0, "because")
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,19 +73,19 @@ def stub(task: str = "classification", **final: float) -> Any:
 
 
 def test_part_without_samples_has_no_row() -> None:
-    table = run.results_table(stub(train_loss=0.5, val_loss=0.6, test_loss=math.nan))
+    table = results.results_table(stub(train_loss=0.5, val_loss=0.6, test_loss=math.nan))
     assert [row[0] for row in table.rows] == ["training", "validation"]
-    assert run.data_line(stub()) == "stub, classification: 6 training + 2 validation"
+    assert run_facts.data_line(stub()) == "stub, classification: 6 training + 2 validation"
 
 
 def test_results_of_a_run_without_end_are_of_its_last_evaluation_and_say_so() -> None:
-    table = run.results_table(stub())
+    table = results.results_table(stub())
     assert table.rows[0][:3] == ["training", 6, 1.0]
     assert table.caption == "At the last evaluation, after 4 steps"
 
 
 def test_regression_reports_its_own_measures() -> None:
-    table = run.results_table(stub("regression", train_loss=0.5, train_r2=0.9))
+    table = results.results_table(stub("regression", train_loss=0.5, train_r2=0.9))
     assert [column.name for column in table.columns] == [
         "part",
         "samples",

@@ -15,7 +15,7 @@ from scipy import stats
 
 from dlprobe.analysis.comparing import baseline, rank_test
 from dlprobe.analysis.comparing.baseline import (
-    Comparison,
+    BaselineComparison,
     Numbers,
     configuration_changes,
     numbers_of,
@@ -35,7 +35,7 @@ def outcome(
     code: str, new: Sequence[Numbers], old: Sequence[Numbers], **settings: float
 ) -> Outcome:
     return all_rules()[code].apply(
-        Evidence(rule_runs.made(steps=2), Comparison(tuple(new), tuple(old))), settings
+        Evidence(rule_runs.made(steps=2), BaselineComparison(tuple(new), tuple(old))), settings
     )
 
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from dlprobe.rules.certainty import Seen, certain
+from dlprobe.rules.certainty import Glance, certain
 from dlprobe.rules.outcome import Finding
 
 
-def looks(*each: tuple[int, str, bool], losses: tuple[float, ...] = ()) -> list[Seen]:
+def looks(*each: tuple[int, str, bool], losses: tuple[float, ...] = ()) -> list[Glance]:
     """Looks from (last step, codes of its errors, whether the run has not learned), and the
     loss at each.
     """
     found = [
-        Seen(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed)
+        Glance(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed)
         for step, codes, failed in each
     ]
     return [

@@ -105,6 +105,18 @@ def test_what_was_seen_at_the_end_may_have_been_there_before() -> None:
     )
 
 
+@pytest.mark.parametrize(("began", "cause"), [(0, "A002"), (40, "G001")])
+def test_saturation_that_came_after_the_signal_had_vanished_is_not_its_cause(
+    began: int, cause: str
+) -> None:
+    """Layers without a signal drift into the flat ends of a sigmoid, thousands of steps later."""
+    vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(0, 98))
+    saturated = found("A002", "warning", layers=("hidden_2",), steps=(began, 98))
+    said = diagnosed(vanishing, saturated)
+    assert said.cause is not None
+    assert said.cause.code == cause
+
+
 def test_that_nothing_was_learned_is_no_cause_and_what_was_excluded_is_said() -> None:
     said = diagnosed(
         found("L001", patch={"training.lr": "0.1"}),

@@ -10,13 +10,13 @@ import pytest
 import rule_runs
 from command_line import ROOT
 
-from dlprobe.analysis.bias_variance.direction import Seen, direction
+from dlprobe.analysis.bias_variance.direction import RunEnd, direction
 from dlprobe.rules import Fired, all_rules
 from dlprobe.rules.evidence import Evidence
 from dlprobe.runs import open_run
 
-CLASSES = Seen("classification", 0.05, 0.10, train_loss=0.1, val_loss=0.4, classes=3, narrowest=8)
-VALUES = Seen("regression", 0.2, 0.6)
+CLASSES = RunEnd("classification", 0.05, 0.10, train_loss=0.1, val_loss=0.4, classes=3, narrowest=8)
+VALUES = RunEnd("regression", 0.2, 0.6)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ VALUES = Seen("regression", 0.2, 0.6)
         (replace(VALUES, train=0.2, val=0.21, reference=0.2), "fine"),
     ],
 )
-def test_the_first_reason_that_holds_decides(seen: Seen, way: str) -> None:
+def test_the_first_reason_that_holds_decides(seen: RunEnd, way: str) -> None:
     found = direction(seen)
     assert found.way == way
     assert 20 < len(found.reason) < 200

@@ -19,11 +19,13 @@ KINDS = {
     "few values": lambda rng, n: rng.integers(0, 3, n).astype(float),
     "tiny": lambda rng, n: 1e-30 * rng.normal(size=n),
     "far from zero": lambda rng, n: 1e4 + rng.normal(size=n),
+    "half of them 0": lambda rng, n: np.maximum(rng.normal(size=n), 0.0),
+    "next to each other": lambda rng, n: 1.0 + rng.integers(0, 9, n) * 2e-7,
 }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+@pytest.mark.parametrize("size", [1, 2, 7, 1000, measuring.LARGE, 30_001])
 @pytest.mark.parametrize("kind", KINDS)
 def test_histogram_and_percentiles_are_those_of_numpy(kind: str, size: int, dtype: str) -> None:
     values = KINDS[kind](np.random.default_rng(0), size).astype(dtype)
@@ -50,6 +52,9 @@ def test_non_finite_values_are_counted_apart() -> None:
         3.0,
     )
     assert found.percentiles[2] == 2.0
+    many = np.resize(values, 7 * measuring.LARGE)
+    found = measuring.distribution(many)
+    assert (found.nonfinite, found.counts.sum()) == (4 * measuring.LARGE, 3 * measuring.LARGE)
 
 
 @pytest.mark.parametrize("values", [[], [np.nan, np.inf]])

@@ -20,21 +20,11 @@ SMALL = 0.015  # of an error rate: the textbook's 1.5 points
 ROUNDING = 1e-12
 # replicas below which an interval may say nothing: it holds so many times the loss, and little of
 # it
-FEW, WIDE = (
-    10,
-    2.0,
-)
+FEW, WIDE = 10, 2.0
 CAPACITY = ("width", "depth", "layers", "epochs", "steps")
 RESTRAINT = ("l1", "l2", "dropout")
-COUNTED = (
-    "width",
-    "depth",
-    "layers",
-    "epochs",
-    "steps",
-    "batch_size",
-    "train_size",
-)  # axes whose values end at 1
+# axes whose values end at 1
+COUNTED = ("width", "depth", "layers", "epochs", "steps", "batch_size", "train_size")
 # what lowers a part; the axes that do it, and which way along them: what was tried beyond the best
 # value is not advised again
 CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
@@ -61,7 +51,7 @@ class Point:
     """
 
     at: str | float | None
-    found: Decomposition
+    parts: Decomposition
     sources: LossSources | None = None
     lost: int = 0
     training: float = math.nan
@@ -69,7 +59,7 @@ class Point:
 
 def sweet_spot(points: Sequence[Point]) -> Point:
     """The point of the smallest expected loss, the first of equals."""
-    return min(points, key=lambda point: point.found.expected_loss)
+    return min(points, key=lambda point: point.parts.expected_loss)
 
 
 def as_good(points: Sequence[Point]) -> list[Point]:
@@ -77,11 +67,11 @@ def as_good(points: Sequence[Point]) -> list[Point]:
     told apart from it.
     """
     best = sweet_spot(points)
-    end = best.found.intervals["expected_loss"][1]
+    end = best.parts.intervals["expected_loss"][1]
     return [
         point
         for point in points
-        if point is not best and point.found.intervals["expected_loss"][0] <= end
+        if point is not best and point.parts.intervals["expected_loss"][0] <= end
     ]
 
 
@@ -100,25 +90,23 @@ def double_descent(points: Sequence[Point]) -> Point | None:
     limit = NormalDist().inv_cdf(1.0 - 0.025 / max(math.comb(len(along), 2), 1)) / NORMAL_95
 
     def below(other: Point, top: Point) -> bool:
-        low, high = top.found, other.found
-        down, up = (
-            low.expected_loss - low.intervals["expected_loss"][0],
-            high.intervals["expected_loss"][1] - high.expected_loss,
-        )
+        low, high = top.parts, other.parts
+        down = low.expected_loss - low.intervals["expected_loss"][0]
+        up = high.intervals["expected_loss"][1] - high.expected_loss
         return low.expected_loss - high.expected_loss > limit * math.hypot(down, up)
 
     fitted = [
-        top.training < DOMINATES * top.found.expected_loss or math.isnan(top.training)
+        top.training < DOMINATES * top.parts.expected_loss or math.isnan(top.training)
         for top in along
     ]
     tops = [
         top
         for k, top in enumerate(along)
         if fitted[k]
-        and any(below(each, top) for each in along[:k])
-        and any(below(each, top) for each in along[k + 1 :])
+        and any(below(point, top) for point in along[:k])
+        and any(below(point, top) for point in along[k + 1 :])
     ]
-    return max(tops, key=lambda point: point.found.expected_loss, default=None)
+    return max(tops, key=lambda point: point.parts.expected_loss, default=None)
 
 
 def levels(decomposition: Decomposition) -> dict[str, Level]:
@@ -172,8 +160,8 @@ def zones(points: Sequence[Point], axis: str | None) -> list[Zone | None]:
 def _of_data(point: Point) -> Zone | None:
     if not math.isfinite(point.training):
         return None
-    gap = point.found.expected_loss - point.training
-    return "more data helps" if gap >= DOMINATES * point.found.expected_loss else "curves have met"
+    gap = point.parts.expected_loss - point.training
+    return "more data helps" if gap >= DOMINATES * point.parts.expected_loss else "curves have met"
 
 
 def _limit(decomposition: Decomposition) -> float:
@@ -191,14 +179,14 @@ def advice(points: Sequence[Point], axis: str | None) -> list[str]:
         else []
     )
     said += _parts(
-        best.found, {part: _open(known, points, axis, best) for part, known in CURES.items()}
+        best.parts, {part: _open(known, points, axis, best) for part, known in CURES.items()}
     )
-    said += [*_unsettled(best.found), *_origin(best.sources)]
+    said += [*_unsettled(best.parts), *_origin(best.sources)]
     top = double_descent(points)
     if top is not None:
         said.append(
             f"double descent: the loss peaks at {axis} = {top.at} "
-            f"({top.found.expected_loss:.4g}) and falls again behind it"
+            f"({top.parts.expected_loss:.4g}) and falls again behind it"
         )
     return said
 
@@ -218,10 +206,8 @@ def _unsettled(decomposition: Decomposition) -> list[str]:
     ]
     said = (
         [
-            (
-                f"{decomposition.replicas} replicas do not tell the {' and the '.join(unknown)}: "
-                "give more of them (--replicas 20)"
-            )
+            f"{decomposition.replicas} replicas do not tell the {' and the '.join(unknown)}: "
+            "give more of them (--replicas 20)"
         ]
         if unknown
         else []
@@ -243,22 +229,18 @@ def _origin(sources: LossSources | None) -> list[str]:
     seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"
     if sources.seed > sources.training_data:
         return [
-            (
-                f"most variance comes from seeds ({seed}), not from training data ({data}): "
-                "average over seeds"
-            )
+            f"most variance comes from seeds ({seed}), not from training data ({data}): "
+            "average over seeds"
         ]
     return [
-        (
-            f"most variance comes from training data ({data}), not from seeds ({seed}): more data "
-            "helps more than averaging over seeds"
-        )
+        f"most variance comes from training data ({data}), not from seeds ({seed}): more data "
+        "helps more than averaging over seeds"
     ]
 
 
 def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
     """Where the loss is smallest, what is as good, and whether the values tried end there."""
-    line = f"sweet spot: {axis} = {best.at}, expected loss {best.found.expected_loss:.4g}"
+    line = f"sweet spot: {axis} = {best.at}, expected loss {best.parts.expected_loss:.4g}"
     alike = [f"{point.at}" for point in as_good(points)]
     said = [
         f"{line}; not told apart from it by these replicas: {', '.join(alike)}" if alike else line
@@ -267,11 +249,12 @@ def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
     if len(values) < len(points) or best.at not in (low := min(values), high := max(values)):
         return said
     if axis == "train_size":
-        return (
-            [*said, "the loss is smallest with the most data: more of it may well help further"]
-            if best.at == high
-            else said
-        )
+        if best.at == high:
+            return [
+                *said,
+                "the loss is smallest with the most data: more of it may well help further",
+            ]
+        return said
     if best.at == high or low > (1 if axis in COUNTED else 0):
         end, further = ("largest", "larger") if best.at == high else ("smallest", "smaller")
         said.append(f"{best.at} is the {end} of the values tried: try {further} ones")
@@ -282,19 +265,15 @@ def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
     """How both parts run along the axis."""
     if any(not isinstance(point.at, int | float) for point in points):
         return []
-    first, last = (
-        min(points, key=lambda point: point.at or 0),
-        max(points, key=lambda point: point.at or 0),
-    )
-    bias = f"bias goes from {_brief(first.found.bias)} to {_brief(last.found.bias)}"
+    first = min(points, key=lambda point: point.at or 0)
+    last = max(points, key=lambda point: point.at or 0)
+    bias = f"bias goes from {_brief(first.parts.bias)} to {_brief(last.parts.bias)}"
     variance = (
-        f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
+        f"variance from {_brief(first.parts.net_variance)} to {_brief(last.parts.net_variance)}"
     )
     return [
-        (
-            f"from {axis} = {first.at} to {last.at}, {bias}, "
-            f"{'net ' if last.found.loss == 'zero-one' else ''}{variance}"
-        )
+        f"from {axis} = {first.at} to {last.at}, {bias}, "
+        f"{'net ' if last.parts.loss == 'zero-one' else ''}{variance}"
     ]
 
 
@@ -324,11 +303,9 @@ def _open(
 
 def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
     """Which part the loss is made of, and what lowers it."""
-    said, high, reducible = (
-        [],
-        levels(decomposition),
-        decomposition.expected_loss - decomposition.noise,
-    )
+    said = []
+    high = levels(decomposition)
+    reducible = decomposition.expected_loss - decomposition.noise
     if high["bias"] == "high":
         share = (
             f"bias is {decomposition.bias:.3g} of {reducible:.3g} reducible loss "

@@ -34,12 +34,10 @@ MOSTLY = 0.5
 HARDLY = 0.4  # …and up to which it fits its training part far better than new samples
 SMALL = 0.1  # training error that may be the best that the data allow…
 STANDING = 0.2  # …where so little of the training loss went in the second half of training
-UNEXPLAINED = (
-    0.5  # 1 − R² on the training part beyond which noise in the targets is not the likely cause
-)
-LEARNED = (
-    0.7  # training over validation 1 − R² up to which a regression has learned its own samples
-)
+# 1 − R² on the training part beyond which noise in the targets is not the likely cause
+UNEXPLAINED = 0.5
+# training over validation 1 − R² up to which a regression has learned its own samples
+LEARNED = 0.7
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,9 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What decides. train, val: errors at the end, shares of wrong classes or 1 − R².
+class RunEnd:
+    """The numbers of a run that decide its direction. train, val: errors at the end, shares of
+    wrong classes or 1 − R².
 
     train_loss, val_loss: at the end; val_rise: the last validation loss over its smallest;
         late_fall: share of the training loss at half of the updates that was gone at the end.
@@ -74,7 +73,7 @@ class Seen:
     noise: float = 0.0
 
 
-def direction(seen: Seen) -> Direction:
+def direction(seen: RunEnd) -> Direction:
     """The one direction of a run: the first of these that holds.
 
     Without a validation part it cannot be told. Fine: both gaps are within 1.5 points, the
@@ -94,10 +93,8 @@ def direction(seen: Seen) -> Direction:
     if seen.task != "regression" and 0 < seen.narrowest < seen.classes:
         return Direction(
             "more capacity",
-            (
-                f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are "
-                f"classes, {seen.classes}"
-            ),
+            f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are "
+            f"classes, {seen.classes}",
         )
     if seen.val_rise >= TURNED:
         return Direction(
@@ -107,15 +104,13 @@ def direction(seen: Seen) -> Direction:
     if (seen.reference is not None or seen.noise) and seen.train - lowest <= THRESHOLD:
         return Direction(
             "more data or regularization",
-            (
-                f"the training error, {_percent(seen.train)}, is where the reference is, "
-                f"{_percent(lowest)}"
-            ),
+            f"the training error, {_percent(seen.train)}, is where the reference is, "
+            f"{_percent(lowest)}",
         )
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
 
-def _by_loss(seen: Seen) -> Direction:
+def _by_loss(seen: RunEnd) -> Direction:
     if not (seen.val_loss > 0 and math.isfinite(seen.train_loss)):
         return Direction("cannot be told", "there is no validation loss beside the training loss")
     share = seen.train_loss / seen.val_loss
@@ -130,10 +125,8 @@ def _by_loss(seen: Seen) -> Direction:
     if share >= MOSTLY and seen.train < SMALL and not seen.late_fall >= STANDING:
         return Direction(
             "cannot be told",
-            (
-                f"a training error of {_percent(seen.train)} that hardly falls any more may be "
-                "the best that these data allow"
-            ),
+            f"a training error of {_percent(seen.train)} that hardly falls any more may be "
+            "the best that these data allow",
         )
     if share >= MOSTLY:
         return Direction(
@@ -147,22 +140,22 @@ def _by_loss(seen: Seen) -> Direction:
     return Direction("cannot be told", f"{told}: either part may be the larger one")
 
 
-def _by_regression(seen: Seen) -> Direction:
-    left = (
+def _by_regression(seen: RunEnd) -> Direction:
+    gap = (
         f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the "
         "validation part"
     )
     if seen.train > UNEXPLAINED:
         return Direction(
             "more capacity",
-            f"{left}: most of the targets' variance is left over in the training part",
+            f"{gap}: most of the targets' variance is left over in the training part",
         )
     if seen.train <= LEARNED * seen.val:
         return Direction(
             "more data or regularization",
-            f"{left}: most of what is missing is missing on new samples only",
+            f"{gap}: most of what is missing is missing on new samples only",
         )
-    return Direction("cannot be told", f"{left}: noise in the targets would look the same")
+    return Direction("cannot be told", f"{gap}: noise in the targets would look the same")
 
 
 def direction_of(run: Run, reference: float | None = None) -> Direction:
@@ -177,8 +170,8 @@ def direction_of(run: Run, reference: float | None = None) -> Direction:
     return direction(seen_of(run, learned, reference))
 
 
-def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen:
-    """What decides, read from a run."""
+def seen_of(run: Run, learned: Learning, reference: float | None = None) -> RunEnd:
+    """The numbers that decide the direction of a run. reference: as in `direction_of`."""
     regression, config = learned.task == "regression", run.configuration
     errors = (
         (1.0 - learned.skill, 1.0 - learned.val_skill)
@@ -190,7 +183,7 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
         reference = 1.0 - learned.ceiling
     units = [layer.units for layer in run.layer_facts[:-1] if layer.units]
     known = bool(np.isfinite(learned.val_loss).any())
-    return Seen(
+    return RunEnd(
         learned.task,
         train,
         val,
@@ -206,8 +199,8 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> Seen
 
 
 def late_fall(learned: Learning) -> float:
-    """Share of the training loss at half of the updates that was gone at the end; NaN where it
-    cannot be told.
+    """(a − b)/a with a the training loss of the evaluation nearest half of the updates and b the
+    last one; NaN for fewer than three evaluations, or where a is not above 0.
     """
     if len(learned.steps) < 3:
         return math.nan

@@ -43,7 +43,7 @@ SMALLEST_VARIANCE = 1e-14  # of the loss, or nats: below it is rounding
 
 @dataclass(frozen=True)
 class Decomposition:
-    """What became of a loss: expected_loss = bias + net_variance + noise, up to rounding.
+    """A loss split into its parts: expected_loss = bias + net_variance + noise, up to rounding.
 
     bias, variance: squared: the unbiased estimates of bias² and variance (bias² may come out
         negative); zero-one: Domingos's; cross-entropy: Heskes's, corrected by the jackknife.
@@ -110,7 +110,7 @@ def _numbers(array: Any) -> Floats:
 def squared(
     made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: bool = True
 ) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for the squared loss."""
     replicas, samples = made.shape[:2]
     flat = made.reshape(replicas, samples, -1)
     gram = replica_intervals.Gram.of(
@@ -166,24 +166,22 @@ def _squared_notes(bias: float, variance: float, noise_known: bool) -> tuple[str
 
 
 def _alike(variance: float) -> tuple[str, ...]:
+    if variance > SMALLEST_VARIANCE:
+        return ()
     return (
-        ()
-        if variance > SMALLEST_VARIANCE
-        else (
-            (
-                "all replicas predict the same: that shows no variance, and intervals without "
-                "width say nothing of other replicas"
-            ),
-        )
+        (
+            "all replicas predict the same: that shows no variance, and intervals without "
+            "width say nothing of other replicas"
+        ),
     )
 
 
 def _few(replicas: int) -> tuple[str, ...]:
-    return (
-        ("so few replicas do not show the law they follow: the intervals take them as normal",)
-        if replicas < replica_bootstrap.FEW
-        else ()
-    )
+    if replicas < replica_bootstrap.FEW:
+        return (
+            "so few replicas do not show the law they follow: the intervals take them as normal",
+        )
+    return ()
 
 
 def classes_of(made: Any) -> Indices:
@@ -196,7 +194,7 @@ def classes_of(made: Any) -> Indices:
 
 
 def zero_one(made: Any, wanted: Any) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for the 0-1 loss."""
     labels = classes_of(made)
     truth = classes_of(wanted[None])[0]
     classes = int(max(labels.max(), truth.max(), 1)) + 1
@@ -235,10 +233,8 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
 
 def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple[str, ...]:
     notes = [
-        (
-            "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
-            "= bias + net_variance"
-        )
+        "Domingos: the main prediction is the mode, the first class of equals; expected_loss "
+        "= bias + net_variance"
     ]
     if switching:
         told = " and ".join(name.replace("_", " ") for name in switching)
@@ -259,8 +255,11 @@ def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple
 
 
 def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:
-    """Loss, bias and variance, each (B,), from the share of replicas that name each class, (B,
-    n, classes).
+    """0-1 loss, bias and variance, each (B,), means over samples (Domingos 2000). Bias is the share
+    of samples whose main prediction, the class with the largest share, is wrong; variance is 1 −
+    the mean share of the main prediction, not the net variance: bias + variance is not the loss.
+
+    shares: (B, n, classes), the share of replicas that name each class. truth: (n,) class numbers.
     """
     samples = np.arange(len(truth))
     main = shares.argmax(axis=2)
@@ -273,7 +272,7 @@ def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:
 
 
 def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
-    """See `decompose`."""
+    """`decompose` for cross-entropy."""
     truth = classes_of(wanted[None])[0]
     chances = np.stack([1.0 - made, made], axis=2) if made.ndim == 2 else made
     logs = np.log(np.clip(chances, SMALLEST_PROBABILITY, 1.0))
@@ -356,7 +355,7 @@ def sources(predictions: Any, groups: Any, loss: str) -> LossSources:
         labels = classes_of(made)
         made = (labels[:, :, None] == np.arange(int(labels.max()) + 1)) / math.sqrt(2.0)
     rows = _numbers(made).reshape(len(made), -1) / math.sqrt(made.shape[1])
-    blocks = [rows[np.asarray(groups) == each] for each in sets]
+    blocks = [rows[np.asarray(groups) == group] for group in sets]
     seeds = len(blocks[0])
     if len(sets) < 2 or seeds < 2 or any(len(block) != seeds for block in blocks):
         raise DataError(

@@ -63,8 +63,8 @@ def noise_variance(inputs: Any, targets: Any) -> float:
 
 
 def neighbours(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """To the k-th neighbour, (NEIGHBOURS,) each: the mean squared distance, and the mean of
-    half the squared difference of targets.
+    """To the k-th nearest sample, k = 1 … NEIGHBOURS, (NEIGHBOURS,) each: the mean squared distance
+    in x (samples, features), and half the mean squared difference of y (samples, outputs).
     """
     x = x - x.mean(axis=0)
     squares = (x**2).sum(axis=1)

@@ -20,9 +20,8 @@ from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
-FALLING = (
-    0.1  # share of the training loss that went in the second half of training: it was not done
-)
+# share of the training loss that went in the second half of training: it was not done
+FALLING = 0.1
 STANDING = 0.03
 # parameters per training sample from which a net can be expected to memorise, and samples per
 # parameter from which not
@@ -100,7 +99,7 @@ def of_gaps(reading: Reading) -> Direction:
 
 
 def learned_nothing(learned: Learning) -> bool:
-    """Whether the training part is answered no better than by a constant."""
+    """Whether the skill on the training part ends below NOTHING (0.1) of its ceiling."""
     last = float(learned.skill[-1])
     return math.isfinite(last) and last < NOTHING * learned.ceiling
 
@@ -133,17 +132,13 @@ def _about_bias(reading: Reading, about: About | None, later: bool = False) -> l
         return [f"{line}: the smaller part, so see to the variance first"]
     if about is None:
         said = [
-            (
-                f"{line}; a bigger net (more units or layers), longer training, less penalty and "
-                "dropout, better features"
-            )
+            f"{line}; a bigger net (more units or layers), longer training, less penalty and "
+            "dropout, better features"
         ]
     elif _is_noise(reading, about):
         return [
-            (
-                f"{line}, but {percent(about.label_noise)} of the training labels were replaced "
-                "(--label-noise): so much error is no bias; to fit it is variance"
-            )
+            f"{line}, but {percent(about.label_noise)} of the training labels were replaced "
+            "(--label-noise): so much error is no bias; to fit it is variance"
         ]
     else:
         said = [
@@ -171,11 +166,9 @@ def _unknown_reference(about: About) -> list[str]:
 
 
 def _let_go(about: About) -> list[str]:
-    return (
-        [f"first take back what keeps it from fitting: {', '.join(about.held_back)}"]
-        if about.held_back
-        else []
-    )
+    if about.held_back:
+        return [f"first take back what keeps it from fitting: {', '.join(about.held_back)}"]
+    return []
 
 
 def _train_longer(learned: Learning) -> list[str]:
@@ -186,49 +179,41 @@ def _train_longer(learned: Learning) -> list[str]:
         return []
     if fell >= FALLING:
         return [
-            (
-                "train longer: in the second half of training the training loss still fell by "
-                f"{100 * fell:.0f} %, to {learned.loss[-1]:.3g}"
-            )
+            "train longer: in the second half of training the training loss still fell by "
+            f"{100 * fell:.0f} %, to {learned.loss[-1]:.3g}"
         ]
     if fell <= -STANDING:
         return [
-            (
-                "a smaller learning rate, or a schedule: the training loss rose by "
-                f"{-100 * fell:.0f} % in the second half of training"
-            )
+            "a smaller learning rate, or a schedule: the training loss rose by "
+            f"{-100 * fell:.0f} % in the second half of training"
         ]
     if fell < STANDING:
         return [
-            (
-                "longer training alone will not do: the training loss moved by "
-                f"{100 * abs(fell):.1f} % in the second half"
-            )
+            "longer training alone will not do: the training loss moved by "
+            f"{100 * abs(fell):.1f} % in the second half"
         ]
     return []
 
 
 def turned(learned: Learning) -> bool:
-    """Whether the validation loss rose again after its best while the training loss fell."""
+    """Whether the validation loss ends at TURNED (1.1) times its minimum or more, while the
+    training loss is lower than it was at that minimum.
+    """
     if not np.isfinite(learned.val_loss).any():
         return False
     return learned.val_rise >= TURNED and bool(learned.loss[-1] < learned.loss[learned.best_val])
 
 
 def _grow(about: About) -> list[str]:
-    size, fell = (
-        f"{about.parameters:,} parameters for {about.train_samples:,} training samples",
-        late_fall(about.learned),
-    )
+    size = f"{about.parameters:,} parameters for {about.train_samples:,} training samples"
+    fell = late_fall(about.learned)
     if about.learned.brief:
         return []
     if about.parameters < ENOUGH * about.train_samples:
         advice = f": it has {size}" if about.parameters else ""
         return [
-            (
-                f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units "
-                f"or layers){advice}"
-            )
+            f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units "
+            f"or layers){advice}"
         ]
     noise = "the targets are noisy" if about.learned.task == "regression" else "the classes overlap"
     missing = (
@@ -284,11 +269,9 @@ def _stop_early(about: About) -> list[str]:
     best = learned.best_val
     low, last = float(learned.val_loss[best]), float(learned.val_loss[-1])
     return [
-        (
-            f"stop early: the validation loss was smallest, {low:.3g}, after "
-            f"{counted(learned.steps[best], 'update')} and ends at {last:.3g}: --early-stopping "
-            "yes"
-        )
+        f"stop early: the validation loss was smallest, {low:.3g}, after "
+        f"{counted(learned.steps[best], 'update')} and ends at {last:.3g}: --early-stopping "
+        "yes"
     ]
 
 
@@ -297,10 +280,8 @@ def _about_neither(reading: Reading) -> list[str]:
         return []
     gaps = f"{points(reading.bias_gap)} and {points(reading.variance_gap)}"
     return [
-        (
-            f"both gaps are small ({gaps}): what is left is near the reference error; going below "
-            "it takes better features or labels"
-        )
+        f"both gaps are small ({gaps}): what is left is near the reference error; going below "
+        "it takes better features or labels"
     ]
 
 
@@ -334,10 +315,8 @@ def _doubt(reading: Reading) -> list[str]:
     if not reading.doubtful:
         return []
     return [
-        (
-            f"the sampling error could turn the verdict on {' and '.join(reading.doubtful)} "
-            "round: evaluate on more samples before acting on it"
-        )
+        f"the sampling error could turn the verdict on {' and '.join(reading.doubtful)} "
+        "round: evaluate on more samples before acting on it"
     ]
 
 

@@ -25,9 +25,11 @@ PRECISION = 1e-5  # of a tail's probability
 
 
 @lru_cache(maxsize=1)
-def evenly() -> Floats:
-    """Points that fill the unit cube of four dimensions evenly, (4, DRAWS): multiples of the
-    powers of the root of x⁵ = x + 1, modulo 1.
+def cube_points() -> Floats:
+    """Quasi-random points of the unit cube [0, 1)⁴, float64 (4, DRAWS), one point per column.
+
+    Element (k, n), both counted from 1, is (0.37 + n·g⁻ᵏ) mod 1, where g = 1.1673 is the real root
+    of x⁵ = x + 1 (Roberts 2018, the R sequence in four dimensions).
     """
     steps = 1.1673039782614187 ** -np.arange(1.0, 5.0)
     points: Floats = (0.37 + steps[:, None] * np.arange(1, DRAWS + 1)) % 1.0
@@ -41,12 +43,12 @@ def _gamma(points: Floats, shape: Floats | float) -> Floats:
 
 @dataclass(frozen=True)
 class Noncentral:
-    """The squared length of the mean error of `count` near-normal replicas, and what is known of
-    their covariance Σ: enough to test any squared bias.
+    """The squared length of the mean error of `count` near-normal replicas, and their covariance Σ
+    as estimated from the same replicas: enough to test any squared bias.
 
-    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean, along_twice:
-        mᵀΣm and mᵀΣ²m for the mean error m.
-    freedom: degrees of freedom with which tr Σ² is known.
+    length: ‖m‖² of the mean error m. variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean,
+        along_twice: mᵀΣm and mᵀΣ²m. All in powers of the output's unit.
+    freedom: degrees of freedom of the estimate of tr Σ².
     """
 
     count: int
@@ -60,33 +62,34 @@ class Noncentral:
 
     @cached_property
     def bias(self) -> float:
-        """The unbiased estimate."""
+        """The unbiased estimate of the squared bias, length − variance/count; may be below 0."""
         return self.length - self.variance / self.count
 
     @cached_property
     def linear(self) -> float:
-        """μᵀΣμ for the true mean error μ: along the estimated one, less what its own noise adds."""
+        """Estimate of μᵀΣμ for the true mean error μ: along_mean − squares/count, at least 0."""
         return max(self.along_mean - self.squares / self.count, 0.0)
 
     @cached_property
     def along_bias(self) -> float:
-        """Variance of the replicas along the true mean error: as found, drawn as far as it is
-        uncertain towards that along the estimated mean error, and an eighth of the way on to that
-        of the larger directions: learners that shrink err most where they vary least, others need
-        not.
+        """Variance of the replicas along the true mean error, at most √(tr Σ²).
 
-        The variance of the eigenvalues says how far directions can differ at all.
+        It is a weighted mean of linear/bias and of a usual value: 7/8 of the variance along the
+        estimated mean error and 1/8 of that of the larger directions, tr Σ³/tr Σ², since learners
+        that shrink err most where they vary least. The first counts the more, the larger bias and
+        the variance of the eigenvalues of Σ are.
         """
-        found, typical = (
-            max(self.bias, 0.0),
-            (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0,
-        )
+        square = max(self.bias, 0.0)
+        larger = self.cubes / self.squares
+        # a mean error of exactly 0 has no direction: that of the larger ones is taken
+        along = self.along_mean / self.length if self.length > 0.0 else larger
+        typical = (7.0 * along + larger) / 8.0
         differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
         doubt = (
             2.0 * self.along_mean**2 / (self.count - 1)
             + 2.0 * self.squares / self.count**2 * typical**2
         )
-        value = (self.linear * found * differ + typical * doubt) / (found**2 * differ + doubt)
+        value = (self.linear * square * differ + typical * doubt) / (square**2 * differ + doubt)
         return min(value, math.sqrt(self.squares))
 
     @cached_property
@@ -121,7 +124,7 @@ class Noncentral:
             return np.full(DRAWS, max(rest, 0.0) / self.count)
         cubes = min(max(self.cubes - self.along_bias**3, squares**2 / rest), squares**1.5)
         block, directions = squares**2 / cubes, squares**3 / cubes**2
-        _, number, made, scale = evenly()
+        _, number, made, scale = cube_points()
         doubt = _gamma(number, min(self.freedom, 1e6) / 2.0)
         drawn = _gamma(made, np.maximum(directions * doubt, 1e-3) / 2.0) / _gamma(
             scale, directions * (self.count - 1) / 2.0
@@ -130,24 +133,27 @@ class Noncentral:
 
     @cached_property
     def _scale(self) -> Floats:
-        """Draws of the variance along the bias, of the mean of the replicas."""
         return np.asarray(
-            self.along_bias / _gamma(evenly()[0], (self.count - 1) / 2.0) / self.count, np.float64
+            self.along_bias / _gamma(cube_points()[0], (self.count - 1) / 2.0) / self.count,
+            np.float64,
         )
 
     def exceeding(self, candidate: float) -> float:
-        """The probability of a length as large as the one found, were the candidate the squared
-        bias; for candidates below 0 the law of 0 moved there.
+        """Upper tail probability of the observed `length` if `candidate` were the squared bias.
+
+        The uncertainty of Σ counts: with a single output and candidate 0 this is the two-sided p of
+        Student's t with count − 1 degrees of freedom (integrated over DRAWS points). A candidate
+        below 0 is tested as 0 against length + |candidate|.
         """
-        left = self.length - self._across - min(candidate, 0.0)
+        rest = self.length - self._across - min(candidate, 0.0)
         scale = self._scale * (self.along(max(candidate, 0.0)) / self.along_bias)
-        reach, shift = np.sqrt(np.maximum(left, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
+        reach, shift = np.sqrt(np.maximum(rest, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
         return float(
-            np.mean(np.where(left > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0))
+            np.mean(np.where(rest > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0))
         )
 
     def interval(self) -> Interval:
-        """The candidates that neither tail rejects: both of 2.5 %."""
+        """95 % interval of the squared bias: the candidates that neither tail of 2.5 % rejects."""
         step = math.sqrt(
             2.0 * self.squares / self.count**2 + 4.0 * self.length * self.along_bias / self.count
         )

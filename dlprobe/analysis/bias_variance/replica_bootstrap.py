@@ -18,10 +18,7 @@ Interval: TypeAlias = tuple[float, float]
 
 # replicas between which resampling pays: with fewer it says nothing new, with more estimates are
 # normal; Student's interval serves
-FEW, MANY = (
-    8,
-    500,
-)
+FEW, MANY = 8, 500
 # of weights held: their error is the same in every interval, so resamples are as many as time
 # allows
 NUMBERS = 400_000

@@ -88,10 +88,8 @@ def _require_noise(noise: Any, wanted: Any, loss: str) -> None:
 
 
 def _require_values(made: Any, wanted: Any) -> None:
-    outputs, expected = (
-        (made.shape[2] if made.ndim == 3 else 1),
-        (wanted.shape[1] if wanted.ndim == 2 else 1),
-    )
+    outputs = made.shape[2] if made.ndim == 3 else 1
+    expected = wanted.shape[1] if wanted.ndim == 2 else 1
     if outputs != expected:
         classes = (
             "; for scores or probabilities of classes use --loss zero-one or cross-entropy"

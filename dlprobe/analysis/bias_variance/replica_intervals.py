@@ -55,7 +55,7 @@ class Gram:
 
     @classmethod
     def of(cls, errors: Floats) -> Gram:
-        """From errors (K, numbers)."""
+        """The inner products of errors (K, numbers)."""
         return cls(errors @ errors.T)
 
     @property
@@ -142,15 +142,11 @@ class Gram:
         cumulant 24 μᵀΣ²μ + 8 tr Σ³.
         """
         linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
-        variance, cumulant = (
-            linear + squares,
-            24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes,
-        )
-        found, squared = (
-            4.0 * bias.along_mean / variance,
-            squares / variance,
-        )  # what is estimated, its noise not yet taken out
-        uncertainty = found**2 / (self.count - 1) + squared**2 / spectrum.freedom
+        variance = linear + squares
+        cumulant = 24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes
+        # what is estimated, its noise not yet taken out
+        skew, squared = 4.0 * bias.along_mean / variance, squares / variance
+        uncertainty = skew**2 / (self.count - 1) + squared**2 / spectrum.freedom
         shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
         return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)
 
@@ -175,19 +171,21 @@ def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
 
 
 def beyond_chance(square: float, count: int) -> float:
-    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James &
-    Stein 1961), less where resampling few replicas says little.
+    """Share of a squared deviation, in squared standard errors, that is not chance: max(0, 1 −
+    TOLERATED/square) · max(0, 1 − (FEW/count)²), 0 to 1 (positive-part James & Stein 1961).
+
+    count: of replicas; with FEW (8) or fewer the share is 0.
     """
-    return (
-        max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2)
-        if square > 0.0
-        else 0.0
-    )
+    if square > 0.0:
+        return max(0.0, 1.0 - TOLERATED / square) * max(
+            0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2
+        )
+    return 0.0
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary
-    more or less than normal ones would.
+    """Evidence, 0 to 1, that the replicas' squared deviations `spreads` (K,) vary more or less than
+    those of normal replicas; see `beyond_chance`.
     """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:
@@ -198,8 +196,8 @@ def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
 
 
 def skewness(centred: Floats, variance: float, spectrum: Spectrum) -> float:
-    """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970)
-    over what normal replicas would show.
+    """Evidence, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970) over what
+    normal replicas would show; see `beyond_chance`. centred: (K, K).
     """
     count = spectrum.count
     if count <= replica_bootstrap.FEW:
@@ -224,11 +222,9 @@ def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval
     spectrum = Spectrum.of(centred)
     low, high = spectrum.interval()
     share, usual = excess(spreads, estimate, spectrum), (estimate * low, estimate * high)
-    return (
-        mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share)
-        if share > 0.0
-        else usual
-    )
+    if share > 0.0:
+        return mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share)
+    return usual
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ def student(freedom: float) -> float:
 
 
 def widening(freedom: float) -> float:
-    """By what a variance is to be multiplied that was itself estimated with so many degrees of
-    freedom: (t/z)².
+    """Factor (t/1.96)² for a variance that was estimated with so many degrees of freedom, t the
+    97.5 % point of Student's law; 1 from 10⁶ degrees on.
     """
     return (student(freedom) / NORMAL_95) ** 2 if freedom < 1e6 else 1.0
 
@@ -54,8 +54,8 @@ class Spectrum:
 
     @classmethod
     def of(cls, centred: Floats) -> Spectrum:
-        """From the inner products (K, K) of the replicas' deviations from their mean. Expectations
-        of traces of Wishart matrices, solved for Σλ² and Σλ³.
+        """The spectrum estimated from the inner products (K, K) of the replicas' deviations from
+        their mean: expectations of traces of Wishart matrices, solved for Σλ² and Σλ³.
 
         Two replicas show one direction only and three nothing of the third power; then the law that
         spreads most is taken.
@@ -89,17 +89,15 @@ class Spectrum:
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom with which `second` is known: without limit for one direction, as
-        many as there are pairs of replicas for very many.
+        """Degrees of freedom of the estimate `second`: (K(K − 1)/2 − 1)/(1 − second) for K = count
+        replicas; numerator at least 1, denominator at least 1e-12.
         """
         return max(self.count * (self.count - 1) / 2 - 1, 1.0) / max(1.0 - self.second, 1e-12)
 
     def interval(self) -> Interval:
         """95 % interval of a variance, relative to its estimate."""
-        block, shape = (
-            self.second**2 / self.third,
-            (self.count - 1) / 2 * self.second**3 / self.third**2,
-        )
+        block = self.second**2 / self.third
+        shape = (self.count - 1) / 2 * self.second**3 / self.third**2
         return shifted_gamma(1.0, block, shape / widening(self.freedom))
 
 

@@ -43,7 +43,7 @@ class Reading:
 
     @property
     def verdict(self) -> str:
-        """Both verdicts in words.
+        """Both verdicts as a text.
 
         >>> read(None, 0.034, 0.067).verdict, read(0.0, 0.15, 0.16).verdict
         ('bias at most 3.4 points (no human error given), variance high', 'bias high, variance low')

@@ -141,10 +141,8 @@ def _estimate(
     )
     units = moves / np.sqrt(np.maximum(np.sum(moves**2, axis=0), 1e-300))
     scale = root if part == "variance" else np.ones_like(root)
-    values, terms = (
-        read.read(read.values, rates),
-        [scale * read.read(term, rates) for term in read.terms],
-    )
+    values = read.read(read.values, rates)
+    terms = [scale * read.read(term, rates) for term in read.terms]
     pushes = units * terms[0] * math.sqrt(count / (count - 1))
     if part == "variance":
         edge = 0.5 - values
@@ -167,11 +165,9 @@ def _higher(units: Floats, terms: list[Floats]) -> float:
         return 0.0
     size = np.sum(np.square(terms), axis=0)
     near = np.argsort(-size, kind="stable")[:PAIRED] if len(size) > PAIRED else np.arange(len(size))
-    count, correlations, skews = (
-        len(units),
-        units[:, near].T @ units[:, near],
-        np.sum(units[:, near] ** 3, axis=0),
-    )
+    count = len(units)
+    correlations = units[:, near].T @ units[:, near]
+    skews = np.sum(units[:, near] ** 3, axis=0)
     np.fill_diagonal(correlations, 0.0)
     squares, second = correlations * correlations, terms[0][near]
     moment = float(second @ squares @ second) - (

@@ -47,7 +47,9 @@ class VoteTable:
     terms: tuple[Floats, ...]
 
     def read(self, column: Floats, shares: Floats) -> Floats:
-        """A column at shares of erring votes, between whole votes by the straight line."""
+        """Values of `column` (K + 1,) at `shares` of erring votes (0 to 1), of the shape of shares;
+        linear between whole numbers of votes.
+        """
         return np.asarray(np.interp(shares * (len(column) - 1), np.arange(len(column)), column))
 
 

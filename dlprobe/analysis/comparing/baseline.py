@@ -18,9 +18,8 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-METRICS = tuple(
-    f"{part}_{what}" for what in ("loss", "error") for part in PARTS
-)  # smaller is better
+# smaller is better
+METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)
 PROFILES = (
     "activation_variance",
     "error_signal_rms",
@@ -31,21 +30,14 @@ PROFILES = (
     "active_fraction",
 )
 FEWEST = 3  # runs whose spread can be told
-POWERS = {
-    "activation_variance": 2,
-    "error_signal_rms": 1,
-    "gradient_rms": 2,
-}  # how chance enters: a gradient is a signal times an error signal
+# how chance enters: a gradient is a signal times an error signal
+POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}
 LAYER_FACTS = ("name", "units", "activation", "normalization")
 # the end of a run is its last tenth, at most this many recorded rows: a single batch fluctuates too
 # much
-LAST_SHARE, LAST_ROWS = (
-    10,
-    256,
-)
-ROUNDING = float(
-    np.finfo(np.float32).eps
-)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+LAST_SHARE, LAST_ROWS = (10, 256)
+# share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+ROUNDING = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -78,18 +70,16 @@ class Numbers:
     weights: tuple[int, ...] = ()
 
     def errors(self, metric: str) -> tuple[int, int] | None:
-        """Wrong samples, and of how many, where the metric is a share of wrong classes."""
+        """(wrong samples, samples) where the metric is a share of wrong classes, else None."""
         part, _, what = metric.partition("_")
         samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
-        return (
-            (round(value * samples), samples)
-            if what == "error" and self.classification and samples and 0.0 <= value <= 1.0
-            else None
-        )
+        if what == "error" and self.classification and samples and 0.0 <= value <= 1.0:
+            return (round(value * samples), samples)
+        return None
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BaselineComparison:
     """New runs and those of the baseline."""
 
     new: tuple[Numbers, ...]
@@ -102,8 +92,8 @@ class Comparison:
 
     @property
     def spread_known(self) -> bool:
-        """Whether the baseline tells how far its seeds differ, or nothing of that enters: every
-        new run has one of the same seed and split beside it.
+        """Whether the baseline has at least FEWEST (3) runs, so that it shows how far seeds differ,
+        or has a run of the same seed and split for every new run, so that seeds do not matter.
         """
         seeds = {(run.seed, run.data_seed) for run in self.old}
         return len(self.old) >= FEWEST or all(
@@ -180,10 +170,11 @@ def _floors(run: Run) -> dict[str, float]:
 
 
 def floor_of(runs: Sequence[Numbers], metric: str) -> float:
-    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and
-    regression errors, the rounding of their first value.
+    """The value below which a metric of these runs cannot be told from 0, at least 1e-12: half a
+    wrong sample; for losses and regression errors the rounding of their first value. The largest
+    over the runs.
 
-    No quotient is taken of less.
+    Quotients count a smaller value as this one.
     """
     return max(rank_test.SMALLEST, *(run.floors.get(metric, 0.0) for run in runs))
 
@@ -222,7 +213,7 @@ def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
     return profiles
 
 
-def common_metrics(comparison: Comparison) -> tuple[str, ...]:
+def common_metrics(comparison: BaselineComparison) -> tuple[str, ...]:
     """Metrics that every run has in the same unit."""
     return shared_metrics((*comparison.new, *comparison.old))
 
@@ -237,18 +228,20 @@ def shared_metrics(runs: Sequence[Numbers]) -> tuple[str, ...]:
     )
 
 
-def lost_metrics(comparison: Comparison) -> tuple[str, ...]:
+def lost_metrics(comparison: BaselineComparison) -> tuple[str, ...]:
     """Metrics that every run of the baseline has and a new one lacks."""
     had = [name for name in METRICS if all(name in run.metrics for run in comparison.old)]
     return tuple(name for name in had if any(name not in run.metrics for run in comparison.new))
 
 
-def common_profiles(comparison: Comparison) -> set[tuple[str, str]]:
+def common_profiles(comparison: BaselineComparison) -> set[tuple[str, str]]:
     """Profiles that every run has, by statistic and moment."""
     return set.intersection(*(set(run.profiles) for run in (*comparison.new, *comparison.old)))
 
 
-def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
+def drift(
+    comparison: BaselineComparison, statistic: str, when: str, tolerance: float
+) -> Drift | None:
     """Whether a profile left the band of the baseline: from its smallest number divided by the
     tolerance to its largest times it, in each layer.
 
@@ -270,7 +263,7 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
         room = 2 * room if share else room**2
     if not share:
         floor = _profile_floor(comparison, statistic, when)
-        value, low, high = (np.maximum(each, floor) for each in (value, low, high))
+        value, low, high = (np.maximum(bound, floor) for bound in (value, low, high))
     low, high = (low - room, high + room) if share else (low / room, high * room)
     with np.errstate(all="ignore"):
         outside = (
@@ -322,7 +315,7 @@ def chance(units: Sequence[int]) -> float:
     return float(10 ** (2 * log10_deviation([USUAL_KAPPA] * len(units), units))) if units else 1.0
 
 
-def _profile_floor(comparison: Comparison, statistic: str, when: str) -> Floats | float:
+def _profile_floor(comparison: BaselineComparison, statistic: str, when: str) -> Floats | float:
     """(layer,): below which a magnitude cannot be told from 0: the rounding of what the layer
     had at the start, or the smallest normal float32.
     """
@@ -341,18 +334,18 @@ def _stack(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats | None:
     return np.stack([run.profiles[key] for run in runs])
 
 
-def structure_differences(comparison: Comparison) -> list[str]:
+def structure_differences(comparison: BaselineComparison) -> list[str]:
     """What makes the runs other experiments than those of the baseline, in words: layers, data,
     configuration.
     """
-    found = []
+    differing = []
     for words, of in _ASPECTS:
         new, old = ({of(run) for run in runs} for runs in (comparison.new, comparison.old))
         if not new <= old:
-            found.append(words)
+            differing.append(words)
     if _data_differs(comparison):
-        found.append("data")
-    return found
+        differing.append("data")
+    return differing
 
 
 _ASPECTS: tuple[tuple[str, Callable[[Numbers], Any]], ...] = (
@@ -361,12 +354,12 @@ _ASPECTS: tuple[tuple[str, Callable[[Numbers], Any]], ...] = (
 )
 
 
-def same_layers(comparison: Comparison) -> bool:
+def same_layers(comparison: BaselineComparison) -> bool:
     """Whether all runs have the same layers."""
     return len({run.layers for run in (*comparison.new, *comparison.old)}) == 1
 
 
-def _data_differs(comparison: Comparison) -> bool:
+def _data_differs(comparison: BaselineComparison) -> bool:
     """Other data for the same seed of the split: with another seed the parts differ anyway."""
     known = {run.data_seed: run.fingerprint for run in comparison.old}
     return any(

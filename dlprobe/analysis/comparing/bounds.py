@@ -26,11 +26,8 @@ FORM = re.compile(
     r"\s*([A-Za-z_][\w-]*)\s*(<=|>=|=<|=>|≤|≥|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*"
 )
 PART = "val"  # of a metric that is named without one
-UNBOUNDED = (
-    "loss",
-    "rmse",
-    "mean_absolute_error",
-)  # metrics that are no shares of anything, so that percent means nothing
+# metrics that are no shares of anything, so that percent means nothing
+UNBOUNDED = ("loss", "rmse", "mean_absolute_error")
 ERRORS = tuple(f"{part}_error" for part in layout.PARTS)
 
 
@@ -58,11 +55,9 @@ class Bound:
         return f"{100 * value:.3g} %" if self.percent else f"{value:.4g}"
 
     def __str__(self) -> str:
-        return (
-            f"{self.metric} {self.sign} {100 * self.limit:g} %"
-            if self.percent
-            else f"{self.metric} {self.sign} {self.limit:g}"
-        )
+        if self.percent:
+            return f"{self.metric} {self.sign} {100 * self.limit:g} %"
+        return f"{self.metric} {self.sign} {self.limit:g}"
 
 
 def bounds_of(texts: str | Sequence[str]) -> list[Bound]:
@@ -108,8 +103,7 @@ def _metric(name: str) -> str:
     metric = name if name in known else f"{PART}_{name}"
     if metric not in known:
         raise ConfigError(
-            "--gate: "
-            f"{unknown('metric', name[:60], [each for each, dims in known.items() if not dims])}"
+            f"--gate: {unknown('metric', name[:60], [n for n, dims in known.items() if not dims])}"
         )
     if known[metric]:
         raise ConfigError(

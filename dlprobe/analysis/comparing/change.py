@@ -36,9 +36,7 @@ class Change:
 
     @property
     def words(self) -> str:
-        """From what to what, and how many times that is where the old number is one that can be
-        multiplied.
-        """
+        """Old and new value as a text, and their ratio where the old one is above `floor`."""
         told = (
             f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to "
             f"{self.new_words or f'{self.new:.4g}'}"

@@ -7,144 +7,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from dlprobe.analysis.comparing import paired
+from dlprobe.analysis.comparing.outcome import Floats, Outcome
 from dlprobe.analysis.comparing.paired import LEVEL, Interval
-from dlprobe.analysis.learning.learned import Learning
-from dlprobe.analysis.learning.reading import learning
-from dlprobe.analysis.learning.states import StateName, state
-from dlprobe.analysis.profiles import run_profile
-from dlprobe.analysis.profiles.decomposition import FactorDecomposition, median_factors
+from dlprobe.analysis.learning.states import StateName
+from dlprobe.analysis.profiles.decomposition import median_factors
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS
-from dlprobe.analysis.profiles.flow import NOTHING, Flow, median_flow
-from dlprobe.analysis.profiles.idle_units import dead_units, saturated_units
+from dlprobe.analysis.profiles.flow import Flow, median_flow
 from dlprobe.analysis.proportions import wilson
-from dlprobe.runs import Run
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 LEARNED = 0.9  # of the first evaluation: what the best one must be below to count as learned
 LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotients exist
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps`
-    (evaluation,): after how many updates each was.
-
-    final: results at the end. first, last: verdict on the profile of the first and last recorded
-        step ("" where none was recorded); first_flow, last_flow: the quantities behind it. factors:
-        what the error signal's way is made of before training. chance: by metric what the best
-        constant answer has, as far as it is known. step_seconds: of the fastest block of steps,
-        which other programs disturbed least. dead, saturated: share of the hidden units at the end,
-        NaN where not known. state: whether it learned, as `learning.state` says.
-    """
-
-    seed: int
-    status: str
-    steps: Floats
-    curves: Mapping[str, Floats]
-    final: Mapping[str, float]
-    first: str
-    last: str
-    first_flow: Flow
-    last_flow: Flow
-    updates: int
-    step_seconds: float
-    parameters: int
-    state: StateName
-    factors: FactorDecomposition | None = None
-    chance: Mapping[str, float] = field(default_factory=dict)
-    dead: float = math.nan
-    saturated: float = math.nan
-
-    @property
-    def diverged(self) -> bool:
-        return self.status == "diverged"
-
-    def last_of(self, metric: str) -> float:
-        """The result at the end; infinite for a run that diverged."""
-        value = self.final.get(metric, math.nan)
-        return math.inf if self.diverged or math.isnan(value) else value
-
-    def best_of(self, metric: str) -> float:
-        """The best of all evaluations; of a run that diverged, the best before."""
-        curve = self.curves.get(metric, np.empty(0))
-        finite = curve[np.isfinite(curve)]
-        return float(finite.min()) if len(finite) else math.inf
-
-    def first_of(self, metric: str) -> float:
-        """The evaluation before the first update; infinite where there is none."""
-        curve = self.curves.get(metric, np.empty(0))
-        return (
-            float(curve[0])
-            if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0])
-            else math.inf
-        )
-
-    def reached(self, metric: str, target: float) -> float:
-        """Updates after which an evaluation was at or below the target first; infinite where
-        none was.
-        """
-        with np.errstate(invalid="ignore"):
-            found = np.flatnonzero(self.curves.get(metric, np.empty(0)) <= target)
-        return float(self.steps[found[0]]) if len(found) else math.inf
-
-
-def outcome(seed: int, run: Run) -> Outcome:
-    """Read a run. Raises RunFileError where the file is damaged."""
-    rows = (0, len(run.steps) - 1) if len(run.steps) else ()
-    moments = [run_profile.step_profile(run, row, run_profile.activations_of(run)) for row in rows]
-    numbers = {
-        name: float(value)
-        for name, value in run.final.items()
-        if isinstance(value, int | float | np.number)
-    }
-    evaluations = dict(run.evaluations)
-    seconds, known = run.timing.get("step_seconds", np.empty(0)), learning(run)
-    return Outcome(
-        seed=seed,
-        status=run.status,
-        steps=evaluations.pop("step", np.empty(0)).astype(np.float64),
-        curves={name: curve.astype(np.float64) for name, curve in evaluations.items()},
-        final=numbers,
-        first=moments[0].verdict.verdict if moments else "",
-        last=moments[-1].verdict.verdict if moments else "",
-        first_flow=moments[0].flow if moments else NOTHING,
-        last_flow=moments[-1].flow if moments else NOTHING,
-        updates=int(numbers.get("steps_done", 0)),
-        step_seconds=float(np.min(seconds)) if len(seconds) else math.nan,
-        parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
-        state=state(known, run.status).name,
-        factors=moments[0].factors if moments else None,
-        chance={} if known is None else _chance(known),
-        dead=_hidden_mean(run, dead_units(run)),
-        saturated=_hidden_mean(run, saturated_units(run)),
-    )
-
-
-def _chance(known: Learning) -> dict[str, float]:
-    """What the best constant answer has, by the metrics that may rank."""
-    losses = {
-        "train_loss": known.guessing_loss,
-        "val_loss": known.val_guessing_loss,
-        "train_error": known.guessing,
-        "val_error": known.guessing,
-    }
-    return {name: value for name, value in losses.items() if math.isfinite(value)}
-
-
-def _hidden_mean(run: Run, shares: Floats) -> float:
-    """The share of the units of all hidden layers; NaN where no layer has one."""
-    hidden = shares[run.hidden_layers]
-    units = np.array([run.layer_facts[index].units or 1 for index in run.hidden_layers], np.float64)
-    known = np.isfinite(hidden)
-    return float(np.average(hidden[known], weights=units[known])) if known.any() else math.nan
 
 
 @dataclass(frozen=True)
@@ -184,11 +62,9 @@ class ValueResult:
 
     @property
     def step_seconds(self) -> float:
-        return (
-            float(np.median([of_seed.step_seconds for of_seed in self.outcomes]))
-            if self.outcomes
-            else math.nan
-        )
+        if self.outcomes:
+            return float(np.median([of_seed.step_seconds for of_seed in self.outcomes]))
+        return math.nan
 
     @property
     def because(self) -> str:
@@ -203,11 +79,9 @@ class ValueResult:
         """The metric before the first update, median over seeds; infinite where it was not
         evaluated.
         """
-        return (
-            middle_of([of_seed.first_of(metric) for of_seed in self.outcomes])
-            if self.outcomes
-            else math.inf
-        )
+        if self.outcomes:
+            return middle_of([of_seed.first_of(metric) for of_seed in self.outcomes])
+        return math.inf
 
     def middle(self, name: str) -> float:
         """The median over seeds of `dead` or `saturated`; NaN where no seed has it."""
@@ -239,10 +113,10 @@ class Pair:
         return self.p_adjusted <= LEVEL
 
     def turned(self) -> Pair:
-        """b against a."""
+        """The pair with a and b exchanged, so that `effect` is that of b against a."""
         low, value, high = (
-            (1 / each if each else math.inf) if self.ratio else -each
-            for each in (self.effect.high, self.effect.value, self.effect.low)
+            (1 / effect if effect else math.inf) if self.ratio else -effect
+            for effect in (self.effect.high, self.effect.value, self.effect.low)
         )
         return replace(self, a=self.b, b=self.a, effect=Interval(value, low, high))
 
@@ -276,7 +150,9 @@ class Comparison:
 
     @property
     def chance(self) -> float:
-        """What the best constant answer has of the metric that ranks; NaN where it is not known."""
+        """The value of the metric `by` for the best constant answer, the smallest over runs; NaN
+        where it is not known.
+        """
         return min(
             (
                 of_seed.chance[self.by]
@@ -331,8 +207,8 @@ def compare(
 
 
 def is_ratio(by: str, runs: Sequence[Outcome]) -> bool:
-    """Losses are compared as factors, shares of wrong answers as differences; the error of a
-    regression is no share.
+    """Whether a metric is compared by ratios (losses, RMSE of a regression) and not by differences
+    (errors that are shares of wrong answers).
     """
     return not (
         by.endswith("_error")
@@ -384,10 +260,10 @@ def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -
 
 
 def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
-    """The worst of the values' medians of the best evaluation, so that most seeds reach it.
+    """Default target: the largest, over values, of the median over seeds of the best evaluation.
 
-    Values that learn nothing are passed over where others do: what all have before the first update
-    is no target. Nor is what guessing has, or more: NaN where no value gets below that.
+    Only values below chance count, and of these only those that fell below LEARNED (0.9) of their
+    first evaluation, where there are any. NaN where no value gets below chance.
     """
     medians = {
         label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()
@@ -403,17 +279,17 @@ def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
         if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])
     ]
     return max(
-        (each for each in learned or below.values() if math.isfinite(each)), default=math.nan
+        (loss for loss in learned or below.values() if math.isfinite(loss)), default=math.nan
     )
 
 
 def middle_of(values: Sequence[float]) -> float:
-    """The median; of an even number the larger of the two in the middle."""
+    """The median; the larger of the two middle values where their number is even."""
     return sorted(values)[len(values) // 2]
 
 
 def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> ValueResult:
-    """One value's own numbers."""
+    """The numbers of one value over its runs."""
     names = [
         name
         for name in dict.fromkeys(name for run in runs for name in (*run.final, by))
@@ -452,8 +328,9 @@ def health(verdicts: Sequence[str], flows: Sequence[Flow]) -> Health:
 
 
 def scores(runs: Sequence[Outcome], by: str, ratio: bool) -> dict[int, float]:
-    """By seed what is subtracted: logarithms of losses, shares as they are. A run that diverged
-    has the worst there is.
+    """The last value of `by` per seed as it enters differences: its natural logarithm where `ratio`
+    (clipped to 1e-12 … 1e300), else the share itself, at most 1. A run that diverged has the
+    largest.
     """
     values = {run.seed: run.last_of(by) for run in runs}
     if ratio:
@@ -492,15 +369,15 @@ def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tup
     )
 
 
-def effect_of(found: Floats, ratio: bool) -> Interval:
+def effect_of(differing: Floats, ratio: bool) -> Interval:
     """The middle of the differences, as a factor for losses."""
-    middle = paired.centre(found)
+    middle = paired.centre(differing)
     if not ratio:
         return middle
     return Interval(
         *(
-            math.exp(min(each, 700.0)) if not math.isnan(each) else math.nan
-            for each in (middle.value, middle.low, middle.high)
+            math.exp(min(difference, 700.0)) if not math.isnan(difference) else math.nan
+            for difference in (middle.value, middle.low, middle.high)
         )
     )
 
@@ -538,12 +415,10 @@ def power_of(
         label: scores([run for run in runs if math.isfinite(run.last_of(by))], by, ratio)
         for label, runs in outcomes.items()
     }
-    found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
-    spreads = [float(gaps.std(ddof=1)) for gaps in found if len(gaps) > 1]
-    spread, needed = (
-        (float(np.median(spreads)) if spreads else math.nan),
-        paired.seeds_needed(comparisons),
-    )
+    effects = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
+    spreads = [float(gaps.std(ddof=1)) for gaps in effects if len(gaps) > 1]
+    spread = float(np.median(spreads)) if spreads else math.nan
+    needed = paired.seeds_needed(comparisons)
     if math.isnan(spread):
         return Power(seeds, comparisons, spread, math.nan, needed, None)
     least = paired.detectable(spread, seeds, comparisons)
@@ -553,15 +428,3 @@ def power_of(
         else None
     )
     return Power(seeds, comparisons, spread, least, needed, half)
-
-
-def curve(runs: Sequence[Outcome], metric: str) -> tuple[Floats, Floats]:
-    """(steps, median over seeds) of an evaluated number, at the steps that most seeds have; a
-    diverged run's missing evaluations are infinite.
-    """
-    steps = max((run.steps for run in runs), key=len, default=np.empty(0))
-    table = np.full((len(runs), len(steps)), np.inf)
-    for row, run in enumerate(runs):
-        known = run.curves.get(metric, np.full(len(run.steps), np.nan))
-        table[row, : len(known)] = np.where(np.isnan(known), np.inf, known)[: len(steps)]
-    return steps, np.sort(table, axis=0)[(len(runs) - 1) // 2] if len(runs) else np.empty(0)

@@ -41,9 +41,8 @@ def p_more_errors(new: int, of_new: int, old: int, of_old: int, odds: float = 1.
             f"{new} of {of_new} against {old} of {of_old}: expected no more errors than samples"
         )
     errors = new + old
-    there = np.arange(
-        max(0, errors - of_old), min(errors, of_new) + 1, dtype=np.float64
-    )  # errors among the new samples
+    # errors among the new samples
+    there = np.arange(max(0, errors - of_old), min(errors, of_new) + 1, dtype=np.float64)
     logs = _log_ways(of_new, there) + _log_ways(of_old, errors - there) + there * np.log(odds)
     return min(1.0, float(np.exp(logsumexp(logs[there >= new]) - logsumexp(logs))))
 

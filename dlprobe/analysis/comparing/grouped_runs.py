@@ -22,7 +22,7 @@ Coordinates = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Grid:
+class RunGrid:
     """Run ids with their coordinates, and the axes of the study with their values in order."""
 
     axes: Mapping[str, Sequence[Any]]
@@ -31,10 +31,10 @@ class Grid:
     @property
     def names(self) -> list[str]:
         """Every axis that a run has a place on, those of the study first."""
-        found = dict.fromkeys(axis for place in self.coordinates.values() for axis in place)
+        axes = dict.fromkeys(axis for place in self.coordinates.values() for axis in place)
         return [
-            *(axis for axis in self.axes if axis in found),
-            *(axis for axis in found if axis not in self.axes),
+            *(axis for axis in self.axes if axis in axes),
+            *(axis for axis in axes if axis not in self.axes),
         ]
 
     def axis(self, text: str) -> str:
@@ -58,7 +58,7 @@ class Grid:
             for value in dict.fromkeys([*(value for value in ordered if value in held), *held])
         ]
 
-    def where(self, wanted: Mapping[str, Collection[str]]) -> Grid:
+    def where(self, wanted: Mapping[str, Collection[str]]) -> RunGrid:
         """The runs that have one of the wanted values on each axis. Raises ConfigError for an
         unknown axis or value, and where no run is left.
         """
@@ -78,7 +78,7 @@ class Grid:
             raise ConfigError(
                 f"no run of the study has {told}: its axes are {', '.join(self.names)}"
             )
-        return Grid(self.axes, chosen)
+        return RunGrid(self.axes, chosen)
 
     def _value(self, axis: str, text: str) -> str:
         plain = _plain(text)
@@ -99,7 +99,7 @@ class Grid:
         """The axes on which all runs have one value."""
         return {axis: self.values(axis)[0] for axis in self.names if len(self.values(axis)) == 1}
 
-    def by(self, axes: Sequence[str]) -> list[Group]:
+    def by(self, axes: Sequence[str]) -> list[RunGroup]:
         """The runs in groups of one place on the given axes, in the order of the axes' values;
         one group of all without axes.
         """
@@ -112,13 +112,13 @@ class Grid:
             )
             places.setdefault(key, []).append(id)
         return [
-            Group({axis: self.coordinates[ids[0]].get(axis) for axis in axes}, tuple(ids))
+            RunGroup({axis: self.coordinates[ids[0]].get(axis) for axis in axes}, tuple(ids))
             for _, ids in sorted(places.items())
         ]
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs that share a place on some axes."""
 
     place: Coordinates
@@ -167,10 +167,8 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
         steps, values = nothing.astype("i8"), nothing.reshape(0, 0)
         return Summary(steps, nothing, nothing, nothing, steps, values)
     if aligned:
-        rows, steps = (
-            np.stack([values for _, values in pairs]),
-            np.stack([steps for steps, _ in pairs]),
-        )
+        rows = np.stack([values for _, values in pairs])
+        steps = np.stack([steps for steps, _ in pairs])
         return _summary(np.where((steps == steps[0]).all(axis=0), steps[0], -1), rows)
     steps = np.unique(np.concatenate([own for own, _ in pairs]))
     rows = np.full((len(pairs), len(steps)), np.nan)
@@ -182,15 +180,15 @@ def over_runs(curves: Iterable[tuple[Array, Array]], *, aligned: bool = False) -
 def _summary(steps: Array, rows: Array) -> Summary:
     """rows: (run, step)."""
     known = ~np.isnan(rows)
-    some, found = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
+    some, ranges = known.any(axis=0), np.full((3, rows.shape[1]), np.nan)
     if some.any():
         with np.errstate(invalid="ignore"):  # the middle of two infinite values
-            found[:, some] = (
+            ranges[:, some] = (
                 np.nanmedian(rows[:, some], axis=0),
                 np.nanmin(rows[:, some], axis=0),
                 np.nanmax(rows[:, some], axis=0),
             )
-    return Summary(steps, found[0], found[1], found[2], known.sum(axis=0), rows)
+    return Summary(steps, ranges[0], ranges[1], ranges[2], known.sum(axis=0), rows)
 
 
 def _plain(value: Any) -> str:

@@ -20,14 +20,14 @@ from functools import partial
 import numpy as np
 
 from dlprobe.analysis.comparing import power, rank_test, single_runs
-from dlprobe.analysis.comparing.baseline import FEWEST, Comparison, floor_of
+from dlprobe.analysis.comparing.baseline import FEWEST, BaselineComparison, floor_of
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.analysis.comparing.paired import holm
 
 
 def changes(
-    comparison: Comparison, metrics: Sequence[str], factor: float, level: float
+    comparison: BaselineComparison, metrics: Sequence[str], factor: float, level: float
 ) -> list[Change]:
     """How each metric changed that can be compared, with the verdict over all of them together:
     see `decided`.
@@ -49,7 +49,7 @@ def decided(metric_changes: Sequence[Change], level: float) -> list[Change]:
 
 
 def _change(
-    comparison: Comparison, metric: str, metrics: Sequence[str], factor: float, share: float
+    comparison: BaselineComparison, metric: str, metrics: Sequence[str], factor: float, share: float
 ) -> Change | None:
     """How a metric changed, by the strongest test that the runs allow; None where there is none.
     share: of the level, where all metrics get the same.
@@ -72,7 +72,7 @@ def _change(
     return single_runs.two_sample_change(comparison, metric, factor, share)
 
 
-def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -> str:
+def missing_runs(comparison: BaselineComparison, metrics: Sequence[str], level: float) -> str:
     """Why losses of so few runs cannot be compared, and how many runs are needed, in a sentence."""
     count = rank_test.needed(level / max(len(metrics), 1))
     needed = (
@@ -82,14 +82,16 @@ def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -
     return f"{comparison.sizes} say nothing of how far seeds differ: {needed}"
 
 
-def ranked_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
+def ranked_change(
+    comparison: BaselineComparison, metric: str, factor: float, share: float
+) -> Change:
     """Several runs on both sides: a one-sided rank test, and the factor within reach of the
     interval. A change that is surely smaller than the factor is not reported, however sure it is
     that there is one.
     """
     new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
     floor = floor_of((*comparison.new, *comparison.old), metric)
-    found, low, high = rank_test.factor_between(new, old, floor)
+    factor_between, low, high = rank_test.factor_between(new, old, floor)
     p = rank_test.p_larger(new, old)
     before, after = (float(np.median(rank_test.nan_last(values))) for values in (old, new))
     told = f"{after:.4g} (medians of {comparison.sizes})"
@@ -104,12 +106,12 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
         metric,
         before,
         after,
-        found,
+        factor_between,
         low,
         high,
         how,
         p,
-        found > 1.0 and high >= factor,
+        factor_between > 1.0 and high >= factor,
         "",
         told,
         floor,
@@ -117,42 +119,36 @@ def ranked_change(comparison: Comparison, metric: str, factor: float, share: flo
     )
 
 
-def spread_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:
+def spread_change(
+    comparison: BaselineComparison, metric: str, factor: float, share: float
+) -> Change:
     """The best new run beside several of the baseline: beyond their spread, and more wrong
     samples than theirs explain.
     """
-    new, old = (
-        single_runs.by_size(comparison.new, metric)[0],
-        [run.metrics[metric] for run in comparison.old],
-    )
+    new = single_runs.by_size(comparison.new, metric)[0]
+    old = [run.metrics[metric] for run in comparison.old]
     floor = floor_of((new, *comparison.old), metric)
     counts = [run.errors(metric) for run in (new, *comparison.old)]
-    known = [each for each in counts if each is not None]
+    known = [count for count in counts if count is not None]
     counted = len(known) == len(counts)
     rank = rank_test.factor_of_one(new.metrics[metric], old, share, floor, rounded=not counted)
     typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
-    before, after = (
-        float(np.median(rank_test.nan_last(old))),
-        float(rank_test.nan_last([new.metrics[metric]])[0]),
-    )
-    p, how = (
-        rank.p,
-        (
-            f"a further run like those of the baseline stays below {rank.limit * typical:.3g}, "
-            f"but for a chance of {share:.2g}"
-        ),
+    before = float(np.median(rank_test.nan_last(old)))
+    after = float(rank_test.nan_last([new.metrics[metric]])[0])
+    p = rank.p
+    how = (
+        f"a further run like those of the baseline stays below {rank.limit * typical:.3g}, "
+        f"but for a chance of {share:.2g}"
     )
     seen = partial(power.from_times, metric, lambda times: times >= max(factor, rank.limit))
     if counted:
         (errors, samples), *others = known
-        wrong, of = (sum(each) for each in zip(*others, strict=True))
+        wrong, of = (sum(column) for column in zip(*others, strict=True))
         fisher = p_more_errors(errors, samples, wrong, of)
-        p, how = (
-            max(p, fisher),
-            (
-                f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact "
-                f"test p = {fisher:.2g}"
-            ),
+        p = max(p, fisher)
+        how = (
+            f"{how}; {errors} wrong of {samples:,} against {wrong} of {of:,}: Fisher's exact "
+            f"test p = {fisher:.2g}"
         )
         usual = round(samples * wrong / of)
 

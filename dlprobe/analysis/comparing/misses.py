@@ -33,8 +33,8 @@ class Misses:
 
 
 def misses_of(run: Run) -> dict[str, Misses]:
-    """By part, where the file holds predictions, targets and rows of it. Raises RunFileError
-    where the file is damaged.
+    """The misses of each part of which the file holds predictions, targets and rows. Raises
+    RunFileError where the file is damaged.
     """
     return {part: misses for part in PARTS if (misses := _misses(run, part)) is not None}
 
@@ -62,15 +62,15 @@ def _misses(run: Run, part: str) -> Misses | None:
 
 
 def threshold_of(run: Run) -> float | None:
-    """Above which a single output means the second class; None where nobody knows the loss."""
+    """The stored output above which a net with one output names the second class: 0 under losses
+    whose classes are −1 and +1, 0.5 under all others. None where the run's loss is not known.
+    """
     loss = run.facts.loss
     try:
-        return (
-            None
-            if loss is None
-            else float(
-                parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold
-            )
+        if loss is None:
+            return None
+        return float(
+            parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold
         )
     except ConfigError:  # a loss that this dlprobe does not have
         return None

@@ -25,9 +25,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 LEVEL = 0.05
 POWER = 0.8
-LEAST_SEEDS = (
-    12  # find 10 % in four of five cases where single runs vary by 6 %, among three values too
-)
+# find 10 % in four of five cases where single runs vary by 6 %, among three values too
+LEAST_SEEDS = 12
 EXACT = 60  # seeds up to which the law is counted out
 RESAMPLES = 2000
 EFFICIENCY = 3 / math.pi  # of the signed-rank test beside the t test on normal differences
@@ -185,11 +184,9 @@ def detectable(spread: float, seeds: int, comparisons: int) -> float:
 
     At the level that Holm's correction starts with; normal differences.
     """
-    return (
-        _detectable_by_spread(seeds, max(comparisons, 1)) * spread
-        if least_p(seeds) <= LEVEL / max(comparisons, 1)
-        else math.inf
-    )
+    if least_p(seeds) <= LEVEL / max(comparisons, 1):
+        return _detectable_by_spread(seeds, max(comparisons, 1)) * spread
+    return math.inf
 
 
 @cache

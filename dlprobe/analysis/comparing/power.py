@@ -37,8 +37,8 @@ def chance(samples: int, expected: int, fires: Callable[[int], bool]) -> str:
 
 
 def smallest(samples: int, fires: Callable[[int], bool]) -> int | None:
-    """The smallest number of errors that is an alarm; None where even all are not. By halving:
-    p falls as errors rise.
+    """The smallest number of errors, of 0 … samples, for which `fires` is True; None where it is
+    False for all. `fires` must stay True once it is.
     """
     if not fires(samples):
         return None
@@ -57,13 +57,11 @@ def at_least(count: int, of: int, share: float) -> float:
     """
     from scipy.special import betainc
 
-    return (
-        1.0
-        if count <= 0
-        else float(betainc(count, of - count + 1, share))
-        if share < 1
-        else float(count <= of)
-    )
+    if count <= 0:
+        return 1.0
+    if share < 1:
+        return float(betainc(count, of - count + 1, share))
+    return float(count <= of)
 
 
 def from_times(metric: str, fires: Callable[[float], bool]) -> str:

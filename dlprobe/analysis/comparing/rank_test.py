@@ -42,7 +42,9 @@ def p_larger(new: Sequence[float], old: Sequence[float]) -> float:
 
 
 def least_p(new: int, old: int) -> float:
-    """The smallest p that groups of these sizes can reach."""
+    """The smallest one-sided p that groups of these sizes can reach: 1/C(new + old, new), 1 for an
+    empty group.
+    """
     return 1.0 / math.comb(new + old, new) if new and old else 1.0
 
 
@@ -56,7 +58,7 @@ def needed(level: float) -> int:
 
 
 def nan_last(values: Sequence[float]) -> Floats:
-    """The values, a NaN as the largest there can be: a run that diverged ranks behind all
+    """The values as float64, NaN replaced by infinity: a run that diverged ranks behind all
     others.
     """
     array = np.asarray(values, dtype=np.float64)
@@ -87,11 +89,9 @@ def _normal_p(doubled: npt.NDArray[np.int64], size: int) -> float:
     ranks = doubled / 2
     total, count = ranks[:size].sum(), len(ranks)
     spread = math.sqrt(size * (count - size) / (count - 1) * ranks.var())
-    return (
-        1.0
-        if spread == 0
-        else 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
-    )
+    if spread == 0:
+        return 1.0
+    return 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
 
 
 def factor_between(

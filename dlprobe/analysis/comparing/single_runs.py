@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.comparing import paired, power, rank_test
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers, floor_of
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, floor_of
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.count_tests import p_more_errors, p_newly_wrong
 from dlprobe.analysis.comparing.misses import Misses
@@ -33,17 +33,17 @@ Twins: TypeAlias = tuple[tuple[Numbers, Numbers], ...]
 EXACT = 200
 
 
-def twins_of(comparison: Comparison, metric: str) -> Twins:
+def twins_of(comparison: BaselineComparison, metric: str) -> Twins:
     """Every new run with the one of the baseline that has the same data, split and seed, and
     predictions of the same rows; () where one has none.
     """
     part = metric.partition("_")[0]
-    found = [
+    pairs = [
         (new, next((old for old in comparison.old if _same_rows(new, old, part)), None))
         for new in comparison.new
     ]
-    twins = tuple((new, old) for new, old in found if old is not None)
-    return twins if len(twins) == len(found) and metric.endswith("_error") else ()
+    twins = tuple((new, old) for new, old in pairs if old is not None)
+    return twins if len(twins) == len(pairs) and metric.endswith("_error") else ()
 
 
 def _same_rows(new: Numbers, old: Numbers, part: str) -> bool:
@@ -78,10 +78,8 @@ def paired_change(twins: Twins, metric: str, factor: float, share: float) -> Cha
     if len(twins) == 1:
         p = p_newly_wrong(wrong, right)
     else:
-        p, name = (
-            _p_sign_flips(differences),
-            f"exact sign test over rows, {len(twins)} pairs of runs with the same seed",
-        )
+        p = _p_sign_flips(differences)
+        name = f"exact sign test over rows, {len(twins)} pairs of runs with the same seed"
     how = (
         f"of the same {len(differences):,} samples {wrong} are newly wrong and {right} newly "
         f"right: {name} p = {p:.2g}"
@@ -141,7 +139,7 @@ def _p_sign_flips(differences: Floats) -> float:
 
 
 def two_sample_change(
-    comparison: Comparison, metric: str, factor: float, share: float
+    comparison: BaselineComparison, metric: str, factor: float, share: float
 ) -> Change | None:
     """How an error changed on other rows or with other seeds, of the best new run against the worst
     old one; None where the files do not say what each sample got. Nothing is known of how far seeds

@@ -88,13 +88,11 @@ class Learning:
         """What `loss` is, as evidence names it."""
         if self.of_batches:
             return "the mean batch_loss between evaluations"
+        if self.evaluated:
+            return "train_loss"
         return (
-            "train_loss"
-            if self.evaluated
-            else (
-                f"the windowed median of batch_loss ({len(self.loss)} windows; the run has no "
-                "evaluations)"
-            )
+            f"the windowed median of batch_loss ({len(self.loss)} windows; the run has no "
+            "evaluations)"
         )
 
     @property
@@ -149,16 +147,14 @@ class Learning:
             return 0.0
         error = min(max(float(self.val_error[-1]), 0.0), 1.0)
         chance = error / (1.0 - float(self.val_skill[-1])) if self.val_skill[-1] < 1.0 else math.inf
-        return (
-            math.sqrt(error * (1.0 - error) / self.val_samples) / chance / self.val_reachable
-            if chance > 0.0
-            else 0.0
-        )
+        if chance > 0.0:
+            return math.sqrt(error * (1.0 - error) / self.val_samples) / chance / self.val_reachable
+        return 0.0
 
     @property
     def best(self) -> float:
-        """Largest skill of `judged` that was reached or passed twice after the first update
-        (one evaluation may be luck); −∞ below two.
+        """Second largest entry of `judged` after the first update, so that one lucky evaluation
+        does not count; −∞ for fewer than two.
         """
         later = np.sort(self.judged[self.steps > 0])
         later = later[np.isfinite(later)]
@@ -192,8 +188,10 @@ class Learning:
     @property
     def plain_error(self) -> float:
         """Error of kernel ridge regression on the validation part; NaN where it is not known."""
-        left = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
-        return float(self.val_error[-1]) * (math.sqrt(left) if self.task == "regression" else left)
+        ratio = (1.0 - self.plain) / (1.0 - float(self.val_skill[-1]))
+        return float(self.val_error[-1]) * (
+            math.sqrt(ratio) if self.task == "regression" else ratio
+        )
 
     @property
     def shortfall(self) -> str:
@@ -260,26 +258,28 @@ class Learning:
 
     @property
     def overconfident(self) -> float:
-        """The loss at the end over that of the best constant answer, on the validation part
-        where there is one; NaN where that is not known.
+        """The last loss over that of the best constant answer (above 1: worse than guessing), on
+        the validation part where there is one, else on the training part; NaN where it is not
+        known.
         """
         if math.isfinite(self.val_loss[-1]) and self.val_guessing_loss > 0.0:
             return float(self.val_loss[-1]) / self.val_guessing_loss
-        return (
-            float(self.loss[-1]) / self.guessing_loss
-            if self.guessing_loss > 0.0 and not self.validated
-            else math.nan
-        )
+        if self.guessing_loss > 0.0 and not self.validated:
+            return float(self.loss[-1]) / self.guessing_loss
+        return math.nan
 
     @property
     def untrained(self) -> float:
-        """What an untrained net has of `judged` by the luck of its weights, at least 0."""
+        """`judged` before the first update, at least 0: skill by the luck of the initial weights; 0
+        where step 0 was not evaluated.
+        """
         first = float(self.judged[0])
         return max(first, 0.0) if self.steps[0] == 0 and math.isfinite(first) else 0.0
 
     def something(self, least: float = NOTHING) -> bool:
-        """Whether the run ends with something that it learned: better than guessing, and by
-        error or by loss than it was untrained.
+        """Whether `judged` ends at `least` (0.1) or more, and training made a difference: `judged`
+        rose or the training loss fell by a share of `least`; or `judged` ends at 0.25 or more and
+        the loss fell by 1 %.
         """
         end = float(self.judged[-1])
         fell = 1.0 - float(self.loss[-1]) / float(self.loss[0]) if self.loss[0] > 0.0 else 0.0
@@ -297,15 +297,15 @@ class Learning:
 
     @property
     def best_val(self) -> int:
-        """The evaluation with the smallest validation loss. Raises ValueError where there is
-        none.
+        """Index of the evaluation with the smallest validation loss. Raises ValueError where
+        there is none.
         """
         return int(np.nanargmin(self.val_loss))
 
     @property
     def val_rise(self) -> float:
-        """The last validation loss over the smallest one; infinite where only the smallest is
-        0. Raises ValueError where there is none.
+        """The last validation loss over the smallest one, 1 or more: 1 where both are 0, infinite
+        where only the smallest is. Raises ValueError where there is none.
         """
         lowest, last = float(self.val_loss[self.best_val]), float(self.val_loss[-1])
         if lowest == 0.0:
@@ -322,14 +322,14 @@ class Learning:
 
     @property
     def late(self) -> Floats:
-        """The finite training losses of the second half of the evaluations."""
+        """Finite training losses of the second half of the evaluations, (evaluation,)."""
         half = self.loss[len(self.loss) // 2 :]
         return half[np.isfinite(half)]
 
     @property
     def swing(self) -> tuple[float, float]:
-        """Swing of the late training losses: mean |change| from one evaluation to the next over
-        their mean, and the share of changes upwards; NaN below two.
+        """(mean |change| between successive `late` losses over their mean, share of changes
+        upwards); both NaN for fewer than two.
         """
         late = self.late
         if len(late) < 2:
@@ -339,5 +339,5 @@ class Learning:
 
     @property
     def brief(self) -> bool:
-        """Whether too few updates were made to expect much."""
+        """Whether fewer updates were made than `needed`."""
         return self.updates < self.needed

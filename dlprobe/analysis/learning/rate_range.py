@@ -36,11 +36,11 @@ LOWEST, HIGHEST = 1e-8, 1e3  # candidates stay between
 
 def smoothed_losses(losses: npt.ArrayLike, decay: float = DECAY) -> Numbers:
     """The bias-corrected moving average of (step,) losses: Σ decay^(t−i) l_i / Σ decay^(t−i)."""
-    found, total, weight = [], 0.0, 0.0
+    smoothed, total, weight = [], 0.0, 0.0
     for loss in np.asarray(losses, np.float64).tolist():
         total, weight = decay * total + (1 - decay) * loss, decay * weight + (1 - decay)
-        found.append(total / weight)
-    return np.array(found)
+        smoothed.append(total / weight)
+    return np.array(smoothed)
 
 
 def broken_at(losses: npt.ArrayLike) -> int | None:
@@ -83,9 +83,8 @@ def read_range_test(rates: npt.ArrayLike, losses: npt.ArrayLike) -> RangeTest:
         return RangeTest(rate, loss, smooth, math.nan, math.nan, breaks)
     lowest = int(np.argmin(sound))
     start = float(np.mean(loss[: max(1, len(loss) // 10)]))
-    high = np.flatnonzero(
-        sound[: lowest + 1] >= FALLEN * start
-    )  # the fall is the last one before the smallest loss
+    # the fall is the last one before the smallest loss
+    high = np.flatnonzero(sound[: lowest + 1] >= FALLEN * start)
     falls = (
         float(rate[high[-1] + 1 if len(high) else 0])
         if sound[lowest] < FALLEN * start
@@ -105,13 +104,13 @@ def lattice(first: int, count: int) -> tuple[float, ...]:
 
 
 def place(rate: float) -> int:
-    """The number k of the largest rate of the lattice that is not above `rate`."""
+    """The number k of the largest lattice rate 10^(k/4) that is not above `rate`: −12 for 0.001."""
     return math.floor(PER_DECADE * math.log10(rate) + 0.02)
 
 
 def candidates(test: RangeTest) -> tuple[float, ...]:
-    """Rates that are worth a run: from the one that breaks training (the last one where none
-    did) CANDIDATES steps of the lattice down.
+    """CANDIDATES (10) neighbouring lattice rates, ascending; the largest is the last one not above
+    the rate at which training breaks, or above the largest rate tested where none broke.
     """
     top = test.breaks if math.isfinite(test.breaks) else float(test.rates[-1])
     return lattice(place(top) - CANDIDATES + 1, CANDIDATES)
@@ -143,8 +142,9 @@ def best_trial(trials: Sequence[RateTrial], by: str) -> RateTrial | None:
 
 
 def beyond(trials: Sequence[RateTrial], by: str) -> tuple[float, ...]:
-    """More candidates where the best stands at an end of the field, or all broke down: the next
-    decade on that side, within LOWEST to HIGHEST.
+    """The next decade of lattice rates (ascending, within 1e-8 to 1e3) below the smallest tried
+    rate where that one is the best or all broke down, above the largest where that one is the best;
+    else ().
     """
     rates, best = sorted(trial.rate for trial in trials), best_trial(trials, by)
     if best is None or best.rate == rates[0]:
@@ -183,8 +183,8 @@ def learned(trials: Sequence[RateTrial], test: RangeTest) -> tuple[RateTrial, ..
 
 
 def quick_rate(test: RangeTest) -> tuple[float, str]:
-    """A rate from the range test alone, and why: GUESS of the one that breaks training, or of
-    the one with the smallest loss where nothing broke.
+    """(rate, reason) from the range test alone: GUESS (0.05) of the rate that breaks training, or
+    of the one with the smallest loss where nothing broke, to two digits.
     """
     broke = math.isfinite(test.breaks)
     end, what = (

@@ -75,8 +75,9 @@ def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Fl
 
 
 def label_noise_ceiling(run: Run, guessing: float) -> float:
-    """The skill on the training part of a net that does not learn its wrong labels by heart: 1
-    where no noise was asked for.
+    """The skill on the training part of a net that predicts its true labels: 1 − wrong
+    share/guessing, for added noise 1 − variance/guessing², at least LEAST (0.05); 1 where no label
+    noise was asked for.
 
     guessing: error (class shares) or root mean square of the best constant answer on the training
         part.
@@ -85,11 +86,9 @@ def label_noise_ceiling(run: Run, guessing: float) -> float:
     if "label_noise_std" in data and guessing > 0.0:
         return max(1.0 - float(np.square(data["label_noise_std"]).mean()) / guessing**2, LEAST)
     wrong, samples = len(data.get("noisy_labels", ())), len(data.get("train_indices", ()))
-    return (
-        max(1.0 - wrong / samples / guessing, LEAST)
-        if wrong and samples and guessing > 0.0
-        else 1.0
-    )
+    if wrong and samples and guessing > 0.0:
+        return max(1.0 - wrong / samples / guessing, LEAST)
+    return 1.0
 
 
 def floor_ceiling(run: Run, part: str, guessing: float) -> float:
@@ -99,8 +98,10 @@ def floor_ceiling(run: Run, part: str, guessing: float) -> float:
     floor = run.data.get(f"{part}_floor")
     if floor is None or not guessing > 0.0:
         return math.nan
-    left = float(floor) / guessing
-    return max(1.0 - (left**2 if run.data.get("task") == "regression" else left), LEAST)
+    unexplained = float(floor) / guessing
+    return max(
+        1.0 - (unexplained**2 if run.data.get("task") == "regression" else unexplained), LEAST
+    )
 
 
 def correctable(run: Run) -> float:
@@ -133,10 +134,8 @@ def _correctable(outputs: Floats, targets: Floats) -> float:
         (centred * wanted).sum(axis=0), power, out=np.zeros_like(power), where=power > 0.0
     )
     scale = np.square(wanted).mean(axis=0)
-    now, then = (
-        np.square(outputs - targets).mean(axis=0),
-        np.square(wanted - slope * centred).sum(axis=0) / (rows - 2),
-    )
+    now = np.square(outputs - targets).mean(axis=0)
+    then = np.square(wanted - slope * centred).sum(axis=0) / (rows - 2)
     usable = scale > 0.0
     if not usable.any():
         return math.nan

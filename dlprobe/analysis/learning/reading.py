@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -48,73 +49,76 @@ def learning(run: Run) -> Learning | None:
     alone = read.alone[run.id] if run.id in read.alone else learning_alone(run)
     if alone is None or not alone.evaluated:
         return alone
-    best = read.best.get(samples_of(run))
+    best = read.best.get(read.samples.get(run.id) or samples_of(run))
     return alone if best is None else beside(alone, best)
 
 
 @dataclass(frozen=True)
 class StudyLearning:
-    """What the runs of a study learned. alone: of each run by id, those that are damaged left out;
-    best: by samples, the run of the median seed of the value that reaches most on them, of those
-    that learned well; runs that broke down are left out.
+    """What the runs of a study learned. alone, samples: of each run by id, those that are damaged
+    left out; best: by samples, the run of the median seed of the value that reaches most on them,
+    of those that learned well; runs that broke down are left out.
     """
 
     alone: Mapping[str, Learning | None]
+    samples: Mapping[str, Samples]
     best: Mapping[Samples, Learning]
 
 
 def of_study(study: OwnStudy) -> StudyLearning:
     """Each run read once."""
     alone: dict[str, Learning | None] = {}
-    found: dict[Samples, dict[str, list[Learning]]] = {}
+    samples: dict[str, Samples] = {}
+    by_run: dict[Samples, dict[str, list[Learning]]] = {}
     for id in study.runs:
         try:
             run = study.runs.open(id)
             learned = alone[id] = learning_alone(run)
+            samples[id] = samples_of(run)
         except RunFileError:
             continue
         if learned is None or not learned.evaluated or not math.isfinite(learned.judged[-1]):
             continue
         place = {axis: at for axis, at in study.coordinates.get(id, {}).items() if axis != "seed"}
-        values = found.setdefault(samples_of(run), {})
+        values = by_run.setdefault(samples[id], {})
         values.setdefault(json.dumps(place, sort_keys=True, default=str), []).append(learned)
     best = {}
-    for samples, values in found.items():
+    for shared, values in by_run.items():
         ranked = (sorted(seeds, key=_end)[(len(seeds) - 1) // 2] for seeds in values.values())
         top = max(ranked, key=_end)
         if top.well:
-            best[samples] = top
-    return StudyLearning(alone, best)
+            best[shared] = top
+    return StudyLearning(alone, samples, best)
 
 
-def _end(found: Learning) -> float:
-    return float(found.judged[-1])
+def _end(learned: Learning) -> float:
+    return float(learned.judged[-1])
 
 
 def samples_of(run: Run) -> Samples:
     """What two runs share that learn from the same samples and are judged by the same."""
     rows = ("train_indices", "val_indices", "noisy_labels", "label_noise_std")
-    known = (np.asarray(run.data.get(name, ())).tobytes() for name in rows)
+    known = (sha256(np.asarray(run.data.get(name, ())).tobytes()).digest() for name in rows)
     return run.data.get("name"), run.data.get("task"), *known
 
 
 def learning_alone(run: Run) -> Learning | None:
     """How a run learned, without the study that it belongs to."""
-    found = run.evaluations
-    steps = np.asarray(found.get("step", ()), np.int64)
-    loss = np.asarray(found.get("train_loss", np.full(len(steps), np.nan)), np.float64)
+    evaluations = run.evaluations
+    steps = np.asarray(evaluations.get("step", ()), np.int64)
+    loss = np.asarray(evaluations.get("train_loss", np.full(len(steps), np.nan)), np.float64)
     between = np.zeros(0)
     if not len(steps) or (np.isnan(loss).all() and run.status != "diverged"):
-        between = between_evaluations(run, steps) if has_validation(found) else between
+        if len(steps) and has_validation(evaluations):
+            between = between_evaluations(run, steps)
         if not len(between):
             return from_batch_losses(run)
 
-    restored = (
-        run.status == "finished" and "best_step" in run.final
-    )  # it ends with the parameters that early stopping kept, not with those of the last step
+    # it ends with the parameters that early stopping kept, not with those of the last step
+    restored = run.status == "finished" and "best_step" in run.final
 
     def series(name: str) -> Floats:
-        values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)
+        values = np.array(evaluations.get(name, np.full(len(steps), np.nan)), np.float64)
         if restored and name in run.final:
             values[-1] = run.final[name]
         return values
@@ -197,21 +201,21 @@ def between_evaluations(run: Run, steps: Steps) -> Floats:
     return np.array(found) if np.isfinite(found).any() else np.zeros(0)
 
 
-def beside(found: Learning, best: Learning) -> Learning:
-    """The same, with the skills of a better run on the same data as what can be reached; itself
-    where that is no better.
+def beside(learned: Learning, best: Learning) -> Learning:
+    """`learned` with the skills of `best`, a run on the same data, as what can be reached;
+    unchanged where those are no better.
     """
     train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
     if (
         not (train >= NOTHING and (new >= NOTHING or not best.validated))
-        or best.judged[-1] <= found.judged[-1]
+        or best.judged[-1] <= learned.judged[-1]
     ):
-        return found
+        return learned
     return replace(
-        found,
+        learned,
         known=True,
         reachable=train,
-        val_reachable=new if best.validated else found.val_reachable,
+        val_reachable=new if best.validated else learned.val_reachable,
     )
 
 
@@ -233,7 +237,9 @@ def from_batch_losses(run: Run) -> Learning | None:
         return None
     windows = [rows for rows in np.array_split(np.arange(len(run.steps)), WINDOWS) if len(rows)]
     losses = [run.scalar("batch_loss")[rows] for rows in windows]
-    loss = np.array([np.nan if np.isnan(each).all() else np.nanmedian(each) for each in losses])
+    loss = np.array(
+        [np.nan if np.isnan(stretch).all() else np.nanmedian(stretch) for stretch in losses]
+    )
     steps = np.array([run.steps[rows[len(rows) // 2]] for rows in windows], np.int64)
     unknown = np.full(len(loss), np.nan)
     updates = int(run.final.get("steps_done", run.steps[-1] + 1))

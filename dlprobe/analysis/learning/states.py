@@ -26,9 +26,10 @@ StateName: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class State:
-    """What a run has come to. reason: the numbers, in words. now, guess: the two numbers that say
-    so, the error at the end (on the validation part where there is one) and that of always
-    guessing, as shares of wrong classes or root mean squares; NaN where they are not known.
+    """The state of a run at its end: how well it learned. reason: the numbers, in words. now,
+    guess: the two numbers that say so, the error at the end (on the validation part where there is
+    one) and that of always guessing, as shares of wrong classes or root mean squares; NaN where
+    they are not known.
     """
 
     name: StateName
@@ -43,8 +44,8 @@ class State:
 
 
 def state(learning: Learning | None, status: str) -> State:
-    """What a run has come to, judged by its end beside the best constant answer; `status` is
-    the run's.
+    """The state of a run, judged by its last evaluation against the best constant answer; `status`
+    is the run's.
     """
     name, reason = _state(learning, status)
     if learning is None:

@@ -19,19 +19,17 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
-NEEDED = (
-    "preactivation_mean_square",
-    "error_signal_rms",
-)  # an activation variance that is not defined (a batch of one) is said to be missing
+# an activation variance that is not defined (a batch of one) is said to be missing
+NEEDED = ("preactivation_mean_square", "error_signal_rms")
 
 
 @dataclass(frozen=True)
 class TheoryDeviations:
-    """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations
-    of the finite-width law.
+    """One recorded step of a run beside theory, each array (hidden layers,).
 
-    A deviation is NaN where it is not defined or nothing was recorded (E a² of a batch of one),
-    infinite where what was measured is not finite.
+    deviations: for each of QUANTITIES, by how many standard deviations of the finite-width law the
+        layer is off: NaN where that is not defined or nothing was recorded (E a² of a batch of
+        one), infinite where what was measured is not finite.
     """
 
     step: int
@@ -44,7 +42,9 @@ class TheoryDeviations:
 
     @property
     def outside(self) -> list[tuple[str, str, float]]:
-        """(quantity, layer, deviations) of every layer outside its band."""
+        """(quantity, layer name, deviation) of every layer that is off by more than DEVIATIONS (4)
+        standard deviations, activations first.
+        """
         layers = []
         for quantity in QUANTITIES:
             for name, off in zip(self.names, self.deviations[quantity], strict=True):
@@ -54,13 +54,13 @@ class TheoryDeviations:
 
     @property
     def compared(self) -> int:
-        """How many numbers have a deviation."""
+        """How many deviations are not NaN, over all quantities."""
         return int(sum(np.sum(~np.isnan(off)) for off in self.deviations.values()))
 
     @property
     def left_at(self) -> list[tuple[str, str, float]]:
-        """Where each quantity leaves its band first on its way: activations from the input,
-        error signals from the output.
+        """The entries of `outside` at which each quantity leaves its band first: for activations
+        the one nearest the input, for error signals the one nearest the output.
         """
         exits = []
         for quantity in QUANTITIES:
@@ -139,15 +139,15 @@ def batch_mean_square(run: Run, net: InitialNet) -> float:
 
 
 def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:
-    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law; the mean of the
-    first is shifted by −½ of its variance.
+    """Deviations of ln E a² and of ln δ_l²/δ_n² from theory, in standard deviations, each (hidden
+    layers,); NaN where theory does not apply.
+
+    square: measured E a². relative: measured RMS δ_l over RMS δ_n.
     """
     if not prediction.applicable:
         return np.full(len(square), math.nan), np.full(len(square), math.nan)
-    forward, backward = (
-        np.array(prediction.log_activation_variance),
-        np.array(prediction.log_error_variance),
-    )
+    forward = np.array(prediction.log_activation_variance)
+    backward = np.array(prediction.log_error_variance)
     with np.errstate(all="ignore"):
         ahead = np.log(square / np.array(prediction.activation_mean_square)) + forward / 2
         back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(

@@ -74,9 +74,8 @@ def decompose(
     )
     normalization = _ratio(np.ones(len(divided)), divided)[:-1]
     with np.errstate(all="ignore"):
-        backward = (
-            _ratio(signal[:-1], signal[1:]) ** 2
-        )  # divide first: squares of a vanished signal underflow
+        # divide first: squares of a vanished signal underflow
+        backward = _ratio(signal[:-1], signal[1:]) ** 2
     weight = weights[1:]
     with np.errstate(all="ignore"):
         remainder = _ratio(backward, slope * weight * normalization)

@@ -66,7 +66,7 @@ class DepthChoice:
 
     @property
     def sentence(self) -> str:
-        """In words.
+        """The choice as a sentence.
 
         >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
         >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence
@@ -102,9 +102,9 @@ def noise(first: Candidate, second: Candidate) -> float:
     seeds taken of both together; FLOOR where that is less.
     """
     spreads = [
-        stdev(each.scores)
-        for each in (first, second)
-        if len(each.scores) > 1 and all(map(math.isfinite, each.scores))
+        stdev(choice.scores)
+        for choice in (first, second)
+        if len(choice.scores) > 1 and all(map(math.isfinite, choice.scores))
     ]
     if not spreads:
         return FLOOR
@@ -120,19 +120,19 @@ def told(choices: Sequence[DepthChoice]) -> list[str]:
     return [
         _sentence(list(same))
         for _, same in groupby(
-            ordered, key=lambda each: None if each.use is None else each.use.label
+            ordered, key=lambda choice: None if choice.use is None else choice.use.label
         )
     ]
 
 
 def _sentence(same: Sequence[DepthChoice]) -> str:
     where = (
-        f"at {_listed([str(each.depth) for each in same])} "
+        f"at {_listed([str(choice.depth) for choice in same])} "
         f"layer{'' if same[-1].depth == 1 else 's'}"
     )
     use = same[-1].use
     if use is None:
-        closest = max((choice.best for choice in same), key=lambda each: each.learned)
+        closest = max((choice.best for choice in same), key=lambda choice: choice.learned)
         return (
             f"{where} nothing of this learned in every seed: the closest is {closest.label}, "
             f"{closest.learned} of {len(closest.scores)}"

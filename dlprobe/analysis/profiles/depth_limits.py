@@ -53,9 +53,8 @@ def correlation_depth(net: InitialNet) -> float:
     """
     if not net.units or not mean_field.predict(net).applicable:
         return math.nan
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # a signal that grows without bound has moments beyond every float
+    # a signal that grows without bound has moments beyond every float
+    with np.errstate(over="ignore", invalid="ignore"):
         scale = phase_of(net).xi_c
     return math.inf if scale >= CRITICAL else scale
 

@@ -31,7 +31,7 @@ DECADES = 1.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FlowVerdict:
     """The judgement of one profile, not of the net: one that learns nothing may have a level one.
 
     log10_ratio: r = log10 RMS δ_1/RMS δ_n, −inf and NaN legal; band: what |r| must exceed; reason:
@@ -55,7 +55,7 @@ def classify(
     diverged: str = "",
     decomposition: FactorDecomposition | None = None,
     names: Sequence[str] | None = None,
-) -> Verdict:
+) -> FlowVerdict:
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says
     it through this function.
 
@@ -97,19 +97,19 @@ def classify(
     band = max(DECADES, DEVIATIONS * log10_deviation(_kappas(kappas, len(units)), units))
     ratio = _log10_ratio(profile)
     if reason := _divergence(profile, diverged, names):
-        return Verdict("diverged", math.nan, band, reason)
+        return FlowVerdict("diverged", math.nan, band, reason)
     if len(profile) < 2:
-        return Verdict(
+        return FlowVerdict(
             "not evaluated", ratio, band, "nothing to compare: fewer than two hidden layers"
         )
     verdict, reason = _compare(profile, ratio, band, output_error_signal_rms, names)
     if verdict not in BROKEN and (
         collapse := _collapse(activation_sample_variance, activation_mean_square, names, band)
     ):
-        return Verdict("collapsed", ratio, band, collapse)
+        return FlowVerdict("collapsed", ratio, band, collapse)
     if decomposition is not None and verdict in BROKEN and decomposition.sentence:
         reason = f"{reason}; {decomposition.sentence}"
-    return Verdict(verdict, ratio, band, reason)
+    return FlowVerdict(verdict, ratio, band, reason)
 
 
 def log10_ratio(error_signal_rms: npt.ArrayLike) -> float:
@@ -141,11 +141,9 @@ def _profile(values: npt.ArrayLike, units: Sequence[int]) -> Floats:
 
 
 def _kappas(kappas: Sequence[float] | float, depth: int) -> tuple[float, ...]:
-    return (
-        (float(kappas),) * depth
-        if isinstance(kappas, int | float)
-        else tuple(float(kappa) for kappa in kappas)
-    )
+    if isinstance(kappas, int | float):
+        return (float(kappas),) * depth
+    return tuple(float(kappa) for kappa in kappas)
 
 
 def _divergence(profile: Floats, diverged: str, names: Sequence[str]) -> str:
@@ -253,7 +251,7 @@ def _layers(indices: npt.NDArray[np.intp], names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
+def combine_seeds(verdicts: Sequence[FlowVerdict]) -> FlowVerdict:
     """One verdict for several seeds of a configuration: the most frequent, ties to the worse; r is
     the median of the seeds that share it.
 
@@ -265,16 +263,16 @@ def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     winner = max(VERDICTS, key=lambda name: (counts[name], VERDICTS.index(name)))
     agreeing = [verdict for verdict in verdicts if verdict.verdict == winner]
-    agreeing.sort(key=lambda each: (math.isnan(each.log10_ratio), each.log10_ratio))
+    agreeing.sort(key=lambda verdict: (math.isnan(verdict.log10_ratio), verdict.log10_ratio))
     middle = agreeing[(len(agreeing) - 1) // 2]
     share = (
         ""
         if len(agreeing) == len(verdicts)
         else f"in {len(agreeing)} of {counted(len(verdicts), 'seed')}: "
     )
-    return Verdict(
+    return FlowVerdict(
         winner,
-        seed_range([each.log10_ratio for each in agreeing]).median,
+        seed_range([verdict.log10_ratio for verdict in agreeing]).median,
         middle.band,
         share + middle.reason,
     )
@@ -298,9 +296,9 @@ def seed_range(values: npt.ArrayLike) -> SeedRange:
     >>> seed_range([-2.0, float("-inf"), -1.0])
     SeedRange(median=-2.0, low=-inf, high=-1.0, missing=0)
     """
-    found = np.asarray(values, dtype=np.float64).ravel()
-    kept = np.sort(found[~np.isnan(found)])
-    missing = len(found) - len(kept)
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    kept = np.sort(numbers[~np.isnan(numbers)])
+    missing = len(numbers) - len(kept)
     if not len(kept):
         return SeedRange(math.nan, math.nan, math.nan, missing)
     lower, upper = float(kept[(len(kept) - 1) // 2]), float(kept[len(kept) // 2])

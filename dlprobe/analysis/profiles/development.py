@@ -51,10 +51,10 @@ class Development:
 
 
 def course(steps: npt.ArrayLike, first: npt.ArrayLike, last: npt.ArrayLike) -> Course:
-    """From the error signals of hidden_1 and hidden_n at every recorded step, each (step,). The
-    first step stands alone: it is the initialization.
+    """The course of log10 RMS δ_1/RMS δ_n from the error signals of hidden_1 and hidden_n at every
+    recorded step, each (step,). The first step stands alone: it is the initialization.
     """
-    when, low, high = (np.asarray(each, dtype=np.float64) for each in (steps, first, last))
+    when, low, high = (np.asarray(numbers, dtype=np.float64) for numbers in (steps, first, last))
     with np.errstate(all="ignore"):
         ratios = np.log10(low) - np.log10(high)
     groups = [
@@ -74,11 +74,11 @@ def _middle(values: Floats) -> float:
     return float(known[(len(known) - 1) // 2]) if len(known) else math.nan
 
 
-def changes(found: Course, band: float) -> tuple[float, float]:
-    """(step at which it first came within the band to stay for a while, step at which it first
-    left it for a while); NaN for what did not happen.
+def changes(curve: Course, band: float) -> tuple[float, float]:
+    """(step at which |ratio| first came within `band` for at least LASTING points, step at which it
+    first left it for as long); NaN for what did not happen.
     """
-    within = np.abs(found.ratios) <= band  # NaN is outside
+    within = np.abs(curve.ratios) <= band  # NaN is outside
     healed = relapsed = math.nan
     state = bool(len(within)) and bool(within[0])
     for index in range(1, len(within)):
@@ -86,9 +86,9 @@ def changes(found: Course, band: float) -> tuple[float, float]:
             continue
         state = not state
         if state and math.isnan(healed):
-            healed = float(found.steps[index])
+            healed = float(curve.steps[index])
         if not state and math.isnan(relapsed):
-            relapsed = float(found.steps[index])
+            relapsed = float(curve.steps[index])
     return healed, relapsed
 
 
@@ -102,13 +102,15 @@ def develop(courses: Sequence[Course], band: float) -> Development:
     has been.
     """
     longest = max(
-        courses, key=lambda each: len(each.steps), default=Course(np.empty(0), np.empty(0))
+        courses,
+        key=lambda trajectory: len(trajectory.steps),
+        default=Course(np.empty(0), np.empty(0)),
     )
     table = np.full((len(courses), len(longest.steps)), np.nan)
-    for row, each in enumerate(courses):
-        table[row, : len(each.ratios)] = each.ratios
-    found = np.array([changes(each, band) for each in courses]).reshape(-1, 2)
-    healed, relapsed = (_event(found[:, column]) for column in range(2))
+    for row, course_of_seed in enumerate(courses):
+        table[row, : len(course_of_seed.ratios)] = course_of_seed.ratios
+    turns = np.array([changes(trajectory, band) for trajectory in courses]).reshape(-1, 2)
+    healed, relapsed = (_event(turns[:, column]) for column in range(2))
     return Development(
         longest.steps, np.array([_middle(column) for column in table.T]), healed, relapsed
     )

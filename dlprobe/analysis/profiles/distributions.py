@@ -57,5 +57,5 @@ def _shares(counts: Array, edges: Array, grid: Array) -> npt.NDArray[np.float64]
     steps = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)]) / total
     below = np.interp(grid, edges, steps)
     below[0], below[-1] = 0.0, 1.0
-    found: npt.NDArray[np.float64] = np.diff(below)
-    return found
+    shares: npt.NDArray[np.float64] = np.diff(below)
+    return shares

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.profiles import depth_profiles
 from dlprobe.analysis.profiles.decomposition import median_factors
-from dlprobe.analysis.profiles.depth_profiles import SeedRange, Verdict
+from dlprobe.analysis.profiles.depth_profiles import FlowVerdict, SeedRange
 from dlprobe.analysis.profiles.development import Course, Development, develop
 from dlprobe.analysis.profiles.flow import Flow, flow_of, median_flow
 from dlprobe.analysis.profiles.row_verdict import RowVerdict, judge_row
@@ -63,7 +63,7 @@ class Moment:
     weight_factor: Floats
     backward_ratio: Floats
     forward_ratio: Floats
-    verdict: Verdict
+    verdict: FlowVerdict
     because: str = ""
 
 
@@ -109,7 +109,7 @@ def summarize(results: Sequence[SeedResult], net: mean_field.InitialNet) -> Cell
     )
 
 
-def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
+def conclude(initial: FlowVerdict, results: Sequence[SeedResult]) -> tuple[str, str]:
     """The cell's verdict is that of initialization, where the cause lies; a net that starts
     unbroken and ends non-finite in most seeds is diverged.
     """

@@ -53,11 +53,7 @@ def flat_at_both_ends(text: str) -> bool:
         spec = parse_spec("activation", text)
         value, slope, values = spec.record.value, spec.record.slope, list(spec.parameters.values())
         ends = [abs(float(slope(z, value(z, *values), *values))) for z in (-FAR, FAR)]
-    except (
-        ConfigError,
-        AttributeError,
-        TypeError,
-        ArithmeticError,
-    ):  # written by a dlprobe that knows more, or an activation of whole rows
+    # written by a dlprobe that knows more, or an activation of whole rows
+    except (ConfigError, AttributeError, TypeError, ArithmeticError):
         return False
     return all(math.isfinite(end) and end < 0.01 for end in ends)

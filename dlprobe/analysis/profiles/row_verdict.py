@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition, decompose
-from dlprobe.analysis.profiles.depth_profiles import Verdict, classify
+from dlprobe.analysis.profiles.depth_profiles import FlowVerdict, classify
 from dlprobe.analysis.theory import mean_field
 from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
@@ -21,7 +21,7 @@ from dlprobe.registry import Spec
 class RowVerdict:
     """The verdict on a step, and the factors that its error signal's way is made of."""
 
-    verdict: Verdict
+    verdict: FlowVerdict
     decomposition: FactorDecomposition
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition
-from dlprobe.analysis.profiles.depth_profiles import BROKEN, Verdict
+from dlprobe.analysis.profiles.depth_profiles import BROKEN, FlowVerdict
 from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
 from dlprobe.analysis.theory import mean_field
@@ -35,7 +35,7 @@ class StepProfile:
 
     step: int
     flow: Flow
-    verdict: Verdict
+    verdict: FlowVerdict
     factors: FactorDecomposition | None = None
 
 
@@ -60,10 +60,8 @@ def run_profile(run: Run) -> RunProfile | None:
     """
     if not _has_steps(run):
         return None
-    specs, names = (
-        activations_of(run),
-        tuple(run.layers.names[index] for index in run.hidden_layers),
-    )
+    specs = activations_of(run)
+    names = tuple(run.layers.names[index] for index in run.hidden_layers)
     first, last = (step_profile(run, row, specs) for row in (0, -1))
     return RunProfile(names, first, last, predicted(run, specs))
 
@@ -91,9 +89,7 @@ def _has_steps(run: Run) -> bool:
 
 
 def can_be_judged(run: Run, index: int) -> bool:
-    """Whether a row has an error signal; the last one of a run that diverged may have none, and
-    that is its verdict.
-    """
+    """Whether row `index` has an error signal, or is the last one of a run that diverged."""
     row = run.row(index)
     return row.is_recorded("error_signal_rms") or (
         run.status == "diverged" and row.step == run.steps[-1]

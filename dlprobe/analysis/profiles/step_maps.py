@@ -17,9 +17,8 @@ from dlprobe.runs import Run
 COLUMNS = 256  # of a map
 LARGEST = 200_000  # numbers of all maps together, so that a page of many layers stays below 1 MB
 FEWEST = 32  # columns, however many layers there are
-READ = (
-    4096  # rows or bins of one statistic that are read at most, unless the coarsest level has more
-)
+# rows or bins of one statistic that are read at most, unless the coarsest level has more
+READ = 4096
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,9 @@ def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
     if not rows or not chosen:
         return None
     columns = max(FEWEST, min(COLUMNS, LARGEST // (len(chosen) * len(layers))))
-    factor = next((each for each in (1, *LEVEL_FACTORS) if rows <= READ * each), LEVEL_FACTORS[-1])
+    factor = next(
+        (factor for factor in (1, *LEVEL_FACTORS) if rows <= READ * factor), LEVEL_FACTORS[-1]
+    )
     starts = run.steps[::factor]
     every = -(-len(starts) // columns)
     maps = {

@@ -127,9 +127,8 @@ def _settle(activation: Spec, weight: float, bias: float, start: float) -> float
 
     def gap(q: float) -> float:  # relative
         excess = (weight * moments(activation, q).mean_square + bias) / q - 1.0
-        return (
-            math.inf if math.isnan(excess) else excess
-        )  # an unbounded slope: it grows from here on
+        # an unbounded slope: it grows from here on
+        return math.inf if math.isnan(excess) else excess
 
     near = max(start, 2.0 * TINY_Q)
     first = gap(near)
@@ -157,8 +156,8 @@ def _root(gap: Callable[[float], float], near: float, far: float, up: bool) -> f
 
 
 def depth_scale(multiplier: float) -> float:
-    """Layers over which what is multiplied by `multiplier` per layer changes by e: −1/ln, 0 for
-    0, infinite at 1.
+    """−1/ln(multiplier): number of layers over which a quantity that is multiplied by `multiplier`
+    per layer falls by a factor e (negative: grows). 0 for 0, infinite at 1.
     """
     if not multiplier > 0.0:
         return 0.0 if multiplier == 0.0 else math.nan
@@ -250,11 +249,11 @@ def hermite_squares(activation: Spec, q: float, terms: int = TERMS) -> Floats:
     z = points / math.sqrt(q)
     weighted = weights * values
     before, here = np.zeros_like(z), np.ones_like(z)
-    found = np.empty(terms)
+    squares = np.empty(terms)
     for k in range(terms):
-        found[k] = float(weighted @ here) ** 2
+        squares[k] = float(weighted @ here) ** 2
         before, here = here, (z * here - math.sqrt(k) * before) / math.sqrt(k + 1.0)
-    return found
+    return squares
 
 
 def critical_sigma_w(activation: Spec, sigma_b: float = 0.0) -> Critical | None:

@@ -101,9 +101,8 @@ def spread(net: InitialNet, layers: Sequence[TheoryLayer]) -> Spread:
     ]
     added = [_of_log(share) for share in extra]
     return Spread(
-        activation=tuple(
-            0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]
-        ),  # what rounding leaves of a saturated net
+        # what rounding leaves of a saturated net
+        activation=tuple(0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]),
         error_signal=tuple(value + more for value, (_, more) in zip(variance, added, strict=True)),
         error_signal_shift=tuple(
             more - value / 2.0 for value, (more, _) in zip(plain, added, strict=True)
@@ -198,9 +197,8 @@ def _own(net: InitialNet, layer: TheoryLayer) -> _Own:
         )
     if net.position == "after":
         return _behind(at, net.normalization)
-    if (
-        net.normalization == "batch"
-    ):  # each unit by its own variance over the batch: nothing of q is left
+    # each unit by its own variance over the batch: nothing of q is left
+    if net.normalization == "batch":
         return _Own(Signal(at.mean, at.mean_square), (0.0, 0.0), covariance, 0.0, slope_with, 0.0)
     held = _held(at, net.normalization != "rms")
     for row in held:
@@ -345,8 +343,8 @@ def _pass(
 
 
 def coherent_shares(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[float]:
-    """Per layer what E δ_l²/E δ_n² gains in a residual net of finite width, as a share of itself; 0
-    elsewhere.
+    """Per hidden layer (E δ_l² at finite width)/(E δ_l² at infinite width) − 1 of a residual net,
+    both relative to E δ_n²; 0 for nets that are not residual or have a norm.
 
     Weights have mean zero, but given what they make of a they have not: E[W_ji f(z_i)] =
     Var(W)·a_j·E f'(z_i) (Stein). Each layer so adds to D = dL/da a multiple of a/N, of S = Σ D_i

@@ -25,16 +25,8 @@ from dlprobe.registry import Spec
 Floats = npt.NDArray[np.float64]
 
 RANGE = 12.0  # a standard normal lies outside with probability 4e-33
-SPLITS = (
-    1.0,
-    3.0,
-    8.0,
-    20.0,
-    60.0,
-    500.0,
-    5e3,
-    1e5,
-)  # the far ones are for algebraic tails (softsign) and do nothing below q = 25
+# the far ones are for algebraic tails (softsign) and do nothing below q = 25
+SPLITS = (1.0, 3.0, 8.0, 20.0, 60.0, 500.0, 5e3, 1e5)
 BENDS = (0.0, *SPLITS, *(-split for split in SPLITS))
 NODES = 40  # per panel; 80 change no table value by 1e-13
 # of activations whose slope grows without bound: E e^(4u) has its mass at z = 4√q, so the range
@@ -79,9 +71,8 @@ class Moments:
         """E φ⁴/(E φ²)² − 1: the relative variance that one unit adds to the mean square of a
         layer's activations. ReLU 5, linear 2; NaN where (E φ²)² is 0.
         """
-        square = (
-            self.mean_square * self.mean_square
-        )  # a power would be an error where a product is infinite
+        # a power would be an error where a product is infinite
+        square = self.mean_square * self.mean_square
         return self.fourth / square - 1.0 if square > 0.0 else math.nan
 
     @property
@@ -135,17 +126,14 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
     draws = record.draws(*parameters)
     tables = [_at(record, numbers, inner) for _, numbers in draws]
     values, slopes = (np.concatenate(columns) for columns in zip(*tables, strict=True))
-    points, weights = (
-        np.tile(inner, len(draws)),
-        np.concatenate([share * inner_weights for share, _ in draws]),
-    )
+    points = np.tile(inner, len(draws))
+    weights = np.concatenate([share * inner_weights for share, _ in draws])
     z, squares = points / math.sqrt(q) if q > 0.0 else points, slopes * slopes
     # dE f(√q Z)/d ln q = ½ E f·(Z² − 1), whether f jumps or not
     score = 0.5 * weights * (z * z - 1.0) if q > 0.0 else np.full_like(weights, math.nan)
     mean, slope_mean_square = float(weights @ values), float(weights @ squares)
-    with np.errstate(
-        over="ignore", invalid="ignore", divide="ignore"
-    ):  # fourth moments of 1e100 are no numbers
+    # fourth moments of 1e100 are no numbers
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return Moments(
             q=q,
             mean=mean,
@@ -192,8 +180,8 @@ def _at(record: Activation, numbers: tuple[float, ...], points: Floats) -> tuple
 def nodes(
     kinks: tuple[float, ...], q: float, per_panel: int = NODES, reach: float = RANGE
 ) -> tuple[Floats, Floats]:
-    """Preactivations u = √q z and weights of the rule for E f(u), u ~ N(0, q); weights sum to 1
-    up to 1e-14. At q = 0 one node at 0.
+    """Preactivations u = √q z and weights, both (node,), of the rule E f(u) ≈ Σ weight · f(u) for
+    u ~ N(0, q); weights sum to 1 up to 1e-14. At q = 0 one node at 0.
     """
     if q == 0.0:
         return np.zeros(1), np.ones(1)

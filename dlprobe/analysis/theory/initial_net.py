@@ -86,7 +86,7 @@ class InitialNet:
             )
 
     def cut(self, depth: int) -> InitialNet:
-        """Its first `depth` hidden layers."""
+        """The net of the first `depth` hidden layers."""
         series = {
             name: getattr(self, name)[:depth]
             for name in ("units", "activations", "weight_variance", "bias_variance", "residual")
@@ -95,7 +95,9 @@ class InitialNet:
 
     @property
     def fan_in(self) -> tuple[int, ...]:
-        """Rows of each hidden layer's weight matrix."""
+        """Number of inputs of each hidden layer: (features, units of hidden_1, …, of
+        hidden_{n−1}).
+        """
         return (self.features, *self.units[:-1]) if self.units else ()
 
     @property
@@ -179,14 +181,12 @@ def configured(config: RunConfig, features: int, input_mean_square: float) -> In
 
 def _scales(residual: Sequence[Spec | None]) -> tuple[float | None, ...]:
     depth = sum(spec is not None for spec in residual)
-    return (
-        tuple(
+    if depth:
+        return tuple(
             None if spec is None else float(spec.record.scale(depth, *spec.parameters.values()))
             for spec in residual
         )
-        if depth
-        else ()
-    )
+    return ()
 
 
 def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float:
@@ -198,11 +198,9 @@ def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float
 def _weight_variance(initializer: Spec, transform: Spec | None, fan_in: int, fan_out: int) -> float:
     """Variance of the weights that the input is multiplied with."""
     drawn = _variance(initializer, "variance", fan_in, fan_out)
-    return (
-        drawn
-        if transform is None
-        else float(transform.record.variance(fan_in, drawn, *transform.parameters.values()))
-    )
+    if transform is None:
+        return drawn
+    return float(transform.record.variance(fan_in, drawn, *transform.parameters.values()))
 
 
 def _bias_variance(initializer: Spec, own: Spec | None, fan_in: int, fan_out: int) -> float:

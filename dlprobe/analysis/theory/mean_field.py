@@ -84,8 +84,8 @@ class Prediction:
             for value in self.error_signal_rms_relative
         ]
         bands = [
-            finite_width_band(*each)
-            for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
+            finite_width_band(*layer)
+            for layer in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)
         ]
         return [
             Band(value, _power10(band.low), _power10(band.high))
@@ -156,16 +156,17 @@ def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
     This is the law of a single input; a batch of independent inputs averages and fluctuates less,
     so the band is a conservative one.
     """
-    middle, spread_of = (
-        shift / (2.0 * math.log(10.0)),
-        DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0)),
-    )
+    middle = shift / (2.0 * math.log(10.0))
+    spread_of = DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0))
     return Band(ratio, ratio + middle - spread_of, ratio + middle + spread_of)
 
 
 def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
-    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets: √(Σ κ_l/N_l)/(2 ln 10), l =
-    1 … n − 1; a κ of NaN counts as ReLU's 5.
+    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets, in decades: √(Σ κ_l/N_l)/(2 ln
+    10) over l = 1 … n − 1.
+
+    kappas, units: κ and width of all n hidden layers, the last of which is not summed; a κ of NaN
+        counts as ReLU's 5.
     """
     terms = [
         (USUAL_KAPPA if math.isnan(kappa) else kappa) / width

@@ -5,7 +5,7 @@ do if it were repeated without end.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.fixed_points import (
@@ -40,13 +40,13 @@ class Phase:
     sigma_b: float
     q_star: float
     chi_1: float
-    c_star: float
-    xi_q: float
-    xi_c: float
     xi_gradient: float
-    q_map: tuple[tuple[float, float], ...]
-    c_map: tuple[tuple[float, float], ...]
-    critical: Critical | None
+    c_star: float = math.nan
+    xi_q: float = math.nan
+    xi_c: float = math.nan
+    q_map: tuple[tuple[float, float], ...] = ()
+    c_map: tuple[tuple[float, float], ...] = ()
+    critical: Critical | None = None
     note: str = ""
 
     @property
@@ -54,13 +54,11 @@ class Phase:
         """ordered (error signals vanish), chaotic (they explode), critical, or unknown."""
         if math.isnan(self.chi_1):
             return "unknown"
-        return (
-            "critical"
-            if abs(self.chi_1 - 1.0) < 1e-6
-            else "ordered"
-            if self.chi_1 < 1.0
-            else "chaotic"
-        )
+        if abs(self.chi_1 - 1.0) < 1e-6:
+            return "critical"
+        if self.chi_1 < 1.0:
+            return "ordered"
+        return "chaotic"
 
 
 def phase_of(net: InitialNet) -> Phase:
@@ -74,15 +72,13 @@ def phase_of(net: InitialNet) -> Phase:
 
 def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     random = net.perturbations
-    sigma_w, sigma_b = (
-        math.sqrt(weight / random.weight_keep),
-        math.sqrt(bias + weight * random.noise),
-    )
-    found = fixed_point(
+    sigma_w = math.sqrt(weight / random.weight_keep)
+    sigma_b = math.sqrt(bias + weight * random.noise)
+    fixed = fixed_point(
         spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep
     )
     correlation = (
-        CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
+        CorrelationMap(spec, sigma_w, sigma_b, fixed.q) if 0.0 < fixed.q < math.inf else None
     )
     notes = []
     if random.noise > 0.0:
@@ -90,11 +86,11 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
             "noise of each layer counts as a bias of its variance, one for all inputs: c* is "
             "an upper bound"
         )
-    if found.q == 0.0:
+    if fixed.q == 0.0:
         notes.append(
             "the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0"
         )
-    if found.q == math.inf:
+    if fixed.q == math.inf:
         notes.append(
             "the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there"
         )
@@ -106,12 +102,12 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     return Phase(
         sigma_w=sigma_w,
         sigma_b=sigma_b,
-        q_star=found.q,
-        chi_1=found.chi,
-        c_star=found.c,
-        xi_q=found.depth_q,
-        xi_c=found.depth_c,
-        xi_gradient=found.depth_gradient,
+        q_star=fixed.q,
+        chi_1=fixed.chi,
+        c_star=fixed.c,
+        xi_q=fixed.depth_q,
+        xi_c=fixed.depth_c,
+        xi_gradient=fixed.depth_gradient,
         q_map=q_map(spec, sigma_w, sigma_b, random.keep),
         c_map=tuple((c, correlation(c)) for c in C_POINTS) if correlation else (),
         critical=critical_with_dropout(spec, sigma_b, random.keep),
@@ -122,7 +118,7 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
 def q_map(
     spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0
 ) -> tuple[tuple[float, float], ...]:
-    """Pairs of q and the q of the next layer."""
+    """(q, q of the next layer) for each q of Q_POINTS: σ_w² E φ²/keep + σ_b²."""
     return tuple(
         (q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS
     )
@@ -154,82 +150,30 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
     layers = propagation.forward(last)
     chi = propagation.backward_factors(last, layers)[-1]
     sigma_w, sigma_b, q = math.sqrt(weight), math.sqrt(bias), layers[-1].q
+    phase = Phase(sigma_w, sigma_b, q, chi, depth_scale(chi))
     if net.scales[-1] is not None:
         note = (
             "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per "
             "layer, deep in the net; correlations of inputs are not derived"
         )
-        return Phase(
-            sigma_w,
-            sigma_b,
-            math.inf,
-            chi,
-            math.nan,
-            math.nan,
-            math.nan,
-            depth_scale(chi),
-            (),
-            (),
-            None,
-            note,
-        )
+        return replace(phase, q_star=math.inf, note=note)
     if net.normalization is None:
         note = (
             "weights that sum to 0 let only what differs between inputs through: q* is of its "
             "variance; correlations of inputs are not derived"
         )
-        scale = (
-            depth_scale(weight * _variance_growth(layers[-1])) if 0.0 < q < math.inf else math.nan
-        )
-        return Phase(
-            sigma_w,
-            sigma_b,
-            q,
-            chi,
-            math.nan,
-            scale,
-            math.nan,
-            depth_scale(chi),
-            (),
-            (),
-            None,
-            note,
-        )
+        if not 0.0 < q < math.inf:
+            return replace(phase, note=note)
+        return replace(phase, xi_q=depth_scale(weight * _variance_growth(layers[-1])), note=note)
     note = f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
     after = () if net.position == "after" else tuple((point, q) for point in Q_POINTS)
+    phase = replace(phase, xi_q=0.0, q_map=after, note=note)
     correlation = _normalized_map(net, layers[-1], sigma_w, sigma_b)
     if correlation is None:
-        note = f"{note}; correlations of inputs are not derived"
-        return Phase(
-            sigma_w,
-            sigma_b,
-            q,
-            chi,
-            math.nan,
-            0.0,
-            math.nan,
-            depth_scale(chi),
-            after,
-            (),
-            None,
-            note,
-        )
+        return replace(phase, note=f"{note}; correlations of inputs are not derived")
     c = correlation.stable(net.perturbations.keep)
     pairs = tuple((point, correlation(point)) for point in C_POINTS)
-    return Phase(
-        sigma_w,
-        sigma_b,
-        q,
-        chi,
-        c,
-        0.0,
-        depth_scale(correlation.slope(c)),
-        depth_scale(chi),
-        after,
-        pairs,
-        None,
-        note,
-    )
+    return replace(phase, c_star=c, xi_c=depth_scale(correlation.slope(c)), c_map=pairs)
 
 
 def _variance_growth(layer: propagation.TheoryLayer) -> float:
@@ -250,10 +194,8 @@ def _normalized_map(
     """
     if net.normalization == "batch" or not 0.0 < layer.q < math.inf:
         return None
-    before, centred = (
-        net.position == "before",
-        net.centred or (net.position == "after" and net.normalization != "rms"),
-    )
+    before = net.position == "before"
+    centred = net.centred or (net.position == "after" and net.normalization != "rms")
     scale = 1.0 if before else math.sqrt(layer.shrink)
     return CorrelationMap(
         net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred

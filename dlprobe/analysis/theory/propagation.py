@@ -47,7 +47,7 @@ class TheoryLayer:
 
     @property
     def slope(self) -> float:
-        """E δ² over the mean square of dL/dy."""
+        """E (dL/dz)²/E (dL/dy)², y = φ(…) before a residual sum is added: E φ'² times `shrink`."""
         return self.inside.slope_mean_square * self.shrink
 
 
@@ -58,10 +58,10 @@ def forward(net: InitialNet) -> list[TheoryLayer]:
     layers: list[TheoryLayer] = []
     random = net.perturbations
     source = Signal(0.0, net.input_mean_square)
-    each = zip(
+    constants = zip(
         net.fan_in, net.activations, net.weight_variance, net.bias_variance, net.scales, strict=True
     )
-    for index, (fan_in, spec, weight, bias, scale) in enumerate(each):
+    for index, (fan_in, spec, weight, bias, scale) in enumerate(constants):
         got = source.perturbed(
             *((random.keep, random.noise) if index else (random.input_keep, random.input_noise))
         )
@@ -92,10 +92,8 @@ def _layer(
     O(groups/units).
     """
     q = weight * (got.variance if net.centred else got.mean_square) + bias
-    before, after = (
-        net.normalization is not None and net.position == "before",
-        net.normalization is not None and net.position == "after",
-    )
+    before = net.normalization is not None and net.position == "before"
+    after = net.normalization is not None and net.position == "after"
     inside = moments(spec, 1.0 if before else q)
     shrink, own = 1.0, Signal(inside.mean, inside.mean_square)
     if before:
@@ -144,8 +142,8 @@ def backward_factors(net: InitialNet, layers: list[TheoryLayer]) -> list[float]:
 
 
 def through(net: InitialNet, slopes: list[float]) -> list[float]:
-    """E (dL/dx)²/E (dL/da)² of each layer by the way through it; dropout of the layer's input
-    included.
+    """Per layer E (dL/dx)²/E (dL/da)² along the way through its weights, x the layer's input: units
+    · Var(W) · slope, over the share that dropout of x and drop-connect keep.
     """
     random = net.perturbations
     kept = [
@@ -181,8 +179,7 @@ def step_kappas(net: InitialNet, layers: list[TheoryLayer]) -> tuple[float, ...]
             kappas.append(own[index])
             continue
         t = passed[index + 1]
-        ends = (own[0] if index == 0 else 0.0) + (
-            own[-1] if index == len(layers) - 2 else 0.0
-        )  # the slopes between cancel
+        # the slopes between cancel
+        ends = (own[0] if index == 0 else 0.0) + (own[-1] if index == len(layers) - 2 else 0.0)
         kappas.append((4.0 * t + t * t * own[index + 1]) / (1.0 + t) ** 2 + ends)
     return (*kappas, own[-1]) if layers else ()

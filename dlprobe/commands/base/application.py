@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, spelled_out
 from dlprobe.commands.base.declaring import FORMAT, declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
@@ -162,9 +163,7 @@ def _print_version(wanted: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="print the version and end", is_eager=True, callback=_print_version
-        ),
+        option("--version", "print the version and end", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """The options of `dlprobe` itself."""
@@ -205,11 +204,11 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def early_screen(arguments: Sequence[str]) -> Screen:
     """What can be known before the arguments are read, for help and for errors while reading."""
-    given = set(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    typed = set(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     return Screen(
-        quiet="--quiet" in given,
-        color=False if "--no-color" in given else None,
-        debug="--debug" in given,
+        quiet="--quiet" in typed,
+        color=False if "--no-color" in typed else None,
+        debug="--debug" in typed,
     )
 
 
@@ -226,14 +225,14 @@ def _streams() -> Iterator[None]:
     """Streams that the caller closed become ones that lead nowhere; a result is written whole
     or with an error. The caller gets its own stream back, open.
     """
-    given = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
+    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stdout = ours = _buffered(given)
+    sys.stdout = ours = _buffered(stdout)
     try:
         yield
     finally:
-        sys.stdout = given
-        if isinstance(ours, io.TextIOWrapper) and ours is not given:
+        sys.stdout = stdout
+        if isinstance(ours, io.TextIOWrapper) and ours is not stdout:
             _hand_back(ours)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,29 @@ from dlprobe.commands.base.completing import complete_runs
 from dlprobe.registry import unknown
 
 LARGEST_SEEDS = 1000  # runs of one cell: a mistyped number must not begin a month of work
+
+
+def option(
+    spelled: str,
+    help: str = "",
+    panel: str | None = None,
+    choices: Collection[str] = (),
+    **more: Any,
+) -> Any:
+    """An option for an annotation that typer reads.
+
+    spelled: names and metavar as help shows them, `-o --output FILE`; panel: its group in help;
+    choices: the texts that it takes, any where there are none; more: what else typer.Option takes.
+    """
+    words = spelled.split()
+    names = [word for word in words if word.startswith("-")]
+    if choices:
+        more |= {"metavar": "|".join(choices), "callback": one_of(tuple(choices))}
+    elif len(names) < len(words):
+        more["metavar"] = words[-1]
+    return typer.Option(*names, help=help or None, rich_help_panel=panel, **more)
+
+
 RunFile = Annotated[
     Path,
     typer.Argument(
@@ -20,7 +43,7 @@ RunFile = Annotated[
         autocompletion=complete_runs,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
+Force = Annotated[bool, option("--force", "overwrite FILE")]
 
 
 def one_of(choices: Sequence[str]) -> Callable[[str | None], str | None]:

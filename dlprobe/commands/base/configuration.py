@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.completing import complete_configurations
-from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.declaring import keyword, with_signature
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.config import OptionField, fields
 from dlprobe.config.regular_files import read_start
@@ -37,15 +37,8 @@ METAVARS = {
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = (
-    "layers",
-    "activation",
-    "split",
-    "track_unit",
-    "target",
-    "columns",
-    "drop",
-)  # repeated, these options are one list
+# repeated, these options are one list
+LISTS = ("layers", "activation", "split", "track_unit", "target", "columns", "drop")
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[
@@ -95,7 +88,7 @@ def configuration_options(
             [
                 *own,
                 *(
-                    option(
+                    keyword(
                         picked.key,
                         configuration_option(picked, picked.key in lists, belongs=belongs),
                         None,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dlprobe import registry
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.figure import figure_options, take_figure
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
@@ -32,61 +33,45 @@ def format_option(schema: str = "", default: str = "table") -> Any:
         if name in names:
             return name
         if getattr(context.get_parameter_source("format"), "name", "") == "DEFAULT":
-            if any(
-                name == other.typed for other in registry.records("output_format").values()
-            ):  # one for another command, set for all of a session
+            # one for another command, set for all of a session
+            if any(name == other.typed for other in registry.records("output_format").values()):
                 return default
             raise typer.BadParameter(f"{FORMAT}: {unknown('format', name, names)}")
         raise typer.BadParameter(unknown("format", name, names))
 
     return Annotated[
         str,
-        typer.Option(
+        option(
             "--format",
+            f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: "
+            f"{FORMAT}, else {default}]",
+            COMMON,
             metavar="|".join(names) if short else "FORMAT",
-            help=(
-                f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: "
-                f"{FORMAT}, else {default}]"
-            ),
             show_default=False,
             callback=known,
             autocompletion=lambda incomplete: [
                 name for name in names if name.startswith(incomplete)
             ],
-            rich_help_panel=COMMON,
         ),
     ]
 
 
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet",
-        "-q",
+    option(
+        "--quiet -q",
+        f"no progress, notes or warnings on stderr; so does {QUIET}=1",
+        COMMON,
         envvar=QUIET,
-        help=f"no progress, notes or warnings on stderr; so does {QUIET}=1",
-        rich_help_panel=COMMON,
     ),
 ]
 NoColor = Annotated[
-    bool,
-    typer.Option(
-        "--no-color",
-        help="no colour, as with NO_COLOR; FORCE_COLOR colours pipes too",
-        rich_help_panel=COMMON,
-    ),
+    bool, option("--no-color", "no colour, as with NO_COLOR; FORCE_COLOR colours pipes too", COMMON)
 ]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)
-]
+Debug = Annotated[bool, option("--debug", "show where an error came from", COMMON)]
 
 Details = Annotated[
-    bool,
-    typer.Option(
-        "--details",
-        help="everything there is to say, not the first screen alone",
-        rich_help_panel=COMMON,
-    ),
+    bool, option("--details", "everything there is to say, not the first screen alone", COMMON)
 ]
 
 SHARED = {
@@ -130,14 +115,14 @@ def declare(
         [
             *own,
             *(
-                option(name, annotation, default)
+                keyword(name, annotation, default)
                 for name, (annotation, default) in {**drawn, **shared}.items()
             ),
         ],
     )
 
 
-def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """One keyword parameter that typer turns into an option."""
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation

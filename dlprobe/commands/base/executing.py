@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from dlprobe.commands.base.arguments import one_of
-from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.arguments import option
+from dlprobe.commands.base.declaring import keyword, with_signature
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.writing import claim
 from dlprobe.errors import ConfigError
@@ -49,15 +47,13 @@ class Execution:
         """The execution with the right to write `output`, which is asked for before anything long
         runs. Raises ConfigError where it must not be replaced.
         """
-        return (
-            self
-            if self.output is None
-            else replace(self, target=claim(self.output, RUN, inputs, force=self.force))
-        )
+        if self.output is None:
+            return self
+        return replace(self, target=claim(self.output, RUN, inputs, force=self.force))
 
     @property
     def threads(self) -> int:
-        """Runs side by side."""
+        """Number of runs trained at the same time: `workers`, or the available processors."""
         from dlprobe.executors.threads import available_threads
 
         return self.workers or available_threads()
@@ -111,15 +107,7 @@ def settled(path: Path, screen: Screen) -> Path:
 def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
     """--workers of a command that makes `runs`, in this group of its help."""
     said = f"{runs} side by side [default: DLPROBE_WORKERS, else all processors]; changes no number"
-    return typer.Option(
-        "--workers",
-        "--threads",
-        metavar="N",
-        min=1,
-        envvar="DLPROBE_WORKERS",
-        help=said,
-        rich_help_panel=panel,
-    )
+    return option("--workers --threads N", said, panel, min=1, envvar="DLPROBE_WORKERS")
 
 
 def execution_options(
@@ -134,43 +122,24 @@ def execution_options(
     run: what one run is called. more: what --resume can add to the study. cluster_panel: the group
         of what is about a cluster.
     """
-    executor = typer.Option(
-        "--executor",
-        metavar="|".join(EXECUTORS),
-        help="where runs execute [default: threads]",
-        callback=one_of(EXECUTORS),
-        rich_help_panel=cluster_panel,
+    executor = option(
+        "--executor", "where runs execute [default: threads]", cluster_panel, choices=EXECUTORS
     )
-    scheduler = typer.Option(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786",
-        rich_help_panel=cluster_panel,
+    scheduler = option(
+        "--scheduler ADDRESS", "of the Dask scheduler, e.g. tcp://10.0.0.1:8786", cluster_panel
     )
-    runs_per_task = typer.Option(
-        "--runs-per-task",
-        metavar="N",
+    runs_per_task = option(
+        "--runs-per-task N",
+        "runs that a Dask worker gets at a time [default: 1]",
+        cluster_panel,
         min=1,
-        help="runs that a Dask worker gets at a time [default: 1]",
-        rich_help_panel=cluster_panel,
     )
-    kept = typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help=f"study file that keeps every {run}",
-        rich_help_panel=panel,
-    )
-    resumed = typer.Option(
-        "--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel
-    )
+    kept = option("-o --output FILE", f"study file that keeps every {run}", panel)
+    resumed = option("--resume STUDY", f"train what a study lacks; {more}", panel)
     offered = {
         "workers": (Annotated[int | None, workers_option(f"{run}s", panel)], None),
         "output": (Annotated[Path | None, kept], None),
-        "force": (
-            Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)],
-            False,
-        ),
+        "force": (Annotated[bool, option("--force", "overwrite FILE", panel)], False),
         "resume": (Annotated[Path | None, resumed], None),
         "executor": (Annotated[str, executor], "threads"),
         "scheduler": (Annotated[str | None, scheduler], None),
@@ -195,7 +164,7 @@ def execution_options(
             [
                 *own,
                 *(
-                    option(name, annotation, default)
+                    keyword(name, annotation, default)
                     for name, (annotation, default) in offered.items()
                 ),
             ],

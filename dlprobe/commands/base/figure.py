@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlprobe.commands.base.arguments import Force, one_of
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,43 +26,20 @@ LARGEST_SCALE = 10.0
 
 File = Annotated[
     Path | None,
-    typer.Option(
-        "--figure",
-        metavar="FILE",
-        help="write the pictures to FILE.svg, .png, .pdf or .json (Vega-Lite)",
-        rich_help_panel=PANEL,
+    option(
+        "--figure FILE", "write the pictures to FILE.svg, .png, .pdf or .json (Vega-Lite)", PANEL
     ),
 ]
 Only = Annotated[
-    str | None,
-    typer.Option(
-        "--only",
-        metavar="NAME,NAME",
-        help="these pictures alone; a wrong name lists them",
-        rich_help_panel=PANEL,
-    ),
+    str | None, option("--only NAME,NAME", "these pictures alone; a wrong name lists them", PANEL)
 ]
 Scale = Annotated[
     float | None,
-    typer.Option(
-        "--scale",
-        metavar="X",
-        min=0.1,
-        max=LARGEST_SCALE,
-        help="enlarge the picture, PNG too [default: 1]",
-        rich_help_panel=PANEL,
+    option(
+        "--scale X", "enlarge the picture, PNG too [default: 1]", PANEL, min=0.1, max=LARGEST_SCALE
     ),
 ]
-Theme = Annotated[
-    str | None,
-    typer.Option(
-        "--theme",
-        metavar="|".join(THEMES),
-        help="colours [default: light]",
-        callback=one_of(THEMES),
-        rich_help_panel=PANEL,
-    ),
-]
+Theme = Annotated[str | None, option("--theme", "colours [default: light]", PANEL, choices=THEMES)]
 WIDTHS = ("--figure-width", "--width")  # the short one where a command has no --width of its own
 
 
@@ -163,11 +140,11 @@ def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
 
 def _options(annotation: Any) -> list[str]:
     """The names in an annotation; typer keeps the first one as the default."""
-    found = getattr(annotation, "__metadata__", ())
+    metadata = getattr(annotation, "__metadata__", ())
     return [
         name
-        for each in found
-        for name in (getattr(each, "default", None), *(getattr(each, "param_decls", None) or ()))
+        for item in metadata
+        for name in (getattr(item, "default", None), *(getattr(item, "param_decls", None) or ()))
         if isinstance(name, str)
     ]
 

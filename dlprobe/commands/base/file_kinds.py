@@ -15,20 +15,20 @@ RUN = "a run file"
 CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
-RESULT, LINES, SARIF, JUNIT, TEXT = (
-    "a result as JSON",
-    "findings as JSON lines",
-    "a SARIF log",
-    "a JUnit report",
-    "a text",
-)
+RESULT = "a result as JSON"
+LINES = "findings as JSON lines"
+SARIF = "a SARIF log"
+JUNIT = "a JUnit report"
+TEXT = "a text"
+# by what their names end in
 PICTURES = {
     "svg": "an SVG picture",
     "png": "a PNG picture",
     "pdf": "a PDF",
     "json": "a Vega-Lite picture",
-}  # by what their names end in
+}
 REPORT = "a report of dlprobe"
+# every other format prints text
 OF_FORMAT = {
     "html": REPORT,
     "json": RESULT,
@@ -36,7 +36,7 @@ OF_FORMAT = {
     "json_lines": LINES,
     "sarif": SARIF,
     "junit": JUNIT,
-}  # every other format prints text
+}
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {
     ".toml": CONFIGURATION,
@@ -67,11 +67,9 @@ def kind_of(path: Path) -> str | None:
 
         return kinds.PARQUET if _is_exported(columns(path)) else "a Parquet table"
     if content.startswith(b"PK\x03\x04"):
-        return (
-            kinds.NPZ
-            if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT
-            else "a NumPy archive"
-        )
+        if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT:
+            return kinds.NPZ
+        return "a NumPy archive"
     if b"brain.Event:" in content[:64]:
         return kinds.EVENTS
     if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
@@ -103,13 +101,11 @@ def _kind_of_hdf5(path: Path) -> str:
         return "an HDF5 file that cannot be read as a run"
     try:
         schema = file.text("/", "schema")
-        return (
-            RUN
-            if schema in (SCHEMA, STUDY_SCHEMA)
-            else kinds.NETCDF
-            if schema == kinds.SCHEMA
-            else "an HDF5 file but no run"
-        )
+        if schema in (SCHEMA, STUDY_SCHEMA):
+            return RUN
+        if schema == kinds.SCHEMA:
+            return kinds.NETCDF
+        return "an HDF5 file but no run"
     except RunFileError:
         return "an HDF5 file but no run"
     finally:
@@ -187,8 +183,8 @@ def _kind_of_toml(text: str) -> str | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, through links of both kinds; of files that are not there,
-    one place.
+    """Whether two paths lead to the same file, hard and symbolic links followed; for files that do
+    not exist, whether the resolved paths are equal.
     """
     try:
         return os.path.samefile(one, other)

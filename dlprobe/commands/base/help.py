@@ -123,7 +123,7 @@ def command_help(command: Any, common: Any, context: Any, brief: bool) -> list[B
     blocks: list[Block] = [Lines([usage(command, context)]), Paragraph(" ".join(first.split()))]
     panels = _panels(command, context)
     if brief:
-        rows, left = _most_used(panels, command.short, _panels(common, context))
+        rows, others = _most_used(panels, command.short, _panels(common, context))
         blocks.append(_facts(rows))
         examples = examples[:MOST_EXAMPLES]
     else:
@@ -134,7 +134,7 @@ def command_help(command: Any, common: Any, context: Any, brief: bool) -> list[B
     blocks += [Heading("Examples", 2), Lines([f"  {line}" for line in examples])]
     if not brief:
         return blocks
-    more = [f"{left} more options, all examples: dlprobe help {command.name}"] if left else []
+    more = [f"{others} more options, all examples: dlprobe help {command.name}"] if others else []
     return [
         *blocks,
         Lines([*more, "Options of every command (--details, --format, …): dlprobe --help"]),
@@ -203,11 +203,9 @@ def _told(parameter: Any, argument: bool) -> tuple[str, str]:
     if parameter.is_flag or not parameter.metavar:
         return names, help
     told = f"{names} {parameter.metavar}"
-    return (
-        (told, help)
-        if len(told) <= LONGEST_NAME
-        else (f"{names} NAME", f"{help}: {', '.join(parameter.metavar.split('|'))}")
-    )
+    if len(told) <= LONGEST_NAME:
+        return (told, help)
+    return (f"{names} NAME", f"{help}: {', '.join(parameter.metavar.split('|'))}")
 
 
 def _facts(rows: Sequence[Row]) -> Facts:

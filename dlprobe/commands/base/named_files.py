@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.arguments import option
+from dlprobe.commands.base.declaring import keyword, with_signature
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.errors import ConfigError
 
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
 
 AllowFile = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--allow-file",
-        metavar="FILE",
-        help="open FILE although a run or study that lies elsewhere names it",
+    option(
+        "--allow-file FILE",
+        "open FILE although a run or study that lies elsewhere names it",
+        COMMON,
         show_default=False,
-        rich_help_panel=COMMON,
     ),
 ]
 
@@ -41,7 +39,7 @@ def allow_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
     def command(*, screen: Screen, allow_file: list[Path] | None, **values: Any) -> Any:
         return function(**values, screen=replace(screen, allowed=tuple(allow_file or ())))
 
-    return with_signature(command, [*own, option("allow_file", AllowFile, None)])
+    return with_signature(command, [*own, keyword("allow_file", AllowFile, None)])
 
 
 def tell_of_named_files(

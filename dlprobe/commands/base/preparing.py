@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.data import Dataset, PreparedData
     from dlprobe.data.arrays import Arrays
-    from dlprobe.data.columns import Table
+    from dlprobe.data.columns import DataTable
 
 
-LARGE_FILE, LARGE_PACKED = (
-    2**23,
-    2**20,
-)  # bytes of a file, or of a packed one, that may take more than a second to read
+# bytes of a file, or of a packed one, that may take more than a second to read
+LARGE_FILE, LARGE_PACKED = 2**23, 2**20
 
 
 def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
@@ -49,7 +47,7 @@ def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
 
 def prepare_with_source(
     configuration: RunConfig, screen: Screen
-) -> tuple[PreparedData, Dataset, Table | Arrays | None]:
+) -> tuple[PreparedData, Dataset, DataTable | Arrays | None]:
     """Prepare data as `prepare_data` does, and return what it was made from too, which takes
     memory; notes are left to the caller.
     """

@@ -15,11 +15,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-HEARTBEATS = (
-    10.0,
-    20.0,
-    30.0,
-)  # seconds between the first lines into a pipe; the last of them between all that follow
+# seconds between the first lines into a pipe; the last of them between all that follow
+HEARTBEATS = (10.0, 20.0, 30.0)
 
 
 class Report(Protocol):
@@ -45,7 +42,7 @@ class ProgressState:
 
     @property
     def share(self) -> tuple[int, int | None]:
-        """How much is done, of how much; None where nobody said yet."""
+        """(done, total), in the units of the command; total None while it is not known."""
         return self._done, self._total or None
 
     @property
@@ -58,12 +55,17 @@ class ProgressState:
         if done <= 0:  # one report: all of it since the beginning
             done, since = self._done, now - self._began
         pace = done / max(since, 1e-9)
-        left = f"{_duration((self._total - self._done) / pace)} left" if pace > 0 else ""
+        remaining = f"{_duration((self._total - self._done) / pace)} left" if pace > 0 else ""
         count = f"{self._done:,} of {self._total:,} {self._unit}"
         return " · ".join(
             filter(
                 None,
-                [count, self._numbers, f"{_pace(pace)} {self._unit}/s" if pace > 0 else "", left],
+                [
+                    count,
+                    self._numbers,
+                    f"{_pace(pace)} {self._unit}/s" if pace > 0 else "",
+                    remaining,
+                ],
             )
         )
 

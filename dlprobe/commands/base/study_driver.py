@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Experiment[Any, Any]")
 S = TypeVar("S", bound="ResumableExperiment[Any, Any]")
-Keep: TypeAlias = Callable[
-    [Mapping[str, Any], bool], str
-]  # what was read of each run, whether all ended; gives what to say of where it is kept
-Show: TypeAlias = (
-    "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
-)
+# what was read of each run, whether all ended; gives what to say of where it is kept
+Keep: TypeAlias = Callable[[Mapping[str, Any], bool], str]
+# the experiment, its result, how it was made
+Show: TypeAlias = "Callable[[E, Any, Execution, Screen], None]"
 
 
 @contextmanager
@@ -67,8 +65,8 @@ def carry_out(
         try:
             with training(experiment.doing, experiment.unit, execution, screen, writer) as means:
                 ended = experiment.train(means, finished or {})
-            kept = "" if keep is None else keep(ended.found, ended.complete)
-            result = experiment.conclude(ended.found, ended.complete)
+            kept = "" if keep is None else keep(ended.results, ended.complete)
+            result = experiment.conclude(ended.results, ended.complete)
             if writer is not None and ended.complete:
                 writer.end(experiment.table(result))
                 writer.pack()
@@ -84,7 +82,7 @@ def carry_out(
     if ended.complete:
         return ExitCode.DONE
     return screen.interrupted(
-        what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file)
+        what_is_left(experiment, ended.results, bool(writer and writer.ids), result, execution.file)
         + kept
     )
 
@@ -120,11 +118,9 @@ def way_on(experiment: Experiment[Any, Any], file: Path | None) -> str:
     from dlprobe.experiments.experiment import ResumableExperiment
 
     resumable = isinstance(experiment, ResumableExperiment)
-    return (
-        f"go on with dlprobe {experiment.name} --resume {file}"
-        if resumable
-        else f"look at them with dlprobe inspect {file}"
-    )
+    if resumable:
+        return f"go on with dlprobe {experiment.name} --resume {file}"
+    return f"look at them with dlprobe inspect {file}"
 
 
 def go_on(
@@ -181,9 +177,9 @@ def show_saved(
     whose runs are read already.
     """
     with open_experiment(kind, path, screen) as (experiment, study):
-        found = experiment.finished(study, same_data=False)
-        experiment = experiment if change is None else change(experiment, found)
-        result = experiment.conclude(found, len(found) == len(experiment.plan(found)))
+        finished = experiment.finished(study, same_data=False)
+        experiment = experiment if change is None else change(experiment, finished)
+        result = experiment.conclude(finished, len(finished) == len(experiment.plan(finished)))
     if result is None:
         raise ConfigError(
             f"{path}: too few runs had ended to show a result yet: go on with dlprobe "

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-import typer
-
-from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.arguments import option
+from dlprobe.commands.base.declaring import keyword, with_signature
 from dlprobe.commands.base.screen import COMMON
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import ConfigError, ExitCode, RunFileError
@@ -32,22 +31,19 @@ CHILD = (
 
 Untrusted = Annotated[
     bool,
-    typer.Option(
+    option(
         "--untrusted",
-        help=(
-            "read in a process of its own, with limits of memory and time, for a file of a stranger"
-        ),
-        rich_help_panel=COMMON,
+        "read in a process of its own, with limits of memory and time, for a file of a stranger",
+        COMMON,
     ),
 ]
 MaxDeclared = Annotated[
     float | None,
-    typer.Option(
-        "--max-declared",
-        metavar="GIB",
-        help="what one file may declare to hold [default: 8]",
+    option(
+        "--max-declared GIB",
+        "what one file may declare to hold [default: 8]",
+        COMMON,
         show_default=False,
-        rich_help_panel=COMMON,
     ),
 ]
 
@@ -64,7 +60,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     return with_signature(
         command,
-        [*own, option("untrusted", Untrusted, False), option("max_declared", MaxDeclared, None)],
+        [*own, keyword("untrusted", Untrusted, False), keyword("max_declared", MaxDeclared, None)],
     )
 
 

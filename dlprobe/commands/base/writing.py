@@ -117,9 +117,9 @@ class Target:
     def _refuse_place(self) -> None:
         """The folder, or the nearest one above it that exists, must take files."""
         folder = next(
-            each
-            for each in (self.path.absolute().parent, *self.path.absolute().parents)
-            if os.path.lexists(each)
+            folder
+            for folder in (self.path.absolute().parent, *self.path.absolute().parents)
+            if os.path.lexists(folder)
         )
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -174,10 +174,10 @@ def inputs_of(*configs: RunConfig) -> list[Input]:
     """The files that configurations name."""
     from dlprobe.config.named_files import named_files
 
-    found = dict.fromkeys(file for config in configs for file in named_files(config))
+    files = dict.fromkeys(file for config in configs for file in named_files(config))
     words = {"data": "the data file that is trained on"}
     return [
-        Input(words.get(file.key, f"the file that {file.key} names"), file.path) for file in found
+        Input(words.get(file.key, f"the file that {file.key} names"), file.path) for file in files
     ]
 
 

@@ -105,13 +105,11 @@ def command(
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
-    """One of the four ways."""
+    """Run the one of the four ways that the options choose."""
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
     bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
-    loss, noise = (
-        checked("--loss", loss, ("squared", "zero-one", "cross-entropy")),
-        noise_of(noise_variance),
-    )
+    loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
+    noise = noise_of(noise_variance)
     typed = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     training: dict[str, object] = {
         f"--{name.replace('_', '-')}": text for name, text in options.items()
@@ -163,25 +161,7 @@ def command(
             "--human-error belongs to the reading of a run or of error rates: name a RUN, or "
             f"give all three, e.g. {EXAMPLE}"
         )
-    if over is None:
-        refuse("retraining at one point: they are values of --over AXIS", {"--values": values})
-    if vary == "seed":
-        refuse(
-            "--vary seed, in which all replicas learn the same training part",
-            {"--resample": resample},
-        )
-    base = read_configuration(source, {**options, "loss": training_loss}, screen)
-    execution = execution.claimed(
-        [*read_as("the configuration that is read", source), *inputs_of(base)]
-    )
-    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
-    from dlprobe.experiments.replica_points import Request
-
-    vary, resample = (
-        checked("--vary", vary, ("data", "seed", "both")),
-        checked("--resample", resample, ("disjoint", "bootstrap", "fresh")),
-    )
-    asked: dict[str, Any] = {
+    wanted = {
         "replicas": replicas,
         "vary": vary,
         "seeds": seeds,
@@ -191,17 +171,48 @@ def command(
         "values": values,
         "loss": loss,
     }
-    request = Request(**{name: value for name, value in asked.items() if value is not None})
+    return _retrain(source, {**options, "loss": training_loss}, wanted, execution, screen)
+
+
+def _retrain(
+    source: Path | None,
+    options: Mapping[str, str | None],
+    wanted: dict[str, Any],
+    execution: Execution,
+    screen: Screen,
+) -> ExitCode:
+    """Train the replicas and decompose their loss. wanted: fields of the request as typed, None
+    for the default.
+    """
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+    from dlprobe.experiments.replica_points import Request
+
+    if wanted["over"] is None:
+        values = {"--values": wanted["values"]}
+        refuse("retraining at one point: they are values of --over AXIS", values)
+    if wanted["vary"] == "seed":
+        refuse(
+            "--vary seed, in which all replicas learn the same training part",
+            {"--resample": wanted["resample"]},
+        )
+    base = read_configuration(source, options, screen)
+    execution = execution.claimed(
+        [*read_as("the configuration that is read", source), *inputs_of(base)]
+    )
+    wanted["vary"] = checked("--vary", wanted["vary"], ("data", "seed", "both"))
+    sources = ("disjoint", "bootstrap", "fresh")
+    wanted["resample"] = checked("--resample", wanted["resample"], sources)
+    request = Request(**{name: value for name, value in wanted.items() if value is not None})
     for warning in warnings_for(base):
         screen.warn(warning)
     return carry_out(BiasVarianceExperiment(base, request, screen.note), execution, screen, show)
 
 
-def refuse(way: str, given: Mapping[str, object]) -> None:
+def refuse(way: str, typed: Mapping[str, object]) -> None:
     """Raise ConfigError for what was given and has no part in the way chosen: it would be
     passed over in silence.
     """
-    stray = [name for name, value in given.items() if value is not None]
+    stray = [name for name, value in typed.items() if value is not None]
     if stray:
         raise ConfigError(
             f"{', '.join(stray)}: no part of {way}; leave {'it' if len(stray) == 1 else 'them'} out"
@@ -209,7 +220,7 @@ def refuse(way: str, given: Mapping[str, object]) -> None:
 
 
 def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | None:
-    """One of the choices, `_` read as `-`; None stays. Raises ConfigError."""
+    """The choice that `text` names, `_` read as `-`; None for None. Raises ConfigError."""
     from dlprobe.registry import unknown
 
     plain = None if text is None else text.strip().lower().replace("_", "-")
@@ -260,7 +271,7 @@ def show_points(
     screen.show(
         document(
             points,
-            levels(best.found),
+            levels(best.parts),
             advice(points, axis),
             axis,
             facts,

@@ -72,7 +72,7 @@ def read_numbers(
     """
     from dlprobe.analysis.bias_variance.reading_strategy import of_gaps, strategy
     from dlprobe.analysis.bias_variance.textbook_reading import read
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
     if texts["--train-error"] is None or texts["--val-error"] is None:
         raise ConfigError(
@@ -147,19 +147,19 @@ def read_run(
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
     from dlprobe.analysis.learning.reading import learning
-    from dlprobe.reports.bias_variance import reading_document
+    from dlprobe.reports.textbook_reading import reading_document
 
-    learned, given = learning(run), human is not None
+    learned, reference_known = learning(run), human is not None
     reference = reference_of(human)
     if others:
         human, best = measured(run, name, others)
-        given, reference = True, reference_of(human, "measured", best)
+        reference_known, reference = True, reference_of(human, "measured", best)
     regression = str(run.data.get("task")) == "regression"
     train, val = (_error(run, part, regression, name) for part in ("train", "val"))
     counts = {
         part: len(np.asarray(run.data.get(f"{part}_indices", ()))) for part in ("train", "val")
     }
-    known = given or not regression or run.data.get("noise_variance") is not None
+    known = reference_known or not regression or run.data.get("noise_variance") is not None
     if regression:
         if human is None and learned is not None and known:
             human = 1.0 - learned.ceiling
@@ -173,7 +173,7 @@ def read_run(
         reading = read(human, train, val, val_interval=between)
     else:
         reading = read(human, train, val, counts["train"], counts["val"])
-    way = direction_of(run, human)
+    direction = direction_of(run, human)
     context = {
         "run": name,
         "reference": reference,
@@ -184,18 +184,20 @@ def read_run(
     what = (
         (
             "; errors are 1 − "
-            f"R²{'' if given else ', the reference is the share of known noise' if known else ', no reference is known'}"  # noqa: E501
+            f"R²{'' if reference_known else ', the reference is the share of known noise' if known else ', no reference is known'}"  # noqa: E501
         )
         if regression
         else ""
     )
     advice = strategy(
         reading,
-        replace(_about(run, learned, counts["train"], known), direction=way) if learned else None,
+        replace(_about(run, learned, counts["train"], known), direction=direction)
+        if learned
+        else None,
     )
     what += f"; the reference is the validation error of {reference['run']}" if others else ""
     of = f"{name}: {counts['train']} training and {counts['val']} validation samples{what}"
-    screen.show(reading_document(reading, way, advice, of, context))
+    screen.show(reading_document(reading, direction, advice, of, context))
     return ExitCode.DONE
 
 
@@ -235,18 +237,16 @@ def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
     """
     from dlprobe.analysis.bias_variance.reading_strategy import About
 
-    parameters, config = (
-        sum(layer.parameter_count or 0 for layer in run.layer_facts),
-        run.configuration,
-    )
+    parameters = sum(layer.parameter_count or 0 for layer in run.layer_facts)
+    config = run.configuration
     if config is None:
         return About(learned, parameters, samples, reference_known=known)
-    given = [
+    settings = [
         (key, getattr(getattr(config, table), key))
         for table, keys in HOLDING.items()
         for key in keys
     ]
-    holding = tuple(f"{key} {value:g}" for key, value in given if value)
+    holding = tuple(f"{key} {value:g}" for key, value in settings if value)
     return About(
         learned,
         parameters,

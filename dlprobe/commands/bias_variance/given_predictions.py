@@ -20,8 +20,12 @@ ESTIMATE = "estimate"
 def decomposed(
     path: Path, loss: str | None, noise: float | str | None
 ) -> tuple[Point, dict[str, Any]]:
-    """The decomposition of the predictions in an .npz file, and what is to be said of them.
-    Raises DataError, one line, for what does not fit.
+    """The decomposition of the arrays `predictions` (replicas, samples) or (replicas, samples,
+    classes) and `targets` (samples,) of an .npz file, and facts for the report. Raises DataError,
+    one line, for what does not fit.
+
+    loss: None tells it from the predictions. noise: its variance, or `estimate` from an array
+        `inputs` (samples, features); None takes the array `noise` if there is one.
     """
     from dlprobe.analysis.bias_variance.curve import Point
     from dlprobe.analysis.bias_variance.loss_parts import decompose
@@ -47,13 +51,13 @@ def decomposed(
                     "--noise-variance estimate needs the samples' inputs: save inputs "
                     "(samples, features) beside predictions and targets"
                 )
-            from dlprobe.experiments.bias_variance import estimated_noise
+            from dlprobe.experiments.replica_design import estimated_noise
 
             known, facts["noise_estimate"] = estimated_noise(arrays["inputs"], arrays["targets"])
-        found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
+        point = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return found, facts
+    return point, facts
 
 
 def loss_of(predictions: Any, targets: Any) -> str:

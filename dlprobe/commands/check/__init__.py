@@ -26,25 +26,22 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dlprobe.commands.base.arguments import one_of
-from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as, write_text
-from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
+from dlprobe.commands.check import options
+from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
 from dlprobe.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dlprobe.commands.base.writing import Target
+    from dlprobe.commands.base.writing import Input, Target
     from dlprobe.commands.check.project_file import ProjectFile
     from dlprobe.experiments.proof_record import Proof
     from dlprobe.render.checked import CheckDocument, ProjectSettings
@@ -58,165 +55,28 @@ SHORT = (
 
 CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
-RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
-
-Runs = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="RUN",
-        help="run or study files, their journals, folders of them, or configurations (.toml)",
-        autocompletion=complete_configurations,
-    ),
-]
-Select = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--select",
-        metavar="CODES",
-        help="judge by these rules only: codes or prefixes",
-        rich_help_panel=RULES,
-    ),
-]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES),
-]
-Extend = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="CODE.NAME=X",
-        help="set a threshold (dlprobe explain CODE lists them), or CODE.severity",
-        rich_help_panel=RULES,
-    ),
-]
-FailOn = Annotated[
-    str | None,
-    typer.Option(
-        "--fail-on",
-        metavar="|".join(FAIL_ON),
-        help=f"exit with 1 from this severity on [default: {FAIL_ON_DEFAULT}]",
-        callback=one_of(tuple(FAIL_ON)),
-        rich_help_panel=RESULT,
-    ),
-]
-ExitZero = Annotated[
-    bool,
-    typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT),
-]
-Counts = Annotated[
-    bool,
-    typer.Option(
-        "--counts",
-        help="how often each rule fired, in place of the findings",
-        rich_help_panel=RESULT,
-    ),
-]
-Advise = Annotated[
-    bool,
-    typer.Option(
-        "--advise",
-        help="lay the runs beside the practical guidelines too; never changes the exit code",
-        rich_help_panel=RESULT,
-    ),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="write the result to FILE in place of stdout",
-        rich_help_panel=RESULT,
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
-Baseline = Annotated[
-    Path | None,
-    typer.Option(
-        "--baseline",
-        metavar="FILE",
-        help="known findings: only new ones count",
-        rich_help_panel=BASELINE,
-    ),
-]
-Against = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--against",
-        metavar="RUN…",
-        help="runs to compare numbers with, up to the next option; seeds are compared as groups",
-        rich_help_panel=BASELINE,
-    ),
-]
-Gate = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--gate",
-        metavar="BOUND",
-        help="a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it",
-        rich_help_panel=BASELINE,
-    ),
-]
-Write = Annotated[
-    Path | None,
-    typer.Option(
-        "--write-baseline",
-        metavar="FILE",
-        help="write the findings as known, and exit with 0",
-        rich_help_panel=BASELINE,
-    ),
-]
-Prove = Annotated[
-    bool,
-    typer.Option(
-        "--prove",
-        help=(
-            "train the net with only the top cause undone, and with a sham of equal cost; kept as "
-            "RUN.proof.json"
-        ),
-        rich_help_panel=PROOF,
-    ),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
-        min=1,
-        max=100,
-        help="with --prove: seeds of each [default: 5]",
-        rich_help_panel=PROOF,
-    ),
-]
 
 
 @allow_file_option
 @reading_options
 def command(
-    runs: Runs,
-    select: Select = None,
-    ignore: Ignore = None,
-    extend_select: Extend = None,
-    set: Set = None,
-    fail_on: FailOn = None,
-    exit_zero: ExitZero = False,
-    counts: Counts = False,
-    advise: Advise = False,
-    baseline: Baseline = None,
-    against: Against = None,
-    gate: Gate = None,
-    write_baseline: Write = None,
-    prove: Prove = False,
-    seeds: Seeds = None,
-    output: Output = None,
-    force: Force = False,
+    runs: options.Runs,
+    select: options.Select = None,
+    ignore: options.Ignore = None,
+    extend_select: options.Extend = None,
+    set: options.Set = None,
+    fail_on: options.FailOn = None,
+    exit_zero: options.ExitZero = False,
+    counts: options.Counts = False,
+    advise: options.Advise = False,
+    baseline: options.Baseline = None,
+    against: options.Against = None,
+    gate: options.Gate = None,
+    write_baseline: options.Write = None,
+    prove: options.Prove = False,
+    seeds: options.Seeds = None,
+    output: options.Output = None,
+    force: options.Force = False,
     *,
     screen: Screen,
 ) -> ExitCode:
@@ -225,23 +85,7 @@ def command(
     from dlprobe.commands.check.proving import claimed, kept_proofs, proved
     from dlprobe.rules.files import COMPARING, run_files
 
-    if screen.details and counts:
-        raise ConfigError(
-            "--counts shows no single run, --details shows every finding of each: expected "
-            "one of the two"
-        )
-    if advise and counts:
-        raise ConfigError(
-            "--counts shows no single run, --advise goes through them one by one: expected "
-            "one of the two"
-        )
-    if seeds is not None and not prove:
-        raise ConfigError("--seeds is for --prove: give both or neither")
-    if prove and counts:
-        raise ConfigError(
-            "--counts shows no single run, --prove goes through them one by one: expected one "
-            "of the two"
-        )
+    _refuse_together(counts, seeds, details=screen.details, advise=advise, prove=prove)
     project = project_file()
     here = {
         "select": select,
@@ -268,30 +112,16 @@ def command(
             "--against compares by the rules R001, R002 …, and none of them is selected: add "
             "--extend-select R"
         )
-    old = against or [Path(path) for path in project.texts("against")]
-    files, old = run_files(runs), run_files(old)
+    files = run_files(runs)
+    old = run_files(against or [Path(path) for path in project.texts("against")])
     _refuse_untrained(files, bool(against), prove)
     inputs = [
         *read_as("a run that is judged", *files),
         *read_as("a run that is compared with", *old),
         *read_as("the findings baseline", known),
+        *read_as("the file of the project's options", project.path),
     ]
-    inputs += read_as("the file of the project's options", project.path)
-    learned = (
-        None
-        if write_baseline is None
-        else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
-    )
-    target = (
-        None
-        if output is None
-        else claim(
-            output,
-            screen.kind,
-            [*inputs, *read_as("what --write-baseline writes", write_baseline)],
-            force=force,
-        )
-    )
+    learned, target = _claims(write_baseline, output, inputs, screen.kind, force)
     proving = claimed(files, inputs) if prove else {}
     judged = judge_all(files, chosen, known, old, screen)
     proofs = proved(judged, proving, seeds, screen) if prove else kept_proofs(judged, screen)
@@ -303,10 +133,36 @@ def command(
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
     screen.write(
-        _document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.found),
+        _document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.by_path),
         target,
     )
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
+
+
+def _refuse_together(counts: bool, seeds: int | None, **views: bool) -> None:
+    """What does not go together. views: options that look at single runs. Raises ConfigError."""
+    for name, chosen in views.items():
+        if chosen and counts:
+            does = "goes through them one by one"
+            does = "shows every finding of each" if name == "details" else does
+            raise ConfigError(
+                f"--counts shows no single run, --{name} {does}: expected one of the two"
+            )
+    if seeds is not None and not views["prove"]:
+        raise ConfigError("--seeds is for --prove: give both or neither")
+
+
+def _claims(
+    baseline: Path | None, output: Path | None, inputs: list[Input], kind: str, force: bool
+) -> tuple[Target | None, Target | None]:
+    """Where --write-baseline and --output write, before anything is judged."""
+    read = [*inputs, *read_as("what --write-baseline writes", baseline)]
+    learned = target = None
+    if baseline is not None:
+        learned = claim(baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
+    if output is not None:
+        target = claim(output, kind, read, force=force)
+    return learned, target
 
 
 def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None:
@@ -346,14 +202,14 @@ def read_criteria(
     )
 
 
-def _fails_on(given: str | None, project: ProjectFile) -> tuple[str, ...]:
+def _fails_on(typed: str | None, project: ProjectFile) -> tuple[str, ...]:
     """The severities that fail: the command line's word, else the project file's, else the
     default.
     """
     from dlprobe.rules.gate import severities
 
     try:
-        return severities(given or project.options.get("fail-on"))
+        return severities(typed or project.options.get("fail-on"))
     except ConfigError as error:
         raise ConfigError(f"{project.path}: {error}") from None
 

@@ -63,7 +63,7 @@ class ProjectFile:
 
     def texts(self, key: str) -> list[str]:
         """A list of texts; empty where it is not given."""
-        return [str(each) for each in self.options.get(key, ())]
+        return [str(value) for value in self.options.get(key, ())]
 
 
 def project_file(start: Path | None = None) -> ProjectFile:
@@ -91,10 +91,8 @@ def project_file(start: Path | None = None) -> ProjectFile:
                         None,
                         {},
                         root,
-                        (
-                            f"{shown(path)} is not used: {reason}; give its options on the "
-                            "command line, or make it your own"
-                        ),
+                        f"{shown(path)} is not used: {reason}; give its options on the "
+                        "command line, or make it your own",
                     )
             elif (table := _table(path, inside)) is not None:
                 return ProjectFile(path, _checked(table, path, ".".join(inside)), root)
@@ -113,11 +111,9 @@ def _distrust_of_folder(folder: Path, here: Path) -> str:
     state = folder.stat()
     if not _is_ours(state):
         return "its folder belongs to another user"
-    return (
-        "everybody can write to its folder"
-        if folder != here and state.st_mode & stat.S_IWOTH
-        else ""
-    )
+    if folder != here and state.st_mode & stat.S_IWOTH:
+        return "everybody can write to its folder"
+    return ""
 
 
 def _distrust_of_file(path: Path, root: Path) -> str:
@@ -171,7 +167,7 @@ def _checked(table: Any, path: Path, where: str) -> dict[str, Any]:
     return checked
 
 
-def in_effect(project: ProjectFile, given: Collection[str]) -> dict[str, Any]:
+def in_effect(project: ProjectFile, typed: Collection[str]) -> dict[str, Any]:
     """The options that change something: those without the keys that the command line gives, and
     without what is so anyway.
 
@@ -181,23 +177,23 @@ def in_effect(project: ProjectFile, given: Collection[str]) -> dict[str, Any]:
     chosen = {
         key: value
         for key, value in project.options.items()
-        if key not in given and value and value != DEFAULTS.get(key)
+        if key not in typed and value and value != DEFAULTS.get(key)
     }
     for key in PATHS:
-        for each in [chosen[key]] if isinstance(chosen.get(key), str) else chosen.get(key, ()):
+        for item in [chosen[key]] if isinstance(chosen.get(key), str) else chosen.get(key, ()):
             if project.path is not None and not any(
-                lies_in(Path(each), folder) for folder in (project.root, Path.cwd())
+                lies_in(Path(item), folder) for folder in (project.root, Path.cwd())
             ):
                 where = (
-                    f"{shown(project.path)} names {key} = {each}, which lies outside the project "
+                    f"{shown(project.path)} names {key} = {item}, which lies outside the project "
                     "and the working folder"
                 )
-                raise ConfigError(f"{where}: to have it read, type --{key} {shlex.quote(each)}")
+                raise ConfigError(f"{where}: to have it read, type --{key} {shlex.quote(item)}")
     return chosen
 
 
 def settings_told(
-    project: ProjectFile, given: Collection[str], thresholds: Iterable[str], screen: Screen
+    project: ProjectFile, typed: Collection[str], thresholds: Iterable[str], screen: Screen
 ) -> ProjectSettings | None:
     """Say, quiet or not, what a project file changes, or why one has no say; the same for the
     result, None where nothing is changed. Raises ConfigError.
@@ -206,7 +202,7 @@ def settings_told(
     """
     if project.refused:
         screen.announce(project.refused)
-    changed = in_effect(project, given)
+    changed = in_effect(project, typed)
     if "set" in changed:
         from dlprobe.rules.gate import settings_of
 

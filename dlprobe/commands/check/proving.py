@@ -42,7 +42,7 @@ UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
 class Proofs:
     """Proofs by the path of their run. interrupted: what to say of one that was stopped."""
 
-    found: dict[str, Proof] = field(default_factory=dict)
+    by_path: dict[str, Proof] = field(default_factory=dict)
     interrupted: str = ""
 
 
@@ -93,7 +93,7 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
         with reading(path), open_single(path) as run:
             kept = kept_file(path, run, screen)
         if kept is not None and (proof := kept.proof()) is not None:
-            proofs.found[judgement.path] = proof
+            proofs.by_path[judgement.path] = proof
     return proofs
 
 
@@ -107,7 +107,7 @@ def proved(
             continue
         proof, proofs.interrupted = _proved(judgement, targets[judgement.path], seeds, screen)
         if proof is not None:
-            proofs.found[judgement.path] = proof
+            proofs.by_path[judgement.path] = proof
     return proofs
 
 
@@ -150,22 +150,22 @@ def _proved(
             screen,
             f" ({number} of up to {len(causes)})" if len(causes) > 1 else "",
         )
-        file = _with_step(file, experiment, ended.found)
-        if ended.found:
+        file = _with_step(file, experiment, ended.results)
+        if ended.results:
             write_text(target, file.text())
         proof = (
-            file.proof() if experiment.conclude(ended.found, ended.complete) is not None else None
+            file.proof() if experiment.conclude(ended.results, ended.complete) is not None else None
         )
         if not ended.complete:
             count = (
-                f"{len(ended.found)} of {len(experiment.plan(ended.found))} trainings of the "
+                f"{len(ended.results)} of {len(experiment.plan(ended.results))} trainings of the "
                 f"proof of {path} had ended"
             )
             return (
                 proof,
                 (
                     ": "
-                    f"{count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"  # noqa: E501
+                    f"{count}{f'; {target.path} keeps them, and the same command goes on' if ended.results else ''}"  # noqa: E501
                 ),
             )
         if proof is not None and proof.verdict == "proved":
@@ -232,7 +232,7 @@ def causes_of(diagnosis: Diagnosis) -> tuple[list[Cause], str]:
 def _trained(
     experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen, step: str
 ) -> StudyResult[Trial]:
-    count = sum(each.id not in finished for each in experiment.plan({}))
+    count = sum(planned.id not in finished for planned in experiment.plan({}))
     execution = Execution()
     if count:
         screen.note(

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dlprobe.analysis.comparing.grouped_runs import REPETITIONS, Grid
+from dlprobe.analysis.comparing.grouped_runs import REPETITIONS, RunGrid
 from dlprobe.analysis.proportions import wilson
-from dlprobe.reports.check import ConfigurationCount, RuleCount
+from dlprobe.reports.check_counts import ConfigurationCount, RuleCount
 from dlprobe.rules.files import Criteria, JudgedRun
 
 
@@ -39,8 +39,8 @@ def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -
 
 
 def configurations_of(judged: Sequence[JudgedRun], criteria: Criteria) -> list[ConfigurationCount]:
-    """What the runs of each configuration of each study have come to, and how often each rule
-    fired among them.
+    """For each configuration of each study the states of its runs, and how often each rule fired
+    among them.
     """
     configurations = []
     for study in dict.fromkeys(judgement.study for judgement in judged if judgement.study):
@@ -49,7 +49,7 @@ def configurations_of(judged: Sequence[JudgedRun], criteria: Criteria) -> list[C
             for judgement in judged
             if judgement.study == study and not judgement.unreadable
         }
-        grid = Grid({}, {path: member.place for path, member in members.items()})
+        grid = RunGrid({}, {path: member.place for path, member in members.items()})
         for group in grid.by(grid.varying):
             runs = [members[path] for path in group.runs]
             states = Counter[str](

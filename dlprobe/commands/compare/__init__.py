@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, option
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
@@ -43,7 +43,7 @@ from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import tidied
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparing.comparison import Outcome
+    from dlprobe.analysis.comparing.outcome import Outcome
     from dlprobe.config import RunConfig
     from dlprobe.experiments.compare import Compared, CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
@@ -66,73 +66,49 @@ What = Annotated[
     ),
 ]
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="CONFIG",
-        help="TOML or run file with what all values share",
-        rich_help_panel=PANEL,
-    ),
+    Path | None, option("--config CONFIG", "TOML or run file with what all values share", PANEL)
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
+    option(
+        "--seeds N",
+        "runs of each value, from --seed upwards [default: 12, or more for many values]",
+        PANEL,
         min=1,
         max=LARGEST_SEEDS,
-        help="runs of each value, from --seed upwards [default: 12, or more for many values]",
-        rich_help_panel=PANEL,
     ),
 ]
 By = Annotated[
     str | None,
-    typer.Option(
-        "--by",
-        metavar="METRIC",
-        help="what ranks: val_loss, val_error, train_loss … [default: val_loss]",
-        rich_help_panel=PANEL,
+    option(
+        "--by METRIC", "what ranks: val_loss, val_error, train_loss … [default: val_loss]", PANEL
     ),
 ]
 Reach = Annotated[
     float | None,
-    typer.Option(
-        "--reach",
-        metavar="X",
-        help="target of `steps to target` [default: what every value that learns reaches]",
-        rich_help_panel=PANEL,
+    option(
+        "--reach X",
+        "target of `steps to target` [default: what every value that learns reaches]",
+        PANEL,
     ),
 ]
 TuneLr = Annotated[
     bool,
-    typer.Option(
-        "--tune-lr",
-        help="first try five rates per value on other seeds, and take the best",
-        rich_help_panel=PANEL,
-    ),
+    option("--tune-lr", "first try five rates per value on other seeds, and take the best", PANEL),
 ]
 Equal = Annotated[
     str,
-    typer.Option(
-        "--equal",
-        metavar="|".join(EQUAL),
-        help="what every value gets as much of [default: samples]",
-        callback=one_of(EQUAL),
-        rich_help_panel=PANEL,
-    ),
+    option("--equal", "what every value gets as much of [default: samples]", PANEL, choices=EQUAL),
 ]
 EqualParameters = Annotated[
     bool,
-    typer.Option(
+    option(
         "--equal-parameters",
-        help="depths in widths, or widths in depths, of the same number of weights",
-        rich_help_panel=PANEL,
+        "depths in widths, or widths in depths, of the same number of weights",
+        PANEL,
     ),
 ]
-VaryData = Annotated[
-    bool,
-    typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL),
-]
+VaryData = Annotated[bool, option("--vary-data", "every seed has its own split too", PANEL)]
 
 
 @allow_file_option
@@ -154,10 +130,8 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
-    words, values = (
-        list(what or ()),
-        sorted(key for key, value in options.items() if value is not None),
-    )
+    words = list(what or ())
+    values = sorted(key for key, value in options.items() if value is not None)
     changed = values or config or tune_lr or equal != "samples" or equal_parameters or vary_data
     if execution.resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
@@ -186,7 +160,7 @@ def command(
         )
     axes = read_axes(words)
     refuse_overwritten(axes, values)
-    from dlprobe.experiments import compare
+    from dlprobe.experiments import compare_budgets
 
     inputs = read_as("the configuration that is read", config)
     execution = execution.claimed(inputs)
@@ -204,12 +178,14 @@ def command(
     )
     if equal_parameters:
         experiment = replace(
-            experiment, cells=tuple(compare.with_equal_parameters(experiment.cells, base, sets))
+            experiment,
+            cells=tuple(compare_budgets.with_equal_parameters(experiment.cells, base, sets)),
         )
     if equal != "samples":
         tell_of_compiling(screen)
     experiment = replace(
-        experiment, cells=tuple(compare.with_equal_budget(experiment.cells, base, equal, sets))
+        experiment,
+        cells=tuple(compare_budgets.with_equal_budget(experiment.cells, base, equal, sets)),
     )
     return carry_out(
         tuned(experiment, execution, screen) if tune_lr else experiment, execution, screen, show
@@ -249,7 +225,7 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
     """Every cell with its own rate. Raises ConfigError where rates are compared or fixed,
     KeyboardInterrupt after a stop: half a choice is none.
     """
-    from dlprobe.experiments import compare
+    from dlprobe.experiments import compare_budgets
 
     if "learning_rate" in experiment.axes:
         raise ConfigError(
@@ -258,7 +234,7 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
     if any(cell.config.training.schedule.parameters.get("max_lr") for cell in experiment.cells):
         raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
     with training("tuning rates", "runs", execution, screen) as means:
-        cells = compare.tune(experiment.cells, experiment.by, experiment.sets, means)
+        cells = compare_budgets.tune(experiment.cells, experiment.by, experiment.sets, means)
         if means.stop.asked:
             raise KeyboardInterrupt
     return replace(experiment, cells=tuple(cells))
@@ -268,8 +244,9 @@ def show(
     experiment: CompareExperiment, result: Compared, execution: Execution, screen: Screen
 ) -> None:
     """The result with its curves."""
-    from dlprobe.analysis.comparing.comparison import curve
-    from dlprobe.reports.compare import caveat, document
+    from dlprobe.analysis.comparing.outcome import curve
+    from dlprobe.reports.compare import document
+    from dlprobe.reports.compare_remarks import caveat
 
     curves = {value.label: curve(value.outcomes, result.all.by) for value in result.all.values}
     plain = {label: (steps.tolist(), middle.tolist()) for label, (steps, middle) in curves.items()}

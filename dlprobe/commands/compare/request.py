@@ -67,11 +67,11 @@ def read_axes(words: Sequence[str]) -> list[tuple[Axis, list[str]]]:
     return axes
 
 
-def refuse_overwritten(axes: Sequence[tuple[Axis, list[str]]], given: Sequence[str]) -> None:
+def refuse_overwritten(axes: Sequence[tuple[Axis, list[str]]], typed: Sequence[str]) -> None:
     """Raise ConfigError for an option that an axis sets too."""
     for axis, _ in axes:
         for key in OPTION_OF.get(axis.name, (axis.name,)):
-            if key in given and axis.name != "depth":
+            if key in typed and axis.name != "depth":
                 raise ConfigError(
                     f"--{key.replace('_', '-')} is what {axis.name} compares: leave the "
                     "option out, or give its value to the axis"

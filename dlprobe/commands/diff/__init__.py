@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
@@ -32,13 +32,10 @@ Second = Annotated[
     Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)
 ]
 FailOnChange = Annotated[
-    bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")
+    bool, option("--fail-on-change", "exit with 1 where something changed beyond chance")
 ]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout"
-    ),
+    Path | None, option("-o --output FILE", "write the result to FILE in place of stdout")
 ]
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe import registry
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.explain.names import CONCEPT, KEY, PAGE, SCHEMA, complete_name, find_thing
 from dlprobe.errors import ConfigError
@@ -53,9 +54,7 @@ Name = Annotated[
 
 Example = Annotated[
     bool,
-    typer.Option(
-        "--example", help="a small example worked by hand, of a loss, the error, or a normalization"
-    ),
+    option("--example", "a small example worked by hand, of a loss, the error, or a normalization"),
 ]
 
 

@@ -20,9 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force, RunFile, one_of
+from dlprobe.commands.base.arguments import Force, RunFile, one_of, option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import complete_statistic
@@ -35,53 +33,27 @@ RESULTS = "results"
 WHAT = ("statistics", "scalars", "evaluations", "evaluation_layers", RESULTS)
 
 Output = Annotated[
-    Path,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="file to write: .csv, .parquet, .npz, .nc or .tfevents",
-    ),
+    Path, option("-o --output FILE", "file to write: .csv, .parquet, .npz, .nc or .tfevents")
 ]
 What = Annotated[
     str | None,
-    typer.Option(
-        "--what",
-        metavar="KIND",
-        help=f"{' | '.join(WHAT)} [default: statistics]",
-        callback=one_of(WHAT),
-    ),
+    option("--what KIND", f"{' | '.join(WHAT)} [default: statistics]", callback=one_of(WHAT)),
 ]
 Statistic = Annotated[
     list[str] | None,
-    typer.Option(
-        "--statistic",
-        metavar="NAME,NAME",
-        help="these of them only",
-        autocompletion=complete_statistic,
-    ),
+    option("--statistic NAME,NAME", "these of them only", autocompletion=complete_statistic),
 ]
-Layers = Annotated[
-    list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only")
-]
+Layers = Annotated[list[str] | None, option("--layers NAME,NAME", "these layers only")]
 Steps = Annotated[
     str | None,
-    typer.Option(
-        "--steps",
-        metavar="FIRST:LAST",
-        help="these steps only; FIRST:LAST:N every Nth of the recorded ones",
-    ),
+    option("--steps FIRST:LAST", "these steps only; FIRST:LAST:N every Nth of the recorded ones"),
 ]
 Ids = Annotated[
     list[str] | None,
-    typer.Option(
-        "--run",
-        metavar="ID",
-        help="runs of a study; * stands for anything; may be repeated [default: all]",
-    ),
+    option("--run ID", "runs of a study; * stands for anything; may be repeated [default: all]"),
 ]
 Parameters = Annotated[
-    bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")
+    bool, option("--parameters", "the last parameters of the net by layer, as .npz")
 ]
 
 

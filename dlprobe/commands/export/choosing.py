@@ -16,7 +16,7 @@ from dlprobe.api.tables import results_of
 from dlprobe.commands.inspect.selection import selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.exporters.parts import ExportSource, Part, Steps, Wanted, part_of
+from dlprobe.exporters.parts import ChosenSteps, ExportSource, Part, Wanted, part_of
 from dlprobe.hdf5.files import printable
 from dlprobe.registry import tidied, unknown
 from dlprobe.runs import Run, Study, open_run
@@ -50,7 +50,7 @@ def asked(
     wanted = Wanted(
         names=tuple(map(tidied, _listed(names))),
         layers=chosen.layers,
-        steps=Steps(chosen.first, chosen.last, every),
+        steps=ChosenSteps(chosen.first, chosen.last, every),
     )
     return wanted if what is None else replace(wanted, what=what)  # type: ignore[arg-type]
 
@@ -126,11 +126,9 @@ def _results(study: Study) -> Part:
 
 
 def _safe(array: NDArray[Any]) -> NDArray[Any]:
-    return (
-        np.array([printable(text) for text in array.tolist()], np.str_)
-        if array.dtype.kind == "U"
-        else array
-    )
+    if array.dtype.kind == "U":
+        return np.array([printable(text) for text in array.tolist()], np.str_)
+    return array
 
 
 def parameters_of(opened: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[Any]]:

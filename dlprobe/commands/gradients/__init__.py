@@ -27,9 +27,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import LARGEST_SEEDS
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -50,7 +48,8 @@ from dlprobe.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.experiments.find_depth import BreakingDepth, DepthSearch
-    from dlprobe.experiments.gradients import Axes, GradientExperiment, GridResult
+    from dlprobe.experiments.gradients import GradientExperiment, GridResult
+    from dlprobe.experiments.grid_cells import Axes
     from dlprobe.training.trainer import PreparedData
 
 LISTED = ("Run", 2)
@@ -61,61 +60,41 @@ SHORT = (
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
 Depth = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID
-    ),
+    list[str] | None, option("--depth N,N,…", "hidden layers [default: 5,10,20,50]", GRID)
 ]
 Width = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--width",
-        metavar="N,N,…",
-        help="units of each hidden layer [default: 100]",
-        rich_help_panel=GRID,
-    ),
+    list[str] | None, option("--width N,N,…", "units of each hidden layer [default: 100]", GRID)
 ]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
+    option(
+        "--seeds N",
+        "runs of each cell, from --seed upwards [default: 3]",
+        GRID,
         min=1,
         max=LARGEST_SEEDS,
-        help="runs of each cell, from --seed upwards [default: 3]",
-        rich_help_panel=GRID,
     ),
 ]
 Others = Annotated[
     list[str] | None,
-    typer.Option(
-        "--axis",
-        metavar="KEY=V,V,…",
-        help="a further axis: any key of the configuration; repeatable",
-        rich_help_panel=GRID,
-    ),
+    option("--axis KEY=V,V,…", "a further axis: any key of the configuration; repeatable", GRID),
 ]
 FindDepth = Annotated[
     bool,
-    typer.Option(
+    option(
         "--find-depth",
-        help=(
-            "search the depth at which each row breaks before training, up to --depth "
-            "[default: 1024]"
-        ),
-        rich_help_panel=GRID,
+        "search the depth at which each row breaks before training, up to --depth [default: 1024]",
+        GRID,
     ),
 ]
 
 Map = Annotated[
     bool,
-    typer.Option(
+    option(
         "--map",
-        help=(
-            "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
-            "and --depth"
-        ),
-        rich_help_panel=GRID,
+        "accuracy over a plane of two numeric axes: weight scale × depth, or those of --axis "
+        "and --depth",
+        GRID,
     ),
 ]
 
@@ -197,9 +176,9 @@ def is_map(path: Path) -> bool:
     from dlprobe.experiments.trainability import MapExperiment
     from dlprobe.runs import Study, open_run
 
-    with open_run(path) as found:
+    with open_run(path) as opened:
         return (
-            isinstance(found, Study) and found.description.get("experiment") == MapExperiment.name
+            isinstance(opened, Study) and opened.description.get("experiment") == MapExperiment.name
         )
 
 
@@ -209,27 +188,27 @@ def begin(
     seeds: int | None,
     find_depth: bool,
     execution: Execution,
-    given: Collection[str],
+    typed: Collection[str],
     screen: Screen,
 ) -> ExitCode:
     """Train the grid, or search the depths of its rows. given: keys of the options, for what is
     said of a wrong value.
     """
-    from dlprobe.experiments import gradients
+    from dlprobe.experiments import gradients, grid_cells
     from dlprobe.experiments.find_depth import DEEPEST, DepthSearch
     from dlprobe.training.prepared_sets import PreparedSets
 
     if find_depth and execution.output is not None:
         raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
     try:  # here, so that a wrong value is told before the data are read
-        rows = gradients.rows(base, axes)
-        cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)
+        rows = grid_cells.rows(base, axes)
+        cells = [row(2) for row in rows] if find_depth else grid_cells.grid(base, axes)
     except FieldError as error:
-        raise (error.as_option() if error.key in given else error) from None
+        raise (error.as_option() if error.key in typed else error) from None
     execution = execution.claimed(inputs_of(base, *(cell.config for cell in cells)))
     data = prepare_data(base, screen)
     tell_of_scaled_targets(base, data, screen)
-    numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
+    numbers = range(base.training.seed, base.training.seed + (seeds or grid_cells.DEFAULT_SEEDS))
     if find_depth:
         return carry_out(
             DepthSearch(rows, numbers, data, max(axes.depths) if axes.depths else DEEPEST),
@@ -284,17 +263,17 @@ def show_depths(
 
 
 def read_base(
-    config: Path | None, options: dict[str, str | None], screen: Screen, given: Collection[str]
+    config: Path | None, options: dict[str, str | None], screen: Screen, typed: Collection[str]
 ) -> RunConfig:
     """What all cells share; ten epochs and no evaluation on the way unless told otherwise.
     Raises ConfigError.
     """
     from dlprobe.config import with_values, without_instruments
-    from dlprobe.experiments.gradients import DEFAULT_EPOCHS
+    from dlprobe.experiments.grid_cells import DEFAULT_EPOCHS
 
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
-    base = without_instruments(read_configuration(config, options, screen, given))
+    base = without_instruments(read_configuration(config, options, screen, typed))
     return with_values(
         base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed}
     )

@@ -9,16 +9,10 @@ from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
-OWN_AXES = (
-    "depth",
-    "width",
-    "layers",
-    "activation",
-    "init",
-    "norm",
-)  # these have options of their own
+# these have options of their own
+OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
 
 
 def read_axes(
@@ -31,11 +25,11 @@ def read_axes(
     configuration's options. Raises ConfigError.
     """
     from dlprobe.config import split_list
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
     def texts(key: str) -> list[str] | None:
-        given = options.pop(key)
-        return None if given is None else split_list(given)
+        typed = options.pop(key)
+        return None if typed is None else split_list(typed)
 
     further = {
         name: values for name in ("residual", "dropout") if (values := texts(name)) is not None
@@ -75,7 +69,7 @@ def axes_of(base: RunConfig, axes: Axes) -> Axes:
     """Where a file gives the configuration, its width, activation, initializer and norm stand
     for the axes that no option names.
     """
-    from dlprobe.experiments.gradients import Axes
+    from dlprobe.experiments.grid_cells import Axes
 
     model = base.model
     return Axes(
@@ -88,13 +82,11 @@ def axes_of(base: RunConfig, axes: Axes) -> Axes:
     )
 
 
-def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
+def whole_numbers(name: str, typed: Sequence[str] | None) -> list[int] | None:
     """A list of positive whole numbers from texts with commas. Raises ConfigError."""
     from dlprobe.experiments.axes import whole
 
-    parts = None if given is None else [part.strip() for text in given for part in text.split(",")]
-    return (
-        None
-        if parts is None
-        else list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))
-    )
+    parts = None if typed is None else [part.strip() for text in typed for part in text.split(",")]
+    if parts is None:
+        return None
+    return list(dict.fromkeys(whole(f"--{name}", part, 1) for part in parts))

@@ -47,8 +47,7 @@ def draw_map(
     options = {**options, **{key: value for key, value in usual.items() if options[key] is None}}
     own = without_instruments(read_configuration(config, options, screen, typed))
     base = with_values(
-        own,
-        {"recording.evaluate_every": "never", "data.data_seed": own.resolved_data_seed},
+        own, {"recording.evaluate_every": "never", "data.data_seed": own.resolved_data_seed}
     )
     widths = whole_numbers("width", width)
     if widths is not None and len(widths) > 1:

@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as
@@ -28,17 +29,11 @@ LISTED = ("also", 2)
 LogFile = Annotated[
     Path, typer.Argument(metavar="LOG", help="trainer_state.json, CSV or JSON lines")
 ]
-Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="FILE", help="the run file to write")
-]
-Force = Annotated[bool, typer.Option("--force", help="overwrite the run file")]
+Output = Annotated[Path, option("-o --output FILE", "the run file to write")]
+Force = Annotated[bool, option("--force", "overwrite the run file")]
 StepsPerEpoch = Annotated[
     int | None,
-    typer.Option(
-        "--steps-per-epoch",
-        metavar="N",
-        help="updates in an epoch, where the log counts epochs only",
-    ),
+    option("--steps-per-epoch N", "updates in an epoch, where the log counts epochs only"),
 ]
 
 

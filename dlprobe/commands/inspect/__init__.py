@@ -21,21 +21,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from dlprobe.commands.base.arguments import RunFile, one_of
+from dlprobe.commands.base.arguments import RunFile
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
-from dlprobe.commands.inspect.quantities import (
-    HISTOGRAM,
-    TRACKED,
-    complete_statistic,
-    distribution,
-    find_quantity,
-)
-from dlprobe.commands.inspect.selection import ENDS, StepSelection, conditions, selection
+from dlprobe.commands.inspect import options
+from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, distribution, find_quantity
+from dlprobe.commands.inspect.selection import StepSelection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import counted
@@ -50,121 +43,7 @@ LISTED = ("Read", 1)
 
 SCHEMA = "dlprobe-inspect/1"
 DRAWS = True  # its results have pictures, which --figure writes to files
-SHOW = ("metrics", "layers", "config", "environment")
-OVER = ("step", "layer")
-ORDERS = ("name", "smallest", "largest")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
-WHAT = ("preactivation", "activation", "weight", "gradient")
-STATISTIC, STUDY = "A recorded quantity", "Of a study"
-
-Show = Annotated[
-    str | None,
-    typer.Option(
-        "--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW)
-    ),
-]
-Statistic = Annotated[
-    str | None,
-    typer.Option(
-        "--statistic",
-        metavar="NAME",
-        help="a statistic, scalar, evaluation, instrument, histogram …",
-        autocompletion=complete_statistic,
-        rich_help_panel=STATISTIC,
-    ),
-]
-Over = Annotated[
-    str | None,
-    typer.Option(
-        "--over",
-        metavar="|".join(OVER),
-        help="how it is laid out [default: step]",
-        callback=one_of(OVER),
-        rich_help_panel=STATISTIC,
-    ),
-]
-At = Annotated[
-    str | None,
-    typer.Option(
-        "--at",
-        metavar="|".join((*ENDS, "STEP")),
-        help="one recorded step, of a study through the layers",
-        rich_help_panel=STATISTIC,
-    ),
-]
-Steps = Annotated[
-    str | None,
-    typer.Option(
-        "--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC
-    ),
-]
-Layers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC
-    ),
-]
-Extreme = Annotated[
-    bool,
-    typer.Option(
-        "--extreme",
-        help="which run, layer and step hold the smallest and the largest value",
-        rich_help_panel=STATISTIC,
-    ),
-]
-By = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--by",
-        metavar="AXIS,AXIS",
-        help="axes that make groups [default: those on which the runs differ]",
-        rich_help_panel=STUDY,
-    ),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="AXIS=VALUE,VALUE",
-        help="these runs only; repeatable",
-        rich_help_panel=STUDY,
-    ),
-]
-Sort = Annotated[
-    str | None,
-    typer.Option(
-        "--sort",
-        metavar="|".join(ORDERS),
-        help="order of the groups, by median [default: name]",
-        callback=one_of(ORDERS),
-        rich_help_panel=STUDY,
-    ),
-]
-Id = Annotated[
-    str | None,
-    typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True),
-]
-Pack = Annotated[
-    bool,
-    typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first"),
-]
-Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
-UNTIL = ("error",)
-Until = Annotated[
-    str | None,
-    typer.Option(
-        "--until",
-        metavar="|".join(UNTIL),
-        help="with --follow: exit with 1 once an error is certain, else 0",
-        callback=one_of(UNTIL),
-    ),
-]
-Histograms = Annotated[
-    bool, typer.Option("--histograms", hidden=True)
-]  # older names of --statistic WHAT_histogram and unit_percentiles
-What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
-Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
-Track = Annotated[bool, typer.Option("--track", hidden=True)]
 
 
 @dataclass(frozen=True)
@@ -230,31 +109,31 @@ class View:
             self.selection,
             conditions(self.where),
             self.by,
-            self.sort or ORDERS[0],
+            self.sort or options.ORDERS[0],
         )
 
 
 @reading_options
 def command(
     run: RunFile,
-    show: Show = None,
-    statistic: Statistic = None,
-    over: Over = None,
-    at: At = None,
-    steps: Steps = None,
-    layers: Layers = None,
-    extreme: Extreme = False,
-    by: By = None,
-    where: Where = None,
-    sort: Sort = None,
-    histograms: Histograms = False,
-    what: What = None,
-    layer: Layer = None,
-    track: Track = False,
-    id: Id = None,
-    pack: Pack = False,
-    follow: Follow = False,
-    until: Until = None,
+    show: options.Show = None,
+    statistic: options.Statistic = None,
+    over: options.Over = None,
+    at: options.At = None,
+    steps: options.Steps = None,
+    layers: options.Layers = None,
+    extreme: options.Extreme = False,
+    by: options.By = None,
+    where: options.Where = None,
+    sort: options.Sort = None,
+    histograms: options.Histograms = False,
+    what: options.What = None,
+    layer: options.Layer = None,
+    track: options.Track = False,
+    id: options.Id = None,
+    pack: options.Pack = False,
+    follow: options.Follow = False,
+    until: options.Until = None,
     *,
     screen: Screen,
 ) -> ExitCode:
@@ -316,11 +195,9 @@ def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
 
     with reading(path):
         certain = follow(path, until, screen)
-    return (
-        None
-        if certain is None
-        else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
-    )
+    if certain is None:
+        return None
+    return stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
 
 
 def _newer_name(
@@ -333,14 +210,17 @@ def _newer_name(
         raise ConfigError(f"{' and '.join(typed)} are {len(typed)} views: give one of them")
     if (what or layer) and not histograms:
         raise ConfigError("--what and --layer choose among histograms: give --histograms too")
-    return f"{what or WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
+    return (
+        f"{what or options.WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
+    )
 
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
-    from dlprobe.reports.run import quoted
 
     where = quoted(path)
     if typed := [name for name, value in view.of_studies.items() if value]:
@@ -394,15 +274,20 @@ def _histograms(run: Run, path: str, what: str, chosen: StepSelection) -> Docume
 
     names = run.layers.names
     chosen.refuse_unknown(names)
-    found = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
+    recorded = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
     shown = chosen.columns(names) if chosen.layers else distributions.drawn_layers(len(names))
     rows = distributions.ROWS if len(shown) == 1 else distributions.FEW_ROWS
     pictures = [
-        densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], rows)
+        densities(
+            recorded.counts[:, index],
+            recorded.edges[:, index],
+            recorded.percentiles[:, index],
+            rows,
+        )
         for index in shown
     ]
     return distributions.histograms(
-        path, what, found, names, shown, pictures, asked=bool(chosen.layers)
+        path, what, recorded, names, shown, pictures, asked=bool(chosen.layers)
     )
 
 
@@ -412,26 +297,29 @@ def _tracked(run: Run, path: str, chosen: StepSelection) -> Document:
     from dlprobe.record.description import OWN
     from dlprobe.reports.distributions import tracked
 
-    found = run.tracked
-    if found is None:
+    units_recorded = run.tracked
+    if units_recorded is None:
         again = (
             f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
         )
         raise RunFileError(
             f"{path} tracks no units: {again if run.origin == OWN else 'they were not recorded'}"
         )
-    chosen.refuse_unknown([run.layers.names[layer] for layer in found.layers])
+    chosen.refuse_unknown([run.layers.names[layer] for layer in units_recorded.layers])
     units = [
         unit
-        for unit, layer in enumerate(found.layers)
+        for unit, layer in enumerate(units_recorded.layers)
         if not chosen.layers or run.layers.names[layer] in chosen.layers
     ]
-    found = found.part(chosen.rows(found.steps), units)
+    units_recorded = units_recorded.part(chosen.rows(units_recorded.steps), units)
     curves = [
-        [smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T]
-        for unit in range(len(found.units))
+        [
+            smoothed(units_recorded.steps, band, STRETCHES)
+            for band in units_recorded.percentiles[:, unit].T
+        ]
+        for unit in range(len(units_recorded.units))
     ]
-    return tracked(path, found, run.layers.names, curves)
+    return tracked(path, units_recorded, run.layers.names, curves)
 
 
 def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
@@ -450,11 +338,9 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
     if view.show == "config":
         return inspect_study.description(study)
     if view.statistic is not None and distribution(view.statistic) is None:
-        return (
-            extreme_values(study, str(path), view.question())
-            if view.extreme
-            else answer(study, str(path), view.question(), view.over)
-        )
+        if view.extreme:
+            return extreme_values(study, str(path), view.question())
+        return answer(study, str(path), view.question(), view.over)
     if view.show or view.statistic:
         raise ConfigError(
             f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: "

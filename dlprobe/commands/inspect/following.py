@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlprobe.rules import Diagnosis, Finding
-    from dlprobe.rules.certainty import Seen
+    from dlprobe.rules.certainty import Glance
     from dlprobe.runs import Run
     from dlprobe.runs.following import FollowedRun, FollowedStudy
 
@@ -71,15 +71,16 @@ def _watched(
     looking: RunLooks | StudyLooks, until: bool, show: Callable[[Look], None]
 ) -> Certain | None:
     while True:
-        written = (
-            looking.followed.source.is_written
-        )  # before the look: what it wrote last is then in it
+        # before the look: what it wrote last is then in it
+        written = looking.followed.source.is_written
         look = looking.look()
         show(look)
         if until and (certain := looking.certain(look)) is not None:
             return certain
         if looking.followed.has_ended:
             return None
+        if looking.followed.source.behind:
+            continue
         if not written:
             looking.followed.abandon()
             return None
@@ -96,7 +97,7 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
     end, told = time.monotonic() + BEGIN, False
     while True:
         existing = next(
-            (each for each in (journal_path(path), path) if os.path.lexists(each)), None
+            (file for file in (journal_path(path), path) if os.path.lexists(file)), None
         )
         if existing is not None and not is_journal(existing):
             return None
@@ -104,9 +105,8 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
             if existing is not None:
                 return follow(existing)
         except RunFileError:
-            if time.monotonic() > end or not os.path.isfile(
-                existing or path
-            ):  # its first frame may still be on its way
+            # its first frame may still be on its way
+            if time.monotonic() > end or not os.path.isfile(existing or path):
                 raise
         if time.monotonic() > end:
             raise RunFileError(
@@ -124,11 +124,9 @@ def _way_on(followed: FollowedRun | FollowedStudy, path: Path) -> str:
     from dlprobe.runs.following import FollowedRun
 
     if isinstance(followed, FollowedRun):
-        return (
-            f"dlprobe train --resume {path} goes on"
-            if followed.facts.origin == OWN
-            else f"dlprobe inspect --pack {path} makes a run file of it"
-        )
+        if followed.facts.origin == OWN:
+            return f"dlprobe train --resume {path} goes on"
+        return f"dlprobe inspect --pack {path} makes a run file of it"
     return f"dlprobe {followed.description.get('experiment', 'COMMAND')} --resume {path} goes on"
 
 
@@ -139,7 +137,9 @@ class Speed:
         self._seen: deque[tuple[float, int]] = deque()
 
     def at(self, done: int) -> float:
-        """Per second, now that so much is done; NaN while that cannot be told."""
+        """Units per second over the last WINDOW (10) seconds, given that `done` units are done now;
+        NaN in the first second and where nothing advanced.
+        """
         now = time.monotonic()
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:
@@ -156,26 +156,37 @@ class RunLooks:
 
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
-        self._speed, self._judging = Speed(), Turn(1.0)
-        self._seen: list[Seen] = []
+        self._speed, self._judging, self._summing_up = Speed(), Turn(1.0), Turn()
+        self._last: RunLook | None = None
+        self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:
-        """The run as it is now; judged again where that is due, and at its end."""
-        self.followed.grow()
-        run = self.followed.run
-        if self._judging.is_due or self.followed.has_ended:
+        """The run as it is now; judged and summed up again where that is due, and at its end."""
+        self.followed.grow(PAUSE)
+        run, ended = self.followed.run, self.followed.has_ended
+        if judged := self._judging.is_due or ended:
             with self._judging.taken():
                 self._judge(run)
-        done = self.followed.last_step + 1
+        done, behind = self.followed.last_step + 1, self.followed.source.behind
         speed = self._speed.at(done)
         pace = Pace(done, self._planned, _recorded_speed(run) if math.isnan(speed) else speed)
-        judged = self._seen[-1].step if self._seen else 0
-        loss, validation = _loss(run)
-        layers, steps, profile = _profile(run)
-        return RunLook(
-            self._path, pace, loss, validation, layers, steps, profile, self._diagnosis, judged
-        )
+        if self._last is None or judged or self._summing_up.is_due:
+            with self._summing_up.taken():
+                (loss, validation), (layers, steps, profile) = _loss(run), _profile(run)
+                last = self._seen[-1].step if self._seen else 0
+                self._last = RunLook(
+                    self._path,
+                    pace,
+                    loss,
+                    validation,
+                    layers,
+                    steps,
+                    profile,
+                    self._diagnosis,
+                    last,
+                )
+        return replace(self._last, pace=pace, behind=behind)
 
     def certain(self, look: Look) -> Certain | None:
         """The error that stays."""
@@ -211,7 +222,7 @@ class StudyLooks:
         """The study as it is now."""
         from dlprobe.rules.diagnosis import state_of
 
-        for ended in self.followed.new_runs():
+        for ended in self.followed.new_runs(PAUSE):
             state = state_of(ended.run).name
             self._states[state] += 1
             self._last.append((ended.id, state))
@@ -223,6 +234,7 @@ class StudyLooks:
             Pace(done, planned_runs(self.followed), self._speed.at(done), "runs"),
             dict(self._states),
             list(self._last),
+            self.followed.source.behind,
         )
 
     def certain(self, look: Look) -> Certain | None:

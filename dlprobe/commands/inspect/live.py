@@ -18,10 +18,8 @@ from dlprobe.reports.follow import Look
 
 PAUSE = 0.25  # seconds between two looks at least
 LINES = 10.0  # seconds between two lines at least, unless something else was found
-SHARE, IDLE_SHARE = (
-    0.005,
-    0.2,
-)  # of one processor, for each thing that takes turns; where a processor is idle
+# of one processor, for each thing that takes turns; where a processor is idle
+SHARE, IDLE_SHARE = 0.003, 0.2
 
 
 class Turn:
@@ -36,7 +34,7 @@ class Turn:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is."""
+        """Whether the pause after the last turn is over."""
         return time.monotonic() >= self._due
 
     @contextlib.contextmanager
@@ -51,7 +49,9 @@ class Turn:
 
 
 def processor_is_idle() -> bool:
-    """Whether there is a processor that nobody asks for, as far as the system tells."""
+    """Whether the load of the last minute leaves one processor free; False where the system does
+    not tell or this process may not use all.
+    """
     try:
         mine, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     except (AttributeError, OSError):

@@ -114,7 +114,7 @@ def _missing(run: Run, group: str, name: str, where: str) -> ConfigError | RunFi
             f"{where} did not record {name}, or it is not defined for any layer of this net"
         )
     shown = [
-        *dict.fromkeys(each for names_of_group in known.values() for each in names_of_group),
+        *dict.fromkeys(name for names_of_group in known.values() for name in names_of_group),
         *distributions(),
     ]
     others = [entry for entry in shown if entry not in run.statistics]
@@ -175,11 +175,9 @@ def _columns(run: Run, dims: Sequence[str]) -> tuple[str, ...]:
     """What the columns of a data set are called; empty where it is one number per row."""
     if len(dims) < 2:
         return ()
-    return (
-        run.layers.names
-        if dims[1] == "layer"
-        else tuple(run.data[{"class": "class_names", "output": "target_names"}[dims[1]]])
-    )
+    if dims[1] == "layer":
+        return run.layers.names
+    return tuple(run.data[{"class": "class_names", "output": "target_names"}[dims[1]]])
 
 
 def _selected(quantity: Quantity, selection: StepSelection) -> Quantity:

@@ -51,11 +51,9 @@ class StepSelection:
         """The columns that are asked for, all where none is named. Those that are not there are
         left out.
         """
-        return (
-            [names.index(name) for name in self.layers if name in names]
-            if self.layers
-            else list(range(len(names)))
-        )
+        if self.layers:
+            return [names.index(name) for name in self.layers if name in names]
+        return list(range(len(names)))
 
     def refuse_unknown(self, names: Sequence[str]) -> None:
         """Raise ConfigError for a layer that is not there."""
@@ -66,15 +64,13 @@ class StepSelection:
     @property
     def empty(self) -> str:
         """What is said where no row is left."""
-        return (
-            f"no step {self.at} was recorded"
-            if self.at is not None
-            else f"no step from {self.first} to {self.last} was recorded"
-        )
+        if self.at is not None:
+            return f"no step {self.at} was recorded"
+        return f"no step from {self.first} to {self.last} was recorded"
 
 
 def selection(at: str | None, steps: str | None, layers: Sequence[str]) -> StepSelection:
-    """From the options' texts. Raises ConfigError."""
+    """The selection that the options --at, --steps and --layers ask for. Raises ConfigError."""
     if at is not None and steps is not None:
         raise ConfigError("--at is one step, --steps several: give one of them")
     first, last = (0, LARGEST_STEP) if steps is None else _range(steps)
@@ -111,12 +107,12 @@ def conditions(texts: Sequence[str]) -> dict[str, list[str]]:
     """`depth=10,20` and `init=he_normal` by axis; an axis that is named twice has the values of
     both. Raises ConfigError.
     """
-    found: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
     for text in texts:
         axis, equals, values = text.partition("=")
         if not axis.strip() or not equals or not (wanted := split_list(values)):
             raise ConfigError(
                 f"--where {text!r}: expected AXIS=VALUE or AXIS=VALUE,VALUE, e.g. --where depth=20"
             )
-        found.setdefault(axis.strip(), []).extend(wanted)
-    return found
+        chosen.setdefault(axis.strip(), []).extend(wanted)
+    return chosen

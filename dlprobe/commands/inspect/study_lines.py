@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlprobe.analysis.profiles.run_profile import verdict_names
 from dlprobe.reports.inspect_study import RunLine
-from dlprobe.reports.run import result
+from dlprobe.reports.results import result
 from dlprobe.rules.diagnosis import state_of
 from dlprobe.runs import Study
 
@@ -18,7 +18,7 @@ def run_line(study: Study, id: str) -> RunLine:
     run = study.member(id)
     verdicts = verdict_names(run)
     numbers = {name: result(run, name) for name in RESULTS}
-    shares = run.data.get("task") == "classification"
+    shares = run.task == "classification"
     return RunLine(
         id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name
     )

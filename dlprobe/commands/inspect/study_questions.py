@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from dlprobe.analysis.comparing.grouped_runs import Grid, Group, over_runs
+from dlprobe.analysis.comparing.grouped_runs import RunGrid, RunGroup, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import StepSelection
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import (
     Asked,
+    ExtremePlace,
     Extremes,
     GroupCurves,
-    Place,
     curves,
     extremes,
     profiles,
@@ -53,11 +53,11 @@ class Answered(Generic[T]):
     """The groups, and what was kept of each run that holds the quantity, by id."""
 
     asked: Asked
-    groups: list[Group]
+    groups: list[RunGroup]
     kept: dict[str, T]
 
-    def of(self, group: Group) -> list[T]:
-        """Those of a group's runs."""
+    def of(self, group: RunGroup) -> list[T]:
+        """What was kept of the runs of a group."""
         return [self.kept[id] for id in group.runs if id in self.kept]
 
 
@@ -90,7 +90,7 @@ def answer(study: Study, path: str, question: Question, over: str | None) -> Doc
 
 
 def _summaries(
-    group: Group, quantities: Sequence[Quantity], names: Sequence[str], selection: StepSelection
+    group: RunGroup, quantities: Sequence[Quantity], names: Sequence[str], selection: StepSelection
 ) -> GroupCurves:
     """What the runs of a group have in common, by layer."""
     held = {
@@ -111,12 +111,12 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
     """Where the smallest and largest values are: of all chosen runs, or of each group where
     --by makes some.
     """
-    found = _read(study, path, replace(question, by=question.by or ()), _extremes)
+    answered = _read(study, path, replace(question, by=question.by or ()), _extremes)
     return extremes(
-        found.asked,
+        answered.asked,
         [
-            _merged(group, {id: found.kept[id] for id in group.runs if id in found.kept})
-            for group in found.groups
+            _merged(group, {id: answered.kept[id] for id in group.runs if id in answered.kept})
+            for group in answered.groups
         ],
         True,
     )
@@ -146,7 +146,7 @@ def _read(
     """
     if not study.runs:
         raise RunFileError(f"{path} is a study without a run: there is nothing to show")
-    whole = Grid(study.axes, {id: study.coordinates.get(id, {}) for id in study.runs})
+    whole = RunGrid(study.axes, {id: study.coordinates.get(id, {}) for id in study.runs})
     grid, selection = whole.where(question.where), question.selection
     by = tuple(grid.varying if question.by is None else map(grid.axis, question.by))
     kept, layers, first, failure = dict[str, T](), dict[str, None](), None, None
@@ -205,9 +205,8 @@ def _layers(quantities: Sequence[Quantity], whole: bool) -> list[str]:
     """The columns that are shown: all, or first and last where all runs have the same, else the
     first.
     """
-    columns = sorted(
-        dict.fromkeys(map(_names, quantities)), key=len, reverse=True
-    )  # the deepest net says the order
+    # the deepest net says the order
+    columns = sorted(dict.fromkeys(map(_names, quantities)), key=len, reverse=True)
     names = list(dict.fromkeys(name for column in columns for name in column))
     return names if whole or len(columns) == 1 else names[:1]
 
@@ -220,7 +219,7 @@ def _extremes(quantity: Quantity) -> Extremes:
     """Extremes of one run."""
     values = quantity.columns.astype(np.float64)
     finite, infinite = np.isfinite(values), np.argwhere(np.isinf(values))
-    ends: list[Place | None] = [None, None]
+    ends: list[ExtremePlace | None] = [None, None]
     if finite.any():
         ends = [
             _place(quantity, *np.unravel_index(position, values.shape))
@@ -239,8 +238,8 @@ def _extremes(quantity: Quantity) -> Extremes:
     )
 
 
-def _place(quantity: Quantity, row: Any, column: Any) -> Place:
-    return Place(
+def _place(quantity: Quantity, row: Any, column: Any) -> ExtremePlace:
+    return ExtremePlace(
         float(quantity.columns[row, column]),
         "",
         quantity.layers[column] if quantity.layers else "",
@@ -248,7 +247,7 @@ def _place(quantity: Quantity, row: Any, column: Any) -> Place:
     )
 
 
-def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
+def _merged(group: RunGroup, runs: Mapping[str, Extremes]) -> Extremes:
     """Extremes of all runs of a group; of equal values the first run's."""
     places = {
         kind: [
@@ -258,10 +257,8 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
         ]
         for kind in ("smallest", "largest", "infinite")
     }
-    smallest, largest = (
-        min(places["smallest"], key=_size, default=None),
-        max(places["largest"], key=_size, default=None),
-    )
+    smallest = min(places["smallest"], key=_size, default=None)
+    largest = max(places["largest"], key=_size, default=None)
     return Extremes(
         group.label,
         group.place,
@@ -272,5 +269,5 @@ def _merged(group: Group, runs: Mapping[str, Extremes]) -> Extremes:
     )
 
 
-def _size(place: Place) -> float:
+def _size(place: ExtremePlace) -> float:
     return place.value

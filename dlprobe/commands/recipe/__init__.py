@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force, option
 from dlprobe.commands.base.configuration import is_run_file
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
@@ -35,7 +35,7 @@ from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
     from dlprobe.commands.base import writing
-    from dlprobe.experiments.recipe_study import Measured, RecipeExperiment
+    from dlprobe.experiments.recipe_study import RecipeExperiment, RecipeResult
 
 LISTED = ("Learn", 2)
 
@@ -56,46 +56,31 @@ Name = Annotated[
         autocompletion=complete_recipe,
     ),
 ]
-Data = Annotated[
-    str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")
-]
+Data = Annotated[str | None, option("--data NAME|PATH", "measure it on this data instead")]
 Target = Annotated[
     str | None,
-    typer.Option(
-        "--target",
-        metavar="COLUMN",
-        help="label column of a data file [default: as its format says]",
-    ),
+    option("--target COLUMN", "label column of a data file [default: as its format says]"),
 ]
-Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
+Tiny = Annotated[bool, option("--tiny", "a small version that takes seconds")]
 Seeds = Annotated[
     int | None,
-    typer.Option(
-        "--seeds",
-        metavar="N",
+    option(
+        "--seeds N",
+        "runs of each variant; medians are judged [default: 3, tiny: 1]",
         min=1,
         max=LARGEST_SEEDS,
-        help="runs of each variant; medians are judged [default: 3, tiny: 1]",
     ),
 ]
-FirstSeed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")
-]
+FirstSeed = Annotated[int, option("--seed N", "first seed [default: 0]", min=0)]
 Workers = Annotated[int | None, workers_option()]
 Base = Annotated[
-    Path | None,
-    typer.Option(
-        "--base", metavar="FILE", help="write the base configuration as TOML and run nothing"
-    ),
+    Path | None, option("--base FILE", "write the base configuration as TOML and run nothing")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run"),
-]
+Output = Annotated[Path | None, option("-o --output FILE", "study file that keeps every run")]
 Quiz = Annotated[
-    bool, typer.Option("--quiz", help="see profiles, say what they are, why, and what cures them")
+    bool, option("--quiz", "see profiles, say what they are, why, and what cures them")
 ]
-Wrong = Annotated[bool, typer.Option("--wrong", help="list what slides get wrong")]
+Wrong = Annotated[bool, option("--wrong", "list what slides get wrong")]
 
 
 def command(
@@ -186,7 +171,7 @@ def show_again(path: Path, screen: Screen) -> ExitCode:
 
 
 def show(
-    experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen
+    experiment: RecipeExperiment, result: RecipeResult, execution: Execution, screen: Screen
 ) -> None:
     """What was measured, and whether the claim holds."""
     from dlprobe.reports.recipe import document

@@ -27,19 +27,19 @@ def ask(seed: int, execution: Execution, screen: Screen) -> ExitCode:
         raise ConfigError(f"--quiz asks on the screen: expected no --format {screen.format}")
     try:
         with training("training the nets of the quiz", "runs", execution, screen) as means:
-            asked = questions(seed, QUESTIONS, means.threads, means.stop)
+            quiz = questions(seed, QUESTIONS, means.threads, means.stop)
     except Stopped:
         return screen.interrupted(" before the first question")
     right = 0
-    for number, question in enumerate(asked, start=1):
-        screen.show(report.profile(question, number, len(asked)))
+    for number, question in enumerate(quiz, start=1):
+        screen.show(report.profile(question, number, len(quiz)))
         right += answered(screen, "What is this?", STATES, [question.state])
         screen.show(report.net(question))
         right += answered(screen, "Why?", question.whys, [question.why])
         change = "Which makes it learn best in three epochs?"
         right += answered(screen, change, question.cures, question.best)
         screen.show(report.measured(question))
-    screen.show(report.score(right, 3 * len(asked), seed))
+    screen.show(report.score(right, 3 * len(quiz), seed))
     return ExitCode.DONE
 
 
@@ -54,5 +54,5 @@ def answered(screen: Screen, text: str, options: Sequence[str], best: Iterable[i
         screen.show(report.again(len(options)))
         line = sys.stdin.readline()
     place = int(line) - 1 if line else None
-    screen.show(report.answer([options[each] for each in sorted(places)], place in places, place))
+    screen.show(report.answer([options[place] for place in sorted(places)], place in places, place))
     return place in places

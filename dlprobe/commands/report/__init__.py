@@ -15,9 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force, RunFile
+from dlprobe.commands.base.arguments import Force, RunFile, option
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
@@ -28,19 +26,12 @@ LISTED = ("Read", 3)
 SCHEMA = "dlprobe-report/1"
 FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files
-FILES = {
-    "html": "report.html",
-    "markdown": "report.md",
-}  # what is written where no -o is given; other formats are printed
+# what is written where no -o is given; other formats are printed
+FILES = {"html": "report.html", "markdown": "report.md"}
 
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="the file to write [default: report.html, or report.md]",
-    ),
+    option("-o --output FILE", "the file to write [default: report.html, or report.md]"),
 ]
 
 

@@ -41,11 +41,9 @@ def report_of(opened: Run | Study, path: Path, screen: Screen) -> Document:
     from dlprobe.api.reporting import run_document
     from dlprobe.runs import Run
 
-    return (
-        run_document(opened, str(path))
-        if isinstance(opened, Run)
-        else study_document(opened, path, screen)
-    )
+    if isinstance(opened, Run):
+        return run_document(opened, str(path))
+    return study_document(opened, path, screen)
 
 
 def study_document(study: Study, path: Path, screen: Screen) -> Document:

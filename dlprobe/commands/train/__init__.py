@@ -28,9 +28,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.arguments import Force, option
 from dlprobe.commands.base.configuration import (
     ConfigFile,
     configuration_options,
@@ -45,6 +43,7 @@ from dlprobe.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import RunWriter
+    from dlprobe.training.clock import Clock
     from dlprobe.training.trainer import Session
 
 LISTED = ("Run", 1)
@@ -56,37 +55,25 @@ SHORT = (
 DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="run file to write [default: runs/<data>-<n>.h5, the next free n]",
-    ),
+    option("-o --output FILE", "run file to write [default: runs/<data>-<n>.h5, the next free n]"),
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option(
-        "--resume",
-        metavar="RUN",
-        help=(
-            "go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
-            "finished one"
-        ),
+    option(
+        "--resume RUN",
+        "go on with a run in its own file; --epochs N or --steps N: N in all, also of a "
+        "finished one",
     ),
 ]
 DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing"),
+    bool, option("--dry-run", "count parameters, memory and operations, and train nothing")
 ]
 Like = Annotated[
     Path | None,
-    typer.Option(
-        "--like",
-        metavar="RUN",
-        help=(
-            "train the nearest net to one that another program trained, on the data that its "
-            "recorder kept"
-        ),
+    option(
+        "--like RUN",
+        "train the nearest net to one that another program trained, on the data that its "
+        "recorder kept",
     ),
 ]
 
@@ -171,11 +158,13 @@ def _carry_out(
     session: Session, opened: RunWriter, repeated: Path | None, screen: Screen
 ) -> ExitCode:
     from dlprobe.commands.train.recorded_run import packed, train
+    from dlprobe.training.clock import PACKING
 
     with opened as writer:
         status = train(session, writer, screen)
+        session.clock.turn(PACKING)
         path = packed(writer, screen)
-    screen.show(_document(path, repeated))
+    screen.show(_document(path, repeated, session.clock))
     if status == "interrupted":
         recorded = (
             f"what was recorded is in {path}"
@@ -189,12 +178,20 @@ def _carry_out(
     return ExitCode.DONE
 
 
-def _document(path: Path, repeated: Path | None) -> Document:
+def _document(path: Path, repeated: Path | None, clock: Clock | None = None) -> Document:
+    from shlex import quote as quoted
+
     from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.reports.run import quoted, train_document
+    from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
+    from dlprobe.training.clock import JUDGING
 
     before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""
     with open_single(path) as run:
-        return train_document(told_of(run, str(path)), before)
+        if clock is None:
+            return train_document(told_of(run, str(path)), before)
+        clock.turn(JUDGING)
+        told = told_of(run, str(path))
+        clock.turn(JUDGING)
+        return train_document(told, before, clock.seconds)

@@ -42,9 +42,8 @@ def nearest(path: Path, options: Mapping[str, str | None], screen: Screen) -> Ru
         )
     config = near.config
     if kept and options.get("data") is None:
-        split = {
-            "data.split": "80,20,0" if "val" in kept else "100,0,0"
-        }  # no part is taken from what was trained on
+        # no part is taken from what was trained on
+        split = {"data.split": "80,20,0" if "val" in kept else "100,0,0"}
         config = with_values(config, {"data.data": str(path), **split})
     else:  # as the file has them, not as the net saw them
         config = with_values(config, {"data.scaling": "standardize", "data.target_scaling": "auto"})

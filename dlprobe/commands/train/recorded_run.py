@@ -15,6 +15,7 @@ from dlprobe import interrupts
 from dlprobe.commands.base.preparing import prepare_data, tell_of_compiling
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import RunFileError
+from dlprobe.executors.threads import available_threads
 from dlprobe.render.numbers import value_text
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
 def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Session:
     """Build the net for prepared data. Raises ConfigError."""
     from dlprobe.training import model, trainer
+    from dlprobe.training.clock import Clock
 
     session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
+    session.clock = Clock(interrupts.began())
+    if configuration.training.threads is None:
+        session.network.threads = available_threads()
     for warning in model.warnings_for_data(session.model, data, configuration):
         screen.warn(warning)
     if configuration.recording.record_every is None and session.record_every > 1:

@@ -42,19 +42,17 @@ def resumed(
 
     refuse_member(
         path,
-        (
-            "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect "
-            "{study} names what goes on with the study"
-        ),
+        "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect "
+        "{study} names what goes on with the study",
     )
     packed = path.with_name(path.name.removesuffix(SUFFIX))
     if packed.is_file() and os.path.lexists(journal_path(packed)):
         pack_journal(packed)  # a crash left both; what it leaves is the file alone
     with open_single(packed) as run:
-        stored, asked = run.required_configuration(), _asked(run, file, options, screen)
-        refuse(run, asked != stored)
-        if run.status != "finished" or asked != stored:
-            session = _session(run, stored, asked, screen)
+        stored, wanted = run.required_configuration(), _asked(run, file, options, screen)
+        refuse(run, wanted != stored)
+        if run.status != "finished" or wanted != stored:
+            session = _session(run, stored, wanted, screen)
             environment = {
                 **run.environment,
                 "resumed_at_steps": ", ".join(
@@ -128,13 +126,13 @@ def _asked(
     stored, name = run.required_configuration(), run.contents.name
     typed = {key for key, text in options.items() if text is not None}
     tell_of_named_files(run.path or Path(name), [stored], screen, asked=typed)
-    asked = (
+    config = (
         from_options(stored, options)
         if file is None
         else own_arrays.pinned(read_configuration(file, options, screen))
     )
     tables = {
-        table: (values, to_mapping(stored)[table]) for table, values in to_mapping(asked).items()
+        table: (values, to_mapping(stored)[table]) for table, values in to_mapping(config).items()
     }
     for table, (wanted, held) in tables.items():
         for key in wanted | held:
@@ -144,10 +142,10 @@ def _asked(
                     f"{name} goes on as it was configured, but for --epochs: {difference} "
                     f"([{table}]); leave that out, or train a new run with -o"
                 )
-    return asked
+    return config
 
 
-def _session(run: Run, stored: RunConfig, asked: RunConfig, screen: Screen) -> Session:
+def _session(run: Run, stored: RunConfig, wanted: RunConfig, screen: Screen) -> Session:
     """The session where the run goes on. Raises ConfigError or DataError."""
     from dlprobe.training import resuming
 
@@ -159,7 +157,7 @@ def _session(run: Run, stored: RunConfig, asked: RunConfig, screen: Screen) -> S
             "back, or train a new run with -o"
         )
     _warn_of_other_versions(run, screen)
-    session = start(resuming.lengthened(stored, asked, data, _steps_made(run)), data, screen)
+    session = start(resuming.lengthened(stored, wanted, data, _steps_made(run)), data, screen)
     assert run.initial_parameters is not None, "a run of dlprobe has initial parameters"
     if session.initial.shape != run.initial_parameters.shape:
         raise RunFileError(
@@ -193,7 +191,7 @@ def _warn_of_other_versions(run: Run, screen: Screen) -> None:
     """
     from dlprobe.training.describe import environment
 
-    here = environment(run.required_configuration())
+    here = environment()
     watched = [key for key in here if key.startswith("version_") or key == "processor"]
     changed = [
         f"{key.removeprefix('version_')} {run.environment[key]}"
@@ -215,8 +213,6 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return (
-        counted(training.steps, "step")
-        if training.steps
-        else counted(training.epochs or 1, "epoch")
-    )
+    if training.steps:
+        return counted(training.steps, "step")
+    return counted(training.epochs or 1, "epoch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.frame_tiles import large_frame, whole_frame
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars
 
 
-def read_feather(path: Path, options: Options, like: Table | None = None) -> Table:
+def read_feather(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
     return table_of_frame(path, whole_frame(path, scan, "Feather"), options, like=like)
 
 

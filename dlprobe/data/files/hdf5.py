@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import NUMBERS, Arrays, refuse_several
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options, Tile
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.given_parts import array_pairs, arrays_of_parts, usual_names
@@ -26,7 +26,7 @@ from dlprobe.registry import register
 KEPT = "data/"  # the group of a run file
 
 
-def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays:
+def read_hdf5(path: Path, options: Options, like: DataTable | None = None) -> Arrays:
     from dlprobe.hdf5 import declared, read_arrays
 
     refuse_several(path, options.target)
@@ -124,10 +124,8 @@ register(
     "file_format",
     FileFormat(
         name="HDF5",
-        summary=(
-            "data sets X (samples, features) and y (samples,), or y named by --target, or "
-            "x_train, y_train, x_test, y_test"
-        ),
+        summary="data sets X (samples, features) and y (samples,), or y named by --target, or "
+        "x_train, y_train, x_test, y_test",
         suffixes=(".h5", ".hdf5"),
         read=read_hdf5,
         signatures=(b"\x89HDF\r\n\x1a\n",),

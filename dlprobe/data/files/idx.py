@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.packing import refuse_bomb
@@ -30,15 +30,13 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read_idx(path: Path, options: Options, like: Table | None = None) -> Arrays:
+def read_idx(path: Path, options: Options, like: DataTable | None = None) -> Arrays:
     images = read_array(path)
     if images.ndim < 2:
         raise problem(
             path,
-            (
-                f"holds an array of shape {images.shape}, expected (samples, …): give the images "
-                "file, its labels file is found beside it"
-            ),
+            f"holds an array of shape {images.shape}, expected (samples, …): give the images "
+            "file, its labels file is found beside it",
         )
     labels_path = find_labels(path, options.target)
     return Arrays(path, images, read_array(labels_path), ("images", "labels"))
@@ -94,10 +92,8 @@ def read_header(path: Path, stream: Readable) -> tuple[tuple[int, ...], np.dtype
         codes = ", ".join(f"{code:02x}" for code in TYPES)
         raise problem(
             path,
-            (
-                f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code "
-                f"({codes}), the number of dimensions"
-            ),
+            f"starts with {head.hex(' ')}, expected an IDX header: 00 00, a type code "
+            f"({codes}), the number of dimensions",
         )
     lengths = stream.read(4 * head[3])
     if len(lengths) < 4 * head[3]:

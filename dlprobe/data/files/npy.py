@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.arrays import NUMBERS, as_matrix
-from dlprobe.data.columns import Column, Table, used_columns
+from dlprobe.data.columns import DataColumn, DataTable, used_columns
 from dlprobe.data.dataset import Options, Tile
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.large_files import LargeTable, is_large
@@ -20,23 +20,21 @@ from dlprobe.data.tiles import LARGEST_TILED, TILE
 from dlprobe.registry import register
 
 
-def read_npy(path: Path, options: Options, like: Table | None = None) -> Table:
+def read_npy(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
     with path.open("rb") as stream:
         array = read_stream(path, "", stream, path.stat().st_size)
     if array.ndim != 2:
         raise problem(
             path,
-            (
-                f"the array has shape {array.shape}, expected (samples, columns) with the target "
-                "in the last column, or an .npz with X and y"
-            ),
+            f"the array has shape {array.shape}, expected (samples, columns) with the target "
+            "in the last column, or an .npz with X and y",
         )
     matrix, _ = as_matrix(path, array, "")
     columns = tuple(
-        Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j]))
+        DataColumn(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j]))
         for j in range(matrix.shape[1])
     )
-    table, chosen = used_columns(Table(path, columns, lambda i: i + 1), options, like)
+    table, chosen = used_columns(DataTable(path, columns, lambda i: i + 1), options, like)
     return replace(table, notes=(*notes_on_sibling(path), *chosen))
 
 
@@ -54,10 +52,12 @@ def large_npy(path: Path, options: Options, beside: bool) -> LargeTable | None:
         return None
     every = NpyTiles(path, start, shape, dtype, tuple(range(shape[1])))
 
-    def load(numbers: Sequence[int]) -> list[Column]:
+    def load(numbers: Sequence[int]) -> list[DataColumn]:
         tiles = [tile.values for tile in every.only(numbers)]
         return [
-            Column(f"x{number}", number, numbers=np.concatenate([values[:, k] for values in tiles]))
+            DataColumn(
+                f"x{number}", number, numbers=np.concatenate([values[:, k] for values in tiles])
+            )
             for k, number in enumerate(numbers)
         ]
 

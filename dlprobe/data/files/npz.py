@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from dlprobe.data.arrays import Arrays, refuse_several
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.given_parts import array_pairs, arrays_of_parts
@@ -17,7 +17,7 @@ from dlprobe.registry import register
 LABELS = ("labels", "label", "targets", "target", "classes", "y")
 
 
-def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
+def read_npz(path: Path, options: Options, like: DataTable | None = None) -> Arrays:
     with ZipFile(path) as archive:
         names = array_names(archive)
         if options.target is None and (pairs := array_pairs(names)):
@@ -59,10 +59,8 @@ def choose_arrays(path: Path, names: list[str], target: str | None) -> tuple[str
         near = nearest(target, names) if target is not None and y is None else ""
         raise problem(
             path,
-            (
-                f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, "
-                f"y=…), or name the target array with target{guess}"
-            ),
+            f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, "
+            f"y=…), or name the target array with target{guess}",
         )
     return x, y
 
@@ -71,10 +69,8 @@ register(
     "file_format",
     FileFormat(
         name="NPZ",
-        summary=(
-            "NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
-            "x_train, y_train, x_test, y_test"
-        ),
+        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
+        "x_train, y_train, x_test, y_test",
         suffixes=(".npz",),
         read=read_npz,
         signatures=(b"PK\x03\x04",),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.columns import Column, Table, is_asked_for
+from dlprobe.data.columns import DataColumn, DataTable, is_asked_for
 from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.frame_tiles import large_frame, whole_frame
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars
 
 
-def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
+def read_parquet(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
     frame = whole_frame(path, scan, "Parquet")
     return table_of_frame(
         path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like
@@ -56,7 +56,7 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
     ):
         return []  # the table itself was read: what cannot be understood says nothing
     listed = told.get("index_columns") if isinstance(told, dict) else None
-    stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
+    stubs = [DataColumn(name, number) for number, name in enumerate(frame.columns, start=1)]
     names = [
         stub.name
         for stub in stubs

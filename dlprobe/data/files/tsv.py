@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlprobe.data.columns import Table
+from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
 from dlprobe.data.delimited import read_delimited
 from dlprobe.data.file_format import FileFormat
 from dlprobe.registry import register
 
 
-def read_tsv(path: Path, options: Options, like: Table | None = None) -> Table:
+def read_tsv(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
     return read_delimited(path, options, "\t", like)
 
 

@@ -39,10 +39,8 @@ register(
             "Exponential expressivity in deep neural networks"
         ),
         parameters=(samples(256), features(512), classes(10)),
-        use=(
-            "Signal propagation at initialization, measured beside theory; memorisation of "
-            "random labels."
-        ),
+        use="Signal propagation at initialization, measured beside theory; memorisation of "
+        "random labels.",
         traps="Validation accuracy is chance by construction.",
     ),
 )

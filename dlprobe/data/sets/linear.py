@@ -35,9 +35,7 @@ register(
         formula="x ~ N(0, 1); y = x·w + noise, w ~ N(0, 1/features)",
         source="Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, §7.3",
         parameters=(samples(200), features(10), noise(0.5, "the target"), TRUTH),
-        use=(
-            "A linear model reaches the noise floor and has excess error noise²·features/(samples "
-            "− features − 1): numbers to compare with."
-        ),
+        use="A linear model reaches the noise floor and has excess error noise²·features/(samples "
+        "− features − 1): numbers to compare with.",
     ),
 )

@@ -21,10 +21,8 @@ register(
         task="regression",
         make=sine,
         formula="x ~ U(−1, 1); y = sin(π·cycles·x) + noise",
-        source=(
-            "the textbook example of bias and variance: Bishop 2006, Pattern Recognition and "
-            "Machine Learning, §3.2"
-        ),
+        source="the textbook example of bias and variance: Bishop 2006, Pattern Recognition and "
+        "Machine Learning, §3.2",
         parameters=(
             samples(200),
             Parameter(

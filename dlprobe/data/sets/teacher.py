@@ -63,10 +63,8 @@ register(
             "x ~ N(0, 1); f = tanh(x·W₁)·W₂, W₁ ~ N(0, gain²/features), W₂ ~ N(0, 1/hidden); y = "
             "f + noise, or argmax(f + noise)"
         ),
-        source=(
-            "student-teacher learning: Gardner & Derrida 1989, Three unfinished works on the "
-            "optimal storage capacity of networks"
-        ),
+        source="student-teacher learning: Gardner & Derrida 1989, Three unfinished works on the "
+        "optimal storage capacity of networks",
         parameters=(
             samples(1000),
             features(10),

@@ -13,6 +13,7 @@ from dlprobe.experiments.recipes.reading import (
     epochs_to,
     evaluation_curves,
     measured,
+    middle,
     number_table,
 )
 
@@ -26,7 +27,7 @@ GOAL = 0.1
     claim="ReLU and its kin learn faster than sigmoids, and better.",
     said=(
         "Glorot, Bordes & Bengio 2011, Deep sparse rectifier neural networks; Krizhevsky, "
-        "Sutskever & Hinton 2012, §3.1"
+        "Sutskever & Hinton 2012, §3.1 (against tanh)"
     ),
     base=digits("100,100,100", 20, recording=EACH_EPOCH),
     truth=(
@@ -36,11 +37,10 @@ GOAL = 0.1
     expected="holds",
     tiny={"model.layers": "32x3", "training.epochs": "8"},
     tries=("dlprobe compare activation=relu,sigmoid --layers 100 --seeds 5",),
-    seconds=1,
 )
-def relu_or_sigmoid(laboratory: Laboratory) -> Found:
+def relu_or_sigmoid(lab: Laboratory) -> Found:
     kin = ("relu", "leaky_relu", "elu")
-    runs = laboratory.run({name: {"model.activation": name} for name in (*kin, "sigmoid")})
+    runs = lab.run({name: {"model.activation": name} for name in (*kin, "sigmoid")})
     numbers = measured(runs, epochs=epochs_to("val_error", GOAL), val_error="val_error")
     checks = [asked(numbers, "epochs", name, "<", 0.5, "sigmoid") for name in kin]
     checks += [asked(numbers, "validation error", name, "<", 1.0, "sigmoid") for name in kin]
@@ -62,11 +62,10 @@ def relu_or_sigmoid(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny={"model.layers": "32,32"},
     tries=("dlprobe train --optimizer sgd --lr 1 --norm batch", "dlprobe explain dying-relu"),
-    seconds=0.3,
 )
-def dying_relu(laboratory: Laboratory) -> Found:
-    rates = laboratory.size((0.01, 0.1, 0.3, 1.0), (0.01, 3.0))
-    runs = laboratory.run(
+def dying_relu(lab: Laboratory) -> Found:
+    rates = lab.size((0.01, 0.1, 0.3, 1.0), (0.01, 3.0))
+    runs = lab.run(
         {
             f"{name} at {rate:g}": {"model.activation": name, "training.lr": rate}
             for name in ("relu", "leaky_relu")
@@ -97,12 +96,11 @@ def dying_relu(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "8"},
     tries=("dlprobe compare activation=elu,leaky_relu,selu,gelu --layers 50x10 --seeds 5",),
-    seconds=0.7,
 )
-def elu_or_leaky(laboratory: Laboratory) -> Found:
-    depths = laboratory.size((2, 5, 15), (2, 8))
+def elu_or_leaky(lab: Laboratory) -> Found:
+    depths = lab.size((2, 5, 15), (2, 8))
     kin = ("relu", "leaky_relu", "elu")
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{name}, {depth} layers": {"model.activation": name, "model.layers": f"50x{depth}"}
             for depth in depths
@@ -128,8 +126,8 @@ def elu_or_leaky(laboratory: Laboratory) -> Found:
 @recipe(
     claim="About half of ReLU's units are silent on a sample.",
     said=(
-        "Glorot, Bordes & Bengio 2011, Deep sparse rectifier neural networks, §3.1: around 50 "
-        "% real zeros after uniform initialization, and more after training with a penalty"
+        "lecture topic: ReLU is sparse; Glorot, Bordes & Bengio 2011, Deep sparse rectifier "
+        "neural networks, say it of nets after initialization"
     ),
     base=digits("100x3", 20),
     truth=(
@@ -139,12 +137,9 @@ def elu_or_leaky(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={"training.epochs": "10"},
     tries=("dlprobe train --layers 100x3 --activity-l1 0.001",),
-    seconds=0.1,
 )
-def half_silent(laboratory: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import middle
-
-    runs = laboratory.run({"relu": {"model.activation": "relu"}})["relu"]
+def half_silent(lab: Laboratory) -> Found:
+    runs = lab.run({"relu": {"model.activation": "relu"}})["relu"]
     active = {
         "the net is new": middle(runs, lambda run: run.first("active_fraction")),
         "the net is trained": middle(runs, lambda run: run.last("active_fraction")),

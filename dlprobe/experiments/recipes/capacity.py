@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import (
+    asked,
+    least_squares,
+    measured,
     medians,
     on_one_scale,
     region_pictures,
     regression,
+    scan,
     table,
 )
 
@@ -33,8 +37,6 @@ activation = "tanh"
 lr = 0.05
 steps = 600
 batch_size = "full"
-[recording]
-evaluate_every = "never"
 """,
     truth=(
         "No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh "
@@ -43,18 +45,17 @@ evaluate_every = "never"
     expected="holds",
     own_data=True,
     tries=("dlprobe train --data 'xor(samples=400)' --layers 2 --activation tanh --epochs 100",),
-    seconds=0.1,
 )
-def xor_hidden_layer(laboratory: Laboratory) -> Found:
-    runs = laboratory.run(
-        {"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}}
+def xor_hidden_layer(lab: Laboratory) -> Found:
+    runs = lab.run(
+        {"without hidden layer": {"model.layers": "none"}, "with one": {"model.layers": "8"}}
     )
-    error = medians(runs, "train_error")
+    numbers = measured(runs, train_error="train_error")
     checks = [
-        Check("training error without hidden layer", error["no hidden layer"], ">", 0.2),
-        Check("training error with 8 hidden units", error["one hidden layer"], "<", 0.1),
+        asked(numbers, "training error", "without hidden layer", ">", 0.2),
+        asked(numbers, "training error", "with one", "<", 0.1),
     ]
-    return Found(checks, {"train_error": error}, region_pictures(runs))
+    return Found(checks, numbers, region_pictures(runs))
 
 
 @recipe(
@@ -70,54 +71,32 @@ activation = "linear"
 [training]
 epochs = 50
 lr = 0.01
-[recording]
-evaluate_every = "never"
 """,
-    truth=(
-        "W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way "
-        "there is another."
-    ),
+    truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way "
+    "there is another.",
     expected="holds",
     tiny={"training.epochs": "20"},
     tries=("dlprobe train --layers 20,20,20 --activation linear",),
-    seconds=0.1,
 )
-def deep_linear(laboratory: Laboratory) -> Found:
-    regression(laboratory)
-    (run,) = laboratory.run({"linear": {}})["linear"][:1]
-    inputs, targets = (
-        run.session.data.inputs["train"].astype(float),
-        run.session.targets["train"].astype(float),
-    )
-    zero = run.outputs(np.zeros((1, inputs.shape[1])))
-    outputs = run.outputs(inputs)
+def deep_linear(lab: Laboratory) -> Found:
+    regression(lab)
+    (run,) = lab.run({"linear": {}})["linear"][:1]
+    inputs, targets = run.session.data.inputs["train"], run.session.targets["train"].astype(float)
+    zero, outputs = run.outputs(np.zeros((1, inputs.shape[1]))), run.outputs(inputs)
     matrix = np.linalg.multi_dot(run.weights())
     difference = float(np.abs(outputs - zero - inputs @ matrix).max() / np.abs(outputs).max())
-    extended = np.column_stack([inputs, np.ones(len(inputs))])
-    best = float(
-        np.square(extended @ np.linalg.lstsq(extended, targets, rcond=None)[0] - targets)
-        .sum(axis=1)
-        .mean()
-    )
+    loss, best = run.final("train_loss"), least_squares(inputs, targets)[2]
     checks = [
         Check("largest difference from one matrix, relative", difference, "<", 1e-4),
-        Check(
-            "training loss over that of least squares", run.final("train_loss") / best, ">", 0.9999
-        ),
+        Check("training loss over that of least squares", loss / best, ">", 0.9999),
     ]
-    measured = {
-        "difference": difference,
-        "train_loss": run.final("train_loss"),
-        "least_squares_loss": best,
-    }
-    return Found(checks, measured, [table("what", "value", measured)])
+    numbers = {"difference": difference, "train_loss": loss, "least_squares_loss": best}
+    return Found(checks, numbers, [table("what", "value", numbers)])
 
 
 @recipe(
-    claim=(
-        "More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
-        "one such layer does not."
-    ),
+    claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that "
+    "one such layer does not.",
     said="lecture topic: decision regions of nets with 1 to 6 layers",
     base="""
 [data]
@@ -128,32 +107,24 @@ activation = "relu"
 [training]
 epochs = 150
 lr = 0.01
-[recording]
-evaluate_every = "never"
 """,
-    truth=(
-        "The number of linear pieces grows with depth; but so does the risk that a narrow deep "
-        "net does not train."
-    ),
+    truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep "
+    "net does not train.",
     expected="holds",
     tiny={"training.epochs": "100"},
     tries=("dlprobe train --data 'spirals(samples=600, turns=3)' --layers 16x6 --epochs 200",),
-    seconds=0.1,
 )
-def regions_by_depth(laboratory: Laboratory) -> Found:
-    depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
-    runs = laboratory.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
+def regions_by_depth(lab: Laboratory) -> Found:
+    depths = lab.size((1, 2, 3, 4, 5, 6), (1, 3))
+    runs = lab.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
     error = medians(runs, "train_error")
     values = list(error.values())
     checks = [
         Check("training error, one layer", values[0], ">", 0.15),
         Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05),
     ]
-    line = Picture(
-        "lines",
-        "training error by depth",
-        series=[("training error", list(depths), values)],
-        x_label="hidden layers",
+    line = scan(
+        "training error", ["of the net"], depths, lambda _, x: error[f"{x} × 8"], log_y=False
     )
     return Found(checks, {"train_error": error}, [*region_pictures(runs), line])
 
@@ -162,10 +133,8 @@ def regions_by_depth(laboratory: Laboratory) -> Found:
     claim=(
         "Simple models have high bias and low variance, flexible ones low bias and high variance."
     ),
-    said=(
-        "Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
-        "the truth"
-    ),
+    said="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and "
+    "the truth",
     base="""
 [data]
 data = "sine(samples=20, noise=0.4)"
@@ -179,24 +148,19 @@ init = "glorot_normal"
 steps = 3000
 lr = 0.03
 batch_size = "full"
-[recording]
-evaluate_every = "never"
 """,
-    truth=(
-        "So it is here, where the noise is known and the sample small; wide nets trained by "
-        "gradient descent can have less variance again."
-    ),
+    truth="So it is here, where the noise is known and the sample small; wide nets trained by "
+    "gradient descent can have less variance again.",
     expected="holds",
     tiny={"training.steps": "1500"},
     own_data=True,
     tries=("dlprobe bias-variance --data 'sine(samples=20, noise=0.4)' --layers 40",),
-    seconds=0.7,
 )
-def fitted_curves(laboratory: Laboratory) -> Found:
-    replicas = laboratory.size(20, 16) * len(laboratory.seeds)  # more seeds are more training sets
+def fitted_curves(lab: Laboratory) -> Found:
+    replicas = lab.size(20, 16) * len(lab.seeds)  # more seeds are more training sets
     models = {"line": "none", "40 tanh": "40"}
-    seeds = range(laboratory.seeds[0], laboratory.seeds[0] + replicas)
-    one = replace(laboratory, seeds=laboratory.seeds[:1])
+    seeds = range(lab.seeds[0], lab.seeds[0] + replicas)
+    one = replace(lab, seeds=lab.seeds[:1])
     runs = one.run(
         {
             f"{name} {k}": {"model.layers": layers, "data.data_seed": k}
@@ -210,73 +174,48 @@ def fitted_curves(laboratory: Laboratory) -> Found:
     for name in models:
         fits = np.array([runs[f"{name} {k}"][0].outputs(grid)[:, 0] for k in seeds], float)
         mean = fits.mean(axis=0)
-        bias[name], variance[name] = (
-            float(np.square(mean - truth).mean()),
-            float(fits.var(axis=0, ddof=1).mean()),
-        )
+        bias[name] = float(np.square(mean - truth).mean())
+        variance[name] = float(fits.var(axis=0, ddof=1).mean())
+        what = "a line" if name == "line" else f"{name} units"
+        lines = {"a fit": fits[0], "another": fits[1], "truth": truth, "mean": mean}
         pictures.append(
-            curves(
-                name,
-                replicas,
-                grid[:, 0],
-                {"a fit": fits[0], "another": fits[1], "truth": truth, "mean": mean},
+            Picture(
+                "lines",
+                f"fits of {what}: two of {replicas}, their mean and the truth",
+                series=[(each, list(grid[:, 0]), list(y)) for each, y in lines.items()],
             )
         )
+    numbers = {"bias²": bias, "variance": variance}
     checks = [
-        Check("bias² of the line over that of 40 tanh", bias["line"] / bias["40 tanh"], ">", 1.5),
-        Check(
-            "variance of the line over that of 40 tanh",
-            variance["line"] / variance["40 tanh"],
-            "<",
-            0.8,
-        ),
+        asked(numbers, "bias²", "line", ">", 1.5, "40 tanh"),
+        asked(numbers, "variance", "line", "<", 0.8, "40 tanh"),
     ]
-    numbers = {"bias": bias, "variance": variance, "replicas": replicas}
-    return Found(checks, numbers, on_one_scale(pictures))
-
-
-def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
-    what = "a line" if name == "line" else f"{name} units"
-    return Picture(
-        "lines",
-        f"fits of {what}: two of {replicas}, their mean and the truth",
-        series=[(each, list(x), list(y)) for each, y in lines.items()],
-    )
+    return Found(checks, {**numbers, "replicas": replicas}, on_one_scale(pictures))
 
 
 @recipe(
     claim="With equally many parameters a deep narrow net beats a shallow wide one.",
-    said=(
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4; lecture topic: wide and "
-        "shallow against deep and narrow"
-    ),
+    said="Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4; lecture topic: wide and "
+    "shallow against deep and narrow",
     base="""
 [data]
-data = "spirals(samples=400, turns=1)"
+data = "spirals(samples=600, turns=2.5, noise=0.02)"
 split = [40, 10, 50]
 [training]
 epochs = 150
 lr = 0.005
-[recording]
-evaluate_every = "never"
 """,
-    truth=(
-        "It helps where the classes wind around each other; where they are round clouds depth "
-        "buys nothing."
-    ),
+    truth="It helps where the classes wind around each other; where they are round clouds depth "
+    "buys nothing.",
     expected="holds only when",
     tiny={"training.epochs": "60"},
     tries=("dlprobe recipe narrow_or_wide --data wine",),
-    seconds=0.1,
 )
-def narrow_or_wide(laboratory: Laboratory) -> Found:
-    sets = {
-        "spirals": "spirals(samples=600, turns=2.5, noise=0.02)",
-        "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)",
-    }
-    if laboratory.given:
-        sets = {laboratory.base.data.data: laboratory.base.data.data}
-    sets_of_data = {name: laboratory.data(data=data) for name, data in sets.items()}
+def narrow_or_wide(lab: Laboratory) -> Found:
+    own = lab.base.data.data
+    blobs = "blobs(samples=400, features=10, classes=4, std=2.0)"
+    sets = {own: own} if lab.given else {"spirals": own, "blobs": blobs}
+    sets_of_data = {name: lab.data(data=data) for name, data in sets.items()}
     shallow = {
         name: wide(len(each.feature_names), each.outputs) for name, each in sets_of_data.items()
     }
@@ -285,7 +224,7 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
         for name in sets
         for shape, layers in (("deep", "16x4"), ("shallow", shallow[name]))
     }
-    error = medians(laboratory.run(variants), "test_error")
+    error = medians(lab.run(variants), "test_error")
     checks = [
         Check(
             "test error, deep − shallow",
@@ -302,6 +241,8 @@ def narrow_or_wide(laboratory: Laboratory) -> Found:
 
 
 def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
-    """Units of one hidden layer with as many parameters as `depth` layers of `width`."""
+    """Width of a net with one hidden layer that has about as many parameters, biases included, as
+    `depth` hidden layers of `width` units; rounded.
+    """
     deep = (features + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * classes
     return round((deep - classes) / (features + 1 + classes))

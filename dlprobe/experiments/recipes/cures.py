@@ -9,7 +9,7 @@ from dlprobe.experiments.recipes.propagation import (
     FLAT,
     base,
     compared,
-    profiles,
+    error_signals,
     ratios,
     tiny,
 )
@@ -30,7 +30,8 @@ GAIN = (
 
 @recipe(
     claim="Residual connections cure vanishing gradients.",
-    said="He et al. 2016, Deep residual learning; lecture topic: skip connections",
+    said="He et al. 2016, Identity mappings in deep residual networks; lecture topic: skip "
+    "connections",
     base=base("100x20", "relu", "glorot_normal"),
     truth=f"{GAIN}: it cannot vanish.",
     expected="holds",
@@ -42,22 +43,20 @@ GAIN = (
             "none,identity --epochs 2"
         ),
     ),
-    seconds=0.1,
 )
-def residual_cure(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({name: {"model.residual": form} for name, form in FORMS.items()})
+def residual_cure(lab: Laboratory) -> Found:
+    runs = lab.run({name: {"model.residual": form} for name, form in FORMS.items()})
     found = ratios(runs)
     checks = [
         Check("log10 RMS(δ_1)/RMS(δ_L), plain: the premise", found["plain"], "<", -2.0),
         Check("log10 RMS(δ_1)/RMS(δ_L), residual", found["residual"], ">", -FLAT),
     ]
-    pictures = [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
-    return Found(checks, {"log10_error_signal_ratio": found}, pictures)
+    return Found(checks, {"log10_error_signal_ratio": found}, [error_signals(runs)])
 
 
 @recipe(
     claim="Residual connections keep gradients level at any depth.",
-    heard="said of what residual_cure shows, and more than that",
+    heard="lecture topic: skip connections, put more strongly than in residual_cure",
     base=base("100x20", "relu"),
     truth=f"{GAIN}: it grows, with He weights at least twofold per block.",
     expected="does not hold",
@@ -68,10 +67,9 @@ def residual_cure(laboratory: Laboratory) -> Found:
             "identity,depth_scaled,rezero --epochs 2"
         ),
     ),
-    seconds=0.1,
 )
-def residual_level(laboratory: Laboratory) -> Found:
-    runs = laboratory.run(
+def residual_level(lab: Laboratory) -> Found:
+    runs = lab.run(
         {
             f"{name}, {form}": {"model.init": init, "model.residual": how}
             for name, (init, _) in STARTS.items()
@@ -84,31 +82,23 @@ def residual_level(laboratory: Laboratory) -> Found:
         Check(quantity, abs(found[f"{name}, residual"]), "<", FLAT, when)
         for name, (_, when) in STARTS.items()
     ]
-    pictures = [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
-    return Found(checks, {"log10_error_signal_ratio": found}, pictures)
+    return Found(checks, {"log10_error_signal_ratio": found}, [error_signals(runs)])
 
 
 @recipe(
-    claim=(
-        "Batch normalization ends exploding gradients: with it the depth does not matter at "
-        "initialization."
-    ),
-    implied=(
-        "lecture topic: Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
-        "theory of batch normalization"
-    ),
+    claim="Batch normalization ends exploding gradients: with it the depth does not matter at "
+    "initialization.",
+    implied="lecture topic: Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field "
+    "theory of batch normalization",
     base=base("100x40", "relu", "he_normal", 'norm = "batch"'),
-    truth=(
-        "At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
-        "whatever the weights: a factor 10 in 12 layers."
-    ),
+    truth="At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, "
+    "whatever the weights: a factor 10 in 12 layers.",
     expected="holds only when",
     tiny=tiny("32x30"),
     tries=("dlprobe theory --layers 100x40 --activation relu --norm batch",),
-    seconds=0.1,
 )
-def batch_norm_gradient(laboratory: Laboratory) -> Found:
-    depths = laboratory.size((5, 15, 40), (4, 30))
-    width = laboratory.size(100, 32)
+def batch_norm_gradient(lab: Laboratory) -> Found:
+    depths = lab.size((5, 15, 40), (4, 30))
+    width = lab.size(100, 32)
     variants = {f"depth is {depth}": {"model.layers": f"{width}x{depth}"} for depth in depths}
-    return compared(laboratory, variants, "<", FLAT)
+    return compared(lab, variants, FLAT)

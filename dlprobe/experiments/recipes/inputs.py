@@ -38,32 +38,33 @@ evaluate_every = 2
     claim="A net learns slowly, not never, on inputs of very different scales.",
     said="LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4.3; lecture topic: preprocessing",
     base=wine("epochs = 200"),
-    truth=(
-        "The largest column sets the largest curvature, and with it the rate that plain "
-        "descent bears: it does not arrive in 200 epochs. Adam divides each gradient by its "
-        "own size and arrives late. A batch norm on the input is itself a scaling."
-    ),
+    truth="The largest column sets the largest curvature, and with it the rate that plain "
+    "descent bears: it does not arrive in 200 epochs. Adam divides each gradient by its "
+    "own size and arrives late. A batch norm on the input is itself a scaling.",
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "120"},
     tries=("dlprobe compare scaling=none,standardize --data wine --input-norm batch",),
-    seconds=2,
 )
-def unscaled_inputs(laboratory: Laboratory) -> Found:
+def unscaled_inputs(lab: Laboratory) -> Found:
     optimizers = {
-        "sgd": laboratory.size((1e-4, 1e-3, 1e-2), (1e-2,)),
-        "adam": laboratory.size((1e-3, 1e-2), (1e-2,)),
+        "sgd": lab.size((1e-4, 1e-3, 1e-2), (1e-2,)),
+        "adam": lab.size((1e-3, 1e-2), (1e-2,)),
     }
-    scalings = ("none", "standardize")
-    runs = laboratory.run(
+    scalings = {
+        "none": {"data.scaling": "none"},
+        "batch norm on the input": {"data.scaling": "none", "model.input_norm": "batch"},
+        "standardize": {"data.scaling": "standardize"},
+    }
+    runs = lab.run(
         {
             f"{name} at {rate:g}, {scaling}": {
                 "training.optimizer": name,
                 "training.lr": rate,
-                "data.scaling": scaling,
+                **change,
             }
             for name, rates in optimizers.items()
             for rate in rates
-            for scaling in scalings
+            for scaling, change in scalings.items()
         }
     )
     every = measured(runs, epochs=epochs_to("train_error", 0.1))["epochs"]
@@ -74,7 +75,7 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
             for scaling in scalings
         }
     }
-    budget = laboratory.base.training.epochs or 1
+    budget = lab.base.training.epochs or 1
     checks = []
     for name in optimizers:
         when = f"the optimizer is {name}"
@@ -89,18 +90,15 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
     claim="Min-max scaling suffers from outliers, standardizing much less.",
     said="Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 2, feature scaling",
     base=wine('optimizer = "sgd"\nlr = 0.05\nepochs = 20'),
-    truth=(
-        "A single far-off value sets the range, and all others share a sliver of it. A "
-        "deviation is moved less, median and quartiles hardly."
-    ),
+    truth="A single far-off value sets the range, and all others share a sliver of it. A "
+    "deviation is moved less, median and quartiles hardly.",
     expected="holds",
     tiny={"model.layers": "16"},
     tries=("dlprobe compare scaling=minmax,robust --data breast_cancer --outliers 0.02",),
-    seconds=0.1,
 )
-def minmax_outliers(laboratory: Laboratory) -> Found:
+def minmax_outliers(lab: Laboratory) -> Found:
     scalings, shares = ("minmax", "standardize", "robust"), {"": 0.0, ", outliers": 0.02}
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{scaling}{name}": {"data.scaling": scaling, "data.outliers": share}
             for scaling in scalings
@@ -122,26 +120,19 @@ def minmax_outliers(laboratory: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "Standardizing divides by the deviation σ, not by the variance σ²: only then all "
-        "columns have one size."
-    ),
-    said=(
-        "lecture topic: preprocessing, (x − μ)/σ; LeCun, Bottou, Orr & Müller 1998, Efficient "
-        "backprop, §4.3"
-    ),
+    claim="Standardizing divides by the deviation σ, not by the variance σ²: only then all "
+    "columns have one size.",
+    said="lecture topic: preprocessing, (x − μ)/σ; LeCun, Bottou, Orr & Müller 1998, Efficient "
+    "backprop, §4.3",
     base=wine("epochs = 1"),
-    truth=(
-        "x/σ has deviation 1. x/σ² has 1/σ: columns differ as much as before, with large and "
-        "small exchanged."
-    ),
+    truth="x/σ has deviation 1. x/σ² has 1/σ: columns differ as much as before, with large and "
+    "small exchanged.",
     expected="holds",
     tries=("dlprobe data wine",),
-    seconds=0.1,
 )
-def standardize_by_deviation(laboratory: Laboratory) -> Found:
-    (run,) = laboratory.run({"standardized": {}})["standardized"][:1]
-    raw = laboratory.data(scaling="none").inputs["train"].astype(float).std(axis=0)
+def standardize_by_deviation(lab: Laboratory) -> Found:
+    (run,) = lab.run({"standardized": {}})["standardized"][:1]
+    raw = lab.data(scaling="none").inputs["train"].astype(float).std(axis=0)
     scaled = run.session.data.inputs["train"].astype(float).std(axis=0)
     sizes = {"x": raw, "x/σ": scaled, "x/σ²": scaled / raw}
     sizes = {name: size[raw > 0] for name, size in sizes.items()}

@@ -13,6 +13,7 @@ from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import (
     asked,
     digits,
+    least_squares,
     loss_curves,
     measured,
     medians,
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="Adam reaches a lower training loss than gradient descent in as many steps.",
-    heard=(
-        "optimizers compared at their default rates; against it: Choi et al. 2019, On "
-        "empirical comparisons of optimizers"
-    ),
+    heard="optimizers compared at their default rates; against it: Choi et al. 2019, On "
+    "empirical comparisons of optimizers",
     base=digits("64,64", 10),
     truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth "
     "of what it bears here. Search it alone, and sgd wins; "
@@ -39,12 +38,11 @@ if TYPE_CHECKING:
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "10"},
     tries=("dlprobe lr-find --optimizer sgd",),
-    seconds=0.3,
 )
-def optimizer_race(laboratory: Laboratory) -> Found:
+def optimizer_race(lab: Laboratory) -> Found:
     searched: dict[str, Sequence[float]] = {
-        "adam": laboratory.size((0.001, 0.003, 0.01, 0.03), (0.003, 0.01)),
-        "sgd": laboratory.size((0.03, 0.1, 0.3, 1.0), (0.1, 0.3)),
+        "adam": lab.size((0.001, 0.003, 0.01, 0.03), (0.003, 0.01)),
+        "sgd": lab.size((0.03, 0.1, 0.3, 1.0), (0.1, 0.3)),
     }
     usual: dict[str, dict[str, Any]] = {
         name: {"training.optimizer": name} for name in ("adam", "rmsprop", "momentum", "sgd")
@@ -54,7 +52,7 @@ def optimizer_race(laboratory: Laboratory) -> Found:
         for name, rates in searched.items()
         for rate in rates
     }
-    runs = laboratory.run(usual | tuned)
+    runs = lab.run(usual | tuned)
     loss, error = medians(runs, "train_loss"), medians(runs, "val_error")
     best = {
         name: min((each for each in tuned if each.startswith(name)), key=loss.__getitem__)
@@ -98,8 +96,6 @@ init = "zeros"
 [training]
 batch_size = "full"
 steps = 1000
-[recording]
-evaluate_every = "never"
 """,
     truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the "
     "valley. "
@@ -108,19 +104,17 @@ evaluate_every = "never"
     expected="holds only when",
     tiny={"training.steps": "600"},
     tries=("dlprobe recipe bowl_paths --data 'linear(samples=100, features=50)'",),
-    seconds=0.6,
 )
-def bowl_paths(laboratory: Laboratory) -> Found:
-    one = replace(
-        laboratory, seeds=laboratory.seeds[:1]
-    )  # all samples in a batch, weights from 0: nothing is random
-    regression(laboratory)
+def bowl_paths(lab: Laboratory) -> Found:
+    # all samples in a batch, weights from 0: nothing is random
+    one = replace(lab, seeds=lab.seeds[:1])
+    regression(lab)
     data = {"the data's bowl": {}, "a round bowl": {"data": "linear(samples=400, features=10)"}}
     bowls = {name: Bowl(name, one, changes) for name, changes in data.items()}
     rates = {
-        "sgd": np.geomspace(0.01, 1, laboratory.size(20, 8)),
-        "momentum": np.geomspace(0.01, 1, laboratory.size(20, 8)),
-        "adam": np.geomspace(0.01, 100, laboratory.size(20, 10)),
+        "sgd": np.geomspace(0.01, 1, lab.size(20, 8)),
+        "momentum": np.geomspace(0.01, 1, lab.size(20, 8)),
+        "adam": np.geomspace(0.01, 100, lab.size(20, 10)),
     }
     steps, checks, pictures = {}, [], []
     for name, bowl in bowls.items():
@@ -128,20 +122,11 @@ def bowl_paths(laboratory: Laboratory) -> Found:
         steps[name] = {optimizer: count for optimizer, (count, _) in best.items()}
         when = f"the condition number is {bowl.condition:.3g}"
         checks += [
-            Check(
-                f"steps of {other} over those of sgd",
-                steps[name][other] / steps[name]["sgd"],
-                "<",
-                0.9,
-                when,
-            )
+            asked({"steps": steps[name]}, "steps", other, "<", 0.9, "sgd", when)
             for other in ("momentum", "adam")
         ]
-        pictures.append(
-            path_picture(
-                name, {optimizer: bowl.path(optimizer, *found) for optimizer, found in best.items()}
-            )
-        )
+        paths = {optimizer: bowl.path(optimizer, *arrival) for optimizer, arrival in best.items()}
+        pictures.append(path_picture(name, paths))
     return Found(
         checks,
         {"steps": steps, "condition": {name: bowl.condition for name, bowl in bowls.items()}},
@@ -154,19 +139,15 @@ class Bowl:
     and how optimizers cross it.
     """
 
-    def __init__(self, name: str, laboratory: Laboratory, changes: Mapping[str, str]) -> None:
-        data = laboratory.data(**changes)
-        inputs = np.column_stack([data.inputs["train"], np.ones(len(data.inputs["train"]))]).astype(
-            float
-        )
-        targets = data.targets["train"].astype(float).reshape(len(inputs), -1)
-        self.best = np.linalg.lstsq(inputs, targets, rcond=None)[0]
-        self.least = float(np.square(inputs @ self.best - targets).sum(axis=1).mean())
+    def __init__(self, name: str, lab: Laboratory, changes: Mapping[str, str]) -> None:
+        data = lab.data(**changes)
+        inputs, targets = data.inputs["train"], data.targets["train"].astype(float)
+        inputs, self.best, self.least = least_squares(inputs, targets.reshape(len(inputs), -1))
         curvatures, self._directions = np.linalg.eigh(inputs.T @ inputs / len(inputs))
         self.condition = float(curvatures[-1] / curvatures[0])
         self._name, self._laboratory, self._changes = (
             name,
-            laboratory,
+            lab,
             {f"data.{key}": value for key, value in changes.items()},
         )
 
@@ -243,10 +224,8 @@ def path_picture(name: str, paths: Paths) -> Picture:
         data="label_noise = 0.2\nsplit = [60, 20, 20]",
         training='optimizer = "sgd"\nbatch_size = 8',
     ),
-    truth=(
-        "Each at its best rate: the noise of small batches holds the loss up, so that a fall "
-        "at the end pays; one that falls too soon loses way that it does not make up."
-    ),
+    truth="Each at its best rate: the noise of small batches holds the loss up, so that a fall "
+    "at the end pays; one that falls too soon loses way that it does not make up.",
     expected="holds only when",
     tiny={"training.epochs": "10"},
     tries=(
@@ -255,12 +234,11 @@ def path_picture(name: str, paths: Paths) -> Picture:
             "--batch-size 8"
         ),
     ),
-    seconds=0.5,
 )
-def schedules_end(laboratory: Laboratory) -> Found:
-    rates = laboratory.size((0.03, 0.1, 0.2, 0.5), (0.1, 0.2))
+def schedules_end(lab: Laboratory) -> Found:
+    rates = lab.size((0.03, 0.1, 0.2, 0.5), (0.1, 0.2))
     schedules = ("constant", "cosine", "exponential(tenfold=5)", "power(scale=3)")
-    runs = laboratory.run(
+    runs = lab.run(
         {
             f"{name} at {rate:g}": {"training.schedule": name, "training.lr": rate}
             for name in schedules

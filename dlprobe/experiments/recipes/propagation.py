@@ -4,12 +4,13 @@ that layers and weights alone are seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
+from dlprobe.experiments.recipes.reading import Runs, medians, middle
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -36,8 +37,6 @@ steps = 1
 lr = 0
 batch_size = 64
 optimizer = "sgd"
-[recording]
-evaluate_every = "never"
 """
 
 
@@ -71,48 +70,38 @@ def variance_ratio(run: Trained) -> float:
     return float(np.log10(variance[-1] / variance[0]))
 
 
-def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str) -> Picture:
+def profiles(runs: Runs, statistic: str, caption: str) -> Picture:
     """A statistic layer by layer, one row per variant."""
-    from dlprobe.experiments.laboratory import middle
-
-    return Picture(
-        "layers",
-        caption,
-        series=[
-            (name, (), middle(member, lambda run: run.first(statistic)))
-            for name, member in runs.items()
-        ],
-    )
+    layers = {
+        name: middle(member, lambda run: run.first(statistic)) for name, member in runs.items()
+    }
+    return Picture("layers", caption, series=[(name, (), each) for name, each in layers.items()])
 
 
-def ratios(
-    runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float] = gradient_ratio
-) -> dict[str, float]:
-    """The median over seeds per variant."""
-    from dlprobe.experiments.laboratory import median
-
-    return {name: median(run, of) for name, run in runs.items()}
+def ratios(runs: Runs, of: Callable[[Trained], float] = gradient_ratio) -> dict[str, float]:
+    """Median over seeds of `of(run)` per variant."""
+    return medians(runs, of)
 
 
 def compared(
-    laboratory: Laboratory,
-    variants: Mapping[str, Mapping[str, Any]],
-    relation: Literal["<", ">"],
-    bound: float,
-    of: str = "error_signal_rms",
+    lab: Laboratory, variants: Mapping[str, Mapping[str, Any]], bound: float, *, level: bool = False
 ) -> Found:
-    """The gradient's way through each variant, each a case of its own."""
-    runs = laboratory.run(variants)
-    found = ratios(runs)
+    """The gradient's way through each variant, each a case of its own: below a bound, or by its
+    size, where the claim is that it stays level.
+    """
+    runs = lab.run(variants)
+    ratio = ratios(runs)
+    quantity = "|log10 RMS(δ_1)/RMS(δ_L)|" if level else "log10 RMS(δ_1)/RMS(δ_L)"
     checks = [
-        Check("log10 RMS(δ_1)/RMS(δ_L)", value, relation, bound, name)
-        for name, value in found.items()
+        Check(quantity, abs(value) if level else value, "<", bound, name)
+        for name, value in ratio.items()
     ]
-    return Found(
-        checks,
-        {"log10_error_signal_ratio": found},
-        [profiles(runs, of, "error signal, layer by layer")],
-    )
+    return Found(checks, {"log10_error_signal_ratio": ratio}, [error_signals(runs)])
+
+
+def error_signals(runs: Runs) -> Picture:
+    """The error signal of each variant."""
+    return profiles(runs, "error_signal_rms", "error signal, layer by layer")
 
 
 @recipe(
@@ -129,13 +118,10 @@ def compared(
     expected="holds only when",
     tiny=tiny("100x8"),
     tries=("dlprobe theory --layers 100x10 --activation sigmoid --init 'normal(std=1)'",),
-    seconds=0.1,
 )
-def sigmoid_stack(laboratory: Laboratory) -> Found:
+def sigmoid_stack(lab: Laboratory) -> Found:
     inits = ("normal(std=1)", "glorot_normal", "he_normal", "lecun_normal")
-    return compared(
-        laboratory, {f"init is {init}": {"model.init": init} for init in inits}, "<", -2.0
-    )
+    return compared(lab, {f"init is {init}": {"model.init": init} for init in inits}, -2.0)
 
 
 @recipe(
@@ -156,17 +142,12 @@ def sigmoid_stack(laboratory: Laboratory) -> Found:
             "'normal(std=1)' --steps 1 --lr 0"
         ),
     ),
-    seconds=0.5,
 )
-def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
-    depth = laboratory.size(12, 8)
-    widths = laboratory.size((16, 64, 100, 256, 512), (16, 256))
-    return compared(
-        laboratory,
-        {f"width is {width}": {"model.layers": f"{width}x{depth}"} for width in widths},
-        "<",
-        -0.3,
-    )
+def sigmoid_unit_normal(lab: Laboratory) -> Found:
+    depth = lab.size(12, 8)
+    widths = lab.size((16, 64, 100, 256, 512), (16, 256))
+    variants = {f"width is {width}": {"model.layers": f"{width}x{depth}"} for width in widths}
+    return compared(lab, variants, -0.3)
 
 
 @recipe(
@@ -186,14 +167,13 @@ def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     expected="holds",
     tiny=tiny("64x5"),
     tries=("dlprobe theory --layers 1000x5 --activation tanh --init glorot_uniform",),
-    seconds=0.8,
 )
-def glorot_profiles(laboratory: Laboratory) -> Found:
+def glorot_profiles(lab: Laboratory) -> Found:
     inits = {
         "U(±1/√n)": "variance_scaling(scale=0.3333333333333333, distribution=uniform)",
         "Glorot": "glorot_uniform",
     }
-    runs = laboratory.run({name: {"model.init": init} for name, init in inits.items()})
+    runs = lab.run({name: {"model.init": init} for name, init in inits.items()})
     found, forward = ratios(runs), ratios(runs, variance_ratio)
     checks = [
         Check("U(±1/√n): log10 RMS(δ_1)/RMS(δ_L)", found["U(±1/√n)"], "<", -0.7),
@@ -205,10 +185,7 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
     return Found(
         checks,
         measured,
-        [
-            profiles(runs, "activation_variance", "Var(a)"),
-            profiles(runs, "error_signal_rms", "error signal"),
-        ],
+        [profiles(runs, "activation_variance", "Var(a)"), error_signals(runs)],
     )
 
 
@@ -218,7 +195,7 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
         "Géron 2017, Hands-On Machine Learning, 1st edition, table 11-1; the factor comes from"
         " a tutorial's line for the logistic, whose slope is a quarter of tanh's"
     ),
-    base=base("100x10", "tanh"),
+    base=base("100x10", "tanh", "glorot_tanh4_uniform"),
     truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was "
     "meant for the logistic, whose slope at 0 is 1/4; "
     "but its mean of 1/2 drives units into saturation, so that gradients are not level "
@@ -226,26 +203,10 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x10"),
     tries=("dlprobe theory --layers 100x10 --activation tanh --init glorot_tanh4_uniform",),
-    seconds=0.1,
 )
-def tanh_times_four(laboratory: Laboratory) -> Found:
-    init = "glorot_tanh4_uniform"
-    runs = laboratory.run(
-        {
-            f"activation is {name}": {"model.activation": name, "model.init": init}
-            for name in ("tanh", "sigmoid")
-        }
-    )
-    found = ratios(runs)
-    checks = [
-        Check("|log10 RMS(δ_1)/RMS(δ_L)|", abs(value), "<", FLAT, name)
-        for name, value in found.items()
-    ]
-    return Found(
-        checks,
-        {"log10_error_signal_ratio": found},
-        [profiles(runs, "error_signal_rms", "error signal, layer by layer")],
-    )
+def tanh_times_four(lab: Laboratory) -> Found:
+    variants = {f"activation is {name}": {"model.activation": name} for name in ("tanh", "sigmoid")}
+    return compared(lab, variants, FLAT, level=True)
 
 
 @recipe(
@@ -259,10 +220,9 @@ def tanh_times_four(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("64x20"),
     tries=("dlprobe theory --layers 100x20 --activation gelu --init he_normal",),
-    seconds=0.1,
 )
-def he_for_smooth(laboratory: Laboratory) -> Found:
-    runs = laboratory.run(
+def he_for_smooth(lab: Laboratory) -> Found:
+    runs = lab.run(
         {f"activation is {name}": {"model.activation": name} for name in ("relu", "gelu", "silu")}
     )
     found = ratios(runs, signal_ratio)
@@ -285,10 +245,9 @@ def he_for_smooth(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x20"),
     tries=("dlprobe train --layers 100x20 --activation relu --init glorot_normal --epochs 2",),
-    seconds=0.1,
 )
-def weight_gradients_lie(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({"relu + Glorot": {}})
+def weight_gradients_lie(lab: Laboratory) -> Found:
+    runs = lab.run({"relu + Glorot": {}})
     gradient = ratios(
         runs,
         lambda run: float(
@@ -301,7 +260,7 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
         checks = [Check("|log10 RMS(dW_2)/RMS(dW_L)|: the premise", abs(gradient), "<", FLAT)]
     pictures = [
         profiles(runs, "gradient_sample_rms", "weight gradients"),
-        profiles(runs, "error_signal_rms", "error signal"),
+        error_signals(runs),
     ]
     return Found(
         checks, {"log10_gradient_ratio": gradient, "log10_error_signal_ratio": signal}, pictures
@@ -325,19 +284,15 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny={**tiny("64x60"), "training.batch_size": "38"},
     tries=("dlprobe theory --layers 200x60 --activation selu --init lecun_normal",),
-    seconds=0.3,
 )
-def selu_gradient(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({"selu + LeCun": {}})
+def selu_gradient(lab: Laboratory) -> Found:
+    runs = lab.run({"selu + LeCun": {}})
     forward, backward = ratios(runs, signal_ratio)["selu + LeCun"], ratios(runs)["selu + LeCun"]
     checks = [
         Check("|log10 E a_L²/E a_1²|", abs(forward), "<", FLAT, "it is said of activations"),
         Check("|log10 RMS(δ_1)/RMS(δ_L)|", abs(backward), "<", FLAT, "it is said of gradients"),
     ]
-    pictures = [
-        profiles(runs, "activation_variance", "Var(a)"),
-        profiles(runs, "error_signal_rms", "error signal"),
-    ]
+    pictures = [profiles(runs, "activation_variance", "Var(a)"), error_signals(runs)]
     return Found(
         checks,
         {"log10_activation_mean_square_ratio": forward, "log10_error_signal_ratio": backward},
@@ -361,17 +316,14 @@ def selu_gradient(laboratory: Laboratory) -> Found:
     expected="does not hold",
     tiny=tiny("64x50"),
     tries=("dlprobe theory --layers 200x50 --activation relu --init he_normal",),
-    seconds=0.2,
 )
-def rank_collapse(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({"relu + He": {}})
+def rank_collapse(lab: Laboratory) -> Found:
+    runs = lab.run({"relu + He": {}})
     square = ratios(runs, signal_ratio)["relu + He"]
     cosine = ratios(runs, lambda run: float(cosines(run)[-1]))["relu + He"]
     checks = [Check("mean cosine between samples in the last layer", cosine, "<", 0.8)]
     if abs(square) >= 1:
         checks = [Check("|log10 E a_L²/E a_1²|: the premise", abs(square), "<", 1.0)]
-    from dlprobe.experiments.laboratory import middle
-
     series = [
         ("E a²", (), middle(runs["relu + He"], mean_square)),
         ("cosine", (), middle(runs["relu + He"], cosines)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,37 +17,35 @@ if TYPE_CHECKING:
     from dlprobe.training.trainer import PreparedData
 
 COLUMNS, ROWS = 44, 14
-NO_EVALUATION = 'evaluate_every = "never"'  # but at the end
 EACH_EPOCH = "evaluate_every = 1"
 SHADES = "·#o+x*"
 
 
-def medians(runs: Mapping[str, Sequence[Trained]], name: str) -> dict[str, float]:
-    """The median over seeds of a loss or metric at the end, by variant."""
-    from dlprobe.experiments.laboratory import median
-
-    return {
-        variant: median(member, lambda run: run.final(name)) for variant, member in runs.items()
-    }
-
-
+Runs: TypeAlias = "Mapping[str, Sequence[Trained]]"
 Numbers: TypeAlias = dict[str, dict[str, float]]
 
 
-def measured(
-    runs: Mapping[str, Sequence[Trained]], **of: str | Callable[[Trained], float]
-) -> Numbers:
-    """By quantity and variant the median over seeds: of a loss or metric at the end, by its name,
-    or of a function of a run.
+def middle(runs: Sequence[Trained], of: Callable[[Trained], Any]) -> list[float]:
+    """Elementwise median of the arrays `of(run)` over the runs, one per seed."""
+    return [float(value) for value in np.median([of(run) for run in runs], axis=0)]
+
+
+def medians(runs: Runs, of: str | Callable[[Trained], float]) -> dict[str, float]:
+    """By variant the median over seeds: of a loss or metric at the end, by its name, or of a
+    function of a run.
     """
-    from dlprobe.experiments.laboratory import median
+
+    def value(run: Trained) -> float:
+        return run.final(of) if isinstance(of, str) else of(run)
 
     return {
-        spelled(quantity): medians(runs, what)
-        if isinstance(what, str)
-        else {variant: median(run, what) for variant, run in runs.items()}
-        for quantity, what in of.items()
+        variant: float(statistics.median(map(value, member))) for variant, member in runs.items()
     }
+
+
+def measured(runs: Runs, **of: str | Callable[[Trained], float]) -> Numbers:
+    """The medians of each quantity."""
+    return {spelled(quantity): medians(runs, what) for quantity, what in of.items()}
 
 
 def spelled(name: str) -> str:
@@ -67,19 +66,23 @@ def asked(
     when: str = "",
 ) -> Check:
     """The inequality between a quantity of one variant, or its quotient by another's, and a bound.
-    0/0 and ∞/∞ are NaN, which never holds.
+    0/0 and ∞/∞ are NaN, which never holds. What both variants' names end with is said once.
     """
     value = numbers[quantity][one]
     if not other:
         return Check(f"{quantity}, {one}", value, relation, bound, when)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(np.float64(value) / np.float64(numbers[quantity][other]))
-    return Check(f"{quantity}, {one} over {other}", value, relation, bound, when)
+    (one, _, end), (other, _, same) = one.partition(", "), other.partition(", ")
+    if end != same:
+        one, other, end = f"{one}, {end}".rstrip(", "), f"{other}, {same}".rstrip(", "), ""
+    common = "" if end in ("", when) else f", {end}"
+    return Check(f"{quantity}, {one} over {other}{common}", value, relation, bound, when)
 
 
 def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
-    """Epochs to the first evaluation with at most so much of a loss or metric; where none has,
-    those of the whole run and one.
+    """A function of a run: epochs to the first evaluation at which `name` is `goal` or less; the
+    epochs of the whole run plus 1 where there is none.
     """
 
     def epochs(run: Trained) -> float:
@@ -92,9 +95,7 @@ def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
     return epochs
 
 
-def evaluation_curves(
-    runs: Mapping[str, Sequence[Trained]], name: str = "val_error", log_x: bool = False
-) -> Picture:
+def evaluation_curves(runs: Runs, name: str = "val_error", log_x: bool = False) -> Picture:
     """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
     series, seeds = [], {}
     for variant, trained in runs.items():
@@ -116,8 +117,17 @@ def evaluation_curves(
 
 
 def median_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    """The median over curves, as far as all of them go."""
+    """Median over curves at each position, up to the end of the shortest."""
     return [float(np.median(values)) for values in zip(*curves, strict=False)]
+
+
+def least_squares(inputs: Any, targets: Any) -> tuple[Any, Any, float]:
+    """Of a linear neuron on inputs (samples, features) and targets (samples, outputs): the inputs
+    with a column of ones, the best weights, bias last, and their mean squared error.
+    """
+    extended = np.column_stack([inputs, np.ones(len(inputs))]).astype(float)
+    best = np.linalg.lstsq(extended, targets, rcond=None)[0]
+    return extended, best, float(np.square(extended @ best - targets).sum(axis=1).mean())
 
 
 def scan(
@@ -126,7 +136,7 @@ def scan(
     at: Sequence[float],
     values: Callable[[str, float], float],
     *,
-    x_label: str,
+    x_label: str = "hidden layers",
     log_x: bool = False,
     log_y: bool = True,
 ) -> Picture:
@@ -165,7 +175,7 @@ def dead_share(run: Trained) -> float:
 
 
 def weight_norm(run: Trained) -> float:
-    """‖W‖ over all layers."""
+    """Euclidean norm √Σ w² over the weights of all layers."""
     return float(np.sqrt(sum(np.square(weight).sum() for weight in run.weights())))
 
 
@@ -175,8 +185,8 @@ def table(what: str, number: str, values: Mapping[str, float]) -> Picture:
 
 
 def smoothed(run: Trained, steps: int, points: int = 60) -> tuple[list[float], list[float]]:
-    """Steps and mean batch losses of equally long stretches of so many steps, as far as the run
-    went: a curve that can be seen.
+    """(mean step, mean batch loss) of each of at most `points` equal stretches of `steps` steps;
+    stretches that the run did not finish are left out.
     """
     pieces = np.array_split(np.arange(steps), min(points, steps))
     reached = [piece for piece in pieces if piece[-1] < len(run.losses)]
@@ -185,7 +195,7 @@ def smoothed(run: Trained, steps: int, points: int = 60) -> tuple[list[float], l
     ]
 
 
-def loss_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
+def loss_curves(runs: Runs) -> Picture:
     """The batch loss of each variant, median over seeds."""
     steps = {name: max(len(run.losses) for run in trained) for name, trained in runs.items()}
     curves = {name: [smoothed(run, steps[name]) for run in each] for name, each in runs.items()}
@@ -213,7 +223,7 @@ def regions(run: Trained) -> list[str]:
     return ["".join(SHADES[c % len(SHADES)] for c in row) for row in classes.reshape(ROWS, COLUMNS)]
 
 
-def region_pictures(runs: Mapping[str, Sequence[Trained]]) -> list[Picture]:
+def region_pictures(runs: Runs) -> list[Picture]:
     """The first seed's decision regions per variant; nothing where there are not two inputs."""
     planar = [
         (name, member[0])
@@ -225,9 +235,9 @@ def region_pictures(runs: Mapping[str, Sequence[Trained]]) -> list[Picture]:
     ]
 
 
-def regression(laboratory: Laboratory) -> PreparedData:
+def regression(lab: Laboratory) -> PreparedData:
     """The data, if their target is a number. Raises ConfigError."""
-    data = laboratory.data()
+    data = lab.data()
     if data.task != "regression":
         raise ConfigError(
             f"the recipe is about squared error, and {data.name} is for {data.task}: expected "
@@ -248,7 +258,7 @@ def digits(
     data: str = "split = [60, 20, 20]",
     model: str = "",
     training: str = "",
-    recording: str = NO_EVALUATION,
+    recording: str = "",
 ) -> str:
     """The TOML of a net trained on handwritten digits; the others are further lines of the
     tables that they are named after.

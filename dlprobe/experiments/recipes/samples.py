@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlprobe.experiments.recipe import Check, Found, Picture, recipe
-from dlprobe.experiments.recipes.reading import asked, measured, medians, scan
+from dlprobe.experiments.recipe import Check, Found, recipe
+from dlprobe.experiments.recipes.reading import asked, measured, scan
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory
@@ -23,24 +23,20 @@ layers = "64"
 [training]
 steps = 600
 lr = 0.005
-[recording]
-evaluate_every = "never"
 """,
-    truth=(
-        "Variance falls with the sample; what stays when the gap is closed is bias, which more "
-        "data do not mend."
-    ),
+    truth="Variance falls with the sample; what stays when the gap is closed is bias, which more "
+    "data do not mend.",
     expected="holds",
     tiny={"training.steps": "150", "model.layers": "16"},
     tries=("dlprobe recipe data_size --data breast_cancer",),
-    seconds=0.1,
 )
-def data_size(laboratory: Laboratory) -> Found:
-    percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
-    runs = laboratory.run(
+def data_size(lab: Laboratory) -> Found:
+    percents: Sequence[int] = lab.size((2, 5, 10, 20, 40, 75), (4, 60))
+    runs = lab.run(
         {f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents}
     )
-    train, test = medians(runs, "train_error"), medians(runs, "test_error")
+    numbers = measured(runs, training="train_error", test="test_error")
+    train, test = numbers.values()
     few, many = f"{percents[0]} %", f"{percents[-1]} %"
     checks = [
         Check("test error, all − few samples", test[many] - test[few], "<", 0.0),
@@ -51,37 +47,25 @@ def data_size(laboratory: Laboratory) -> Found:
             0.0,
         ),
     ]
-    series = [
-        (name, list(map(float, percents)), list(each.values()))
-        for name, each in (("training", train), ("test", test))
-    ]
-    picture = Picture(
-        "lines",
-        "error by samples",
-        series=series,
+    picture = scan(
+        *("error", tuple(numbers), percents, lambda name, x: numbers[name][f"{x:g} %"]),
         x_label="% of the data to train on",
-        y_label="error",
         log_x=True,
+        log_y=False,
     )
-    return Found(checks, {"train_error": train, "test_error": test}, [picture])
+    return Found(checks, numbers, [picture])
 
 
 @recipe(
-    claim=(
-        "With plenty of data larger nets win; small nets and linear models level off. With "
-        "little data the order is open."
-    ),
-    said=(
-        "Ng 2017, Deep Learning Specialization, course 1, week 1: scale drives deep learning; "
-        "Ng 2018, Machine Learning Yearning, ch. 4"
-    ),
+    claim="With plenty of data larger nets win; small nets and linear models level off. With "
+    "little data the order is open.",
+    said="Ng 2017, Deep Learning Specialization, course 1, week 1: scale drives deep learning; "
+    "Ng 2018, Machine Learning Yearning, ch. 4",
     base="""
 [data]
 data = "digits"
 [training]
 steps = 1000
-[recording]
-evaluate_every = "never"
 """,
     truth=(
         "A small hidden layer can be worse than none: eight units must squeeze ten classes through."
@@ -92,12 +76,11 @@ evaluate_every = "never"
         ("dlprobe compare width=8,32,128 --train-size 100"),
         "dlprobe bias-variance --over width=8,32,128",
     ),
-    seconds=2,
 )
-def nets_by_data(laboratory: Laboratory) -> Found:
+def nets_by_data(lab: Laboratory) -> Found:
     nets = {"linear": "none", "small (8)": "8", "medium (32)": "32", "large (256,256)": "256,256"}
-    percents: Sequence[int] = laboratory.size((2, 10, 30, 75), (5, 75))
-    runs = laboratory.run(
+    percents: Sequence[int] = lab.size((2, 10, 30, 75), (5, 75))
+    runs = lab.run(
         {
             f"{net}, {percent} %": {
                 "model.layers": layers,

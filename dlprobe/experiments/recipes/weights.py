@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
-from dlprobe.experiments.recipes.propagation import base, profiles, ratios, tiny
-from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, table
+from dlprobe.experiments.recipes.propagation import base, error_signals, ratios, tiny
+from dlprobe.experiments.recipes.reading import (
+    digits,
+    loss_curves,
+    measured,
+    medians,
+    middle,
+    table,
+)
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -32,11 +39,8 @@ if TYPE_CHECKING:
             "--optimizer sgd --lr 0.01"
         ),
     ),
-    seconds=2,
 )
-def he_or_xavier(laboratory: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import middle
-
+def he_or_xavier(lab: Laboratory) -> Found:
     optimizers = {"momentum": 0.003, "sgd": 0.01, "adam": 0.0003}
     inits = {"He": "he_normal", "Xavier": "glorot_normal"}
     variants = {
@@ -44,32 +48,15 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
         for name, rate in optimizers.items()
         for init, text in inits.items()
     }
-    runs = laboratory.run(variants)
-    loss = medians(runs, "train_loss")
-    chance = {
-        name: float(np.median([run.losses[0] for run in member])) for name, member in runs.items()
-    }
+    runs = lab.run(variants)
+    numbers = measured(runs, train_loss="train_loss", first_loss=lambda run: float(run.losses[0]))
+    loss, chance = numbers.values()
     checks = []
     for name in optimizers:
-        when = f"the optimizer is {name}"
-        checks += [
-            Check(
-                "He: training loss over the first",
-                loss[f"He, {name}"] / chance[f"He, {name}"],
-                "<",
-                0.7,
-                when,
-            )
-        ]
-        checks += [
-            Check(
-                "Xavier: training loss over the first",
-                loss[f"Xavier, {name}"] / chance[f"Xavier, {name}"],
-                ">",
-                0.95,
-                when,
-            )
-        ]
+        he, xavier = (loss[way] / chance[way] for way in (f"He, {name}", f"Xavier, {name}"))
+        when, what = f"the optimizer is {name}", "training loss over the first"
+        checks += [Check(f"He: {what}", he, "<", 0.7, when)]
+        checks += [Check(f"Xavier: {what}", xavier, ">", 0.95, when)]
     first = {
         init: middle(runs[f"{init}, adam"], lambda run: run.first("error_signal_rms"))
         for init in inits
@@ -79,7 +66,7 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
         "error signal before training, layer by layer",
         series=[(init, (), values) for init, values in first.items()],
     )
-    return Found(checks, {"train_loss": loss, "first_loss": chance}, [signals, loss_curves(runs)])
+    return Found(checks, numbers, [signals, loss_curves(runs)])
 
 
 @recipe(
@@ -100,29 +87,22 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     expected="holds only when",
     tiny=tiny("32x20"),
     tries=("dlprobe theory --layers 100x20 --activation linear --init lecun_normal",),
-    seconds=0.1,
 )
-def norm_product(laboratory: Laboratory) -> Found:
+def norm_product(lab: Laboratory) -> Found:
     cases = {
-        "layers are ReLU, weights He's": {},
-        "layers are linear, weights normal": {
-            "model.activation": "linear",
-            "model.init": "lecun_normal",
-        },
-        "layers are linear, weights orthogonal": {
-            "model.activation": "linear",
-            "model.init": "orthogonal(gain=1.2)",
-        },
+        "ReLU, He": {},
+        "linear, normal": {"model.activation": "linear", "model.init": "lecun_normal"},
+        "linear, orthogonal": {"model.activation": "linear", "model.init": "orthogonal(gain=1.2)"},
     }
-    runs = laboratory.run(cases)
+    runs = lab.run(cases)
     product, gradient = ratios(runs, spectral_product), ratios(runs)
     quantity = "|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|"
     checks = [
-        Check(quantity, abs(product[name] - gradient[name]), "<", 1.0, name) for name in cases
+        Check(quantity, abs(product[name] - gradient[name]), "<", 1.0, f"layers are {name}")
+        for name in cases
     ]
     numbers = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
-    pictures = [profiles(runs, "error_signal_rms", "error signal, layer by layer")]
-    return Found(checks, numbers, pictures)
+    return Found(checks, numbers, [error_signals(runs)])
 
 
 def spectral_product(run: Trained) -> float:
@@ -135,7 +115,8 @@ def spectral_product(run: Trained) -> float:
 @recipe(
     claim="Hidden units that start with equal weights stay equal for ever.",
     said=(
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4; lecture topic: symmetry breaking"
+        "lecture topic: symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, "
+        "§8.4, who except training at random"
     ),
     base="""
 [data]
@@ -147,8 +128,6 @@ init = "constant(value=0.1)"
 [training]
 steps = 200
 lr = 0.01
-[recording]
-evaluate_every = "never"
 """,
     truth=(
         "Equal weights get equal gradients, unless something treats units differently: dropout "
@@ -159,13 +138,10 @@ evaluate_every = "never"
     tries=(
         ("dlprobe train --data wine --layers 16 --init 'constant(value=0.1)' --drop-connect 0.2"),
     ),
-    seconds=0.1,
 )
-def equal_weights(laboratory: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import median
-
-    runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
-    spread = {name: median(run, spread_of_units) for name, run in runs.items()}
+def equal_weights(lab: Laboratory) -> Found:
+    runs = lab.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
+    spread = medians(runs, spread_of_units)
     checks = [
         Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name)
         for name, value in spread.items()
@@ -174,6 +150,8 @@ def equal_weights(laboratory: Laboratory) -> Found:
 
 
 def spread_of_units(run: Trained) -> float:
-    """How far the first layer's columns are from each other, over their size."""
+    """How different the units of the first layer are: standard deviation over units of each row of
+    W, averaged over rows, over the root mean square of W; 0 where all units are equal.
+    """
     first = run.weights()[0]
     return float(first.std(axis=1).mean() / np.sqrt(np.square(first).mean()))

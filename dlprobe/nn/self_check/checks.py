@@ -41,7 +41,7 @@ class KernelCheck:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What came of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
+    """The result of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
 
     `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is
     their distance over the largest number expected, `allowed` its bound. `compiled` names the
@@ -118,7 +118,9 @@ def _compared(pair: ComparedArrays, dtype: str) -> tuple[float, str, float, floa
 
 
 def block(rows: int, columns: int, dtype: str, phase: float = 0.0) -> Array:
-    """Numbers from −3 to 3 in no order, none of them one at which a function has a kink."""
+    """Irregular numbers within ±2.9, `dtype` (rows, columns), none of them at the kink of a
+    function: 2.9 sin(1.7 k + 0.31 + phase) for k = 1, 2, … in row-major order.
+    """
     numbers: Array = 2.9 * np.sin(1.7 * np.arange(1, rows * columns + 1) + 0.31 + phase)
     return numbers.reshape(rows, columns).astype(dtype)
 
@@ -128,5 +130,5 @@ def wide(values: Any) -> npt.NDArray[np.float64]:
 
 
 def rounded(numbers: Any, dtype: str) -> tuple[float, ...]:
-    """Numbers as a kernel of that precision gets them."""
+    """The numbers rounded to `dtype`, as Python floats."""
     return tuple(np.array(tuple(map(float, numbers)), dtype).tolist())

@@ -211,7 +211,12 @@ def _numbers_of_elements(
 
 
 def draws(draw: Callable[..., Any], purpose: int, shape: tuple[int, int]) -> Array:
-    """What a training step draws for each element."""
+    """The numbers that a training step draws for the elements of a layer, float64 `shape`, in
+    row-major order.
+
+    draw: called as `draw(float64(0), key, position)` for each element. purpose: which of the random
+        streams of `nn.random` gives the key.
+    """
     with np.errstate(over="ignore"):
         key = operation_key(counter(True), np.uint64(purpose))
         return wide(
@@ -390,7 +395,9 @@ def _activity(dtype: str) -> Iterator[ComparedArrays]:
 
 
 def targets_of(record: Any, dtype: str) -> Array:
-    """Targets (rows, units) that the loss can take."""
+    """Targets (ROWS, UNITS) that the loss takes: numbers for a regression; else 0 and 1, one-hot
+    unless outputs are independent, or −1 and +1 for a signed loss.
+    """
     if "regression" in record.tasks:
         return block(ROWS, UNITS, dtype, phase=2.0)
     hits = (

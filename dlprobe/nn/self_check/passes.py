@@ -25,11 +25,8 @@ from dlprobe.record.scalars import BATCH_LOSS
 
 PRODUCTS = ("product", "product_with_transposed", "transposed_product")
 SAMPLES, SIZES, RATE, L2, ALPHA = 9, (4, 5, 3), 0.05, 0.1, 0.4
-SHIFT, SCALE, FILL = (
-    np.array([0.5, -1.0, 0.25, 2.0]),
-    np.array([2.0, 0.5, 0.0, 1.0]),
-    0.75,
-)  # of images of 2 × 2 pixels
+# of images of 2 × 2 pixels
+SHIFT, SCALE, FILL = (np.array([0.5, -1.0, 0.25, 2.0]), np.array([2.0, 0.5, 0.0, 1.0]), 0.75)
 IMAGE = augmentation.image_numbers(1, 2, FILL, SHIFT, SCALE)
 
 

@@ -64,10 +64,8 @@ register(
         slope=sloped_slope,
         largest_slope=lambda lower, upper: max(1.0, abs(lower), abs(upper)),
         output_range=lambda lower, upper: (-math.inf if max(lower, upper) > 0 else 0.0, math.inf),
-        source=(
-            "Xu, Wang, Chen & Li 2015, Empirical evaluation of rectified activations in "
-            "convolutional network"
-        ),
+        source="Xu, Wang, Chen & Li 2015, Empirical evaluation of rectified activations in "
+        "convolutional network",
         gain=lambda lower, upper: math.sqrt(
             2.0 / (1.0 + (lower * lower + lower * upper + upper * upper) / 3.0)
         ),

@@ -32,10 +32,8 @@ register(
         slope=elu_slope,
         largest_slope=lambda alpha: max(1.0, abs(alpha)),
         output_range=lambda alpha: (min(-alpha, 0.0), math.inf),
-        source=(
-            "Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network "
-            "learning by ELUs"
-        ),
+        source="Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network "
+        "learning by ELUs",
         kinks=lambda *_: (0.0,),
         initializer="he_normal",
         parameters=(Parameter("alpha", 1.0, "minus the value for z → −∞"),),
@@ -100,10 +98,8 @@ register(
         kinks=lambda *_: (0.0,),
         initializer="lecun_normal",
         use="Deep dense nets without normalization, standardized inputs, LeCun initialization.",
-        traps=(
-            "The variance is a fixed point, the gradient is not: it grows by 1.0716 in mean "
-            "square per layer."
-        ),
+        traps="The variance is a fixed point, the gradient is not: it grows by 1.0716 in mean "
+        "square per layer.",
     ),
 )
 
@@ -127,14 +123,10 @@ register(
         slope=exponential_slope,
         largest_slope=lambda: math.inf,
         output_range=lambda: (0.0, math.inf),
-        source=(
-            "none needed: the inverse of the logarithmic link of Poisson regression (Nelder & "
-            "Wedderburn 1972)"
-        ),
+        source="none needed: the inverse of the logarithmic link of Poisson regression (Nelder & "
+        "Wedderburn 1972)",
         use="Output units that are positive and spread over decades: rates, counts, variances.",
-        traps=(
-            "As a hidden activation it explodes: z of 100 overflows float32. Its slope has no "
-            "largest value, so flat_fraction measures against 1."
-        ),
+        traps="As a hidden activation it explodes: z of 100 overflows float32. Its slope has no "
+        "largest value, so flat_fraction measures against 1.",
     ),
 )

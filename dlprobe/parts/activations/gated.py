@@ -25,14 +25,10 @@ register(
         slope_formula="∂a_j/∂z_j = s, ∂a_j/∂z_{m+j} = z_j·s(1 − s), s = sigmoid(z_{m+j})",
         value=glu,
         slopes=glu_slopes,
-        source=(
-            "Dauphin, Fan, Auli & Grangier 2017, Language modeling with gated convolutional "
-            "networks"
-        ),
-        use=(
-            "A linear path for the gradient beside a learned gate, e.g. the feed-forward layers "
-            "of transformers."
-        ),
+        source="Dauphin, Fan, Auli & Grangier 2017, Language modeling with gated convolutional "
+        "networks",
+        use="A linear path for the gradient beside a learned gate, e.g. the feed-forward layers "
+        "of transformers.",
         traps="It halves the width: --layers 100 has 100 preactivations and 50 units, so 100 units "
         "need --layers 200. An odd width cannot be halved. "
         "At initialization the gates are near 1/2, so the signal's mean square falls by about "

@@ -89,14 +89,14 @@ class Activation(AnyActivation):
         return tuple(float(parameter) for parameter in parameters)
 
     def draws(self, *parameters: Any) -> tuple[tuple[float, tuple[float, ...]], ...]:
-        """(share, numbers) pairs over which an average in training is taken: one where there is
-        no chance.
+        """(probability, numbers) pairs whose weighted mean is the average over what training draws:
+        one pair, with probability 1, where nothing is drawn.
         """
         return ((1.0, self.numbers(*parameters)),)
 
     def flat_below(self, *parameters: Any) -> float:
-        """The |slope| below which an element counts as flat: 1 % of the largest; of 1 where
-        slopes grow without bound.
+        """The |slope| below which an element counts as flat: 0.01 of the largest |slope|, or 0.01
+        where slopes grow without bound.
         """
         largest = self.largest_slope(*parameters)
         return FLAT_SHARE * (largest if math.isfinite(largest) else 1.0)
@@ -119,11 +119,11 @@ class LearnedActivation(Activation):
     learned_slope: Callable[[float, float], float]
 
     def numbers(self, *parameters: Any) -> tuple[float, ...]:
-        """The number where it starts."""
+        """(init,), the initial s."""
         return (float(parameters[0]),)
 
     def learned(self, units: int, *parameters: Any) -> tuple[float, ...]:
-        """`init`, once where it is shared, else for every unit."""
+        """`init` once where `shared`, else once per unit."""
         init, shared = parameters
         return (float(init),) * (1 if shared else units)
 
@@ -137,12 +137,14 @@ class RandomActivation(Activation):
     """
 
     def numbers(self, *parameters: Any) -> tuple[float, ...]:
-        """The number of evaluation."""
+        """((lower + upper)/2,), the s of evaluation."""
         lower, upper = parameters
         return ((float(lower) + float(upper)) / 2.0,)
 
     def draws(self, *parameters: Any) -> tuple[tuple[float, tuple[float, ...]], ...]:
-        """Gauss and Legendre's three points: averages of polynomials in s up to s⁵ are exact."""
+        """Three pairs, Gauss-Legendre quadrature over (lower, upper): exact for polynomials in s up
+        to s⁵.
+        """
         (middle,), half = (
             self.numbers(*parameters),
             (float(parameters[1]) - float(parameters[0])) / 2.0,

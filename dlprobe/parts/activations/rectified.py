@@ -63,19 +63,15 @@ register(
         largest_slope=lambda slope: max(1.0, abs(slope)),
         output_range=lambda slope: (-math.inf if slope > 0 else 0.0, math.inf),
         other_slope=lambda slope: slope,
-        source=(
-            "Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network "
-            "acoustic models"
-        ),
+        source="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network "
+        "acoustic models",
         gain=lambda slope: math.sqrt(2.0 / (1.0 + slope * slope)),
         kinks=lambda *_: (0.0,),
         initializer="he_normal",
         parameters=(Parameter("slope", 0.01, "slope for negative preactivations"),),
         use="Where ReLU units die.",
-        traps=(
-            "Frameworks differ in the default slope: .01 in PyTorch, .3 in Keras 2, .2 in "
-            "many papers."
-        ),
+        traps="Frameworks differ in the default slope: .01 in PyTorch, .3 in Keras 2, .2 in "
+        "many papers.",
     ),
 )
 
@@ -105,10 +101,8 @@ register(
         kinks=lambda: (0.0, 6.0),
         initializer="he_normal",
         use="Nets that are to run in low-precision arithmetic: the bound keeps numbers small.",
-        traps=(
-            "Flat at both ends: units that are pushed above 6 on all data are as dead as those "
-            "below 0."
-        ),
+        traps="Flat at both ends: units that are pushed above 6 on all data are as dead as those "
+        "below 0.",
     ),
 )
 
@@ -133,10 +127,8 @@ register(
         largest_slope=lambda *_: 1.0,
         output_range=lambda threshold, value: (min(threshold, value), math.inf),
         other_slope=lambda *_: 0.0,
-        source=(
-            "Konda, Memisevic & Krueger 2015, Zero-bias autoencoders and the benefits of "
-            "co-adapting features"
-        ),
+        source="Konda, Memisevic & Krueger 2015, Zero-bias autoencoders and the benefits of "
+        "co-adapting features",
         kinks=lambda threshold, value: (threshold,),
         initializer="he_normal",
         parameters=(

@@ -65,10 +65,8 @@ register(
         columns_value=softmax_columns,
         source="Bridle 1990",
         use="The output of classifiers, with cross_entropy.",
-        traps=(
-            "PyTorch's CrossEntropyLoss applies it itself: softmax followed by that loss applies "
-            "it twice. Here cross_entropy takes the softmax's values."
-        ),
+        traps="PyTorch's CrossEntropyLoss applies it itself: softmax followed by that loss applies "
+        "it twice. Here cross_entropy takes the softmax's values.",
     ),
 )
 
@@ -107,10 +105,8 @@ register(
         output_range=lambda: (-math.inf, 0.0),
         source="Bridle 1990 for softmax; the logarithm is taken for accuracy",
         use="Log-probabilities as outputs, e.g. for a likelihood of your own.",
-        traps=(
-            "Not for cross_entropy, which here takes probabilities and joins softmax with its "
-            "logarithm itself."
-        ),
+        traps="Not for cross_entropy, which here takes probabilities and joins softmax with its "
+        "logarithm itself.",
     ),
 )
 
@@ -160,9 +156,7 @@ register(
         sums_to_one=True,
         source="Martins & Astudillo 2016, From softmax to sparsemax",
         use="Attention and class probabilities that should be exactly 0 for most entries.",
-        traps=(
-            "A wrong class with probability 0 gets no gradient, and cross_entropy of a right "
-            "class with probability 0 is the clipped loss: use mse with it."
-        ),
+        traps="A wrong class with probability 0 gets no gradient, and cross_entropy of a right "
+        "class with probability 0 is the clipped loss: use mse with it.",
     ),
 )

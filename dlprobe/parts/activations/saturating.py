@@ -52,10 +52,8 @@ register(
         slope=tanh_slope,
         largest_slope=lambda: 1.0,
         output_range=lambda: (-1.0, 1.0),
-        source=(
-            "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward "
-            "neural networks"
-        ),
+        source="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward "
+        "neural networks",
         gain=lambda: 5.0 / 3.0,
         use="Zero-centred bounded units with Glorot weights: the edge of chaos at σ_w = 1.",
         traps=(
@@ -113,10 +111,8 @@ register(
         output_range=lambda: (-1.0, 1.0),
         source="Williams 1997, Computing with infinite networks",
         use="Theory: a sigmoid whose averages over normal preactivations have closed forms.",
-        traps=(
-            "Its slope at 0 is 1.128 and falls off faster than that of tanh: saturated units "
-            "recover even more slowly."
-        ),
+        traps="Its slope at 0 is 1.128 and falls off faster than that of tanh: saturated units "
+        "recover even more slowly.",
     ),
 )
 
@@ -146,10 +142,8 @@ register(
         ),
         kinks=lambda: (-3.0, 3.0),
         use="Gates on hardware without an exponential.",
-        traps=(
-            "Exactly flat outside ±3: no gradient at all. Keras before version 3 had slope 1/5 "
-            "and ends at ±2.5."
-        ),
+        traps="Exactly flat outside ±3: no gradient at all. Keras before version 3 had slope 1/5 "
+        "and ends at ±2.5.",
     ),
 )
 

@@ -212,10 +212,8 @@ register(
             ),
         ),
         use="Positive outputs without the cost of an exponential.",
-        traps=(
-            "Its mean is far from zero, which slows hidden layers; it falls like b/(4|z|), so it "
-            "is never quite off."
-        ),
+        traps="Its mean is far from zero, which slows hidden layers; it falls like b/(4|z|), so it "
+        "is never quite off.",
     ),
 )
 
@@ -243,10 +241,8 @@ register(
         slope=sparse_plus_slope,
         largest_slope=lambda: 1.0,
         output_range=lambda: (0.0, math.inf),
-        source=(
-            "the antiderivative of the two-class sparsemax, Martins & Astudillo 2016; as in "
-            "Keras and JAX"
-        ),
+        source="the antiderivative of the two-class sparsemax, Martins & Astudillo 2016; as in "
+        "Keras and JAX",
         kinks=lambda: (-1.0, 1.0),
         initializer="he_normal",
         use="A ReLU with a continuous slope that can still be exactly 0.",
@@ -284,10 +280,8 @@ register(
         kinks=lambda: (-3.0, 3.0),
         initializer="he_normal",
         use="SiLU on hardware without an exponential.",
-        traps=(
-            "The slope jumps from 0 to −1/2 at −3 and from 3/2 to 1 at 3; units below −3 on all "
-            "data are dead."
-        ),
+        traps="The slope jumps from 0 to −1/2 at −3 and from 3/2 to 1 at 3; units below −3 on all "
+        "data are dead.",
     ),
 )
 
@@ -313,9 +307,7 @@ register(
         output_range=lambda: (-math.inf, 0.0),
         source="none needed: the logarithm of the logistic function",
         use="Log-probabilities of independent outputs.",
-        traps=(
-            "It is never positive. cross_entropy losses here take probabilities, not their "
-            "logarithms: use sigmoid with binary_cross_entropy."
-        ),
+        traps="It is never positive. cross_entropy losses here take probabilities, not their "
+        "logarithms: use sigmoid with binary_cross_entropy.",
     ),
 )

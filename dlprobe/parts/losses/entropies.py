@@ -51,7 +51,9 @@ def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
 
 
 def softmax_cross_entropy_columns(z: Array, a: Array, y: Array, d: Array, scratch: Array) -> float:
-    """`softmax_cross_entropy_row` of every column."""
+    """Sum of `softmax_cross_entropy_row` over the columns of z, a and y (outputs, nets); fills d
+    likewise. scratch: (4, nets).
+    """
     largest, probability, weight, shared = scratch[0], scratch[1], scratch[2], scratch[3]
     zero = like(z[0, 0], 0.0)
     for n in range(len(largest)):
@@ -105,10 +107,8 @@ register(
         fused_row=softmax_cross_entropy_row,
         fused_columns=softmax_cross_entropy_columns,
         use="Classification.",
-        traps=(
-            "It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
-            "softmax followed by this loss."
-        ),
+        traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
+        "softmax followed by this loss.",
     ),
 )
 
@@ -147,10 +147,8 @@ register(
         of_shares=entropy,
         fused_row=softmax_kl_row,
         use="Targets that are distributions; its smallest value is 0.",
-        traps=(
-            "With one class per sample it is cross_entropy; with smoothed labels it is "
-            "cross_entropy minus a constant, so it trains alike."
-        ),
+        traps="With one class per sample it is cross_entropy; with smoothed labels it is "
+        "cross_entropy minus a constant, so it trains alike.",
     ),
 )
 

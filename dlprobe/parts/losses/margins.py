@@ -36,14 +36,10 @@ register(
         soft_targets=False,
         target_range=None,
         parameters=(MARGIN, REDUCTION),
-        use=(
-            "Two classes with one output, as Keras's Hinge; a linear net with it and l2 is a "
-            "support vector machine."
-        ),
-        traps=(
-            "Outputs are scores, not probabilities. Slope 0 at the margin itself. For several "
-            "classes multi_margin compares the scores with each other."
-        ),
+        use="Two classes with one output, as Keras's Hinge; a linear net with it and l2 is a "
+        "support vector machine.",
+        traps="Outputs are scores, not probabilities. Slope 0 at the margin itself. For several "
+        "classes multi_margin compares the scores with each other.",
     ),
 )
 
@@ -72,14 +68,10 @@ register(
         soft_targets=False,
         target_range=None,
         parameters=(REDUCTION,),
-        use=(
-            "Without hidden layers, with batch_size 1, sgd and lr 1 it is Rosenblatt's rule: w ← "
-            "w + t x for every sample that is wrong."
-        ),
-        traps=(
-            "An output of exactly 0 counts as wrong, or weights of 0 would never move. Classes "
-            "that a plane cannot separate never come to rest."
-        ),
+        use="Without hidden layers, with batch_size 1, sgd and lr 1 it is Rosenblatt's rule: w ← "
+        "w + t x for every sample that is wrong.",
+        traps="An output of exactly 0 counts as wrong, or weights of 0 would never move. Classes "
+        "that a plane cannot separate never come to rest.",
     ),
 )
 
@@ -159,9 +151,7 @@ register(
         target_range=None,
         parameters=(MARGIN,),
         use="Classification by scores; only the strongest rival is pushed down.",
-        traps=(
-            "Keras's CategoricalHinge counts a rival of score 0 even where there is none, so it "
-            "differs where every other score is negative."
-        ),
+        traps="Keras's CategoricalHinge counts a rival of score 0 even where there is none, so it "
+        "differs where every other score is negative.",
     ),
 )

@@ -30,10 +30,8 @@ register(
         source="Legendre 1805; Gauss 1809",
         parameters=(REDUCTION,),
         use="Regression.",
-        traps=(
-            "Summed over the outputs of a sample; Keras and PyTorch divide by their number: "
-            "reduction=mean. With one output all agree."
-        ),
+        traps="Summed over the outputs of a sample; Keras and PyTorch divide by their number: "
+        "reduction=mean. With one output all agree.",
     ),
 )
 
@@ -62,10 +60,8 @@ register(
         source="Laplace 1774",
         parameters=(REDUCTION,),
         use="Regression with outliers.",
-        traps=(
-            "Its gradient has the same size near and far from the target: the last digits need a "
-            "falling rate."
-        ),
+        traps="Its gradient has the same size near and far from the target: the last digits need a "
+        "falling rate.",
     ),
 )
 
@@ -102,9 +98,7 @@ register(
             REDUCTION,
         ),
         use="Regression with outliers that mae handles, with mse's smooth bottom.",
-        traps=(
-            "δ has the unit of the targets as they are trained (standardized by default): choose "
-            "δ near the error of good samples."
-        ),
+        traps="δ has the unit of the targets as they are trained (standardized by default): choose "
+        "δ near the error of good samples.",
     ),
 )

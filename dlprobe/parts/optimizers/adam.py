@@ -71,10 +71,8 @@ register(
     Optimizer(
         name="adam",
         summary="adaptive moments with bias correction",
-        formula=(
-            "m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂/(√v̂ + ε), m̂ = m/(1 − "
-            "β₁^t), v̂ = v/(1 − β₂^t)"
-        ),
+        formula="m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂/(√v̂ + ε), m̂ = m/(1 − "
+        "β₁^t), v̂ = v/(1 − β₂^t)",
         update=adam_update,
         coefficients=adam_coefficients,
         states=2,
@@ -194,14 +192,10 @@ register(
         parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON, weight_decay(0.01)),
         momentum="beta1",
         effective=adamw_effective,
-        use=(
-            "Weight decay with adam: an l2 penalty would be divided by √v̂ with the rest of the "
-            "gradient."
-        ),
-        traps=(
-            "All parameters decay, biases too, and by ηλ: a schedule of the rate is one of the "
-            f"decay. {KERAS_TRAP}"
-        ),
+        use="Weight decay with adam: an l2 penalty would be divided by √v̂ with the rest of the "
+        "gradient.",
+        traps="All parameters decay, biases too, and by ηλ: a schedule of the rate is one of the "
+        f"decay. {KERAS_TRAP}",
     ),
 )
 
@@ -253,14 +247,10 @@ register(
         ),
         momentum="beta1",
         effective=adamax_effective,
-        use=(
-            "Rare, large gradients: steps are measured by the largest recent gradient, not by "
-            "their mean square."
-        ),
-        traps=(
-            "Keras adds ε to u where it divides, not to |g|: keras_epsilon. ε = 0 divides 0 by 0 "
-            "for a parameter that never had a gradient."
-        ),
+        use="Rare, large gradients: steps are measured by the largest recent gradient, not by "
+        "their mean square.",
+        traps="Keras adds ε to u where it divides, not to |g|: keras_epsilon. ε = 0 divides 0 by 0 "
+        "for a parameter that never had a gradient.",
     ),
 )
 
@@ -295,10 +285,8 @@ def nadam_coefficients(
     now = beta1 * (1.0 - 0.5 * 0.96 ** (step * momentum_decay))
     following = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1.0) * momentum_decay))
     product = product * now
-    of_m, of_g = (
-        rate * following / (1.0 - product * following),
-        rate * (1.0 - now) / (1.0 - product),
-    )
+    of_m = rate * following / (1.0 - product * following)
+    of_g = rate * (1.0 - now) / (1.0 - product)
     return (
         of_m,
         of_g,
@@ -328,10 +316,8 @@ register(
     Optimizer(
         name="nadam",
         summary="adam with Nesterov's momentum",
-        formula=(
-            "μ_t = β₁(1 − .96^(tψ)/2), θ ← θ − η[(1 − μ_t)g/(1 − Πμ_i) + μ_{t+1}m/(1 − "
-            "μ_{t+1}Πμ_i)]/(√v̂ + ε), Π over i = 1 … t"
-        ),
+        formula="μ_t = β₁(1 − .96^(tψ)/2), θ ← θ − η[(1 − μ_t)g/(1 − Πμ_i) + μ_{t+1}m/(1 − "
+        "μ_{t+1}Πμ_i)]/(√v̂ + ε), Π over i = 1 … t",
         update=nadam_update,
         coefficients=nadam_coefficients,
         states=2,
@@ -346,10 +332,8 @@ register(
         running=(1.0,),
         momentum="beta1",
         effective=nadam_effective,
-        use=(
-            "As adam; it looks ahead along the momentum, which shortens the first phase of "
-            "training."
-        ),
+        use="As adam; it looks ahead along the momentum, which shortens the first phase of "
+        "training.",
         traps=(
             "The product Πμ_i runs on from step to step, so the state has one number that belongs "
             "to no parameter."

@@ -29,10 +29,8 @@ register(
         source="Robbins & Monro 1951",
         parameters=(weight_decay(),),
         use="The reference every other optimizer is compared with.",
-        traps=(
-            "One rate for all directions: it must stay below 2 over the largest curvature, and "
-            "then the flat ones hardly move."
-        ),
+        traps="One rate for all directions: it must stay below 2 over the largest curvature, and "
+        "then the flat ones hardly move.",
     ),
 )
 
@@ -72,10 +70,8 @@ register(
         ),
         momentum="momentum",
         use="The usual choice beside adam: with a schedule it often generalizes better.",
-        traps=(
-            "The moving average v ← μv + (1 − μ)g found on slides (dampening = momentum) has an "
-            "effective rate of (1 − μ) of the plain form's."
-        ),
+        traps="The moving average v ← μv + (1 − μ)g found on slides (dampening = momentum) has an "
+        "effective rate of (1 − μ) of the plain form's.",
     ),
 )
 
@@ -97,10 +93,8 @@ register(
     "optimizer",
     Optimizer(
         name="nesterov",
-        summary=(
-            "gradient descent with Nesterov's momentum: the gradient counts as if taken one "
-            "step ahead"
-        ),
+        summary="gradient descent with Nesterov's momentum: the gradient counts as if taken one "
+        "step ahead",
         formula="v ← μv + g, θ ← θ − η(g + μv)",
         update=nesterov_update,
         coefficients=nesterov_coefficients,

@@ -56,10 +56,8 @@ register(
         initial=adagrad_initial,
         effective=adagrad_effective,
         use="Rare features with large steps; convex problems.",
-        traps=(
-            "The rate only falls: deep nets stop early. Keras divides by √(s + ε), which "
-            "keras_epsilon gives, and starts from s = 0.1."
-        ),
+        traps="The rate only falls: deep nets stop early. Keras divides by √(s + ε), which "
+        "keras_epsilon gives, and starts from s = 0.1.",
     ),
 )
 
@@ -82,9 +80,8 @@ def rmsprop_update(
     m = m + take * (g - m)
     spread = s - centre * m * m
     zero = like(s, 0.0)
-    spread = (
-        zero if spread < zero else spread
-    )  # rounding makes the variance of a constant gradient negative
+    # rounding makes the variance of a constant gradient negative
+    spread = zero if spread < zero else spread
     v = momentum * v + g / (sqrt(spread + inside) + outside)
     return (w - rate * v, s, m, v)
 
@@ -138,9 +135,7 @@ register(
         momentum="momentum",
         effective=rmsprop_effective,
         use="Gradients of very different sizes; loss surfaces that change while training.",
-        traps=(
-            "No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
-            "divides by √(s + ε), which keras_epsilon gives."
-        ),
+        traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
+        "divides by √(s + ε), which keras_epsilon gives.",
     ),
 )

@@ -63,9 +63,8 @@ class KerasOptimizer:
         optimizer, config = self._optimizer, self._optimizer.get_config()
         group = {
             "params": [variable.value for variable in self._model.trainable_variables],
-            "lr": float(
-                f"{float(keras.ops.convert_to_numpy(optimizer.learning_rate)):.7g}"
-            ),  # of float32
+            # of float32
+            "lr": float(f"{float(keras.ops.convert_to_numpy(optimizer.learning_rate)):.7g}"),
             "momentum": float(config.get("momentum") or 0.0),
             "nesterov": bool(config.get("nesterov")),
             "weight_decay": float(config.get("weight_decay") or 0.0),

@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from dlprobe.nn import observe as o
+from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.kernels import OTHERS
 from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers, Parameters
 from dlprobe.recorders.torch.passes import Passes
 
@@ -167,8 +167,9 @@ class Capture:
             )
 
     def complete(self) -> tuple[Floats, float, float]:
-        """The numbers of the step, with the columns of `kernels`; Σ g² of all gradients that are
-        of no row's W, as the backward pass left them and as optimizers got them.
+        """The numbers of the step, float64 (place, column), columns as in `kernels`; and the sums
+        of squares of all gradients that are in no row: as the backward pass left them, and as the
+        optimizers got them.
         """
         values = self.numbers.settled()
         got = values if self._got is None else self._got.settled()

@@ -145,9 +145,9 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
 
 
 def special_ranks(passes: Passes) -> tuple[list[int], list[int], list[int]]:
-    """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples
-    have no gradient of their own: with a batch norm in them or behind them, and of weights that
-    several layers share; and ranks of embeddings.
+    """Three lists of ranks: whose weights no earlier rank has; whose samples have no gradient of
+    their own (a batch norm in or behind them, or weights that several layers share); and of
+    embeddings.
     """
     layers = [passes.layers[place] for place in passes.ranks]
     weights = [[id(weight) for weight in layer.site.weights] for layer in layers]

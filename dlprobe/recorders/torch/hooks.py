@@ -11,9 +11,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-NOTHING: Callable[..., None] = (
-    nullcontext().__exit__
-)  # takes whatever a hook is given and returns None
+# takes whatever a hook is given and returns None
+NOTHING: Callable[..., None] = nullcontext().__exit__
 
 
 class Guarded(Protocol):

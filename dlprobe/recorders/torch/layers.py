@@ -128,7 +128,7 @@ class Layer:
             )
 
     def hide(self, why: str) -> None:
-        """Its a is not seen."""
+        """Mark the activation of the layer as not seen."""
         self.after, self.again = "hidden", None
         self.notes.append(f"{self.name}: a and its slopes are not recorded: {why}")
 

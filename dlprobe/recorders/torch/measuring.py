@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from dlprobe import registry
+from dlprobe.nn import recorded_sums as k
 from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.recorders import definitions
-from dlprobe.recorders.torch import kernels as k
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer, identity
 
@@ -36,7 +36,7 @@ class Numbers:
         self.pending: dict[tuple[int, int], torch.Tensor] = {}
 
     def settled(self) -> Floats:
-        """All on the host."""
+        """`values` (place, column), float64, with all pending tensors copied from their devices."""
         if self.pending:
             tensors = list(self.pending.values())
             if len({tensor.device for tensor in tensors}) > 1:  # a model in parts
@@ -130,7 +130,7 @@ def with_slopes(layer: Layer, argument: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def shows_a(call: Call, layer: Layer) -> bool:
-    """Whether a layer's activation can be measured."""
+    """Whether the activation a of a layer is seen, so that it can be measured."""
     if layer.after == "hidden" or layer.needs_loss or (not layer.after and layer.again is None):
         return False
     return not (
@@ -365,7 +365,9 @@ def _memory(known: dict[int, Memory], place: int, length: int) -> Memory:
 
 
 def comes_back(call: Call, following: Call | None) -> bool:
-    """Whether dL/da is there, and the error signal of the layer that it came through."""
+    """Whether dL/da of a call was seen, with the shape of z, and the error signal of the layer that
+    follows.
+    """
     return (
         following is not None
         and call.activation_gradient is not None

@@ -48,7 +48,7 @@ class Site:
 
     @cached_property
     def bias(self) -> nn.Parameter | None:
-        """Its bias parameters, where it has one vector of them."""
+        """The bias parameters of a layer that has one vector of them, else None."""
         return None if self.kind == "recurrent" else getattr(self.module, "bias", None)
 
     @property
@@ -58,8 +58,8 @@ class Site:
 
     @property
     def sizes(self) -> tuple[int | None, int | None]:
-        """fan_in and fan_out; of an embedding and of a recurrent layer they mean nothing that
-        rules could use.
+        """(fan_in, fan_out); (None, None) for layers that are neither dense nor convolutions.
+        fan_in of a convolution counts channels times kernel positions.
         """
         weights, fans = self.weights, getattr(self.module, "fans", None)
         if fans is not None:  # of Keras, whose kernels have their outputs last

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dlprobe.nn import observe as o
-from dlprobe.recorders.torch import kernels as k
+from dlprobe.nn import recorded_sums as k
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer
 from dlprobe.recorders.torch.measuring import (

@@ -385,14 +385,16 @@ class Passes:
 
     @property
     def passes(self) -> int:
-        """How many passes count."""
+        """Number of forward passes of this step through which an error signal came back."""
         return len(self._lives)
 
     def backward_is_over(self) -> None:
         self._queued, self._over = False, True
 
     def fix_ranks(self) -> dict[int, int]:
-        """The row of each place; at the first row, in the order of first calls."""
+        """Row number of each place, 0, 1, … in the order of first calls; fixed when it is first
+        asked for.
+        """
         if not self.ranks:
             self.cut_off = self._find_cut_off()
             calls = self._counting()

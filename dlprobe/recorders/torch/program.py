@@ -107,7 +107,9 @@ class Habits:
 
     @property
     def counts(self) -> dict[str, int]:
-        """By names of the layout table's group `final`, those that are not 0."""
+        """Counts that are not 0, by their names in the group `final` of the layout table:
+        `evaluation_mode`, `gradients_kept`.
+        """
         kept = {"evaluation_mode": self._evaluating}
         if self._old == self._looks:
             kept["gradients_kept"] = self._old

@@ -100,7 +100,7 @@ class Recording:
 
     @property
     def armed(self) -> bool:
-        """Whether the coming step is to be recorded."""
+        """Whether the statistics of the coming step are going to be recorded."""
         return self._armed and not self._over
 
     @property
@@ -225,9 +225,8 @@ class Recording:
         due = self._step % self._every == 0 and not self._over and not self._diverged
         if due and not self._armed:
             self._passes.attach()
-            if (
-                "torch._dynamo" in sys.modules
-            ):  # something is compiled, and compiled code calls no hooks
+            # something is compiled, and compiled code calls no hooks
+            if "torch._dynamo" in sys.modules:
                 self._stance = torch._dynamo.eval_frame._stance.stance
                 torch.compiler.set_stance("force_eager")
         elif self._armed and not due:

@@ -64,6 +64,7 @@ NORMS = {
 }
 PRODUCTS = {"linear", "conv1d", "conv2d", "conv3d", "embedding"}
 SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
+# of the tensor's properties
 QUIET = {
     "__get__",
     "dim",
@@ -74,7 +75,7 @@ QUIET = {
     "stride",
     "is_contiguous",
     "__set__",
-}  # of the tensor's properties
+}
 
 
 def _option(

@@ -25,7 +25,7 @@ COLUMNS = 64  # of maps and densities without scripts
 DRAWN = doc.Bars | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
-class Page:
+class HtmlPage:
     """A document on its way to HTML."""
 
     def __init__(self, document: doc.Document) -> None:
@@ -104,11 +104,9 @@ class Page:
             table, rules = heat_table(block, self.headings)
             self.rules |= rules
             return table
-        return (
-            "".join(self._picture(*each) for each in self.pictures.get(id(block), ()))
-            if isinstance(block, DRAWN)
-            else _PLAIN[type(block)](block)
-        )
+        if isinstance(block, DRAWN):
+            return "".join(self._picture(*picture) for picture in self.pictures.get(id(block), ()))
+        return _PLAIN[type(block)](block)
 
     def _table(self, block: doc.Table) -> str:
         """A table; a first cell that is called as a heading is a link to it."""
@@ -169,9 +167,9 @@ class Page:
         if isinstance(block, doc.Profile):
             known = {
                 one.name
-                for each in self.document.blocks
-                if isinstance(each, doc.StepMap)
-                for one in each.quantities
+                for block in self.document.blocks
+                if isinstance(block, doc.StepMap)
+                for one in block.quantities
             }
             if picture.name in known and block.layers:
                 return {
@@ -189,12 +187,12 @@ class Page:
 
 
 def _parts(blocks: Sequence[doc.Block]) -> list[list[doc.Block]]:
-    found: list[list[doc.Block]] = []
+    parts: list[list[doc.Block]] = []
     for block in blocks:
-        if not found or (isinstance(block, doc.Heading) and block.level == 1):
-            found.append([])
-        found[-1].append(block)
-    return found
+        if not parts or (isinstance(block, doc.Heading) and block.level == 1):
+            parts.append([])
+        parts[-1].append(block)
+    return parts
 
 
 def _belongs(block: doc.Block) -> bool:
@@ -216,20 +214,16 @@ def _cell(value: doc.Cell, column: doc.Column) -> str:
 
 def _toned(text: str, tone: str) -> str:
     """Text with its mark, so that the colour is not all that tells."""
-    return (
-        text
-        if tone == "neutral"
-        else f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
-    )
+    if tone == "neutral":
+        return text
+    return f'<span class="{tone}"><span aria-hidden="true">{MARKS[tone]} </span>{text}</span>'
 
 
 def _facts(block: doc.Facts) -> str:
     rows = [(escaped(key), _cell(value, doc.Column("", digits=6))) for key, value in block.pairs]
-    return (
-        f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>"
-        if rows
-        else ""
-    )
+    if rows:
+        return f"<dl>{''.join(f'<dt>{key}</dt><dd>{value}</dd>' for key, value in rows)}</dl>"
+    return ""
 
 
 def _verdict(block: doc.Verdict) -> str:
@@ -249,11 +243,9 @@ def _choices(block: doc.Choices) -> str:
 
 
 def _bullets(block: doc.Bullets) -> str:
-    return (
-        f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>"
-        if block.items
-        else ""
-    )
+    if block.items:
+        return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in block.items)}</ul>"
+    return ""
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -12,16 +12,14 @@ from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import ColorScale, color_scale
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-NOTHING, BELOW, FIRST, LAST = (
-    0,
-    1,
-    2,
-    64 * 64 - 1,
-)  # codes: not finite; 0 or less on a log scale; the two ends of the scale
+# codes: not finite; 0 or less on a log scale; the two ends of the scale
+NOTHING, BELOW, FIRST, LAST = 0, 1, 2, 64 * 64 - 1
 
 
 def map_data(block: StepMap) -> dict[str, Any]:
-    """Steps, layers and quantities; `codes` has a column after the other, layers in order."""
+    """Steps, layers and quantities; a quantity's `codes` has two digits to base 64 a value, step
+    after step, the layers of a step in order.
+    """
     return {
         "steps": list(block.steps),
         "layers": [visible(name) for name in block.layers],

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from dlprobe.render import document as doc
-from dlprobe.render.html.blocks import Page
+from dlprobe.render.html.blocks import HtmlPage
 from dlprobe.render.html.text import escaped
 from dlprobe.render.json import jsonable
 
@@ -25,7 +25,7 @@ GENERATOR = '<meta name="generator" content="dlprobe">'
 
 def page(document: doc.Document) -> str:
     """The whole page. A heading of level 1 begins a section."""
-    drawn = Page(document)
+    drawn = HtmlPage(document)
     body = drawn.body()
     style, script = _style(drawn), _text("page.js")
     policy = (
@@ -60,13 +60,13 @@ def page(document: doc.Document) -> str:
 
 def fragment(document: doc.Document) -> str:
     """The blocks alone with their style, for a notebook; no script."""
-    drawn = Page(document)
+    drawn = HtmlPage(document)
     body = drawn.body()
     style = _style(drawn).replace(":root", "&")
     return f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{body}</div>'
 
 
-def _style(drawn: Page) -> str:
+def _style(drawn: HtmlPage) -> str:
     """The style sheet of a page whose body is made."""
     return "\n".join([_text("page.css"), *drawn.rules.values()])
 

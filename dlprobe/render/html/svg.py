@@ -30,6 +30,6 @@ def svg_of(picture: Picture, prefix: str) -> str:
     )
     spec = specification([bare], theme)
     spec["config"] = {**spec["config"], "background": "transparent", "padding": 4}
-    found = re.sub(r"<title>.*?</title>", "", svg(spec), count=1, flags=re.S)
-    found = _NEEDLESS.sub("", found)
-    return re.sub(r'(id="|url\(#)(?=\w)', rf"\1{prefix}_", found)
+    text = re.sub(r"<title>.*?</title>", "", svg(spec), count=1, flags=re.S)
+    text = _NEEDLESS.sub("", text)
+    return re.sub(r'(id="|url\(#)(?=\w)', rf"\1{prefix}_", text)

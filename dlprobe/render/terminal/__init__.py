@@ -28,11 +28,11 @@ from dlprobe.render.terminal import (
     table,
     text,
 )
-from dlprobe.render.terminal.page import Page
+from dlprobe.render.terminal.page import TerminalPage
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
 _NARROWEST = 40
-_DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
+_DRAWINGS: dict[type, Callable[[TerminalPage, Any], None]] = {
     doc.Heading: text.heading,
     doc.Paragraph: text.paragraph,
     doc.Lines: text.lines,
@@ -64,7 +64,7 @@ def render(
     """
     painted = wants_color(stream) if color is None else color
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    page = Page(
+    page = TerminalPage(
         max(_NARROWEST, width or shutil.get_terminal_size((80, 24)).columns),
         painted,
         glyphs_for(encoding),
@@ -73,7 +73,7 @@ def render(
     stream.write(encodable(page.text(), encoding))
 
 
-def _draw(page: Page, document: doc.Document) -> None:
+def _draw(page: TerminalPage, document: doc.Document) -> None:
     """Title and blocks, a blank line between those that do not belong together."""
     page.title(document.title, page.glyphs.double)
     previous: doc.Block | None = None

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import Page
+from dlprobe.render.terminal.page import TerminalPage
 
 LONGEST_BAR = 50
 LONGEST_NAME = 24
 
 
-def bars(page: Page, block: doc.Bars) -> None:
+def bars(page: TerminalPage, block: doc.Bars) -> None:
     """Name, bar and text of each row."""
     page.caption(block.caption)
     names = [visible(name) for name in block.names]

@@ -10,13 +10,13 @@ from dlprobe.registry import counted
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal import line_chart
-from dlprobe.render.terminal.page import WIDEST_PICTURE, Page
+from dlprobe.render.terminal.page import WIDEST_PICTURE, TerminalPage
 
 _HEIGHT = 12
 _COLORS = ("cyan", "yellow", "magenta", "green", "blue", "red")
 
 
-def chart(page: Page, block: doc.Chart) -> None:
+def chart(page: TerminalPage, block: doc.Chart) -> None:
     """Curves between two axes, and below them which is which."""
     page.caption(block.caption)
     marks = (
@@ -56,14 +56,13 @@ def chart(page: Page, block: doc.Chart) -> None:
     _legend(page, block, marks, plot.left_out)
 
 
-def _legend(page: Page, block: doc.Chart, marks: str | None, left_out: int) -> None:
+def _legend(page: TerminalPage, block: doc.Chart, marks: str | None, left_out: int) -> None:
     line = Text()
     for owner, series in enumerate(block.series):
         mark = marks[owner % len(marks)] if marks else page.glyphs.swatch * 2
         entry = Text.assemble((f"{mark} ", _color(owner)), visible(series.name))
-        if (
-            line and line.cell_len + 3 + entry.cell_len > page.width
-        ):  # a mark and its name stay together
+        # a mark and its name stay together
+        if line and line.cell_len + 3 + entry.cell_len > page.width:
             page.wrapped(line)
             line = Text()
         line.append("   " if line else "").append_text(entry)

@@ -6,10 +6,10 @@ from rich.text import Text
 
 from dlprobe.render import density as shades
 from dlprobe.render import document as doc
-from dlprobe.render.terminal.page import WIDEST_PICTURE, Page
+from dlprobe.render.terminal.page import WIDEST_PICTURE, TerminalPage
 
 
-def density(page: Page, block: doc.Density) -> None:
+def density(page: TerminalPage, block: doc.Density) -> None:
     """Time across, value upwards."""
     page.caption(block.caption)
     picture = shades.draw(block, min(page.width, WIDEST_PICTURE), page.glyphs.shades)

@@ -11,11 +11,11 @@ from rich.text import Text
 from dlprobe.render import document as doc
 from dlprobe.render import heat
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import Page
-from dlprobe.render.terminal.table import Column, draw_columns, pieces
+from dlprobe.render.terminal.page import TerminalPage
+from dlprobe.render.terminal.table import TextColumn, draw_columns, pieces
 
 
-def heat_table(page: Page, block: doc.HeatTable) -> None:
+def heat_table(page: TerminalPage, block: doc.HeatTable) -> None:
     """The table, its row names broken where there is no other room, and below it what numbers,
     marks and colours mean.
     """
@@ -27,21 +27,25 @@ def heat_table(page: Page, block: doc.HeatTable) -> None:
     _legend(page, block)
 
 
-def _columns(page: Page, block: doc.HeatTable, whole: bool) -> list[Column]:
+def _columns(page: TerminalPage, block: doc.HeatTable, whole: bool) -> list[TextColumn]:
     texts = heat.cell_texts(block.cells, page.glyphs.verdicts)
     columns = [
-        Column(visible(block.stub), "left", [Text(visible(name)) for name in block.rows], whole)
+        TextColumn(visible(block.stub), "left", [Text(visible(name)) for name in block.rows], whole)
     ]
     for index, name in enumerate(block.columns):
         cells = [Text(visible(row[index])) for row in texts]
         room = max([cell.cell_len for cell in cells], default=0)
         for cell, row in zip(cells, block.cells, strict=True):
             _paint(page, cell, row[index], room, block)
-        columns.append(Column(visible(f"{block.across} {name}".strip()), "left", cells, whole=True))
+        columns.append(
+            TextColumn(visible(f"{block.across} {name}".strip()), "left", cells, whole=True)
+        )
     return columns
 
 
-def _paint(page: Page, text: Text, cell: doc.HeatCell, room: int, block: doc.HeatTable) -> None:
+def _paint(
+    page: TerminalPage, text: Text, cell: doc.HeatCell, room: int, block: doc.HeatTable
+) -> None:
     """Give a cell its background over the whole width of its column."""
     if page.color:
         text.pad_right(room - text.cell_len)
@@ -58,7 +62,7 @@ def _rgb(color: heat.Rgb) -> str:
     return ",".join(map(str, color))
 
 
-def _legend(page: Page, block: doc.HeatTable) -> None:
+def _legend(page: TerminalPage, block: doc.HeatTable) -> None:
     low, high = block.low_means or "smaller", block.high_means or "larger"
     page.note(
         f"number: {block.meaning}; below {block.shift:.3g} {low}, above {block.shift:.3g} "

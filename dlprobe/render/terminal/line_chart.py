@@ -13,7 +13,7 @@ from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 
 Point = tuple[float, float]
-MARKS = "•×+○*#"
+MARKS = "•×+○*#□△"
 ASCII_MARKS = "*x+o@#"
 # Unicode braille: the bit of the dot in column x (0, 1) and row y (0 … 3, from the top) of a
 # character.
@@ -47,7 +47,9 @@ class Scale:
     log: bool = False
 
     def position(self, value: float) -> float:
-        """0 at the low end, 1 at the high end."""
+        """Position of a value: 0 at the low end, 1 at the high end, below 0 or above 1 outside.
+        Raises ValueError for a value that has no logarithm on a log scale.
+        """
         return ((math.log10(value) if self.log else value) - self.low) / (self.high - self.low)
 
 
@@ -100,8 +102,8 @@ def _tame(value: float) -> float:
 
 
 def scale_of(values: Sequence[float], log: bool, margin: float) -> Scale:
-    """The scale from the smallest to the largest value; a single value gets `margin` (of its
-    size; in decades on a log scale) around it.
+    """The scale from the smallest to the largest value, on a log scale their log10. Equal values
+    get a margin on both sides: `margin` times their size (1 for 0), or `margin` decades.
     """
     ends = min(values), max(values)
     low, high = (math.log10(end) for end in ends) if log else ends
@@ -119,7 +121,7 @@ def nice_step(span: float, most: int) -> float:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from low to high, about `most` of them."""
+    """The multiples of `nice_step` from low to high, at most `most` + 1 of them."""
     step = nice_step(high - low, most)
     first = math.ceil(low / step - 1e-9)
     return [
@@ -138,7 +140,9 @@ def _row_numbers(scale: Scale, height: int) -> list[str]:
 
 
 def axis_ticks(scale: Scale, most: int) -> list[float]:
-    """Round numbers along a scale, on a log scale powers of ten where it spans decades."""
+    """Values of the ticks of a scale: `ticks`; on a log scale powers of ten from two decades on,
+    else 1, 2 and 5 times powers of ten.
+    """
     if not scale.log:
         return ticks(scale.low, scale.high, most)
     if scale.high - scale.low >= 2:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import WIDEST_PROSE, Page
+from dlprobe.render.terminal.page import WIDEST_PROSE, TerminalPage
 
 
-def markdown(page: Page, block: doc.Markdown) -> None:
+def markdown(page: TerminalPage, block: doc.Markdown) -> None:
     """Running text, lists, tables and code, at most 100 columns wide."""
     lines = [visible(line) for line in block.text.rstrip("\n").split("\n")]
     if page.color:

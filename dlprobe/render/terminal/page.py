@@ -20,7 +20,7 @@ WIDEST_PROSE = 100  # columns; longer lines are hard to read
 WIDEST_PICTURE = 110  # a wider curve or density shows no more
 
 
-class Page:
+class TerminalPage:
     """Collects the drawn document as text, `width` characters wide."""
 
     def __init__(self, width: int, color: bool, glyphs: Glyphs) -> None:

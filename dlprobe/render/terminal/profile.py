@@ -10,13 +10,13 @@ from dlprobe.render import document as doc
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal import sparkline
-from dlprobe.render.terminal.page import TONES, Page
+from dlprobe.render.terminal.page import TONES, TerminalPage
 
 _GAP = 2
 _LONGEST_NAME = 24
 
 
-def profile(page: Page, block: doc.Profile) -> None:
+def profile(page: TerminalPage, block: doc.Profile) -> None:
     """Name, first number, bars, last number and verdict of every series, and below them the
     scale.
     """
@@ -38,11 +38,9 @@ def profile(page: Page, block: doc.Profile) -> None:
     if any(heads):
         page.line(f"{'':{room}}{heads[0]:>{first}}  {'':{longest}}  {heads[1]}", "dim")
     for series, (start, end), bar in zip(block.series, ends, bars, strict=True):
-        name, verdict, style = (
-            _short(series.name, _LONGEST_NAME),
-            _short(series.verdict),
-            TONES[series.tone],
-        )
+        name = _short(series.name, _LONGEST_NAME)
+        verdict = _short(series.verdict)
+        style = TONES[series.tone]
         if not room:
             page.line(Text.assemble(name, "  ", (verdict, style)))
         line = Text.assemble(
@@ -55,7 +53,7 @@ def profile(page: Page, block: doc.Profile) -> None:
     _legend(page, block, "".join(bars))
 
 
-def _room(page: Page, block: doc.Profile, taken: int) -> tuple[int, int]:
+def _room(page: TerminalPage, block: doc.Profile, taken: int) -> tuple[int, int]:
     """Width of the name column and of the bars; names go on a line of their own (0) where they
     would leave fewer than 16 characters to the bars.
     """
@@ -80,7 +78,7 @@ def _scale(block: doc.Profile, series: doc.LayerSeries) -> tuple[float, float]:
     return sparkline.log_scale(values)
 
 
-def _legend(page: Page, block: doc.Profile, bars: str) -> None:
+def _legend(page: TerminalPage, block: doc.Profile, bars: str) -> None:
     if block.shared_scale:
         low, high = _scale(block, block.series[0])
         page.note(f"bars: log scale from {10**low:.2g} to {10**high:.2g}")

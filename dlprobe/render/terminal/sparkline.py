@@ -9,9 +9,8 @@ from itertools import pairwise
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:=+*%#"
 SPECIAL = {"0": "exactly zero", "-": "below zero", "?": "not a number", "!": "infinite"}
-_LEAST_SPAN = (
-    1.0  # decades: a profile that hardly moves must look flat, not be blown up to full height
-)
+# decades: a profile that hardly moves must look flat, not be blown up to full height
+_LEAST_SPAN = 1.0
 
 
 def log_scale(values: Iterable[float]) -> tuple[float, float]:
@@ -23,10 +22,8 @@ def log_scale(values: Iterable[float]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = min(logs), max(logs)
     short = max(0.0, _LEAST_SPAN - (high - low))
-    return (
-        low - short * 7 / 16,
-        high + short * 9 / 16,
-    )  # not in halves: the middle is an edge between two of the eight bars
+    # not in halves: the middle is an edge between two of the eight bars
+    return (low - short * 7 / 16, high + short * 9 / 16)
 
 
 def sparkline(
@@ -43,10 +40,12 @@ def sparkline(
     """
     if not values or width < 1:
         return ""
-    each = max(1, min(4, width // len(values)))
+    columns = max(1, min(4, width // len(values)))
     cells = min(len(values), width)
     edges = [round(index * len(values) / cells) for index in range(cells + 1)]
-    return "".join(_bar(values[start:end], scale, blocks) * each for start, end in pairwise(edges))
+    return "".join(
+        _bar(values[start:end], scale, blocks) * columns for start, end in pairwise(edges)
+    )
 
 
 def specials(text: str, blocks: str = BLOCKS) -> list[str]:

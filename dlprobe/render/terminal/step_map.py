@@ -11,12 +11,12 @@ from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import color_scale
 from dlprobe.render.terminal.bars import LONGEST_NAME, shortened
-from dlprobe.render.terminal.page import WIDEST_PICTURE, Page
+from dlprobe.render.terminal.page import WIDEST_PICTURE, TerminalPage
 
 MOST_ROWS = 24  # of more layers evenly spread ones are drawn
 
 
-def step_map(page: Page, block: doc.StepMap) -> None:
+def step_map(page: TerminalPage, block: doc.StepMap) -> None:
     """The first quantity, and below it what the shades mean."""
     page.caption(block.caption)
     quantity, shades = block.quantities[0], page.glyphs.shades

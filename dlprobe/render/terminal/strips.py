@@ -16,7 +16,7 @@ from dlprobe.render.heat import legend
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal import sparkline
-from dlprobe.render.terminal.page import TONES, Page
+from dlprobe.render.terminal.page import TONES, TerminalPage
 
 GAP = 2
 LONGEST_NAME = 28
@@ -25,7 +25,7 @@ RATIO = "first/last"
 
 
 @dataclass(frozen=True)
-class Row:
+class StripRow:
     """One line ready to draw: its name, the numbers at both ends, their ratio, and which place
     has the extreme.
     """
@@ -39,11 +39,11 @@ class Row:
     style: str
 
 
-def strips(page: Page, block: doc.Strips) -> None:
+def strips(page: TerminalPage, block: doc.Strips) -> None:
     """Each group below its quantity and scale, all columns aligned over the whole block."""
     page.caption(block.caption)
     groups = [(group, _rows(group, block.layers, page.glyphs.verdicts)) for group in block.groups]
-    rows = [row for _, each in groups for row in each]
+    rows = [row for _, rows in groups for row in rows]
     if not rows:
         return
     widths = {
@@ -62,7 +62,7 @@ def strips(page: Page, block: doc.Strips) -> None:
             break
     length = max(4, min(80, page.width - beside))
     longest = max(
-        (len(row.values) for group, each in groups if not group.along for row in each), default=0
+        (len(row.values) for group, rows in groups if not group.along for row in rows), default=0
     )
     drawn = {
         id(row): sparkline.sparkline(
@@ -71,8 +71,8 @@ def strips(page: Page, block: doc.Strips) -> None:
             _width(row, length, 0 if group.along else longest),
             page.glyphs.blocks,
         )
-        for group, each in groups
-        for row in each
+        for group, rows in groups
+        for row in rows
     }
     bars = max(map(len, drawn.values()))
     ends = (
@@ -80,9 +80,9 @@ def strips(page: Page, block: doc.Strips) -> None:
         f"{'last':{widths['last']}}"
     )
     page.line(f"{ends}  {RATIO:>{widths['ratio']}}" if widths["ratio"] else ends.rstrip(), "dim")
-    for group, each in groups:
+    for group, group_rows in groups:
         page.wrapped(_title(group, block.layers), indent="  ")
-        for row in each:
+        for row in group_rows:
             line = Text.assemble(
                 f"  {_short(row.name, widths['name']):{widths['name']}}  "
                 f"{row.first:>{widths['first']}}  "
@@ -105,14 +105,16 @@ def strips(page: Page, block: doc.Strips) -> None:
         page.note(told)
 
 
-def _width(row: Row, length: int, longest: int) -> int:
+def _width(row: StripRow, length: int, longest: int) -> int:
     """Characters of a strip: so many that its layers stand below those of the longest one;
     `length` where longest is 0.
     """
     if not longest:
         return length
-    each = min(4, length // longest)
-    return each * len(row.values) if each else max(1, round(length * len(row.values) / longest))
+    columns = min(4, length // longest)
+    return (
+        columns * len(row.values) if columns else max(1, round(length * len(row.values) / longest))
+    )
 
 
 def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:
@@ -127,7 +129,7 @@ def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:
     )
 
 
-def _rows(group: doc.StripGroup, layers: Sequence[str], marks: Mapping[str, str]) -> list[Row]:
+def _rows(group: doc.StripGroup, layers: Sequence[str], marks: Mapping[str, str]) -> list[StripRow]:
     """The strips of a group, below each what theory expects of it."""
     rows = []
     for strip in group.strips:
@@ -153,7 +155,7 @@ def _row(
     layers: Sequence[str],
     style: str,
     mark: str,
-) -> Row:
+) -> StripRow:
     ends = [float(values[0]), float(values[-1])] if len(values) else [math.nan, math.nan]
     ratio = ends[0] / ends[1] if ends[1] > 0 and math.isfinite(ends[0]) else math.nan
     known = [index for index, value in enumerate(values) if math.isfinite(value)]
@@ -164,7 +166,9 @@ def _row(
         extreme = f"{'max' if largest else 'min'} {visible((group.along or layers)[place])}"
     first, last = (value_text(end, 3) if not math.isnan(end) else "nan" for end in ends)
     factor = "" if math.isnan(ratio) else f"×{factor_text(ratio)}"
-    return Row(name, first, last, " ".join(filter(None, [mark, factor])), extreme, values, style)
+    return StripRow(
+        name, first, last, " ".join(filter(None, [mark, factor])), extreme, values, style
+    )
 
 
 def _scale(group: doc.StripGroup) -> tuple[float, float]:
@@ -175,8 +179,6 @@ def _scale(group: doc.StripGroup) -> tuple[float, float]:
 
 def _short(name: str, most: int = LONGEST_NAME) -> str:
     text = visible(name)
-    return (
-        text
-        if len(text) <= most
-        else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
-    )
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"

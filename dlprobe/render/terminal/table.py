@@ -13,13 +13,13 @@ from dlprobe.render import document as doc
 from dlprobe.render.heights import heights
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.columns import Group, Widths, breakable, fit, wrap_name
-from dlprobe.render.terminal.page import Page, cell_text
+from dlprobe.render.terminal.page import TerminalPage, cell_text
 
 GAP = 2
 
 
 @dataclass(frozen=True)
-class Column:
+class TextColumn:
     """A column ready to draw: header, alignment and cells. whole: its cells are never broken."""
 
     name: str
@@ -39,7 +39,7 @@ class Column:
         return Widths(least, natural, max(natural, cell_len(self.name)))
 
 
-def table(page: Page, block: doc.Table) -> None:
+def table(page: TerminalPage, block: doc.Table) -> None:
     """A table in one piece, or in several where it is too wide."""
     page.caption(block.caption)
     names = [
@@ -54,27 +54,25 @@ def table(page: Page, block: doc.Table) -> None:
         for row in block.rows
     ]
     columns = [
-        Column(name, column.align, [row[index] for row in rows])
+        TextColumn(name, column.align, [row[index] for row in rows])
         for index, (name, column) in enumerate(zip(names, block.columns, strict=True))
     ]
     draw_columns(page, columns)
 
 
-def drawn_cell(page: Page, cell: doc.Cell, digits: int) -> Text:
+def drawn_cell(page: TerminalPage, cell: doc.Cell, digits: int) -> Text:
     """A cell as text, a histogram as bars."""
-    return (
-        Text(heights(cell.values, page.glyphs.blocks), "cyan")
-        if isinstance(cell, doc.Heights)
-        else cell_text(cell, digits)
-    )
+    if isinstance(cell, doc.Heights):
+        return Text(heights(cell.values, page.glyphs.blocks), "cyan")
+    return cell_text(cell, digits)
 
 
-def pieces(page: Page, columns: Sequence[Column]) -> list[Group]:
+def pieces(page: TerminalPage, columns: Sequence[TextColumn]) -> list[Group]:
     """The groups of columns that the page has room for beside each other."""
     return fit([column.widths for column in columns], page.width, GAP)
 
 
-def draw_columns(page: Page, columns: Sequence[Column]) -> None:
+def draw_columns(page: TerminalPage, columns: Sequence[TextColumn]) -> None:
     """Draw columns as one table, or as several below each other that repeat the first column."""
     for number, group in enumerate(pieces(page, columns)):
         if number:
@@ -82,7 +80,7 @@ def draw_columns(page: Page, columns: Sequence[Column]) -> None:
         page.console.print(_rich_table(page, columns, group))
 
 
-def _rich_table(page: Page, columns: Sequence[Column], group: Group) -> RichTable:
+def _rich_table(page: TerminalPage, columns: Sequence[TextColumn], group: Group) -> RichTable:
     drawn = RichTable(
         box=page.glyphs.table,
         show_edge=False,
@@ -99,7 +97,7 @@ def _rich_table(page: Page, columns: Sequence[Column], group: Group) -> RichTabl
     return drawn
 
 
-def facts(page: Page, block: doc.Facts) -> None:
+def facts(page: TerminalPage, block: doc.Facts) -> None:
     """Keys in a column of at most two fifths of the page, values wrapped beside them."""
     if not block.pairs:
         return

@@ -6,12 +6,12 @@ from rich.text import Text
 
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import TONES, Page
+from dlprobe.render.terminal.page import TONES, TerminalPage
 
 BELOW = "  "  # what belongs to the verdict above it
 
 
-def heading(page: Page, block: doc.Heading) -> None:
+def heading(page: TerminalPage, block: doc.Heading) -> None:
     """A section's title with a rule below; one inside a section without."""
     if block.level == 1:
         page.title(block.text, page.glyphs.line)
@@ -19,30 +19,30 @@ def heading(page: Page, block: doc.Heading) -> None:
         page.wrapped(Text(visible(block.text), "bold"))
 
 
-def paragraph(page: Page, block: doc.Paragraph) -> None:
+def paragraph(page: TerminalPage, block: doc.Paragraph) -> None:
     """Wrapped text."""
     indent = BELOW if block.below else ""
     page.wrapped(Text(indent + visible(block.text), TONES[block.tone]), indent)
 
 
-def lines(page: Page, block: doc.Lines) -> None:
+def lines(page: TerminalPage, block: doc.Lines) -> None:
     """Lines as they are."""
     for line in block.lines:
         page.line(visible(line.expandtabs(4)))
 
 
-def bullets(page: Page, block: doc.Bullets) -> None:
+def bullets(page: TerminalPage, block: doc.Bullets) -> None:
     """A list, its further lines indented."""
     for item in block.items:
         page.wrapped(Text(page.glyphs.bullet + visible(item)), indent="  ")
 
 
-def image(page: Page, block: doc.Image) -> None:
+def image(page: TerminalPage, block: doc.Image) -> None:
     """What the file shows, and its name."""
     page.note(f"{block.title}: {block.path}")
 
 
-def verdict(page: Page, block: doc.Verdict) -> None:
+def verdict(page: TerminalPage, block: doc.Verdict) -> None:
     """A judgement behind its mark, which alone is coloured: long coloured text is hard to read
     on one background or the other.
     """
@@ -52,7 +52,7 @@ def verdict(page: Page, block: doc.Verdict) -> None:
     )
 
 
-def choices(page: Page, block: doc.Choices) -> None:
+def choices(page: TerminalPage, block: doc.Choices) -> None:
     """A line for each command or line of a program, however long, with the reason below; words
     alone are wrapped.
     """
@@ -69,6 +69,6 @@ def choices(page: Page, block: doc.Choices) -> None:
             )
 
 
-def hint(page: Page, block: doc.Hint) -> None:
+def hint(page: TerminalPage, block: doc.Hint) -> None:
     """A command on one line, so that it can be copied."""
     page.line(Text.assemble(("next: ", "dim"), (visible(block.command), "bold")))

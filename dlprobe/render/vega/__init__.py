@@ -21,12 +21,12 @@ from dlprobe.render import document as doc
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
 from dlprobe.render.vega import bars, chart, density, heat_table, histograms, profile, step_map
-from dlprobe.render.vega.frame import SCHEMA, Frame
+from dlprobe.render.vega.frame import SCHEMA, PictureFrame
 from dlprobe.render.vega.marks import Marks, marks_of
 from dlprobe.render.vega.themes import Theme
 
 Spec = dict[str, Any]
-_DRAWINGS: dict[type, Callable[[Any, Frame], Spec]] = {
+_DRAWINGS: dict[type, Callable[[Any, PictureFrame], Spec]] = {
     doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
     doc.Chart: chart.chart,
@@ -62,7 +62,7 @@ def pictures(
     pairs = [
         (drawn, block) for block in (*document.blocks, *document.details) for drawn in _drawn(block)
     ]
-    frame = Frame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
+    frame = PictureFrame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
     names = _names([drawn for drawn, _ in pairs])
     return [
         Picture(name, _title(drawn) or name, drawn, block, _DRAWINGS[type(drawn)](drawn, frame))
@@ -88,7 +88,7 @@ def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
     longest = max(max(len(strip.values), len(strip.theory)) for strip in group.strips)
     series: list[doc.LayerSeries] = []
     for strip in group.strips:
-        values, theory = (_filled(each, longest) for each in (strip.values, strip.theory))
+        values, theory = (_filled(values, longest) for values in (strip.values, strip.theory))
         line = doc.LayerSeries(strip.name, values, strip.verdict, strip.tone, runs=strip.runs)
         series.append(line)
         series += (
@@ -106,24 +106,24 @@ def _filled(values: Sequence[float], length: int) -> list[float]:
     return [*map(float, values), *[math.nan] * (length - len(values))]
 
 
-def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
+def picked(drawn: Sequence[Picture], only: str | None) -> list[Picture]:
     """Those that `only` names, separated by commas ("depth_profile" stands for all profiles),
     or all. Raises ConfigError where there is none.
     """
-    if not found:
+    if not drawn:
         raise ConfigError("this result has no picture to write: leave --figure out")
     if only is None:
-        return list(found)
+        return list(drawn)
     chosen: list[Picture] = []
     for name in only.split(","):
         kind = doc.Profile if tidied(name) == "depth_profile" else ()
         named = [
             picture
-            for picture in found
+            for picture in drawn
             if picture.name == tidied(name) or isinstance(picture.drawn, kind)
         ]
         if not named:
-            raise ConfigError(unknown("picture", name, [picture.name for picture in found]))
+            raise ConfigError(unknown("picture", name, [picture.name for picture in drawn]))
         chosen += named
     return chosen
 
@@ -155,7 +155,9 @@ def specification(chosen: Sequence[Picture], theme: Theme) -> Spec:
 
 
 def domain_of(spec: Spec, channel: str) -> list[float]:
-    """The ends of the axis of a plot's first layer; empty where it states none."""
+    """[low, high] of an axis, `channel` being x or y, of a plot's first layer; [] where it states
+    none.
+    """
     encoding = spec.get("encoding") or spec["layer"][0]["encoding"]
     return list(encoding.get(channel, {}).get("scale", {}).get("domain", ()))
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from dlprobe.render.document import Bars
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame
+from dlprobe.render.vega.frame import PictureFrame
 from dlprobe.render.vega.themes import LINES
 
 ROW = 28  # pixels
 
 
-def bars(block: Bars, frame: Frame) -> dict[str, Any]:
+def bars(block: Bars, frame: PictureFrame) -> dict[str, Any]:
     """A bar for each row, its text behind it."""
     values = [
         {

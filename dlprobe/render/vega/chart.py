@@ -10,11 +10,11 @@ from typing import Any
 
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, scale_and_axis
 from dlprobe.render.vega.lines import FEW, THIN, can_be_drawn, line_layers, rows_of, runs_of
 
 
-def chart(block: Chart, frame: Frame) -> dict[str, Any]:
+def chart(block: Chart, frame: PictureFrame) -> dict[str, Any]:
     """One plot. Values that cannot be drawn leave a gap, and their number is told."""
     logs = block.log_x, block.log_y
     lines = [series for series in block.series if not series.bounds]
@@ -61,7 +61,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
     """Rows between the edges of the series that have some: y on one, y2 on the other edge,
     `pair` numbers the areas.
     """
-    found: list[dict[str, Any]] = []
+    areas: list[dict[str, Any]] = []
     for index, (name, low, high) in enumerate(_pairs(block.series)):
         others = dict(zip(high.x, high.y, strict=True))
         for x, y in zip(low.x, low.y, strict=True):
@@ -71,7 +71,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
                 and can_be_drawn(y, block.log_y)
                 and can_be_drawn(other, block.log_y)
             ):
-                found.append(
+                areas.append(
                     {
                         "series": visible(name),
                         "pair": index,
@@ -80,7 +80,7 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
                         "y2": float(other),
                     }
                 )
-    return found
+    return areas
 
 
 def _told(series: Sequence[Series]) -> list[str]:
@@ -93,8 +93,8 @@ def _told(series: Sequence[Series]) -> list[str]:
 
 def _pairs(series: Sequence[Series]) -> list[tuple[str, Series, Series]]:
     """(name of the series that is bounded, one edge, the other)."""
-    found = []
+    pairs = []
     for name in dict.fromkeys(curve.bounds for curve in series if curve.bounds):
         edges = [curve for curve in series if curve.bounds == name]
-        found += [(name, edges[index], edges[-1 - index]) for index in range(len(edges) // 2)]
-    return found
+        pairs += [(name, edges[index], edges[-1 - index]) for index in range(len(edges) // 2)]
+    return pairs

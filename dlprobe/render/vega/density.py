@@ -9,12 +9,12 @@ from typing import Any
 
 from dlprobe.render.document import Density
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, scale_and_axis
 from dlprobe.render.vega.step_map import step_ends
 from dlprobe.render.vega.themes import MAP
 
 
-def density(block: Density, frame: Frame) -> dict[str, Any]:
+def density(block: Density, frame: PictureFrame) -> dict[str, Any]:
     """One plot of rectangles; colour grows with the root of the share, so that a tail is seen
     beside the peak.
     """

@@ -13,9 +13,8 @@ from typing import Any
 
 from dlprobe.errors import ConfigError, MissingExtraError
 
-ADDRESSES = (
-    64 * 2**30
-)  # bytes that the renderer reserves at most, without touching them; under less it ends the process
+# bytes that the renderer reserves at most, without touching them; under less it ends the process
+ADDRESSES = 64 * 2**30
 LIMITED = (
     "pictures as SVG, PNG or PDF cannot be drawn under a limit of addresses (ulimit -v, "
     "--untrusted)"
@@ -71,10 +70,10 @@ def content(spec: dict[str, Any], suffix: str, scale: float = 1.0) -> bytes:
 
 def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
     """The picture as SVG text, with its description as the name that a screen reader says."""
-    found: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
+    text: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
     name = html.escape(str(spec.get("description", "")), quote=True)
     head, _, rest = (
-        _TEXT.sub(_with_powers, found)
+        _TEXT.sub(_with_powers, text)
         .replace('class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect')
         .partition(">")
     )

@@ -24,7 +24,7 @@ _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
-class Frame:
+class PictureFrame:
     """How large and in which colours the pictures of a document are drawn. width: of the plot,
     pixels; columns: of maps and densities, at most.
     """
@@ -36,12 +36,12 @@ class Frame:
 
     @property
     def height(self) -> int:
-        """Height of the plot in pixels."""
+        """Height of the plot in pixels: `width` · SHAPE, rounded."""
         return round(self.width * SHAPE)
 
     def spread(self, count: int, most: int = 0) -> list[int]:
-        """Evenly spread indices of so many columns, first and last among them. most: that are
-        kept; 0: as many as a map has columns.
+        """At most `most` (0: as many as a map has columns) evenly spread indices of 0 … count − 1,
+        the first and last among them.
         """
         most = most or self.columns
         if count <= most:
@@ -64,10 +64,8 @@ class Frame:
         """The title, in lines that fit, with notes in small print below; nothing where there is
         neither.
         """
-        lines, below = (
-            self._wrapped(visible(caption).rstrip("."), 1.0),
-            self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25),
-        )
+        lines = self._wrapped(visible(caption).rstrip("."), 1.0)
+        below = self._wrapped("; ".join(map(visible, filter(None, notes))), 1.25)
         if not lines and not below:
             return {}
         return {"title": {"text": lines or [""], **({"subtitle": below} if below else {})}}
@@ -159,16 +157,14 @@ def power_text(value: float) -> str:
     """
     exponent = round(math.log10(value))
     is_power = math.isclose(value, 10.0**exponent)
-    return (
-        f"10{str(exponent).translate(_POWERS)}"
-        if is_power and abs(exponent) > 2
-        else value_text(float(value))
-    )
+    if is_power and abs(exponent) > 2:
+        return f"10{str(exponent).translate(_POWERS)}"
+    return value_text(float(value))
 
 
-def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
-    """Encodings of what tells series apart: colour, dash, and shape of points; one legend for
-    all, on top, none for a single series.
+def named_scales(frame: PictureFrame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
+    """The encodings `color`, `strokeDash` and `shape`, which tell series apart; with several
+    series a legend on top.
     """
     shown = [visible(curve.name) for curve in series]
     legend = {
@@ -195,7 +191,7 @@ def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[s
     }
 
 
-def _columns(frame: Frame, names: Sequence[str]) -> int:
+def _columns(frame: PictureFrame, names: Sequence[str]) -> int:
     """How many entries of a legend stand beside each other."""
     longest = max(map(len, names), default=1)
     return max(1, min(len(names), int(frame.width / (longest * 8.0 + 55))))

@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dlprobe.render import heat
 from dlprobe.render.document import HeatCell, HeatTable
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame
+from dlprobe.render.vega.frame import PictureFrame
 
 ROW = 34  # pixels
 
 
-def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
+def heat_table(block: HeatTable, frame: PictureFrame) -> dict[str, Any]:
     """Cells in the order of the table; blue below 0, red above, the sign and the word say the
     same without colour.
     """
-    rows, columns = (
-        [visible(name) for name in block.rows],
-        [visible(name) for name in block.columns],
-    )
-    values = []
-    for name, cells in zip(rows, block.cells, strict=True):
-        for column, cell in zip(columns, cells, strict=True):
-            ink = heat.ink(heat.shade(cell.value, block.low, block.high))
-            value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
-            texts = {"row": name, "column": column, "text": cell_text(cell)}
-            values.append({**texts, "value": value, "ink": _hex(ink)})
-    both: dict[str, Any] = {
-        "y": {
-            "field": "row",
-            "type": "nominal",
-            "scale": {"domain": rows},
-            "axis": {
-                "title": visible(block.stub) or None,
-                "labelLimit": 400,
-                "grid": False,
-                "ticks": False,
-            },
-        },
-        "x": {
-            "field": "column",
-            "type": "nominal",
-            "scale": {"domain": columns},
-            "axis": {
-                "title": visible(block.across) or None,
-                "orient": "top",
-                "labelAngle": 0,
-                "grid": False,
-                "ticks": False,
-            },
-        },
+    rows = [visible(name) for name in block.rows]
+    columns = [visible(name) for name in block.columns]
+    down, _, across = block.stub.partition(" \\ ")
+    both = {
+        "y": _axis("row", rows, down, labelLimit=400),
+        "x": _axis("column", columns, block.across or across, orient="top", labelAngle=0),
     }
     color = {
         "field": "value",
@@ -73,7 +45,7 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         **frame.head(block.caption, notes(block)),
         "width": frame.width,
         "height": {"step": ROW},
-        "data": {"values": values},
+        "data": {"values": _cells(block, rows, columns)},
         "layer": [
             {
                 "transform": [{"filter": "!isValid(datum.value)"}],
@@ -97,6 +69,24 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     }
 
 
+def _axis(field: str, names: Sequence[str], title: str, **own: Any) -> dict[str, Any]:
+    """A side of the table; own: what its axis has beside title and bare lines."""
+    axis = {"title": visible(title) or None, **own, "grid": False, "ticks": False}
+    return {"field": field, "type": "nominal", "scale": {"domain": names}, "axis": axis}
+
+
+def _cells(block: HeatTable, rows: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """A record per cell, its value within the scale, null where it is NaN."""
+    values = []
+    for name, cells in zip(rows, block.cells, strict=True):
+        for column, cell in zip(columns, cells, strict=True):
+            ink = heat.ink(heat.shade(cell.value, block.low, block.high))
+            value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
+            texts = {"row": name, "column": column, "text": cell_text(cell)}
+            values.append({**texts, "value": value, "ink": _hex(ink)})
+    return values
+
+
 def notes(block: HeatTable) -> list[str]:
     """What number, colour and brackets mean."""
     low, high = block.low_means or "smaller", block.high_means or "larger"
@@ -117,7 +107,7 @@ def _diverging(low: float, high: float) -> dict[str, Any]:
     """The colour scale of numbers around 0."""
     return {
         "domain": [low, 0, high],
-        "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
+        "range": [_hex(color) for color in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],
     }
 
 

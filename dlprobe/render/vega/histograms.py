@@ -8,7 +8,7 @@ from typing import Any
 
 from dlprobe.render.document import Heights, Table
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, named_ticks
+from dlprobe.render.vega.frame import PictureFrame, named_ticks
 from dlprobe.render.vega.themes import LINES
 
 ROW = 34  # pixels
@@ -18,14 +18,14 @@ HIGHEST = 0.8  # share of a row
 def drawn_cells(block: Table) -> list[tuple[str, Heights]]:
     """Name and histogram of each row that has one; the first text of a row is its name."""
     return [
-        (next((each for each in row if isinstance(each, str)), ""), cell)
+        (next((cell for cell in row if isinstance(cell, str)), ""), cell)
         for row in block.rows
         for cell in row
         if isinstance(cell, Heights) and any(value > 0 for value in cell.values)
     ]
 
 
-def histograms(block: Table, frame: Frame) -> dict[str, Any]:
+def histograms(block: Table, frame: PictureFrame) -> dict[str, Any]:
     """One plot, row below row; every histogram is as wide as the plot and has its own scale."""
     cells = drawn_cells(block)
     bars = [

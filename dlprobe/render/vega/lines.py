@@ -10,7 +10,7 @@ from typing import Any
 
 from dlprobe.render.document import LayerSeries, Series
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega.frame import Frame, named_scales
+from dlprobe.render.vega.frame import PictureFrame, named_scales
 from dlprobe.render.vega.marks import shape
 
 FEW = 30  # points of a series that are marked one by one
@@ -20,7 +20,7 @@ Rows = list[dict[str, Any]]
 
 
 def can_be_drawn(value: float, log: bool) -> bool:
-    """Whether an axis has a place for it."""
+    """Whether a value is finite and, on a log axis, above 0."""
     return math.isfinite(value) and (value > 0 or not log)
 
 
@@ -39,7 +39,7 @@ def rows_of(
 
 
 def runs_of(
-    frame: Frame, series: Series | LayerSeries, x: Sequence[float], log_x: bool, log_y: bool
+    frame: PictureFrame, series: Series | LayerSeries, x: Sequence[float], log_x: bool, log_y: bool
 ) -> Rows:
     """Rows of the runs that the series is the median of, `run` numbers them."""
     chosen = [series.runs[index] for index in frame.spread(len(series.runs), MOST_RUNS)]
@@ -59,7 +59,7 @@ def runs_of(
 
 
 def line_layers(
-    frame: Frame,
+    frame: PictureFrame,
     axes: dict[str, Any],
     series: Sequence[Series | LayerSeries],
     rows: Rows,

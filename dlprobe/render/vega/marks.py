@@ -27,7 +27,7 @@ class Marks:
 
 
 def dash(index: int) -> list[int]:
-    """Lengths of line and gap of a picture's line of that number."""
+    """Lengths of dash and gap in pixels, alternating, for line number `index` from 0."""
     return list(DASHES[(index + index // len(LINES)) % len(DASHES)])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from dlprobe.render.document import LayerSeries, Profile
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.line_chart import nice_step
-from dlprobe.render.vega.frame import Frame, named_ticks, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, named_ticks, scale_and_axis
 from dlprobe.render.vega.lines import FEW, THIN, Rows, line_layers, rows_of, runs_of
 
 MOST_NAMES = 12  # layers whose names stand below the axis
@@ -19,7 +19,7 @@ LABEL = 24  # characters of a caption that fits along the axis
 LEAST_SPAN = 1.0  # decades: a profile that hardly moves must look flat
 
 
-def profile(block: Profile, frame: Frame) -> dict[str, Any]:
+def profile(block: Profile, frame: PictureFrame) -> dict[str, Any]:
     """One plot with a line per series. What has no logarithm is told below the title: how many
     values of which series are 0, or not finite.
     """

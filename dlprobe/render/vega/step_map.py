@@ -9,13 +9,13 @@ from dlprobe.render.document import StepMap
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import color_scale
-from dlprobe.render.vega.frame import Frame, power_text, scale_and_axis
+from dlprobe.render.vega.frame import PictureFrame, power_text, scale_and_axis
 from dlprobe.render.vega.themes import MAP
 
 MOST_NAMES = 24
 
 
-def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
+def step_map(block: StepMap, frame: PictureFrame) -> dict[str, Any]:
     """The first quantity as rectangles; what is not finite is left out, 0 on a log scale has
     the colour of the low end.
     """
@@ -76,8 +76,8 @@ def step_map(block: StepMap, frame: Frame) -> dict[str, Any]:
 
 
 def step_ends(starts: list[float]) -> list[float]:
-    """Where each column ends: where the next one begins, the last as wide as the others on
-    average.
+    """The end of each column: the next start; for the last one its start plus the mean width of the
+    others, or 1 where it is the only one.
     """
     if not starts:
         return []
@@ -91,10 +91,8 @@ def power(value: float) -> str:
     """The end of a legend: a power of ten with one digit before it."""
     exponent = math.floor(math.log10(value) + 1e-9)
     digit = f"{value / 10.0**exponent:.1g}"
-    return (
-        power_text(10.0**exponent)
-        if digit == "1"
-        else f"{digit}·{power_text(10.0**exponent)}"
-        if abs(exponent) > 2
-        else value_text(float(f"{value:.1g}"))
-    )
+    if digit == "1":
+        return power_text(10.0**exponent)
+    if abs(exponent) > 2:
+        return f"{digit}·{power_text(10.0**exponent)}"
+    return value_text(float(f"{value:.1g}"))

@@ -13,14 +13,8 @@ FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif"
 # Okabe & Ito 2008, Color universal design: told apart with every common colour blindness. Their
 # yellow is too light for a line on white, black is the ink.
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = (
-    (1, 0),
-    (8, 4),
-    (2, 3),
-    (10, 3, 2, 3),
-    (14, 5),
-    (5, 2, 2, 2, 2, 2),
-)  # tell lines apart in grey
+# tell lines apart in grey
+DASHES = ((1, 0), (8, 4), (2, 3), (10, 3, 2, 3), (14, 5), (5, 2, 2, 2, 2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 MAP = "viridis"  # grows evenly in lightness, so it is read in grey too
 

@@ -4,6 +4,7 @@ the best net, the map; behind it decay and depth profiles.
 
 from __future__ import annotations
 
+from shlex import quote as quoted
 from typing import TYPE_CHECKING
 
 from dlprobe.registry import counted
@@ -13,12 +14,12 @@ from dlprobe.reports.gradients import pictures
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.gradients.lessons import conclusion, lessons
 from dlprobe.reports.gradients.records import choice_record, record, trainable_records
-from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlprobe.experiments.gradients import GridCell, GridResult
+    from dlprobe.experiments.gradients import GridResult
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
     from dlprobe.rules.diagnosis import Examined
 
@@ -32,12 +33,12 @@ def diagnoses(
     by their place in the grid.
     """
     named = [
-        each.diagnosis(f"{study}#{id}")
+        seen.diagnosis(f"{study}#{id}")
         if study
-        else each.diagnosis(
+        else seen.diagnosis(
             f"{cell.label}, depth {cell.depth}, seed {id.rpartition('seed')[2]}", typed=False
         )
-        for id, each in examined.items()
+        for id, seen in examined.items()
     ]
     return worst_first(named)
 
@@ -67,15 +68,13 @@ def document(
     if not experiment.complete:
         blocks.append(
             Verdict(
-                (
-                    f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
-                    "results"
-                ),
+                f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have "
+                "results",
                 "warning",
             )
         )
     if rows:
-        grid = Grid(rows, [found for _, _, found in ended])
+        grid = Grid(rows, [diagnosis for _, _, diagnosis in ended])
         blocks += [
             *conclusion(grid, choices),
             *pictures.worst_and_best(grid, choices, steps),

@@ -13,7 +13,7 @@ from dlprobe.reports.tones import BROKEN
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
-    from dlprobe.experiments.gradients import GridCell
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
 
 Row = tuple["GridCell", "CellResult"]
@@ -21,7 +21,7 @@ Row = tuple["GridCell", "CellResult"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells with their results, at least one, and what their runs have come to."""
+    """Cells with their results, at least one, and the states of their runs."""
 
     rows: Sequence[Row]
     diagnoses: Sequence[Sequence[Diagnosis]]
@@ -31,8 +31,8 @@ class Grid:
         """The cells most of whose seeds came to a state."""
         return [
             row
-            for row, found in zip(self.rows, self.diagnoses, strict=True)
-            if 2 * sum(diagnosis.state.name == state for diagnosis in found) > len(found)
+            for row, diagnoses in zip(self.rows, self.diagnoses, strict=True)
+            if 2 * sum(diagnosis.state.name == state for diagnosis in diagnoses) > len(diagnoses)
         ]
 
     @property
@@ -40,14 +40,14 @@ class Grid:
         """The cells most of whose seeds did not learn, or lost what they had learned."""
         pairs = zip(self.rows, self.diagnoses, strict=True)
         return [
-            (row, found)
-            for row, found in pairs
-            if 2 * sum(diagnosis.failed for diagnosis in found) > len(found)
+            (row, diagnoses)
+            for row, diagnoses in pairs
+            if 2 * sum(diagnosis.failed for diagnosis in diagnoses) > len(diagnoses)
         ]
 
     @cached_property
     def several_widths(self) -> bool:
-        """Whether a label must say how wide its nets are."""
+        """Whether the cells have more than one width."""
         return len({cell.width for cell, _ in self.rows}) > 1
 
     def label(self, cell: GridCell) -> str:
@@ -61,12 +61,12 @@ class Grid:
 
     @cached_property
     def depths(self) -> list[int]:
-        """Each depth once, in the order of the cells."""
+        """The depths of the cells, each once, in their order."""
         return list(dict.fromkeys(cell.depth for cell, _ in self.rows))
 
     @property
     def deepest(self) -> int:
-        """The largest depth."""
+        """The largest depth of the cells."""
         return max(self.depths)
 
     @property

@@ -50,10 +50,8 @@ def _breaks(grid: Grid) -> list[Block]:
     if row is None:
         return [
             Verdict(
-                (
-                    f"every error signal stays within its band, down to {grid.deepest} hidden "
-                    f"layer{'s' * (grid.deepest != 1)}"
-                ),
+                f"every error signal stays within its band, down to {grid.deepest} hidden "
+                f"layer{'s' * (grid.deepest != 1)}",
                 "neutral",
             )
         ]
@@ -70,11 +68,9 @@ def _breaks(grid: Grid) -> list[Block]:
             VERDICT_TONES[initial.verdict.verdict],
         )
     ]
-    return (
-        [*lines, Paragraph(f"because per layer, {initial.because}", below=True)]
-        if initial.because
-        else lines
-    )
+    if initial.because:
+        return [*lines, Paragraph(f"because per layer, {initial.because}", below=True)]
+    return lines
 
 
 def lessons(grid: Grid) -> list[Block]:
@@ -86,7 +82,7 @@ def lessons(grid: Grid) -> list[Block]:
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
         Verdict(
-            states_text([diagnosis for found in grid.diagnoses for diagnosis in found]),
+            states_text([diagnosis for seeds in grid.diagnoses for diagnosis in seeds]),
             "warning" if grid.failed else "neutral",
         ),
         Verdict(
@@ -107,8 +103,8 @@ def lessons(grid: Grid) -> list[Block]:
     ]
     if bullets:
         blocks.append(Bullets(bullets))
-    for _, found in grid.failed[:SPOKEN_OF]:
-        blocks += [*opening(found[0]), *cause_blocks(found[0], 1)]
+    for _, diagnoses in grid.failed[:SPOKEN_OF]:
+        blocks += [*opening(diagnoses[0]), *cause_blocks(diagnoses[0], 1)]
     return blocks
 
 
@@ -133,23 +129,19 @@ def _hidden_by_weights(grid: Grid) -> str:
             and 1 / 3 < gradients[1] / gradients[-1] < 3
         ):
             sentences.append((cell, result))
-    return (
-        (
+    if sentences:
+        return (
             "vanishing that the ratio of weight gradients hides (it stays within a factor of 3): "
             f"{_names(sentences, grid)}"
         )
-        if sentences
-        else ""
-    )
+    return ""
 
 
 def _outside_theory(grid: Grid) -> str:
     sentences = []
     for cell, result in grid.rows:
-        band, seen = (
-            result.prediction.log10_error_signal_ratio,
-            result.initial.log10_error_signal_ratio.median,
-        )
+        band = result.prediction.log10_error_signal_ratio
+        seen = result.initial.log10_error_signal_ratio.median
         if (
             result.prediction.applicable
             and math.isfinite(seen)
@@ -177,26 +169,22 @@ def _healed(grid: Grid) -> str:
         if r.initial.verdict.verdict in ("vanishing", "exploding")
         and 2 * r.development.healed.seeds > len(r.seeds)
     ]
-    return (
-        (
+    if healed:
+        return (
             "broken at initialization, within the band from about the step given: "
             f"{_when(healed, grid, healed=True)}"
         )
-        if healed
-        else ""
-    )
+    return ""
 
 
 def _relapsed(grid: Grid) -> str:
     relapsed = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
-    return (
-        (
+    if relapsed:
+        return (
             "leaves the band while training, from about the step given: "
             f"{_when(relapsed, grid, healed=False)}"
         )
-        if relapsed
-        else ""
-    )
+    return ""
 
 
 def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
@@ -214,14 +202,12 @@ def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
 
 def _level_but_unlearned(grid: Grid) -> str:
     unlearned = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
-    return (
-        (
+    if unlearned:
+        return (
             "level at initialization, yet they did not learn (a level error signal is no "
             f"promise): {_names(unlearned, grid)}"
         )
-        if unlearned
-        else ""
-    )
+    return ""
 
 
 def _broken_but_learned(grid: Grid) -> str:

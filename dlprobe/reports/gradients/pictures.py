@@ -36,8 +36,8 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
     runs = {
-        (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in found]
-        for (cell, _), found in zip(grid.rows, grid.diagnoses, strict=True)
+        (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in seeds]
+        for (cell, _), seeds in zip(grid.rows, grid.diagnoses, strict=True)
     }
     cells = [
         [
@@ -54,22 +54,16 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         grid.labels,
         [str(depth) for depth in grid.depths],
         cells,
-        meaning=(
-            "log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
-            "layer, before training"
-        ),
-        beside_meaning=(
-            f"{what} after {steps} "
-            f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}"
-        ),
+        meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
+        "layer, before training",
+        beside_meaning=f"{what} after {steps} "
+        f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=(
-            f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} "
-            "per layer."
-        ),
+        caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} "
+        "per layer.",
         name="map",
     )
 
@@ -121,14 +115,14 @@ def trainable(experiment: GridResult, steps: int) -> Table:
         Column("fails at", "", "right"),
     ]
     rows: list[list[Cell]] = []
-    for (label, width), found in experiment.trainable.items():
+    for (label, width), depths in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
         rows.append(
             [
                 name,
-                _short(found.theory),
-                found.measured or "none",
-                "-" if found.fails_at is None else found.fails_at,
+                _short(depths.theory),
+                depths.measured or "none",
+                "-" if depths.fails_at is None else depths.fails_at,
             ]
         )
     text = (
@@ -177,13 +171,11 @@ def _decay_cells(result: CellResult) -> list[Cell]:
 
 
 def decay_band(result: CellResult) -> tuple[float, float]:
-    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not
-    apply.
+    """(low, high) of theory's band for RMS δ_1/RMS δ_n as a factor per layer; NaN where theory does
+    not apply.
     """
-    band, steps = (
-        result.prediction.log10_error_signal_ratio,
-        len(result.initial.flow.error_signal_rms) - 1,
-    )
+    band = result.prediction.log10_error_signal_ratio
+    steps = len(result.initial.flow.error_signal_rms) - 1
     if not result.prediction.applicable or steps < 1:
         return math.nan, math.nan
     return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)

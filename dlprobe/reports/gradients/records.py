@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_profiles import SeedRange
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
-    from dlprobe.experiments.gradients import GridCell, GridResult
+    from dlprobe.experiments.gradients import GridResult
+    from dlprobe.experiments.grid_cells import GridCell
     from dlprobe.rules import Diagnosis
 
 
@@ -121,10 +122,10 @@ def trainable_records(experiment: GridResult) -> list[dict[str, Any]]:
         {
             "label": label,
             "width": width,
-            "theory": found.theory,
-            "xi_c": found.xi_c,
-            "measured": found.measured,
-            "fails_at": found.fails_at,
+            "theory": depths.theory,
+            "xi_c": depths.xi_c,
+            "measured": depths.measured,
+            "fails_at": depths.fails_at,
         }
-        for (label, width), found in experiment.trainable.items()
+        for (label, width), depths in experiment.trainable.items()
     ]

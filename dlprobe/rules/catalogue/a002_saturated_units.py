@@ -41,15 +41,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     ]
     if not hidden:
         raise NotEvaluableError("no such layer: no hidden activation is flat at both ends")
-    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[
-        :, hidden
-    ]  # (moment, layer)
+    # (moment, layer)
+    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[:, hidden]
     if np.isnan(flat).all():
         raise NotEvaluableError("flat_fraction was not recorded")
     if evidence.well:
         return Passed()
+    share = float(settings["share"])
     level = np.fmax(np.nanmedian(np.nan_to_num(flat), axis=0), np.nan_to_num(flat[0]))
-    touched = np.flatnonzero(level > float(settings["share"]))
+    touched = np.flatnonzero(level > share)
     if not len(touched):
         return Passed()
     worst = int(np.argmax(level))
@@ -58,10 +58,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat "
         f"(flat_fraction: at step {evidence.steps[0]}, or typically)"
     )
+    began = int(np.argmax((flat[:, touched] > share).any(axis=1)))
+    steps = (int(evidence.steps[evidence.moments[began]]), evidence.span[1])
     cure = remedies(evidence, *off_scale(evidence), *passing(evidence))
-    return fired(
-        Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure)
-    )
+    return fired(Finding(float(level[worst]), share, evident, layers, steps, cure))
 
 
 register(
@@ -82,4 +82,5 @@ register(
         )
     ],
     brings_about="A003 G001 G005 W004 L001 L004 L003 B001",
+    dated=True,
 )

@@ -58,4 +58,5 @@ register(
     needs=("activation_variance", "activation_sample_variance", "train_loss"),
     thresholds=[SHARE_OF_ROWS],
     brings_about="A006 L001 L004 B001",
+    dated=True,
 )

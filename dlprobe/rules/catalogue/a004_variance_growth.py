@@ -55,4 +55,5 @@ register(
     needs=("activation_variance", "train_loss"),
     thresholds=[SHARE_OF_ROWS],
     brings_about="A002 L005 N001",
+    dated=True,
 )

@@ -38,15 +38,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     if not evidence.run.contents.has("histograms/preactivation/percentiles"):
         raise NotEvaluableError("no histograms were recorded: give histogram-every")
-    found = evidence.run.histograms("preactivation")
-    if len(found.steps) < LOOKS:
+    recorded = evidence.run.histograms("preactivation")
+    if len(recorded.steps) < LOOKS:
         raise NotEvaluableError(
-            f"too few steps: percentiles were taken {counted(len(found.steps), 'time')}, "
+            f"too few steps: percentiles were taken {counted(len(recorded.steps), 'time')}, "
             f"{LOOKS} are needed"
         )
     if evidence.well:
         return Passed()
-    looks = found.percentiles[:, hidden].astype(np.float64)  # (look, layer, percentile)
+    looks = recorded.percentiles[:, hidden].astype(np.float64)  # (look, layer, percentile)
     with np.errstate(all="ignore"):
         spread = 0.5 * (looks[:, :, HIGH] - looks[:, :, LOW])
         drift = np.abs(np.diff(looks[:, :, MIDDLE], axis=0)) / spread[1:]  # (look − 1, layer)
@@ -68,7 +68,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             float(settings["drift"]),
             evident,
             names,
-            (int(found.steps[0]), int(found.steps[-1])),
+            (int(recorded.steps[0]), int(recorded.steps[-1])),
             cure,
         )
     )

@@ -77,11 +77,9 @@ def _cosine(evidence: Evidence, layer: int) -> str:
         cosine = evidence.instrument("activation_cosine")[1][:, layer]
     except NotEvaluableError:
         return ""
-    return (
-        f" (mean cosine between samples there: {np.nanmedian(cosine):.4f})"
-        if np.isfinite(cosine).any()
-        else ""
-    )
+    if np.isfinite(cosine).any():
+        return f" (mean cosine between samples there: {np.nanmedian(cosine):.4f})"
+    return ""
 
 
 register(

@@ -42,7 +42,7 @@ MISMATCH = ("norm_mean_mismatch", "norm_variance_ratio")
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    if not any(str(each).startswith("batch") for each in evidence.layer_column("normalization")):
+    if not any(str(name).startswith("batch") for name in evidence.layer_column("normalization")):
         raise NotEvaluableError("no such layer: no layer has batch normalization")
     if evidence.drops:
         raise NotEvaluableError("with dropout, training and evaluation differ by intention")
@@ -97,9 +97,9 @@ def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
         if name in MISMATCH
     }
     for name in MISMATCH:
-        found = last.get(name, np.full(1, np.nan))
+        drift = last.get(name, np.full(1, np.nan))
         values = np.nan_to_num(
-            np.exp(np.abs(np.log(found))) if name == MISMATCH[1] else found, nan=0.0, posinf=0.0
+            np.exp(np.abs(np.log(drift))) if name == MISMATCH[1] else drift, nan=0.0, posinf=0.0
         )
         worst, limit = int(np.argmax(values)), float(settings[name.removeprefix("norm_")])
         if values[worst] > limit:
@@ -113,16 +113,12 @@ def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
 
 def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
     """The losses of evaluation and training that differ; None where they are near."""
-    pairs, limit = (
-        np.array(_pairs(evidence)),
-        float(settings["ratio"]),
-    )  # (evaluation, 2): evaluated, in training
+    # (evaluation, 2): evaluated, in training
+    pairs, limit = (np.array(_pairs(evidence)), float(settings["ratio"]))
     if not len(pairs):
         raise NotEvaluableError("no recorded steps before an evaluation")
-    ratio, apart = (
-        float(np.median(pairs[:, 0] / pairs[:, 1])),
-        float(np.median(pairs[:, 0] - pairs[:, 1])),
-    )
+    ratio = float(np.median(pairs[:, 0] / pairs[:, 1]))
+    apart = float(np.median(pairs[:, 0] - pairs[:, 1]))
     if not ratio > limit or apart < 0.1 * float(evidence.learning.loss[0]):
         return None
     evident = (

@@ -85,7 +85,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
-    """E_train − E_reference in percentage points; of a regression, of the unexplained share."""
+    """E_train − `reference`, all in percentage points: of wrong answers, or for a regression of the
+    unexplained share 1 − R². Errors that no net can avoid are taken off E_train first. Raises
+    NotEvaluableError where an error is not known.
+    """
     if learned.task == "regression":
         measured = learned.plain >= NOTHING
         if not (noise_known or learned.known or measured):
@@ -99,10 +102,12 @@ def training_gap(learned: Learning, reference: float, noise_known: bool) -> floa
         raise NotEvaluableError("train_error was not evaluated")
     new = float(learned.val_error[-1])
     error = float(learned.error[-1])
-    left = (
-        (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0
-    )  # by rows that repeat, or labels that were replaced
-    return 100.0 * max((min(error, new) if math.isfinite(new) else error) - left, 0.0) - reference
+    # by rows that repeat, or labels that were replaced
+    unreachable = (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0
+    return (
+        100.0 * max((min(error, new) if math.isfinite(new) else error) - unreachable, 0.0)
+        - reference
+    )
 
 
 register(

@@ -48,9 +48,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     gap, spread = generalisation_gap(evidence, learned)
     classes = learned.task != "regression"
     limit = float(settings["high" if classes else "high_r2"])
-    if (
-        not classes and learned.val_skill[-1] < 0
-    ):  # worse than the mean on new samples: half of the gap is enough
+    # worse than the mean on new samples: half of the gap is enough
+    if not classes and learned.val_skill[-1] < 0:
         limit *= 0.5
     high = gap >= limit and not gap <= 2.0 * spread
     textbook = gap > float(settings["points"]) and (

@@ -115,22 +115,22 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
     bound = config.training.max_norm
     if bound is None and not _pulled(evidence, decay) < limit:
         return None
-    left = (
+    kept_share = (
         evidence.row("weight_l2", -1)[evidence.hidden]
         / evidence.row("weight_l2", 0)[evidence.hidden]
     )
-    if np.isnan(left).all():
+    if np.isnan(kept_share).all():
         return None
-    worst = int(np.nanargmin(left))
-    if not left[worst] < limit:
+    worst = int(np.nanargmin(kept_share))
+    if not kept_share[worst] < limit:
         return None
     names = tuple(
         evidence.names[index]
-        for index, share in zip(evidence.hidden, left, strict=True)
+        for index, share in zip(evidence.hidden, kept_share, strict=True)
         if share < limit
     )
     told = (
-        f"{left[worst]:.2g} of the norm of "
+        f"{kept_share[worst]:.2g} of the norm of "
         f"{names[0] if len(names) == 1 else evidence.names[evidence.hidden[worst]]}'s weights is "
         "left at the end"
     )
@@ -139,7 +139,12 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
     )
     evident = f"under {' and '.join(options)}, {told}"
     return Finding(
-        float(left[worst]), limit, evident, names, evidence.span, without(evidence, PULLS, told)
+        float(kept_share[worst]),
+        limit,
+        evident,
+        names,
+        evidence.span,
+        without(evidence, PULLS, told),
     )
 
 

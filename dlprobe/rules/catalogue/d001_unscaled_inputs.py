@@ -31,15 +31,15 @@ from dlprobe.rules.scale import INPUTS, inputs_off
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    found = inputs_off(evidence, {name: float(settings[name]) for name in INPUTS})
-    if not found:
+    off = inputs_off(evidence, {name: float(settings[name]) for name in INPUTS})
+    if not off:
         return Passed()
     severity = "info" if evidence.spared else ""
-    evident = f"{'; '.join(each.told for each in found)} (as the net sees them)"
+    evident = f"{'; '.join(departure.told for departure in off)} (as the net sees them)"
     return fired(
         Finding(
-            found[0].number,
-            found[0].limit,
+            off[0].number,
+            off[0].limit,
             evident,
             remedies=remedies(evidence, "both_scales", "scaling"),
             severity=severity,  # type: ignore[arg-type]

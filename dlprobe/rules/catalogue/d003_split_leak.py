@@ -37,14 +37,14 @@ DEVIATIONS = 3.0  # of the share that is met by chance
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    data, found = evidence.run.data, []
+    data, leaks = evidence.run.data, []
     for part in ("val", "test"):
         samples = len(np.asarray(data.get(f"{part}_indices", ())))
         if samples and f"duplicates_train_{part}" in data:
-            found.append((int(data[f"duplicates_train_{part}"]), samples, part))
-    if not found:
+            leaks.append((int(data[f"duplicates_train_{part}"]), samples, part))
+    if not leaks:
         raise NotEvaluableError("no validation or test part, or duplicates were not counted")
-    known, samples, part = max(found, key=lambda each: each[0] / each[1])
+    known, samples, part = max(leaks, key=lambda pair: pair[0] / pair[1])
     share = known / samples
     if known < 2 or share < float(settings["share"]):
         return Passed()
@@ -65,9 +65,8 @@ def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
     if "distinct_rows" not in data:
         return _few_outputs(evidence, part)
     train = len(np.asarray(data.get("train_indices", ())))
-    by_chance = -math.expm1(
-        -train / float(data.get("possible_rows", math.inf))
-    )  # that a row was met among so many of equal chance
+    # that a row was met among so many of equal chance
+    by_chance = -math.expm1(-train / float(data.get("possible_rows", math.inf)))
     rows = sum(len(np.asarray(data.get(f"{name}_indices", ()))) for name in parts)
     samples = len(np.asarray(data.get(f"{part}_indices", ())))
     usual = by_chance + DEVIATIONS * math.sqrt(by_chance * (1.0 - by_chance) / samples)

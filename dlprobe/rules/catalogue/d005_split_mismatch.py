@@ -62,8 +62,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Total variation distance of two sets of class counts, and by how many standard deviations
-    chi-squared exceeds what chance gives.
+    """(total variation distance of the class shares, 0 to 1; (χ² − k)/√(2k)), k the degrees of
+    freedom of the test that both counts come from the same classes.
+
+    first, second: samples per class, (classes,).
     """
     both = first + second
     kept = both > 0

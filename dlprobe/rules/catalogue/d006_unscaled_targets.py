@@ -37,10 +37,10 @@ STILL = 2.0  # times less squared error by another scale and offset of the outpu
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    found = targets_off(evidence, {name: float(settings[name]) for name in TARGETS})
-    if not found:
+    off = targets_off(evidence, {name: float(settings[name]) for name in TARGETS})
+    if not off:
         return Passed()
-    worst = found[-1] if found[-1].name == "offset" else found[0]
+    worst = off[-1] if off[-1].name == "offset" else off[0]
     severity = "" if hinders(evidence) else "info"
     return fired(
         Finding(
@@ -54,8 +54,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def hinders(evidence: Evidence) -> bool:
-    """Whether the net did not get over it: most of the training part is not learned, or its
-    outputs are off by scale and offset still.
+    """Whether the run ends below half of the reachable skill on its training part, or with outputs
+    that are off by scale and offset; False for a run that is `spared`.
     """
     learned = evidence.learning
     return not evidence.spared and (learned.reached < HALF or learned.correctable > STILL)

@@ -56,4 +56,5 @@ register(
     needs=("error_signal_rms", "activation_sample_variance", "train_loss"),
     thresholds=[SHARE_OF_ROWS],
     brings_about="A003 A006 G003 G005 N002 W004 L001 L004 B001",
+    dated=True,
 )

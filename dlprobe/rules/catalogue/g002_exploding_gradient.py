@@ -122,4 +122,5 @@ register(
         ),
     ],
     brings_about="A004 G004 W003 N001 L002 L005 W005",
+    dated=True,
 )

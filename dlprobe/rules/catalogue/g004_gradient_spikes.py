@@ -43,7 +43,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             f"{ROWS} are needed"
         )
     tails = [_tail(window) for window in np.array_split(norm, 9)]
-    tail = float(np.median([each for each in tails if np.isfinite(each)] or [1.0]))
+    tail = float(np.median([tail for tail in tails if np.isfinite(tail)] or [1.0]))
     if tail <= float(settings["tail"]):
         return Passed()
     evident = (

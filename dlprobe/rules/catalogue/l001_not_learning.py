@@ -47,10 +47,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
     if learned.well or learned.lost or learned.something(float(settings["skill"])):
         return Passed()
-    what, part = (
-        "R²" if learned.task == "regression" else "1 − error/chance",
-        "validation" if learned.validated else "training",
-    )
+    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    part = "validation" if learned.validated else "training"
     gain = end - learned.untrained
     shown = 0.0 if abs(end) < ROUNDING else end
     evident = (
@@ -69,9 +67,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
-    if (
-        learned.reached >= SOMETHING
-    ):  # the training part is learned: what is missing is not in how it is trained
+    # the training part is learned: what is missing is not in how it is trained
+    if learned.reached >= SOMETHING:
         return ()
     linear = [] if evidence.hidden else ["larger_net"]
     odd = passing(evidence)[:1] if is_odd(evidence) else ()

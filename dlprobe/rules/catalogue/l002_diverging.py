@@ -55,9 +55,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     tenths = [float(np.median(part)) for part in np.array_split(batches, 10) if len(part)]
     losses = learned.loss
-    if (
-        tenths and learned.something() and learned.loss[-1] < first
-    ):  # what rose in the first steps and came down again is L010's
+    # what rose in the first steps and came down again is L010's
+    if tenths and learned.something() and learned.loss[-1] < first:
         tenths, losses = tenths[1:], losses[learned.steps > learned.updates / 10]
     highest = max([float(np.nanmax(losses)) if len(losses) else 0.0, *tenths])
     if highest > float(settings["rise"]) * first > 0:

@@ -50,21 +50,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or not np.isfinite(learned.loss).all():
         return Passed()
     middle = int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))
-    early, late = (
-        float(learned.loss[0] - learned.loss[middle]),
-        float(learned.loss[middle] - learned.loss[-1]),
-    )
+    early = float(learned.loss[0] - learned.loss[middle])
+    late = float(learned.loss[middle] - learned.loss[-1])
     falling = float(np.mean(np.diff(learned.loss) < 0))
     share = late / float(learned.loss[middle]) if learned.loss[middle] > 0 else 0.0
     better = float(learned.skill[-1] - learned.skill[middle])
     val = learned.val_loss
-    if (
-        np.isfinite(val).all() and val[-1] > val[middle]
-    ):  # what is learned late is the samples themselves, not what new ones have in common with them
+    # what is learned late is the samples themselves, not what new ones have in common with them
+    if np.isfinite(val).all() and val[-1] > val[middle]:
         return Passed()
-    if learned.reached > LITTLE and (
-        share < float(settings["fall"]) or better < BETTER
-    ):  # for all we know there is no more: classes may overlap
+    # for all we know there is no more: classes may overlap
+    if learned.reached > LITTLE and (share < float(settings["fall"]) or better < BETTER):
         return Passed()
     if (
         early <= 0

@@ -54,7 +54,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     measured, evident = said
     severity = "info" if evidence.spared else ""
-    found = Finding(
+    finding = Finding(
         measured,
         float(settings["outside"]),
         evident,
@@ -63,7 +63,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         remedies(evidence, "outputs") if twice is None else twice[1],
         severity=severity,  # type: ignore[arg-type]
     )
-    return fired(found)
+    return fired(finding)
 
 
 def _mismatch(
@@ -79,25 +79,23 @@ def _mismatch(
         return None
     low, high = bounds(output)
     unmet = record.unmet(low, high, _sums_to_one(output), task)
-    return (
-        (
+    if unmet:
+        return (
             float("nan"),
             f"{unmet}; the output activation {output} gives values from {low:g} to {high:g}",
         )
-        if unmet
-        else None
-    )
+    return None
 
 
 def _loss(loss: str) -> Loss | None:
     """The record of a loss of classes, cross-entropy for `auto`; None for one that is not known."""
     try:
-        found: Loss = parse_spec(
+        record: Loss = parse_spec(
             "loss", "cross_entropy" if loss in ("auto", "None", "") else loss
         ).record
     except ConfigError:
         return None
-    return found
+    return record
 
 
 def _sums_to_one(output: str) -> bool:
@@ -113,23 +111,23 @@ def _regression(
     taken = _taken(loss)
     if taken is None:
         return float("nan"), f"the loss {loss} is for classes, the targets are numbers"
-    given = bounds(output)
-    low, high = max(given[0], taken[0]), min(given[1], taken[1])
-    found = [
+    limits = bounds(output)
+    low, high = max(limits[0], taken[0]), min(limits[1], taken[1])
+    trained_targets = [
         _trained(evidence, evidence.run.predictions[f"{part}_targets"])
         for part in ("val", "test")
         if f"{part}_targets" in evidence.run.predictions
     ]
-    if not found or (np.isinf(low) and np.isinf(high)):
+    if not trained_targets or (np.isinf(low) and np.isinf(high)):
         return None
     scaled = " as they are trained" if evidence.run.targets_scaled else ""
-    targets = np.concatenate(found)
+    targets = np.concatenate(trained_targets)
     outside = float(np.mean((targets < low) | (targets > high)))
     if outside <= limit:
         return None
     who = (
         f"what the output activation {output} can give"
-        if (low, high) == given
+        if (low, high) == limits
         else f"what the output activation {output} can give and the loss {loss} take"
     )
     return (

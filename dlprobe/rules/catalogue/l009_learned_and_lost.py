@@ -38,19 +38,16 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or not learned.lost or learned.best < float(settings["skill"]):
         return Passed()
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
-    what, part = (
-        "R²" if learned.task == "regression" else "1 − error/chance",
-        "validation" if learned.validated else "training",
-    )
+    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    part = "validation" if learned.validated else "training"
     evident = (
         f"{what} on the {part} part was {learned.judged[best]:.2f} after "
         f"{counted(learned.steps[best], 'update')} and ends at {learned.judged[-1]:.2f} after "
         f"{learned.updates}"
     )
     steps, end = (int(learned.steps[best]), int(learned.steps[-1])), float(learned.judged[-1])
-    memorised = (
-        learned.loss[-1] < learned.loss[best]
-    )  # the training part went on being learned: it is the rest that was lost
+    # the training part went on being learned: it is the rest that was lost
+    memorised = learned.loss[-1] < learned.loss[best]
     names = (
         ("early_stopping", "weight_penalty", "dropout")
         if memorised

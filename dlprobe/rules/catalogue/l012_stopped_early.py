@@ -36,9 +36,8 @@ NOISE = 0.02  # of the validation loss between evaluations
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
-    losses = _evaluated(
-        evidence, "train_loss"
-    )  # as they were, before the best parameters were put back
+    # as they were, before the best parameters were put back
+    losses = _evaluated(evidence, "train_loss")
     if (
         stopped is None
         or learned.well

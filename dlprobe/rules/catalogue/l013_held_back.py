@@ -49,22 +49,22 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     if evidence.config is None:
         raise NotEvaluableError("the run's configuration is not known")
-    found = brakes(evidence)
-    total, limit = math.prod(brake.factor for brake in found), float(settings["product"])
-    if suspicion(found) < limit:
+    held = brakes(evidence)
+    total, limit = math.prod(brake.factor for brake in held), float(settings["product"])
+    if suspicion(held) < limit:
         return Passed()
     together = (
-        f"; the {len(found)} brakes of this run make {total:.2g} together" if len(found) > 1 else ""
+        f"; the {len(held)} brakes of this run make {total:.2g} together" if len(held) > 1 else ""
     )
     findings = [
         Finding(
             brake.factor,
             limit,
-            f"{brake.told}: a factor of {brake.factor:.2g}{together if brake is found[0] else ''}",
+            f"{brake.told}: a factor of {brake.factor:.2g}{together if brake is held[0] else ''}",
             steps=evidence.span,
             remedies=remedies(evidence, brake.remedy),
         )
-        for brake in found
+        for brake in held
     ]
     return fired(*[finding for finding in findings if finding.remedies])
 

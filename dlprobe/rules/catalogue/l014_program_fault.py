@@ -45,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no such program: dlprobe trained the run itself")
     severity = "info" if evidence.spared else ""
     limit = float(settings["order"])
-    found = [*faults_of(evidence), *_order(evidence, limit)]
+    faults = [*faults_of(evidence), *_order(evidence, limit)]
     return fired(
         *(
             Finding(
@@ -56,7 +56,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
                 remedies=TOLD[fault.kind].remedies(evidence, fault),
                 severity=severity,  # type: ignore[arg-type]
             )
-            for fault in found
+            for fault in faults
         )
     )
 

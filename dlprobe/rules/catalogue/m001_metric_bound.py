@@ -56,14 +56,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     broken = [_finding(evidence, bound, value) for bound, value in told if not bound.held(value)]
     if reasons and not broken:
         raise NotEvaluableError("; ".join(reasons))
-    return (
-        fired(*broken)
-        if broken
-        else Passed(
-            "; ".join(
-                f"{_measured(evidence, bound, value)}, within {bound}" for bound, value in told
-            )
-        )
+    if broken:
+        return fired(*broken)
+    return Passed(
+        "; ".join(f"{_measured(evidence, bound, value)}, within {bound}" for bound, value in told)
     )
 
 

@@ -32,9 +32,8 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
-    counts = np.stack([evidence.row("underflow_count", row) for row in evidence.moments])[
-        :, hidden
-    ]  # (moment, layer)
+    # (moment, layer)
+    counts = np.stack([evidence.row("underflow_count", row) for row in evidence.moments])[:, hidden]
     if np.isnan(counts).all():
         raise NotEvaluableError("underflow_count was not recorded")
     if evidence.well:

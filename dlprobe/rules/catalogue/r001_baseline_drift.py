@@ -59,17 +59,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         for name in PROFILES
         for when in MOMENTS
     ]
-    return fired(*(_finding(each, comparison.sizes) for each in drifts if each is not None))
+    return fired(*(_finding(change, comparison.sizes) for change in drifts if change is not None))
 
 
-def _finding(found: Drift, sizes: str) -> Finding:
+def _finding(change: Drift, sizes: str) -> Finding:
     evident = (
-        f"{found.statistic} of {found.layers[0]} is {found.value:.3g} {MOMENTS[found.when]}, "
-        f"outside {found.low:.3g} to {found.high:.3g}, "
+        f"{change.statistic} of {change.layers[0]} is {change.value:.3g} {MOMENTS[change.when]}, "
+        f"outside {change.low:.3g} to {change.high:.3g}, "
         f"the band of the baseline ({sizes})"
     )
     return Finding(
-        found.value, found.high if found.value > found.high else found.low, evident, found.layers
+        change.value,
+        change.high if change.value > change.high else change.low,
+        evident,
+        change.layers,
     )
 
 
@@ -95,6 +98,6 @@ register(
     __doc__,
     check,
     needs=PROFILES,
-    thresholds=[_threshold(*each) for each in TOLERANCES.items()],
+    thresholds=[_threshold(*tolerance) for tolerance in TOLERANCES.items()],
     symptom=True,
 )

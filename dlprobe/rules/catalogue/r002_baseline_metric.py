@@ -51,7 +51,7 @@ from __future__ import annotations
 
 from dlprobe.analysis.comparing.baseline import (
     METRICS,
-    Comparison,
+    BaselineComparison,
     common_metrics,
     lost_metrics,
     structure_differences,
@@ -62,12 +62,8 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.rule import Settings, Threshold, register
 
-GUARDS = (
-    "val_error",
-    "test_error",
-    "val_loss",
-    *METRICS,
-)  # the first of these that was compared says what would have been found
+# the first of these that was compared says what would have been found
+GUARDS = ("val_error", "test_error", "val_loss", *METRICS)
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -101,7 +97,7 @@ def _power(metric_changes: list[Change]) -> str:
     return next((tests[metric]() for metric in GUARDS if metric in tests), "")
 
 
-def _identical(comparison: Comparison, metrics: tuple[str, ...]) -> bool:
+def _identical(comparison: BaselineComparison, metrics: tuple[str, ...]) -> bool:
     """Every number of every run is the same: nothing can have got worse."""
     runs = (*comparison.new, *comparison.old)
     return all(len({run.metrics[metric] for run in runs}) == 1 for metric in metrics)

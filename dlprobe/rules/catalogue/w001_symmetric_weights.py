@@ -24,6 +24,8 @@ References: Rumelhart, Hinton & Williams 1986, Learning internal representations
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +37,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 # relative, of a variance in float32; of drawn weights units' means are some percent of it apart
 ROUNDING = 1e-6
+WIDENED = 2**20  # weights that are taken as float64 at a time
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -132,25 +135,29 @@ def _by_activations(evidence: Evidence, share: float) -> Outcome:
     )
 
 
-def alike(weights: npt.NDArray[np.float64]) -> float:
-    """Share of columns of (fan_in, fan_out) that equal the first one; 0 for fewer than two
-    columns.
+def alike(weights: npt.NDArray[Any]) -> float:
+    """Share of the columns 2 … fan_out of W (fan_in, fan_out) that equal column 1 to 1e-6 of the
+    largest |weight|; 0 for fewer than two columns. Differences are taken in float64, some rows at a
+    time.
     """
     if weights.shape[1] < 2:
         return 0.0
-    same = np.abs(weights - weights[:, :1]).max(axis=0) <= 1e-6 * np.abs(weights).max()
-    return float(same[1:].mean())
+    largest, apart = np.zeros(()), np.zeros(weights.shape[1])
+    rows = max(1, WIDENED // weights.shape[1])
+    for first in range(0, len(weights), rows):
+        some = weights[first : first + rows].astype(np.float64)
+        largest = np.maximum(largest, np.abs(some).max())
+        apart = np.maximum(apart, np.abs(some - some[:, :1]).max(axis=0))
+    return float((apart <= ROUNDING * largest)[1:].mean())
 
 
-def _weights(
-    evidence: Evidence, parameters: npt.NDArray[np.float64], index: int
-) -> npt.NDArray[np.float64]:
+def _weights(evidence: Evidence, parameters: npt.NDArray[Any], index: int) -> npt.NDArray[Any]:
     start, rows, columns = (
         int(evidence.layer_fact(name, index)) for name in ("weight_offset", "fan_in", "fan_out")
     )
     if start < 0 or start + rows * columns > len(parameters):
         return np.empty((0, 0))
-    return np.asarray(parameters[start : start + rows * columns], np.float64).reshape(rows, columns)
+    return parameters[start : start + rows * columns].reshape(rows, columns)
 
 
 register(

@@ -79,10 +79,8 @@ def _medians(rows: Floats) -> Floats:
 
 def _tiny(evidence: Evidence) -> list[int]:
     """Layers whose weights start so small that every step is large for them."""
-    rms, fan_in = (
-        evidence.row("weight_rms", 0),
-        np.asarray(evidence.layer_column("fan_in"), np.float64),
-    )
+    rms = evidence.row("weight_rms", 0)
+    fan_in = np.asarray(evidence.layer_column("fan_in"), np.float64)
     return [index for index in range(len(rms)) if rms[index] * np.sqrt(fan_in[index]) < 0.3]
 
 

@@ -62,10 +62,8 @@ def _moved(evidence: Evidence) -> Floats:
     distances = evidence.run.evaluation_layers.get("weight_distance")
     if distances is not None and np.isfinite(distances[-1]).any():
         return np.asarray(distances[-1], np.float64)
-    series, every = (
-        evidence.series("update_ratio"),
-        max(1, int(np.median(np.diff(evidence.steps)))) if len(evidence.steps) > 1 else 1,
-    )
+    series = evidence.series("update_ratio")
+    every = max(1, int(np.median(np.diff(evidence.steps)))) if len(evidence.steps) > 1 else 1
     return np.asarray(np.nansum(series.mean, axis=0) * series.rows * every, np.float64)
 
 

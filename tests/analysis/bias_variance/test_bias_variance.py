@@ -310,5 +310,13 @@ def test_one_odd_replica_does_not_blow_an_interval_up() -> None:
     assert -10.0 < found.intervals["bias"][0] <= found.bias <= found.intervals["bias"][1]
 
 
+def test_a_mean_error_of_exactly_zero_is_the_limit_of_a_small_one() -> None:
+    """One direction only, so that the limit does not depend on where it is approached from."""
+    made = np.array([[1.0, 1.0], [2.5, 2.5], [2.5, 2.5]])
+    zero, small = (decompose(made, np.full(2, 2.0 + error)) for error in (0.0, 1e-6))
+    assert zero.bias == pytest.approx(-0.25)  # −Var/K = −0.75/3
+    assert zero.intervals["bias"] == pytest.approx(small.intervals["bias"], rel=1e-3, abs=1e-3)
+
+
 def test_public_name() -> None:
     assert dlprobe.decompose is decompose

@@ -82,7 +82,7 @@ def test_an_axis_without_order_has_no_descents() -> None:
         for name, spread in (("relu", 0.2), ("tanh", 2.0), ("sigmoid", 0.2))
     ]
     assert double_descent(curve) is None
-    assert double_descent([Point(None, curve[0].found)]) is None
+    assert double_descent([Point(None, curve[0].parts)]) is None
 
 
 def test_points_that_are_not_told_apart_from_the_best_are_named() -> None:
@@ -180,7 +180,7 @@ def test_zones_of_a_capacity_curve() -> None:
     assert zones(curve, "width") == ["underfitting", "good fit", "good fit", "overfitting"]
     assert zones(curve, "l2") == ["overfitting", "good fit", "good fit", "underfitting"]
     assert zones(curve, "batch_size") == [None] * 4
-    assert zones([Point(None, curve[0].found)], None) == [None]
+    assert zones([Point(None, curve[0].parts)], None) == [None]
 
 
 def test_zones_of_a_learning_curve() -> None:
@@ -195,7 +195,7 @@ def test_zones_of_a_learning_curve() -> None:
 @pytest.mark.parametrize(("replicas", "said"), [(3, "unknown"), (20, "low")])
 def test_an_interval_that_holds_everything_is_no_verdict(replicas: int, said: str) -> None:
     """Three replicas whose variance lies between −9 and 242,821, of a loss of 1.1."""
-    some = point(1, 1.0, 0.1, RNG).found
+    some = point(1, 1.0, 0.1, RNG).parts
     wide = replace(
         some, replicas=replicas, intervals={**some.intervals, "net_variance": (-9.0, 242_821.0)}
     )

@@ -11,13 +11,8 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from dlprobe.analysis.comparing.comparison import (
-    Comparison,
-    Outcome,
-    compare,
-    compare_margins,
-    curve,
-)
+from dlprobe.analysis.comparing.comparison import Comparison, compare, compare_margins
+from dlprobe.analysis.comparing.outcome import Outcome, curve
 from dlprobe.analysis.comparing.paired import LEAST_SEEDS
 from dlprobe.analysis.profiles.flow import Flow
 

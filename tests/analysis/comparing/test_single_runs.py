@@ -21,7 +21,7 @@ from dlprobe.analysis.comparing import (
     run_diff,
     single_runs,
 )
-from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, numbers_of
 from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.runs import open_run
@@ -63,7 +63,9 @@ def run(
 
 
 def changed(new: Sequence[Numbers], old: Sequence[Numbers]) -> Change | None:
-    found = metric_changes.changes(Comparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL)
+    found = metric_changes.changes(
+        BaselineComparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL
+    )
     return found[0] if found else None
 
 
@@ -302,7 +304,9 @@ def train_errors(wrong: int, samples: int = 1078) -> Numbers:
 
 
 def one_against(new: Numbers, old: Sequence[Numbers], metric: str) -> Change:
-    return metric_changes.changes(Comparison((new,), tuple(old)), [metric], FACTOR, LEVEL)[0]
+    return metric_changes.changes(BaselineComparison((new,), tuple(old)), [metric], FACTOR, LEVEL)[
+        0
+    ]
 
 
 def test_one_new_error_against_six_runs_without_any_is_no_alarm() -> None:
@@ -339,7 +343,7 @@ def test_a_loss_that_is_0_but_for_rounding_has_no_factor(zero: float) -> None:
         found = one_against(loss(value), old, "train_loss")
         assert found.worse is alarm
         assert "times" not in found.words
-    several = Comparison(
+    several = BaselineComparison(
         tuple(loss(1e-9 * k) for k in range(1, 9)), tuple(loss(zero) for _ in range(8))
     )
     assert not metric_changes.changes(several, ["train_loss"], FACTOR, LEVEL)[0].worse

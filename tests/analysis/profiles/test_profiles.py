@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlprobe.analysis.profiles.depth_profiles import (
-    Verdict,
+    FlowVerdict,
     classify,
     combine_seeds,
     seed_medians,
@@ -195,15 +195,15 @@ def test_extreme_profiles_of_float64_do_not_overflow() -> None:
     assert classify([1e-300, 1e300], (100, 100)).verdict == "vanishing"
 
 
-def verdict(name: str, ratio: float) -> Verdict:
-    return Verdict(name, ratio, 1.0, f"because {ratio}")  # type: ignore[arg-type]
+def verdict(name: str, ratio: float) -> FlowVerdict:
+    return FlowVerdict(name, ratio, 1.0, f"because {ratio}")  # type: ignore[arg-type]
 
 
 def test_seeds_that_agree_give_the_median_seeds_reason() -> None:
     found = combine_seeds(
         [verdict("vanishing", -3.0), verdict("vanishing", -5.0), verdict("vanishing", -4.0)]
     )
-    assert found == Verdict("vanishing", -4.0, 1.0, "because -4.0")
+    assert found == FlowVerdict("vanishing", -4.0, 1.0, "because -4.0")
 
 
 def test_seeds_that_disagree_are_counted_and_a_tie_goes_to_the_worse() -> None:

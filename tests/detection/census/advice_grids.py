@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 
 from dlprobe.config import from_options
-from dlprobe.experiments import gradients
-from dlprobe.experiments.gradients import Axes, GridCell, GridResult
+from dlprobe.experiments import gradients, grid_cells
+from dlprobe.experiments.gradients import GridResult
+from dlprobe.experiments.grid_cells import Axes, GridCell
 from dlprobe.experiments.study import PlannedRun, run_one
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
@@ -81,7 +82,7 @@ def drawn(seed: int, index: int) -> tuple[str, list[GridCell]]:
     inits, norms = some(rng, DRAWN_INITS, 2), some(rng, NORMS, 1)[0].split("+")
     options = {key: text for key, text in data_options(name, "0").items() if key != "epochs"}
     base = from_options(None, {**options, "epochs": str(max(DATA_SETS[name].epochs // 2, 10))})
-    return name, gradients.grid(base, Axes(depths, [width], activations, inits, norms))
+    return name, grid_cells.grid(base, Axes(depths, [width], activations, inits, norms))
 
 
 def some(rng: np.random.Generator, values: dict[str, float], count: int) -> list[str]:
@@ -120,7 +121,7 @@ def cell_of(cells: Sequence[GridCell], depth: int, label: str) -> GridCell:
 def learned(cell: GridCell, sets: PreparedSets) -> int:
     """In how many new seeds a cell learns."""
     plan = [
-        PlannedRun(str(seed), gradients.run_config(cell, seed), gradients.coordinates(cell, seed))
+        PlannedRun(str(seed), grid_cells.run_config(cell, seed), grid_cells.coordinates(cell, seed))
         for seed in NEW_SEEDS
     ]
     results = [run_one(each, sets, gradients.seed_result, Stop(), None) for each in plan]
