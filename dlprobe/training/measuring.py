@@ -74,7 +74,9 @@ def _binned(values: Array, edges: Array) -> Distribution:
 
 
 def percentiles(values: Array) -> Array:
-    """The percentiles (5,) of the finite values; NaN where there are none."""
+    """The 5th, 15th, 50th, 85th and 95th percentile of the finite values, (5,) of their dtype; NaN
+    where there are none.
+    """
     ordered = _finite_sorted(values)
     return _interpolated(ordered) if len(ordered) else np.full(len(SHARES), np.nan, values.dtype)
 

@@ -149,8 +149,8 @@ class Learning:
 
     @property
     def best(self) -> float:
-        """Largest skill of `judged` that was reached or passed twice after the first update
-        (one evaluation may be luck); −∞ below two.
+        """Second largest entry of `judged` after the first update, so that one lucky evaluation
+        does not count; −∞ for fewer than two.
         """
         later = np.sort(self.judged[self.steps > 0])
         later = later[np.isfinite(later)]

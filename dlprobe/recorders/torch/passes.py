@@ -378,7 +378,7 @@ class Passes:
 
     @property
     def passes(self) -> int:
-        """Number of backward passes that count for this step."""
+        """Number of forward passes of this step through which an error signal came back."""
         return len(self._lives)
 
     def backward_is_over(self) -> None:
