@@ -105,11 +105,13 @@ def page(records: list[dict[str, Any]], again: dict[str, Any]) -> Iterator[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(registry.records("recipe")))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="with --seed: these recipes alone")
     parser.add_argument("--seed", type=int, help="first seed of a comparison")
     asked = parser.parse_args()
+    if asked.names and asked.seed is None:
+        parser.error("the page is of all recipes: expected --seed with names")
     records = []
-    for name in asked.names:
+    for name in asked.names or registry.records("recipe"):
         seed = asked.seed or (AFRESH if name in CHANGED else SEED)
         records.append(measured(name, seed))
         print(f"{records[-1]['spent']:6.3g} s  {name}: {verdict(records[-1])}", flush=True)

@@ -60,7 +60,8 @@ def _binned(values: Array, edges: Array) -> Distribution:
     """
     scale = FINE_BINS / (float(edges[-1]) - float(edges[0]))
     counts, fine = np.zeros(BINS, np.int64), np.zeros(FINE_BINS, np.int64)
-    binning.kernel(binning.count, values.dtype)(values, edges, scale, counts, fine)
+    count, gather = binning.compiled_kernels(values.dtype)
+    count(values, edges, scale, counts, fine)
     lower, _ = _ranks(len(values))
     ranks = np.minimum(lower + np.array([[0], [1]]), len(values) - 1)
     bins = np.searchsorted(np.cumsum(fine), ranks, side="right")
@@ -68,7 +69,7 @@ def _binned(values: Array, edges: Array) -> Distribution:
     wanted[bins] = 1
     before = np.cumsum(fine * (1 - wanted))  # values of the other bins, up to each bin
     some = np.empty(int(fine @ wanted), values.dtype)
-    binning.kernel(binning.gather, values.dtype)(values, edges, scale, wanted, some)
+    gather(values, edges, scale, wanted, some)
     some.sort()
     return Distribution(counts, edges, _interpolated(some, len(values), before[bins]), 0)
 

@@ -197,8 +197,8 @@ def between_evaluations(run: Run, steps: Steps) -> Floats:
     losses, ends = run.scalar("batch_loss"), np.searchsorted(run.steps, steps)
     begins = np.concatenate([[0], ends[:-1]])
     parts = [losses[begin : max(end, begin + 1)] for begin, end in zip(begins, ends, strict=True)]
-    found = [float(np.nanmean(part)) if np.isfinite(part).any() else math.nan for part in parts]
-    return np.array(found) if np.isfinite(found).any() else np.zeros(0)
+    means = [float(np.nanmean(part)) if np.isfinite(part).any() else math.nan for part in parts]
+    return np.array(means) if np.isfinite(means).any() else np.zeros(0)
 
 
 def beside(learned: Learning, best: Learning) -> Learning:
