@@ -78,14 +78,6 @@ class Layer:
     def is_relu(self) -> bool:
         return self.activation == "relu"
 
-    @property
-    def key(self) -> Any:
-        """What layers that are summed side by side share; activations with parameters of their
-        own, and unknown ones, stand alone.
-        """
-        alone = self.activation is None or self.activation.startswith("prelu")
-        return (self.activation, self.after, self.again is None, id(self) if alone else 0)
-
     def settle(self, operations: Sequence[Operation], directly: bool) -> None:
         """What was done to its output until the next layer took it. directly: that layer's
         input is the very result, not dropped out, so that it shows a.
