@@ -20,8 +20,8 @@ def summary_document(
     """The table of layers and the totals.
 
     made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`,
-        `target_scaling`, `optimizer`, `batch`, `steps`
-    (of the whole run), `steps_per_epoch`.
+        `target_scaling`, `optimizer`, `batch`, `steps` (of the whole run), `steps_per_epoch`,
+        `data_bytes` (inputs and targets of all parts).
     """
     layers = list(zip(size.layers, made_of, strict=True))
     numbers = ("weights", "parameters", "trained", "not trained")
@@ -52,6 +52,7 @@ def summary_document(
     ]
     facts += [
         ("memory of a step", _memory(size)),
+        ("memory of the data", data_size(int(context["data_bytes"]))),
         ("operations of a step", _operations(size)),
         ("recorded", _recorded(size, int(context["steps"]))),
     ]

@@ -141,7 +141,7 @@ def test_operations_and_memory_of_a_step_by_hand() -> None:
         "train",
         "--dry-run",
         "--data",
-        "gaussian(features=20, classes=2)",
+        "gaussian(samples=100, features=20, classes=2)",
         "--layers",
         "10",
         "--batch-size",
@@ -159,6 +159,7 @@ def test_operations_and_memory_of_a_step_by_hand() -> None:
     assert data["bytes"]["optimizer"] == 2 * 4 * parameters  # adam's two moments
     assert data["bytes"]["gradient"] == 4 * (20 * 10 + 10)
     assert data["bytes"]["activations"] == 4 * 8 * (20 + 2 * 10 + 2 * 2)
+    assert data["data_bytes"] == 4 * 100 * (20 + 2)
 
 
 def test_a_dry_run_counts_what_a_run_file_counts(tmp_path: object) -> None:

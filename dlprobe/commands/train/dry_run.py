@@ -18,6 +18,8 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
     """The report of a configuration on its data, which are read. Raises ConfigError or
     DataError.
     """
+    import numpy as np
+
     from dlprobe.commands.base.preparing import prepare_data
     from dlprobe.reports.summary import summary_document
     from dlprobe.training.model import resolve
@@ -36,6 +38,7 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
         for layer in model.layers
     ]
     steps_per_epoch = -(-len(data.inputs["train"]) // model.batch)
+    item = np.dtype(configuration.training.dtype).itemsize
     context = {
         "data": data.name,
         "loss": str(model.loss),
@@ -43,6 +46,9 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
         "optimizer": str(configuration.training.optimizer),
         "batch": model.batch,
         "steps_per_epoch": steps_per_epoch,
+        "data_bytes": sum(
+            part.nbytes + len(part) * model.outputs * item for part in data.inputs.values()
+        ),
         "steps": configuration.training.steps
         or (configuration.training.epochs or 1) * steps_per_epoch,
     }
