@@ -109,7 +109,8 @@ def learning_alone(run: Run) -> Learning | None:
     loss = np.asarray(evaluations.get("train_loss", np.full(len(steps), np.nan)), np.float64)
     between = np.zeros(0)
     if not len(steps) or (np.isnan(loss).all() and run.status != "diverged"):
-        between = between_evaluations(run, steps) if has_validation(evaluations) else between
+        if len(steps) and has_validation(evaluations):
+            between = between_evaluations(run, steps)
         if not len(between):
             return from_batch_losses(run)
 
