@@ -236,13 +236,17 @@ def _command_of(config: RunConfig) -> str:
 
 
 def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:
-    from dlprobe.config import to_toml
+    from dlprobe.config import to_toml, with_values
     from dlprobe.experiments.changes import changed_values, value_text
     from dlprobe.render.safe_text import visible
     from dlprobe.reports.prescribe import head_of_cure, reasons_of
 
-    config = chosen.treatment.config
-    changed = [(key, value_text(ill.config, key)) for key in changed_values(ill.config, config)]
+    # how many threads it had changes no number and is no part of a cure
+    config = with_values(chosen.treatment.config, {"training.threads": "auto"})
+    changed = [
+        (key, value_text(ill.config, key))
+        for key in changed_values(ill.config, chosen.treatment.config)
+    ]
     so_far = (
         ""
         if tried.complete

@@ -65,7 +65,7 @@ def from_stored(stored: Mapping[str, Any]) -> RunConfig:
     )
 
 
-@lru_cache(256)
+@lru_cache(1024)  # the largest studies: each is passed over twice
 def _stored_table(name: str, text: str) -> ConfigTable:
     return TABLES[name](**_tidied(f"[{name}]", json.loads(text)))
 

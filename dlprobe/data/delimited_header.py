@@ -136,8 +136,9 @@ def has_header(frame: polars.DataFrame) -> bool:
 
 
 def counts_columns(first: polars.Series, below: polars.DataFrame) -> bool:
-    """Whether row 1 is 0, 1, 2, … as pandas heads an array's columns, and not data: behind an
-    empty cell above the row numbers, or long, or above fractions.
+    """Whether row 1 is 0, 1, 2, … as pandas numbers an array's columns, and not data. Such a row
+    counts as one where an empty cell stands before it, it has at least SURELY_COUNTED numbers, or a
+    column below has fractions.
     """
     cells = [(cell or "").strip() for cell in first]
     counted = cells[1:] if cells[0] == "" else cells

@@ -69,8 +69,8 @@ def class_skill(goal: Indices, group: Indices, nearest: Indices, alone: Mask) ->
 
 
 def nearest_groups(values: Floats) -> Indices:
-    """For each of the ascending values the position of the nearest other one; its own where
-    there is no other.
+    """Position of the nearest other value for each of the ascending values, int64 (values,); its
+    own where there is no other.
     """
     places = np.arange(len(values))
     if len(values) < 2:

@@ -144,8 +144,8 @@ def refuse_unreadable(table: DataTable, frame: polars.DataFrame, dates: str) -> 
 
 
 def is_readable(kind: polars.DataType, dates: str) -> bool:
-    """Whether a column of this type can be read: numbers, booleans, text, or all null; dates and
-    times of day unless `dates` is "refuse" (else "drop" or "ordinal").
+    """Whether a column of this type can be read: numbers, booleans, text, or all null; dates, with
+    or without a time, unless `dates` is "refuse" (else "drop" or "ordinal").
     """
     import polars
 

@@ -110,7 +110,7 @@ def _resized(config: RunConfig, free: str, wanted: int, sets: PreparedSets) -> R
 
 
 def weights_of(layers: Sequence[int], config: RunConfig, sets: PreparedSets) -> int:
-    """Weights and bias parameters of a net with these hidden layers."""
+    """Number of weights and biases of a net with these hidden layers on the data of `config`."""
     data = sets.of(config)
     widths = [len(data.feature_names), *layers, data.outputs]
     return sum(

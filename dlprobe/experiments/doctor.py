@@ -28,7 +28,7 @@ COMMON = {
     "normalization": ("batch",),
     "loss": ("cross_entropy", "mse"),
     "optimizer": ("adam", "sgd", "momentum"),
-    "pass": ("products", "step", "products of a fleet", "step of a fleet"),
+    "pass": ("products", "step", "bins", "products of a fleet", "step of a fleet"),
 }
 
 

@@ -4,7 +4,6 @@ with what was measured at the first and the last step.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -229,13 +228,3 @@ def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> 
         kept.checkpoint(0, parameters)
     kept.end(run.status, run.final, {})
     return kept
-
-
-def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
-    """Median of `of(run)` over the runs, one per seed."""
-    return float(statistics.median(of(run) for run in runs))
-
-
-def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
-    """Elementwise median of the arrays `of(run)` over the runs, one per seed."""
-    return [float(value) for value in np.median([of(run) for run in runs], axis=0)]

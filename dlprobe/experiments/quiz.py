@@ -47,7 +47,7 @@ HE = {"model.init": "he_normal"}
 CASES = (
     QuizCase(
         _net("64x10", "sigmoid", "glorot_normal"),
-        "the slope of a sigmoid is 1/4 at most, and the weights do not make up for it",
+        "a sigmoid's slope is 1/4 at most, and the weights do not make up for it",
         "ReLU with He's weights",
         {"model.activation": "relu", **HE},
     ),

@@ -55,7 +55,11 @@ def gather(values: Vector, edges: Vector, scale: Number, wanted: Integers, into:
 
 
 @cache
-def kernel(function: Any, dtype: Any) -> Any:
-    """`count` or `gather`, compiled for values of this dtype."""
-    signature = signature_of(function, from_dtype(np.dtype(dtype)))
-    return taking_records(compiled(signature, EXACT, no_cfunc_wrapper=True)(function))
+def compiled_kernels(dtype: Any) -> tuple[Any, Any]:
+    """`count` and `gather` for values of this dtype."""
+    scalar = from_dtype(np.dtype(dtype))
+    counting, gathering = (
+        compiled(signature_of(function, scalar), EXACT, no_cfunc_wrapper=True)(function)
+        for function in (count, gather)
+    )
+    return taking_records(counting), taking_records(gathering)

@@ -105,8 +105,8 @@ def our_folder() -> Iterator[None]:
 
 
 def is_warm() -> bool:
-    """Whether some kernels of this version are in the cache already, i.e. whether the next
-    command has to compile.
+    """Whether the cache holds some kernel of this version; if not, the next command has to
+    compile.
     """
     return any(cache_folder().rglob("*.nbc"))
 

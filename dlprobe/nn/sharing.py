@@ -165,8 +165,11 @@ def _part_kernels(dtype: str) -> dict[int, Kernel]:
 def team_of(
     largest: int, rows: int, dtype: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """`team` and `part_sums` of a net whose batches have that many rows and whose largest layer has
-    that many weights.
+    """Memory with which threads share a net: the words of a team, int64, and the sums of each part
+    of an update, float64 (parts · UPDATE_SUMS,). Both are empty where threads cannot share it or
+    rows · largest is below SMALLEST.
+
+    largest: weights of the largest layer. rows: samples of a batch.
     """
     if not AVAILABLE or not teams.AVAILABLE or rows * largest < SMALLEST:
         return np.zeros(0, np.int64), np.zeros(0)

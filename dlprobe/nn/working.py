@@ -125,7 +125,9 @@ class Evaluations:
 
     @property
     def losses(self) -> Floats:
-        """(evaluations,): the mean loss of each; 0 of no samples."""
+        """The mean loss of each evaluation that was made, (evaluations,); 0 where there are no
+        samples.
+        """
         return self._sums[: self.taken] / max(self._samples, 1)
 
     @property

@@ -86,22 +86,34 @@ def are_whole(inputs: Any) -> bool:
 
 
 def target_variances(targets: Mapping[str, Any]) -> dict[str, float]:
-    """Variance of the targets per part, where it is above 0; empty for classes and for several
-    outputs.
+    """By part, of a regression: the squared error of the best constant answer, a mean over
+    outputs as PyTorch's and Keras's losses are; where targets vary at all.
     """
     arrays = {part: _array(values) for part, values in targets.items()}
-    if _are_classes(arrays["train"]) or arrays["train"].size != len(arrays["train"]):
+    if _are_classes(arrays["train"]):
         return {}
-    found = {part: float(values.astype(np.float64).var()) for part, values in arrays.items()}
+    found = {
+        part: float(values.astype(np.float64).var(axis=0).mean())
+        for part, values in arrays.items()
+        if len(values)
+    }
     return {part: variance for part, variance in found.items() if variance > 0.0}
 
 
 def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
     """The arrays themselves by the names that the layout table has for them: x (samples,
-    features) and y (samples,) of each part.
+    features) and y (samples,) of each part. Raises ValueError for targets of several numbers, for
+    which it has none.
     """
     kept = {f"x_{part}": _matrix(part, values) for part, values in inputs.items()}
-    return kept | {f"y_{part}": _array(values) for part, values in targets.items()}
+    y = {f"y_{part}": _array(values) for part, values in targets.items()}
+    for name, values in y.items():
+        if values.size != len(values):
+            raise ValueError(
+                f"{name} of shape {values.shape} cannot be kept, only one number a sample: "
+                "leave out keep=True, and what else is said of the data is stored"
+            )
+    return kept | {name: values.reshape(-1) for name, values in y.items()}
 
 
 def _target_moments(targets: Array) -> dict[str, Any]:

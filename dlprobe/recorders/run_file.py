@@ -69,8 +69,9 @@ class RunFile:
         inputs, targets = {"train": x_train}, {"train": y_train}
         if x_val is not None:
             inputs["val"], targets["val"] = x_val, y_val
-        self._data = data_facts(inputs, targets) | (kept_arrays(inputs, targets) if keep else {})
+        self._data = data_facts(inputs, targets)
         self._spread, self._whole = target_variances(targets), are_whole(x_train)
+        self._data |= kept_arrays(inputs, targets) if keep else {}
 
     def begin(
         self,

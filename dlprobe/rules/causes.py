@@ -34,7 +34,9 @@ def origins(code: str) -> int:
 
 
 def is_symptom(code: str) -> bool:
-    """Whether a rule only says how the run ended, not why."""
+    """Whether a finding of rule `code` only says how the run ended, not why; False for an unknown
+    code.
+    """
     return code in all_rules() and all_rules()[code].symptom
 
 

@@ -389,6 +389,10 @@ def _with_usual_rate(patch: dict[str, str], config: RunConfig) -> tuple[dict[str
     }, f", and with them a rate of {usual:g} in place of {rate:g}"
 
 
+# output activation and loss of classes that are made for each other
+SUITED = {("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")}
+
+
 def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The output activation that the run's loss asks for, where one was given; the loss where
     it is none for the task; and targets that both can take.
@@ -396,6 +400,8 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
     output, loss = config.model.output_activation, config.training.loss
     task = evidence.run.data.get("task")
     patch = {} if output is None else {"model.output_activation": "auto"}
+    if task == "classification" and output and loss and (output.name, loss.name) in SUITED:
+        return None
     if loss is not None and (
         task not in loss.record.tasks
         or (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dlprobe.registry import counted
+from dlprobe.rules.changes_of_model import SUITED
 from dlprobe.rules.evidence import Evidence
 
 
@@ -217,4 +218,8 @@ HAS: dict[str, Callable[[Evidence], bool]] = {  # whether the run is known to ha
     "layer_norm": lambda evidence: _normalized_by(evidence, "layer"),
     "early_stopping": lambda evidence: evidence.facts.early_stopping not in (None, "none"),
     "double": lambda evidence: evidence.run.dtype == "float64",
+    "outputs": lambda evidence: (
+        evidence.run.data.get("task") == "classification"
+        and (evidence.layers[-1].activation, str(evidence.facts.loss).partition("(")[0]) in SUITED
+    ),
 }

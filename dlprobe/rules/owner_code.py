@@ -5,7 +5,7 @@ modules by their names, and statements over several of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dlprobe.config.records import RunConfig
@@ -60,7 +60,7 @@ class CodeChange:
 
 
 def modules_of(run: Run) -> list[Module]:
-    """The layers of a run with what its recorder noted of their modules."""
+    """The layers of a run, named as in the model, with what its recorder noted of their modules."""
     listed = run.environment.get("modules", [])
     noted: dict[str, dict[str, Any]] = (
         {str(module.get("name")): module for module in listed if isinstance(module, dict)}
@@ -69,14 +69,14 @@ def modules_of(run: Run) -> list[Module]:
     )
     return [
         Module(
-            layer,
+            replace(layer, name=name),
             str(known.get("kind", "")),
             str(known.get("activation", "")),
             str(known.get("inside_loss", "")),
             known["axes"] if isinstance(known.get("axes"), int) else 0,
         )
-        for layer in run.layer_facts
-        for known in [noted.get(layer.name, {})]
+        for name, layer in zip(map(str, run.layers["name"]), run.layer_facts, strict=True)
+        for known in [noted.get(name, {})]
     ]
 
 

@@ -4,7 +4,7 @@ dead, or part of a study.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,8 +58,8 @@ class Group(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Layers(Mapping[str, Any]):
-    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array
-    (layer,) or a tuple of texts.
+    """The layers, index 0 nearest the input: `names` as people read them, and by name of the layout
+    table an array (layer,) or a tuple of texts.
 
     Raises RunFileError for a column that the file does not have; `get` and `in` ask first.
     """
@@ -82,6 +82,21 @@ class Layers(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.columns)
+
+
+def readable(names: Sequence[str], environment: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of layers; one that is a bare place in a sequence of modules with its class in front.
+
+    >>> readable(["0", "head.2"], {"modules": [{"name": "0", "kind": "Linear"}]})
+    ('Linear 0', 'head.2')
+    """
+    listed = environment.get("modules")
+    noted = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    kinds = {str(each.get("name")): str(each.get("kind", "")) for each in noted}
+    return tuple(
+        f"{kinds[name]} {name}" if kinds.get(name) and name.replace(".", "").isdigit() else name
+        for name in map(str, names)
+    )
 
 
 @dataclass(frozen=True)
@@ -191,12 +206,12 @@ class Run:
         """The layers and what is known of each."""
         columns = self._group("layers")
         check_layers(columns, self.contents.name)
-        return Layers(columns["name"], columns)
+        return Layers(readable(columns["name"], self.environment), columns)
 
     @cached_property
     def layer_facts(self) -> tuple[LayerFacts, ...]:
         """What is known of each layer, index 0 nearest the input; None where it is not known."""
-        columns = dict(self.layers.columns)
+        columns = {**self.layers.columns, "name": self.layers.names}
         if self.configuration is not None:
             model = self.configuration.model
             columns["dropout"] = [

@@ -52,7 +52,7 @@ class FileSource:
             raise RunFileError(f"{self.name} cannot be read: {error.strerror or error}") from error
 
     def is_file(self, descriptor: int) -> bool:
-        """Whether a descriptor is of the same file."""
+        """Whether a descriptor is open on the same file as this source."""
         return os.path.samestat(os.fstat(self._descriptor), os.fstat(descriptor))
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Session:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Number of updates of the whole run."""
         return self.rates.steps
 
     @property

@@ -31,15 +31,15 @@ def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(
 ) -> None:
     from dlprobe.recorders.torch.passes import Passes
 
-    real, count = Passes._signal, [0]
+    real, count = Passes._came_back, [0]
 
     def breaks(*given: Any) -> None:
         count[0] += 1
-        if count[0] == 8:
+        if count[0] == 6:
             raise RuntimeError("out of luck")
         real(*given)
 
-    monkeypatch.setattr(Passes, "_signal", breaks)
+    monkeypatch.setattr(Passes, "_came_back", breaks)
     torch.manual_seed(0)
     model, other = Net(), Net()
     other.load_state_dict(model.state_dict())

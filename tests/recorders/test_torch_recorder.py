@@ -260,3 +260,21 @@ def test_skipping_zero_grad_to_none_or_zero_makes_no_difference(tmp_path: Path) 
         assert len(run.steps) == 4
         assert run.final["skipped_steps"] == 0
         assert max(differences(run, own_rows(trained, Loop())).values()) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [Loop(precision="scaler", accumulate=4, clip=True), Loop(activation="gelu")],
+    ids=str,
+)
+def test_sums_that_stay_on_a_device_are_the_same(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the CPU here: what is shown is PyTorch's sums, not what a device does."""
+    from dlprobe.recorders.torch import recording
+
+    monkeypatch.setattr(recording, "on_host", lambda model: False)
+    trained = recorded_torch.train(loop, tmp_path / "run.h5")
+    with recorded_torch.opened(tmp_path / "run.h5") as run:
+        found = differences(run, own_rows(trained, loop))
+        assert {name: apart for name, apart in found.items() if not apart < TOLERANCE} == {}

@@ -72,12 +72,12 @@ class Noncentral:
 
     @cached_property
     def along_bias(self) -> float:
-        """Variance of the replicas along the true mean error: as found, drawn as far as it is
-        uncertain towards that along the estimated mean error, and an eighth of the way on to that
-        of the larger directions: learners that shrink err most where they vary least, others need
-        not.
+        """Variance of the replicas along the true mean error, at most √(tr Σ²).
 
-        The variance of the eigenvalues says how far directions can differ at all.
+        It is a weighted mean of linear/bias and of a usual value: 7/8 of the variance along the
+        estimated mean error and 1/8 of that of the larger directions, tr Σ³/tr Σ², since learners
+        that shrink err most where they vary least. The first counts the more, the larger bias and
+        the variance of the eigenvalues of Σ are.
         """
         square = max(self.bias, 0.0)
         larger = self.cubes / self.squares

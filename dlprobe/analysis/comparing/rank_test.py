@@ -58,7 +58,7 @@ def needed(level: float) -> int:
 
 
 def nan_last(values: Sequence[float]) -> Floats:
-    """The values, a NaN as the largest there can be: a run that diverged ranks behind all
+    """The values as float64, NaN replaced by infinity: a run that diverged ranks behind all
     others.
     """
     array = np.asarray(values, dtype=np.float64)

@@ -54,8 +54,9 @@ class Learning:
     known: whether rows or another run say so. guessing_loss, val_guessing_loss: loss of the best
         constant answer. correctable: how many times an affine change of the outputs lowers the
         squared error. All NaN where they are not known. val_samples: rows of the validation part, 0
-        where there is none. plain: skill on it of kernel ridge regression, NaN where that was not
-        asked.
+        where there is none. of_batches: `loss` has the mean batch_loss since the evaluation
+        before, for a training part that was not evaluated. plain: skill on it of kernel ridge
+        regression, NaN where that was not asked.
     """
 
     task: str
@@ -80,10 +81,13 @@ class Learning:
     correctable: float = math.nan
     val_samples: int = 0
     plain: float = math.nan
+    of_batches: bool = False
 
     @property
     def loss_name(self) -> str:
         """What `loss` is, as evidence names it."""
+        if self.of_batches:
+            return "the mean batch_loss between evaluations"
         if self.evaluated:
             return "train_loss"
         return (
@@ -149,8 +153,8 @@ class Learning:
 
     @property
     def best(self) -> float:
-        """Largest skill of `judged` that was reached or passed twice after the first update
-        (one evaluation may be luck); −∞ below two.
+        """Second largest entry of `judged` after the first update, so that one lucky evaluation
+        does not count; −∞ for fewer than two.
         """
         later = np.sort(self.judged[self.steps > 0])
         later = later[np.isfinite(later)]

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import FEW, NOTHING, Floats, Learning
+from dlprobe.analysis.learning.learned import FEW, NOTHING, Floats, Learning, Steps
 from dlprobe.analysis.learning.reachable import (
     chance_error,
     correctable,
@@ -106,9 +106,13 @@ def learning_alone(run: Run) -> Learning | None:
     """How a run learned, without the study that it belongs to."""
     evaluations = run.evaluations
     steps = np.asarray(evaluations.get("step", ()), np.int64)
-    loss = np.asarray(evaluations.get("train_loss", ()), np.float64)
-    if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
-        return from_batch_losses(run)
+    loss = np.asarray(evaluations.get("train_loss", np.full(len(steps), np.nan)), np.float64)
+    between = np.zeros(0)
+    if not len(steps) or (np.isnan(loss).all() and run.status != "diverged"):
+        if len(steps) and has_validation(evaluations):
+            between = between_evaluations(run, steps)
+        if not len(between):
+            return from_batch_losses(run)
 
     # it ends with the parameters that early stopping kept, not with those of the last step
     restored = run.status == "finished" and "best_step" in run.final
@@ -119,7 +123,6 @@ def learning_alone(run: Run) -> Learning | None:
             values[-1] = run.final[name]
         return values
 
-    loss = series("train_loss")
     task = str(run.data.get("task", "classification"))
     chance = {part: chance_error(run.data.get(f"{part}_class_counts")) for part in ("train", "val")}
     skills = {}
@@ -133,6 +136,7 @@ def learning_alone(run: Run) -> Learning | None:
     losses, errors = (
         {part: series(f"{part}_{what}") for part in ("train", "val")} for what in ("loss", "error")
     )
+    losses["train"] = between if len(between) else losses["train"]
     updates = int(
         run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0))
     )
@@ -171,7 +175,30 @@ def learning_alone(run: Run) -> Learning | None:
         correctable=correctable(run),
         val_samples=len(run.data.get("val_indices", ())),
         plain=float(run.final.get("val_plain_skill", math.nan)),
+        of_batches=len(between) > 0,
     )
+
+
+def has_validation(evaluations: Mapping[str, Any]) -> bool:
+    """Whether a validation part was evaluated, by loss or error, more than once."""
+    return any(
+        np.isfinite(np.asarray(evaluations.get(name, ()), np.float64)).sum() > 1
+        for name in ("val_loss", "val_error")
+    )
+
+
+def between_evaluations(run: Run, steps: Steps) -> Floats:
+    """(evaluation,): the mean batch_loss of the updates since the evaluation before, of the first
+    one that of the first recorded update where none came before; empty where batch_loss was not
+    recorded, or at too few updates.
+    """
+    if not len(run.steps) or not run.is_recorded("batch_loss"):
+        return np.zeros(0)
+    losses, ends = run.scalar("batch_loss"), np.searchsorted(run.steps, steps)
+    begins = np.concatenate([[0], ends[:-1]])
+    parts = [losses[begin : max(end, begin + 1)] for begin, end in zip(begins, ends, strict=True)]
+    means = [float(np.nanmean(part)) if np.isfinite(part).any() else math.nan for part in parts]
+    return np.array(means) if np.isfinite(means).any() else np.zeros(0)
 
 
 def beside(learned: Learning, best: Learning) -> Learning:

@@ -63,7 +63,7 @@ def _state(learning: Learning | None, status: str) -> tuple[StateName, str]:
         return "not evaluated", "neither an evaluation nor batch_loss was recorded"
     if status == "diverged":
         return "diverged", f"numbers are not finite after {counted(learning.updates, 'update')}"
-    if not np.isfinite(learning.error).any():
+    if not np.isfinite([learning.error, learning.val_error]).any():
         return (
             "not evaluated",
             (
@@ -72,7 +72,8 @@ def _state(learning: Learning | None, status: str) -> tuple[StateName, str]:
             ),
         )
     numbers = _numbers(learning)
-    if not math.isfinite(learning.guessing) or not math.isfinite(learning.skill[-1]):
+    known = math.isfinite(learning.skill[-1]) or learning.validated
+    if not math.isfinite(learning.guessing) or not known:
         return "not evaluated", f"{numbers}; what guessing has is not known"
     if learning.well:
         return "learned well", numbers

@@ -95,7 +95,9 @@ class InitialNet:
 
     @property
     def fan_in(self) -> tuple[int, ...]:
-        """Rows of each hidden layer's weight matrix."""
+        """Number of inputs of each hidden layer: (features, units of hidden_1, …, of
+        hidden_{n−1}).
+        """
         return (self.features, *self.units[:-1]) if self.units else ()
 
     @property

@@ -156,35 +156,37 @@ class RunLooks:
 
         self.followed, self._path = followed, path
         self._planned = planned_steps(followed.run)
-        self._speed, self._judging = Speed(), Turn(1.0)
+        self._speed, self._judging, self._summing_up = Speed(), Turn(1.0), Turn()
+        self._last: RunLook | None = None
         self._seen: list[Glance] = []
         self._diagnosis: Diagnosis | None = None
 
     def look(self) -> RunLook:
-        """The run as it is now; judged again where that is due, and at its end."""
+        """The run as it is now; judged and summed up again where that is due, and at its end."""
         self.followed.grow(PAUSE)
-        run = self.followed.run
-        if self._judging.is_due or self.followed.has_ended:
+        run, ended = self.followed.run, self.followed.has_ended
+        if judged := self._judging.is_due or ended:
             with self._judging.taken():
                 self._judge(run)
-        done = self.followed.last_step + 1
+        done, behind = self.followed.last_step + 1, self.followed.source.behind
         speed = self._speed.at(done)
         pace = Pace(done, self._planned, _recorded_speed(run) if math.isnan(speed) else speed)
-        judged = self._seen[-1].step if self._seen else 0
-        loss, validation = _loss(run)
-        layers, steps, profile = _profile(run)
-        return RunLook(
-            self._path,
-            pace,
-            loss,
-            validation,
-            layers,
-            steps,
-            profile,
-            self._diagnosis,
-            judged,
-            self.followed.source.behind,
-        )
+        if self._last is None or judged or self._summing_up.is_due:
+            with self._summing_up.taken():
+                (loss, validation), (layers, steps, profile) = _loss(run), _profile(run)
+                last = self._seen[-1].step if self._seen else 0
+                self._last = RunLook(
+                    self._path,
+                    pace,
+                    loss,
+                    validation,
+                    layers,
+                    steps,
+                    profile,
+                    self._diagnosis,
+                    last,
+                )
+        return replace(self._last, pace=pace, behind=behind)
 
     def certain(self, look: Look) -> Certain | None:
         """The error that stays."""

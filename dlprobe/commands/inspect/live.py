@@ -19,7 +19,7 @@ from dlprobe.reports.follow import Look
 PAUSE = 0.25  # seconds between two looks at least
 LINES = 10.0  # seconds between two lines at least, unless something else was found
 # of one processor, for each thing that takes turns; where a processor is idle
-SHARE, IDLE_SHARE = 0.005, 0.2
+SHARE, IDLE_SHARE = 0.002, 0.2
 
 
 class Turn:

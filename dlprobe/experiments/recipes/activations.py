@@ -13,6 +13,7 @@ from dlprobe.experiments.recipes.reading import (
     epochs_to,
     evaluation_curves,
     measured,
+    middle,
     number_table,
 )
 
@@ -138,8 +139,6 @@ def elu_or_leaky(lab: Laboratory) -> Found:
     tries=("dlprobe train --layers 100x3 --activity-l1 0.001",),
 )
 def half_silent(lab: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import middle
-
     runs = lab.run({"relu": {"model.activation": "relu"}})["relu"]
     active = {
         "the net is new": middle(runs, lambda run: run.first("active_fraction")),

@@ -4,12 +4,13 @@ that layers and weights alone are seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
+from dlprobe.experiments.recipes.reading import Runs, medians, middle
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -69,27 +70,17 @@ def variance_ratio(run: Trained) -> float:
     return float(np.log10(variance[-1] / variance[0]))
 
 
-def profiles(runs: Mapping[str, Sequence[Trained]], statistic: str, caption: str) -> Picture:
+def profiles(runs: Runs, statistic: str, caption: str) -> Picture:
     """A statistic layer by layer, one row per variant."""
-    from dlprobe.experiments.laboratory import middle
-
-    return Picture(
-        "layers",
-        caption,
-        series=[
-            (name, (), middle(member, lambda run: run.first(statistic)))
-            for name, member in runs.items()
-        ],
-    )
+    layers = {
+        name: middle(member, lambda run: run.first(statistic)) for name, member in runs.items()
+    }
+    return Picture("layers", caption, series=[(name, (), each) for name, each in layers.items()])
 
 
-def ratios(
-    runs: Mapping[str, Sequence[Trained]], of: Callable[[Trained], float] = gradient_ratio
-) -> dict[str, float]:
+def ratios(runs: Runs, of: Callable[[Trained], float] = gradient_ratio) -> dict[str, float]:
     """Median over seeds of `of(run)` per variant."""
-    from dlprobe.experiments.laboratory import median
-
-    return {name: median(run, of) for name, run in runs.items()}
+    return medians(runs, of)
 
 
 def compared(
@@ -108,7 +99,7 @@ def compared(
     return Found(checks, {"log10_error_signal_ratio": ratio}, [error_signals(runs)])
 
 
-def error_signals(runs: Mapping[str, Sequence[Trained]]) -> Picture:
+def error_signals(runs: Runs) -> Picture:
     """The error signal of each variant."""
     return profiles(runs, "error_signal_rms", "error signal, layer by layer")
 
@@ -333,8 +324,6 @@ def rank_collapse(lab: Laboratory) -> Found:
     checks = [Check("mean cosine between samples in the last layer", cosine, "<", 0.8)]
     if abs(square) >= 1:
         checks = [Check("|log10 E a_L²/E a_1²|: the premise", abs(square), "<", 1.0)]
-    from dlprobe.experiments.laboratory import middle
-
     series = [
         ("E a²", (), middle(runs["relu + He"], mean_square)),
         ("cosine", (), middle(runs["relu + He"], cosines)),

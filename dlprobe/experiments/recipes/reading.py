@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,32 +21,31 @@ EACH_EPOCH = "evaluate_every = 1"
 SHADES = "·#o+x*"
 
 
-def medians(runs: Mapping[str, Sequence[Trained]], name: str) -> dict[str, float]:
-    """The median over seeds of a loss or metric at the end, by variant."""
-    from dlprobe.experiments.laboratory import median
-
-    return {
-        variant: median(member, lambda run: run.final(name)) for variant, member in runs.items()
-    }
-
-
+Runs: TypeAlias = "Mapping[str, Sequence[Trained]]"
 Numbers: TypeAlias = dict[str, dict[str, float]]
 
 
-def measured(
-    runs: Mapping[str, Sequence[Trained]], **of: str | Callable[[Trained], float]
-) -> Numbers:
-    """By quantity and variant the median over seeds: of a loss or metric at the end, by its name,
-    or of a function of a run.
+def middle(runs: Sequence[Trained], of: Callable[[Trained], Any]) -> list[float]:
+    """Elementwise median of the arrays `of(run)` over the runs, one per seed."""
+    return [float(value) for value in np.median([of(run) for run in runs], axis=0)]
+
+
+def medians(runs: Runs, of: str | Callable[[Trained], float]) -> dict[str, float]:
+    """By variant the median over seeds: of a loss or metric at the end, by its name, or of a
+    function of a run.
     """
-    from dlprobe.experiments.laboratory import median
+
+    def value(run: Trained) -> float:
+        return run.final(of) if isinstance(of, str) else of(run)
 
     return {
-        spelled(quantity): medians(runs, what)
-        if isinstance(what, str)
-        else {variant: median(run, what) for variant, run in runs.items()}
-        for quantity, what in of.items()
+        variant: float(statistics.median(map(value, member))) for variant, member in runs.items()
     }
+
+
+def measured(runs: Runs, **of: str | Callable[[Trained], float]) -> Numbers:
+    """The medians of each quantity."""
+    return {spelled(quantity): medians(runs, what) for quantity, what in of.items()}
 
 
 def spelled(name: str) -> str:
@@ -95,9 +95,7 @@ def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
     return epochs
 
 
-def evaluation_curves(
-    runs: Mapping[str, Sequence[Trained]], name: str = "val_error", log_x: bool = False
-) -> Picture:
+def evaluation_curves(runs: Runs, name: str = "val_error", log_x: bool = False) -> Picture:
     """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
     series, seeds = [], {}
     for variant, trained in runs.items():
@@ -197,7 +195,7 @@ def smoothed(run: Trained, steps: int, points: int = 60) -> tuple[list[float], l
     ]
 
 
-def loss_curves(runs: Mapping[str, Sequence[Trained]]) -> Picture:
+def loss_curves(runs: Runs) -> Picture:
     """The batch loss of each variant, median over seeds."""
     steps = {name: max(len(run.losses) for run in trained) for name, trained in runs.items()}
     curves = {name: [smoothed(run, steps[name]) for run in each] for name, each in runs.items()}
@@ -225,7 +223,7 @@ def regions(run: Trained) -> list[str]:
     return ["".join(SHADES[c % len(SHADES)] for c in row) for row in classes.reshape(ROWS, COLUMNS)]
 
 
-def region_pictures(runs: Mapping[str, Sequence[Trained]]) -> list[Picture]:
+def region_pictures(runs: Runs) -> list[Picture]:
     """The first seed's decision regions per variant; nothing where there are not two inputs."""
     planar = [
         (name, member[0])

@@ -66,9 +66,9 @@ def rise(run: Trained) -> float:
     "for it.",
     said="Srivastava et al. 2014, Dropout, appendix A.1: n units become n/p",
     base=digits("8", 40),
-    truth="Half of eight units cannot hold ten classes. Twice the units come back most of the "
-    "way in training, not all.",
-    expected="holds only when",
+    truth="Half of eight units cannot hold ten classes. Twice the units come back to between 1.04 "
+    "and 1.13 of the loss without dropout, as the data are split.",
+    expected="holds",
     tiny={"training.epochs": "20"},
     tries=("dlprobe compare width=8,16,32,64 --layers 8 --dropout 0.5",),
 )
@@ -201,7 +201,7 @@ def dropout_average(lab: Laboratory) -> Found:
     said="Srivastava et al. 2014, Dropout, table 9: methods of regularization on MNIST",
     base=digits("256,256", 30, data="split = [20, 20, 60]"),
     truth="Each at the strength that the validation part prefers. Against wrong labels dropout "
-    "is better by far; on clean digits the penalty is no worse.",
+    "is better by far; on clean digits the penalty is, on three splits of the data in four.",
     expected="holds only when",
     tiny={"model.layers": "128,128", "training.epochs": "20"},
     tries=("dlprobe compare regularizer=none,l1,l2,max_norm,dropout --split 20,20,60",),

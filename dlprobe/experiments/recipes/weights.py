@@ -8,7 +8,14 @@ import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.propagation import base, error_signals, ratios, tiny
-from dlprobe.experiments.recipes.reading import digits, loss_curves, measured, table
+from dlprobe.experiments.recipes.reading import (
+    digits,
+    loss_curves,
+    measured,
+    medians,
+    middle,
+    table,
+)
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -34,8 +41,6 @@ if TYPE_CHECKING:
     ),
 )
 def he_or_xavier(lab: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import middle
-
     optimizers = {"momentum": 0.003, "sgd": 0.01, "adam": 0.0003}
     inits = {"He": "he_normal", "Xavier": "glorot_normal"}
     variants = {
@@ -85,21 +90,16 @@ def he_or_xavier(lab: Laboratory) -> Found:
 )
 def norm_product(lab: Laboratory) -> Found:
     cases = {
-        "layers are ReLU, weights He's": {},
-        "layers are linear, weights normal": {
-            "model.activation": "linear",
-            "model.init": "lecun_normal",
-        },
-        "layers are linear, weights orthogonal": {
-            "model.activation": "linear",
-            "model.init": "orthogonal(gain=1.2)",
-        },
+        "ReLU, He": {},
+        "linear, normal": {"model.activation": "linear", "model.init": "lecun_normal"},
+        "linear, orthogonal": {"model.activation": "linear", "model.init": "orthogonal(gain=1.2)"},
     }
     runs = lab.run(cases)
     product, gradient = ratios(runs, spectral_product), ratios(runs)
     quantity = "|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|"
     checks = [
-        Check(quantity, abs(product[name] - gradient[name]), "<", 1.0, name) for name in cases
+        Check(quantity, abs(product[name] - gradient[name]), "<", 1.0, f"layers are {name}")
+        for name in cases
     ]
     numbers = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
     return Found(checks, numbers, [error_signals(runs)])
@@ -140,10 +140,8 @@ lr = 0.01
     ),
 )
 def equal_weights(lab: Laboratory) -> Found:
-    from dlprobe.experiments.laboratory import median
-
     runs = lab.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
-    spread = {name: median(run, spread_of_units) for name, run in runs.items()}
+    spread = medians(runs, spread_of_units)
     checks = [
         Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name)
         for name, value in spread.items()

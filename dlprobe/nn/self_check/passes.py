@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlprobe.nn import augmentation, fleet, linking, observe
+from dlprobe.nn import augmentation, binning, fleet, linking, observe
 from dlprobe.nn.calling import Kernel
 from dlprobe.nn.layers import LayerSpec
 from dlprobe.nn.network import Network
@@ -52,6 +52,9 @@ def checks(dtype: str) -> Iterator[KernelCheck]:
         partial(_gather_augmented, dtype),
         partial(_step, dtype, augmented=True),
     )
+    yield KernelCheck(
+        "pass", "bins", dtype, partial(binning.compiled_kernels, dtype), partial(_bins, dtype)
+    )
     if AVAILABLE:
         yield KernelCheck(
             "pass",
@@ -67,6 +70,24 @@ def checks(dtype: str) -> Iterator[KernelCheck]:
             partial(_passes_of_fleet, dtype),
             partial(_fleet_step, dtype),
         )
+
+
+def _bins(dtype: str) -> Iterator[ComparedArrays]:
+    """Eighths in four bins of three fine ones each: as many as NumPy counts, and those of the fine
+    bins that are wanted.
+    """
+    count, gather = binning.compiled_kernels(dtype)
+    edges = np.array([0.0, 0.75, 1.5, 2.25, 3.0], dtype)
+    values = (np.arange(60) * 7 % 25 / 8).astype(dtype)
+    counts, fine = np.zeros(4, np.int64), np.zeros(12, np.int64)
+    count(values, edges, 4.0, counts, fine)
+    yield ComparedArrays("counts", counts, np.histogram(values, edges)[0])
+    yield ComparedArrays("fine counts", fine, np.histogram(values, np.arange(13) / 4)[0])
+    wanted = np.array([0, 1] * 6)
+    some = np.empty(int(fine @ wanted), dtype)
+    gather(values, edges, 4.0, wanted, some)
+    inside = np.minimum((values * 4).astype(int), 11) % 2 == 1
+    yield ComparedArrays("values of the bins", some, values[inside])
 
 
 def _named(kernels: tuple[Kernel, ...], names: tuple[str, ...]) -> tuple[Kernel, ...]:

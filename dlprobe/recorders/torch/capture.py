@@ -188,10 +188,10 @@ class Capture:
                 values[owned.unmoved, o.UPDATE_RATIO] = math.nan
         if self._apart is None:
             self._apart = self._places_apart()
-        before, after = (
-            float(own.sum() + np.nansum(values[self._apart, column] ** 2))
-            for own, column in ((squares, o.GRADIENT_L2), (others, o.CLIPPED_GRADIENT_L2))
-        )
+        before, after = float(squares.sum()), float(others.sum())
+        if self._apart:
+            before += float(np.nansum(values[self._apart, o.GRADIENT_L2] ** 2))
+            after += float(np.nansum(values[self._apart, o.CLIPPED_GRADIENT_L2] ** 2))
         return values, before, after
 
     def _places_apart(self) -> list[int]:

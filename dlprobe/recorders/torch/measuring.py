@@ -59,8 +59,9 @@ class Parameters(NamedTuple):
     @property
     def first(self) -> torch.Tensor | None:
         """One of them, whose type is that of all."""
-        every = (self.weight, self.gradient, self.bias, self.bias_gradient)
-        return next((each for each in every if each is not None), None)
+        if self.weight is not None:
+            return self.weight
+        return next((each for each in self[1:] if each is not None), None)
 
 
 class Way(NamedTuple):

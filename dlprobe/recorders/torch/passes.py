@@ -205,9 +205,9 @@ class Passes:
 
     def _called(self, place: int, module: nn.Module, inputs: Any, result: Any) -> None:
         site = self.sites[place]
-        z = site.output(result)
+        z = result if site.kind == "dense" else site.output(result)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
-        if z is None or not z.is_floating_point():
+        if not isinstance(z, torch.Tensor) or not z.is_floating_point():
             return
         gradients = torch.is_grad_enabled()
         if gradients and not self._depth and (self._forward is None or self._over):
@@ -248,13 +248,20 @@ class Passes:
         input_gradients: tuple[Any, ...],
         output_gradients: tuple[Any, ...],
     ) -> None:
-        """Behind a product x W: dL/dz, and what its input gets back."""
-        if call.forward.step != self._number or output_gradients[0] is None:
+        """Behind a product x W: dL/dz, and what its input gets back. The usual case is written out,
+        for every function called here is called at every layer of every step.
+        """
+        signal, forward = output_gradients[0], call.forward
+        if forward.step != self._number or signal is None:
             return
-        self._signal(call, output_gradients[0])
-        source = self._takers.get(call.place, -1)
-        if source >= 0 and input_gradients[place] is not None:
-            self._came_back(call, source, input_gradients[place])
+        if self._queued and forward.lives and call.signal is None and signal.dtype in WIDE:
+            call.signal = signal.detach() if signal.requires_grad else signal
+            self._calls.append(call)
+        else:
+            self._signal(call, signal)
+        source, gradient = self._takers.get(call.place, -1), input_gradients[place]
+        if source >= 0 and gradient is not None:
+            self._came_back(call, source, gradient)
 
     def _call(
         self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None
@@ -378,7 +385,7 @@ class Passes:
 
     @property
     def passes(self) -> int:
-        """Number of backward passes that count for this step."""
+        """Number of forward passes of this step through which an error signal came back."""
         return len(self._lives)
 
     def backward_is_over(self) -> None:

@@ -100,7 +100,7 @@ class Recording:
 
     @property
     def armed(self) -> bool:
-        """Whether the coming step is to be recorded."""
+        """Whether the statistics of the coming step are going to be recorded."""
         return self._armed and not self._over
 
     @property

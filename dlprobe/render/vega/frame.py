@@ -36,7 +36,7 @@ class PictureFrame:
 
     @property
     def height(self) -> int:
-        """Height of the plot in pixels."""
+        """Height of the plot in pixels: `width` · SHAPE, rounded."""
         return round(self.width * SHAPE)
 
     def spread(self, count: int, most: int = 0) -> list[int]:

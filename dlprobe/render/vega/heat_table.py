@@ -20,9 +20,10 @@ def heat_table(block: HeatTable, frame: PictureFrame) -> dict[str, Any]:
     """
     rows = [visible(name) for name in block.rows]
     columns = [visible(name) for name in block.columns]
+    down, _, across = block.stub.partition(" \\ ")
     both = {
-        "y": _axis("row", rows, block.stub, labelLimit=400),
-        "x": _axis("column", columns, block.across, orient="top", labelAngle=0),
+        "y": _axis("row", rows, down, labelLimit=400),
+        "x": _axis("column", columns, block.across or across, orient="top", labelAngle=0),
     }
     color = {
         "field": "value",

@@ -61,12 +61,12 @@ class Grid:
 
     @cached_property
     def depths(self) -> list[int]:
-        """Each depth once, in the order of the cells."""
+        """The depths of the cells, each once, in their order."""
         return list(dict.fromkeys(cell.depth for cell, _ in self.rows))
 
     @property
     def deepest(self) -> int:
-        """The largest depth."""
+        """The largest depth of the cells."""
         return max(self.depths)
 
     @property

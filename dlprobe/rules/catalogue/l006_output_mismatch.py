@@ -40,17 +40,16 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     output = str(evidence.layer_fact("activation", -1))
-    if "task" not in evidence.run.data:
-        raise NotEvaluableError("the file does not say the task")
-    task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
     twice = applied_twice(evidence, output)
-    said = (
-        _mismatch(
-            evidence, output.partition("(")[0], output, task, loss, float(settings["outside"])
-        )
-        if twice is None
-        else (float("nan"), twice[0])
-    )
+    if twice is None and "task" not in evidence.run.data:
+        raise NotEvaluableError("the file does not say the task")
+    said: tuple[float, str] | None
+    if twice is None:
+        task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
+        limit = float(settings["outside"])
+        said = _mismatch(evidence, output.partition("(")[0], output, task, loss, limit)
+    else:
+        said = float("nan"), twice[0]
     if said is None:
         return Passed()
     measured, evident = said
