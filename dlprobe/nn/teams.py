@@ -21,6 +21,7 @@ runs: a helper leaves when it is over, or has not begun in time. Nothing is wait
 
 from __future__ import annotations
 
+import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -47,6 +48,7 @@ ARGUMENTS, WORDS = 32, 64
 LEFT = 2**32 - 1  # the bits of TICKET that count parts
 # looks for a task in a row without sleeping; then microseconds between them
 SPINS, SLEEP = (2000, 50)
+MOST_HELPERS = 63
 PATIENCE = 1000  # looks of a helper whose block has not begun
 
 
@@ -202,7 +204,7 @@ def compiled_assist() -> Any:
 @cache
 def _helpers(process: int) -> ThreadPoolExecutor:
     """The threads that help, of this process: a forked child has none of its parent's."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="helper")
+    return ThreadPoolExecutor(MOST_HELPERS, thread_name_prefix="helper")
 
 
 def new_words(kernels: dict[int, int]) -> npt.NDArray[np.int64]:
@@ -216,6 +218,12 @@ def new_words(kernels: dict[int, int]) -> npt.NDArray[np.int64]:
 
 
 def call_helpers(words: npt.NDArray[np.int64], threads: int) -> None:
-    """`threads` − 1 of them for the block of steps that is about to begin."""
-    for _ in range(threads - 1 if len(words) else 0):
-        _helpers(os.getpid()).submit(compiled_assist(), words, int(words[BLOCK]) + 1)
+    """`threads` − 1 of them, MOST_HELPERS at most, for the block of steps that is about to begin.
+    Where the system gives no more threads, those that there are must do.
+    """
+    if threads < 2:
+        return
+    helper, block = compiled_assist(), int(words[BLOCK]) + 1
+    with contextlib.suppress(RuntimeError):
+        for _ in range(min(threads - 1, MOST_HELPERS)):
+            _helpers(os.getpid()).submit(helper, words, block)
