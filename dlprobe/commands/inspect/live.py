@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ from dlprobe.reports import follow
 from dlprobe.reports.follow import Look
 
 PAUSE = 0.25  # seconds between two looks at least
+PATIENCE = 5.0  # seconds between two drawings at most: whoever looks wants to see it move
 LINES = 10.0  # seconds between two lines at least, unless something else was found
 # of one processor, for each thing that takes turns; where a processor is idle
 SHARE, IDLE_SHARE = 0.002, 0.2
@@ -24,13 +26,13 @@ SHARE, IDLE_SHARE = 0.002, 0.2
 
 class Turn:
     """When something is due again: at once, then after a pause that lets it have no more than its
-    share of a processor.
+    share of a processor, or of `most` seconds.
 
     What the first time costs, when modules are loaded, is not what it will cost.
     """
 
-    def __init__(self, least: float = PAUSE) -> None:
-        self._least, self._due, self._first = least, 0.0, True
+    def __init__(self, least: float = PAUSE, most: float = math.inf) -> None:
+        self._least, self._most, self._due, self._first = least, most, 0.0, True
 
     @property
     def is_due(self) -> bool:
@@ -43,9 +45,8 @@ class Turn:
         began = time.process_time()
         yield
         cost, self._first = 0.0 if self._first else time.process_time() - began, False
-        self._due = time.monotonic() + max(
-            self._least, cost / (IDLE_SHARE if processor_is_idle() else SHARE)
-        )
+        pause = cost / (IDLE_SHARE if processor_is_idle() else SHARE)
+        self._due = time.monotonic() + min(max(self._least, pause), self._most)
 
 
 def processor_is_idle() -> bool:
@@ -92,7 +93,7 @@ def _in_place(screen: Screen) -> Iterator[Callable[[Look], None]]:
         markup=False,
         emoji=False,
     )
-    turn = Turn()
+    turn = Turn(most=PATIENCE)
     with Live(
         console=console, auto_refresh=False, transient=True, vertical_overflow="crop"
     ) as live:
