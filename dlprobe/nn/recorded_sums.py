@@ -269,7 +269,9 @@ def observe_slopes(
     else:
         square = flat = 0.0
         constant, linear, factor = settings[CONSTANT], settings[LINEAR], settings[SQUARE]
-        bound, given = settings[FLAT_BELOW], kind == GIVEN
+        # of a slope's own precision: a leaky ReLU's .01 is 1 % of 1
+        bound = np.float64(values.dtype.type(settings[FLAT_BELOW]))
+        given = kind == GIVEN
         for j in range(units):
             columns[j] = 0.0
         for i in range(len(values)):

@@ -23,6 +23,8 @@ from recorded_torch import (
     weights_of,
 )
 
+import dlprobe
+
 # each value of the matrix, and the pairs that go together badly; the whole matrix is `python -m
 # tests.frameworks recorders`
 LOOPS = [
@@ -278,3 +280,20 @@ def test_sums_that_stay_on_a_device_are_the_same(
     with recorded_torch.opened(tmp_path / "run.h5") as run:
         found = differences(run, own_rows(trained, loop))
         assert {name: apart for name, apart in found.items() if not apart < TOLERANCE} == {}
+
+
+def test_a_slope_of_just_one_percent_is_not_flat(tmp_path: Path) -> None:
+    """PyTorch's default leaky ReLU: .01 in float32 is a little less than .01."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(6, 12), torch.nn.LeakyReLU(), torch.nn.Linear(12, 3)
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    with dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5", strict=True) as rec:
+        loss = model(torch.randn(32, 6)).square().mean()
+        loss.backward()
+        optimizer.step()
+        rec.loss(loss)
+    with recorded_torch.opened(tmp_path / "run.h5") as run:
+        assert run.row(0)["flat_fraction"][0] == 0.0
+        assert run.row(0)["active_fraction"][0] < 0.9

@@ -133,7 +133,8 @@ class OnDevice(Measuring):
             slopes = (constant + a * (linear + square * a)).abs()
         largest = slopes.amax(0)
         found[o.SLOPE_MEAN_SQUARE] = slopes.square().mean()
-        found[o.FLAT_FRACTION] = _share(slopes < flat_below)
+        bound = torch.tensor(flat_below, dtype=values.dtype).double()  # of a slope's own precision
+        found[o.FLAT_FRACTION] = _share(slopes < bound)
         found[o.DEAD_FRACTION] = _share(largest == 0)
         if way.wakes:
             before = self.woken.get(call.place)
