@@ -105,6 +105,8 @@ def test_on_a_terminal_it_is_drawn_in_place_and_ctrl_c_ends_it(
         stdout=theirs,
         stderr=theirs,
         env=environment(COLUMNS="80"),
+        # of a job in the background, as these tests may be, a shell ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(theirs)
     shown = b""
