@@ -167,9 +167,9 @@ class Capture:
             )
 
     def complete(self) -> tuple[Floats, float, float]:
-        """The numbers of the step, float64 (place, column), columns as in `kernels`; and the sums
-        of squares of all gradients that are in no row: as the backward pass left them, and as the
-        optimizers got them.
+        """The numbers of the step, float64 (place, column), columns as in `recorded_sums`; and the
+        sums of squares of all gradients that are in no row: as the backward pass left them, and as
+        the optimizers got them.
         """
         values = self.numbers.settled()
         got = values if self._got is None else self._got.settled()

@@ -1,5 +1,5 @@
-"""What is measured of layers in a step: on the host by compiled sums (`kernels`), elsewhere by
-PyTorch in float64 with one transfer for a whole row (`on_device`).
+"""What is measured of layers in a step: on the host by compiled sums (`recorded_sums`), elsewhere
+by PyTorch in float64 with one transfer for a whole row (`on_device`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from dlprobe import registry
-from dlprobe.nn import recorded_sums as k
+from dlprobe.nn import recorded_sums
 from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.recorders import definitions
 from dlprobe.recorders.torch.calls import Call
@@ -31,8 +31,8 @@ class Numbers:
     """
 
     def __init__(self, places: int) -> None:
-        self.values = np.full((places, k.COLUMNS), math.nan)
-        self.values[:, k.OTHERS] = 0.0
+        self.values = np.full((places, recorded_sums.COLUMNS), math.nan)
+        self.values[:, recorded_sums.OTHERS] = 0.0
         self.pending: dict[tuple[int, int], torch.Tensor] = {}
 
     def settled(self) -> Floats:
@@ -67,8 +67,8 @@ class Parameters(NamedTuple):
 class Way(NamedTuple):
     """How a layer's activation is measured, as long as `of` what it was made.
 
-    slopes: as in `kernels`; settings: as they begin there; is_floored: a is what the activation is
-    given, but not below a floor; wakes: dead units are told.
+    slopes: as in `recorded_sums`; settings: as they begin there; is_floored: a is what the
+    activation is given, but not below a floor; wakes: dead units are told.
     """
 
     of: tuple[Any, ...]
@@ -83,21 +83,21 @@ def way_of(layer: Layer, known: Way | None) -> Way:
     of = (layer.activation, layer.after, layer.again)
     if known is not None and known.of == of:
         return known
-    slopes, coefficients = k.NO_SLOPES, (0.0, 0.0, 0.0)
+    slopes, coefficients = recorded_sums.NO_SLOPES, (0.0, 0.0, 0.0)
     if layer.has_slopes:
-        slopes = k.GIVEN
+        slopes = recorded_sums.GIVEN
         if not layer.after and layer.is_relu:
-            slopes = k.OF_RELU
+            slopes = recorded_sums.OF_RELU
         elif not layer.after and layer.activation in OF_A:
-            slopes, coefficients = k.OF_A, OF_A[layer.activation]
+            slopes, coefficients = recorded_sums.OF_A, OF_A[layer.activation]
     is_floored = layer.is_relu or layer.again is identity
     floor = 0.0 if layer.is_relu and not layer.after else -math.inf
     settings = (floor, slopes, *coefficients, layer.flat_below)
-    wakes = slopes != k.NO_SLOPES and layer.activation != "linear"
+    wakes = slopes != recorded_sums.NO_SLOPES and layer.activation != "linear"
     return Way(of, slopes, settings, is_floored, wakes)
 
 
-NOT_SHOWN = Way((), k.NO_SLOPES, (0.0,) * 6, False, False)
+NOT_SHOWN = Way((), recorded_sums.NO_SLOPES, (0.0,) * 6, False, False)
 
 
 def activated(call: Call, layer: Layer, way: Way) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -107,7 +107,7 @@ def activated(call: Call, layer: Layer, way: Way) -> tuple[torch.Tensor, torch.T
     argument = call.normed if layer.norm and not layer.norm_after else call.z
     assert argument is not None
     values, slopes = argument, None
-    if way.slopes == k.GIVEN:
+    if way.slopes == recorded_sums.GIVEN:
         values, slopes = with_slopes(layer, argument)
     elif not (way.is_floored or layer.after):
         assert layer.again is not None
@@ -185,7 +185,7 @@ class Measuring:
                 )
             )
         for dtype, table in tables.items():
-            k.kernel(k.observe_gradients, _TYPES[dtype])(
+            recorded_sums.kernel(recorded_sums.observe_gradients, _TYPES[dtype])(
                 np.array(table, np.int64), numbers.values, _LIKE[dtype]
             )
         self._held = []
@@ -196,7 +196,7 @@ class Measuring:
         self.gradients(
             scratch, [Parameters(index, bias_gradient=g) for index, g in enumerate(gradients)]
         )
-        numbers.values[row, k.OTHERS] = scratch.values[:, k.OTHERS].sum()
+        numbers.values[row, recorded_sums.OTHERS] = scratch.values[:, recorded_sums.OTHERS].sum()
 
     def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
         """W after the update, by place; before it was copied."""
@@ -215,7 +215,7 @@ class Measuring:
             )
             tables.setdefault(copy.dtype, []).append(words)
         for dtype, table in tables.items():
-            k.kernel(k.observe_updates, _TYPES[dtype])(
+            recorded_sums.kernel(recorded_sums.observe_updates, _TYPES[dtype])(
                 np.array(table, np.int64),
                 self._sums,
                 numbers.values,
@@ -237,7 +237,9 @@ class Measuring:
         dtype = x.dtype if x.dtype in _LIKE else torch.float32
         found = torch.empty(len(x), dtype=torch.float64)
         address = self._address(x.detach(), dtype)
-        k.kernel(k.square_rows, _TYPES[dtype])(address, found.numpy(), x.shape[1], _LIKE[dtype])
+        recorded_sums.kernel(recorded_sums.square_rows, _TYPES[dtype])(
+            address, found.numpy(), x.shape[1], _LIKE[dtype]
+        )
         self._held = []
         return found
 
@@ -259,7 +261,7 @@ class Measuring:
                 tables,
             )
         for dtype, (words, settings) in tables.items():
-            k.kernel(k.observe_calls, _TYPES[dtype])(
+            recorded_sums.kernel(recorded_sums.observe_calls, _TYPES[dtype])(
                 np.array(words, np.int64), np.array(settings), numbers.values, _LIKE[dtype]
             )
         self._held = []
@@ -290,7 +292,7 @@ class Measuring:
             way = self.ways[place] = way_of(layer, self.ways.get(place))
             a, slopes = activated(call, layer, way)
             square = self.row_squares[place] = _memory(self._squares, place, rows).address
-            if way.slopes != k.NO_SLOPES:
+            if way.slopes != recorded_sums.NO_SLOPES:
                 sizes = _memory(self._asleep, place, units)
                 woken = sizes.address
                 if way.wakes:

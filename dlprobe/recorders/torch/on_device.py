@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from dlprobe.nn import observe as o
-from dlprobe.nn import recorded_sums as k
+from dlprobe.nn import recorded_sums
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer
 from dlprobe.recorders.torch.measuring import (
@@ -26,7 +26,7 @@ from dlprobe.recorders.torch.measuring import (
 
 
 class OnDevice(Measuring):
-    """The sums of `kernels` where the numbers are."""
+    """The sums of `recorded_sums` where the numbers are."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class OnDevice(Measuring):
             if each.bias is not None:
                 found[o.BIAS_RMS] = each.bias.double().square().mean().sqrt()
             if each.bias_gradient is not None:
-                found[k.OTHERS] = each.bias_gradient.double().square().sum()
+                found[recorded_sums.OTHERS] = each.bias_gradient.double().square().sum()
             _note(numbers, each.place, found)
 
     def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
         squares = torch.stack([each.double().square().sum() for each in gradients])
-        _note(numbers, row, {k.OTHERS: squares.sum()})
+        _note(numbers, row, {recorded_sums.OTHERS: squares.sum()})
 
     def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
         for place, after in layers:
@@ -124,12 +124,12 @@ class OnDevice(Measuring):
         if call.rows > 1:
             found[o.ACTIVATION_VARIANCE] = a.var(correction=0)
             found[o.ACTIVATION_SAMPLE_VARIANCE] = a.var(0, correction=0).mean()
-        if way.slopes == k.NO_SLOPES:
+        if way.slopes == recorded_sums.NO_SLOPES:
             return found
         slopes = active.double()
         if given is not None:
             slopes = given.double().abs()
-        elif way.slopes == k.OF_A:
+        elif way.slopes == recorded_sums.OF_A:
             slopes = (constant + a * (linear + square * a)).abs()
         largest = slopes.amax(0)
         found[o.SLOPE_MEAN_SQUARE] = slopes.square().mean()
