@@ -16,7 +16,6 @@ import os
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import islice
@@ -24,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 Value: TypeAlias = bool | int | float | str

@@ -6,12 +6,12 @@ Nothing here writes to the net, so training is bitwise the same with and without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe
 from dlprobe.nn.jacobian import log_singular_values
 from dlprobe.nn.working import BlockResult
