@@ -47,7 +47,7 @@ class Watched(Snapshots):
         self, step: int, parameters: Array, state: Mapping[str, Array] | None = None
     ) -> None:
         """Keep the parameters of a checkpoint."""
-        self.path.append(parameters)
+        self.path.append(parameters.copy())
 
 
 @dataclass(frozen=True)

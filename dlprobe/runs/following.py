@@ -201,7 +201,7 @@ class FollowedRun(JournalContents):
         return Run(self, self.path)
 
     def _settle(self, without_end: str, damage: str | None) -> None:
-        for name in ("_shapes", "_small_arrays", "_measured_by_path"):
+        for name in ("_shapes", "_small_arrays", "_placed", "_measured_by_path"):
             self.__dict__.pop(name, None)
         self.facts = self._make_facts(without_end == "running", damage)
 

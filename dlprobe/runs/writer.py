@@ -267,7 +267,7 @@ class RunWriter(Recorder):
             raise ValueError(
                 f"parameters have shape {parameters.shape}, the initial ones {initial.shape}"
             )
-        arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
+        arrays = {"checkpoints/parameters": _cast(parameters, self._description.real, copy=False)}
         self._frame(
             FrameType.CHECKPOINT,
             step,
@@ -422,12 +422,12 @@ def _config_record(description: RunDescription) -> Record:
     return Record(FrameType.CONFIG, 0, meta, description.arrays)
 
 
-def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A copy in another dtype; what is too large for float32 becomes infinite, which is what a
-    diverging run looks like.
+def _cast(array: NDArray[Any], dtype: np.dtype[Any], *, copy: bool = True) -> NDArray[Any]:
+    """In another dtype; what is too large for float32 becomes infinite, which is what a
+    diverging run looks like. copy: also where it has that dtype.
     """
     with np.errstate(over="ignore"):
-        return array.astype(dtype)
+        return array.astype(dtype, copy=copy)
 
 
 def _rows_record(blocks: tuple[_Block, ...]) -> Record:

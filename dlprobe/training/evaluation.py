@@ -5,7 +5,10 @@ thing of all of them at once.
 from __future__ import annotations
 
 import contextlib
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,8 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 LARGEST_BLOCK_BYTES = 2**24  # what the evaluations of a block are kept in at most
 SCALED_AT_ONCE = 2**17  # parameters
+SAMPLED = 2**16  # of more numbers, for a first idea of their median
+NEARBY = 5 * math.isqrt(SAMPLED) // 2  # ranks: 5 standard deviations of a sample's median
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,7 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
         squares = np.zeros(len(parameters))
         for first in range(start, end, WIDENED):
             some = slice(first, min(first + WIDENED, end))
-            moved = parameters[:, some].astype(np.float64) - session.initial[some]
+            moved = np.subtract(parameters[:, some], session.initial[some], dtype=np.float64)
             squares += np.vecdot(moved, moved)
         found[:, index] = np.sqrt(squares) / session.initial_lengths[index]
     return found
@@ -238,18 +243,59 @@ def effective_rate(
         return found
     states = moments.reshape(len(steps), optimizer.record.states, -1)
     values = [float(value) for value in optimizer.parameters.values()]
+    made = [
+        partial(_scaled, effective, float(step), rate, values)
+        for step, rate in zip(steps, rates, strict=True)
+    ]
     whole = states.shape[2] <= SCALED_AT_ONCE
-    for first, behind in [(0, states.shape[2])] if whole else weights:
-        scaled = np.array(
-            [
-                effective(float(step), rate, state[:, first:behind].astype(np.float64), *values)
-                for step, rate, state in zip(steps, rates, states, strict=True)
-            ]
-        )
-        for index, (start, end) in enumerate(weights):
-            if first <= start < end <= behind:
-                found[:, index] = np.median(scaled[:, start - first : end - first], axis=1)
+    scaled = np.array([one(state) for one, state in zip(made, states, strict=True) if whole])
+    for index, (start, end) in enumerate(weights):
+        if start < end:
+            found[:, index] = (
+                np.median(scaled[:, start:end], axis=1)
+                if whole
+                else [
+                    streamed_median(state[:, start:end], one)
+                    for one, state in zip(made, states, strict=True)
+                ]
+            )
     return found
+
+
+def _scaled(
+    effective: Callable[..., Any], step: float, rate: float, values: list[float], state: Array
+) -> Floats:
+    scaled: Floats = effective(step, rate, state.astype(np.float64), *values)
+    return scaled
+
+
+def streamed_median(columns: Array, made: Callable[[Array], Floats]) -> float:
+    """The median of one number made of each of many `columns` (rows, n), without holding them all:
+    those between two of a sample, near its median, are kept. NaN where one is.
+    """
+    count = columns.shape[1]
+    chosen = np.random.default_rng(0).integers(0, count, SAMPLED)
+    sample = np.sort(made(columns[:, chosen]))
+    low, high = sample[SAMPLED // 2 - NEARBY], sample[SAMPLED // 2 + NEARBY]
+    below = at_low = at_high = 0
+    kept: list[Floats] = []
+    for first in range(0, count, SCALED_AT_ONCE):
+        numbers = made(columns[:, first : first + SCALED_AT_ONCE])
+        if np.isnan(numbers).any():
+            return math.nan
+        below += int(np.count_nonzero(numbers < low))
+        at_low += int(np.count_nonzero(numbers == low))
+        at_high += int(np.count_nonzero(numbers == high)) if high > low else 0
+        kept.append(numbers[(numbers > low) & (numbers < high)])
+    between = np.sort(np.concatenate(kept))
+    ranks = np.array([(count - 1) // 2, count // 2]) - below
+    if ranks[0] < 0 or ranks[1] >= at_low + len(between) + at_high:
+        return float(np.median(made(columns)))
+    middle = [
+        low if rank < at_low else [*between[rank - at_low : rank - at_low + 1], high][0]
+        for rank in ranks
+    ]
+    return float(np.mean(middle))
 
 
 def _weights(session: Session) -> list[tuple[int, int]]:

@@ -192,7 +192,8 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     """
     first = session.step
     rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
-    before = instruments.before_step(session)
+    with session.clock.during(INSTRUMENTS):
+        before = instruments.before_step(session)
     block = session.network.steps(
         session.data.inputs["train"],
         session.trained_targets,
@@ -273,7 +274,7 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
         and session.step % recording.checkpoint_every == 0
         and session.step < session.steps
     ):
-        recorder.checkpoint(session.step, session.network.parameters.copy())
+        recorder.checkpoint(session.step, session.network.parameters)
     every, step = session.evaluate_every, session.step
     if every is None or step >= session.steps or session.evaluated == step:
         return
@@ -317,7 +318,7 @@ def _finish(session: Session, recorder: Recorder, status: str, *, beside_plain: 
             final |= plain_method.beside(session.data, final)
     if status == "finished":
         final |= thinned.ensemble(session, "val") | thinned.ensemble(session, "test")
-    parameters = session.network.parameters.copy()
+    parameters = session.network.parameters
     if state is not None and np.array_equal(parameters, state["training_parameters"]):
         del state["training_parameters"]
     recorder.checkpoint(session.step, parameters, state)
