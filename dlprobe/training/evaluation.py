@@ -209,7 +209,7 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
     zero.
     """
     found = np.empty((len(parameters), len(session.network.layers)))
-    for index, (start, end) in enumerate(_weights(session)):
+    for index, (start, end) in enumerate(session.weight_places):
         squares = np.zeros(len(parameters))
         for first in range(start, end, WIDENED):
             some = slice(first, min(first + WIDENED, end))
@@ -241,7 +241,7 @@ def effective_rate(session: Session, steps: list[int], rates: list[float], state
     (evaluation, layer), from what was `remembered` then, (evaluation, states, P); NaN before the
     first one, for optimizers that do not scale and for layers without weights.
     """
-    optimizer, weights = session.network.optimizer, _weights(session)
+    optimizer, weights = session.network.optimizer, session.weight_places
     found = np.full((len(steps), len(weights)), np.nan)
     effective = optimizer.record.effective
     if effective is None or steps[0] == 0:
@@ -275,13 +275,3 @@ def _middle(numbers: Array) -> Array:
     middle = ordered[:, [low, high]]
     middle[np.isnan(ordered[:, high:].max(axis=1))] = np.nan
     return middle
-
-
-def _weights(session: Session) -> list[tuple[int, int]]:
-    """From where to where each layer's weights stand among the parameters."""
-    network = session.network
-    starts = network.offsets()["weight_offset"]
-    sizes = [network.weights(index).size for index in range(len(starts))]
-    return [
-        (max(start, 0), max(start, 0) + size) for start, size in zip(starts, sizes, strict=True)
-    ]
