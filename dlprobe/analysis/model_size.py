@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.normalizations import Normalization
 
 
@@ -45,22 +45,17 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The whole net. Bytes and floating-point operations of one training step; a multiply and an
-    add count as two operations.
+    """The whole net. Floating-point operations of one training step; a multiply and an add count as
+    two.
 
     Operations are those of the matrix products, which outweigh the rest: forward 2·B·fan_in·units
     per layer, the same again for dL/dW, and again for the error signal of all layers but the first.
-    `activation_bytes`: z, a and normalized values of one batch.
     """
 
     layers: tuple[LayerSize, ...]
     batch: int
     trained: int
     running: int
-    parameter_bytes: int
-    optimizer_bytes: int
-    gradient_bytes: int
-    activation_bytes: int
     forward_operations: int
     step_operations: int
     recorded_bytes: int
@@ -69,16 +64,6 @@ class ModelSize:
     def parameters(self) -> int:
         """Trained parameters and running statistics together, as Keras counts them."""
         return self.trained + self.running
-
-    @property
-    def bytes(self) -> int:
-        """Memory of a training step without the data."""
-        return (
-            self.parameter_bytes
-            + self.optimizer_bytes
-            + self.gradient_bytes
-            + self.activation_bytes
-        )
 
 
 def layer_size(
@@ -126,32 +111,22 @@ def model_size(
     layers: Sequence[LayerSize],
     batch: int,
     item_bytes: int,
-    optimizer_states: int,
     statistics: int,
     scalars: int,
 ) -> ModelSize:
     """The size of a net of `layers` that trains on batches of `batch` samples with numbers of
     `item_bytes` bytes.
 
-    optimizer_states: numbers that the optimizer keeps per parameter. statistics, scalars: recorded
-        per layer and per step; scalars take 8 bytes.
+    statistics, scalars: recorded per layer and per step; scalars take 8 bytes.
     """
     trained = sum(layer.trained for layer in layers)
     running = sum(layer.running for layer in layers)
     products = [2 * batch * layer.weights for layer in layers]
-    blocks = batch * (
-        layers[0].fan_in
-        + sum(layer.fan_out + layer.units + layer.norm_trained // 2 for layer in layers)
-    )
     return ModelSize(
         layers=tuple(layers),
         batch=batch,
         trained=trained,
         running=running,
-        parameter_bytes=(trained + running) * item_bytes,
-        optimizer_bytes=trained * optimizer_states * item_bytes,
-        gradient_bytes=max(layer.trained for layer in layers) * item_bytes,
-        activation_bytes=blocks * item_bytes,
         forward_operations=sum(products),
         step_operations=3 * sum(products) - products[0],
         recorded_bytes=statistics * len(layers) * item_bytes + (scalars + 1) * 8,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
 import numpy as np
@@ -34,11 +34,14 @@ from dlprobe.data.repeats import possible_in_tiles, repeats, repeats_of
 from dlprobe.data.scaling import ColumnMoments, fit_moments, moments_of, robust, robust_of
 from dlprobe.data.splitting import fewer, split, split_given
 from dlprobe.data.tile_quantiles import robust_in_tiles
-from dlprobe.data.tile_views import Filled
-from dlprobe.data.tiles import Told, digests_of, whole
+from dlprobe.data.tile_views import Filled, Held
+from dlprobe.data.tiles import Told, digests_of, scanned, whole
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 from dlprobe.registry import counted
 
+# numbers from which on an array is prepared in tiles, so that no copies of it are made
+IN_TILES = 2**20
 SUMMED = 2**16  # numbers whose squares are made at a time
 
 
@@ -59,8 +62,10 @@ def prepare(
     targets["train"], noise = with_noisy_labels(
         dataset, targets["train"], options.label_noise, seed
     )
-    if dataset.tiles is not None and options.outliers > 0:
+    if options.outliers > 0:
         dataset = held(dataset)
+    elif dataset.inputs.size >= IN_TILES and options.scaling != "robust":  # sorted is quicker
+        dataset = tiled(dataset)
     made = (
         from_array(dataset, options, rows, targets, seed, dtype)
         if dataset.tiles is None
@@ -215,6 +220,20 @@ def held(dataset: Dataset) -> Dataset:
     if dataset.tiles is None:
         return dataset
     return replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
+
+
+def tiled(dataset: Dataset) -> Dataset:
+    """The data set with its inputs as tiles, beside which nothing is held; as it is where one is
+    infinite.
+    """
+    tiles = Held(dataset.inputs)
+    scan = scanned(tiles)
+    if scan is None:
+        return dataset
+    gaps = bool(scan.missing.any())
+    return replace(
+        dataset, tiles=ScannedTiles(tiles, scan.digests, gaps, scan.missing, dataset.samples)
+    )
 
 
 def fit_inputs(

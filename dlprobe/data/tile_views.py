@@ -5,12 +5,30 @@ held beside the tile that is looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.data.dataset import Floats, Indices, Tile, Tiles
-from dlprobe.data.tiles import rows_within
+from dlprobe.data.tiles import TILE, rows_within
+from dlprobe.dataclass import dataclass
+
+
+@dataclass(frozen=True)
+class Held:
+    """An array (rows, columns) that is held whole."""
+
+    array: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.array.shape[0], self.array.shape[1]
+
+    def __iter__(self) -> Iterator[Tile]:
+        rows, columns = self.shape
+        some = max(1, TILE // max(1, columns))
+        for first in range(0, rows, some):
+            taken = slice(first, min(first + some, rows))
+            yield Tile(taken, slice(0, columns), self.array[taken].copy())
 
 
 @dataclass(frozen=True)

@@ -66,16 +66,17 @@ class PackedWriter:
             _text_attribute(self._sets[path], key, text)
 
     def append(self, path: str, array: NDArray[Any]) -> None:
-        """Write the next rows of a data set (all of it where it has no axis). Raises OSError
-        where the disk is full.
+        """Write the next rows of a data set (all of it where it has no axis); of a table also the
+        next numbers of a row, (1, n). Raises OSError where the disk is full.
         """
-        handle, start = self._sets[path], self._written[path]
+        handle, written = self._sets[path], self._written[path]
         space = memory = h5s.ALL
-        if array.ndim:
-            self._written[path] += len(array)
-        if array.ndim and (start or array.shape != handle.shape):
+        self._written[path] += array.size
+        if array.ndim and (written or array.shape != handle.shape):
             space, memory = handle.get_space(), h5s.create_simple(array.shape)
-            space.select_hyperslab((start, *(0,) * (array.ndim - 1)), array.shape)
+            row, column = divmod(written, math.prod(handle.shape[1:]) or 1)
+            start = (row, column, *(0,) * array.ndim)[: array.ndim]
+            space.select_hyperslab(start, array.shape)
         if array.size:
             handle.write(
                 memory,
@@ -133,7 +134,7 @@ class PackedWriter:
         short = [
             path
             for path, handle in self._sets.items()
-            if handle.shape and handle.shape[0] != self._written[path]
+            if handle.shape and math.prod(handle.shape) != self._written[path]
         ]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import (
     augmentation,
     calling,
@@ -91,7 +91,7 @@ class Network:
         self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self.threads = 1  # that share large layers; what is computed does not depend on it
+        self._threads = [1]  # in a list: a net that nobody knows any more is freed at once
         self._net = self._allocate()
         self._run, self._evaluate = (
             self._assisted(linking.compiled_run(self.dtype.name)),
@@ -102,15 +102,24 @@ class Network:
 
     def _assisted(self, loop: Loop) -> Loop:
         """A compiled loop to which helpers are called, where the net has large layers."""
-        team = self._net.team
+        team, threads = self._net.team, self._threads
         if len(team) == 0:
             return loop
 
         def with_helpers(*arguments: Any) -> Any:
-            teams.call_helpers(team, self.threads)
+            teams.call_helpers(team, threads[0])
             return loop(*arguments)
 
         return with_helpers
+
+    @property
+    def threads(self) -> int:
+        """Threads that share large layers; what is computed does not depend on them."""
+        return self._threads[0]
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._threads[0] = threads
 
     @cached_property
     def _unobserved_model(self) -> tuple[Reference, Reference]:
@@ -227,7 +236,8 @@ class Network:
         """The penalty terms of parameters (n, P) like `parameters`, (n,); those of activations are
         not among them. NaN where a number's square overflows.
         """
-        if not self.regulation.active and float(np.abs(parameters).max()) < SQUARES_ARE_FINITE:
+        largest = max(float(parameters.max()), -float(parameters.min()))
+        if not self.regulation.active and largest < SQUARES_ARE_FINITE:
             return np.zeros(len(parameters))
         indices = range(len(self.layers))
         return np.array(

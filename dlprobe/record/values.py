@@ -28,8 +28,8 @@ def line_of(group: str, name: str) -> layout.DataSet:
 
 
 def stored(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[Any]:
-    """`value` as the array that the file holds. `real` is the run's float dtype. Raises
-    ValueError where the rank does not fit.
+    """`value` as the array that the file holds, the caller's own where it is one of that dtype.
+    `real` is the run's float dtype. Raises ValueError where the rank does not fit.
     """
     array = texts(value) if line.dtype == "text" else _numbers(line, value, real)
     if not line.admits_rank(array.ndim):
@@ -89,9 +89,10 @@ def _numbers(line: layout.DataSet, value: Any, real: np.dtype[Any]) -> NDArray[A
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{line.path} holds numbers, got {array.dtype}")
     if line.dtype == "number":
-        return array.astype("<i8") if array.dtype.kind in "biu" else array.astype("<f8")
+        return array.astype("<i8" if array.dtype.kind in "biu" else "<f8", copy=False)
     if line.dtype == "float" and array.dtype.kind == "f":
-        return array.astype("<f4" if array.dtype.itemsize <= 4 else "<f8")
+        return array.astype("<f4" if array.dtype.itemsize <= 4 else "<f8", copy=False)
     # a float32 run that diverges may hand over larger float64 numbers: they become infinite
     with np.errstate(over="ignore"):
-        return array.astype(real if line.dtype in ("f", "float") else np.dtype(f"<{line.dtype}"))
+        dtype = real if line.dtype in ("f", "float") else np.dtype(f"<{line.dtype}")
+        return array.astype(dtype, copy=False)

@@ -12,16 +12,21 @@ if TYPE_CHECKING:
 
 SCHEMA = "dlprobe-summary/1"
 MADE_OF = ("activation", "initializer", "norm")
+TOGETHER = ("all", "preparing", "peak")  # of memory: sums of what takes it
 
 
 def summary_document(
-    size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]
+    size: ModelSize,
+    made_of: Sequence[Mapping[str, str]],
+    context: Mapping[str, Any],
+    memory: Mapping[str, int],
 ) -> Document:
     """The table of layers and the totals.
 
     made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`,
-        `target_scaling`, `optimizer`, `batch`, `steps` (of the whole run), `steps_per_epoch`,
-        `data_bytes` (inputs and targets of all parts).
+        `target_scaling`, `optimizer`, `batch`, `steps` (of the whole run), `steps_per_epoch`.
+        `data_bytes` (inputs and targets of all parts). memory: bytes by what takes them, and by the
+        names in TOGETHER.
     """
     layers = list(zip(size.layers, made_of, strict=True))
     numbers = ("weights", "parameters", "trained", "not trained")
@@ -51,8 +56,9 @@ def summary_document(
         )
     ]
     facts += [
-        ("memory of a step", _memory(size)),
-        ("memory of the data", data_size(int(context["data_bytes"]))),
+        ("memory at its peak", f"{data_size(memory['peak'])} beyond the program itself"),
+        ("memory of training", _memory(memory)),
+        ("memory of preparing", f"{data_size(memory['preparing'])}, before that"),
         ("operations of a step", _operations(size)),
         ("recorded", _recorded(size, int(context["steps"]))),
     ]
@@ -62,7 +68,8 @@ def summary_document(
         if context["target_scaling"] != "none"
         else []
     )
-    return Document("summary", [Facts(told), table, Facts(facts)], _data(size, made_of, context))
+    data = _data(size, made_of, {**context, "bytes": dict(memory)})
+    return Document("summary", [Facts(told), table, Facts(facts)], data)
 
 
 def shape(layer: LayerSize) -> str:
@@ -70,17 +77,10 @@ def shape(layer: LayerSize) -> str:
     return f"{layer.fan_in}×{layer.fan_out}" if layer.weights else "–"
 
 
-def _memory(size: ModelSize) -> str:
-    pieces = (
-        ("parameters", size.parameter_bytes),
-        ("optimizer", size.optimizer_bytes),
-        ("gradient", size.gradient_bytes),
-        ("activations", size.activation_bytes),
-    )
-    return (
-        f"{data_size(size.bytes)}: "
-        f"{' + '.join(f'{name} {data_size(value)}' for name, value in pieces)}"
-    )
+def _memory(memory: Mapping[str, int]) -> str:
+    pieces = {name: taken for name, taken in memory.items() if name not in TOGETHER and taken}
+    listed = " + ".join(f"{name} {data_size(taken)}" for name, taken in pieces.items())
+    return f"{data_size(memory['all'])}: {listed}"
 
 
 def _operations(size: ModelSize) -> str:
@@ -145,13 +145,6 @@ def _data(
         "parameters": size.parameters,
         "trained": size.trained,
         "not_trained": size.running,
-        "bytes": {
-            "parameters": size.parameter_bytes,
-            "optimizer": size.optimizer_bytes,
-            "gradient": size.gradient_bytes,
-            "activations": size.activation_bytes,
-            "all": size.bytes,
-        },
         "operations": {"forward": size.forward_operations, "step": size.step_operations},
         "recorded_bytes_per_step": size.recorded_bytes,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -63,8 +64,32 @@ def parameters_sha256(parameters: NDArray[Any] | None) -> str:
     """SHA-256 over dtype, shape and bytes of the final parameters; empty where there are none."""
     if parameters is None:
         return ""
-    head = f"{parameters.dtype.newbyteorder('<').str} {list(parameters.shape)}\n"
-    return hashlib.sha256(head.encode() + _bytes(parameters)).hexdigest()
+    digest = ParametersDigest(parameters.dtype, parameters.shape)
+    digest.update(parameters)
+    return digest.hexdigest
+
+
+class ParametersDigest:
+    """`parameters_sha256` of the last of several parameters of one dtype and shape, which come one
+    after the other in pieces.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self._head = f"{dtype.newbyteorder('<').str} {list(shape)}\n".encode()
+        self._size, self._taken = math.prod(shape), 0
+        self._digest = hashlib.sha256(self._head)
+
+    def update(self, piece: NDArray[Any]) -> None:
+        """The next numbers, of no more than one."""
+        if self._taken >= self._size:
+            self._digest, self._taken = hashlib.sha256(self._head), 0
+        self._digest.update(_bytes(piece))
+        self._taken += piece.size
+
+    @property
+    def hexdigest(self) -> str:
+        """The hash, once all numbers are taken."""
+        return self._digest.hexdigest()
 
 
 def canonical(config: Mapping[str, Any]) -> str:
@@ -93,5 +118,7 @@ def _is_path(key: str, value: Any) -> bool:
     )
 
 
-def _bytes(array: NDArray[Any]) -> bytes:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+def _bytes(array: NDArray[Any]) -> bytes | memoryview:
+    """The little-endian bytes of an array, its own where it holds them."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
+    return little.view("u1").data if little.nbytes else b""

@@ -12,13 +12,13 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.hdf5.files import open_regular, read_at
 from dlprobe.record import layout
 from dlprobe.runs import frames, journal
@@ -201,7 +201,7 @@ class FollowedRun(JournalContents):
         return Run(self, self.path)
 
     def _settle(self, without_end: str, damage: str | None) -> None:
-        for name in ("_shapes", "_small_arrays", "_measured_by_path"):
+        for name in ("_shapes", "_small_arrays", "_placed", "_measured_by_path"):
             self.__dict__.pop(name, None)
         self.facts = self._make_facts(without_end == "running", damage)
 

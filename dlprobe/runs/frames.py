@@ -25,18 +25,19 @@ import secrets
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.runs.sources import Source, Window
 
+Piece: TypeAlias = bytes | memoryview
 MAGIC = b"\x89DLP"
 _HEAD = struct.Struct("<4sIQq")
 _CHECK = struct.Struct("<I")
@@ -118,11 +119,12 @@ class Tail:
         """The tail of a journal that is still empty."""
         return cls(0, 1 + secrets.randbelow(2**32 - 1), False)
 
-    def behind(self, frame: bytes) -> Tail:
-        """The tail once this frame is written."""
-        _, type, _, _ = _HEAD.unpack_from(frame)
-        (checksum,) = _CHECK.unpack_from(frame, _HEAD.size)
-        return Tail(self.offset + len(frame), checksum, self.recorded or type not in DESCRIPTIONS)
+    def behind(self, frame: Sequence[Piece]) -> Tail:
+        """The tail once this frame, given in pieces, is written."""
+        _, type, length, _ = _HEAD.unpack_from(frame[0])
+        (checksum,) = _CHECK.unpack_from(frame[0], _HEAD.size)
+        end = self.offset + HEADER_SIZE + length
+        return Tail(end, checksum, self.recorded or type not in DESCRIPTIONS)
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Payload:
         place = self.place(name)
         data = self._source.read(self._start + place.offset, place.size)
         if len(data) != place.size:
-            raise RunFileError(f"{self._source.name} was cut while it was read: open it again")
+            raise self._cut()
         return np.frombuffer(data, place.dtype).reshape(place.shape)
 
     def rows(self, name: str, first: int, stride: int) -> NDArray[Any]:
@@ -194,10 +196,27 @@ class Payload:
         """All arrays by name."""
         return {name: self.array(name) for name in self.places}
 
+    def pieces(self, name: str) -> Iterator[NDArray[Any]]:
+        """One array in pieces of about a MiB, where it is a vector; else whole."""
+        place = self.place(name)
+        if len(place.shape) != 1 or place.size <= _SLAB:
+            yield self.array(name)
+            return
+        size = _SLAB // place.dtype.itemsize * place.dtype.itemsize
+        for offset in range(0, place.size, size or place.size):
+            some = min(size, place.size - offset)
+            data = self._source.read(self._start + place.offset + offset, some)
+            if len(data) != some:
+                raise self._cut()
+            yield np.frombuffer(data, place.dtype)
+
     def window(self, name: str, title: str) -> Window:
         """The bytes of one array as a source of their own."""
         place = self.place(name)
         return Window(self._source, self._start + place.offset, place.size, title)
+
+    def _cut(self) -> RunFileError:
+        return RunFileError(f"{self._source.name} was cut while it was read: open it again")
 
     def place(self, name: str) -> ArrayPlace:
         """Where one array lies. Raises RunFileError where there is none of this name."""
@@ -216,16 +235,23 @@ def encode(
     arrays: Mapping[str, NDArray[Any]],
     link: int = 0,
 ) -> bytes:
-    """One whole frame; link 0 is that of format 1.0. Arrays become little-endian and contiguous.
+    """One whole frame; link 0 is that of format 1.0. Raises as `pieces`."""
+    return b"".join(pieces(Record(type, first_step, meta, arrays), link))
+
+
+def pieces(record: Record, link: int) -> list[Piece]:
+    """One whole frame, in the pieces that come one after the other: its arrays are not copied, but
+    to become little-endian and contiguous.
 
     Raises RunFileError above 2 GiB, ValueError for a dtype that has no place here.
     """
+    type, first_step, meta, arrays = record.type, record.first_step, record.meta, record.arrays
     stored = {name: _little_endian(array) for name, array in arrays.items()}
     listing = [[name, array.dtype.str, list(array.shape)] for name, array in stored.items()]
     text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode(
         "ascii"
     )
-    parts: list[bytes | memoryview] = [_PREFIX.pack(len(text), link), text]
+    parts: list[Piece] = [_PREFIX.pack(len(text), link), text]
     length = _PREFIX.size + len(text)
     for array in stored.values():
         gap = -length % 8
@@ -236,20 +262,16 @@ def encode(
             f"a record of {length} bytes does not fit a run file, which takes {MAX_PAYLOAD} "
             "at most: use a smaller network"
         )
-    return b"".join([_header(type, first_step, parts, length), *parts])
-
-
-def chained(record: Record, tail: Tail) -> bytes:
-    """One whole frame that follows `tail`. Raises as `encode`."""
-    return encode(record.type, record.first_step, record.meta, record.arrays, tail.link)
+    return [_header(type, first_step, parts, length), *parts]
 
 
 def journal_of(records: Iterable[Record]) -> bytes:
     """A whole journal at once."""
-    tail, parts = Tail.of_nothing(), []
+    tail, parts = Tail.of_nothing(), list[Piece]()
     for record in records:
-        parts.append(chained(record, tail))
-        tail = tail.behind(parts[-1])
+        frame = pieces(record, tail.link)
+        parts += frame
+        tail = tail.behind(frame)
     return b"".join(parts)
 
 
@@ -327,9 +349,7 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _header(
-    type: FrameType, first_step: int, parts: Sequence[bytes | memoryview], length: int
-) -> bytes:
+def _header(type: FrameType, first_step: int, parts: Sequence[Piece], length: int) -> bytes:
     head = _HEAD.pack(MAGIC, type, length, first_step)
     crc = zlib.crc32(head)
     for part in parts:

@@ -32,6 +32,7 @@ SUFFIX = ".journal"
 PACKING_SUFFIX = ".tmp"  # of the file that packing writes
 # of a file that packing began: HDF5 may write its first bytes last
 _BEGINNINGS = (b"\x89HDF\r\n\x1a\n", bytes(8))
+_JOINED = 2**20  # bytes
 _TRIES = 20  # a reader that asks whether the lock is held holds it itself for a moment
 _PAUSE = 0.01  # seconds
 
@@ -59,9 +60,11 @@ class MemorySink:
         self._data = bytearray()
 
     def append(self, tail: Tail, record: Record) -> Tail:
-        data = frames.chained(record, tail)
-        self._data[tail.offset :] = data
-        return tail.behind(data)
+        frame = frames.pieces(record, tail.link)
+        del self._data[tail.offset :]
+        for piece in frame:
+            self._data += piece
+        return tail.behind(frame)
 
     def sync(self) -> None:
         """Memory needs none."""
@@ -87,18 +90,18 @@ class FileSink:
         """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing
         behind a torn frame is ever read.
         """
-        data = frames.chained(record, tail)
+        frame = frames.pieces(record, tail.link)
         self._recorded = tail.recorded
         try:
             if os.fstat(self.descriptor).st_size != tail.offset:
                 os.ftruncate(self.descriptor, tail.offset)
             os.lseek(self.descriptor, tail.offset, os.SEEK_SET)
-            _write_all(self.descriptor, data)
+            _write_all(self.descriptor, frame)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self.descriptor, tail.offset)
             raise self._failed(error) from error
-        behind = tail.behind(data)
+        behind = tail.behind(frame)
         self._recorded = behind.recorded
         return behind
 
@@ -400,8 +403,10 @@ def _same_file(descriptor: int, path: Path) -> bool:
     return False
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    """One write; the system may take less at a time (signals, 2 GiB), then another."""
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, memoryview(data)[written:])
+def _write_all(descriptor: int, frame: list[frames.Piece]) -> None:
+    """One write of a small frame, which costs less than many; a large one is not copied."""
+    whole = sum(map(len, frame)) <= _JOINED
+    for data in [b"".join(frame)] if whole else frame:
+        written = os.write(descriptor, data)
+        while written < len(data):  # the system may take less at a time (signals, 2 GiB)
+            written += os.write(descriptor, memoryview(data)[written:])

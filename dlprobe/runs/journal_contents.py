@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.runs import frames
@@ -149,13 +150,21 @@ class JournalContents:
         if path in self._row_paths:
             return self.read_rows(path, 0, shape[0])
         if path == "checkpoints/parameters":
-            return np.stack([payload.array(path) for payload in self._checkpoints.values()])
+            return self.read_rows(path, 0, shape[0])
         measured = self._measured_by_path.get(path)
         return measured.read(path) if measured else self._small(path)
 
     def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
         dtype, shape = self.shapes()[path]
         first, behind, _ = slice(start, stop).indices(shape[0])
+        if path == "checkpoints/parameters":
+            chosen = list(self._checkpoints.values())[first:behind]
+            arrays = [payload.array(path)[None] for payload in chosen]
+            return (
+                arrays[0]
+                if len(arrays) == 1
+                else np.concatenate([np.empty((0, *shape[1:]), dtype), *arrays])
+            )
         if path not in self._row_paths:
             return self.read(path)[first:behind]
         found, at = np.empty((max(behind - first, 0), *shape[1:]), dtype), 0
@@ -177,14 +186,16 @@ class JournalContents:
                 and path != "checkpoints/parameters"
                 and path not in self._measured_by_path
             ):
-                yield path, self._small(path)
+                for piece in self._pieces(path):
+                    yield path, piece
         for group in self._gathered():
             for path in self._row_paths:
                 yield path, np.concatenate([self._row_array(rows, path) for rows in group])
         for measured in self._measured.values():
             yield from measured.slabs()
         for payload in self._checkpoints.values():
-            yield "checkpoints/parameters", payload.array("checkpoints/parameters")[None]
+            for piece in payload.pieces("checkpoints/parameters"):
+                yield "checkpoints/parameters", piece[None]
 
     def _take_all(self) -> str | None:
         """Read all frames; what is damaged behind them."""
@@ -218,6 +229,11 @@ class JournalContents:
     def _shapes(self) -> Shapes:
         """Computed once: a journal is read as it was when it was opened."""
         found = {
+            **{
+                path: (place.dtype, place.shape)
+                for path, (payload, name) in self._placed.items()
+                for place in [payload.place(name)]
+            },
             **self._row_shapes(),
             **{path: (array.dtype, array.shape) for path, array in self._small_arrays.items()},
         }
@@ -233,9 +249,6 @@ class JournalContents:
                 for place in places
             ):
                 raise self._wrong("checkpoints differ in shape")
-        for path, place in self._config.places.items():
-            if path in layout.data_sets():
-                found.setdefault(path, (place.dtype, place.shape))
         ordered = {path: found[path] for path in layout.data_sets() if path in found}
         check_all(ordered, self.name)
         return ordered
@@ -256,43 +269,59 @@ class JournalContents:
 
     @cached_property
     def _small_arrays(self) -> dict[str, NDArray[Any]]:
-        """What is made from many frames or from the last one, and fits memory."""
+        """What is made from many frames, and fits memory."""
         arrays = {
             "stats/layer": np.arange(self._layer_count, dtype="<i4"),
             **self._timing(),
             **self._evaluation_arrays(),
         }
         arrays["checkpoints/step"] = np.array(list(self._checkpoints), "<i8")
-        arrays |= self._state_arrays()
-        if self._end is not None:
-            arrays |= {
-                path: array
-                for path, array in self._end.arrays().items()
-                if path.partition("/")[0] in ("final", "predictions")
-            }
         return {path: array for path, array in arrays.items() if path in layout.data_sets()}
 
-    def _state_arrays(self) -> dict[str, NDArray[Any]]:
+    @cached_property
+    def _placed(self) -> dict[str, tuple[Payload, str]]:
+        """What lies in one frame, the first or the last of its kind: payload and name in it."""
+        found = {path: (self._config, path) for path in self._config.places}
+        if self._end is not None:
+            found |= {
+                path: (self._end, path)
+                for path in self._end.places
+                if path.partition("/")[0] in ("final", "predictions")
+            }
+        found |= self._state_places()
+        return {path: place for path, place in found.items() if path in layout.data_sets()}
+
+    def _state_places(self) -> dict[str, tuple[Payload, str]]:
         """The last state that a resume can go on from. Its parameters are named where they are
         not those of the last checkpoint that counts.
         """
         if not self._states:
             return {}
         _, payload = self._states[-1]
-        arrays = {
-            path: payload.array(path)
+        places = {
+            path: (payload, path)
             for path in payload.places
             if path != "checkpoints/parameters" and path.startswith("checkpoints/")
         }
         last = next(reversed(self._checkpoints.values()), None)
         if payload is not last and "checkpoints/parameters" in payload.places:
-            arrays.setdefault(
-                "checkpoints/training_parameters", payload.array("checkpoints/parameters")
+            places.setdefault(
+                "checkpoints/training_parameters", (payload, "checkpoints/parameters")
             )
-        return arrays
+        return places
 
     def _small(self, path: str) -> NDArray[Any]:
-        return self._small_arrays[path] if path in self._small_arrays else self._config.array(path)
+        if path in self._small_arrays:
+            return self._small_arrays[path]
+        payload, name = self._placed[path]
+        return payload.array(name)
+
+    def _pieces(self, path: str) -> Iterator[NDArray[Any]]:
+        if path in self._small_arrays:
+            yield self._small_arrays[path]
+        else:
+            payload, name = self._placed[path]
+            yield from payload.pieces(name)
 
     def _take(self, frame: frames.Frame) -> None:
         if frame.type == FrameType.HISTOGRAM:

@@ -5,7 +5,6 @@ their levels and their hash.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
-from dlprobe.runs.content import ContentDigest, parameters_sha256
+from dlprobe.runs.content import ContentDigest, ParametersDigest
 from dlprobe.runs.contents import Contents, Facts, Shapes
 from dlprobe.runs.labels import Labels, labels
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from dlprobe.hdf5.writer import PackedWriter
 
 Check = Callable[[], None]
+PARAMETERS = "checkpoints/parameters"
 
 
 def write_run(
@@ -50,16 +50,22 @@ def write_run(
         for source in named.copies.values()
     }
     digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix, copies)
+    parameters = _parameters_digest(shapes)
     for path, piece in contents.slabs():
         check()
         for place in (path, *copies.get(path, ())):
             writer.append(f"{prefix}/{place}", piece)
         digest.update(path, piece)
+        if path == PARAMETERS and parameters is not None:
+            parameters.update(piece)
         levels.take(path, piece)
     levels.finish()
-    return _write_facts(
-        writer, contents, prefix, digest.hexdigest(shapes, contents.facts.config)
-    ), declared
+    facts = replace(
+        contents.facts,
+        content_sha256=digest.hexdigest(shapes, contents.facts.config),
+        parameters_sha256="" if parameters is None else parameters.hexdigest,
+    )
+    return _write_facts(writer, facts, prefix), declared
 
 
 def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> None:
@@ -159,23 +165,19 @@ class _LevelWriter:
                 self._writer.append(f"{where}/nan_count/{name}", bins[:, 4].astype("<u4"))
 
 
-def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdigest: str) -> Facts:
-    final = (
-        contents.read_rows("checkpoints/parameters", -1, sys.maxsize)[0]
-        if "checkpoints/parameters" in contents.shapes()
-        else None
-    )
-    status = "interrupted" if contents.facts.status == "running" else contents.facts.status
-    facts = replace(
-        contents.facts,
-        status=status,
-        schema_version=layout.SCHEMA_VERSION,
-        content_sha256=hexdigest,
-        parameters_sha256=parameters_sha256(final),
-        writer={},
-    )
+def _parameters_digest(shapes: Shapes) -> ParametersDigest | None:
+    if PARAMETERS not in shapes:
+        return None
+    dtype, (_, *shape) = shapes[PARAMETERS]
+    return ParametersDigest(dtype, tuple(shape))
+
+
+def _write_facts(writer: PackedWriter, known: Facts, prefix: str) -> Facts:
+    """Write what is known of a run, hashes included, and say it as the file does."""
+    status = "interrupted" if known.status == "running" else known.status
+    facts = replace(known, status=status, schema_version=layout.SCHEMA_VERSION, writer={})
     write_head(writer, prefix, layout.SCHEMA, status)
-    writer.text(prefix or "/", "content_sha256", hexdigest)
+    writer.text(prefix or "/", "content_sha256", str(facts.content_sha256))
     writer.text(prefix or "/", "parameters_sha256", str(facts.parameters_sha256))
     writer.text(prefix or "/", "origin", facts.origin)
     writer.text(prefix or "/", "config", json.dumps(facts.config))

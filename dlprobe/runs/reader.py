@@ -4,8 +4,8 @@ dead, or part of a study.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dlprobe import registry
 from dlprobe.config import completed, from_stored
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts
@@ -500,7 +501,16 @@ class Run:
     @cached_property
     def final_parameters(self) -> NDArray[Any] | None:
         """(parameter,): those of the last checkpoint, or None where there is none yet."""
-        return self.checkpoints["parameters"][-1] if len(self.checkpoints["step"]) else None
+        if not len(self.checkpoint_steps):
+            return None
+        last: NDArray[Any] = self.contents.read_rows("checkpoints/parameters", -1, sys.maxsize)[0]
+        return last
+
+    @cached_property
+    def checkpoint_steps(self) -> NDArray[Any]:
+        """int64 (checkpoint,): updates made before each."""
+        path = "checkpoints/step"
+        return self.contents.read(path) if self.contents.has(path) else np.empty(0, "i8")
 
     @cached_property
     def checkpoints(self) -> dict[str, NDArray[Any]]:

@@ -6,7 +6,6 @@ import builtins
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 from dlprobe.record.description import RunDescription
 from dlprobe.record.recorder import Recorder
@@ -267,7 +267,7 @@ class RunWriter(Recorder):
             raise ValueError(
                 f"parameters have shape {parameters.shape}, the initial ones {initial.shape}"
             )
-        arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
+        arrays = {"checkpoints/parameters": _cast(parameters, self._description.real, copy=False)}
         self._frame(
             FrameType.CHECKPOINT,
             step,
@@ -422,12 +422,12 @@ def _config_record(description: RunDescription) -> Record:
     return Record(FrameType.CONFIG, 0, meta, description.arrays)
 
 
-def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A copy in another dtype; what is too large for float32 becomes infinite, which is what a
-    diverging run looks like.
+def _cast(array: NDArray[Any], dtype: np.dtype[Any], *, copy: bool = True) -> NDArray[Any]:
+    """In another dtype; what is too large for float32 becomes infinite, which is what a
+    diverging run looks like. copy: also where it has that dtype.
     """
     with np.errstate(over="ignore"):
-        return array.astype(dtype)
+        return array.astype(dtype, copy=copy)
 
 
 def _rows_record(blocks: tuple[_Block, ...]) -> Record:

@@ -6,7 +6,6 @@ Nothing here writes to the net, so training is bitwise the same with and without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,25 +22,18 @@ from dlprobe.training.sharpness import Sharpness
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Before:
-    """Parameters (P,) before a step, and what was measured there by path of the run file."""
-
-    parameters: Array
-    values: dict[str, Array]
-
-
-def before_step(session: Session) -> Before | None:
-    """What has to be taken before the coming step where its histograms are due: the parameters,
-    and what needs a pass through the net of its own.
+def before_step(session: Session) -> dict[str, Array] | None:
+    """What has to be measured before the coming step where its histograms are due, by path of the
+    run file: the weights, and what needs a pass through the net of its own.
     """
     if not session.watch.histograms_due(session.step):
         return None
-    parameters = session.network.parameters.copy()
-    return Before(parameters, _on_request(session, parameters))
+    return _on_request(session) | _weights(session)
 
 
-def after_step(session: Session, step: int, before: Before | None, result: BlockResult) -> None:
+def after_step(
+    session: Session, step: int, before: dict[str, Array] | None, result: BlockResult
+) -> None:
     """Read what is due at `step`, the one step of the block that has just been run, and hand it
     on.
     """
@@ -51,9 +43,7 @@ def after_step(session: Session, step: int, before: Before | None, result: Block
     values: dict[str, Array] = {}
     rows = _batch_rows(session, step)
     if before is not None:
-        values |= before.values | _histograms(
-            session, before.parameters, rows, _has_gradient(result)
-        )
+        values |= before | _histograms(session, rows, _has_gradient(result))
     if watch.units_due(step):
         values["tracked/percentiles"] = np.array(
             [
@@ -64,7 +54,7 @@ def after_step(session: Session, step: int, before: Before | None, result: Block
     watch.recorder.instruments(step, values)
 
 
-def _on_request(session: Session, parameters: Array) -> dict[str, Array]:
+def _on_request(session: Session) -> dict[str, Array]:
     """What was asked for, on the first training samples."""
     watch, inputs, targets = session.watch, session.data.inputs["train"], session.targets["train"]
     values: dict[str, Array] = {}
@@ -78,7 +68,9 @@ def _on_request(session: Session, parameters: Array) -> dict[str, Array]:
         }
     if watch.sharpness:
         watch.hessian = watch.hessian or _hessian(session, watch.sharpness)
-        values["instruments/sharpness"] = np.array(watch.hessian.largest_eigenvalue(parameters))
+        values["instruments/sharpness"] = np.array(
+            watch.hessian.largest_eigenvalue(session.network.parameters)
+        )
     return values
 
 
@@ -107,30 +99,43 @@ def _has_gradient(result: BlockResult) -> bool:
     return not (result.diverged and (lost or not np.isfinite(result.scalars[-1, BATCH_LOSS])))
 
 
-def _histograms(session: Session, before: Array, rows: int, has_gradient: bool) -> dict[str, Array]:
-    """Everything that is measured of all layers at once."""
-    network, names = session.network, session.model.names
-    weights = [network.weights_in(before, index) for index in range(len(names))]
-    activations = [network.activations(index, rows) for index in range(len(names))]
+def _weights(session: Session) -> dict[str, Array]:
+    """What is measured of the weights of all layers."""
+    network = session.network
+    weights = [network.weights(index) for index in range(len(network.layers))]
+    norms = np.array([measuring.spectral_norm(array) for array in weights])
+    return _distributions("weight", weights) | {"instruments/weight_spectral_norm": norms}
+
+
+def _histograms(session: Session, rows: int, has_gradient: bool) -> dict[str, Array]:
+    """What a step of `rows` samples has left, of all layers."""
+    network, layers = session.network, range(len(session.network.layers))
+    activations = [network.activations(index, rows) for index in layers]
+    gradients = network.gradients if has_gradient else network.gradients[:0]
     taken = {
-        "preactivation": [network.preactivations(index, rows) for index in range(len(names))],
+        "preactivation": [network.preactivations(index, rows) for index in layers],
         "activation": activations,
-        "weight": weights,
         "gradient": [
-            network.weights_in(network.gradients, index) if has_gradient else before[:0]
-            for index in range(len(names))
+            network.weights_in(gradients, index) if has_gradient else gradients for index in layers
         ],
     }
-    values: dict[str, Array] = {}
-    for what, arrays in taken.items():
-        distributions = [measuring.distribution(array) for array in arrays]
-        values |= {
-            f"histograms/{what}/{name}": np.array([getattr(one, name) for one in distributions])
-            for name in measuring.PARTS
-        }
-    measured = {
-        "weight_spectral_norm": [measuring.spectral_norm(array) for array in weights],
-        "activation_effective_rank": [measuring.effective_rank(array) for array in activations],
-        "activation_cosine": [measuring.mean_cosine(array) for array in activations],
+    values = {
+        "instruments/activation_effective_rank": np.array(
+            [measuring.effective_rank(array) for array in activations]
+        ),
+        "instruments/activation_cosine": np.array(
+            [measuring.mean_cosine(array) for array in activations]
+        ),
     }
-    return values | {f"instruments/{name}": np.array(numbers) for name, numbers in measured.items()}
+    for what, arrays in taken.items():
+        values |= _distributions(what, arrays)
+    return values
+
+
+def _distributions(what: str, arrays: list[Array]) -> dict[str, Array]:
+    """Histograms and percentiles of one array per layer, by path of the run file."""
+    distributions = [measuring.distribution(array) for array in arrays]
+    return {
+        f"histograms/{what}/{name}": np.array([getattr(one, name) for one in distributions])
+        for name in measuring.PARTS
+    }

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import binning
 from dlprobe.record.instruments import BINS, PERCENTS
 
@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 PARTS = ("counts", "edges", "percentiles", "nonfinite")
 LARGE = 2**13  # sorting fewer numbers takes no longer than counting them
 FINE_BINS = 32 * BINS
+WIDENED = 2**18  # numbers that are taken as float64 at a time
 DENSE = 128  # the eigenvalues of a Gram matrix of this size are faster than Lanczos steps
 SHARES = np.array(PERCENTS) / 100
 STEPS = np.arange(BINS + 1) / BINS
@@ -193,10 +194,10 @@ def effective_rank(activations: Array) -> float:
     """
     with np.errstate(all="ignore"):
         centred = activations - activations.mean(axis=0, dtype=np.float64)
-        largest = np.abs(centred).max()
+        largest = np.maximum(centred.max(), -centred.min())
         if not 0 < largest < np.inf:
             return math.nan
-        centred = centred / largest
+        centred /= largest
         gram = centred @ centred.T if len(centred) <= centred.shape[1] else centred.T @ centred
         return float(np.trace(gram) ** 2 / np.square(gram).sum())
 
@@ -205,17 +206,20 @@ def mean_cosine(activations: Array) -> float:
     """Mean cosine between two different rows of activations (rows, units), rows of zeros left
     out; NaN for fewer than two or non-finite numbers.
     """
-    wide = activations.astype(np.float64)
-    with np.errstate(over="ignore"):
-        lengths = np.linalg.norm(wide, axis=1)
-    if not np.isfinite(lengths).all():
-        return math.nan
-    directions = wide[lengths > 0] / lengths[lengths > 0, None]
-    count = len(directions)
+    total, count = np.zeros((1, activations.shape[1])), 0
+    some = max(1, WIDENED // max(1, activations.shape[1]))
+    for first in range(0, len(activations), some):
+        wide = activations[first : first + some].astype(np.float64)
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(wide, axis=1)
+        if not np.isfinite(lengths).all():
+            return math.nan
+        directions = wide[lengths > 0] / lengths[lengths > 0, None]
+        count += len(directions)
+        # row after row, as the sum of all of them is made
+        total = np.concatenate([total, directions]).sum(axis=0, keepdims=True)
     return (
-        float((np.square(directions.sum(axis=0)).sum() - count) / (count * (count - 1)))
-        if count > 1
-        else math.nan
+        float((np.square(total).sum() - count) / (count * (count - 1))) if count > 1 else math.nan
     )
 
 

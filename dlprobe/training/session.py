@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData, Scaler
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
 from dlprobe.training.clock import Clock
@@ -76,6 +77,15 @@ class Session:
         initial = (self.network.weights_in(self.initial, index).ravel() for index in layers)
         with np.errstate(all="ignore"):
             return np.array([_length(weights) for weights in initial])
+
+    @cached_property
+    def weight_places(self) -> list[tuple[int, int]]:
+        """From where to where each layer's weights stand among the parameters."""
+        starts = self.network.offsets()["weight_offset"]
+        sizes = [self.network.weights(index).size for index in range(len(starts))]
+        return [
+            (max(start, 0), max(start, 0) + size) for start, size in zip(starts, sizes, strict=True)
+        ]
 
     @cached_property
     def evaluates_on_the_way(self) -> bool:

@@ -11,6 +11,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 Side = Callable[[], object]
 Seconds = dict[str, list[float]]
@@ -38,10 +40,12 @@ def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
 
 
 def steps_for(seconds: float, run: Callable[[int], object]) -> int:
-    """How many steps take about `seconds`, by trying; the first try compiles and is not counted."""
-    run(2)
+    """How many steps take about `seconds`, by trying; each number twice, since some sides compile
+    for each.
+    """
     steps = 4
     while True:
+        run(steps)
         began = time.perf_counter()
         run(steps)
         spent = time.perf_counter() - began
@@ -67,3 +71,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def microseconds(seconds: Sequence[float], steps: int) -> str:
     """Median time of one step."""
     return f"{statistics.median(seconds) / steps * 1e6:,.1f}"
+
+
+def write_figure(
+    path: Path, rows: Sequence[Mapping[str, Any]], mark: str, encoding: Mapping[str, Any]
+) -> None:
+    """A Vega-Lite chart of `rows` as SVG (needs the extra figures)."""
+    import vl_convert
+
+    chart = {"data": {"values": list(rows)}, "mark": mark, "encoding": dict(encoding)}
+    path.write_text(vl_convert.vegalite_to_svg(chart), encoding="utf-8")

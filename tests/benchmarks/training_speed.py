@@ -1,232 +1,174 @@
-"""Time of a training step: dlprobe with all statistics on, against PyTorch eager without statistics
-and with per-layer statistics by hooks.
+"""Time of a training step: dlprobe with all statistics on, against what people would write in its
+place: PyTorch eager and a jitted scan of JAX, without statistics and with some.
 
-One thread, float32, SGD, the same net from the same weights. CPU time of the process; sides take
-turns. Two sets of statistics by hooks:
+One thread, float32, SGD, the same net from the same weights, the losses checked to be the same; CPU
+time, sides by turns, median ratios; above 1 dlprobe takes less. Beside the named shapes some drawn
+by --seed. Every peer that takes less is said at the end.
 
-few   what people record: mean and variance of every activation; norm, RMS and mean |g| of every
-    weight gradient
-all   close to what dlprobe records: also active fraction, preactivation mean and variance, error
-      signal, variance and non-finite elements of the gradient, RMS and maximum of the weights, RMS
-      of the bias parameters, size of the update
+--avx2 forces all sides to instructions without AVX-512. Where JAX is not installed, its columns are
+empty. Peers: pip install ".[peers]"; torch_steps.py and jax_steps.py say what they record.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from typing import Any
+import json
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import nets
 import numpy as np
-import torch
-from measuring import by_turns, median_ratio, microseconds, print_table, steps_for
+from measuring import by_turns, median_ratio, microseconds, print_table, steps_for, write_figure
 
-# shape, batch, at least so many times PyTorch eager without statistics, and with the few by hooks
-SHAPES: tuple[tuple[str, int, float | None, float | None], ...] = (
-    ("2-16-16-2", 32, None, None),
-    ("64-300-100-10", 32, None, None),
-    ("64-[100]×20-10", 32, 3.0, 6.0),
-    ("64-[64]×50-10", 32, None, None),
-    ("784-300-100-10", 128, 1.3, None),
+Side = Callable[[int], object]
+# shape, batch, and at least what against each side, from what was found reachable
+SHAPES: tuple[tuple[str, int, dict[str, float]], ...] = (
+    ("2-16-16-2", 32, {"torch": 80, "torch few": 100, "jax": 3}),
+    ("64-300-100-10", 32, {}),
+    ("64-[100]×20-10", 32, {"torch": 4, "torch few": 10, "jax": 1.3, "jax ten": 2.5}),
+    ("64-[64]×50-10", 32, {}),
+    ("784-300-100-10", 128, {"torch": 1.6, "jax": 1.1}),
+    ("784-2048-2048-2048-10", 128, {"torch": 1.0}),
 )
+PEERS = ("torch", "torch few", "torch all", "jax", "jax ten")
+AVX2 = {
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+movbe,+popcnt,+f16c",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-def twin(net: nets.Network) -> torch.nn.Sequential:
-    """The same net in PyTorch, with the same weights."""
-    modules: list[torch.nn.Module] = []
-    for index, layer in enumerate(net.layers):
-        linear = torch.nn.Linear(layer.fan_in, layer.fan_out)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(net.weights(index).T.copy()))
-            linear.bias.copy_(torch.from_numpy(net.biases(index).copy()))
-        modules += [linear] if index == len(net.layers) - 1 else [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*modules)
+def sides_of(shape: str, batch: int, batches: int = 16) -> dict[str, Side]:
+    """dlprobe and its peers, each a function of the number of steps."""
+    import torch
+    from jax_steps import in_jax
+    from torch_steps import eager, everything, few, same_loss, twin
 
-
-def batches(samples: int, batch: int) -> Iterator[torch.Tensor]:
-    """Shuffled indices, epoch after epoch, kept in memory: the quickest loader there is."""
-    while True:
-        yield from torch.randperm(samples).split(batch)
-
-
-def eager(
-    model: torch.nn.Sequential,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    batch: int,
-    after: Callable[[], None] | None,
-) -> Callable[[int], None]:
-    """Plain training steps; `after` is called when the gradients are there."""
-    optimizer, loss_of = (
-        torch.optim.SGD(model.parameters(), lr=nets.RATE),
-        torch.nn.CrossEntropyLoss(),
-    )
-    order = batches(len(inputs), batch)
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            rows = next(order)
-            optimizer.zero_grad()
-            loss_of(model(inputs[rows]), labels[rows]).backward()
-            if after is not None:
-                after()
-            optimizer.step()
-
-    return run
-
-
-def few(model: torch.nn.Sequential, row: list[float]) -> Callable[[], None]:
-    """Hooks for the few statistics; what is returned reads the gradients. All of them end as
-    floats in `row`, each step.
-    """
-
-    def activation(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        a = output.detach()
-        row.extend((a.mean().item(), a.var(correction=0).item()))
-
-    for module in model:
-        if isinstance(module, torch.nn.ReLU) or module is model[-1]:
-            module.register_forward_hook(activation)
-    weights = [module.weight for module in model if isinstance(module, torch.nn.Linear)]
-
-    def gradients() -> None:
-        for weight in weights:
-            g = weight.grad
-            assert g is not None
-            norm = g.norm().item()
-            row.extend((norm, norm / g.numel() ** 0.5, g.abs().mean().item()))
-        row.clear()  # where somebody would hand it to a logger
-
-    return gradients
-
-
-def everything(model: torch.nn.Sequential, row: list[float]) -> Callable[[], None]:
-    """Hooks for all statistics, on top of the few."""
-    usual = few(model, row)
-
-    def preactivation(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        z = output.detach()
-        row.extend(
-            (z.mean().item(), z.var(correction=0).item(), z.isfinite().logical_not().sum().item())
-        )
-        output.register_hook(
-            lambda d: row.append(d.square().mean().sqrt().item() * len(d))
-        )  # error signal
-
-    def activity(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        row.append((output.detach() > 0).float().mean().item())
-
-    for module in model:
-        module.register_forward_hook(
-            preactivation if isinstance(module, torch.nn.Linear) else activity
-        )
-    linear = [module for module in model if isinstance(module, torch.nn.Linear)]
-
-    @torch.no_grad()
-    def gradients() -> None:
-        for module in linear:
-            g, w = module.weight.grad, module.weight
-            assert g is not None
-            row.extend(
-                (
-                    g.var(correction=0).item(),
-                    g.isfinite().logical_not().sum().item(),
-                    w.square().mean().sqrt().item(),
-                    w.abs().max().item(),
-                )
-            )
-            row.extend(
-                (
-                    module.bias.square().mean().sqrt().item(),
-                    (nets.RATE * g).norm().item() / w.norm().item(),
-                )
-            )
-        usual()
-
-    return gradients
-
-
-def sides_of(shape: str, batch: int) -> dict[str, Callable[[int], object]]:
-    """The four sides, each a function of the number of steps; they are checked to compute the
-    same loss.
-    """
     sizes = nets.sizes_of(shape)
-    inputs, labels = nets.data(sizes, batch)
+    inputs, labels = nets.data(sizes, batch, batches)
     targets = nets.one_hot(labels, sizes[-1])
     net = nets.network(sizes, batch)
     x, y = torch.from_numpy(inputs), torch.from_numpy(labels)
     plain, some, full = twin(net), twin(net), twin(net)
-    with torch.no_grad():
-        expected = float(torch.nn.functional.cross_entropy(plain(x), y))
-    assert np.isclose(net.evaluate(inputs, targets).loss, expected, rtol=1e-4), "the nets differ"
+    same_loss(net, plain, x, y)
     return {
         "dlprobe": lambda steps: nets.train(net, inputs, targets, steps),
-        "eager": eager(plain, x, y, batch, None),
-        "few": eager(some, x, y, batch, few(some, [])),
-        "all": eager(full, x, y, batch, everything(full, [])),
+        "torch": eager(plain, x, y, batch, None),
+        "torch few": eager(some, x, y, batch, few(some, [])),
+        "torch all": eager(full, x, y, batch, everything(full, [])),
+        **{
+            name: side
+            for name, statistics in (("jax", False), ("jax ten", True))
+            if (side := in_jax(net, inputs, labels, batch, statistics)) is not None
+        },
     }
 
 
-def wanted(target: float | None) -> str:
-    return "" if target is None else f"≥ {target:g}"
-
-
-def measure(
-    shape: str, batch: int, targets: tuple[float | None, float | None], rounds: int, seconds: float
-) -> list[str]:
-    """One row of the table."""
-    sides = sides_of(shape, batch)
+def measured(sides: dict[str, Side], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds of a step of each side in each round."""
     steps = {name: steps_for(seconds, side) for name, side in sides.items()}
-    found = by_turns(
-        {name: (lambda side=side, name=name: side(steps[name])) for name, side in sides.items()},
-        rounds,
-    )
-    each = {name: [value / steps[name] for value in values] for name, values in found.items()}
-    ratios = [
-        f"{median_ratio(each[name], each['dlprobe']):.2f}×" for name in ("eager", "few", "all")
+
+    def turn(name: str) -> Callable[[], object]:
+        return lambda: sides[name](steps[name])
+
+    spent = by_turns({name: turn(name) for name in sides}, rounds)
+    return {name: [value / steps[name] for value in values] for name, values in spent.items()}
+
+
+def drawn(count: int, seed: int) -> list[tuple[str, int, dict[str, float]]]:
+    """Shapes of 1 to 20 hidden layers of 8 to 512 units, batches of 8 to 256; the same for a
+    seed.
+    """
+    chance = random.Random(seed)
+    shapes = []
+    for _ in range(count):
+        depth = round(20 ** chance.random())
+        width, features, batch = (
+            round(low * (high / low) ** chance.random())
+            for low, high in ((8, 512), (4, 784), (8, 256))
+        )
+        shapes.append((f"{features}-[{width}]×{depth}-{chance.randint(2, 20)}", batch, {}))
+    return shapes
+
+
+def slower(net: str, ratios: dict[str, float], targets: dict[str, float]) -> list[str]:
+    """What is to be said of a net: peers that take less, and targets that were missed."""
+    lines = [
+        f"{net}: {name} takes less ({ratio:.2f}×)" for name, ratio in ratios.items() if ratio < 1
     ]
-    return [
-        f"{shape}, batch {batch}",
-        *(microseconds(each[name], 1) for name in sides),
-        ratios[0],
-        wanted(targets[0]),
-        ratios[1],
-        wanted(targets[1]),
-        ratios[2],
+    return lines + [
+        f"{net}: {ratios[name]:.2f}× {name}, target {target:g}×"
+        for name, target in targets.items()
+        if name in ratios and ratios[name] < target
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each side in each round")
+    parser.add_argument("--drawn", type=int, default=4, help="shapes drawn by --seed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="shapes whose name holds this")
+    parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--json", type=Path, help="keep the numbers")
+    parser.add_argument("--figure", type=Path, help="SVG (needs the extra figures)")
     given = parser.parse_args()
+    if given.avx2 and os.environ.get("NUMBA_CPU_NAME") != AVX2["NUMBA_CPU_NAME"]:
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2)
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": f"{flags} {ONE_THREAD}".strip()}
+    import torch
+
     torch.set_num_threads(1)
-    rows = [
-        measure(shape, batch, (plain, hooks), given.rounds, given.seconds)
-        for shape, batch, plain, hooks in SHAPES
-    ]
-    columns = [
-        "net",
-        "dlprobe µs/step",
-        "eager",
-        "few",
-        "all",
-        "eager ÷ dlprobe",
-        "target",
-        "few ÷ dlprobe",
-        "target",
-        "all ÷ dlprobe",
-    ]
+    rows, results, said = [], [], []
+    for shape, batch, targets in (*SHAPES, *drawn(given.drawn, given.seed)):
+        if given.only and given.only not in shape:
+            continue
+        net = f"{shape}, batch {batch}"
+        spent = measured(sides_of(shape, batch), given.rounds, given.seconds)
+        ratios = {
+            name: median_ratio(spent[name], spent["dlprobe"]) for name in PEERS if name in spent
+        }
+        results.append({"net": net, "seconds": float(np.median(spent["dlprobe"])), **ratios})
+        rows.append(
+            [net, microseconds(spent["dlprobe"], 1)]
+            + [f"{ratios[name]:.2f}" if name in ratios else "" for name in PEERS]
+        )
+        said += slower(net, ratios, targets)
     print_table(
-        (
-            f"Training step, all statistics on, against PyTorch {torch.__version__} (CPU time, "
-            f"median of {given.rounds})"
-        ),
-        columns,
+        f"Training step, all statistics on (CPU time, median of {given.rounds} rounds, PyTorch "
+        f"{torch.__version__}{', AVX2' if given.avx2 else ''}): peer ÷ dlprobe",
+        ["net", "dlprobe µs", *PEERS],
         rows,
     )
+    print("\n".join(["", *(said or ["No peer takes less, no target is missed."])]))
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if given.figure:
+        bars = [
+            {"net": result["net"], "peer": name, "ratio": result[name]}
+            for result in results
+            for name in PEERS
+            if name in result
+        ]
+        ratio = {"field": "ratio", "type": "quantitative", "scale": {"type": "log"}}
+        encoding = {
+            "x": ratio | {"title": "time of the peer ÷ dlprobe's"},
+            "y": {"field": "net", "sort": None, "title": None},
+            "color": {"field": "peer", "sort": list(PEERS)},
+        }
+        write_figure(given.figure, bars, "point", encoding)
 
 
 if __name__ == "__main__":

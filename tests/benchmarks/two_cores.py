@@ -16,52 +16,14 @@ from itertools import pairwise
 from typing import Any
 
 import nets
-import numpy as np
 import torch
+from jax_steps import in_jax
 from measuring import by_turns, median_ratio, microseconds, print_table
-from training_speed import eager, twin
+from torch_steps import eager, same_loss, twin
 
 SHAPES = (("784-300-100-10", 128, 60), ("784-2048-2048-2048-10", 128, 3))  # and steps of a turn
 THREADS = 2
 Side = Callable[[int], object]
-
-
-def in_jax(net: nets.Network, inputs: Any, labels: Any, batch: int) -> Side | None:
-    """The same net and steps in JAX, a scan over batches; None where JAX is not installed."""
-    try:
-        import jax
-        import jax.numpy as jnp
-    except ImportError:
-        return None
-    layers = range(len(net.layers))
-    start = [(jnp.array(net.weights(k)), jnp.array(net.biases(k))) for k in layers]
-    x, y = jnp.array(inputs), jnp.array(labels)
-
-    def loss(parameters: Any, rows: Any, classes: Any) -> Any:
-        for k, (w, b) in enumerate(parameters):
-            rows = rows @ w + b if k == len(parameters) - 1 else jax.nn.relu(rows @ w + b)
-        return -jax.nn.log_softmax(rows)[jnp.arange(len(classes)), classes].mean()
-
-    assert np.isclose(float(loss(start, x, y)), net_loss(net, inputs, labels), rtol=1e-4)
-
-    @jax.jit
-    def run(parameters: Any, order: Any) -> Any:
-        def step(parameters: Any, rows: Any) -> Any:
-            slopes = jax.grad(loss)(parameters, x[rows], y[rows])
-            return jax.tree.map(lambda p, g: p - nets.RATE * g, parameters, slopes), None
-
-        return jax.lax.scan(step, parameters, order)[0]
-
-    def side(steps: int) -> None:
-        epochs = -(-steps * batch // len(x))
-        order = np.concatenate([np.random.permutation(len(x)) for _ in range(epochs)])
-        jax.block_until_ready(run(start, jnp.array(order[: steps * batch].reshape(steps, batch))))
-
-    return side
-
-
-def net_loss(net: nets.Network, inputs: Any, labels: Any) -> float:
-    return net.evaluate(inputs, nets.one_hot(labels, net.layers[-1].units)).loss
 
 
 def on_threads(net: nets.Network, inputs: Any, targets: Any, threads: int) -> Side:
@@ -81,9 +43,7 @@ def measure(shape: str, batch: int, steps: int, rounds: int) -> list[str]:
     targets = nets.one_hot(labels, sizes[-1])
     net = nets.network(sizes, batch)
     x, y, model = torch.from_numpy(inputs), torch.from_numpy(labels), twin(net)
-    with torch.no_grad():
-        expected = float(torch.nn.functional.cross_entropy(model(x), y))
-    assert np.isclose(net_loss(net, inputs, labels), expected, rtol=1e-4), "the nets differ"
+    same_loss(net, model, x, y)
     sides: dict[str, Side] = {"torch": eager(model, x, y, batch, None)}
     if (jax := in_jax(net, inputs, labels, batch)) is not None:
         sides["jax"] = jax

@@ -157,8 +157,10 @@ def test_operations_and_memory_of_a_step_by_hand() -> None:
     parameters = 20 * 10 + 10 + 10 * 2 + 2
     assert data["bytes"]["parameters"] == 4 * parameters
     assert data["bytes"]["optimizer"] == 2 * 4 * parameters  # adam's two moments
-    assert data["bytes"]["gradient"] == 4 * (20 * 10 + 10)
-    assert data["bytes"]["activations"] == 4 * 8 * (20 + 2 * 10 + 2 * 2)
+    # histograms are made of the gradients of all layers at once
+    assert data["bytes"]["gradient"] == data["bytes"]["start"] == 4 * parameters
+    # 256 samples are evaluated at a time: x, z and a of each layer, targets, three buffers of 20
+    assert data["bytes"]["activations"] == 4 * 256 * (20 + 2 * 10 + 2 * 2 + 2 + 3 * 20)
     assert data["data_bytes"] == 4 * 100 * (20 + 2)
 
 

@@ -16,7 +16,7 @@ import dlprobe
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.runs import Run, RunWriter
-from dlprobe.runs.frames import FrameType, Record, chained, scan
+from dlprobe.runs.frames import FrameType, encode, scan
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.labels import labels
 from dlprobe.runs.sources import MemorySource
@@ -164,9 +164,8 @@ def test_measurements_after_a_resume_are_void() -> None:
         for step in (0, 5, 10):
             writer.instruments(step, synthetic_runs.measured_at(step))
         before = writer.bytes()
-        data = before + chained(
-            Record(FrameType.RESUME, 5, {}, {}), scan(MemorySource(before)).tail
-        )
+        link = scan(MemorySource(before)).tail.link
+        data = before + encode(FrameType.RESUME, 5, {}, {}, link)
     found = JournalContents(MemorySource(data))
     assert found.read("histograms/step").tolist() == found.read("tracked/step").tolist() == [0]
 

@@ -36,7 +36,10 @@ def test_kernel_and_penalty_are_those_that_leaving_one_out_prefers() -> None:
     inputs, asked = rng.normal(size=(12, 2)), rng.normal(size=(7, 2))
     targets = np.sin(2 * inputs[:, :1]) + 0.3 * rng.normal(size=(12, 1))
     mean, found = targets.mean(axis=0), []
-    for kernel, beside in kernels(inputs, asked):
+    centre, scale = inputs.mean(axis=0), inputs.std(axis=0)
+    rows, others = (inputs - centre) / scale, (asked - centre) / scale
+    for of in kernels(rows):
+        kernel, beside = of(rows, rows), of(others, rows)
         for penalty in PENALTIES:
             ridge = KernelRidge(alpha=penalty, kernel="precomputed")
             left_out = cross_val_predict(ridge, kernel, targets - mean, cv=LeaveOneOut())

@@ -143,7 +143,7 @@ def parameters_of(opened: Run | Mapping[str, Run] | Study) -> dict[str, NDArray[
             f"{opened.contents.name} holds no parameters: they were not recorded, or it has no "
             "checkpoint yet"
         )
-    arrays = {"parameters": flat, "step": opened.checkpoints["step"][-1:]}
+    arrays = {"parameters": flat, "step": opened.checkpoint_steps[-1:]}
     for index, layer in enumerate(opened.layers.names):
         for name, offset, sizes in BLOCKS:
             start = int(opened.layers[offset][index]) if offset in opened.layers else -1

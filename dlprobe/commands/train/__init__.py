@@ -38,6 +38,7 @@ from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import Target, claim, inputs_of, read_as
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -128,9 +129,13 @@ def command(
         Target(
             FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN
         ).check_place()  # before anything is read
-    session = prepare_session(configuration, screen)
-    warn_of_other_data(config, session, screen)
-    return _carry_out(session, open_writer(session, target), config, screen)
+
+    def begun() -> tuple[Session, RunWriter]:
+        session = prepare_session(configuration, screen)
+        warn_of_other_data(config, session, screen)
+        return session, open_writer(session, target)
+
+    return _shown(_carried_out(*begun(), screen), config, screen)
 
 
 def _go_on(
@@ -151,12 +156,25 @@ def _go_on(
     if isinstance(begun, Path):
         screen.show(_document(begun, None))
         return ExitCode.DONE
-    return _carry_out(*begun, None, screen)
+    ended = _carried_out(*begun, screen)
+    del begun
+    return _shown(ended, None, screen)
 
 
-def _carry_out(
-    session: Session, opened: RunWriter, repeated: Path | None, screen: Screen
-) -> ExitCode:
+@dataclass(frozen=True)
+class _Ended:
+    """A run that was trained and packed: its file, its status, and how far it came. Its net and
+    data are freed before it is judged.
+    """
+
+    path: Path
+    status: str
+    step: int
+    steps: int
+    clock: Clock
+
+
+def _carried_out(session: Session, opened: RunWriter, screen: Screen) -> _Ended:
     from dlprobe.commands.train.recorded_run import packed, train
     from dlprobe.training.clock import PACKING
 
@@ -164,16 +182,20 @@ def _carry_out(
         status = train(session, writer, screen)
         session.clock.turn(PACKING)
         path = packed(writer, screen)
-    screen.show(_document(path, repeated, session.clock))
-    if status == "interrupted":
+    return _Ended(path, status, session.step, session.steps, session.clock)
+
+
+def _shown(run: _Ended, repeated: Path | None, screen: Screen) -> ExitCode:
+    screen.show(_document(run.path, repeated, run.clock))
+    if run.status == "interrupted":
         recorded = (
-            f"what was recorded is in {path}"
-            if session.step
-            else f"{path} holds the net as it began, and no step"
+            f"what was recorded is in {run.path}"
+            if run.step
+            else f"{run.path} holds the net as it began, and no step"
         )
         return screen.interrupted(
-            f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume "
-            f"{path} goes on with it"
+            f" at step {run.step} of {run.steps}; {recorded}; dlprobe train --resume "
+            f"{run.path} goes on with it"
         )
     return ExitCode.DONE
 

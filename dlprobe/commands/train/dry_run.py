@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.training.model import Model
 
+ITEM_BYTES = {"float32": 4, "float64": 8}
+
 
 def dry_run(configuration: RunConfig, screen: Screen) -> Document:
     """The report of a configuration on its data, which are read. Raises ConfigError or
     DataError.
     """
-    import numpy as np
-
     from dlprobe.commands.base.preparing import prepare_data
     from dlprobe.reports.summary import summary_document
+    from dlprobe.training.memory import expected_bytes
     from dlprobe.training.model import resolve
 
     data = prepare_data(configuration, screen)
@@ -38,7 +39,6 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
         for layer in model.layers
     ]
     steps_per_epoch = -(-len(data.inputs["train"]) // model.batch)
-    item = np.dtype(configuration.training.dtype).itemsize
     context = {
         "data": data.name,
         "loss": str(model.loss),
@@ -47,12 +47,14 @@ def dry_run(configuration: RunConfig, screen: Screen) -> Document:
         "batch": model.batch,
         "steps_per_epoch": steps_per_epoch,
         "data_bytes": sum(
-            part.nbytes + len(part) * model.outputs * item for part in data.inputs.values()
+            part.nbytes + len(part) * model.outputs * ITEM_BYTES[configuration.training.dtype]
+            for part in data.inputs.values()
         ),
         "steps": configuration.training.steps
         or (configuration.training.epochs or 1) * steps_per_epoch,
     }
-    return summary_document(_size(configuration, model), made_of, context)
+    memory = expected_bytes(configuration, model, data)
+    return summary_document(_size(configuration, model), made_of, context, memory)
 
 
 def _size(configuration: RunConfig, model: Model) -> ModelSize:
@@ -76,12 +78,11 @@ def _size(configuration: RunConfig, model: Model) -> ModelSize:
         for name, layer in zip(model.names, model.layers, strict=True)
     ]
     training = configuration.training
-    item = {"float32": 4, "float64": 8}[training.dtype]
+    item = ITEM_BYTES[training.dtype]
     return model_size(
         layers,
         model.batch,
         item,
-        training.optimizer.record.states,
         len(registry.records("statistic")),
         len(SCALARS),
     )

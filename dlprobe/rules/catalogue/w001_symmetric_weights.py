@@ -43,7 +43,7 @@ WIDENED = 2**20  # weights that are taken as float64 at a time
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     first, last = evidence.run.initial_parameters, evidence.run.final_parameters
-    if first is None or last is None or not len(evidence.run.checkpoints["step"]):
+    if first is None or last is None or not len(evidence.run.checkpoint_steps):
         if evidence.run.origin == OWN:
             raise NotEvaluableError("no parameters were stored")
         return _by_activations(evidence, float(settings["share"]))
@@ -73,7 +73,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         if still >= float(settings["share"])
         else f", {still:.0%} in the last: noise alone told them apart"
     )
-    steps = (0, int(evidence.run.checkpoints["step"][-1]))
+    steps = (0, int(evidence.run.checkpoint_steps[-1]))
     severity = "info" if evidence.well else ""
     return fired(
         Finding(
