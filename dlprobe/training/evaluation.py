@@ -5,10 +5,7 @@ thing of all of them at once.
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,9 +25,7 @@ from dlprobe.training.targets import in_user_units
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 LARGEST_BLOCK_BYTES = 2**24  # what the evaluations of a block are kept in at most
-SCALED_AT_ONCE = 2**17  # parameters
-SAMPLED = 2**16  # of more numbers, for a first idea of their median
-NEARBY = 5 * math.isqrt(SAMPLED) // 2  # ranks: 5 standard deviations of a sample's median
+IN_CACHE = 2**15  # numbers, as float64
 
 
 @dataclass(frozen=True)
@@ -78,13 +73,10 @@ class Block:
         """
         self._session, self._steps, self._rates = session, list[int](), list[float]()
         self._passes = {part: _passes(session, part, room) for part in WATCHED_PARTS}
-        trained = session.network.trained
-        scales = session.network.optimizer.record.effective is not None
-        moments = trained.moments if scales else trained.moments[:0]
-        self._now = (trained.parameters, moments)
+        self._now = (session.network.parameters, remembered(session))
         self._kept = [
-            np.empty((room, len(flat)), flat.dtype) if trained_on else flat[None]
-            for flat in self._now
+            np.empty((room, *now.shape), now.dtype) if trained_on else now[None]
+            for now in self._now
         ]
 
     def take(self, step: int, rate: float) -> None:
@@ -112,12 +104,12 @@ class Block:
         self, recorder: Recorder, mismatch: norm_statistics.Mismatch | None
     ) -> dict[str, PartEvaluation]:
         session, dtype = self._session, self._session.network.dtype
-        parameters, moments = (kept[: len(self._steps)] for kept in self._kept)
+        parameters, states = (kept[: len(self._steps)] for kept in self._kept)
         parts = {part: measured(session, part, taken) for part, taken in self._passes.items()}
         per_layer = {
             "dead_fraction": parts["train"].taken.dead_fraction,
             "weight_distance": weight_distance(session, parameters),
-            "effective_rate": effective_rate(session, self._steps, self._rates, moments),
+            "effective_rate": effective_rate(session, self._steps, self._rates, states),
         }
         if mismatch is not None:
             per_layer |= {
@@ -139,11 +131,10 @@ def room(session: Session) -> int:
     if not session.evaluates_on_the_way:
         return 0
     network, samples = session.network, sum(len(session.data.inputs[p]) for p in WATCHED_PARTS)
-    parameters, states = network.parameters.nbytes, network.trained.moments.nbytes
+    kept = network.parameters.nbytes + remembered(session).nbytes
     outputs = samples * (network.layers[-1].units * network.dtype.itemsize + 48)
     tables = 32 * len(session.data.class_names) ** 2
-    scaled = states + 8 * len(network.parameters) if network.optimizer.record.effective else 0
-    return LARGEST_BLOCK_BYTES // (parameters + scaled + outputs + tables)
+    return LARGEST_BLOCK_BYTES // (kept + outputs + tables)
 
 
 def _passes(session: Session, part: str, room: int) -> Evaluations:
@@ -219,90 +210,69 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
     zero.
     """
     found = np.empty((len(parameters), len(session.network.layers)))
-    for index, (start, end) in enumerate(_weights(session)):
+    for index, (start, end) in enumerate(session.weight_places):
         squares = np.zeros(len(parameters))
         for first in range(start, end, WIDENED):
             some = slice(first, min(first + WIDENED, end))
-            moved = np.subtract(parameters[:, some], session.initial[some], dtype=np.float64)
-            squares += np.vecdot(moved, moved)
+            rows = max(1, IN_CACHE // (some.stop - first))
+            for row in range(0, len(parameters), rows):
+                taken = slice(row, row + rows)
+                moved = np.subtract(
+                    parameters[taken, some], session.initial[some], dtype=np.float64
+                )
+                squares[taken] += np.vecdot(moved, moved)
         found[:, index] = np.sqrt(squares) / session.initial_lengths[index]
     return found
 
 
-def effective_rate(
-    session: Session, steps: list[int], rates: list[float], moments: Array
-) -> Floats:
-    """Median over each layer's weights of η/(√s + ε) as the last of `steps` updates had it,
-    (evaluation, layer), from the optimizer's memory (evaluation, states · P); NaN before the first
-    one, for optimizers that do not scale and for layers without weights.
+def remembered(session: Session) -> Array:
+    """What effective rates are made of, (states, P): a view of the optimizer's memory, without a
+    row for one that does not scale.
     """
-    optimizer, weights = session.network.optimizer, _weights(session)
+    optimizer, moments = session.network.optimizer, session.network.trained.moments
+    if optimizer.record.effective is None:
+        return moments[:0].reshape(0, 0)
+    states = moments.reshape(optimizer.record.states, -1)
+    alone = optimizer.record.falls_with(*map(float, optimizer.parameters.values()))
+    return states if alone is None else states[alone][None]
+
+
+def effective_rate(session: Session, steps: list[int], rates: list[float], states: Array) -> Floats:
+    """Median over each layer's weights of η/(√s + ε) as the last of `steps` updates had it,
+    (evaluation, layer), from what was `remembered` then, (evaluation, states, P); NaN before the
+    first one, for optimizers that do not scale and for layers without weights.
+    """
+    optimizer, weights = session.network.optimizer, session.weight_places
     found = np.full((len(steps), len(weights)), np.nan)
     effective = optimizer.record.effective
     if effective is None or steps[0] == 0:
         return found
-    states = moments.reshape(len(steps), optimizer.record.states, -1)
     values = [float(value) for value in optimizer.parameters.values()]
-    made = [
-        partial(_scaled, effective, float(step), rate, values)
-        for step, rate in zip(steps, rates, strict=True)
-    ]
-    whole = states.shape[2] <= SCALED_AT_ONCE
-    scaled = np.array([one(state) for one, state in zip(made, states, strict=True) if whole])
-    for index, (start, end) in enumerate(weights):
-        if start < end:
-            found[:, index] = (
-                np.median(scaled[:, start:end], axis=1)
-                if whole
-                else [
-                    streamed_median(state[:, start:end], one)
-                    for one, state in zip(made, states, strict=True)
-                ]
-            )
+    alone = optimizer.record.falls_with(*values) is not None
+    there = [index for index, (start, end) in enumerate(weights) if start < end]
+    layers = [states[:, :, slice(*weights[index])] for index in there]
+    if alone:  # the median rate is that of the median state
+        middle = np.concatenate([_middle(layer[:, 0]) for layer in layers], axis=1)
+        of_state = np.zeros((optimizer.record.states, middle.shape[1]))
+        for row, (step, rate) in enumerate(zip(steps, rates, strict=True)):
+            of_state[optimizer.record.falls_with(*values)] = middle[row]
+            made = effective(float(step), rate, of_state, *values)
+            found[row, there] = made.reshape(-1, 2).mean(axis=1)
+        return found
+    for index, layer in zip(there, layers, strict=True):
+        found[:, index] = [
+            np.median(effective(float(step), rate, state.astype(np.float64), *values))
+            for step, rate, state in zip(steps, rates, layer, strict=True)
+        ]
     return found
 
 
-def _scaled(
-    effective: Callable[..., Any], step: float, rate: float, values: list[float], state: Array
-) -> Floats:
-    scaled: Floats = effective(step, rate, state.astype(np.float64), *values)
-    return scaled
-
-
-def streamed_median(columns: Array, made: Callable[[Array], Floats]) -> float:
-    """The median of one number made of each of many `columns` (rows, n), without holding them all:
-    those between two of a sample, near its median, are kept. NaN where one is.
+def _middle(numbers: Array) -> Array:
+    """The two middle ones of numbers (rows, n), which are one where n is odd: (rows, 2); NaN where
+    one of them all is.
     """
-    count = columns.shape[1]
-    chosen = np.random.default_rng(0).integers(0, count, SAMPLED)
-    sample = np.sort(made(columns[:, chosen]))
-    low, high = sample[SAMPLED // 2 - NEARBY], sample[SAMPLED // 2 + NEARBY]
-    below = at_low = at_high = 0
-    kept: list[Floats] = []
-    for first in range(0, count, SCALED_AT_ONCE):
-        numbers = made(columns[:, first : first + SCALED_AT_ONCE])
-        if np.isnan(numbers).any():
-            return math.nan
-        below += int(np.count_nonzero(numbers < low))
-        at_low += int(np.count_nonzero(numbers == low))
-        at_high += int(np.count_nonzero(numbers == high)) if high > low else 0
-        kept.append(numbers[(numbers > low) & (numbers < high)])
-    between = np.sort(np.concatenate(kept))
-    ranks = np.array([(count - 1) // 2, count // 2]) - below
-    if ranks[0] < 0 or ranks[1] >= at_low + len(between) + at_high:
-        return float(np.median(made(columns)))
-    middle = [
-        low if rank < at_low else [*between[rank - at_low : rank - at_low + 1], high][0]
-        for rank in ranks
-    ]
-    return float(np.mean(middle))
-
-
-def _weights(session: Session) -> list[tuple[int, int]]:
-    """From where to where each layer's weights stand among the parameters."""
-    network = session.network
-    starts = network.offsets()["weight_offset"]
-    sizes = [network.weights(index).size for index in range(len(starts))]
-    return [
-        (max(start, 0), max(start, 0) + size) for start, size in zip(starts, sizes, strict=True)
-    ]
+    low, high = (numbers.shape[1] - 1) // 2, numbers.shape[1] // 2
+    ordered = np.partition(numbers, (low, high), axis=1)
+    middle = ordered[:, [low, high]]
+    middle[np.isnan(ordered[:, high:].max(axis=1))] = np.nan
+    return middle

@@ -48,7 +48,7 @@ def expected_bytes(config: RunConfig, model: Model, data: PreparedData) -> dict[
         "activations": item * _numbers_of_a_batch(model, changed),
         "data": _data(model, data, item),
         "evaluation": _evaluation(model, data, item),
-        "instruments": _instruments(model, item) if observed else 0,
+        "instruments": _instruments(model, item, observed),
         # what a block of evaluations waits in, and then the buffers that the file is packed in
         "recording": LARGEST_BLOCK_BYTES,
     }
@@ -102,15 +102,15 @@ def _evaluation(model: Model, data: PreparedData, item: int) -> int:
     return sum(len(part) * (model.outputs * item + more) for part in data.inputs.values())
 
 
-def _instruments(model: Model, item: int) -> int:
-    """A copy of the largest weight matrix for its spectral norm, or the largest activations of a
-    batch as float64 with their Gram matrix, one after the other.
+def _instruments(model: Model, item: int, observed: bool) -> int:
+    """One after the other: as many numbers as the largest matrix has, for medians and spectral
+    norms, and where histograms are due the largest activations as float64 with their Gram matrix.
     """
     matrices = [layer.fan_in * layer.fan_out for layer in model.layers if layer.matrix]
     squares = [
         model.batch * layer.units + 2 * min(model.batch, layer.units) ** 2 for layer in model.layers
     ]
-    return max(item * max(matrices, default=0), WIDE * max(squares))
+    return max(item * max(matrices, default=0), WIDE * max(squares) if observed else 0)
 
 
 def _preparing(config: RunConfig, data: PreparedData) -> int:

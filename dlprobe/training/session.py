@@ -79,6 +79,15 @@ class Session:
             return np.array([_length(weights) for weights in initial])
 
     @cached_property
+    def weight_places(self) -> list[tuple[int, int]]:
+        """From where to where each layer's weights stand among the parameters."""
+        starts = self.network.offsets()["weight_offset"]
+        sizes = [self.network.weights(index).size for index in range(len(starts))]
+        return [
+            (max(start, 0), max(start, 0) + size) for start, size in zip(starts, sizes, strict=True)
+        ]
+
+    @cached_property
     def evaluates_on_the_way(self) -> bool:
         """Whether evaluations can be made in the midst of a block of steps: nothing is decided by
         them, and no norm needs a pass of its own.

@@ -347,3 +347,18 @@ def test_the_effective_rate_is_what_multiplies_a_steady_gradient(name: str) -> N
         )
     effective = record.effective(200.0, RATE, state, *map(float, chosen.parameters.values()))
     np.testing.assert_allclose((before - w) / g, effective, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if RECORDS[name].effective is not None])
+def test_the_effective_rate_falls_with_one_state_alone(name: str) -> None:
+    record, values = RECORDS[name], [float(v) for v in spec("optimizer", name).parameters.values()]
+    alone = record.falls_with(*values)
+    assert record.effective is not None
+    assert alone is not None
+    state = np.random.default_rng(0).random((record.states, 50))
+    state[alone].sort()
+    rates = record.effective(7.0, RATE, state, *values)
+    assert (np.diff(rates) <= 0).all()
+    assert rates[0] > rates[-1]
+    state[[row for row in range(record.states) if row != alone % record.states]] += 1.0
+    assert np.array_equal(record.effective(7.0, RATE, state, *values), rates)

@@ -16,7 +16,6 @@ from dlprobe.data import load, prepare
 from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
-from dlprobe.training.evaluation import streamed_median
 from dlprobe.training.memory import expected_bytes
 from dlprobe.training.model import resolve
 
@@ -102,15 +101,3 @@ def test_parameters_that_are_packed_in_pieces_are_those_of_the_net(tmp_path: Pat
         assert run.computed_content_sha256() == run.content_sha256
         head = f"<f4 [{len(parameters)}]\n".encode()
         assert run.parameters_sha256 == hashlib.sha256(head + parameters.tobytes()).hexdigest()
-
-
-@pytest.mark.parametrize("equal", [0.0, 0.4, 0.5, 1.0])
-def test_a_median_of_numbers_that_are_not_held_is_that_of_numpy(equal: float) -> None:
-    rng = np.random.default_rng(0)
-    columns = np.abs(rng.standard_normal((2, 300_001))) ** 6
-    columns[:, rng.random(300_001) < equal] = 0.0
-    for some in (columns, columns[:, 1:], np.where(columns > 1.0, np.nan, columns)):
-        expected = np.median(1.0 / (some[1] + 0.1))
-        assert streamed_median(some, lambda made: 1.0 / (made[1] + 0.1)) == pytest.approx(
-            expected, rel=0.0, abs=0.0, nan_ok=True
-        )

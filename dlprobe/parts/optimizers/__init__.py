@@ -24,7 +24,8 @@ class Optimizer:
     starting values of the few numbers it keeps per run. `momentum` names the parameter that a
     schedule may cycle. `effective(step, rate, state, *parameters)` is η/(√s + ε) of each weight,
     (size,) from the state (states, size), of an optimizer that scales the gradient by what it
-    remembers of its size.
+    remembers of its size. It falls as the state number `falls_with(*parameters)` rises and depends
+    on no other, or on several where that is None.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Optimizer:
     running: tuple[float, ...] = ()
     momentum: str = ""
     effective: Callable[..., Any] | None = None
+    falls_with: Callable[..., int | None] = lambda *_: -1
     use: str = ""
     traps: str = ""
 

@@ -104,6 +104,11 @@ def rmsprop_effective(step: float, rate: float, state: Any, *parameters: float) 
     return rate / ((state[0] - centre * state[1] ** 2 + inside).clip(0.0) ** 0.5 + outside)
 
 
+def rmsprop_falls_with(*parameters: float) -> int | None:
+    _, _, _, _, centre, *_ = rmsprop_coefficients(1.0, 1.0, *parameters)
+    return None if centre else 0
+
+
 register(
     "optimizer",
     Optimizer(
@@ -134,6 +139,7 @@ register(
         ),
         momentum="momentum",
         effective=rmsprop_effective,
+        falls_with=rmsprop_falls_with,
         use="Gradients of very different sizes; loss surfaces that change while training.",
         traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
         "divides by √(s + ε), which keras_epsilon gives.",
