@@ -77,7 +77,7 @@ OWNERS: dict[str, set[str]] = {
     "sklearn": set(),
     "pickle": set(),
 }
-NOT_FOR_HELP = ("numba", "h5py", "scipy", "polars")
+NOT_FOR_HELP = ("numba", "h5py", "scipy", "polars", "pydantic")
 
 
 @dataclass(frozen=True)
