@@ -15,8 +15,9 @@ import json
 import os
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import islice
@@ -24,6 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 Value: TypeAlias = bool | int | float | str
@@ -152,6 +154,7 @@ HOMES: dict[str, str] = {
 }
 
 PLUGINS = "dlprobe.plugins"
+METADATA = (".dist-info", "egg-info")  # ends of the names of folders about packages
 R = TypeVar("R", bound=Record)
 _records: dict[str, dict[str, Any]] = {}
 _loaded: set[str] = set()
@@ -190,9 +193,26 @@ def records(kind: str) -> dict[str, Any]:
 @cache
 def plugins(group: str) -> tuple[str, ...]:
     """The names of the entry points that installed packages declare in a group."""
+    if not any(may_declare(Path(folder or "."), group) for folder in sys.path):
+        return ()
     from importlib.metadata import entry_points
 
     return tuple(sorted(entry_points(group=group).names))
+
+
+def may_declare(folder: Path, group: str) -> bool:
+    """Whether a package in a folder of the import path, or an archive there, may declare entry
+    points of a group: most often none does, and importlib.metadata takes an eighth of `--help`.
+    """
+    try:
+        names = [name for name in os.listdir(folder) if name.lower().endswith(METADATA)]
+    except OSError:
+        return folder.is_file()
+    for name in names:
+        with suppress(OSError):  # most have no entry points
+            if group.encode() in (folder / name / "entry_points.txt").read_bytes():
+                return True
+    return False
 
 
 def load_plugins(group: str, name: str) -> list[Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run

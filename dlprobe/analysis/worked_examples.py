@@ -8,11 +8,11 @@ cross-entropy and not on the number of wrong classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.losses import ElementwiseLoss
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import Spec

@@ -5,12 +5,12 @@ are made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.exporters.parts import PER_LAYER, WHAT, ExportSource, What, chosen
 from dlprobe.registry import unknown

@@ -14,7 +14,6 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
@@ -31,6 +30,7 @@ from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_f
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ExitCode
 from dlprobe.registry import counted
 

@@ -2,8 +2,8 @@
 option.
 
 Read from TOML, mappings and option texts, and written back. May import `errors` and `registry`
-only; parts are looked up in the registry when a name is read, so importing this costs no NumPy (and
-no pydantic until a record is asked for). Every wrong value is a ConfigError of one line.
+only; parts are looked up in the registry when a name is read, so importing this costs no NumPy.
+Every wrong value is a ConfigError of one line.
 """
 
 from __future__ import annotations

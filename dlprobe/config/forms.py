@@ -12,8 +12,6 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any
 
-from pydantic_core import CoreSchema, core_schema
-
 from dlprobe.config.naming import parse_spec, split_list
 from dlprobe.config.scalars import read_number, read_whole, read_yes_no
 from dlprobe.errors import ConfigError
@@ -70,10 +68,6 @@ class Form(ABC):
             raise ValueError(str(error)) from None
         except ValueError as error:
             raise ValueError(str(error) or f"expected {self.allowed}") from None
-
-    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
-        """Tells pydantic that a field annotated with a form is read by it alone."""
-        return core_schema.no_info_plain_validator_function(self.read)
 
     def plain(self, value: Any) -> Any:
         """The JSON-able value that `read` takes back."""

@@ -4,12 +4,11 @@ definitions: records of kind `key`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dlprobe import registry
 from dlprobe.config.forms import Form
 from dlprobe.config.problems import option_name
-from dlprobe.config.records import TABLES, names_elsewhere
+from dlprobe.config.records import TABLES
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,19 @@ def fields() -> list[OptionField]:
 
 
 def _field(table: str, key: str, form: Form) -> OptionField:
-    definition = TABLES[table].model_fields[key]
+    definition = TABLES[table].definitions[key]
     return OptionField(
         table=table,
         key=key,
         option=option_name(key),
         type=form.type_name,
-        default=str(definition.default),
+        default=definition.default,
         allowed=form.allowed,
-        help=str(definition.description),
+        help=definition.description,
         choices=form.choices,
         kind=form.kind,
         words=tuple(form.words),
-        also_called=names_elsewhere(definition),
+        also_called=definition.also_called,
     )
 
 

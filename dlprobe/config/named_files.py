@@ -5,10 +5,10 @@ that reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec
 
 
@@ -35,7 +35,7 @@ def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
         if (path := getattr(config.data, key)) is not None
     ]
     for table in (config.data, config.model, config.training, config.recording):
-        for key in type(table).model_fields:
+        for key in type(table).definitions:
             value = getattr(table, key)
             specs = [
                 entry

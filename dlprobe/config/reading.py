@@ -45,7 +45,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
                 "",
                 name,
                 f"{name} = {show(values)}: expected a table with keys among "
-                f"{listed(list(TABLES[name].model_fields), ALL_KEYS)}",
+                f"{listed(list(TABLES[name].definitions), ALL_KEYS)}",
             )
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
@@ -122,7 +122,7 @@ def _place(place: str) -> tuple[str, str]:
         return homes[place], place
     if table not in TABLES:
         raise stray_key("", table, keys_by_table(), other_keys())
-    if key not in TABLES[table].model_fields:
+    if key not in TABLES[table].definitions:
         raise stray_key(table, key, keys_by_table(), other_keys())
     return table, key
 

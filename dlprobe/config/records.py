@@ -1,20 +1,17 @@
-"""The records of a configuration: one frozen pydantic model per TOML table, and the whole.
+"""The records of a configuration: one frozen record per TOML table, and the whole.
 
 Each field's type, range, default and help stand in its definition and nowhere else. Defaults are
 written as the user would type them and read when a record is made, so that importing this module
-imports no parts. A wrong value is a FieldError, whichever way it came in; pydantic's own errors do
-not get out.
+imports no parts. A wrong value is a FieldError, whichever way it came in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import FrozenInstanceError
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from dlprobe import registry
 from dlprobe.config.forms import (
@@ -39,9 +36,11 @@ from dlprobe.config.forms import (
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import ALL_KEYS, FieldError, stray_key
 from dlprobe.config.scalars import show
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec, listed
 
+Check = TypeVar("Check", bound=Callable[[Any], None])
 LARGEST_SEED = 2**63 - 1
 MOST_ROWS = 100_000  # that record_every = auto leaves of a run
 DEFAULT_EPOCHS = 20
@@ -51,74 +50,106 @@ NO = ("none", "no")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "\\t": "tab", "|": "bar", " ": "blank"}
 
 
-def option(default: str, help_line: str, also_called: str = "", *, younger: bool = False) -> Any:
-    """A field with its default as typed, its line of help, and what other tools call it: never
-    taken, only to say what was meant.
+@dataclass(frozen=True)
+class Key:
+    """One key of a table: how its value is read and checked, its default as typed, its line of
+    help, and what other tools call it: never taken, only to say what was meant.
 
     `younger`: the key came later than run files did. It is stored where it is not the default only,
     so that runs without it keep their content hashes.
     """
-    return Field(
-        default,
-        description=help_line,
-        json_schema_extra={"also_called": also_called, "younger": younger},
-    )
+
+    form: Form
+    default: str
+    description: str
+    also_called: tuple[str, ...] = ()
+    younger: bool = False
 
 
-class ConfigTable(BaseModel):
+def option(
+    form: Form, default: str, help_line: str, also_called: str = "", *, younger: bool = False
+) -> Any:
+    """A key of a table; `also_called` with blanks between the names."""
+    return Key(form, default, help_line, tuple(also_called.split()), younger)
+
+
+def combination(check: Check) -> Check:
+    """Decorator: a method that raises FieldError where values of a table do not go together."""
+    check.checks_a_table = True  # type: ignore[attr-defined]
+    return check
+
+
+class ConfigTable:
     """One table of the configuration. Raises FieldError for an unknown key or a value its field
     does not take.
     """
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        arbitrary_types_allowed=True,
-        protected_namespaces=(),
-    )
     table: ClassVar[str]
+    definitions: ClassVar[Mapping[str, Key]]  # by key, in the order of definition
+    _combinations: ClassVar[tuple[Callable[[Any], None], ...]]
+
+    def __init_subclass__(cls) -> None:
+        own = vars(cls)
+        cls.definitions = {key: value for key, value in own.items() if isinstance(value, Key)}
+        cls._combinations = tuple(
+            method for method in own.values() if hasattr(method, "checks_a_table")
+        )
 
     def __init__(self, /, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise self._translated(error) from None
+        values = self._completed(values)
+        content = {key: self._read(key, values) for key in self.definitions}
+        for key in values:
+            if key not in self.definitions:
+                raise stray_key(self.table, key, keys_by_table(), other_keys())
+        self._keep(content)
 
-    @classmethod
-    def _translated(cls, error: ValidationError) -> ConfigError:
-        """pydantic's first complaint in our words: a key the table does not have, or what a
-        form said.
-        """
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            return stray_key(cls.table, key, keys_by_table(), other_keys())
-        if not cls.table:  # of the whole: something that is no table
-            return ConfigError(
-                f"{key} = {show(first['input'])}: expected a table with keys among "
-                f"{listed(keys_by_table()[key], ALL_KEYS)}"
-            )
-        return FieldError(cls.table, key, first["input"], str(first["ctx"]["error"]))
+    def _keep(self, content: Mapping[str, Any]) -> None:
+        self.__dict__.update(content)
+        for check in self._combinations:
+            check(self)
+
+    def _completed(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values, with what some of them mean for others."""
+        return values
+
+    def _read(self, key: str, values: Mapping[str, Any]) -> Any:
+        table: Any = type(self)
+        if key not in values:
+            return default_of(table, key)
+        try:
+            return self.definitions[key].form.read(values[key])
+        except ValueError as error:
+            raise FieldError(self.table, key, values[key], str(error)) from None
 
     @classmethod
     def forms(cls) -> dict[str, Form]:
         """The form of each field, in the order of definition."""
-        return _forms(cls)
+        return {key: definition.form for key, definition in cls.definitions.items()}
+
+    def replaced(self, **values: Any) -> Self:
+        """A copy with values replaced by such as a record holds, which are not checked."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__ | values)
+        return copy
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"a configuration is frozen: {name} stays as it is")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{key}={value!r}" for key, value in self.__dict__.items())
+        return f"{type(self).__name__}({inner})"
 
 
 @cache
-def _forms(table: type[ConfigTable]) -> dict[str, Form]:
-    return {
-        key: next(item for item in field.metadata if isinstance(item, Form))
-        for key, field in table.model_fields.items()
-    }
-
-
-@cache
-def default_of(table: type[ConfigTable], key: str) -> Any:
+def default_of(table: Any, key: str) -> Any:
     """What a field of a table holds by default."""
-    return table.forms()[key].read(table.model_fields[key].default)
+    return table.definitions[key].form.read(table.definitions[key].default)
 
 
 class DataConfig(ConfigTable):
@@ -126,122 +157,146 @@ class DataConfig(ConfigTable):
 
     table: ClassVar[str] = "data"
 
-    data: Annotated[str, DataSource()] = option(
+    data: str = option(
+        DataSource(),
         "digits",
         "embedded or generated data set, or a data file",
         "dataset data_set data_file file path",
     )
-    target: Annotated[str | None, Text(words=AUTO)] = option(
+    target: str | None = option(
+        Text(words=AUTO),
         "auto",
         "label column of a data file, or several number columns (A,B); auto: as the file's "
         "format says",
         "label labels label_column target_column",
     )
-    columns: Annotated[tuple[str, ...] | None, Columns(words=("all",))] = option(
+    columns: tuple[str, ...] | None = option(
+        Columns(words=("all",)),
         "all",
         "columns of a file that are features, the target apart: names, patterns (pixel*) or "
         "numbers from 1",
         "features feature_columns usecols",
         younger=True,
     )
-    drop: Annotated[tuple[str, ...] | None, Columns(words=NONE)] = option(
+    drop: tuple[str, ...] | None = option(
+        Columns(words=NONE),
         "none",
         "columns of a file that are left out: names, patterns or numbers",
         "ignore_columns exclude drop_columns",
         younger=True,
     )
-    val_data: Annotated[str | None, Text(words=NONE)] = option(
+    val_data: str | None = option(
+        Text(words=NONE),
         "none",
         "file with the validation part, of the same columns as data",
         "validation_data val_file validation_file",
         younger=True,
     )
-    test_data: Annotated[str | None, Text(words=NONE)] = option(
-        "none", "file with the test part, of the same columns as data", "test_file", younger=True
+    test_data: str | None = option(
+        Text(words=NONE),
+        "none",
+        "file with the test part, of the same columns as data",
+        "test_file",
+        younger=True,
     )
-    split_column: Annotated[str | None, Text(words=NONE)] = option(
-        "none", "column that says train, val or test of each row", younger=True
+    split_column: str | None = option(
+        Text(words=NONE), "none", "column that says train, val or test of each row", younger=True
     )
-    group_column: Annotated[str | None, Text(words=NONE)] = option(
+    group_column: str | None = option(
+        Text(words=NONE),
         "none",
         "column whose equal values (patient, user, day) stay in one part",
         "groups group",
         younger=True,
     )
-    dates: Annotated[str, OneOf("refuse", "drop", "ordinal")] = option(
+    dates: str = option(
+        OneOf("refuse", "drop", "ordinal"),
         "refuse",
         "columns of dates: refused (few different ones are categories), left out, or days "
         "since 1970-01-01",
         "parse_dates date_columns",
         younger=True,
     )
-    missing: Annotated[str, OneOf("drop", "mean", "median", "indicator")] = option(
+    missing: str = option(
+        OneOf("drop", "mean", "median", "indicator"),
         "drop",
         "missing values of a file: drop their rows, fill them by mean or median of the "
         "training part, or by the mean with a column that says where",
         "na missing_values fillna impute imputer",
         younger=True,
     )
-    sep: Annotated[
-        str, Separator("auto", *dict.fromkeys(SEPARATORS.values()), signs=SEPARATORS)
-    ] = option(
+    sep: str = option(
+        Separator("auto", *dict.fromkeys(SEPARATORS.values()), signs=SEPARATORS),
         "auto",
         "separator of a text table, by name or as the sign itself; auto: what most lines agree on",
         "separator delimiter delim",
         younger=True,
     )
-    decimal: Annotated[str, OneOf("auto", "point", "comma")] = option(
+    decimal: str = option(
+        OneOf("auto", "point", "comma"),
         "auto",
         "decimal sign of a text table; point or comma also reads the other as separator of "
         "thousands, currency and percent signs",
         "decimal_sign thousands",
         younger=True,
     )
-    task: Annotated[str, OneOf("auto", "classification", "regression")] = option(
-        "auto", "what is learned; auto: from the labels"
+    task: str = option(
+        OneOf("auto", "classification", "regression"),
+        "auto",
+        "what is learned; auto: from the labels",
     )
-    scaling: Annotated[str, OneOf("standardize", "minmax", "robust", "none")] = option(
+    scaling: str = option(
+        OneOf("standardize", "minmax", "robust", "none"),
         "standardize",
         "scaling of the inputs, fitted on the training part",
         "scaler normalize standardize preprocessing",
     )
-    target_scaling: Annotated[str, OneOf("auto", "standardize", "minmax", "none")] = option(
+    target_scaling: str = option(
+        OneOf("auto", "standardize", "minmax", "none"),
         "auto",
         "scaling of a regression's targets, fitted on the training part; auto: standardize, "
         "or minmax into the range that loss and output allow",
         "target_scaler scale_targets scale_target normalize_targets standardize_targets "
         "y_scaler y_scaling",
     )
-    split: Annotated[tuple[float, float, float], Split()] = option(
+    split: tuple[float, float, float] = option(
+        Split(),
         "60,20,20",
         "percent of the samples for training, validation and test",
         "test_size validation_split val_split",
     )
-    train_size: Annotated[int | None, Whole(1, words=("all",))] = option(
-        "all", "samples of the training part that are used; fewer are a part of more"
+    train_size: int | None = option(
+        Whole(1, words=("all",)),
+        "all",
+        "samples of the training part that are used; fewer are a part of more",
     )
-    stratify: Annotated[bool, YesNo()] = option(
-        "yes", "keep the share of every class in each part (classification)"
+    stratify: bool = option(
+        YesNo(), "yes", "keep the share of every class in each part (classification)"
     )
-    data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option(
-        "auto", "seed of split and generated data; auto: the seed"
+    data_seed: int | None = option(
+        Whole(0, LARGEST_SEED, words=AUTO),
+        "auto",
+        "seed of split and generated data; auto: the seed",
     )
 
-    augment: Annotated[Spec | None, Named("augmentation", words=NONE)] = option(
+    augment: Spec | None = option(
+        Named("augmentation", words=NONE),
         "none",
         "what each training step does to its images, anew each time",
         "augmentation data_augmentation transform",
         younger=True,
     )
-    label_noise: Annotated[float, Number(0.0, 1.0)] = option(
-        "0", "share of training labels replaced; regression: noise in deviations of the target"
+    label_noise: float = option(
+        Number(0.0, 1.0),
+        "0",
+        "share of training labels replaced; regression: noise in deviations of the target",
     )
-    outliers: Annotated[float, Number(0.0, 1.0)] = option(
-        "0", "share of training rows whose inputs are replaced by far-off values"
+    outliers: float = option(
+        Number(0.0, 1.0), "0", "share of training rows whose inputs are replaced by far-off values"
     )
 
-    @model_validator(mode="after")
-    def _one_given_split(self) -> Self:
+    @combination
+    def _one_given_split(self) -> None:
         files = [key for key in ("val_data", "test_data") if getattr(self, key) is not None]
         if self.split_column is not None and files:
             raise FieldError(
@@ -261,7 +316,6 @@ class DataConfig(ConfigTable):
             raise FieldError(
                 self.table, "test_data", self.test_data, "it is val_data too: expected another file"
             )
-        return self
 
     @property
     def spec(self) -> Spec | None:
@@ -279,75 +333,91 @@ class ModelConfig(ConfigTable):
 
     table: ClassVar[str] = "model"
 
-    layers: Annotated[tuple[int, ...], LayerSizes()] = option(
+    layers: tuple[int, ...] = option(
+        LayerSizes(),
         "100,100",
         "hidden layers, input side first",
         "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons "
         "depth width",
     )
-    activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option(
+    activation: Spec | tuple[Spec, ...] = option(
+        NamedPerLayer("activation"),
         "relu",
         "activation of the hidden layers",
         "activation_function hidden_activation nonlinearity",
     )
-    output_activation: Annotated[Spec | None, Named("activation", words=AUTO)] = option(
-        "auto", "activation of the output; auto: what the loss takes"
+    output_activation: Spec | None = option(
+        Named("activation", words=AUTO),
+        "auto",
+        "activation of the output; auto: what the loss takes",
     )
-    init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option(
+    init: Spec | None = option(
+        Named("initializer", words=AUTO),
         "auto",
         "initializer of all weights; auto: what suits the activation",
         "initializer initialization initialisation weight_init kernel_initializer",
     )
-    bias_init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option(
-        "auto", "initializer of bias parameters; auto: as init says, else 0", "bias_initializer"
+    bias_init: Spec | None = option(
+        Named("initializer", words=AUTO),
+        "auto",
+        "initializer of bias parameters; auto: as init says, else 0",
+        "bias_initializer",
     )
-    bias: Annotated[bool, YesNo()] = option(
-        "yes", "whether layers have bias parameters", "use_bias"
-    )
-    norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option(
+    bias: bool = option(YesNo(), "yes", "whether layers have bias parameters", "use_bias")
+    norm: Spec | None = option(
+        Named("normalization", words=NONE),
         "none",
         "normalization of the hidden layers",
         "normalization normalisation batch_norm batchnorm batch_normalization layer_norm",
     )
-    norm_position: Annotated[Literal["before", "after"], OneOf("before", "after")] = option(
-        "before", "normalize before or after the activation"
+    norm_position: Literal["before", "after"] = option(
+        OneOf("before", "after"), "before", "normalize before or after the activation"
     )
-    norm_inference: Annotated[Literal["running", "train_set"], OneOf("running", "train_set")] = (
-        option(
-            "running",
-            "statistics that batch norm evaluates by: running ones, or those of the whole "
-            "training part",
-        )
+    norm_inference: Literal["running", "train_set"] = option(
+        OneOf("running", "train_set"),
+        "running",
+        "statistics that batch norm evaluates by: running ones, or those of the whole "
+        "training part",
     )
-    input_norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option(
-        "none", "normalization of the net's input, a layer of its own"
+    input_norm: Spec | None = option(
+        Named("normalization", words=NONE),
+        "none",
+        "normalization of the net's input, a layer of its own",
     )
-    residual: Annotated[Spec | None, NamedOrYes("residual", "identity", words=NO)] = option(
+    residual: Spec | None = option(
+        NamedOrYes("residual", "identity", words=NO),
         "none",
         "residual connection around hidden layers of equal width",
         "skip skip_connection skip_connections",
     )
-    dropout: Annotated[float, Number(0.0, below=1.0)] = option(
-        "0", "probability of dropping an output of a hidden layer in training", "dropout_rate"
+    dropout: float = option(
+        Number(0.0, below=1.0),
+        "0",
+        "probability of dropping an output of a hidden layer in training",
+        "dropout_rate",
     )
-    input_dropout: Annotated[float, Number(0.0, below=1.0)] = option(
-        "0", "probability of dropping an input in training"
+    input_dropout: float = option(
+        Number(0.0, below=1.0), "0", "probability of dropping an input in training"
     )
-    weight_transform: Annotated[Spec | None, Named("weight_transform", words=NONE)] = option(
-        "none", "what the hidden layers' weights go through before use"
+    weight_transform: Spec | None = option(
+        Named("weight_transform", words=NONE),
+        "none",
+        "what the hidden layers' weights go through before use",
     )
-    drop_connect: Annotated[float, Number(0.0, below=1.0)] = option(
-        "0", "probability of dropping a weight in training"
+    drop_connect: float = option(
+        Number(0.0, below=1.0), "0", "probability of dropping a weight in training"
     )
-    noise: Annotated[float, Number(0.0)] = option(
-        "0", "standard deviation of normal noise on the hidden layers' outputs in training"
+    noise: float = option(
+        Number(0.0),
+        "0",
+        "standard deviation of normal noise on the hidden layers' outputs in training",
     )
-    input_noise: Annotated[float, Number(0.0)] = option(
-        "0", "standard deviation of normal noise on the scaled inputs in training"
+    input_noise: float = option(
+        Number(0.0), "0", "standard deviation of normal noise on the scaled inputs in training"
     )
 
-    @model_validator(mode="after")
-    def _one_activation_per_layer(self) -> Self:
+    @combination
+    def _one_activation_per_layer(self) -> None:
         if isinstance(self.activation, tuple) and len(self.activation) != len(self.layers):
             counts = (
                 f"{len(self.activation)} activations for {len(self.layers)} hidden "
@@ -357,10 +427,9 @@ class ModelConfig(ConfigTable):
             raise FieldError(
                 self.table, "activation", [str(spec) for spec in self.activation], reason
             )
-        return self
 
-    @model_validator(mode="after")
-    def _gates_have_their_halves(self) -> Self:
+    @combination
+    def _gates_have_their_halves(self) -> None:
         for index, (units, spec) in enumerate(zip(self.layers, self.activations, strict=True), 1):
             share = spec.record.inputs_per_unit
             if units % share:
@@ -371,10 +440,9 @@ class ModelConfig(ConfigTable):
                 raise FieldError(
                     self.table, "layers", list(self.layers), f"{reason}; try {units + 1}"
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _layers_can_say_something(self) -> Self:
+    @combination
+    def _layers_can_say_something(self) -> None:
         """A row-wise activation of one unit is a constant: softmax of one number is 1, and no
         gradient passes.
         """
@@ -388,23 +456,20 @@ class ModelConfig(ConfigTable):
                     "passes: expected two units or more, or another activation"
                 )
                 raise FieldError(self.table, "activation", str(spec), reason)
-        return self
 
-    @model_validator(mode="after")
-    def _biases_need_no_data(self) -> Self:
+    @combination
+    def _biases_need_no_data(self) -> None:
         if self.bias_init is not None and self.bias_init.record.data_dependent:
             reason = (
                 "it rescales weights on data: expected an initializer that draws numbers, or auto"
             )
             raise FieldError(self.table, "bias_init", str(self.bias_init), reason)
-        return self
 
-    @model_validator(mode="after")
-    def _one_thing_done_to_weights(self) -> Self:
+    @combination
+    def _one_thing_done_to_weights(self) -> None:
         if self.weight_transform is not None and self.drop_connect > 0:
             reason = f"drop_connect = {self.drop_connect:g} is given too: expected one of the two"
             raise FieldError(self.table, "weight_transform", str(self.weight_transform), reason)
-        return self
 
     @property
     def activations(self) -> tuple[Spec, ...]:
@@ -429,108 +494,115 @@ class TrainingConfig(ConfigTable):
 
     table: ClassVar[str] = "training"
 
-    loss: Annotated[Spec | None, Named("loss", words=AUTO)] = option(
-        "auto", "loss; auto: what suits the task", "criterion loss_function"
+    loss: Spec | None = option(
+        Named("loss", words=AUTO),
+        "auto",
+        "loss; auto: what suits the task",
+        "criterion loss_function",
     )
-    class_weights: Annotated[
-        tuple[float, ...] | Literal["balanced"] | None,
+    class_weights: tuple[float, ...] | Literal["balanced"] | None = option(
         ClassWeights(words=NONE, own_words=("balanced",)),
-    ] = option(
         "none",
         "weights of the classes in the training loss, in the order of the classes; balanced: "
         "inverse to their sizes",
     )
-    label_smoothing: Annotated[float, Number(0.0, below=1.0)] = option(
-        "0", "share of every training label that is spread over all classes"
+    label_smoothing: float = option(
+        Number(0.0, below=1.0), "0", "share of every training label that is spread over all classes"
     )
-    early_stopping: Annotated[Spec | None, NamedOrYes("stopping", "early_stopping", words=NO)] = (
-        option(
-            "none",
-            "end the run when evaluations no longer improve, and keep the best parameters",
-            "patience",
-        )
+    early_stopping: Spec | None = option(
+        NamedOrYes("stopping", "early_stopping", words=NO),
+        "none",
+        "end the run when evaluations no longer improve, and keep the best parameters",
+        "patience",
     )
-    optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer", "solver")
-    lr: Annotated[float | None, Number(0.0, words=AUTO)] = option(
+    optimizer: Spec = option(Named("optimizer"), "adam", "optimizer", "solver")
+    lr: float | None = option(
+        Number(0.0, words=AUTO),
         "auto",
         "learning rate; auto: the optimizer's usual one",
         "learning_rate learning_rate_init eta step_size rate",
     )
-    schedule: Annotated[Spec, Named("schedule")] = option(
+    schedule: Spec = option(
+        Named("schedule"),
         "constant",
         "how the learning rate runs through training",
         "lr_schedule scheduler lr_scheduler decay",
     )
-    warmup: Annotated[int, Whole(0)] = option(
-        "0", "first steps in which the rate rises in a straight line to the schedule's"
+    warmup: int = option(
+        Whole(0), "0", "first steps in which the rate rises in a straight line to the schedule's"
     )
-    l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|w| on weights")
-    l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ w² on weights")
-    bias_l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|b| on bias parameters")
-    bias_l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ b² on bias parameters")
-    activity_l1: Annotated[float, Number(0.0)] = option(
-        "0", "penalty λ Σ|a| on hidden activations, mean over the batch"
+    l1: float = option(Number(0.0), "0", "penalty λ Σ|w| on weights")
+    l2: float = option(Number(0.0), "0", "penalty λ Σ w² on weights")
+    bias_l1: float = option(Number(0.0), "0", "penalty λ Σ|b| on bias parameters")
+    bias_l2: float = option(Number(0.0), "0", "penalty λ Σ b² on bias parameters")
+    activity_l1: float = option(
+        Number(0.0), "0", "penalty λ Σ|a| on hidden activations, mean over the batch"
     )
-    activity_l2: Annotated[float, Number(0.0)] = option(
-        "0", "penalty λ Σ a² on hidden activations, mean over the batch"
+    activity_l2: float = option(
+        Number(0.0), "0", "penalty λ Σ a² on hidden activations, mean over the batch"
     )
-    orthogonal_penalty: Annotated[float, Number(0.0)] = option(
-        "0", "penalty λ ‖WᵀW - I‖² on weight matrices"
+    orthogonal_penalty: float = option(Number(0.0), "0", "penalty λ ‖WᵀW - I‖² on weight matrices")
+    l1_proximal: bool = option(
+        YesNo(), "no", "l1 as a soft threshold after the update: weights become exactly zero"
     )
-    l1_proximal: Annotated[bool, YesNo()] = option(
-        "no", "l1 as a soft threshold after the update: weights become exactly zero"
+    max_norm: float | None = option(
+        Number(0.0, words=NONE, open_low=True),
+        "none",
+        "bound of the norm of each unit's incoming weights",
     )
-    max_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option(
-        "none", "bound of the norm of each unit's incoming weights"
+    clip_value: float | None = option(
+        Number(0.0, words=NONE, open_low=True), "none", "bound of each element of the gradient"
     )
-    clip_value: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option(
-        "none", "bound of each element of the gradient"
+    clip_layer_norm: float | None = option(
+        Number(0.0, words=NONE, open_low=True), "none", "bound of the norm of each layer's gradient"
     )
-    clip_layer_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option(
-        "none", "bound of the norm of each layer's gradient"
+    clip_global_norm: float | None = option(
+        Number(0.0, words=NONE, open_low=True), "none", "bound of the norm of the whole gradient"
     )
-    clip_global_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option(
-        "none", "bound of the norm of the whole gradient"
+    mixup: float = option(
+        Number(0.0),
+        "0",
+        "α of mixup: samples of a batch are mixed in pairs, share ~ Beta(α, α); 0 for none",
     )
-    mixup: Annotated[float, Number(0.0)] = option(
-        "0", "α of mixup: samples of a batch are mixed in pairs, share ~ Beta(α, α); 0 for none"
+    batch_size: int | Literal["full"] = option(
+        Whole(1, own_words=("full",)),
+        "32",
+        "samples per step; full: the whole training part",
+        "minibatch minibatch_size",
     )
-    batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option(
-        "32", "samples per step; full: the whole training part", "minibatch minibatch_size"
-    )
-    epochs: Annotated[int | None, Whole(1, words=NONE)] = option(
+    epochs: int | None = option(
+        Whole(1, words=NONE),
         str(DEFAULT_EPOCHS),
         "passes over the training part; none where steps is given",
         "n_epochs num_epochs max_epochs max_iter",
     )
-    steps: Annotated[int | None, Whole(1, words=NONE)] = option(
-        "none", "updates, in place of epochs", "iterations max_steps updates"
+    steps: int | None = option(
+        Whole(1, words=NONE), "none", "updates, in place of epochs", "iterations max_steps updates"
     )
-    seed: Annotated[int, Whole(0, LARGEST_SEED)] = option(
-        "0", "the one number that weights and batches derive from", "random_state random_seed"
+    seed: int = option(
+        Whole(0, LARGEST_SEED),
+        "0",
+        "the one number that weights and batches derive from",
+        "random_state random_seed",
     )
-    dtype: Annotated[Literal["float32", "float64"], OneOf("float32", "float64")] = option(
-        "float32", "precision of the computation", "precision"
+    dtype: Literal["float32", "float64"] = option(
+        OneOf("float32", "float64"), "float32", "precision of the computation", "precision"
     )
-    threads: Annotated[int | None, Whole(1, words=AUTO)] = option(
+    threads: int | None = option(
+        Whole(1, words=AUTO),
         "auto",
         "threads that share a large net; auto: one per processor, one in a study",
         "workers n_jobs jobs",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _steps_replace_the_default_epochs(cls, values: Any) -> Any:
-        if (
-            isinstance(values, Mapping)
-            and "epochs" not in values
-            and values.get("steps") not in (None, "none")
-        ):
+    def _completed(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Steps in the place of the epochs by default."""
+        if "epochs" not in values and values.get("steps") not in (None, "none"):
             return {**values, "epochs": None}
         return values
 
-    @model_validator(mode="after")
-    def _epochs_or_steps(self) -> Self:
+    @combination
+    def _epochs_or_steps(self) -> None:
         if self.epochs is not None and self.steps is not None:
             reason = (
                 f"epochs = {self.epochs} is given too: expected one of the two, the other left "
@@ -544,7 +616,6 @@ class TrainingConfig(ConfigTable):
                 "none",
                 "steps is none too: expected a whole number >= 1 for one of the two",
             )
-        return self
 
     @property
     def resolved_lr(self) -> float:
@@ -557,34 +628,43 @@ class RecordingConfig(ConfigTable):
 
     table: ClassVar[str] = "recording"
 
-    record_every: Annotated[int | None, Whole(1, words=AUTO)] = option(
+    record_every: int | None = option(
+        Whole(1, words=AUTO),
         "auto",
         "steps from one record of the statistics to the next; auto: every step up to 100,000 "
         "rows, then as many as give that",
     )
-    evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option(
-        "1", "epochs from one evaluation to the next"
+    evaluate_every: int | Literal["never"] = option(
+        Whole(1, own_words=("never",)), "1", "epochs from one evaluation to the next"
     )
-    checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option(
-        "never", "steps from one checkpoint to the next"
+    checkpoint_every: int | None = option(
+        Whole(1, words=("never", "none")), "never", "steps from one checkpoint to the next"
     )
-    histogram_every: Annotated[
-        int | Literal["never"] | None, Whole(1, words=AUTO, own_words=("never",))
-    ] = option("auto", "steps from one histogram of each layer to the next; auto: about 20 a run")
-    track_unit: Annotated[tuple[str, ...] | None, Units(words=NONE)] = option(
-        "none", "units whose preactivation percentiles are followed"
+    histogram_every: int | Literal["never"] | None = option(
+        Whole(1, words=AUTO, own_words=("never",)),
+        "auto",
+        "steps from one histogram of each layer to the next; auto: about 20 a run",
     )
-    track_every: Annotated[int | None, Whole(1, words=AUTO)] = option(
-        "auto", "steps from one look at tracked units to the next; auto: about 200 a run"
+    track_unit: tuple[str, ...] | None = option(
+        Units(words=NONE), "none", "units whose preactivation percentiles are followed"
     )
-    jacobian: Annotated[int | None, Whole(1, words=NONE)] = option(
-        "none", "training samples whose input-output Jacobian is taken at each histogram"
+    track_every: int | None = option(
+        Whole(1, words=AUTO),
+        "auto",
+        "steps from one look at tracked units to the next; auto: about 200 a run",
     )
-    sharpness: Annotated[int | None, Whole(1, words=NONE)] = option(
+    jacobian: int | None = option(
+        Whole(1, words=NONE),
+        "none",
+        "training samples whose input-output Jacobian is taken at each histogram",
+    )
+    sharpness: int | None = option(
+        Whole(1, words=NONE),
         "none",
         "training samples on which the Hessian's largest eigenvalue is taken at each histogram",
     )
-    mc_dropout: Annotated[int | None, Whole(1, words=NONE)] = option(
+    mc_dropout: int | None = option(
+        Whole(1, words=NONE),
         "none",
         "thinned nets whose mean output is evaluated at the end, beside the whole net",
         younger=True,
@@ -602,13 +682,20 @@ class RunConfig(ConfigTable):
 
     table: ClassVar[str] = ""
 
-    data: DataConfig = Field(default_factory=DataConfig)
-    model: ModelConfig = Field(default_factory=ModelConfig)
-    training: TrainingConfig = Field(default_factory=TrainingConfig)
-    recording: RecordingConfig = Field(default_factory=RecordingConfig)
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+    recording: RecordingConfig
 
-    @model_validator(mode="after")
-    def _early_stopping_has_evaluations(self) -> Self:
+    def __init__(self, /, **tables: Any) -> None:
+        content = {name: _as_table(table, tables.get(name, {})) for name, table in TABLES.items()}
+        for name in tables:
+            if name not in TABLES:
+                raise stray_key("", name, keys_by_table(), other_keys())
+        self._keep(content)
+
+    @combination
+    def _early_stopping_has_evaluations(self) -> None:
         if self.training.early_stopping is not None and self.recording.evaluate_every == "never":
             reason = (
                 "it goes by evaluations, and evaluate_every is never: expected none, or evaluations"
@@ -616,13 +703,12 @@ class RunConfig(ConfigTable):
             raise FieldError(
                 self.training.table, "early_stopping", str(self.training.early_stopping), reason
             )
-        return self
 
-    @model_validator(mode="after")
-    def _thinned_nets_are_thinned(self) -> Self:
+    @combination
+    def _thinned_nets_are_thinned(self) -> None:
         model, training, nets = self.model, self.training, self.recording.mc_dropout
         if nets is None:
-            return self
+            return
         thinned = model.dropout or model.input_dropout or model.drop_connect
         mixed = training.mixup or self.data.augment is not None
         coupled = any(
@@ -632,10 +718,9 @@ class RunConfig(ConfigTable):
         if not thinned or mixed or coupled:
             reason = "expected dropout, and no batch norm, mixup or augmentation beside it"
             raise FieldError(self.recording.table, "mc_dropout", str(nets), reason)
-        return self
 
-    @model_validator(mode="after")
-    def _schedule_has_evaluations(self) -> Self:
+    @combination
+    def _schedule_has_evaluations(self) -> None:
         if (
             self.training.schedule.record.observe is not None
             and self.recording.evaluate_every == "never"
@@ -645,12 +730,20 @@ class RunConfig(ConfigTable):
                 "expected evaluations, or another schedule"
             )
             raise FieldError(self.training.table, "schedule", str(self.training.schedule), reason)
-        return self
 
     @property
     def resolved_data_seed(self) -> int:
         """`data_seed`, or the run's seed."""
         return self.training.seed if self.data.data_seed is None else self.data.data_seed
+
+
+def _as_table(table: type[ConfigTable], value: object) -> ConfigTable:
+    if isinstance(value, Mapping):
+        return table(**value)
+    if isinstance(value, table):
+        return value
+    expected = listed(keys_by_table()[table.table], ALL_KEYS)
+    raise ConfigError(f"{table.table} = {show(value)}: expected a table with keys among {expected}")
 
 
 TABLES: dict[str, type[ConfigTable]] = {
@@ -659,18 +752,9 @@ TABLES: dict[str, type[ConfigTable]] = {
 
 
 @cache
-def younger_keys(table: type[ConfigTable]) -> frozenset[str]:
+def younger_keys(table: Any) -> frozenset[str]:
     """The keys that are stored only where they are not the default."""
-    extras = {key: field.json_schema_extra for key, field in table.model_fields.items()}
-    return frozenset(
-        key for key, extra in extras.items() if isinstance(extra, dict) and extra.get("younger")
-    )
-
-
-def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:
-    """What other tools call a key."""
-    extra = field.json_schema_extra
-    return tuple(str(extra.get("also_called", "")).split()) if isinstance(extra, dict) else ()
+    return frozenset(key for key, field in table.definitions.items() if field.younger)
 
 
 def other_keys() -> dict[str, str]:
@@ -678,11 +762,11 @@ def other_keys() -> dict[str, str]:
     return {
         other: key
         for table in TABLES.values()
-        for key, field in table.model_fields.items()
-        for other in names_elsewhere(field)
+        for key, field in table.definitions.items()
+        for other in field.also_called
     }
 
 
 def keys_by_table() -> dict[str, tuple[str, ...]]:
     """Every table's keys, in the order of definition."""
-    return {name: tuple(table.model_fields) for name, table in TABLES.items()}
+    return {name: tuple(table.definitions) for name, table in TABLES.items()}

@@ -1,6 +1,4 @@
-"""What stored configurations of older formats lack; without pydantic, because every reader of a
-run file comes by here.
-"""
+"""What stored configurations of older formats lack."""
 
 from __future__ import annotations
 

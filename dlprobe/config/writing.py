@@ -31,9 +31,8 @@ def table_mapping(record: ConfigTable, *, whole: bool = False) -> dict[str, Any]
 
 def is_stored(record: ConfigTable, key: str) -> bool:
     """Whether a run file holds the key."""
-    return key not in younger_keys(type(record)) or bool(
-        getattr(record, key) != default_of(type(record), key)
-    )
+    table: Any = type(record)
+    return key not in younger_keys(table) or bool(getattr(record, key) != default_of(table, key))
 
 
 def to_toml(
@@ -56,7 +55,7 @@ def to_toml(
                 continue
             if not brief:
                 section.add(
-                    tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})")
+                    tomlkit.comment(f"{table.definitions[key].description} ({form.allowed})")
                 )
             if reason:
                 section.add(tomlkit.comment(" ".join(reason.split())))

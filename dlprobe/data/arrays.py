@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from dlprobe.data.dataset import (
 from dlprobe.data.gaps import gap_note, indicators, whole_rows
 from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 
 NUMBERS = "biuf"

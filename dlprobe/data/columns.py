@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from dlprobe.data.dataset import Floats, Indices, Mask, Options
 from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import counted
 
 TARGET_NAMES = ("target", "label", "class", "y")

@@ -4,12 +4,13 @@ that their effect can be studied. Other parts stay as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from dlprobe.data.dataset import Array, Dataset, Floats, Indices, no_rows
 from dlprobe.data.randomness import generator
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 # how far an outlier's features lie from their mean, in standard deviations of the training part

@@ -9,13 +9,14 @@ and says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlprobe.data.dataset import Indices
 from dlprobe.data.text_file import TextFile
+from dlprobe.dataclass import dataclass
 
 if TYPE_CHECKING:
     import polars

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe.data.arrays import Arrays, dataset_from_arrays
@@ -16,6 +15,7 @@ from dlprobe.data.large_files import Large, dataset_in_tiles
 from dlprobe.data.places import at_home, in_one_line, problem, quoted, visible
 from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tiles import Told
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DlprobeError
 from dlprobe.registry import Parameter, nearby, records
 

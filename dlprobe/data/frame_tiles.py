@@ -5,7 +5,6 @@ files lie on the disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
 from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
 from dlprobe.data.places import in_one_line, problem
+from dlprobe.dataclass import dataclass
 
 if TYPE_CHECKING:
     import polars

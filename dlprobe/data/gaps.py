@@ -5,7 +5,6 @@ fitted on the training part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from dlprobe.data.columns import DataColumn, DataTable, pasted
 from dlprobe.data.dataset import Array, Floats, Indices, Mask
 from dlprobe.data.places import problem, quoted, quoted_list
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 from dlprobe.registry import counted
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dlprobe.data.dataset import Array, Floats, Indices
 from dlprobe.data.places import Fault, quoted
+from dlprobe.dataclass import dataclass
 
 # above this a float64 no longer tells neighbouring integers apart
 LARGEST_WHOLE = 2.0**53

@@ -8,7 +8,7 @@ says what is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from dlprobe.data.row_names import without_row_names
 from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tile_views import Flagged, KeptRows, Stacked
 from dlprobe.data.tiles import LARGE, LARGEST_TILED, TileScan, Told, new_digests, scanned
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.data.dataset import Array, Floats, Indices
 from dlprobe.data.randomness import generator
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Parameter
 

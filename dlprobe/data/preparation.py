@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
 import numpy as np
@@ -36,6 +36,7 @@ from dlprobe.data.splitting import fewer, split, split_given
 from dlprobe.data.tile_quantiles import robust_in_tiles
 from dlprobe.data.tile_views import Filled, Held
 from dlprobe.data.tiles import Told, digests_of, scanned, whole
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 from dlprobe.registry import counted
 

@@ -96,7 +96,7 @@ class Resampler:
         far as `size` goes.
         """
         if self.kind == "fresh":
-            fresh = load(self.options.model_copy(update={"data_seed": self.seed + 1 + number}), 0)
+            fresh = load(self.options.replaced(data_seed=self.seed + 1 + number), 0)
             return fresh, np.arange(len(fresh.inputs), dtype=np.int64)[:size]
         if self.kind == "disjoint":
             return self.dataset, self.sets[number][:size]

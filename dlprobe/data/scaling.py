@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.data.dataset import Floats, Mask, Scaler
 from dlprobe.data.places import quoted
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, DataError
 
 KINDS = ("standardize", "minmax", "robust", "none")

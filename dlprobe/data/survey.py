@@ -5,7 +5,7 @@ what leaks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dlprobe.data.foretelling import foretold
 from dlprobe.data.places import visible
 from dlprobe.data.row_names import ROW_COUNTER, is_whole
 from dlprobe.data.tiles import rows_within
+from dlprobe.dataclass import dataclass
 
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target

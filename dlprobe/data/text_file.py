@@ -11,12 +11,12 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted
+from dlprobe.dataclass import dataclass
 
 BLANK = " "
 SIGNS = (",", ";", "\t", "|")

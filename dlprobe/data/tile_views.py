@@ -5,12 +5,12 @@ held beside the tile that is looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.data.dataset import Floats, Indices, Tile, Tiles
 from dlprobe.data.tiles import TILE, rows_within
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ whole beside what is made of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.data.dataset import Array, Floats, Indices, Tile, Tiles
+from dlprobe.dataclass import dataclass
 
 # numbers of a file from which on it is read in tiles; below that it is held whole, 128 MiB as
 # float64

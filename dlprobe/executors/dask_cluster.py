@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dlprobe.config import RunConfig, from_mapping, to_mapping
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, DlprobeWarning, MissingExtraError
 from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.training.stopping import Stop

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dlprobe import registry
 from dlprobe.config import RunConfig, fields, to_mapping, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 NOT_AXES = {

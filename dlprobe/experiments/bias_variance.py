@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from dlprobe.analysis.comparing.misses import threshold_of
 from dlprobe.config import RunConfig, completed, from_mapping, split_list, to_mapping
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes
 from dlprobe.experiments.experiment import Means, ResumableExperiment

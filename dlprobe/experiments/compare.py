@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,7 @@ from dlprobe.analysis.comparing.outcome import Outcome, outcome
 from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.analysis.theory.mean_field import Prediction
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
 from dlprobe.experiments.compare_budgets import ComparedCell, Tuning

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dlprobe.analysis.comparing.outcome import outcome
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means
 from dlprobe.experiments.study import NEVER, PlannedRun, run_one, run_study

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.executors.threads import available_threads
 from dlprobe.training.installation import (
     CheckOutcome,

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.study import PlannedRun, StudyResult, Told, finished_runs, run_study
 from dlprobe.training.stopping import Stop
 

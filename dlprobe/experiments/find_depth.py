@@ -5,11 +5,11 @@ halved in between, beside what theory says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from dlprobe.analysis.profiles.depth_limits import breaking_depth
 from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means
 from dlprobe.experiments.grid_cells import GridCell

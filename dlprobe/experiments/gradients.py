@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
 from dlprobe.analysis.profiles.row_verdict import where_diverged
 from dlprobe.analysis.theory import mean_field
 from dlprobe.config import completed, from_mapping, to_mapping
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.grid_cells import GridCell, coordinates, run_config, run_id

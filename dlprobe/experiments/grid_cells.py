@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from dlprobe.config import RunConfig, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
 from dlprobe.registry import Spec

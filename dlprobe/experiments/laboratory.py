@@ -5,7 +5,7 @@ with what was measured at the first and the last step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dlprobe import registry
 from dlprobe.config import RunConfig, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import refuse_other_data, run_id

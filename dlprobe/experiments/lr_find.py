@@ -8,7 +8,7 @@ answer holds for that configuration: a shorter run, or another batch size, has a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dlprobe.analysis.learning.rate_range import (
     reason,
 )
 from dlprobe.config import RunConfig, with_values, without_instruments
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, PlannedExperiment
 from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from dlprobe.config import RunConfig, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.changes import change_text, plain_defaults, work_ratio
 from dlprobe.experiments.experiment import PlannedExperiment
 from dlprobe.experiments.study import PlannedRun, run_id

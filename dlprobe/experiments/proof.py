@@ -29,11 +29,11 @@ Sources: random restarts as the control of equal cost: Hutter, Hoos & Leyton-Bro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from dlprobe.config import RunConfig, with_values
 from dlprobe.config.records import LARGEST_SEED
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.changes import change_text, key_of, plain_defaults, work_ratio
 from dlprobe.experiments.experiment import PlannedExperiment
 from dlprobe.experiments.proof_file import KeptTrial

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dlprobe.config.regular_files import read_start
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.experiments.proof_record import Cause, Proof
 from dlprobe.experiments.trials import Trial

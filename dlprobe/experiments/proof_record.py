@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from dlprobe.analysis.comparing.count_tests import p_more_errors
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.trials import Trial, reachable_skill
 from dlprobe.registry import counted
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from dlprobe.config import parse_toml
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.laboratory import Laboratory, Trained
 from dlprobe.experiments.recipes.propagation import gradient_ratio
 from dlprobe.training.prepared_sets import PreparedSets

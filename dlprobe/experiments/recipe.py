@@ -12,12 +12,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ file keeps of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dlprobe import registry
 from dlprobe.config import RunConfig, parse_toml, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Experiment, Means
 from dlprobe.experiments.laboratory import Laboratory, Stopped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlprobe.analysis.bias_variance.curve import Point
 from dlprobe.analysis.bias_variance.loss_parts import decompose, sources
 from dlprobe.analysis.bias_variance.replica_inputs import LARGEST_VALUE
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.replicas import Answer
 from dlprobe.parts.metrics import Scored

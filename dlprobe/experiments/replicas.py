@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.parts.metrics import Scored, error

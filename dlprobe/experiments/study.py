@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, to_mapping, with_values, without_instruments
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.executors.one_run import train_side_by_side

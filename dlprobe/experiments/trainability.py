@@ -11,7 +11,6 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from dlprobe.analysis.profiles.depth_limits import LEARNED, SCALES, correlation_depth
 from dlprobe.analysis.theory import mean_field
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import axis_of
 from dlprobe.experiments.experiment import SeededExperiment

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping, with_values
 from dlprobe.config.named_files import named_files
+from dlprobe.dataclass import dataclass
 from dlprobe.experiments.changes import changed_values, possible, work_ratio
 from dlprobe.experiments.proof_record import CURED_SHARE
 from dlprobe.experiments.trials import Trial

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import NOTHING, OF_KNOWN, Learning
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.learning.states import state
+from dlprobe.dataclass import dataclass
 from dlprobe.rules import Finding
 from dlprobe.rules.files import Criteria
 

@@ -5,10 +5,10 @@ writes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.exporters.parts import Part
 from dlprobe.registry import Parameter

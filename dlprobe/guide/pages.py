@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
 from importlib.resources import files
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, tidied
 
 WIDEST = 100  # columns of a line in a page

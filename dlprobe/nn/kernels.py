@@ -26,7 +26,6 @@ record is wrapped into them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -34,6 +33,7 @@ import numpy as np
 from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
 from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers

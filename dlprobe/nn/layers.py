@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import kernels, perturbation, program, residual
 from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec

@@ -11,12 +11,13 @@ the same, whose result is its input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn.kernels import KernelOperation
 
 # columns of `layers`

@@ -11,9 +11,9 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import HOMES
 
 PACKAGE = "dlprobe"

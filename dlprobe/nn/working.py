@@ -5,12 +5,12 @@ between them. What compiled code works on is laid out once for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe
 from dlprobe.nn.records import Reference
 from dlprobe.record.scalars import SCALARS

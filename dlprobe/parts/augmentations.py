@@ -11,8 +11,8 @@ mode.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 

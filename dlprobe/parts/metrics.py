@@ -10,13 +10,13 @@ was never predicted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 Array = npt.NDArray[Any]

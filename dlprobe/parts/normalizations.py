@@ -12,9 +12,9 @@ statistics), then scratch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.scalar import like, sqrt
 from dlprobe.registry import Parameter, register
 

@@ -8,8 +8,8 @@ data loss.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.scalar import like
 from dlprobe.registry import Parameter, register
 

@@ -9,8 +9,8 @@ each.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.scalar import like, sqrt
 from dlprobe.registry import Parameter, register
 

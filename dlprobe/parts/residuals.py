@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, Value, register
 
 Memory = tuple[float, ...]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 

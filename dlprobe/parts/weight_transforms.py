@@ -8,9 +8,9 @@ forward and backward have the arguments of a normalization (dlprobe.parts.normal
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.scalar import like, sqrt
 from dlprobe.registry import Parameter, register
 

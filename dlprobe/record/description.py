@@ -5,7 +5,7 @@ trained. What is not known is None, never a default.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 from dlprobe.record.scalars import SCALARS
 from dlprobe.record.values import stored_groups

@@ -4,8 +4,7 @@ t describes step t before its update, on that step's batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 MEASURED = ("preactivation", "activation", "weight", "gradient")

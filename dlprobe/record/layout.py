@@ -13,10 +13,10 @@ classification are one column).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
 
 SCHEMA = "dlprobe-run"

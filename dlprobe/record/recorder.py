@@ -5,12 +5,13 @@ that keeps only what an experiment needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.step import StepRow
 
 Array = npt.NDArray[Any]

@@ -6,7 +6,7 @@ A new scalar is one line in `_TABLE`, its position below, and the line of the ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ slow twin stands in `tests/slow_twins.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, register
 
 

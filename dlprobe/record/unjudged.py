@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from dlprobe.dataclass import dataclass
 
 # What a group of reasons is called and what its reasons say, the first that fits; a pattern's group
 # is what is missing.

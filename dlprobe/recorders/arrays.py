@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.record.scalars import SCALARS
 from dlprobe.recorders import definitions

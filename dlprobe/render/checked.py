@@ -7,9 +7,10 @@ Texts may come from run files: every format escapes them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.unjudged import Unjudged, grouped
 from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text

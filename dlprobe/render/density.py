@@ -5,8 +5,9 @@ values stand there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Density
 from dlprobe.render.numbers import value_text
 

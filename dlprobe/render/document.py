@@ -10,8 +10,10 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, Self, TypeAlias
+
+from dlprobe.dataclass import dataclass
 
 Tone: TypeAlias = Literal["good", "bad", "warning", "neutral"]
 Alignment: TypeAlias = Literal["left", "right"]

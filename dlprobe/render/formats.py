@@ -5,9 +5,9 @@ it; the registry's walk of this folder finds them all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter
 
 

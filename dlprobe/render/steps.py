@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import LayerValues
 
 # the largest value over the smallest from which on a scale is logarithmic, where nothing is below 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.checked import SEVERITIES, Severity
 from dlprobe.render.document import Block, Cell, Column, Heading, Paragraph, Table, Toned, Verdict
 from dlprobe.reports.diagnosis import SEVERITY_TONES as TONES

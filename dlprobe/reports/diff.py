@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import counted
 from dlprobe.render.document import (
     Block,

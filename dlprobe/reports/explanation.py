@@ -5,9 +5,9 @@ the numbers of mean-field theory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec, format_value
 from dlprobe.render.document import (
     Block,

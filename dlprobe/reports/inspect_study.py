@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
 from dlprobe.reports.inspect_run import toml_lines
 from dlprobe.reports.statistic import SCHEMA

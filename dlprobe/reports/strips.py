@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Block, Strip, StripGroup, Strips
 from dlprobe.reports.tones import VERDICT_TONES
 

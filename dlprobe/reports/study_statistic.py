@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import (
     Block,
     Cell,

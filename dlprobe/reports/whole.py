@@ -5,11 +5,11 @@ other commands say of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record.description import OWN
 from dlprobe.render.checked import note_lines
 from dlprobe.render.document import (

@@ -11,7 +11,7 @@ well has nothing worth changing. Advice is no finding and fails nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ import numpy as np
 from dlprobe.analysis.profiles.idle_units import flat_at_both_ends
 from dlprobe.config.presets import Guideline, guidelines
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.registry import Value, counted
 from dlprobe.rules.evidence import Evidence

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, numbers_of
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.rules.diagnosis import observed
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked

@@ -28,12 +28,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.rules.changes_of_model import ENDS, ROOM
 from dlprobe.rules.changes_of_regularization import regularizers
 from dlprobe.rules.changes_of_training import short, usual_rate

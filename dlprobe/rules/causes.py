@@ -5,9 +5,9 @@ by what each rule declares.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+from dlprobe.dataclass import dataclass
 from dlprobe.rules.judging import all_rules
 from dlprobe.rules.outcome import SEVERITIES, Finding
 

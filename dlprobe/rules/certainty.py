@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dlprobe.analysis.learning.learned import MOVED
 from dlprobe.analysis.learning.reading import learning
+from dlprobe.dataclass import dataclass
 from dlprobe.rules.diagnosis import FAILED, Diagnosis
 from dlprobe.rules.judging import Judgement
 from dlprobe.rules.outcome import Finding

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from dlprobe.analysis.profiles.run_profile import StepProfile
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import power_of_ten
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy

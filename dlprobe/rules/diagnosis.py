@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dlprobe.analysis.learning.states import State, state
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.record.unjudged import Unjudged, grouped
 from dlprobe.rules.agreement import GUARDS

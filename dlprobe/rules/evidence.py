@@ -9,7 +9,6 @@ short; beyond that rules see the stored levels (minimum, maximum and mean of eve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,6 +26,7 @@ from dlprobe.analysis.profiles.run_profile import (
     step_profile,
 )
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.registry import counted

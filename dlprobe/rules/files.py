@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.analysis.comparing.bounds import bounds_of
 from dlprobe.config import to_mapping
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 from dlprobe import registry
 from dlprobe.analysis.comparing.baseline import BaselineComparison
 from dlprobe.config import parse_spec
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
 from dlprobe.registry import Value, tidied

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from dlprobe.config.regular_files import read_start
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.registry import nearby
 from dlprobe.rules.files import JudgedRun

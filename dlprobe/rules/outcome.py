@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import SEVERITIES as SEVERITIES
 from dlprobe.errors import Severity as Severity
 

@@ -5,10 +5,11 @@ modules by their names, and statements over several of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dlprobe.config.records import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.record.description import LayerFacts
 from dlprobe.runs import Run
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.frameworks import TORCH_OPTIMIZERS
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence

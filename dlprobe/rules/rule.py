@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, Value
 from dlprobe.registry import register as register_record
 from dlprobe.rules.evidence import Evidence

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.description import OWN
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import NotEvaluableError

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -22,6 +22,7 @@ from dlprobe.analysis.profiles.decomposition import FactorDecomposition, decompo
 from dlprobe.analysis.profiles.depth_limits import breaking_depth
 from dlprobe.analysis.profiles.depth_profiles import log10_ratio
 from dlprobe.analysis.profiles.run_profile import activations_of, initial_net, widths
+from dlprobe.dataclass import dataclass
 from dlprobe.rules.judging import Judgement, all_rules
 from dlprobe.rules.outcome import SEVERITIES, Finding, Severity
 from dlprobe.runs import Run

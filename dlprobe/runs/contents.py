@@ -5,12 +5,13 @@ share, and the checks on what they say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN

@@ -12,13 +12,13 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.hdf5.files import open_regular, read_at
 from dlprobe.record import layout
 from dlprobe.runs import frames, journal

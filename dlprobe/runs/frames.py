@@ -25,7 +25,6 @@ import secrets
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -34,6 +33,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.runs.sources import Source, Window
 

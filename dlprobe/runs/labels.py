@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 from dlprobe.runs.contents import Shapes
 

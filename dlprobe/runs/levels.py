@@ -7,12 +7,12 @@ which rows arrive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 
 _STEP = 64  # each level holds this many of the one below

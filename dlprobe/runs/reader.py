@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from dlprobe import registry
 from dlprobe.config import completed, from_stored
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts

@@ -6,7 +6,6 @@ import builtins
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.record import layout
 from dlprobe.record.description import RunDescription
 from dlprobe.record.recorder import Recorder

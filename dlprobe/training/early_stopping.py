@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dlprobe.config import FieldError, RunConfig
 from dlprobe.data import PreparedData
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import counted
 from dlprobe.training import metrics
 

@@ -5,12 +5,13 @@ thing of all of them at once.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import norm_statistics
 from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored

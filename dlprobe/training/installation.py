@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn.cache import cached_files
 from dlprobe.nn.folders import cache_folder, wanted_folder
 from dlprobe.nn.identity import processor

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import binning
 from dlprobe.record.instruments import BINS, PERCENTS
 

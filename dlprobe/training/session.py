@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData, Scaler
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
 from dlprobe.training.clock import Clock

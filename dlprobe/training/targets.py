@@ -5,7 +5,6 @@ activation can take them; and the way back to the user's units.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from dlprobe.config import FieldError
 from dlprobe.data import PreparedData, Scaler
 from dlprobe.data.places import quoted
 from dlprobe.data.scaling import fit_targets
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 from dlprobe.registry import Spec
 

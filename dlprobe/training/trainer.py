@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from dlprobe.config import RunConfig
 
 # experiments, which do not know `data`, name it from here
 from dlprobe.data import PreparedData as PreparedData
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe
 from dlprobe.nn.network import NetworkState
 from dlprobe.nn.random import epoch_order

@@ -168,7 +168,7 @@ def test_error_can_be_sent_to_another_process() -> None:
 def test_mapping_has_exactly_the_tables_and_keys() -> None:
     mapping = to_mapping(RunConfig(), whole=True)
     assert {table: list(values) for table, values in mapping.items()} == {
-        name: list(table.model_fields) for name, table in TABLES.items()
+        name: list(table.definitions) for name, table in TABLES.items()
     }
 
 
@@ -207,7 +207,7 @@ def test_mapping_spells_names_short_and_lists_as_lists() -> None:
 def test_toml_has_a_comment_above_every_key() -> None:
     lines = to_toml(RunConfig()).splitlines()
     keys = [index for index, line in enumerate(lines) if " = " in line and not line.startswith("#")]
-    assert len(keys) == sum(len(table.model_fields) for table in TABLES.values())
+    assert len(keys) == sum(len(table.definitions) for table in TABLES.values())
     assert all(lines[index - 1].startswith("# ") for index in keys)
     assert tomllib.loads("\n".join(lines))["training"]["batch_size"] == 32
 

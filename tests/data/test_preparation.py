@@ -139,7 +139,7 @@ def test_stratify_no_splits_plainly() -> None:
 
 
 def test_an_empty_training_part_is_one_clear_line() -> None:
-    nothing = DataConfig().model_copy(update={"split": (0.0, 50.0, 50.0)})
+    nothing = DataConfig().replaced(split=(0.0, 50.0, 50.0))
     with pytest.raises(DataError, match="training part of split 0,50,50 is empty with 2 rows"):
         prepare(regression([[0.0], [1.0]]), nothing, 0, "float64")
 

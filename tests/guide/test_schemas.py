@@ -254,7 +254,7 @@ def test_a_configuration_with_a_wrong_key_or_value_is_refused() -> None:
     for table, record in TABLES.items():
         assert not validator("run.toml").is_valid({table: {"no_such_key": 1}})
         assert set(SCHEMAS["run.toml"].content["properties"][table]["properties"]) == set(
-            record.model_fields
+            record.definitions
         )
     for wrong in (
         {"training": {"epochs": 0}},

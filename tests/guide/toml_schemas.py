@@ -50,7 +50,7 @@ def run_toml() -> dict[str, Any]:
 
 
 def _key(record: type, key: str) -> dict[str, Any]:
-    form, field = record.forms()[key], record.model_fields[key]  # type: ignore[attr-defined]
+    form, field = record.forms()[key], record.definitions[key]  # type: ignore[attr-defined]
     return {
         "description": f"{field.description} ({form.allowed}; default: {field.default or 'none'})",
         **_values(form),

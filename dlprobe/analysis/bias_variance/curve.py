@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
 from dlprobe.analysis.bias_variance.loss_parts import Decomposition, LossSources
 from dlprobe.analysis.proportions import NORMAL_95
+from dlprobe.dataclass import dataclass
 
 Level = Literal["high", "low", "unknown"]
 Zone = Literal["underfitting", "good fit", "overfitting", "more data helps", "curves have met"]

@@ -13,7 +13,6 @@ bias_directions`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reading import learning
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 from dlprobe.runs import Run

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +28,7 @@ from dlprobe.analysis.bias_variance import replica_bootstrap, replica_intervals
 from dlprobe.analysis.bias_variance.replica_inputs import require_usable
 from dlprobe.analysis.bias_variance.replica_laws import share_of_mean
 from dlprobe.analysis.bias_variance.vote_intervals import vote_intervals
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError
 from dlprobe.registry import unknown
 

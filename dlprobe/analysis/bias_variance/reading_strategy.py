@@ -9,13 +9,13 @@ many parameters stand against how many samples. Each sentence is said only where
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import percent_number
 from dlprobe.registry import counted
 

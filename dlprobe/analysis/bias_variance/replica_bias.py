@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from scipy.special import gammaincinv, ndtr
 
 from dlprobe.analysis.bias_variance.replica_laws import TAIL
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]

@@ -14,7 +14,6 @@ the tails), and discrete laws of one or two samples.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -32,6 +31,7 @@ from dlprobe.analysis.bias_variance.replica_laws import (
     widening,
 )
 from dlprobe.analysis.proportions import NORMAL_95
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]

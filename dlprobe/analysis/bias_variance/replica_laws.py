@@ -10,7 +10,6 @@ number of dimensions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from scipy.special import gammaincinv, stdtrit
 
 from dlprobe.analysis.proportions import NORMAL_95
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]

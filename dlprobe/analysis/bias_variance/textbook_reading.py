@@ -7,12 +7,12 @@ It is a reading of one run, not the variance over training sets, which needs rep
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from dlprobe.analysis.proportions import NORMAL_95, wilson
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import percent_number
 
 Level = Literal["high", "low", "unknown"]

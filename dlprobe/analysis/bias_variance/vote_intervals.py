@@ -13,7 +13,6 @@ it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance.replica_laws import Interval, share_of_mean, student
 from dlprobe.analysis.bias_variance.vote_tables import Part, VoteTable, table
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlprobe.analysis.comparing import rank_test
 from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.analysis.theory.mean_field import USUAL_KAPPA, log10_deviation
+from dlprobe.dataclass import dataclass
 from dlprobe.record.layout import PARTS
 from dlprobe.runs import Run
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.record import layout
 from dlprobe.registry import unknown

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -20,6 +20,7 @@ from dlprobe.analysis.profiles.decomposition import median_factors
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS
 from dlprobe.analysis.profiles.flow import Flow, median_flow
 from dlprobe.analysis.proportions import wilson
+from dlprobe.dataclass import dataclass
 
 LEARNED = 0.9  # of the first evaluation: what the best one must be below to count as learned
 LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotients exist

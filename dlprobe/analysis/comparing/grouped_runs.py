@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config.records import other_keys
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.registry import tidied, unknown
 

@@ -4,13 +4,13 @@ train on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import parse_spec
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.layout import PARTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from dlprobe.analysis.profiles import run_profile
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition
 from dlprobe.analysis.profiles.flow import NOTHING, Flow
 from dlprobe.analysis.profiles.idle_units import dead_units, saturated_units
+from dlprobe.dataclass import dataclass
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

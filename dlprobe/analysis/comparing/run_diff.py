@@ -5,7 +5,6 @@ and profiles differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from dlprobe.analysis.comparing import rank_test
 from dlprobe.analysis.comparing.baseline import Numbers, flat, floor_of, shared_metrics
 from dlprobe.analysis.proportions import wilson
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms")

@@ -4,10 +4,10 @@ be drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from dlprobe.analysis.learning.reachable import (
     noise_ceiling,
     target_variance,
 )
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.runs import Run
 from dlprobe.runs.reader import OwnStudy

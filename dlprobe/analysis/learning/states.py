@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from dlprobe.analysis.learning.learned import NOTHING, WELL, Floats, Learning
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import counted
 
 StateName: TypeAlias = Literal[

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.theory.initial_net import InitialNet
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, Prediction
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.runs import Run
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.theory.mean_field import per_layer
+from dlprobe.dataclass import dataclass
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 NOTABLE = 0.1  # a remainder within 10 % of 1 per layer is not worth a word

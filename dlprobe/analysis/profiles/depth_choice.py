@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from statistics import median, stdev
 
 from dlprobe.analysis.profiles.depth_limits import LEARNED
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import counted
 
 FLOOR = 0.01  # a hundredth is no difference, however alike the seeds are

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from dlprobe.analysis.profiles import depth_profiles
 from dlprobe.analysis.theory import mean_field
 from dlprobe.analysis.theory.initial_net import InitialNet
 from dlprobe.analysis.theory.phase import phase_of
+from dlprobe.dataclass import dataclass
 
 SCALES = 6.0
 CRITICAL = 1e6  # layers: a depth scale beyond is that of a critical point, but for rounding

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition, short
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, USUAL_KAPPA, log10_deviation
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import power_of_ten
 from dlprobe.registry import counted
 

@@ -4,11 +4,12 @@ side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dlprobe.dataclass import dataclass
 
 Array = npt.NDArray[Any]
 # of the distance from the lowest to the highest percentile: how far the picture goes beyond them

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.profiles.depth_profiles import seed_medians
+from dlprobe.dataclass import dataclass
 from dlprobe.record.step import StepRow
 
 Floats: TypeAlias = npt.NDArray[np.float64]

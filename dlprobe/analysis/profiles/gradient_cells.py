@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +18,7 @@ from dlprobe.analysis.profiles.development import Course, Development, develop
 from dlprobe.analysis.profiles.flow import Flow, flow_of, median_flow
 from dlprobe.analysis.profiles.row_verdict import RowVerdict, judge_row
 from dlprobe.analysis.theory import mean_field
+from dlprobe.dataclass import dataclass
 from dlprobe.record.step import StepRow
 from dlprobe.registry import counted
 

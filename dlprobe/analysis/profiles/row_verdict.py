@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from dlprobe.analysis.profiles.decomposition import FactorDecomposition, decompose
 from dlprobe.analysis.profiles.depth_profiles import FlowVerdict, classify
 from dlprobe.analysis.theory import mean_field
+from dlprobe.dataclass import dataclass
 from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
 from dlprobe.analysis.theory import mean_field
 from dlprobe.config import parse_spec
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import LayerFacts
 from dlprobe.registry import Spec

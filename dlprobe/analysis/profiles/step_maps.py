@@ -5,12 +5,12 @@ is read from its summary levels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.layout import LEVEL_FACTORS
 from dlprobe.runs import Run
 

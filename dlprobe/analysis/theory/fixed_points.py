@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from dlprobe.analysis.theory.gaussian import (
     parameters_of,
     tabulate,
 )
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec
 
 # of the Hermite expansion; h_400 has 64 zeros per panel of width 10, which 200 nodes resolve

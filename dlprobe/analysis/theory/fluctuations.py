@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.gaussian import Floats, Moments, nodes
 from dlprobe.analysis.theory.initial_net import InitialNet
 from dlprobe.analysis.theory.propagation import Signal, TheoryLayer
+from dlprobe.dataclass import dataclass
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 LARGE = 1.0  # variance of a logarithm

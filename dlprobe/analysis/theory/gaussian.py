@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec

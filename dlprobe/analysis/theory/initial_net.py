@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from dlprobe.config import ModelConfig, RunConfig
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.fluctuations import spread
@@ -21,6 +20,7 @@ from dlprobe.analysis.theory.initial_net import InitialNet as InitialNet
 from dlprobe.analysis.theory.initial_net import Perturbations as Perturbations
 from dlprobe.analysis.theory.initial_net import configured as configured
 from dlprobe.analysis.theory.initial_net import describe as describe
+from dlprobe.dataclass import dataclass
 from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec
 

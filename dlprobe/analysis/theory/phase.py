@@ -5,7 +5,7 @@ do if it were repeated without end.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.fixed_points import (
@@ -18,6 +18,7 @@ from dlprobe.analysis.theory.fixed_points import (
 )
 from dlprobe.analysis.theory.gaussian import moments
 from dlprobe.analysis.theory.initial_net import InitialNet
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec
 
 Q_POINTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

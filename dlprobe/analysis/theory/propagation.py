@@ -9,10 +9,10 @@ dropout and noise too.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from dlprobe.analysis.theory.gaussian import Moments, moments
 from dlprobe.analysis.theory.initial_net import InitialNet
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Spec
 
 

@@ -25,6 +25,7 @@ from dlprobe.commands.base.catalogue import PLUGINS, entry, is_command, names, s
 from dlprobe.commands.base.declaring import FORMAT, declare
 from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
 from dlprobe.commands.base.named_files import allow_file_option
+from dlprobe.commands.base.plain_values import read_plainly
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import DlprobeError, DlprobeWarning
@@ -86,6 +87,9 @@ class Command(TyperCommand):
     short: Sequence[str] = ()
     brief = False
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        return read_plainly(super().get_params(ctx))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         self.brief = "--help" not in args
         try:
@@ -122,6 +126,9 @@ class ProgramGroup(TyperGroup):
     """`dlprobe` itself. Its subcommands are stubs until one is called."""
 
     brief = False
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return read_plainly(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         self.brief = "--help" not in args

@@ -17,10 +17,11 @@ from __future__ import annotations
 import ast
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import plugins, tidied
 
 PLUGINS = "dlprobe.commands"

@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from dlprobe.commands.base.arguments import option
 from dlprobe.commands.base.declaring import keyword, with_signature
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.writing import claim
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:

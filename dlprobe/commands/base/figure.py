@@ -5,13 +5,13 @@ written of a result.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlprobe.commands.base.arguments import Force, option
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dlprobe.commands.base.file_kinds import OF_FORMAT, TEXT
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ExitCode
 from dlprobe.render.safe_text import visible
 

@@ -11,11 +11,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlprobe.commands.base.file_kinds import RUN, kind_of, same_file
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.runs.journal import journal_path, packing_path
 from dlprobe.runs.text_file import replaced, write_whole

@@ -13,12 +13,12 @@ import shlex
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.config.named_files import lies_in
 from dlprobe.config.toml_text import loads
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError
 from dlprobe.registry import unknown
 from dlprobe.render.checked import ProjectSettings

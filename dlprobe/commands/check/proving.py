@@ -5,7 +5,7 @@ beside the run, and show what is kept.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from dlprobe.commands.base.kept_trials import kept_file, refuse_changed_data
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.commands.base.study_driver import training
 from dlprobe.commands.base.writing import Target, claim, inputs_of, write_text
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.comparing.baseline import Numbers, numbers_of
+from dlprobe.dataclass import dataclass
 from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.diff import PairDiff, VerdictDiff
 from dlprobe.rules import Diagnosis, Judgement, all_rules, diagnose

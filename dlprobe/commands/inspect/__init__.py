@@ -19,7 +19,6 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from dlprobe.commands.inspect import options
 from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, distribution, find_quantity
 from dlprobe.commands.inspect.selection import StepSelection, conditions, selection
 from dlprobe.config import split_list
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import counted
 from dlprobe.runs.reading import reading

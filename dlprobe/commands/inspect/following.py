@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.inspect.live import PAUSE, Turn, shown
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.reports.follow import BARS, COLUMNS, LAYERS, Look, Pace, RunLook, StudyLook
 from dlprobe.reports.statistic import spread

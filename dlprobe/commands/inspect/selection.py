@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.config import split_list
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
 

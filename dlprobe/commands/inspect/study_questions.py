@@ -5,7 +5,7 @@ shown of a run is kept, the rest is read and let go.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from dlprobe.analysis.comparing.grouped_runs import RunGrid, RunGroup, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import StepSelection
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import (

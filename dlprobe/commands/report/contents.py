@@ -4,12 +4,13 @@ with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.screen import Screen
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DlprobeError
 
 if TYPE_CHECKING:

@@ -25,7 +25,6 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +38,7 @@ from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import Target, claim, inputs_of, read_as
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from dlprobe.data.large_files import LargeArrays, is_large
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import in_one_line, problem, quoted, visible
 from dlprobe.data.tiles import TILE
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError, RunFileError
 from dlprobe.registry import register
 

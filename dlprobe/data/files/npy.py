@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from dlprobe.data.large_files import LargeTable, is_large
 from dlprobe.data.numpy_stream import checked_header, read_stream
 from dlprobe.data.places import problem
 from dlprobe.data.tiles import LARGEST_TILED, TILE
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import register
 
 

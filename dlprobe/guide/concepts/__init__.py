@@ -9,11 +9,11 @@ line that names them) and `see` (other names that `dlprobe explain` knows).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 
 from dlprobe import registry
 from dlprobe.config.toml_text import loads
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter
 
 FOLDER = files("dlprobe.guide.concepts")

@@ -8,11 +8,11 @@ allows no other, so that a key which is added without a description fails the te
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from dlprobe import registry
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter, tidied
 
 FOLDER = files("dlprobe.guide.schemas")

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter
 
 Array = Any  # a NumPy array, or what numba makes of one

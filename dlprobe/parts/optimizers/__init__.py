@@ -9,9 +9,9 @@ the coefficients and, behind them, the running numbers for the next step; step c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.registry import Parameter
 
 

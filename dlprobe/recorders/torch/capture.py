@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe as o
 from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays

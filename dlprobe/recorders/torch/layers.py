@@ -5,11 +5,12 @@ activation a is seen, and what cannot be recorded, with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import torch
 
+from dlprobe.dataclass import dataclass
 from dlprobe.recorders.slopes import elementwise, flat_below
 from dlprobe.recorders.torch.modules import Site
 from dlprobe.recorders.torch.tracing import Operation

@@ -4,13 +4,13 @@ its units are in its output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
 
 CONVOLUTIONS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.scalars import BATCH_LOSS as LOSS
 from dlprobe.record.scalars import (
     CLIP_SCALE,

@@ -8,11 +8,13 @@ already after dropout. This sees every call of a torch function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
+
+from dlprobe.dataclass import dataclass
 
 SAME = {  # the numbers stay what they are
     *(

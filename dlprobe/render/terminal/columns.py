@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dlprobe.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible

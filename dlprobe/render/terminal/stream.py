@@ -5,11 +5,11 @@ no block characters get ASCII.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Literal, TextIO
 
 from rich import box
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render import density, heat
 from dlprobe.render.terminal import line_chart, sparkline
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 
+from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import factor_text
 from dlprobe.render import document as doc
 from dlprobe.render.heat import legend

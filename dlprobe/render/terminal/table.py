@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render import document as doc
 from dlprobe.render.heights import heights
 from dlprobe.render.safe_text import visible

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import LayerSeries, Series
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible

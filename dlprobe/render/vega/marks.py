@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Chart, Profile
 from dlprobe.render.vega.themes import DASHES, LINES, SHAPES
 

@@ -4,8 +4,9 @@ drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from dlprobe.dataclass import dataclass
 
 # the first comes with the renderer, and is as wide as the second
 FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.dataclass import dataclass
 from dlprobe.reports.tones import BROKEN
 
 if TYPE_CHECKING:
