@@ -104,8 +104,10 @@ def vector_at(typing: Any, like: Any, address: Any, length: Any) -> Any:
 
 
 def observe_gradients(table: IntegerTable, values: FloatTable, like: Vector) -> None:
-    """Statistics of dL/dW, of b and dL/db; W is copied."""
+    """Statistics of dL/dW, of b and dL/db; W is copied. Rows of `values` may be of several."""
     whole_registers()
+    for i in range(len(table)):
+        values[table[i, PLACE], OTHERS] = 0.0
     for i in range(len(table)):
         words = table[i]
         row, size, length = values[words[PLACE]], words[SIZE], words[BIAS_SIZE]
@@ -116,7 +118,7 @@ def observe_gradients(table: IntegerTable, values: FloatTable, like: Vector) -> 
         if words[BIAS]:
             row[BIAS_RMS] = root_mean_square(vector_at(like, words[BIAS], length))
         if words[BIAS_GRADIENT]:
-            row[OTHERS] = sum_of_squares(vector_at(like, words[BIAS_GRADIENT], length))
+            row[OTHERS] += sum_of_squares(vector_at(like, words[BIAS_GRADIENT], length))
 
 
 def observe_updates(table: IntegerTable, sums: Floats, values: FloatTable, like: Vector) -> None:

@@ -174,13 +174,16 @@ def clipping_line(run: Run) -> str:
 
 
 def data_line(run: Run) -> str:
-    """The data set and the samples of its parts."""
-    if "name" not in run.data:
+    """The data set and the samples of its parts; of a recorded run what its owner told."""
+    if "task" not in run.data:
         return "not in the file"
     sizes = " + ".join(
         f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part)
     )
-    return f"{run.data.get('name')}, {run.data.get('task')}: {sizes}"
+    told = f"{run.data['task']}: {sizes}"
+    if name := run.data.get("name"):
+        return f"{name}, {told}"
+    return told if "x_train" in run.data else f"{told}; its arrays are not in the file"
 
 
 def targets_line(run: Run) -> list[tuple[str, str]]:

@@ -297,10 +297,11 @@ def _pace(evidence: Evidence) -> str:
     try:
         typical = evidence.typical("update_ratio")
         worst = int(np.nanargmax(typical))
-        return (
-            f"an update typically moves {evidence.names[worst]} by {typical[worst]:.2g} of "
-            "its weights"
-        )
+        if typical[worst] > 0.0:
+            return (
+                f"an update typically moves {evidence.names[worst]} by {typical[worst]:.2g} of "
+                "its weights"
+            )
     except (NotEvaluableError, ValueError):
         pass
     try:

@@ -73,7 +73,7 @@ class Block:
         """
         self._session, self._steps, self._rates = session, list[int](), list[float]()
         self._passes = {part: _passes(session, part, room) for part in WATCHED_PARTS}
-        self._now = (session.network.parameters, remembered(session))
+        self._now = (session.network.parameters, session.remembered)
         self._kept = [
             np.empty((room, *now.shape), now.dtype) if trained_on else now[None]
             for now in self._now
@@ -131,7 +131,7 @@ def room(session: Session) -> int:
     if not session.evaluates_on_the_way:
         return 0
     network, samples = session.network, sum(len(session.data.inputs[p]) for p in WATCHED_PARTS)
-    kept = network.parameters.nbytes + remembered(session).nbytes
+    kept = network.parameters.nbytes + session.remembered.nbytes
     outputs = samples * (network.layers[-1].units * network.dtype.itemsize + 48)
     tables = 32 * len(session.data.class_names) ** 2
     return LARGEST_BLOCK_BYTES // (kept + outputs + tables)
@@ -225,22 +225,10 @@ def weight_distance(session: Session, parameters: Array) -> Floats:
     return found
 
 
-def remembered(session: Session) -> Array:
-    """What effective rates are made of, (states, P): a view of the optimizer's memory, without a
-    row for one that does not scale.
-    """
-    optimizer, moments = session.network.optimizer, session.network.trained.moments
-    if optimizer.record.effective is None:
-        return moments[:0].reshape(0, 0)
-    states = moments.reshape(optimizer.record.states, -1)
-    alone = optimizer.record.falls_with(*map(float, optimizer.parameters.values()))
-    return states if alone is None else states[alone][None]
-
-
 def effective_rate(session: Session, steps: list[int], rates: list[float], states: Array) -> Floats:
     """Median over each layer's weights of η/(√s + ε) as the last of `steps` updates had it,
-    (evaluation, layer), from what was `remembered` then, (evaluation, states, P); NaN before the
-    first one, for optimizers that do not scale and for layers without weights.
+    (evaluation, layer), from the session's `remembered` then, (evaluation, states, P); NaN before
+    the first one, for optimizers that do not scale and for layers without weights.
     """
     optimizer, weights = session.network.optimizer, session.weight_places
     found = np.full((len(steps), len(weights)), np.nan)

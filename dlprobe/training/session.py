@@ -88,6 +88,18 @@ class Session:
         ]
 
     @cached_property
+    def remembered(self) -> Array:
+        """What effective rates are made of, (states, P): a view of the optimizer's memory, without
+        a row for one that does not scale.
+        """
+        optimizer, moments = self.network.optimizer, self.network.trained.moments
+        if optimizer.record.effective is None:
+            return moments[:0].reshape(0, 0)
+        states = moments.reshape(optimizer.record.states, -1)
+        alone = optimizer.record.falls_with(*map(float, optimizer.parameters.values()))
+        return states if alone is None else states[alone][None]
+
+    @cached_property
     def evaluates_on_the_way(self) -> bool:
         """Whether evaluations can be made in the midst of a block of steps: nothing is decided by
         them, and no norm needs a pass of its own.

@@ -1,5 +1,5 @@
 """Checks beside whole frameworks, over more configurations than the tests of the suite draw.
-Needs the oracles: pip install '.[oracles]'.
+Needs: pip install '.[test,oracles,frameworks]'.
 """
 
 from __future__ import annotations

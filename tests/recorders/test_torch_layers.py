@@ -280,6 +280,10 @@ def test_what_hooks_never_see_is_listed_and_never_0(tmp_path: Path) -> None:
         assert [layer.name for layer in run.layer_facts] == ["inside", "head"]
         never = [note.partition(":")[0] for note in run.facts.notes or () if "never called" in note]
         assert never == ["attention.out_proj", "unused", "direct"]
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        assert run.scalar("gradient_norm")[0] == pytest.approx(
+            float(torch.nn.utils.get_total_norm(gradients)), rel=1e-6
+        )
 
 
 def test_a_recurrent_layer_has_output_and_gradient(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ class Watched:
         def called(inputs: Any, *arguments: Any, **options: Any) -> Any:
             if norm is None or not isinstance(inputs, torch.Tensor):
                 return shadow(inputs, call(inputs, *arguments, **options))
-            with passes.as_one(
+            with passes.discovery.as_one(
                 inputs, Operation("norm", norm)
             ) as made:  # Keras normalizes by plain arithmetic
                 made.append(call(inputs, *arguments, **options))

@@ -4,9 +4,9 @@ several calls are put together.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 
@@ -28,66 +28,56 @@ class Forward:
     """One pass of the model. It counts once an error signal has come back through one of its calls;
     others, such as evaluations, are dropped with their graph.
 
-    silent: calls that no error signal comes back to, of frozen layers.
+    silent: calls that no error signal comes back to, of frozen layers. returned: by the place of a
+    layer, dL/da (rows, units) as it came back through the input of another, the place of that one,
+    and the smallest normal number of its type.
     """
 
     step: int
     lives: bool = False
     silent: list[Call] = field(default_factory=list)
+    returned: dict[int, tuple[torch.Tensor, int, float]] = field(default_factory=dict)
 
 
-@dataclass(eq=False, slots=True)
 class Call:
     """What one call of a layer gave; rows are samples × positions.
 
     * place: of the layer in the list of sites; order: of the call among all
-    * z: (rows, units); normed: what the norm behind it gave; after: what a sum behind the
-      activation gave
-    * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came
-    * feeds: the site that takes a, −1 where none does as it is; source: the site whose a its input
-      is;
-      tiny: the smallest normal number of dL/da's type; pooled: calls in one pass, put together;
-      version: of z where it is no copy, else −1
-    * samples: in the batch; fan_in: width of the input; inputs: x (samples, positions, fan_in)
-      where there are positions, input_square: Σ x² (rows,), float64,
-      where there are none
+    * z: (rows, units); version: of z where it is no copy, else −1; normed: what the norm behind it
+      gave; after: what a sum behind the activation gave
+    * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came, tiny the smallest normal
+      number of its type, and follower the site that it came through, −1 as long as none has
+    * takes: the site whose output it takes; source: the site whose a its input is; −1 for none
+    * samples: in the batch; pooled: calls in one pass, put together
+    * fan_in: width of the input; inputs: x (samples, positions, fan_in) where there are positions,
+      input_square: Σ x² (rows,), float64, where there are none
     """
 
-    place: int
-    order: int
-    forward: Forward
-    samples: int
-    z: torch.Tensor
     normed: torch.Tensor | None = None
     after: torch.Tensor | None = None
     signal: torch.Tensor | None = None
     activation_gradient: torch.Tensor | None = None
     inputs: torch.Tensor | None = None
     input_square: torch.Tensor | None = None
-    fan_in: int = 0
-    feeds: int = -1
-    source: int = -1
-    tiny: float = 0.0
-    pooled: int = 1
-    version: int = -1
+    fan_in = 0
+    takes = follower = source = version = -1
+    tiny = 0.0
+    pooled = 1
 
-    @property
-    def overwritten(self) -> bool:
-        """Whether z was changed in place since it was kept without a copy."""
-        return self.version >= 0 and self.z._version != self.version
-
-    @property
-    def rows(self) -> int:
-        return int(self.z.shape[0])
+    def __init__(
+        self, place: int, order: int, forward: Forward, samples: int, z: torch.Tensor
+    ) -> None:
+        self.place, self.order, self.forward, self.samples, self.z = (
+            place,
+            order,
+            forward,
+            samples,
+            z,
+        )
 
     @property
     def units(self) -> int:
         return int(self.z.shape[1])
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names of the tensors that are there."""
-        return tuple(name for name in ARRAYS if getattr(self, name) is not None)
 
 
 ARRAYS = ("z", "normed", "after", "signal", "activation_gradient", "input_square")
@@ -99,30 +89,23 @@ def pooled(calls: Sequence[Call]) -> Call:
     """
     if len(calls) == 1:
         return calls[0]
-    passes = list(dict.fromkeys(call.forward for call in calls))
+    calls = sorted(calls, key=lambda call: call.order)
+    whole, passes = copy.copy(calls[0]), list(dict.fromkeys(call.forward for call in calls))
     once_each = len(passes) == len(calls)
-    joined: dict[str, Any] = {
-        name: torch.cat([getattr(call, name) for call in calls])
-        for name in ARRAYS
-        if all(name in call.arrays for call in calls)
-    }
-    if not once_each:  # a sample's gradient is then the sum over its calls
-        joined.pop("input_square", None)
-    samples = sum(next(call.samples for call in calls if call.forward is one) for one in passes)
-    missing: dict[str, Any] = {name: None for name in ARRAYS if name not in joined}
-    inputs = (
-        torch.cat([call.inputs for call in calls])
-        if once_each and all(_fits(call, calls[0]) for call in calls)
-        else None
+    for name in ARRAYS:
+        arrays = [getattr(call, name) for call in calls]
+        there = all(each is not None for each in arrays)
+        if name == "input_square":  # else a sample's gradient is the sum over its calls
+            there = there and once_each
+        setattr(whole, name, torch.cat(arrays) if there else None)
+    whole.inputs = None
+    if once_each and all(_fits(call, calls[0]) for call in calls):
+        whole.inputs = torch.cat([call.inputs for call in calls if call.inputs is not None])
+    whole.samples = sum(
+        next(call.samples for call in calls if call.forward is one) for one in passes
     )
-    return replace(
-        calls[0],
-        samples=samples,
-        inputs=inputs,
-        pooled=1 if once_each else len(calls),
-        **joined,
-        **missing,
-    )
+    whole.pooled = 1 if once_each else len(calls)
+    return whole
 
 
 def _fits(call: Call, first: Call) -> bool:

@@ -21,7 +21,8 @@ from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe as o
 from dlprobe.nn.recorded_sums import OTHERS
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers, Parameters
+from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers
+from dlprobe.recorders.torch.parameters import Parameters
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
@@ -32,17 +33,15 @@ SIZES_OF_GRADIENT = [o.GRADIENT_RMS, o.GRADIENT_L2, o.GRADIENT_MEAN_ABS]
 @dataclass(frozen=True)
 class Owned:
     """What one optimizer steps. layers: by place the weights of the layers that are measured
-    with it; unmoved: places of those that it does not step; biases: those whose gradients are
-    measured with their layer; others: its parameters that are neither, measured in a row of
-    their own. rows: all these rows.
+    with it; unmoved: places of those that it does not step; rows: all rows that are measured, the
+    last one that of parameters that are of no layer; tables: what of them `Measuring` takes.
     """
 
     layers: dict[int, list[nn.Parameter]]
     unmoved: list[int]
-    biases: dict[int, nn.Parameter]
     parameters: list[nn.Parameter]
-    others: list[nn.Parameter]
     rows: list[int]
+    tables: Any
 
 
 class Capture:
@@ -142,29 +141,15 @@ class Capture:
         """Gradients and biases of what an optimizer steps, and copies of W; lacking: no
         gradients.
         """
-        sites, layers = self._passes.sites, []
-        for place, weights in owned.layers.items():
-            gradient, bias_gradient, stepped = None, None, owned.biases.get(place)
-            if not lacking:
-                gradient = _joined([each.grad for each in weights])
-                bias_gradient = None if stepped is None else stepped.grad
-            layers.append(
-                Parameters(place, gradient, _joined(weights), sites[place].bias, bias_gradient)
-            )
-            if place not in self._initial:
+        if not self._initial.keys() >= owned.layers.keys():
+            for place, weights in owned.layers.items():
                 self._initial[place] = [each.detach().clone() for each in weights]
-        self._measuring.gradients(numbers, layers)
-        others = [_dense(each.grad) for each in owned.others if each.grad is not None]
-        if others and not lacking:
-            self._measuring.others(numbers, owned.rows[-1], others)
+        self._measuring.gradients(numbers, owned.tables, not lacking)
 
     def after_step(self) -> None:
         """The optimizers have stepped."""
         for owned in self._stepped:
-            after = [(place, _joined(weights)) for place, weights in owned.layers.items()]
-            self._measuring.updates(
-                self.numbers, [(place, weight) for place, weight in after if weight is not None]
-            )
+            self._measuring.updates(self.numbers, owned.tables)
 
     def complete(self) -> tuple[Floats, float, float]:
         """The numbers of the step, float64 (place, column), columns as in `recorded_sums`; and the
@@ -252,25 +237,29 @@ class Capture:
             for group in optimizer.param_groups
             for each in group["params"]
         }
-        layers, biases, sites = {}, dict[int, nn.Parameter](), self._passes.sites
+        layers, measured, sites = {}, list[Parameters](), self._passes.sites
         counted = {id(each) for site in sites for each in site.weights}
         for place, site in enumerate(sites):
             if any(id(each) in own for each in site.weights) or (
                 index == 0 and site.weights and not any(id(each) in every for each in site.weights)
             ):
-                layers[place] = site.weights
+                layers[place], stepped = site.weights, None
                 if site.bias is not None and id(site.bias) in own - counted:
-                    biases[place] = site.bias
+                    stepped = site.bias
                     counted.add(id(site.bias))
+                measured.append(Parameters(place, site.weights, site.bias, stepped))
         parameters = [each for each in self._parameters if id(each) in own]
         unmoved = [
             place
             for place, weights in layers.items()
             if self._probes or not all(each.requires_grad and id(each) in own for each in weights)
         ]
-        others = [each for each in parameters if id(each) not in counted]
         rows = [*layers, len(sites) + index]
-        self._owned[index] = Owned(layers, unmoved, biases, parameters, others, rows)
+        measured += [
+            Parameters(rows[-1], stepped=each) for each in parameters if id(each) not in counted
+        ]
+        tables = self._measuring.tables(measured)
+        self._owned[index] = Owned(layers, unmoved, parameters, rows, tables)
         return self._owned[index]
 
     # --- scales
@@ -303,19 +292,6 @@ def _decayed(optimizer: Any) -> list[torch.Tensor]:
             factor = math.sqrt(0.5 * float(group["weight_decay"]))
             found.append(torch.stack(torch._foreach_norm(stepped)) * factor)
     return found
-
-
-def _dense(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to_dense() if tensor.is_sparse else tensor
-
-
-def _joined(tensors: Sequence[Any]) -> torch.Tensor | None:
-    """One tensor of several, sparse ones made dense; None where one is missing."""
-    if len(tensors) == 1:
-        return None if tensors[0] is None else _dense(tensors[0])
-    if not tensors or any(each is None for each in tensors):
-        return None
-    return torch.cat([_dense(each).detach().reshape(-1) for each in tensors])
 
 
 def _scale_of_caller() -> torch.Tensor | None:

@@ -76,6 +76,14 @@ class Layer:
         return flat_below(self.activation)
 
     @property
+    def hands_on_a(self) -> bool:
+        """Whether what is measured as its a is what the next layer takes: nothing unknown was done
+        to it.
+        """
+        seen = self.after != "hidden" and not self.needs_loss and not self.altered
+        return seen and (self.again is not None or bool(self.after))
+
+    @property
     def is_relu(self) -> bool:
         return self.activation == "relu"
 

@@ -18,8 +18,17 @@ from dlprobe.nn.positions import UPDATE_SUMS
 from dlprobe.recorders import definitions
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer, identity
+from dlprobe.recorders.torch.parameters import (
+    TYPES,
+    Parameters,
+    ParameterTable,
+    address,
+    tables_of,
+)
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+# a call, its layer, and the call of the layer that gave dL/da where that is to be looked at
+Told: TypeAlias = tuple[Call, Layer, Call | None]
 STATISTICS = {name: index for index, name in enumerate(registry.records("statistic"))}
 # coefficients of slopes that are polynomials of a
 OF_A = {"linear": (1.0, 0.0, 0.0), "sigmoid": (0.0, 1.0, -1.0), "tanh": (1.0, 0.0, -1.0)}
@@ -47,40 +56,24 @@ class Numbers:
         return self.values
 
 
-class Parameters(NamedTuple):
-    """What one layer's parameters give before the update; None for what is not there."""
-
-    place: int
-    gradient: torch.Tensor | None = None
-    weight: torch.Tensor | None = None
-    bias: torch.Tensor | None = None
-    bias_gradient: torch.Tensor | None = None
-
-    @property
-    def first(self) -> torch.Tensor | None:
-        """One of them, whose type is that of all."""
-        if self.weight is not None:
-            return self.weight
-        return next((each for each in self[1:] if each is not None), None)
-
-
 class Way(NamedTuple):
     """How a layer's activation is measured, as long as `of` what it was made.
 
     slopes: as in `recorded_sums`; settings: as they begin there; is_floored: a is what the
-    activation is given, but not below a floor; wakes: dead units are told.
+    activation is given, but not below a floor; of_z: that is z; wakes: dead units are told.
     """
 
     of: tuple[Any, ...]
     slopes: int
     settings: tuple[float, ...]
     is_floored: bool
+    of_z: bool
     wakes: bool
 
 
 def way_of(layer: Layer, known: Way | None) -> Way:
     """`known`, if it still is the layer's."""
-    of = (layer.activation, layer.after, layer.again)
+    of = (layer.activation, layer.after, layer.again, layer.needs_loss)
     if known is not None and known.of == of:
         return known
     slopes, coefficients = recorded_sums.NO_SLOPES, (0.0, 0.0, 0.0)
@@ -94,10 +87,12 @@ def way_of(layer: Layer, known: Way | None) -> Way:
     floor = 0.0 if layer.is_relu and not layer.after else -math.inf
     settings = (floor, slopes, *coefficients, layer.flat_below)
     wakes = slopes != recorded_sums.NO_SLOPES and layer.activation != "linear"
-    return Way(of, slopes, settings, is_floored, wakes)
+    seen = not layer.needs_loss and layer.again is not None
+    of_z = is_floored and seen and not layer.after and not layer.takes_norm
+    return Way(of, slopes, settings, is_floored, of_z, wakes)
 
 
-NOT_SHOWN = Way((), recorded_sums.NO_SLOPES, (0.0,) * 6, False, False)
+NOT_SHOWN = Way((), recorded_sums.NO_SLOPES, (0.0,) * 6, False, False, False)
 
 
 def activated(call: Call, layer: Layer, way: Way) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -139,11 +134,18 @@ def shows_a(call: Call, layer: Layer) -> bool:
 
 
 class Memory:
-    """What the compiled sums write of one layer, used again in every step, and its address."""
+    """What the compiled sums write of one layer, used again in every step, and where it is.
 
-    def __init__(self, length: int) -> None:
-        self.array = np.zeros(length)
-        self.length, self.address = length, self.array.ctypes.data
+    scratch and asleep: (units,); squares: Σ a² of each row (rows,).
+    """
+
+    def __init__(self, rows: int, units: int, before: Memory | None) -> None:
+        self.rows, self.units, self.scratch = rows, units, np.zeros(units)
+        fits = before is not None and before.units == units
+        self.asleep: Floats = before.asleep if before is not None and fits else np.zeros(units)
+        self.squares = np.zeros(rows)
+        self.addresses = self.squares.ctypes.data, self.scratch.ctypes.data
+        self.where_asleep = self.asleep.ctypes.data
 
 
 class Measuring:
@@ -156,115 +158,54 @@ class Measuring:
         self.row_squares: dict[int, Any] = {}
         self.ways: dict[int, Way] = {}
         self._sums = np.zeros(UPDATE_SUMS)
-        self._scratch, self._squares, self._asleep = (dict[int, Memory]() for _ in range(3))
-        self._copies: dict[int, torch.Tensor] = {}
+        self._memory: dict[int, Memory] = {}
         self._held: list[torch.Tensor] = []  # what tables have the addresses of
 
     # --- parameters
     # ----------------------------------------------------------------------------------------------
 
-    def gradients(self, numbers: Numbers, layers: Sequence[Parameters]) -> None:
-        """dL/dW, b and dL/db of layers; their W is copied."""
-        tables: dict[Any, list[tuple[int, ...]]] = {}
-        for each in layers:
-            first = each.first
-            if first is None:
-                continue
-            dtype = first.dtype if first.dtype in _LIKE else torch.float32
-            copy = None if each.weight is None else self._copy_of(each.place, each.weight, dtype)
-            tables.setdefault(dtype, []).append(
-                (
-                    each.place,
-                    self._address(each.gradient, dtype),
-                    self._address(each.weight, dtype),
-                    0 if copy is None else copy.data_ptr(),
-                    max(_size(each.gradient), _size(each.weight)),
-                    self._address(each.bias, dtype),
-                    self._address(each.bias_gradient, dtype),
-                    max(_size(each.bias), _size(each.bias_gradient)),
-                )
-            )
-        for dtype, table in tables.items():
-            recorded_sums.kernel(recorded_sums.observe_gradients, _TYPES[dtype])(
-                np.array(table, np.int64), numbers.values, _LIKE[dtype]
-            )
-        self._held = []
+    def tables(self, layers: Sequence[Parameters]) -> list[ParameterTable]:
+        """What `gradients` and `updates` take."""
+        return tables_of(layers)
 
-    def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
-        """Σ g² of parameters that are no layer's."""
-        scratch = Numbers(len(gradients))
-        self.gradients(
-            scratch, [Parameters(index, bias_gradient=g) for index, g in enumerate(gradients)]
-        )
-        numbers.values[row, recorded_sums.OTHERS] = scratch.values[:, recorded_sums.OTHERS].sum()
-
-    def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
-        """W after the update, by place; before it was copied."""
-        tables: dict[Any, list[tuple[int, ...]]] = {}
-        for place, after in layers:
-            copy = self._copies[place]
-            words = (
-                place,
-                0,
-                self._address(after, copy.dtype),
-                copy.data_ptr(),
-                copy.numel(),
-                0,
-                0,
-                0,
+    def gradients(
+        self, numbers: Numbers, tables: Sequence[ParameterTable], wanted: bool = True
+    ) -> None:
+        """dL/dW and dL/db, where they are wanted, and b; W is copied."""
+        for table in tables:
+            recorded_sums.kernel(recorded_sums.observe_gradients, TYPES[table.dtype])(
+                table.with_gradients(wanted), numbers.values, _LIKE[table.dtype]
             )
-            tables.setdefault(copy.dtype, []).append(words)
-        for dtype, table in tables.items():
-            recorded_sums.kernel(recorded_sums.observe_updates, _TYPES[dtype])(
-                np.array(table, np.int64),
-                self._sums,
-                numbers.values,
-                _LIKE[dtype],
-            )
-        self._held = []
 
-    def _copy_of(self, place: int, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        copy = self._copies.get(place)
-        if copy is None or copy.numel() != weight.numel():
-            copy = self._copies[place] = torch.empty(weight.numel(), dtype=dtype)
-        return copy
+    def updates(self, numbers: Numbers, tables: Sequence[ParameterTable]) -> None:
+        """W after the update; before it was copied."""
+        for table in tables:
+            recorded_sums.kernel(recorded_sums.observe_updates, TYPES[table.dtype])(
+                table.with_weights(), self._sums, numbers.values, _LIKE[table.dtype]
+            )
 
     # --- calls
     # ----------------------------------------------------------------------------------------------
 
     def input_square(self, x: torch.Tensor) -> torch.Tensor:
         """Σ x² of each row (rows,), float64."""
-        dtype = x.dtype if x.dtype in _LIKE else torch.float32
-        found = torch.empty(len(x), dtype=torch.float64)
-        address = self._address(x.detach(), dtype)
-        recorded_sums.kernel(recorded_sums.square_rows, _TYPES[dtype])(
-            address, found.numpy(), x.shape[1], _LIKE[dtype]
+        dtype = x.dtype if x.dtype in TYPES else torch.float32
+        squares, held = torch.empty(len(x), dtype=torch.float64), list[torch.Tensor]()
+        recorded_sums.kernel(recorded_sums.square_rows, TYPES[dtype])(
+            address(x, dtype, held), squares.numpy(), x.shape[1], _LIKE[dtype]
         )
-        self._held = []
-        return found
+        return squares
 
     def calls(
         self, numbers: Numbers, calls: Sequence[Call], layers: dict[int, Layer], scale: float
     ) -> None:
         """All calls of a step, in the order of rows. scale: what the loss was multiplied by."""
-        by_place = {call.place: call for call in calls}
-        self.row_squares = {}
-        tables: dict[Any, tuple[list[Any], list[Any]]] = {}
-        for call in calls:
-            following = by_place.get(call.feeds)
-            self.call(
-                numbers,
-                call,
-                layers[call.place],
-                following if comes_back(call, following) else None,
-                scale,
-                tables,
-            )
-        for dtype, (words, settings) in tables.items():
-            recorded_sums.kernel(recorded_sums.observe_calls, _TYPES[dtype])(
-                np.array(words, np.int64), np.array(settings), numbers.values, _LIKE[dtype]
-            )
-        self._held = []
+        by_place, self.row_squares = {call.place: call for call in calls}, {}
+        self._sum(
+            [(each, layers[each.place], following_of(each, by_place)) for each in calls],
+            numbers,
+            scale,
+        )
         for call in calls:
             if call.inputs is not None and call.signal is not None:
                 spread = array_of(call.signal).reshape(*call.inputs.shape[:2], call.units)
@@ -273,58 +214,75 @@ class Measuring:
                     / scale
                 )
 
-    def call(
+    def _sum(self, calls: Sequence[Told], numbers: Numbers, scale: float) -> None:
+        self._held = []
+        tables: dict[Any, tuple[list[int], list[float]]] = {}
+        for told in calls:
+            words, settings = tables.setdefault(told[0].z.dtype, ([], []))
+            self._tabulate(*told, scale, words, settings)
+        for dtype, (words, settings) in tables.items():
+            recorded_sums.kernel(recorded_sums.observe_calls, TYPES[dtype])(
+                np.array(words, np.int64).reshape(-1, recorded_sums.CALL_COLUMNS),
+                np.array(settings).reshape(-1, recorded_sums.SETTINGS),
+                numbers.values,
+                _LIKE[dtype],
+            )
+        self._held = []
+
+    def _tabulate(
         self,
-        numbers: Numbers,
         call: Call,
         layer: Layer,
         following: Call | None,
         scale: float,
-        tables: dict[Any, tuple[list[Any], list[Any]]],
+        words: list[int],
+        settings: list[float],
     ) -> None:
-        """One call: rows of the tables of its type. following: that of the layer that gave dL/da,
-        None where that is not to be looked at.
-        """
-        z, place = call.z, call.place
+        """Append the row of one call to the tables of its type."""
+        z, place, held = call.z, call.place, self._held
         dtype, (rows, units) = z.dtype, z.shape
-        way, a, slopes, square, woken = NOT_SHOWN, None, None, 0, 0
-        if shows_a(call, layer):
-            way = self.ways[place] = way_of(layer, self.ways.get(place))
-            a, slopes = activated(call, layer, way)
-            square = self.row_squares[place] = _memory(self._squares, place, rows).address
+        memory = self._memory.get(place)
+        if memory is None or memory.rows != rows or memory.units != units:
+            memory = self._memory[place] = Memory(rows, units, memory)
+        where_z = where_a = address(z, dtype, held)
+        square, scratch = memory.addresses
+        way, where_slopes, woken = way_of(layer, self.ways.get(place)), 0, 0
+        self.ways[place] = way
+        if way.of_z or shows_a(call, layer):
+            if not way.of_z:
+                a, slopes = activated(call, layer, way)
+                where_a, where_slopes = address(a, dtype, held), address(slopes, dtype, held)
+                held += [a] if slopes is None else [a, slopes]
+            self.row_squares[place] = square
             if way.slopes != recorded_sums.NO_SLOPES:
-                sizes = _memory(self._asleep, place, units)
-                woken = sizes.address
+                woken = memory.where_asleep
                 if way.wakes:
-                    self.woken[place] = sizes.array
+                    self.woken[place] = memory.asleep
+        else:
+            way, where_a, square = NOT_SHOWN, 0, 0
         known = self.squares_of_input(call)
-        if isinstance(known, torch.Tensor):
-            known = known.data_ptr()
-        words, settings = tables.setdefault(dtype, ([], []))
         returned = width = following_signal = 0
         if following is not None:
-            width, following_signal = following.units, self._address(following.signal, dtype)
-            returned = self._address(call.activation_gradient, dtype)
-        words.append(
-            (
-                place,
-                rows,
-                units,
-                width,
-                self._address(z, dtype),
-                0 if a is None else self._address(a, dtype),
-                0 if slopes is None else self._address(slopes, dtype),
-                0 if call.signal is None else self._address(call.signal, dtype),
-                returned,
-                following_signal,
-                known or 0,
-                square,
-                _memory(self._scratch, place, units).address,
-                woken,
-            )
+            width, following_signal = following.units, address(following.signal, dtype, held)
+            returned = address(call.activation_gradient, dtype, held)
+        words += (
+            place,
+            rows,
+            units,
+            width,
+            where_z,
+            where_a,
+            where_slopes,
+            address(call.signal, dtype, held),
+            returned,
+            following_signal,
+            known.data_ptr() if isinstance(known, torch.Tensor) else known or 0,
+            square,
+            scratch,
+            woken,
         )
-        factor, size = call.samples / scale, call.samples * call.fan_in * units
-        settings.append((*way.settings, call.tiny, factor, size))
+        size = call.samples * call.fan_in * units
+        settings += (*way.settings, call.tiny, call.samples / scale, size)
 
     def squares_of_input(self, call: Call) -> Any:
         """Σ x² of each row of a dense layer's input, None where that is not known."""
@@ -333,17 +291,6 @@ class Measuring:
         if call.input_square is not None:
             return call.input_square
         return self.row_squares.get(call.source) if call.pooled == 1 else None
-
-    def _address(self, tensor: torch.Tensor | None, dtype: torch.dtype) -> int:
-        """Where a tensor's numbers are, row-major and of T, 0 of None; it is held until the kernel
-        has read it.
-        """
-        if tensor is None:
-            return 0
-        if tensor.dtype != dtype or not tensor.is_cpu or not tensor.is_contiguous():
-            tensor = tensor.detach().to("cpu", dtype).contiguous()
-        self._held.append(tensor)
-        return tensor.data_ptr()
 
     def dead(self, places: Sequence[int]) -> Floats:
         """(place,): the share of units that were dead on every batch since the last call; NaN of
@@ -359,33 +306,19 @@ class Measuring:
         return np.array(found)
 
 
-def _memory(known: dict[int, Memory], place: int, length: int) -> Memory:
-    found = known.get(place)
-    if found is None or found.length != length:
-        found = known[place] = Memory(length)
-    return found
-
-
-def comes_back(call: Call, following: Call | None) -> bool:
-    """Whether dL/da of a call was seen, with the shape of z, and the error signal of the layer that
-    follows.
+def following_of(call: Call, by_place: dict[int, Call]) -> Call | None:
+    """The call of the layer that gave dL/da of this one, where both are of the same rows, so that
+    what is lost between them can be counted.
     """
-    return (
-        following is not None
-        and call.activation_gradient is not None
-        and call.pooled == 1
-        and following.signal is not None
-        and following.z.shape[0] == call.z.shape[0]
-        and call.activation_gradient.shape == call.z.shape
-    )
+    following = by_place.get(call.follower)
+    gradient = call.activation_gradient
+    if following is None or following.signal is None or gradient is None or call.pooled != 1:
+        return None
+    rows = len(call.z)
+    return following if len(following.z) == rows and len(gradient) == rows else None
 
 
-_TYPES = {torch.float32: "float32", torch.float64: "float64"}
-_LIKE = {dtype: torch.empty(0, dtype=dtype).numpy() for dtype in _TYPES}
-
-
-def _size(tensor: torch.Tensor | None) -> int:
-    return 0 if tensor is None else tensor.numel()
+_LIKE = {dtype: torch.empty(0, dtype=dtype).numpy() for dtype in TYPES}
 
 
 def array_of(tensor: torch.Tensor) -> Any:

@@ -18,11 +18,12 @@ from dlprobe.recorders.torch.measuring import (
     Floats,
     Measuring,
     Numbers,
-    Parameters,
+    Told,
     activated,
     shows_a,
     way_of,
 )
+from dlprobe.recorders.torch.parameters import Parameters, joined
 
 
 class OnDevice(Measuring):
@@ -32,13 +33,18 @@ class OnDevice(Measuring):
         super().__init__()
         self._before: dict[int, torch.Tensor] = {}
 
-    def gradients(self, numbers: Numbers, layers: Sequence[Parameters]) -> None:
-        for each in layers:
-            found = {}
-            if each.weight is not None:
-                self._before[each.place] = each.weight.detach().clone()
-            if each.gradient is not None:
-                g = each.gradient.double()
+    def tables(self, layers: Sequence[Parameters]) -> Any:
+        return layers
+
+    def gradients(self, numbers: Numbers, tables: Any, wanted: bool = True) -> None:
+        others: dict[int, list[torch.Tensor]] = {}
+        for each in tables:
+            found, weight = {}, joined(each.weights)
+            if weight is not None:
+                self._before[each.place] = weight.detach().clone()
+            gradient = each.gradient if wanted else None
+            if gradient is not None:
+                g = gradient.double()
                 size = torch.linalg.vector_norm(g)
                 found = {
                     o.GRADIENT_L2: size,
@@ -49,17 +55,19 @@ class OnDevice(Measuring):
                 }
             if each.bias is not None:
                 found[o.BIAS_RMS] = each.bias.double().square().mean().sqrt()
-            if each.bias_gradient is not None:
-                found[recorded_sums.OTHERS] = each.bias_gradient.double().square().sum()
+            beside = None if each.stepped is None or not wanted else joined([each.stepped.grad])
+            if beside is not None:
+                others.setdefault(each.place, []).append(beside.double().square().sum())
             _note(numbers, each.place, found)
+        for place, squares in others.items():
+            _note(numbers, place, {recorded_sums.OTHERS: torch.stack(squares).sum()})
 
-    def others(self, numbers: Numbers, row: int, gradients: Sequence[torch.Tensor]) -> None:
-        squares = torch.stack([each.double().square().sum() for each in gradients])
-        _note(numbers, row, {recorded_sums.OTHERS: squares.sum()})
-
-    def updates(self, numbers: Numbers, layers: Sequence[tuple[int, torch.Tensor]]) -> None:
-        for place, after in layers:
-            w = self._before.pop(place).double()
+    def updates(self, numbers: Numbers, tables: Any) -> None:
+        for each in tables:
+            after = joined(each.weights)
+            if after is None:
+                continue
+            w = self._before.pop(each.place).double()
             size = torch.linalg.vector_norm(w)
             moved = torch.linalg.vector_norm(after.double() - w)
             found = {
@@ -69,21 +77,19 @@ class OnDevice(Measuring):
                 o.ZERO_WEIGHT_FRACTION: _share(w == 0),
                 o.UPDATE_RATIO: torch.where(size > 0, moved / size, math.nan),
             }
-            _note(numbers, place, found)
+            _note(numbers, each.place, found)
 
     def input_square(self, x: torch.Tensor) -> torch.Tensor:
         return x.double().square().sum(1)
 
-    def call(
-        self,
-        numbers: Numbers,
-        call: Call,
-        layer: Layer,
-        following: Call | None,
-        scale: float,
-        tables: Any,
+    def _sum(self, calls: Sequence[Told], numbers: Numbers, scale: float) -> None:
+        for told in calls:
+            self._call(numbers, *told, scale)
+
+    def _call(
+        self, numbers: Numbers, call: Call, layer: Layer, following: Call | None, scale: float
     ) -> None:
-        z, several = call.z.double(), call.rows > 1
+        z, several = call.z.double(), len(call.z) > 1
         found = {
             o.PREACTIVATION_MEAN: z.mean(),
             o.PREACTIVATION_MEAN_SQUARE: z.square().mean(),
@@ -121,7 +127,7 @@ class OnDevice(Measuring):
         self.row_squares[call.place] = a.square().sum(1)
         active = a > 0
         found = {-1: a, o.ACTIVATION_MEAN: a.mean(), o.ACTIVE_FRACTION: _share(active)}
-        if call.rows > 1:
+        if len(call.z) > 1:
             found[o.ACTIVATION_VARIANCE] = a.var(correction=0)
             found[o.ACTIVATION_SAMPLE_VARIANCE] = a.var(0, correction=0).mean()
         if way.slopes == recorded_sums.NO_SLOPES:

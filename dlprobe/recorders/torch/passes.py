@@ -2,32 +2,42 @@
 keep.
 
 A call of a layer counts when its error signal comes back; its record is owned by the hook on z, so
-that passes without a backward pass, such as evaluations, go away
-with their graph. In the first recorded step every pass is also traced (`tracing`).
+that passes without a backward pass, such as evaluations, go away with their graph. In the first
+recorded step every pass is also traced (`discovery`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
+from dlprobe.recorders.torch.discovery import Discovery
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
 from dlprobe.recorders.torch.measuring import Measuring
 from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
-from dlprobe.recorders.torch.tracing import Operation, Trails, Watching
 
-INPUT_GRADIENT = {
-    "AddmmBackward0": 1,
-    "MmBackward0": 0,
-}  # where in the gradients of a product's inputs that of x stands
+# where in the gradients of a product's inputs that of x stands
+INPUT_GRADIENT = {"AddmmBackward0": 1, "MmBackward0": 0}
 POSITIONS = 1024  # up to which gradients of single samples are measured
+
+
+class Chained(NamedTuple):
+    """What is known of a dense layer that nothing but one product hands to the next: its calls are
+    kept with few words, for each is spoken at every layer of every step.
+
+    fan_in: width of its input; takes: the place whose output it takes, −1 for none; is_a: its input
+    is that layer's a, as it is measured, of `fan_in` units.
+    """
+
+    fan_in: int
+    takes: int
+    is_a: bool
 
 
 class Passes:
@@ -35,6 +45,8 @@ class Passes:
 
     * layers: by place in `sites`; ranks: row of each place, in the order of first calls, fixed with
       the first row
+    * known_loss: what `loss_of` would find, where the framework says it
+    * begun: passes of this step; cut_off: places called at first that no error signal came back to
     * begin_pass: asked whether a pass that begins is to be kept; backward_begun: told when the
       first error signal of a backward pass has come
     """
@@ -53,48 +65,32 @@ class Passes:
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
         self.ranks: dict[int, int] = {}
         self.loss: str | None = None
-        self.known_loss: tuple[str | None, str] | None = (
-            None  # what `loss_of` would find, where the framework says it
-        )
+        self.known_loss: tuple[str | None, str] | None = None
         self.begun = 0
-        self._takers: dict[int, int] = {}  # place -> the place whose output it takes
-        self._norms: dict[int, int] = {}  # id of a norm module -> the place that it belongs to
+        self.cut_off: set[int] = set()
+        self.discovery = Discovery(self.layers, model.parameters(), recording.fail)
+        self._chained: dict[int, Chained] = {}
         self._handles: list[Any] = []
-        self._trails: Trails | None = None
-        self._mode: Watching | None = None
         self._depth = self._order = self._number = 0
-        self._queued = self._over = False
+        self._queued = self._over = self._discovers = False
         self._forward: Forward | None = None
         self._lives: list[Forward] = []
         self._calls: list[Call] = []
         self._last: dict[int, Call] = {}
-        self._alone: set[int] = set()  # places whose input nothing else takes
-        self._sources: dict[
-            int, int
-        ] = {}  # place -> the place whose a, as it is measured, is its input
-        self._overwritten: set[int] = set()  # places whose z is overwritten in place
-        self._inputs: list[tuple[int, int, Any, bool]] = []
-        # dL/da (rows, units) as it came back through the input of another layer, of a pass and a
-        # place; the layer that took it, and the smallest normal number of its type
-        self._returned: dict[tuple[Forward, int], tuple[torch.Tensor, int, float]] = {}
-        self.cut_off: set[int] = set()  # places called at first that no error signal came back to
-        self.unregistered: list[tuple[int, ...]] = []  # shapes of weights that the model has not
-        self._seen: dict[
-            int, int
-        ] = {}  # order of a place's first call, of one without gradients too
 
     # --- hooks on the model
     # ----------------------------------------------------------------------------------------------
 
     def attach(self) -> None:
-        """Put the hooks on."""
-        hook = self._recording
+        """Put the hooks on; in the first step those that only discover too."""
+        hook, first = self._recording, not self.ranks
+        self._discovers = first
         self._handles = [
             self._model.register_forward_pre_hook(Hook(hook, self._enter)),
             *(
                 site.module.register_forward_hook(Hook(hook, self._called, place))
                 for place, site in enumerate(self.sites)
-                if place in self.ranks or not self.ranks
+                if first or place in self.ranks
             ),
             *(
                 module.register_forward_hook(Hook(hook, self._normed))
@@ -102,9 +98,9 @@ class Passes:
                 if self._wants_norm(module)
             ),
             *(
-                module.register_forward_hook(Hook(hook, self._activated, name))
-                for name, module in self._model.named_modules()
-                if not self.ranks and not kind_of(module) and not any(module.children())
+                module.register_forward_hook(Hook(hook, self.discovery.activated, name))
+                for name, module in (self._model.named_modules() if first else ())
+                if not kind_of(module) and not any(module.children())
             ),
             self._model.register_forward_hook(Hook(hook, self._leave), always_call=True),
         ]
@@ -114,12 +110,12 @@ class Passes:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        self._end_trace()
+        self.discovery.end()
 
     def _wants_norm(self, module: nn.Module) -> bool:
+        owner = self.discovery.norms.get(id(module))
         return is_norm(module) and (
-            not self.ranks
-            or (id(module) in self._norms and self.layers[self._norms[id(module)]].takes_norm)
+            not self.ranks or (owner is not None and self.layers[owner].takes_norm)
         )
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
@@ -128,73 +124,12 @@ class Passes:
             return
         self._new_pass()
         if not self.ranks and self._forward is not None:
-            self._trails = Trails()
-            own = {id(each) for each in self._model.parameters()}
-            self._mode = Watching(self._trails, own, self.unregistered, self._recording.fail)
-            self._mode.__enter__()
+            self.discovery.begin()
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         self._depth = max(self._depth - 1, 0)
-        if self._depth or self._trails is None:
-            return
-        trails = self._trails
-        self._end_trace()
-        for tensor in _leaves(output):
-            trail = trails.of(tensor)
-            if trail is not None:
-                self.layers[trail.origin.place].settle_output(trail.operations)
-        for place in self._last:
-            self.layers[place].settle_output(None)
-        self._alone = {
-            place for place, _, x, _ in self._inputs if trails.uses.get(id(x), 0) == 1
-        } | (set(self._last) - set(self._takers))
-        self._sources = {
-            place: source
-            for place, source, _, directly in self._inputs
-            if directly and self._shows_a(source)
-        }
-        self._inputs, self._overwritten = [], trails.overwritten
-        for place in set(self._last) - set(self._norms.values()):
-            if self.layers[place].takes_norm:
-                self.layers[place].hide("a norm that is no module")
-
-    @contextmanager
-    def as_one(self, tensor: torch.Tensor, operation: Operation) -> Iterator[list[torch.Tensor]]:
-        """What is done to a tensor inside is one operation, however it is done; the result is
-        to be put into the list.
-        """
-        made: list[torch.Tensor] = []
-        trails = self._trails
-        if trails is None:
-            yield made
-            return
-        trails.paused = True
-        try:
-            yield made
-        finally:
-            trails.paused = False
-        trail = trails.of(tensor)
-        if trail is not None:
-            trails.uses[id(tensor)] = trails.uses.get(id(tensor), 0) + 1
-            for result in made:
-                trails.note(result, trail.then(operation))
-
-    def _shows_a(self, place: int) -> bool:
-        """Whether what is measured as a layer's a is what the next layer takes: nothing unknown
-        was done to it.
-        """
-        layer = self.layers[place]
-        return (
-            layer.after != "hidden"
-            and not layer.needs_loss
-            and (layer.again is not None or bool(layer.after))
-            and not layer.altered
-        )
-
-    def _end_trace(self) -> None:
-        if self._mode is not None:
-            self._mode.__exit__(None, None, None)
-        self._mode = self._trails = None
+        if not self._depth and self.discovery.trails is not None:
+            self.discovery.finish(output, set(self._last))
 
     def _new_pass(self) -> None:
         self._queued = self._over = False
@@ -203,7 +138,13 @@ class Passes:
             self._forward.step = self._number
             self.begun += 1
 
+    # --- calls of layers
+    # ----------------------------------------------------------------------------------------------
+
     def _called(self, place: int, module: nn.Module, inputs: Any, result: Any) -> None:
+        chained = self._chained.get(place)
+        if chained is not None and self._keep(place, chained, inputs, result):
+            return
         site = self.sites[place]
         z = result if site.kind == "dense" else site.output(result)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
@@ -212,18 +153,66 @@ class Passes:
         gradients = torch.is_grad_enabled()
         if gradients and not self._depth and (self._forward is None or self._over):
             self._new_pass()  # called without the model around it
-        forward, trails = self._forward, self._trails
+        forward, trails = self._forward, self.discovery.trails
         if forward is None or forward.step != self._number or not (gradients or trails):
             return
         if trails is not None:
             trails.paused = True
         call = self._call(place, site, forward, z, x)
         if trails is not None:
-            self._trace(call, z, x)
+            self.discovery.called_with(call, z, x)
+            self._last[place] = call
         if gradients:
             self._hook(call, site, z, x)
         if trails is not None:
             trails.paused = False
+
+    def _keep(self, place: int, chained: Chained, inputs: Any, z: Any) -> bool:
+        """Keep the usual call of a layer in a chain; False where it is another, with nothing
+        done.
+        """
+        forward, node = self._forward, getattr(z, "grad_fn", None)
+        behind = INPUT_GRADIENT.get(type(node).__name__)
+        if node is None or behind is None or forward is None or not self._depth:
+            return False
+        x = inputs[0] if inputs else None
+        if not isinstance(x, torch.Tensor) or x.dim() != 2 or z.dtype not in WIDE:
+            return False
+        if forward.step != self._number:
+            return False
+        rows = len(z)
+        if chained.takes >= 0:
+            before = self._last.get(chained.takes)
+            if before is None or before.forward is not forward or len(before.z) != rows:
+                return False
+        self._order += 1
+        call = Call(place, self._order, forward, rows, z.detach())
+        call.version, call.fan_in, call.takes = z._version, chained.fan_in, chained.takes
+        if chained.is_a:
+            call.source = chained.takes
+        else:
+            call.input_square = self._measuring.input_square(x)
+        self._last[place] = call
+        node.register_hook(partial(self._both, call, behind))
+        return True
+
+    def _chain(self) -> dict[int, Chained]:
+        """The layers that `_keep` serves, by place."""
+        found, known = {}, self.discovery
+        for place, site in enumerate(self.sites):
+            fan_in, takes = site.sizes[0], known.takers.get(place, -1)
+            if (
+                site.kind == "dense"
+                and fan_in is not None
+                and place in known.alone - known.overwritten
+                and self.layers[place].axes == 2
+                and self.layers[place].after != "sum"
+                and (takes < 0 or self.layers[takes].after != "sum")
+            ):
+                is_a = takes >= 0 and known.sources.get(place, -1) == takes
+                is_a = is_a and self.layers[takes].axes == 2
+                found[place] = Chained(fan_in, takes, is_a and self.sites[takes].sizes[1] == fan_in)
+        return found
 
     def _hook(self, call: Call, site: Site, z: torch.Tensor, x: torch.Tensor | None) -> None:
         """Have the gradients of this call handed over: by the product itself, where its input
@@ -234,34 +223,35 @@ class Passes:
         if node is None:
             call.forward.silent.append(call)
             return
-        place = INPUT_GRADIENT.get(type(node).__name__, -1)
-        if place >= 0 and call.place in self._alone and x is not None and x.dim() == 2:
-            node.register_hook(Hook(self._recording, self._both, call, place))
+        self._look_back(call, site, x)
+        behind = INPUT_GRADIENT.get(type(node).__name__, -1)
+        alone = call.place in self.discovery.alone
+        if behind >= 0 and alone and x is not None and x.dim() == 2:
+            node.register_hook(partial(self._both, call, behind))
         else:
             z.register_hook(Hook(self._recording, self._signal, call))
-            self._look_back(call, site, x)
+            if call.takes >= 0 and x is not None and x.requires_grad:
+                x.register_hook(Hook(self._recording, self._came_back, call))
 
     def _both(
-        self,
-        call: Call,
-        place: int,
-        input_gradients: tuple[Any, ...],
-        output_gradients: tuple[Any, ...],
+        self, call: Call, place: int, gradients: tuple[Any, ...], signals: tuple[Any, ...]
     ) -> None:
-        """Behind a product x W: dL/dz, and what its input gets back. The usual case is written out,
+        """Behind a product x W: what its inputs get back, and dL/dz. The usual case is written out,
         for every function called here is called at every layer of every step.
         """
-        signal, forward = output_gradients[0], call.forward
-        if forward.step != self._number or signal is None:
-            return
-        if self._queued and forward.lives and call.signal is None and signal.dtype in WIDE:
-            call.signal = signal.detach() if signal.requires_grad else signal
-            self._calls.append(call)
-        else:
-            self._signal(call, signal)
-        source, gradient = self._takers.get(call.place, -1), input_gradients[place]
-        if source >= 0 and gradient is not None:
-            self._came_back(call, source, gradient)
+        try:
+            signal, forward = signals[0], call.forward
+            if forward.step != self._number or signal is None:
+                return
+            if self._queued and forward.lives and call.signal is None and signal.dtype in WIDE:
+                call.signal = signal.detach() if signal.requires_grad else signal
+                self._calls.append(call)
+            else:
+                self._signal(call, signal)
+            if call.takes >= 0 and gradients[place] is not None:
+                self._came_back(call, gradients[place])
+        except Exception as error:
+            self._recording.fail(error)
 
     def _call(
         self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None
@@ -270,14 +260,14 @@ class Passes:
         if site.kind == "convolution":
             z = site.units_last(z.detach())
         units = z.shape[-1]
-        if z.dim() == 2 and self.ranks and place not in self._overwritten:
+        if z.dim() == 2 and self.ranks and place not in self.discovery.overwritten:
             call = Call(place, self._order, forward, z.shape[0], kept(z, copy=False))
             call.version = call.z._version if z.dtype in WIDE else -1
         else:
             call = Call(place, self._order, forward, site.samples(z), kept(z.reshape(-1, units)))
         if site.kind == "dense" and x is not None and x.is_floating_point() and site.weights:
             call.fan_in = int(x.shape[-1])
-            source = self._sources.get(place, -1) if self.ranks else -1
+            source = self.discovery.sources.get(place, -1) if self.ranks else -1
             if (
                 x.dim() == 2
                 and source >= 0
@@ -297,53 +287,21 @@ class Passes:
         return before is not None and before.forward is forward and before.z.shape == x.shape
 
     def _look_back(self, call: Call, site: Site, x: torch.Tensor | None) -> None:
-        """To the layer whose output it takes: its a, where a sum shows it, and the dL/da that
-        will come back.
-        """
-        place = self._takers.get(call.place, -1)
-        if place < 0 or x is None:
+        """To the layer whose output it takes, and whose a is its input where that is a sum."""
+        call.takes = self.discovery.takers.get(call.place, -1)
+        before = self._last.get(call.takes)
+        if before is None or x is None or before.forward is not call.forward:
             return
-        before, rows = self._last.get(place), site.units_last(x)
-        if (
-            before is not None
-            and before.forward is call.forward
-            and self.layers[place].after == "sum"
-            and rows.numel() == before.z.numel()
-        ):
-            before.after = kept(rows.reshape(-1, before.units))
-        if x.requires_grad:
-            x.register_hook(Hook(self._recording, self._came_back, call, place))
-
-    def _trace(self, call: Call, z: torch.Tensor, x: torch.Tensor | None) -> None:
-        assert self._trails is not None
-        self.layers[call.place].axes = z.dim()
-        trail = None if x is None else self._trails.of(x)
-        if trail is not None and not self.layers[trail.origin.place].settled:
-            directly = not any(each.kind == "dropout" for each in trail.operations)
-            layer = self.layers[trail.origin.place]
-            layer.settle(trail.operations, directly)
-            self._takers[call.place] = trail.origin.place
-            self._inputs.append((call.place, trail.origin.place, x, directly))
-        self._trails.begin(z, call)
-        self._seen.setdefault(call.place, call.order)
-        self._last[call.place] = call
-
-    def _activated(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        """A module that is neither a layer nor a container: where it was the activation of a
-        layer, its name is noted.
-        """
-        trail = None if self._trails is None else self._trails.of(output)
-        if trail is not None and trail.operations and trail.operations[-1].kind == "activation":
-            layer = self.layers[trail.origin.place]
-            layer.activation_module = layer.activation_module or name
+        if self.layers[call.takes].after == "sum":
+            rows = site.units_last(x)
+            if rows.numel() == before.z.numel():
+                before.after = kept(rows.reshape(-1, before.units))
 
     def _normed(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        if self._trails is not None:
-            trail = self._trails.of(output)
-            if trail is None or sum(each.kind == "norm" for each in trail.operations) != 1:
-                return
-            self._norms.setdefault(id(module), trail.origin.place)
-        call = self._last.get(self._norms.get(id(module), -1))
+        known = self.discovery
+        if known.trails is not None and not known.normed(module, output):
+            return
+        call = self._last.get(known.norms.get(id(module), -1))
         if call is None or self._forward is None or call.forward is not self._forward:
             return
         values = self.sites[call.place].units_last(output)
@@ -372,13 +330,13 @@ class Passes:
             forward.lives = True
             self._lives.append(forward)
 
-    def _came_back(self, call: Call, place: int, gradient: torch.Tensor) -> None:
-        """What a layer's input got back is dL/da of the layer at `place`."""
+    def _came_back(self, call: Call, gradient: torch.Tensor) -> None:
+        """What a layer's input got back is dL/da of the layer whose output it takes."""
         if call.forward.step == self._number:
             rows = gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient)
             rows = rows if rows.dim() == 2 else rows.reshape(-1, rows.shape[-1])
             returned = kept(rows, copy=False), call.place, smallest_normal(gradient.dtype)
-            self._returned.setdefault((call.forward, place), returned)
+            call.forward.returned.setdefault(call.takes, returned)
 
     # --- what the recording asks
     # ----------------------------------------------------------------------------------------------
@@ -397,12 +355,10 @@ class Passes:
         """
         if not self.ranks:
             self.cut_off = self._find_cut_off()
-            calls = self._counting()
-            calls.sort(key=lambda call: self._seen.get(call.place, call.order))
-            self.ranks = {
-                place: rank
-                for rank, place in enumerate(dict.fromkeys(call.place for call in calls))
-            }
+            seen, calls = self.discovery.seen, self._counting()
+            calls.sort(key=lambda call: seen.get(call.place, call.order))
+            places = dict.fromkeys(call.place for call in calls)
+            self.ranks = {place: rank for rank, place in enumerate(places)}
         return self.ranks
 
     def _find_cut_off(self) -> set[int]:
@@ -410,7 +366,7 @@ class Passes:
         reached = {call.place for call in self._calls}
         return {
             place
-            for place in self.called
+            for place in self.discovery.called
             if place not in reached
             and all(each.grad is None for each in self.sites[place].weights)
             and any(each.requires_grad for each in self.sites[place].weights)
@@ -420,34 +376,42 @@ class Passes:
         """Calls with an error signal, and those that none comes back to: of frozen layers, and of
         layers that are cut off and whose output another layer takes.
         """
-        silent = [call for forward in self._lives for call in forward.silent]
-        taken = self.cut_off & set(self._takers.values())
-        last = [self._last[place] for place in taken if place in self._last]
-        return [
-            *self._calls,
-            *silent,
-            *(call for call in last if call.forward in self._lives and call.signal is None),
-        ]
+        calls = [*self._calls, *(call for forward in self._lives for call in forward.silent)]
+        for place in self.cut_off & set(self.discovery.takers.values()) if self.cut_off else ():
+            last = self._last.get(place)
+            if last is not None and last.forward in self._lives and last.signal is None:
+                calls.append(last)
+        return calls
 
     def taken(self) -> list[Call]:
         """All calls that count, those of one layer put together, in the order of rows. What was
-        overwritten in this step is left out, and copied from the next on."""
-        calls: dict[int, list[Call]] = {}
-        for call in sorted(self._counting(), key=lambda call: call.order):
-            returned = self._returned.get((call.forward, call.place))
+        overwritten in this step is left out, and copied from the next on.
+        """
+        by_place: dict[int, list[Call]] = {}
+        for call in self._counting():
+            returned = call.forward.returned.get(call.place)
             if returned is not None and returned[0].shape == call.z.shape:
-                call.activation_gradient, call.feeds, call.tiny = returned
-            if call.overwritten:
-                self._overwritten.add(call.place)
-            elif call.place in self.ranks:
-                calls.setdefault(call.place, []).append(call)
-        return [pooled(calls[place]) for place in self.ranks if place in calls]
+                call.activation_gradient, call.follower, call.tiny = returned
+            if call.version >= 0 and call.z._version != call.version:
+                self.discovery.overwritten.add(call.place)
+                self._chained.pop(call.place, None)
+            else:
+                by_place.setdefault(call.place, []).append(call)
+        return [pooled(by_place[place]) for place in self.ranks if place in by_place]
 
     def forget(self) -> None:
         """The step is over: what comes back of its passes from now on counts no more."""
         self._number += 1
         self.begun = 0
-        self._calls, self._lives, self._last, self._returned, self._forward = [], [], {}, {}, None
+        self._calls, self._lives, self._last, self._forward = [], [], {}, None
+
+    def discover_no_more(self) -> None:
+        """Of the first row: it is there, and what the layers are is known."""
+        if not self._discovers:
+            return
+        self._chained = self._chain()
+        self.detach()
+        self.attach()
 
     def settle_loss(self, loss: Any) -> None:
         """What the loss says of the output layer's activation; None where it is never told."""
@@ -457,36 +421,13 @@ class Passes:
                 layer.settle_loss(activation)
 
     @property
-    def called(self) -> list[int]:
-        """Places that a traced pass called, in the order of their first calls."""
-        return sorted(self._seen, key=lambda place: self._seen[place])
-
-    @property
     def never_called(self) -> list[str]:
         """Layers that no pass called as modules."""
-        return [
-            site.name
-            for place, site in enumerate(self.sites)
-            if place not in self.ranks and place not in self._seen
-        ]
+        called = {*self.ranks, *self.discovery.seen}
+        return [site.name for place, site in enumerate(self.sites) if place not in called]
 
 
 @cache
 def smallest_normal(dtype: torch.dtype) -> float:
     """Of a type of numbers."""
     return float(torch.finfo(dtype).tiny)
-
-
-def _leaves(value: Any) -> list[torch.Tensor]:
-    """The tensors of what a model gives: of containers, and of objects with fields."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, dict):
-        return [tensor for each in value.values() for tensor in _leaves(each)]
-    if isinstance(value, list | tuple):
-        return [tensor for each in value for tensor in _leaves(each)]
-    return (
-        [tensor for each in vars(value).values() for tensor in _leaves(each)]
-        if hasattr(value, "__dict__") and not callable(value)
-        else []
-    )

@@ -22,7 +22,7 @@ def faults(passes: Passes, optimizers: Sequence[Any], loss: Any) -> list[Fault]:
     """
     stepped = _stepped(optimizers)
     named: dict[str, list[str]] = {}
-    for place in passes.called:
+    for place in passes.discovery.called:
         site = passes.sites[place]
         if not site.weights:
             continue
@@ -33,8 +33,8 @@ def faults(passes: Passes, optimizers: Sequence[Any], loss: Any) -> list[Fault]:
         elif not any(id(each) in stepped for each in site.weights):
             named.setdefault("not stepped", []).append(site.name)
     found: list[Fault] = [{"fault": fault, "layers": names} for fault, names in named.items()]
-    if passes.unregistered:
-        shapes = ["×".join(map(str, shape)) for shape in passes.unregistered]
+    if passes.discovery.unregistered:
+        shapes = ["×".join(map(str, shape)) for shape in passes.discovery.unregistered]
         found.append({"fault": "not registered", "layers": [], "weights": shapes})
     if spread := spread_samples(loss):
         found.append({"fault": "spread", "layers": [], "samples": spread})

@@ -368,6 +368,7 @@ class Recording:
         )
         self._waiting, self._losses = row, []
         self._passes.forget()
+        self._passes.discover_no_more()
         capture.row_is_over()
         capture.forget()
         if len(row.losses) >= row.passes:
