@@ -18,8 +18,12 @@ from dlprobe.registry import HOMES
 
 PACKAGE = "dlprobe"
 FOLDERS = ("nn", "parts", "record")  # below which such files stand
-# Names, messages and signals: what is imported from these becomes no part of a kernel.
-NOT_IN_KERNELS = {PACKAGE, *(f"{PACKAGE}.{name}" for name in ("errors", "interrupts", "registry"))}
+# Names, messages, signals and Python's side of records: what is imported from these becomes no part
+# of a kernel.
+NOT_IN_KERNELS = {
+    PACKAGE,
+    *(f"{PACKAGE}.{name}" for name in ("dataclass", "errors", "interrupts", "registry")),
+}
 COMPILERS = {
     "compiled",
     "kernel",

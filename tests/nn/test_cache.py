@@ -193,6 +193,7 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(
         ("parts/initializers.py", "", "\nMORE = 1\n"),
         ("record/instruments.py", "", "\nMORE = 1\n"),
         ("errors.py", "", "\nMORE = 1\n"),
+        ("dataclass.py", "", "\nMORE = 1\n"),
         ("parts/of_tomorrow.py", "", "PART = 1\n"),  # nobody imports it
     ],
 )
