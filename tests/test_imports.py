@@ -432,6 +432,19 @@ def test_no_module_is_called_utils() -> None:
     assert [name for name in modules() if vague & set(name.split("."))] == []
 
 
+def test_records_take_the_decorator_that_costs_nothing_at_import() -> None:
+    """`dlprobe.dataclass`, but where they need an option that it has not."""
+    theirs = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "dataclasses"
+        and "dataclass" in {alias.name for alias in node.names}
+    }
+    assert theirs == {"dataclass", "recorders.torch.calls"}
+
+
 def test_every_package_says_what_lives_there() -> None:
     silent = []
     for path in PACKAGE.rglob("__init__.py"):
