@@ -306,24 +306,20 @@ def our_losses(net: Network, case: Case, inputs: Array, targets: Array) -> Array
 
 def well_conditioned_seed(case: Case) -> int:
     """The first seed whose training is not chaotic: moving every initial parameter by one rounding
-    error moves no loss by 1e-11.
+    error moves no loss by 1e-11 and no parameter by 1e-10.
 
     A norm behind ReLU can have a unit that is on for one sample, whose rounding errors grow 300
-    times a step; PyTorch cannot follow itself there.
+    times a step; PyTorch cannot follow itself there. Nor where a gradient is 0 but for rounding, of
+    which Adam makes whole steps.
     """
     for seed in range(5, 25):
         (net, inputs, targets), (moved, _, _) = problem(case, seed), problem(case, seed)
         moved.parameters[:] *= 1 + np.finfo(float).eps * np.random.default_rng(seed).choice(
             [-1, 1], len(moved.parameters)
         )
-        if (
-            np.max(
-                np.abs(
-                    our_losses(net, case, inputs, targets)
-                    - our_losses(moved, case, inputs, targets)
-                )
-            )
-            < 1e-11
+        losses, others = (our_losses(each, case, inputs, targets) for each in (net, moved))
+        if np.max(np.abs(losses - others)) < 1e-11 and np.allclose(
+            net.parameters, moved.parameters, rtol=0, atol=1e-10
         ):
             return seed
     raise AssertionError("every seed is chaotic")
