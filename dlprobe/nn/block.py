@@ -249,8 +249,8 @@ def run(
     the last of them met non-finite numbers.
 
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see
-        `record.scalars`; both of the whole block. `work.order` is scratch for the order of an
-        epoch.
+        `record.scalars`; both of the whole block. `work.order` keeps the order of an epoch for the
+        blocks that follow, and in its last element which epoch that is.
     """
     before = flush_subnormals()
     change_block(net.team)
@@ -265,18 +265,18 @@ def run(
         slope_sums(scalars),
         places(work.order),
     )
-    shuffled, result = -1, end
+    held, result = len(work.order) - 1, end
     for done in range(begin, end):
         step = work.first_step + done
         epoch = step // per_epoch
-        if epoch != shuffled:
+        if epoch != work.order[held]:
             for net_number in range(len(work.seeds)):
                 shuffle(
                     work.order[net_number * samples : (net_number + 1) * samples],
                     work.seeds[net_number],
                     epoch,
                 )
-            shuffled = epoch
+            work.order[held] = epoch
         start = (step - epoch * per_epoch) * work.batch
         rows = min(work.batch, samples - start)
         of_step, scalar = statistics[done], scalars[done]

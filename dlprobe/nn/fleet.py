@@ -182,7 +182,7 @@ class Fleet(Network):
         return passes if len(self.seeds) > 1 else passes | {"gather": super()._passes()["gather"]}
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
-        return np.empty(samples * len(self.seeds), np.int64)
+        return super()._order(samples * len(self.seeds))
 
     def work(self, *args: Any, **options: Any) -> Work:
         return super().work(*args, **options)._replace(seeds=self.seeds)

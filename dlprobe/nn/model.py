@@ -92,7 +92,8 @@ class Work(NamedTuple):
     inputs: Matrix  # (samples, features): prepared data
     targets: Matrix  # (samples, outputs): prepared targets
     weights: Vector  # (samples,) each sample's weight in the loss, or (0,) where all weigh 1
-    # (nets · samples,): scratch for the order of an epoch; in evaluation the order itself
+    # (nets · samples + 1,): the order of an epoch, and which epoch that is, −1 for none yet; in
+    # evaluation the order alone
     order: Integers
     batch: Index  # samples per batch
     seeds: Counters  # (nets,): one per net of a fleet with orders of their own, else (1,)

@@ -91,6 +91,7 @@ class Network:
         self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
+        self._order_made_of, self._kept_order = (0, 0), np.empty(0, np.int64)
         self._threads = [1]  # in a list: a net that nobody knows any more is freed at once
         self._net = self._allocate()
         self._run, self._evaluate = (
@@ -177,8 +178,11 @@ class Network:
         return sharing.team_of(largest, self.batch, self.dtype.name)
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
-        """Where the order of an epoch is written."""
-        return np.empty(samples, np.int64)
+        """Where the order of an epoch is written, and kept from block to block."""
+        made_of = (samples, self.seed)
+        if self._order_made_of != made_of:
+            self._order_made_of, self._kept_order = made_of, np.full(samples + 1, -1, np.int64)
+        return self._kept_order
 
     def _allocate(self) -> Net:
         table, rows, dtype = self.program, self.rows, self.dtype
