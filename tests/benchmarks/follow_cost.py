@@ -86,9 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=400_000)
+    parser.add_argument("--steps", type=int, default=200_000)
     parser.add_argument("--layers", default="100x20")
-    parser.add_argument("--record-every", default="1")
+    parser.add_argument("--record-every", default="auto")
     parser.add_argument("--window", type=float, default=3.0, help="seconds")
     given = parser.parse_args()
     command = [*DLPROBE, "train", "--evaluate-every", "never", "--quiet"]

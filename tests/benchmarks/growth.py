@@ -120,7 +120,7 @@ def main() -> None:
         encoding = {
             "x": {"field": "size", "title": None} | logarithmic,
             "y": {"field": "seconds"} | logarithmic,
-            "facet": {"field": "axis", "columns": 2, "title": None},
+            "facet": {"field": "axis", "columns": 3, "title": None, "sort": list(axes)},
         }
         write_figure(given.figure, results, "line", encoding)
 

@@ -79,5 +79,11 @@ def write_figure(
     """A Vega-Lite chart of `rows` as SVG (needs the extra figures)."""
     import vl_convert
 
-    chart = {"data": {"values": list(rows)}, "mark": mark, "encoding": dict(encoding)}
+    size = {"continuousWidth": 200, "continuousHeight": 160}
+    chart = {
+        "data": {"values": list(rows)},
+        "mark": {"type": mark, "point": True},
+        "encoding": dict(encoding),
+        "config": {"view": size, "axis": {"grid": False, "tickCount": 4}},
+    }
     path.write_text(vl_convert.vegalite_to_svg(chart), encoding="utf-8")
