@@ -17,7 +17,7 @@ from dlprobe.commands.base.screen import Screen, one_line, say
 from dlprobe.reports import follow
 from dlprobe.reports.follow import Look
 
-PAUSE = 0.25  # seconds between two looks at least
+PAUSE = 0.5  # seconds between two looks at least
 PATIENCE = 5.0  # seconds between two drawings at most: whoever looks wants to see it move
 LINES = 10.0  # seconds between two lines at least, unless something else was found
 # of one processor, for each thing that takes turns; where a processor is idle
