@@ -39,8 +39,8 @@ ELSEWHERE = {
     "--no-compile",
 }
 OWN_WORDS = {"extending.md", "changelog.md"}  # of another package; of what was there once
-# of timeout; what other tools call --lr; of a doctest
-FOREIGN = {"--preserve-status", "--signal", "--learning-rate", "--all"}
+# of timeout; what other tools call --lr; of a doctest; of tests.benchmarks.training_speed
+FOREIGN = {"--preserve-status", "--signal", "--learning-rate", "--all", "--avx2"}
 
 
 @cache
