@@ -32,7 +32,7 @@ class Chain:
         orders: Iterator[int],
         last: dict[int, Call],
         input_square: Callable[[torch.Tensor], torch.Tensor],
-        otherwise: Callable[[int, Any, Any, Any], None],
+        otherwise: Callable[[int, Any, Any, Any, Any], None],
     ) -> None:
         self.orders, self.last = orders, last
         self.input_square, self.otherwise = input_square, otherwise
@@ -101,12 +101,12 @@ class ChainHook(Hook):
         self._chain, self._place = chain, place
         self._fan_in, self._takes, self._is_a = fan_in, takes, is_a
 
-    def __call__(self, module: Any, inputs: Any = (), z: Any = None) -> None:
+    def __call__(self, module: Any, inputs: Any = (), named: Any = None, z: Any = None) -> None:
         try:
             chain, takes = self._chain, self._takes
             forward, before = chain.forward, chain.last.get(takes)
             if forward is None or before is None or before.forward is not forward or not inputs:
-                chain.otherwise(self._place, module, inputs, z)
+                chain.otherwise(self._place, module, inputs, named, z)
                 return
             x, shape = inputs[0], z.shape
             if (
@@ -117,7 +117,7 @@ class ChainHook(Hook):
                 or x.is_leaf
                 or x.dim() != 2
             ):
-                chain.otherwise(self._place, module, inputs, z)
+                chain.otherwise(self._place, module, inputs, named, z)
                 return
             call = Call(self._place, next(chain.orders), forward, shape[0], z)
             call.version, call.fan_in, call.takes, call.x = z._version, self._fan_in, takes, x
