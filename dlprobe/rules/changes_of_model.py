@@ -13,6 +13,7 @@ import numpy as np
 from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
+from dlprobe.record.description import OWN
 from dlprobe.record.sizes import factor_text, power_of_ten
 from dlprobe.rules.changes_of_regularization import OFF
 from dlprobe.rules.changes_of_training import short, usual_rate
@@ -235,9 +236,11 @@ def init(evidence: Evidence, config: RunConfig) -> Remedy:
     had = [str(model.resolved_init)] + (
         [f"bias parameters {model.bias_init}"] if model.bias_init is not None else []
     )
+    own = evidence.run.origin == OWN  # another program's run only has the sizes of its weights
+    instead = f" in place of {' with '.join(had)}" if own else ""
     return Remedy(
         {"model.init": "auto", "model.bias_init": "auto"},
-        f"{usual} in place of {' with '.join(had)}{_drawn(evidence, usual)}",
+        f"{usual}{instead}{_drawn(evidence, usual)}",
     )
 
 
