@@ -205,7 +205,8 @@ def _watch() -> None:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     sys.unraisablehook = _unraisable
-    threading.Thread(target=_watchdog, args=(reading,), name="interrupts", daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no more threads: signals wait for the main one then
+        threading.Thread(target=_watchdog, args=(reading,), name="interrupts", daemon=True).start()
 
 
 def _watchdog(pipe: int) -> None:
@@ -253,7 +254,13 @@ def apart(function: Callable[[], T]) -> T:
             ended.set()
 
     ended = threading.Event()
-    threading.Thread(target=copy_context().run, args=(work,), name="compiling", daemon=True).start()
+    thread = threading.Thread(
+        target=copy_context().run, args=(work,), name="compiling", daemon=True
+    )
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads: a signal waits until all is compiled
+        return _marked(function)
     try:
         while not ended.wait(0.1):
             if asked():

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from command_line import ROOT, dlprobe, environment
@@ -198,6 +199,13 @@ def test_the_main_thread_does_not_wait_for_what_compiles() -> None:
             interrupts.apart(gate.wait)
     gate.set()
     assert interrupts.apart(lambda: 8) == 8
+
+
+def test_without_another_thread_compiling_runs_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
+    assert interrupts.apart(threading.get_ident) == threading.get_ident()
 
 
 def test_a_stop_leaves_jobs_that_compile_to_themselves_and_keeps_what_has_ended() -> None:

@@ -16,10 +16,11 @@ from dlprobe.nn import norm_statistics
 from dlprobe.nn.working import Evaluation, Evaluations
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
-from dlprobe.training import metrics
+from dlprobe.training import measuring, metrics
 from dlprobe.training.clock import EVALUATION
+from dlprobe.training.measuring import WIDENED
 from dlprobe.training.metrics import WATCHED_PARTS
-from dlprobe.training.session import WIDENED, Session
+from dlprobe.training.session import Session
 from dlprobe.training.targets import in_user_units
 
 Array = npt.NDArray[Any]
@@ -240,7 +241,7 @@ def effective_rate(session: Session, steps: list[int], rates: list[float], state
     there = [index for index, (start, end) in enumerate(weights) if start < end]
     layers = [states[:, :, slice(*weights[index])] for index in there]
     if alone:  # the median rate is that of the median state
-        middle = np.concatenate([_middle(layer[:, 0]) for layer in layers], axis=1)
+        middle = np.concatenate([measuring.middle_two(layer[:, 0]) for layer in layers], axis=1)
         of_state = np.zeros((optimizer.record.states, middle.shape[1]))
         for row, (step, rate) in enumerate(zip(steps, rates, strict=True)):
             of_state[optimizer.record.falls_with(*values)] = middle[row]
@@ -253,14 +254,3 @@ def effective_rate(session: Session, steps: list[int], rates: list[float], state
             for step, rate, state in zip(steps, rates, layer, strict=True)
         ]
     return found
-
-
-def _middle(numbers: Array) -> Array:
-    """The two middle ones of numbers (rows, n), which are one where n is odd: (rows, 2); NaN where
-    one of them all is.
-    """
-    low, high = (numbers.shape[1] - 1) // 2, numbers.shape[1] // 2
-    ordered = np.partition(numbers, (low, high), axis=1)
-    middle = ordered[:, [low, high]]
-    middle[np.isnan(ordered[:, high:].max(axis=1))] = np.nan
-    return middle

@@ -5,7 +5,7 @@ alike samples have become. NumPy, no state.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -128,22 +128,65 @@ def _interpolated(ordered: Array, count: int | None = None, before: Array | int 
     return values
 
 
+def middle_two(numbers: Array) -> Array:
+    """The two middle ones of numbers (rows, n), which are one where n is odd: (rows, 2); NaN where
+    one of them all is. Long rows ≥ 0 are not copied whole.
+    """
+    middle = np.array([(numbers.shape[1] - 1) // 2, numbers.shape[1] // 2])
+    if numbers.shape[1] > WIDENED and numbers.min() >= 0:
+        return np.array([_of_ranks(row, middle) for row in numbers])
+    ordered = np.partition(numbers, middle, axis=1)
+    found = ordered[:, middle]
+    found[np.isnan(ordered[:, middle[1] :].max(axis=1))] = np.nan
+    return found
+
+
+def _of_ranks(values: Array, ranks: npt.NDArray[np.int64]) -> Array:
+    """Those of values ≥ 0 (n,) that sorting would put at two ranks. They are in the order of their
+    bits, so that only the ones whose upper 16 bits are those of the two have to be sorted.
+    """
+    counts = np.zeros(2**16, np.int64)
+    for upper, _ in _upper_bits(values):
+        counts += np.bincount(upper, minlength=len(counts))
+    below = np.cumsum(counts)
+    first, last = np.searchsorted(below, ranks, side="right")
+    some = np.sort(
+        np.concatenate(
+            [piece[(upper >= first) & (upper <= last)] for upper, piece in _upper_bits(values)]
+        )
+    )
+    two: Array = some[ranks - (below[first] - counts[first])]
+    return two
+
+
+def _upper_bits(values: Array) -> Iterator[tuple[npt.NDArray[np.uint16], Array]]:
+    """The upper 16 bits of values ≥ 0 (n,), and the values, a piece at a time."""
+    size = values.itemsize
+    for first in range(0, len(values), WIDENED):
+        piece = values[first : first + WIDENED] + values.dtype.type(0)  # -0 becomes 0
+        yield (piece.view(f"u{size}") >> (8 * size - 16)).astype(np.uint16), piece
+
+
 def spectral_norm(matrix: Array) -> float:
     """Largest singular value, to 1e-6 of itself; NaN for an empty matrix or one with non-finite
     numbers.
     """
-    largest = float(np.abs(matrix).max()) if matrix.size else math.nan
+    largest = float(max(matrix.max(), -matrix.min())) if matrix.size else math.nan
     if not math.isfinite(largest) or largest == 0:
         return largest if largest == 0 else math.nan
-    scaled = matrix / matrix.dtype.type(largest)
-    tall = scaled if scaled.shape[0] >= scaled.shape[1] else scaled.T
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     if tall.shape[1] <= DENSE:
-        wide = tall.astype(np.float64)
+        scaled: Array = tall / matrix.dtype.type(largest)
+        wide = scaled.astype(np.float64)
         square = float(np.linalg.eigvalsh(wide.T @ wide)[-1])
-    else:
-        start = np.random.default_rng(0).standard_normal(tall.shape[1]).astype(matrix.dtype)
+    else:  # without a copy of a large matrix; a root on either side, so that nothing overflows
+        root = matrix.dtype.type(math.sqrt(largest))
+        start = np.random.default_rng(0).standard_normal((tall.shape[1],))
         square = largest_eigenvalue(
-            lambda vector: tall.T @ (tall @ vector), start, tolerance=1e-5, most=300
+            lambda vector: tall.T @ (tall @ (vector / root) / root / root) / root,
+            start.astype(matrix.dtype),
+            tolerance=1e-5,
+            most=300,
         )
     return largest * math.sqrt(max(square, 0.0))
 

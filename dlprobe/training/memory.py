@@ -14,6 +14,7 @@ from dlprobe.nn.network import EVALUATION_ROWS
 from dlprobe.nn.regulation import Regulation
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.evaluation import LARGEST_BLOCK_BYTES
+from dlprobe.training.measuring import DENSE
 from dlprobe.training.model import Model, regulation
 from dlprobe.training.watch import Watch
 
@@ -103,14 +104,18 @@ def _evaluation(model: Model, data: PreparedData, item: int) -> int:
 
 
 def _instruments(model: Model, item: int, observed: bool) -> int:
-    """One after the other: as many numbers as the largest matrix has, for medians and spectral
-    norms, and where histograms are due the largest activations as float64 with their Gram matrix.
+    """One after the other: narrow matrices as they are scaled for their spectral norm and as
+    float64, and where histograms are due the largest activations as float64 with their Gram matrix.
     """
-    matrices = [layer.fan_in * layer.fan_out for layer in model.layers if layer.matrix]
+    matrices = [
+        layer.fan_in * layer.fan_out
+        for layer in model.layers
+        if layer.matrix and min(layer.fan_in, layer.fan_out) <= DENSE
+    ]
     squares = [
         model.batch * layer.units + 2 * min(model.batch, layer.units) ** 2 for layer in model.layers
     ]
-    return max(item * max(matrices, default=0), WIDE * max(squares) if observed else 0)
+    return max((item + WIDE) * max(matrices, default=0), WIDE * max(squares) if observed else 0)
 
 
 def _preparing(config: RunConfig, data: PreparedData) -> int:

@@ -17,12 +17,12 @@ from dlprobe.nn import norm_statistics
 from dlprobe.nn.network import Network
 from dlprobe.training.clock import Clock
 from dlprobe.training.early_stopping import EarlyStopping
+from dlprobe.training.measuring import WIDENED
 from dlprobe.training.model import Model
 from dlprobe.training.rates import Rates
 from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
-WIDENED = 2**22  # weights that are taken as float64 at a time
 
 
 @dataclass(frozen=True)

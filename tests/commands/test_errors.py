@@ -175,6 +175,7 @@ def test_debug_shows_where_an_error_came_from() -> None:
     [
         (MemoryError(), "out of memory"),
         (OSError(28, "No space left on device", "x.h5"), "x.h5: No space left on device"),
+        (RuntimeError("can't start new thread"), "raise the limit of processes"),
         (KeyError("k"), "internal error, KeyError"),
     ],
 )

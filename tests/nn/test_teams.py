@@ -5,6 +5,7 @@ come late, or never, or to nothing.
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,28 @@ def test_a_forked_child_trains_alone_to_the_same_bits() -> None:
     here = trained(2)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(partial(trained, 2)).get(timeout=60) == here
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_threads_that_the_system_refuses_are_not_needed(
+    given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does beyond a limit of processes; `given` of three are there before."""
+    alone, started, start = trained(1), list[threading.Thread](), threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) > given:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    trained(2)  # compiles, which has a thread of its own
+    teams._helpers.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert trained(4) == alone
+    assert len(started) > given
+    teams._helpers.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -79,6 +79,23 @@ def test_edges_rise_and_every_value_has_a_bin(values: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("count", [1, 2, 7, measuring.WIDENED + 5, 2 * measuring.WIDENED + 2])
+@pytest.mark.parametrize("kind", ["skewed", "tied", "signed", "infinite", "nan"])
+def test_the_two_middle_ones_are_those_of_sorting(kind: str, count: int, dtype: str) -> None:
+    numbers = np.random.default_rng(3).normal(size=(2, count)).astype(dtype)
+    if kind != "signed":
+        numbers **= 8
+    if kind == "tied":
+        numbers[:, ::2] = numbers[0, 0]
+    if kind in {"infinite", "nan"}:
+        numbers[1, count // 3 :] = np.inf if kind == "infinite" else np.nan
+    expected = np.sort(numbers, axis=1)[:, [(count - 1) // 2, count // 2]]
+    if kind == "nan":
+        expected[1] = np.nan
+    np.testing.assert_array_equal(measuring.middle_two(numbers), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "shape", [(1, 1), (64, 100), (100, 10), (300, 200), (200, 700), (784, 300)]
 )
@@ -110,6 +127,9 @@ def test_spectral_norm_of_extremes() -> None:
     assert math.isnan(measuring.spectral_norm(np.zeros((0, 3))))
     assert measuring.spectral_norm(np.full((2, 2), 1e300)) == pytest.approx(2e300)
     assert measuring.spectral_norm(np.full((2, 2), 1e-30, "f4")) == pytest.approx(2e-30)
+    for value in (1e-30, 1e36):
+        square = np.full((200, 200), value, "f4")
+        assert measuring.spectral_norm(square) == pytest.approx(200 * value, rel=1e-6)
 
 
 def test_the_largest_eigenvalue_is_not_the_one_of_largest_size() -> None:

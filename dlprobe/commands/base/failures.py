@@ -70,6 +70,8 @@ def _message(error: BaseException) -> str:
             f"out of memory{f': {error}' if str(error) else ''}: take a smaller net, batch or "
             "data set"
         )
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "the system starts no more threads: raise the limit of processes (ulimit -u, pids)"
     if isinstance(error, OSError) and error.strerror:
         return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}"
     return (
