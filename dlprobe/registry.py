@@ -16,14 +16,14 @@ import os
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from difflib import SequenceMatcher
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
@@ -155,6 +155,7 @@ HOMES: dict[str, str] = {
 
 PLUGINS = "dlprobe.plugins"
 METADATA = (".dist-info", "egg-info")  # ends of the names of folders about packages
+P = ParamSpec("P")
 R = TypeVar("R", bound=Record)
 _records: dict[str, dict[str, Any]] = {}
 _loaded: set[str] = set()
@@ -169,6 +170,15 @@ def register(kind: str, record: R) -> R:
         raise ValueError(f"{kind} {record.name!r} is registered twice")
     shelf[record.name] = record
     return record
+
+
+def registrar(kind: str, record: Callable[P, R]) -> Callable[P, R]:
+    """`record`, such that every one that it makes is registered under `kind`."""
+
+    def registered(*values: P.args, **named: P.kwargs) -> R:
+        return register(kind, record(*values, **named))
+
+    return registered
 
 
 def kinds() -> tuple[str, ...]:

@@ -12,17 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlprobe.config.instruments import INSTRUMENTS, without_instruments
     from dlprobe.config.listing import OptionField, fields
     from dlprobe.config.naming import parse_spec, split_list
     from dlprobe.config.problems import FieldError
     from dlprobe.config.reading import (
+        INSTRUMENTS,
+        completed,
         from_mapping,
         from_options,
         from_stored,
         from_toml,
         parse_toml,
         with_values,
+        without_instruments,
     )
     from dlprobe.config.records import (
         DataConfig,
@@ -31,35 +33,21 @@ if TYPE_CHECKING:
         RunConfig,
         TrainingConfig,
     )
-    from dlprobe.config.stored import completed
     from dlprobe.config.unwise import warnings_for
     from dlprobe.config.writing import to_mapping, to_toml
 
-# public name -> the module of this folder that has it; imported when first asked for
-_HOMES = {
-    "INSTRUMENTS": "instruments",
-    "DataConfig": "records",
-    "FieldError": "problems",
-    "ModelConfig": "records",
-    "OptionField": "listing",
-    "RecordingConfig": "records",
-    "RunConfig": "records",
-    "TrainingConfig": "records",
-    "completed": "stored",
-    "fields": "listing",
-    "from_mapping": "reading",
-    "from_options": "reading",
-    "from_stored": "reading",
-    "from_toml": "reading",
-    "parse_spec": "naming",
-    "parse_toml": "reading",
-    "split_list": "naming",
-    "to_mapping": "writing",
-    "to_toml": "writing",
-    "warnings_for": "unwise",
-    "with_values": "reading",
-    "without_instruments": "instruments",
+# module of this folder -> its public names; imported when one is first asked for
+_PUBLIC = {
+    "reading": "INSTRUMENTS completed from_mapping from_options from_stored from_toml "
+    "parse_toml with_values without_instruments",
+    "records": "DataConfig ModelConfig RecordingConfig RunConfig TrainingConfig",
+    "problems": "FieldError",
+    "listing": "OptionField fields",
+    "naming": "parse_spec split_list",
+    "writing": "to_mapping to_toml",
+    "unwise": "warnings_for",
 }
+_HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [
     "INSTRUMENTS",

@@ -77,7 +77,26 @@ class Form(ABC):
 
     def plain_value(self, value: Any) -> Any:
         """`plain` of a value that is not one of the words."""
-        return value
+        return list(value) if isinstance(value, tuple) else value
+
+
+def _items(value: object) -> list[Any]:
+    items = value.split(",") if isinstance(value, str) else value
+    return list(items) if isinstance(items, list | tuple) else []
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    """The numbers of a list, −1 for what is none."""
+    numbers = [read_number(item) for item in _items(value)]
+    return tuple(-1.0 if number is None else number for number in numbers)
+
+
+def _is_text(value: object) -> bool:
+    # a lone surrogate is a byte of the command line that is not UTF-8: it could not be written
+    # to the run file
+    return (
+        isinstance(value, str) and bool(value.strip()) and not re.search("[\0\ud800-\udfff]", value)
+    )
 
 
 class Whole(Form):
@@ -155,15 +174,10 @@ class ClassWeights(Form):
         return "finite numbers >= 0, one of them > 0, separated by commas"
 
     def parse(self, value: object) -> tuple[float, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        parts = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
-        numbers = tuple(-1.0 if number is None else number for number in parts)
+        numbers = _numbers(value)
         if not numbers or min(numbers) < 0 or max(numbers) == 0:
             raise ValueError
         return numbers
-
-    def plain_value(self, value: tuple[float, ...]) -> list[float]:
-        return list(value)
 
 
 class OneOf(Form):
@@ -222,9 +236,7 @@ class Text(Form):
         return "text that is not empty"
 
     def parse(self, value: object) -> str:
-        # a lone surrogate is a byte of the command line that is not UTF-8: it could not be written
-        # to the run file
-        if not isinstance(value, str) or not value.strip() or re.search("[\0\ud800-\udfff]", value):
+        if not isinstance(value, str) or not _is_text(value):
             raise ValueError
         return value
 
@@ -251,9 +263,8 @@ class DataSource(Text):
                 and value.isprintable()
                 and value.strip()
             )
-            raise ValueError(
-                f"{error}; a file of that name is written ./{value}" if may_be_file else str(error)
-            ) from None
+            hint = f"; a file of that name is written ./{value}" if may_be_file else ""
+            raise ValueError(f"{error}{hint}") from None
 
 
 def is_path(text: str) -> bool:
@@ -337,26 +348,11 @@ class Columns(Form):
         )
 
     def parse(self, value: object) -> tuple[str, ...]:
-        items = (
-            value.split(",")
-            if isinstance(value, str)
-            else value
-            if isinstance(value, list | tuple)
-            else [value]
-        )
-        texts = [
-            str(item) if isinstance(item, int) and not isinstance(item, bool) else item
-            for item in items
-        ]
-        if not texts or not all(
-            isinstance(text, str) and text.strip() and not re.search("[\0\ud800-\udfff]", text)
-            for text in texts
-        ):
+        items: list[Any] = _items(value) if isinstance(value, str | list | tuple) else [value]
+        texts = [str(item) if type(item) is int else item for item in items]
+        if not texts or not all(map(_is_text, texts)):
             raise ValueError
-        return tuple(dict.fromkeys(str(text).strip() for text in texts))
-
-    def plain_value(self, value: tuple[str, ...]) -> list[str]:
-        return list(value)
+        return tuple(dict.fromkeys(text.strip() for text in texts))
 
 
 class LayerSizes(Form):
@@ -372,19 +368,13 @@ class LayerSizes(Form):
         )
 
     def parse(self, value: object) -> tuple[int, ...]:
-        if isinstance(value, str):
-            items: list[object] = (
-                [] if value.strip().lower() in ("", "none") else list(value.split(","))
-            )
-        else:
-            items = list(value) if isinstance(value, list | tuple) else [value]
+        if isinstance(value, str) and value.strip().lower() in ("", "none"):
+            return ()
+        items = _items(value) if isinstance(value, str | list | tuple) else [value]
         blocks = [_block(item) for item in items]
         if sum(count for _, count in blocks) > DEEPEST_NET:
             raise ValueError(f"expected at most {DEEPEST_NET} hidden layers")
         return tuple(units for units, count in blocks for _ in range(count))
-
-    def plain_value(self, value: tuple[int, ...]) -> list[int]:
-        return list(value)
 
 
 def _block(item: object) -> tuple[int, int]:
@@ -410,13 +400,10 @@ class Units(Form):
         return "LAYER:UNIT, one or several, e.g. hidden_1:0,output:3; units count from 0"
 
     def parse(self, value: object) -> tuple[str, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        if not isinstance(items, list | tuple) or not items:
+        units = tuple(dict.fromkeys(map(_unit, _items(value))))
+        if not units:
             raise ValueError
-        return tuple(dict.fromkeys(_unit(item) for item in items))
-
-    def plain_value(self, value: tuple[str, ...]) -> list[str]:
-        return list(value)
+        return units
 
 
 def _unit(item: object) -> str:
@@ -443,9 +430,7 @@ class Split(Form):
         return "three percents that sum to 100 with the first > 0, e.g. 60,20,20"
 
     def parse(self, value: object) -> tuple[float, float, float]:
-        items = value.split(",") if isinstance(value, str) else value
-        numbers = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
-        percents = [-1.0 if number is None else number for number in numbers]
+        percents = _numbers(value)
         if (
             len(percents) != 3
             or percents[0] <= 0

@@ -13,9 +13,10 @@ from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
-from dlprobe.config.records import TABLES, ConfigTable, RunConfig, keys_by_table, other_keys
+from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
 from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
+from dlprobe.config.table import ConfigTable
 from dlprobe.config.toml_text import loads
 from dlprobe.config.writing import table_mapping
 from dlprobe.errors import ConfigError
@@ -23,6 +24,16 @@ from dlprobe.registry import listed, nearby, unknown
 
 LARGEST_FILE = 1_000_000  # bytes; the longest hand-written configuration has a few thousand
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# What is measured on the way beside the statistics, which nobody asks of the many runs of a study:
+# key of [recording] -> the value with which nothing is measured.
+INSTRUMENTS = {
+    "histogram_every": "never",
+    "track_unit": "none",
+    "track_every": "auto",
+    "jacobian": "none",
+    "sharpness": "none",
+    "mc_dropout": "none",
+}
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
@@ -63,6 +74,23 @@ def from_stored(stored: Mapping[str, Any]) -> RunConfig:
             for name, values in stored.items()
         }
     )
+
+
+def completed(stored: Any, task: str) -> Any:
+    """A configuration as a file holds it, with what its format did not say yet: how its runs were
+    trained.
+
+    Before `target_scaling` (format 1.0) every regression was trained on its targets as they are,
+    and so is what has an unknown task; classes are never scaled. Another thing than a configuration
+    comes back as it is.
+    """
+    data = stored.get("data") if isinstance(stored, Mapping) else None
+    if not isinstance(data, Mapping) or "scaling" not in data or "target_scaling" in data:
+        return stored
+    return {
+        **stored,
+        "data": {**data, "target_scaling": "auto" if task == "classification" else "none"},
+    }
 
 
 @lru_cache(1024)  # the largest studies: each is passed over twice
@@ -110,6 +138,11 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
                 _let_one_length_replace_the_other(mapping, changed[name])
             tables[name] = record(**mapping)
     return RunConfig(**tables)
+
+
+def without_instruments(config: RunConfig) -> RunConfig:
+    """The configuration with all instruments switched off."""
+    return with_values(config, {f"recording.{key}": off for key, off in INSTRUMENTS.items()})
 
 
 def _place(place: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, ConfigTable, RunConfig, default_of, younger_keys
+from dlprobe.config.records import TABLES, RunConfig
+from dlprobe.config.table import ConfigTable, default_of, younger_keys
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tiles import Told
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import DlprobeError
-from dlprobe.registry import Parameter, nearby, records
+from dlprobe.registry import Parameter, nearby, records, registrar
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class FileFormat:
     parameters: tuple[Parameter, ...] = ()
     text: bool = False
     large: Callable[[Path, Options, bool], Large | None] | None = None
+
+
+add_format = registrar("file_format", FileFormat)
 
 
 GZIP = b"\x1f\x8b"

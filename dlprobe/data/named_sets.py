@@ -10,7 +10,7 @@ from dlprobe.data.dataset import Array, Floats, Indices
 from dlprobe.data.randomness import generator
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Parameter
+from dlprobe.registry import Parameter, registrar
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class NamedSet:
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
+
+
+add_set = registrar("data", NamedSet)
 
 
 def samples(default: int) -> Parameter:

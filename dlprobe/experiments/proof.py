@@ -32,7 +32,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from dlprobe.config import RunConfig, with_values
-from dlprobe.config.records import LARGEST_SEED
+from dlprobe.config.table import LARGEST_SEED
 from dlprobe.dataclass import dataclass
 from dlprobe.experiments.changes import change_text, key_of, plain_defaults, work_ratio
 from dlprobe.experiments.experiment import PlannedExperiment

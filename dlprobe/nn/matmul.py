@@ -33,7 +33,8 @@ from threadpoolctl import threadpool_limits
 
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.shapes import Matrix
-from dlprobe.nn.tiles import AVAILABLE, ROWS, VECTOR_BYTES, multiply
+from dlprobe.nn.tiles import AVAILABLE, ROWS, multiply
+from dlprobe.nn.vectors import VECTOR_BYTES
 
 BLAS = "scipy.linalg.cython_blas"  # under this name numba asks for the BLAS that scipy brings
 

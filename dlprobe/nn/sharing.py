@@ -28,7 +28,8 @@ from dlprobe.nn.shapes import (
     signature_of,
 )
 from dlprobe.nn.teams import PRODUCT, PRODUCT_WITH_TRANSPOSED, TRANSPOSED_PRODUCT, UPDATE, share
-from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES, VECTORS, multiply_part
+from dlprobe.nn.tiles import AVAILABLE, VECTORS, multiply_part
+from dlprobe.nn.vectors import VECTOR_BYTES
 from dlprobe.nn.views import part
 
 SMALLEST = 2**21  # multiply-adds of a product that is worth sharing

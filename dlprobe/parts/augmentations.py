@@ -45,10 +45,8 @@ register(
     "augmentation",
     Augmentation(
         name="shift",
-        summary=(
-            "each image moves by up to `pixels` in both directions, anew in every training step; "
-            "what comes in from outside has the value `fill`"
-        ),
+        summary="each image moves by up to `pixels` in both directions, anew in every training "
+        "step; what comes in from outside has the value `fill`",
         formula="y[i, j] = x[i − d, j − r], d, r ~ U{−pixels, …, pixels}; fill outside",
         source_place=shifted_place,
         source="Simard, Steinkraus & Platt 2003, Best practices for convolutional neural networks; "

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter, registrar
 
 Matrix = npt.NDArray[np.float64]
 Draw = Callable[..., Matrix]
@@ -44,6 +44,9 @@ class Initializer:
     use: str = ""
     traps: str = ""
     also_called: tuple[str, ...] = ()
+
+
+add_initializer = registrar("initializer", Initializer)
 
 
 # std of a standard normal cut at ±2; drawing at σ/this and cutting at 2 of that gives std σ
@@ -139,21 +142,18 @@ _ALSO_CALLED = {"glorot": "xavier", "he": "kaiming"}
 def _register_family(family: str) -> None:
     variance, text, source, use, traps = _FAMILIES[family]
     for shape, (draw, extra) in _DISTRIBUTIONS.items():
-        register(
-            "initializer",
-            Initializer(
-                name=f"{family}_{shape}",
-                summary=f"{shape} weights with variance {text}",
-                formula=f"Var w = {text}{extra}",
-                weights=lambda rng, fan_in, fan_out, draw=draw: draw(
-                    rng, (fan_in, fan_out), variance(fan_in, fan_out)
-                ),
-                variance=variance,
-                source=source,
-                use=f"For {use}.",
-                traps=traps,
-                also_called=_other_names(family, shape),
+        add_initializer(
+            name=f"{family}_{shape}",
+            summary=f"{shape} weights with variance {text}",
+            formula=f"Var w = {text}{extra}",
+            weights=lambda rng, fan_in, fan_out, draw=draw: draw(
+                rng, (fan_in, fan_out), variance(fan_in, fan_out)
             ),
+            variance=variance,
+            source=source,
+            use=f"For {use}.",
+            traps=traps,
+            also_called=_other_names(family, shape),
         )
 
 
@@ -182,149 +182,122 @@ def fan_of(mode: str, fan_in: int, fan_out: int) -> float:
     }[mode]
 
 
-register(
-    "initializer",
-    Initializer(
-        name="variance_scaling",
-        summary=(
-            "weights with variance scale/fan, the fan and the distribution by name: the general "
-            "form of Glorot, He and LeCun"
-        ),
-        formula="Var w = scale/fan, fan one of fan_in, fan_out, fan_avg = (fan_in + fan_out)/2",
-        weights=lambda rng, fan_in, fan_out, scale, mode, distribution: _DISTRIBUTIONS[
-            distribution
-        ][0](rng, (fan_in, fan_out), scale / fan_of(mode, fan_in, fan_out)),
-        variance=lambda fan_in, fan_out, scale, mode, distribution: (
-            scale / fan_of(mode, fan_in, fan_out)
-        ),
-        source="Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, "
-        "mode=fan_out, distribution=normal",
-        parameters=(
-            Parameter(
-                "scale",
-                1.0,
-                "variance times fan: 1 is LeCun's (with fan_avg Glorot's), 2 He's",
-                low=0.0,
-            ),
-            Parameter(
-                "mode",
-                "fan_in",
-                "what the variance is divided by",
-                choices=("fan_in", "fan_out", "fan_avg"),
-            ),
-            Parameter(
-                "distribution",
-                "truncated",
-                "truncated at two deviations of the uncut normal, normal, or uniform",
-                choices=tuple(_DISTRIBUTIONS),
-            ),
-        ),
-        use="Comparing fans and distributions one at a time.",
-        traps="Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With "
-        "fan_out the backward signal is kept, not the forward one.",
+add_initializer(
+    name="variance_scaling",
+    summary="weights with variance scale/fan, the fan and the distribution by name: the general "
+    "form of Glorot, He and LeCun",
+    formula="Var w = scale/fan, fan one of fan_in, fan_out, fan_avg = (fan_in + fan_out)/2",
+    weights=lambda rng, fan_in, fan_out, scale, mode, distribution: _DISTRIBUTIONS[distribution][0](
+        rng, (fan_in, fan_out), scale / fan_of(mode, fan_in, fan_out)
     ),
+    variance=lambda fan_in, fan_out, scale, mode, distribution: (
+        scale / fan_of(mode, fan_in, fan_out)
+    ),
+    source="Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, "
+    "mode=fan_out, distribution=normal",
+    parameters=(
+        Parameter(
+            "scale",
+            1.0,
+            "variance times fan: 1 is LeCun's (with fan_avg Glorot's), 2 He's",
+            low=0.0,
+        ),
+        Parameter(
+            "mode",
+            "fan_in",
+            "what the variance is divided by",
+            choices=("fan_in", "fan_out", "fan_avg"),
+        ),
+        Parameter(
+            "distribution",
+            "truncated",
+            "truncated at two deviations of the uncut normal, normal, or uniform",
+            choices=tuple(_DISTRIBUTIONS),
+        ),
+    ),
+    use="Comparing fans and distributions one at a time.",
+    traps="Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With "
+    "fan_out the backward signal is kept, not the forward one.",
 )
 
-register(
-    "initializer",
-    Initializer(
-        name="zeros",
-        summary="all weights zero",
-        formula="w = 0",
-        weights=lambda rng, fan_in, fan_out: np.zeros((fan_in, fan_out)),
-        variance=lambda fan_in, fan_out: 0.0,
-        source="none needed",
-        use="Biases; showing what symmetry does.",
-        traps="Units of a layer stay identical for ever, and no gradient passes.",
+add_initializer(
+    name="zeros",
+    summary="all weights zero",
+    formula="w = 0",
+    weights=lambda rng, fan_in, fan_out: np.zeros((fan_in, fan_out)),
+    variance=lambda fan_in, fan_out: 0.0,
+    source="none needed",
+    use="Biases; showing what symmetry does.",
+    traps="Units of a layer stay identical for ever, and no gradient passes.",
+)
+add_initializer(
+    name="ones",
+    summary="all weights one",
+    formula="w = 1",
+    weights=lambda rng, fan_in, fan_out: np.ones((fan_in, fan_out)),
+    variance=lambda fan_in, fan_out: 0.0,
+    source="none needed",
+    use="Showing what symmetry does.",
+    traps=(
+        "Units of a layer stay identical for ever, and preactivations grow by fan_in per layer."
     ),
 )
-register(
-    "initializer",
-    Initializer(
-        name="ones",
-        summary="all weights one",
-        formula="w = 1",
-        weights=lambda rng, fan_in, fan_out: np.ones((fan_in, fan_out)),
-        variance=lambda fan_in, fan_out: 0.0,
-        source="none needed",
-        use="Showing what symmetry does.",
-        traps=(
-            "Units of a layer stay identical for ever, and preactivations grow by fan_in per layer."
-        ),
-    ),
+add_initializer(
+    name="constant",
+    summary="all weights the same",
+    formula="w = value",
+    weights=lambda rng, fan_in, fan_out, value: np.full((fan_in, fan_out), float(value)),
+    variance=lambda fan_in, fan_out, value: 0.0,
+    source="none needed",
+    parameters=(Parameter("value", 0.01, "the value of every weight"),),
+    use="Biases: small positive ones let ReLU units start alive. Showing what symmetry does.",
+    traps="Units of a layer stay identical for ever.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="constant",
-        summary="all weights the same",
-        formula="w = value",
-        weights=lambda rng, fan_in, fan_out, value: np.full((fan_in, fan_out), float(value)),
-        variance=lambda fan_in, fan_out, value: 0.0,
-        source="none needed",
-        parameters=(Parameter("value", 0.01, "the value of every weight"),),
-        use="Biases: small positive ones let ReLU units start alive. Showing what symmetry does.",
-        traps="Units of a layer stay identical for ever.",
-    ),
+add_initializer(
+    name="normal",
+    summary="normal weights of a fixed standard deviation",
+    formula="w ~ N(0, std²)",
+    weights=lambda rng, fan_in, fan_out, std: draw_normal(rng, (fan_in, fan_out), std),
+    variance=lambda fan_in, fan_out, std: std * std,
+    source="the usual choice before Glorot & Bengio 2010",
+    parameters=(Parameter("std", 1.0, "standard deviation", low=0.0),),
+    use="Showing what one deviation does at many widths; N(0, 1) is what lectures start from.",
+    traps="The same std means another network at every width.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="normal",
-        summary="normal weights of a fixed standard deviation",
-        formula="w ~ N(0, std²)",
-        weights=lambda rng, fan_in, fan_out, std: draw_normal(rng, (fan_in, fan_out), std),
-        variance=lambda fan_in, fan_out, std: std * std,
-        source="the usual choice before Glorot & Bengio 2010",
-        parameters=(Parameter("std", 1.0, "standard deviation", low=0.0),),
-        use="Showing what one deviation does at many widths; N(0, 1) is what lectures start from.",
-        traps="The same std means another network at every width.",
-    ),
+add_initializer(
+    name="uniform",
+    summary="uniform weights between fixed bounds",
+    formula="w ~ U(−bound, bound)",
+    weights=lambda rng, fan_in, fan_out, bound: draw_uniform(rng, (fan_in, fan_out), bound),
+    variance=lambda fan_in, fan_out, bound: bound * bound / 3.0,
+    source="none needed",
+    parameters=(Parameter("bound", 0.05, "largest |w|", low=0.0),),
+    use="Starting as Keras's RandomUniform does (±.05).",
+    traps="The same bound means another network at every width.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="uniform",
-        summary="uniform weights between fixed bounds",
-        formula="w ~ U(−bound, bound)",
-        weights=lambda rng, fan_in, fan_out, bound: draw_uniform(rng, (fan_in, fan_out), bound),
-        variance=lambda fan_in, fan_out, bound: bound * bound / 3.0,
-        source="none needed",
-        parameters=(Parameter("bound", 0.05, "largest |w|", low=0.0),),
-        use="Starting as Keras's RandomUniform does (±.05).",
-        traps="The same bound means another network at every width.",
-    ),
+add_initializer(
+    name="truncated_normal",
+    summary="normal weights of a fixed standard deviation, cut at two deviations",
+    formula="w ~ N(0, (std/.8796)²) cut at 2·std/.8796, so that the standard deviation is std",
+    weights=lambda rng, fan_in, fan_out, std: draw_truncated(rng, (fan_in, fan_out), std),
+    variance=lambda fan_in, fan_out, std: std * std,
+    source="Keras, VarianceScaling (truncated_normal)",
+    parameters=(Parameter("std", 0.05, "standard deviation after cutting", low=0.0),),
+    use="Weights of a fixed deviation without outliers.",
+    traps="The same std means another network at every width. Keras's TruncatedNormal(stddev) cuts "
+    "a normal of that deviation, which leaves .8796 of it: give that here.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="truncated_normal",
-        summary="normal weights of a fixed standard deviation, cut at two deviations",
-        formula="w ~ N(0, (std/.8796)²) cut at 2·std/.8796, so that the standard deviation is std",
-        weights=lambda rng, fan_in, fan_out, std: draw_truncated(rng, (fan_in, fan_out), std),
-        variance=lambda fan_in, fan_out, std: std * std,
-        source="Keras, VarianceScaling (truncated_normal)",
-        parameters=(Parameter("std", 0.05, "standard deviation after cutting", low=0.0),),
-        use="Weights of a fixed deviation without outliers.",
-        traps="The same std means another network at every width. Keras's TruncatedNormal(stddev) "
-        "cuts a normal of that deviation, which leaves .8796 of it: "
-        "give that here.",
+add_initializer(
+    name="scaled_uniform",
+    summary="uniform weights on ±1/√fan_in, zero biases",
+    formula="w ~ U(−1/√fan_in, 1/√fan_in)",
+    weights=lambda rng, fan_in, fan_out: draw_uniform(
+        rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
     ),
-)
-register(
-    "initializer",
-    Initializer(
-        name="scaled_uniform",
-        summary="uniform weights on ±1/√fan_in, zero biases",
-        formula="w ~ U(−1/√fan_in, 1/√fan_in)",
-        weights=lambda rng, fan_in, fan_out: draw_uniform(
-            rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
-        ),
-        variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
-        source="Glorot & Bengio 2010, §2.3, eq. 1 (the standard initialization they compare with)",
-        use="Comparing with the standard initialization of Glorot & Bengio's figures.",
-        traps="A third of LeCun's variance: deep nets vanish.",
-    ),
+    variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
+    source="Glorot & Bengio 2010, §2.3, eq. 1 (the standard initialization they compare with)",
+    use="Comparing with the standard initialization of Glorot & Bengio's figures.",
+    traps="A third of LeCun's variance: deep nets vanish.",
 )
 
 
@@ -336,99 +309,77 @@ def draw_orthogonal(rng: np.random.Generator, fan_in: int, fan_out: int, gain: f
     return gain * (q if fan_in >= fan_out else np.ascontiguousarray(q.T))
 
 
-register(
-    "initializer",
-    Initializer(
-        name="orthogonal",
-        summary="a random orthogonal matrix times gain",
-        formula="W = gain·Q, all singular values equal to gain",
-        weights=draw_orthogonal,
-        variance=lambda fan_in, fan_out, gain: gain * gain / max(fan_in, fan_out),
-        source="Saxe, McClelland & Ganguli 2014; the sign fix: Mezzadri 2007",
-        parameters=(Parameter("gain", 1.0, "every singular value of W; √2 suits ReLU"),),
-        use="Very deep linear and tanh nets.",
-        traps="With gain 1 and ReLU the signal still halves per layer in mean square. The variance "
-        "is gain²/max(fan_in, fan_out): where a layer is wider "
-        "than its input, each of its preactivations has less than the signal's mean square.",
-    ),
+add_initializer(
+    name="orthogonal",
+    summary="a random orthogonal matrix times gain",
+    formula="W = gain·Q, all singular values equal to gain",
+    weights=draw_orthogonal,
+    variance=lambda fan_in, fan_out, gain: gain * gain / max(fan_in, fan_out),
+    source="Saxe, McClelland & Ganguli 2014; the sign fix: Mezzadri 2007",
+    parameters=(Parameter("gain", 1.0, "every singular value of W; √2 suits ReLU"),),
+    use="Very deep linear and tanh nets.",
+    traps="With gain 1 and ReLU the signal still halves per layer in mean square. The variance "
+    "is gain²/max(fan_in, fan_out): where a layer is wider "
+    "than its input, each of its preactivations has less than the signal's mean square.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="pytorch_linear",
-        summary="the default of PyTorch's Linear: uniform on ±1/√fan_in, weights and biases",
-        formula="w, b ~ U(−1/√fan_in, 1/√fan_in)",
-        weights=lambda rng, fan_in, fan_out: draw_uniform(
-            rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
-        ),
-        variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
-        biases=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_out,), 1.0 / math.sqrt(fan_in)),
-        bias_variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
-        source="PyTorch, torch.nn.Linear",
-        use="Starting as a PyTorch net does.",
-        traps="A third of LeCun's variance: deep nets vanish.",
+add_initializer(
+    name="pytorch_linear",
+    summary="the default of PyTorch's Linear: uniform on ±1/√fan_in, weights and biases",
+    formula="w, b ~ U(−1/√fan_in, 1/√fan_in)",
+    weights=lambda rng, fan_in, fan_out: draw_uniform(
+        rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)
     ),
+    variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
+    biases=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_out,), 1.0 / math.sqrt(fan_in)),
+    bias_variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
+    source="PyTorch, torch.nn.Linear",
+    use="Starting as a PyTorch net does.",
+    traps="A third of LeCun's variance: deep nets vanish.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="lsuv",
-        summary=(
-            "orthogonal weights, each layer rescaled until its preactivation variance on a batch "
-            "of the data is 1"
-        ),
-        formula="W ← W/√Var(z), layer after layer",
-        weights=lambda rng, fan_in, fan_out: draw_orthogonal(rng, fan_in, fan_out, 1.0),
-        variance=lambda fan_in, fan_out: math.nan,
-        data_dependent=True,
-        source="Mishkin & Matas 2016, All you need is a good init",
-        use="Any activation, where theory has no formula.",
-        traps="It looks at the data: at the 256 samples that training visits first, in batches as "
-        "in training.",
-    ),
+add_initializer(
+    name="lsuv",
+    summary="orthogonal weights, each layer rescaled until its preactivation variance on a batch "
+    "of the data is 1",
+    formula="W ← W/√Var(z), layer after layer",
+    weights=lambda rng, fan_in, fan_out: draw_orthogonal(rng, fan_in, fan_out, 1.0),
+    variance=lambda fan_in, fan_out: math.nan,
+    data_dependent=True,
+    source="Mishkin & Matas 2016, All you need is a good init",
+    use="Any activation, where theory has no formula.",
+    traps="It looks at the data: at the 256 samples that training visits first, in batches as "
+    "in training.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="mean_field",
-        summary="normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the "
-        "ensemble of mean-field theory",
-        formula="w ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²)",
-        weights=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(
-            rng, (fan_in, fan_out), sigma_w / math.sqrt(fan_in)
-        ),
-        variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_w * sigma_w / fan_in,
-        biases=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(rng, (fan_out,), sigma_b),
-        bias_variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_b * sigma_b,
-        source="Poole et al. 2016; Schoenholz et al. 2017",
-        parameters=(
-            Parameter("sigma_w", 1.0, "σ_w", low=0.0),
-            Parameter("sigma_b", 0.0, "σ_b", low=0.0),
-        ),
-        use="Holding measurement against theory.",
-        traps="The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z "
-        "per unit of RMS input, not of a weight.",
+add_initializer(
+    name="mean_field",
+    summary="normal weights of variance σ_w²/fan_in and normal biases of variance σ_b²: the "
+    "ensemble of mean-field theory",
+    formula="w ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²)",
+    weights=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(
+        rng, (fan_in, fan_out), sigma_w / math.sqrt(fan_in)
     ),
+    variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_w * sigma_w / fan_in,
+    biases=lambda rng, fan_in, fan_out, sigma_w, sigma_b: draw_normal(rng, (fan_out,), sigma_b),
+    bias_variance=lambda fan_in, fan_out, sigma_w, sigma_b: sigma_b * sigma_b,
+    source="Poole et al. 2016; Schoenholz et al. 2017",
+    parameters=(
+        Parameter("sigma_w", 1.0, "σ_w", low=0.0),
+        Parameter("sigma_b", 0.0, "σ_b", low=0.0),
+    ),
+    use="Holding measurement against theory.",
+    traps="The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z "
+    "per unit of RMS input, not of a weight.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="identity",
-        summary=(
-            "ones on the diagonal times gain, zeros elsewhere; units beyond fan_in get no signal"
-        ),
-        formula="w_ij = gain if i = j, else 0",
-        weights=lambda rng, fan_in, fan_out, gain: gain * np.eye(fan_in, fan_out),
-        variance=lambda fan_in, fan_out, gain: math.nan,
-        source="Le, Jaitly & Hinton 2015 (IRNN); PyTorch, torch.nn.init.eye_",
-        parameters=(Parameter("gain", 1.0, "the value on the diagonal"),),
-        use="Layers of one width, whose stack then starts as the activation applied again "
-        "and again.",
-        traps=(
-            "Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units "
-            "beyond start dead under ReLU (a slope of 0 at 0)."
-        ),
-    ),
+add_initializer(
+    name="identity",
+    summary=("ones on the diagonal times gain, zeros elsewhere; units beyond fan_in get no signal"),
+    formula="w_ij = gain if i = j, else 0",
+    weights=lambda rng, fan_in, fan_out, gain: gain * np.eye(fan_in, fan_out),
+    variance=lambda fan_in, fan_out, gain: math.nan,
+    source="Le, Jaitly & Hinton 2015 (IRNN); PyTorch, torch.nn.init.eye_",
+    parameters=(Parameter("gain", 1.0, "the value on the diagonal"),),
+    use="Layers of one width, whose stack then starts as the activation applied again and again.",
+    traps="Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units "
+    "beyond start dead under ReLU (a slope of 0 at 0).",
 )
 
 
@@ -449,64 +400,58 @@ def draw_sparse(
     return drawn
 
 
-register(
-    "initializer",
-    Initializer(
-        name="sparse",
-        summary="normal weights, a fixed share of every unit's incoming ones set to zero",
-        formula="w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at "
-        "least), else 0",
-        weights=draw_sparse,
-        variance=lambda fan_in, fan_out, sparsity, std: (
-            std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in)
-        ),
-        source="Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, "
-        "torch.nn.init.sparse_",
-        parameters=(
-            Parameter(
-                "sparsity",
-                0.9,
-                "share of a unit's incoming weights that are 0",
-                low=0.0,
-                high=1.0,
-                open_high=True,
-            ),
-            Parameter("std", 0.01, "standard deviation of the others", low=0.0),
-        ),
-        use="Units that saturate late although their weights are large: Martens took 15 inputs "
-        "of std 1.",
-        traps="std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's "
-        "outgoing weights, this each unit's incoming ones.",
+add_initializer(
+    name="sparse",
+    summary="normal weights, a fixed share of every unit's incoming ones set to zero",
+    formula="w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at "
+    "least), else 0",
+    weights=draw_sparse,
+    variance=lambda fan_in, fan_out, sparsity, std: (
+        std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in)
     ),
+    source="Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, "
+    "torch.nn.init.sparse_",
+    parameters=(
+        Parameter(
+            "sparsity",
+            0.9,
+            "share of a unit's incoming weights that are 0",
+            low=0.0,
+            high=1.0,
+            open_high=True,
+        ),
+        Parameter("std", 0.01, "standard deviation of the others", low=0.0),
+    ),
+    use="Units that saturate late although their weights are large: Martens took 15 inputs "
+    "of std 1.",
+    traps="std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's "
+    "outgoing weights, this each unit's incoming ones.",
 )
-register(
-    "initializer",
-    Initializer(
-        name="file",
-        summary="your own arrays from an .npz file, one for each layer",
-        formula="W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. "
-        "hidden_1_weights, output_bias",
-        weights=lambda rng, fan_in, fan_out, path, sha256: np.zeros((fan_in, fan_out)),
-        variance=lambda fan_in, fan_out, path, sha256: math.nan,
-        from_file=True,
-        source="none needed",
-        parameters=(
-            Parameter(
-                "path",
-                "",
-                "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, "
-                "…, output_weights=…)",
-            ),
-            Parameter(
-                "sha256",
-                "",
-                "first digits of the file's SHA-256, checked when given; a run file records "
-                "them, so that a repeat sees the same arrays",
-            ),
+add_initializer(
+    name="file",
+    summary="your own arrays from an .npz file, one for each layer",
+    formula="W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. "
+    "hidden_1_weights, output_bias",
+    weights=lambda rng, fan_in, fan_out, path, sha256: np.zeros((fan_in, fan_out)),
+    variance=lambda fan_in, fan_out, path, sha256: math.nan,
+    from_file=True,
+    source="none needed",
+    parameters=(
+        Parameter(
+            "path",
+            "",
+            "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, "
+            "…, output_weights=…)",
         ),
-        use="Starting two programs from the same numbers; weights of another framework; as "
-        "bias_init, biases only.",
-        traps="PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias "
-        "that the file does not hold starts at 0, norms at 1 and 0.",
+        Parameter(
+            "sha256",
+            "",
+            "first digits of the file's SHA-256, checked when given; a run file records "
+            "them, so that a repeat sees the same arrays",
+        ),
     ),
+    use="Starting two programs from the same numbers; weights of another framework; as "
+    "bias_init, biases only.",
+    traps="PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias "
+    "that the file does not hold starts at 0, norms at 1 and 0.",
 )

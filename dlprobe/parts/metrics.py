@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter, registrar
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -123,22 +123,22 @@ class Metric:
         return not (self.per_class or self.per_target)
 
 
+add_metric = registrar("metric", Metric)
+
+
 def error(scored: Scored) -> Floats:
     return rmse(scored) if scored.classes == 0 else 1.0 - accuracy(scored)
 
 
-register(
-    "metric",
-    Metric(
-        name="error",
-        summary="share of wrong classes; for regression the root mean square error",
-        formula="1 − accuracy; for regression rmse",
-        measure=error,
-        tasks=BOTH,
-        higher_is_better=False,
-        source="what textbooks call training and validation error",
-        units="1, of a regression the unit of the target",
-    ),
+add_metric(
+    name="error",
+    summary="share of wrong classes; for regression the root mean square error",
+    formula="1 − accuracy; for regression rmse",
+    measure=error,
+    tasks=BOTH,
+    higher_is_better=False,
+    source="what textbooks call training and validation error",
+    units="1, of a regression the unit of the target",
 )
 
 
@@ -146,19 +146,16 @@ def accuracy(scored: Scored) -> Floats:
     return np.asarray(np.mean(scored.right, axis=-1))
 
 
-register(
-    "metric",
-    Metric(
-        name="accuracy",
-        summary="share of right classes",
-        formula="Σ_k C_kk / n, C_jk the samples of class j that were taken for k",
-        measure=accuracy,
-        tasks=CLASSES,
-        higher_is_better=True,
-        source="scikit-learn: accuracy_score",
-        traps="With classes of unequal size the largest one alone makes it high: read "
-        "balanced_accuracy beside it.",
-    ),
+add_metric(
+    name="accuracy",
+    summary="share of right classes",
+    formula="Σ_k C_kk / n, C_jk the samples of class j that were taken for k",
+    measure=accuracy,
+    tasks=CLASSES,
+    higher_is_better=True,
+    source="scikit-learn: accuracy_score",
+    traps="With classes of unequal size the largest one alone makes it high: read "
+    "balanced_accuracy beside it.",
 )
 
 
@@ -256,47 +253,38 @@ def macro(per_class: Callable[[Scored], Floats]) -> Callable[[Scored], Floats]:
 
 
 for _name, (_measure, _summary, _formula, _traps) in PER_CLASS.items():
-    register(
-        "metric",
-        Metric(
-            name=_name,
-            summary=f"{_summary}, for each class",
-            formula=f"{_formula}, the class against all others",
-            measure=_measure,
-            tasks=CLASSES,
-            higher_is_better=True,
-            source="van Rijsbergen 1979; scikit-learn with zero_division=nan",
-            per_class=True,
-            traps=_traps,
-        ),
-    )
-    register(
-        "metric",
-        Metric(
-            name=f"macro_{_name}",
-            summary=f"mean of {_name} over the classes",
-            formula=f"1/K Σ_k {_name}_k over the K classes where it is defined",
-            measure=macro(_measure),
-            tasks=CLASSES,
-            higher_is_better=True,
-            source="scikit-learn: average='macro', zero_division=nan",
-            use="Classes count alike however many samples they have.",
-        ),
-    )
-
-register(
-    "metric",
-    Metric(
-        name="balanced_accuracy",
-        summary="accuracy with every class counted alike",
-        formula="mean recall of the classes that the part has",
-        measure=macro(recall),
+    add_metric(
+        name=_name,
+        summary=f"{_summary}, for each class",
+        formula=f"{_formula}, the class against all others",
+        measure=_measure,
         tasks=CLASSES,
         higher_is_better=True,
-        source="Brodersen et al. 2010; scikit-learn: balanced_accuracy_score",
-        use="Classes of unequal size: guessing the largest one gives 1/K.",
-        traps="The same number as macro_recall.",
-    ),
+        source="van Rijsbergen 1979; scikit-learn with zero_division=nan",
+        per_class=True,
+        traps=_traps,
+    )
+    add_metric(
+        name=f"macro_{_name}",
+        summary=f"mean of {_name} over the classes",
+        formula=f"1/K Σ_k {_name}_k over the K classes where it is defined",
+        measure=macro(_measure),
+        tasks=CLASSES,
+        higher_is_better=True,
+        source="scikit-learn: average='macro', zero_division=nan",
+        use="Classes count alike however many samples they have.",
+    )
+
+add_metric(
+    name="balanced_accuracy",
+    summary="accuracy with every class counted alike",
+    formula="mean recall of the classes that the part has",
+    measure=macro(recall),
+    tasks=CLASSES,
+    higher_is_better=True,
+    source="Brodersen et al. 2010; scikit-learn: balanced_accuracy_score",
+    use="Classes of unequal size: guessing the largest one gives 1/K.",
+    traps="The same number as macro_recall.",
 )
 
 
@@ -318,23 +306,18 @@ def calibration_error(scored: Scored) -> Floats:
     return np.where(within, np.abs(gap).sum(axis=-1) / outputs.shape[-2], np.nan)
 
 
-register(
-    "metric",
-    Metric(
-        name="calibration_error",
-        summary="how far the confidence of predictions is from the share that is right (expected "
-        "calibration error)",
-        formula=(
-            f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
-            "the predicted class's probability"
-        ),
-        measure=calibration_error,
-        tasks=CLASSES,
-        higher_is_better=False,
-        source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
-        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
-        "adds the size of its sampling error.",
-    ),
+add_metric(
+    name="calibration_error",
+    summary="how far the confidence of predictions is from the share that is right (expected "
+    "calibration error)",
+    formula=f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of "
+    "the predicted class's probability",
+    measure=calibration_error,
+    tasks=CLASSES,
+    higher_is_better=False,
+    source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
+    traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin "
+    "adds the size of its sampling error.",
 )
 
 
@@ -343,19 +326,16 @@ def rmse(scored: Scored) -> Floats:
         return np.asarray(np.sqrt(np.mean(np.square(scored.all_residuals), axis=-1)))
 
 
-register(
-    "metric",
-    Metric(
-        name="rmse",
-        summary="root mean square error",
-        formula="√(mean over samples and outputs of (p − y)²)",
-        measure=rmse,
-        tasks=VALUES,
-        higher_is_better=False,
-        source="Gauss 1809; scikit-learn: root_mean_squared_error of all outputs together",
-        traps="Of several targets the one with the largest unit decides it: read target_rmse.",
-        units=TARGET_UNIT,
-    ),
+add_metric(
+    name="rmse",
+    summary="root mean square error",
+    formula="√(mean over samples and outputs of (p − y)²)",
+    measure=rmse,
+    tasks=VALUES,
+    higher_is_better=False,
+    source="Gauss 1809; scikit-learn: root_mean_squared_error of all outputs together",
+    traps="Of several targets the one with the largest unit decides it: read target_rmse.",
+    units=TARGET_UNIT,
 )
 
 
@@ -364,21 +344,18 @@ def mean_absolute_error(scored: Scored) -> Floats:
         return np.asarray(np.mean(np.abs(scored.all_residuals), axis=-1))
 
 
-register(
-    "metric",
-    Metric(
-        name="mean_absolute_error",
-        summary="mean absolute error",
-        formula="mean over samples and outputs of |p − y|",
-        measure=mean_absolute_error,
-        tasks=VALUES,
-        higher_is_better=False,
-        source="scikit-learn: mean_absolute_error",
-        use="Less moved by a few large errors than rmse.",
-        traps="Of several targets the one with the largest unit decides it: read "
-        "target_mean_absolute_error.",
-        units=TARGET_UNIT,
-    ),
+add_metric(
+    name="mean_absolute_error",
+    summary="mean absolute error",
+    formula="mean over samples and outputs of |p − y|",
+    measure=mean_absolute_error,
+    tasks=VALUES,
+    higher_is_better=False,
+    source="scikit-learn: mean_absolute_error",
+    use="Less moved by a few large errors than rmse.",
+    traps="Of several targets the one with the largest unit decides it: read "
+    "target_mean_absolute_error.",
+    units=TARGET_UNIT,
 )
 
 
@@ -390,21 +367,16 @@ def r2(scored: Scored) -> Floats:
         return np.asarray(1.0 - residual / spread if spread > 0 else np.full_like(residual, np.nan))
 
 
-register(
-    "metric",
-    Metric(
-        name="r2",
-        summary="coefficient of determination",
-        formula="R² = 1 − Σ(y − p)²/Σ(y − ȳ)², both summed over samples and outputs",
-        measure=r2,
-        tasks=VALUES,
-        higher_is_better=True,
-        source="Wright 1921; scikit-learn: r2_score with multioutput='variance_weighted'",
-        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the "
-        "targets are "
-        "constant. Of several targets the one that varies most "
-        "decides it: read target_r2.",
-    ),
+add_metric(
+    name="r2",
+    summary="coefficient of determination",
+    formula="R² = 1 − Σ(y − p)²/Σ(y − ȳ)², both summed over samples and outputs",
+    measure=r2,
+    tasks=VALUES,
+    higher_is_better=True,
+    source="Wright 1921; scikit-learn: r2_score with multioutput='variance_weighted'",
+    traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the targets are "
+    "constant. Of several targets the one that varies most decides it: read target_r2.",
 )
 
 
@@ -429,19 +401,16 @@ for _measure_one, _title, _of_column, _unit in (
     (mean_absolute_error, "mean absolute error", "mean over samples of |p − y|", TARGET_UNIT),
     (r2, "coefficient of determination", "R² = 1 − Σ(y − p)²/Σ(y − ȳ)², summed over samples", "1"),
 ):
-    register(
-        "metric",
-        Metric(
-            name=f"target_{_measure_one.__name__}",
-            summary=f"{_title} of each target, where there are several",
-            formula=_of_column,
-            measure=of_each_target(_measure_one),
-            tasks=VALUES,
-            higher_is_better=_measure_one is r2,
-            source="scikit-learn with multioutput='raw_values'",
-            per_target=True,
-            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
-            "into one number.",
-            units=_unit,
-        ),
+    add_metric(
+        name=f"target_{_measure_one.__name__}",
+        summary=f"{_title} of each target, where there are several",
+        formula=_of_column,
+        measure=of_each_target(_measure_one),
+        tasks=VALUES,
+        higher_is_better=_measure_one is r2,
+        source="scikit-learn with multioutput='raw_values'",
+        per_target=True,
+        use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts "
+        "into one number.",
+        units=_unit,
     )

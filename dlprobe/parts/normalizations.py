@@ -16,7 +16,7 @@ from typing import Any
 
 from dlprobe.dataclass import dataclass
 from dlprobe.parts.scalar import like, sqrt
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter, registrar
 
 Array = Any
 
@@ -64,6 +64,9 @@ class Normalization:
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
+
+
+add_normalization = registrar("normalization", Normalization)
 
 
 def batch_forward(
@@ -154,45 +157,39 @@ def batch_backward(
             out[j] = factor[j] * (d[j] - d_shift[j] * share - (row[j] - mean[j]) * along[j])
 
 
-register(
-    "normalization",
-    Normalization(
-        name="batch",
-        summary=(
-            "batch normalization: each unit to mean 0 and variance 1 over the batch, then learned "
-            "scale and shift"
+add_normalization(
+    name="batch",
+    summary="batch normalization: each unit to mean 0 and variance 1 over the batch, then learned "
+    "scale and shift",
+    formula="y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch "
+    "(running variance: the unbiased one)",
+    forward=batch_forward,
+    backward=batch_backward,
+    persistent=lambda units: 2 * units,
+    scratch=lambda units: 4 * units,
+    couples_samples=True,
+    source="Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by "
+    "reducing internal covariate shift",
+    parameters=(
+        Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
+        Parameter(
+            "momentum",
+            0.1,
+            "weight of the new batch in the running statistics",
+            low=0.0,
+            high=1.0,
         ),
-        formula="y = γ(x − μ_B)/√(σ²_B + ε) + β; running ← (1 − momentum)·running + momentum·batch "
-        "(running variance: the unbiased one)",
-        forward=batch_forward,
-        backward=batch_backward,
-        persistent=lambda units: 2 * units,
-        scratch=lambda units: 4 * units,
-        couples_samples=True,
-        source="Ioffe & Szegedy 2015, Batch normalization: accelerating deep network training by "
-        "reducing internal covariate shift",
-        parameters=(
-            Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
-            Parameter(
-                "momentum",
-                0.1,
-                "weight of the new batch in the running statistics",
-                low=0.0,
-                high=1.0,
-            ),
-            Parameter(
-                "unbiased",
-                True,
-                "whether the running variance takes the batch's sum of squares over B − 1 "
-                "(PyTorch) or over B (Keras)",
-            ),
+        Parameter(
+            "unbiased",
+            True,
+            "whether the running variance takes the batch's sum of squares over B − 1 "
+            "(PyTorch) or over B (Keras)",
         ),
-        use="Deep nets with batches of 16 and more.",
-        traps="Keras's default is batch(epsilon=0.001, momentum=0.01, unbiased=no): its momentum "
-        ".99 is 1 − .01 here. "
-        "At initialization the error signal grows towards the input by π/(π − 1) in mean "
-        "square per ReLU layer.",
     ),
+    use="Deep nets with batches of 16 and more.",
+    traps="Keras's default is batch(epsilon=0.001, momentum=0.01, unbiased=no): its momentum .99 "
+    "is 1 − .01 here. At initialization the error signal grows towards the input by π/(π − 1) in "
+    "mean square per ReLU layer.",
 )
 
 
@@ -290,38 +287,33 @@ def layer_problem(units: int, epsilon: float, ddof: int) -> str:
     )
 
 
-register(
-    "normalization",
-    Normalization(
-        name="layer",
-        summary="layer normalization: each sample to mean 0 and variance 1 over the units of the "
-        "layer, then learned scale and shift",
-        formula=(
-            "y = γ(x − μ)/√(σ² + ε) + β, μ and σ² (sum of squares over m − ddof) over the m units "
-            "of the sample"
+add_normalization(
+    name="layer",
+    summary="layer normalization: each sample to mean 0 and variance 1 over the units of the "
+    "layer, then learned scale and shift",
+    formula="y = γ(x − μ)/√(σ² + ε) + β, μ and σ² (sum of squares over m − ddof) over the m units "
+    "of the sample",
+    forward=group_forward,
+    backward=group_backward,
+    persistent=lambda units: 0,
+    scratch=lambda units: 0,
+    couples_samples=False,
+    source="Ba, Kiros & Hinton 2016, Layer normalization",
+    constants=lambda epsilon, ddof: (epsilon, float(ddof), 1.0),
+    problem=layer_problem,
+    parameters=(
+        Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
+        Parameter(
+            "ddof",
+            0,
+            "1 divides the sum of squares by m − 1, as a circulated table of 18 values does",
+            low=0,
+            high=1,
         ),
-        forward=group_forward,
-        backward=group_backward,
-        persistent=lambda units: 0,
-        scratch=lambda units: 0,
-        couples_samples=False,
-        source="Ba, Kiros & Hinton 2016, Layer normalization",
-        constants=lambda epsilon, ddof: (epsilon, float(ddof), 1.0),
-        problem=layer_problem,
-        parameters=(
-            Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
-            Parameter(
-                "ddof",
-                0,
-                "1 divides the sum of squares by m − 1, as a circulated table of 18 values does",
-                low=0,
-                high=1,
-            ),
-        ),
-        use="Small batches; the same in training and evaluation.",
-        traps="The definition divides by m: a table of normalized values with row deviations 2.5, "
-        "0, 2.6 … divides by m − 1 (ddof=1).",
     ),
+    use="Small batches; the same in training and evaluation.",
+    traps="The definition divides by m: a table of normalized values with row deviations 2.5, "
+    "0, 2.6 … divides by m − 1 (ddof=1).",
 )
 
 
@@ -333,35 +325,32 @@ def group_problem(units: int, groups: int, epsilon: float) -> str:
     )
 
 
-register(
-    "normalization",
-    Normalization(
-        name="group",
-        summary="group normalization: each sample to mean 0 and variance 1 over each group of "
-        "neighbouring units, then learned scale and shift",
-        formula="y = γ(x − μ_G)/√(σ²_G + ε) + β, μ_G and σ²_G over the m/groups units of the group",
-        forward=group_forward,
-        backward=group_backward,
-        persistent=lambda units: 0,
-        scratch=lambda units: 0,
-        couples_samples=False,
-        source="Wu & He 2018, Group normalization",
-        constants=lambda groups, epsilon: (epsilon, 0.0, float(groups)),
-        problem=group_problem,
-        parameters=(
-            Parameter(
-                "groups",
-                4,
-                "number of groups; it divides the units of every normalized layer",
-                low=1,
-            ),
-            Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
+add_normalization(
+    name="group",
+    summary="group normalization: each sample to mean 0 and variance 1 over each group of "
+    "neighbouring units, then learned scale and shift",
+    formula="y = γ(x − μ_G)/√(σ²_G + ε) + β, μ_G and σ²_G over the m/groups units of the group",
+    forward=group_forward,
+    backward=group_backward,
+    persistent=lambda units: 0,
+    scratch=lambda units: 0,
+    couples_samples=False,
+    source="Wu & He 2018, Group normalization",
+    constants=lambda groups, epsilon: (epsilon, 0.0, float(groups)),
+    problem=group_problem,
+    parameters=(
+        Parameter(
+            "groups",
+            4,
+            "number of groups; it divides the units of every normalized layer",
+            low=1,
         ),
-        use="Between layer norm (groups=1) and no norm at all of the signal's pattern; the same "
-        "in training and evaluation.",
-        traps="A group of one unit is always β, a group of two always β ± γ: nothing is learned "
-        "before it.",
+        Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
     ),
+    use="Between layer norm (groups=1) and no norm at all of the signal's pattern; the same "
+    "in training and evaluation.",
+    traps="A group of one unit is always β, a group of two always β ± γ: nothing is learned "
+    "before it.",
 )
 
 
@@ -422,26 +411,19 @@ def rms_backward(
             out[j] = inverse * (d[j] * learned[j] - normalized * along)
 
 
-register(
-    "normalization",
-    Normalization(
-        name="rms",
-        summary=(
-            "root-mean-square normalization: each sample to mean square 1 over the units of the "
-            "layer, then a learned scale"
-        ),
-        formula="y = γ x/√(mean x² + ε), the mean over the units of the sample",
-        forward=rms_forward,
-        backward=rms_backward,
-        persistent=lambda units: 0,
-        scratch=lambda units: 0,
-        couples_samples=False,
-        source="Zhang & Sennrich 2019, Root mean square layer normalization",
-        learned=scale_only,
-        parameters=(
-            Parameter("epsilon", 1e-5, "added to the mean square", low=0.0, open_low=True),
-        ),
-        use="As layer norm, without taking the mean off and without a shift.",
-        traps="PyTorch's default ε is the rounding error of the number type, not 1e-5.",
-    ),
+add_normalization(
+    name="rms",
+    summary="root-mean-square normalization: each sample to mean square 1 over the units of the "
+    "layer, then a learned scale",
+    formula="y = γ x/√(mean x² + ε), the mean over the units of the sample",
+    forward=rms_forward,
+    backward=rms_backward,
+    persistent=lambda units: 0,
+    scratch=lambda units: 0,
+    couples_samples=False,
+    source="Zhang & Sennrich 2019, Root mean square layer normalization",
+    learned=scale_only,
+    parameters=(Parameter("epsilon", 1e-5, "added to the mean square", low=0.0, open_low=True),),
+    use="As layer norm, without taking the mean off and without a shift.",
+    traps="PyTorch's default ε is the rounding error of the number type, not 1e-5.",
 )

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, Value, register
+from dlprobe.registry import Parameter, Value, registrar
 
 Memory = tuple[float, ...]
 
@@ -50,6 +50,9 @@ class Schedule:
     traps: str = ""
 
 
+add_schedule = registrar("schedule", Schedule)
+
+
 def unit_parameter(default: str) -> Parameter:
     """What t counts: `step` or `epoch`."""
     return Parameter(
@@ -61,24 +64,17 @@ def constant(t: float, total: float, lr: float) -> float:
     return lr
 
 
-register(
-    "schedule",
-    Schedule(
-        name="constant",
-        summary="the same rate at every step",
-        formula="η_t = η₀",
-        unit="step",
-        rate_at=constant,
-        source=(
-            "Robbins & Monro 1951 ask for a falling rate; a constant one ends in a neighbourhood "
-            "of the minimum"
-        ),
-        use="The reference every schedule is compared with.",
-        traps=(
-            "With samples in batches the weights keep shaking around the minimum in proportion to "
-            "the rate."
-        ),
-    ),
+add_schedule(
+    name="constant",
+    summary="the same rate at every step",
+    formula="η_t = η₀",
+    unit="step",
+    rate_at=constant,
+    source="Robbins & Monro 1951 ask for a falling rate; a constant one ends in a neighbourhood of "
+    "the minimum",
+    use="The reference every schedule is compared with.",
+    traps="With samples in batches the weights keep shaking around the minimum in proportion to "
+    "the rate.",
 )
 
 
@@ -113,35 +109,28 @@ def piecewise_objection(boundary_text: str, factor_text: str, unit: str) -> str 
     return f"factors = {factor_text}: expected numbers >= 0" if min(factors) < 0 else None
 
 
-register(
-    "schedule",
-    Schedule(
-        name="piecewise",
-        summary=(
-            "constant pieces: the rate is multiplied by one factor up to the first boundary, by "
-            "the next one from there, and so on (unit epoch or step)"
+add_schedule(
+    name="piecewise",
+    summary="constant pieces: the rate is multiplied by one factor up to the first boundary, by "
+    "the next one from there, and so on (unit epoch or step)",
+    formula="η_t = η₀·f_k, k the number of boundaries b ≤ t",
+    unit="epoch",
+    rate_at=piecewise,
+    source="PyTorch MultiStepLR (factors 1, γ, γ², …); Keras PiecewiseConstantDecay changes one "
+    "step later (t > b)",
+    parameters=(
+        Parameter("boundaries", "10,15", "times of change, rising, with commas and in quotes"),
+        Parameter(
+            "factors",
+            "1,0.1,0.01",
+            "what lr is multiplied by before, between and after the boundaries",
         ),
-        formula="η_t = η₀·f_k, k the number of boundaries b ≤ t",
-        unit="epoch",
-        rate_at=piecewise,
-        source=(
-            "PyTorch MultiStepLR (factors 1, γ, γ², …); Keras PiecewiseConstantDecay changes one "
-            "step later (t > b)"
-        ),
-        parameters=(
-            Parameter("boundaries", "10,15", "times of change, rising, with commas and in quotes"),
-            Parameter(
-                "factors",
-                "1,0.1,0.01",
-                "what lr is multiplied by before, between and after the boundaries",
-            ),
-            unit_parameter("epoch"),
-        ),
-        objection=piecewise_objection,
-        use="Repeating a published recipe, whose rates fall at given epochs.",
-        traps="The boundaries belong to the length of the run: a longer run needs others. "
-        "Frameworks differ by one step in when a boundary counts.",
+        unit_parameter("epoch"),
     ),
+    objection=piecewise_objection,
+    use="Repeating a published recipe, whose rates fall at given epochs.",
+    traps="The boundaries belong to the length of the run: a longer run needs others. "
+    "Frameworks differ by one step in when a boundary counts.",
 )
 
 
@@ -149,23 +138,20 @@ def step(t: float, total: float, lr: float, every: int, gamma: float, unit: str)
     return float(lr * gamma ** (t // every))
 
 
-register(
-    "schedule",
-    Schedule(
-        name="step",
-        summary="the rate falls by the same factor at equal distances (unit epoch or step)",
-        formula="η_t = η₀·γ^⌊t/n⌋",
-        unit="epoch",
-        rate_at=step,
-        source="PyTorch StepLR",
-        parameters=(
-            Parameter("every", 10, "n, time from one fall to the next", low=1),
-            Parameter("gamma", 0.1, "γ, factor of each fall", low=0.0, high=1.0, open_low=True),
-            unit_parameter("epoch"),
-        ),
-        use="A rate that is halved or divided by ten at equal distances.",
-        traps="Falls for ever: after ten periods of γ = .1 nothing moves any more.",
+add_schedule(
+    name="step",
+    summary="the rate falls by the same factor at equal distances (unit epoch or step)",
+    formula="η_t = η₀·γ^⌊t/n⌋",
+    unit="epoch",
+    rate_at=step,
+    source="PyTorch StepLR",
+    parameters=(
+        Parameter("every", 10, "n, time from one fall to the next", low=1),
+        Parameter("gamma", 0.1, "γ, factor of each fall", low=0.0, high=1.0, open_low=True),
+        unit_parameter("epoch"),
     ),
+    use="A rate that is halved or divided by ten at equal distances.",
+    traps="Falls for ever: after ten periods of γ = .1 nothing moves any more.",
 )
 
 
@@ -173,28 +159,25 @@ def exponential(t: float, total: float, lr: float, tenfold: float, unit: str) ->
     return float(lr * 10.0 ** (-t / tenfold))
 
 
-register(
-    "schedule",
-    Schedule(
-        name="exponential",
-        summary="the rate falls by the same factor at every time step (unit epoch or step)",
-        formula="η_t = η₀·10^(−t/r)",
-        unit="epoch",
-        rate_at=exponential,
-        source="Senior et al. 2013; PyTorch ExponentialLR with γ = 10^(−1/r)",
-        parameters=(
-            Parameter(
-                "tenfold",
-                20.0,
-                "r, time in which the rate falls to a tenth",
-                low=0.0,
-                open_low=True,
-            ),
-            unit_parameter("epoch"),
+add_schedule(
+    name="exponential",
+    summary="the rate falls by the same factor at every time step (unit epoch or step)",
+    formula="η_t = η₀·10^(−t/r)",
+    unit="epoch",
+    rate_at=exponential,
+    source="Senior et al. 2013; PyTorch ExponentialLR with γ = 10^(−1/r)",
+    parameters=(
+        Parameter(
+            "tenfold",
+            20.0,
+            "r, time in which the rate falls to a tenth",
+            low=0.0,
+            open_low=True,
         ),
-        use="A smooth fall whose speed is one number.",
-        traps="Falls for ever: a run of several times r stands still. γ of PyTorch is 10^(−1/r).",
+        unit_parameter("epoch"),
     ),
+    use="A smooth fall whose speed is one number.",
+    traps="Falls for ever: a run of several times r stands still. γ of PyTorch is 10^(−1/r).",
 )
 
 
@@ -202,28 +185,23 @@ def power(t: float, total: float, lr: float, scale: float, exponent: float, unit
     return float(lr * (1.0 + t / scale) ** -exponent)
 
 
-register(
-    "schedule",
-    Schedule(
-        name="power",
-        summary=(
-            "the rate falls with a power of time, fast at first and ever more slowly (unit epoch "
-            "or step)"
+add_schedule(
+    name="power",
+    summary="the rate falls with a power of time, fast at first and ever more slowly (unit epoch "
+    "or step)",
+    formula="η_t = η₀·(1 + t/r)^(−c)",
+    unit="epoch",
+    rate_at=power,
+    source="Senior et al. 2013; Robbins & Monro 1951 for 1/2 < c ≤ 1",
+    parameters=(
+        Parameter(
+            "scale", 10.0, "r, time after which c = 1 halves the rate", low=0.0, open_low=True
         ),
-        formula="η_t = η₀·(1 + t/r)^(−c)",
-        unit="epoch",
-        rate_at=power,
-        source="Senior et al. 2013; Robbins & Monro 1951 for 1/2 < c ≤ 1",
-        parameters=(
-            Parameter(
-                "scale", 10.0, "r, time after which c = 1 halves the rate", low=0.0, open_low=True
-            ),
-            Parameter("exponent", 1.0, "c", low=0.0),
-            unit_parameter("epoch"),
-        ),
-        use="Long runs whose length is not known: it falls ever more slowly.",
-        traps="With c = 1 and a small r the rate is gone before the fit is: start with a large r.",
+        Parameter("exponent", 1.0, "c", low=0.0),
+        unit_parameter("epoch"),
     ),
+    use="Long runs whose length is not known: it falls ever more slowly.",
+    traps="With c = 1 and a small r the rate is gone before the fit is: start with a large r.",
 )
 
 
@@ -231,25 +209,20 @@ def inverse_time(t: float, total: float, lr: float, decay: float, unit: str) -> 
     return lr / (1.0 + decay * t)
 
 
-register(
-    "schedule",
-    Schedule(
-        name="inverse_time",
-        summary="the rate falls as 1/(1 + decay · time) (unit epoch or step)",
-        formula="η_t = η₀/(1 + decay·t)",
-        unit="epoch",
-        rate_at=inverse_time,
-        source="Keras InverseTimeDecay; the lecture's η₀/(1 + decay · epoch)",
-        parameters=(
-            Parameter("decay", 0.1, "decay per unit of time", low=0.0),
-            unit_parameter("epoch"),
-        ),
-        use="The 1/t rate of stochastic approximation.",
-        traps=(
-            "Keras 1 and the `decay` of old optimizers counted steps, lectures count epochs: take "
-            "the unit that is meant."
-        ),
+add_schedule(
+    name="inverse_time",
+    summary="the rate falls as 1/(1 + decay · time) (unit epoch or step)",
+    formula="η_t = η₀/(1 + decay·t)",
+    unit="epoch",
+    rate_at=inverse_time,
+    source="Keras InverseTimeDecay; the lecture's η₀/(1 + decay · epoch)",
+    parameters=(
+        Parameter("decay", 0.1, "decay per unit of time", low=0.0),
+        unit_parameter("epoch"),
     ),
+    use="The 1/t rate of stochastic approximation.",
+    traps="Keras 1 and the `decay` of old optimizers counted steps, lectures count epochs: take "
+    "the unit that is meant.",
 )
 
 
@@ -264,30 +237,25 @@ def cosine(
     return end + (lr - end) * (1.0 + math.cos(math.pi * min(since / length, 1.0))) / 2.0
 
 
-register(
-    "schedule",
-    Schedule(
-        name="cosine",
-        summary="half a cosine from the rate to its end; with a period it starts anew at the full "
-        "rate (warm restarts) (unit epoch or step)",
-        formula="η_t = η_end + (η₀ − η_end)(1 + cos(πs/T))/2, s the time since the last restart, T "
-        "the run's length or period·multiply^k",
-        unit="step",
-        rate_at=cosine,
-        source="Loshchilov & Hutter 2017 (SGDR); PyTorch CosineAnnealingLR and "
-        "CosineAnnealingWarmRestarts",
-        parameters=(
-            Parameter(
-                "period", 0, "T of the first cycle; 0: the whole run, without restarts", low=0
-            ),
-            Parameter("multiply", 1, "how much longer each cycle is than the one before", low=1),
-            Parameter("end", 0.0, "η_end, a rate", low=0.0),
-            unit_parameter("step"),
-        ),
-        use="Runs of a known length: slow at both ends, nearly zero at the last step.",
-        traps="It belongs to a length: stopped early, the run never had its small rates. A restart "
-        "throws the loss up on purpose.",
+add_schedule(
+    name="cosine",
+    summary="half a cosine from the rate to its end; with a period it starts anew at the full "
+    "rate (warm restarts) (unit epoch or step)",
+    formula="η_t = η_end + (η₀ − η_end)(1 + cos(πs/T))/2, s the time since the last restart, T "
+    "the run's length or period·multiply^k",
+    unit="step",
+    rate_at=cosine,
+    source="Loshchilov & Hutter 2017 (SGDR); PyTorch CosineAnnealingLR and "
+    "CosineAnnealingWarmRestarts",
+    parameters=(
+        Parameter("period", 0, "T of the first cycle; 0: the whole run, without restarts", low=0),
+        Parameter("multiply", 1, "how much longer each cycle is than the one before", low=1),
+        Parameter("end", 0.0, "η_end, a rate", low=0.0),
+        unit_parameter("step"),
     ),
+    use="Runs of a known length: slow at both ends, nearly zero at the last step.",
+    traps="It belongs to a length: stopped early, the run never had its small rates. A restart "
+    "throws the loss up on purpose.",
 )
 
 
@@ -298,25 +266,22 @@ def polynomial(
     return float(end + (lr - end) * share**exponent)
 
 
-register(
-    "schedule",
-    Schedule(
-        name="polynomial",
-        summary="the rate falls to its end with a power of the time that is left; exponent 1 is a "
-        "straight line (unit epoch or step)",
-        formula="η_t = η_end + (η₀ − η_end)(1 − min(t, T)/T)^p",
-        unit="step",
-        rate_at=polynomial,
-        source="PyTorch PolynomialLR, Keras PolynomialDecay",
-        parameters=(
-            Parameter("exponent", 1.0, "p", low=0.0, open_low=True),
-            Parameter("end", 0.0, "η_end, a rate", low=0.0),
-            Parameter("over", 0, "T; 0: the whole run", low=0),
-            unit_parameter("step"),
-        ),
-        use="Runs of a known length; with power 1 a straight line to the end rate.",
-        traps="It belongs to a length: after it the rate stays at its end value.",
+add_schedule(
+    name="polynomial",
+    summary="the rate falls to its end with a power of the time that is left; exponent 1 is a "
+    "straight line (unit epoch or step)",
+    formula="η_t = η_end + (η₀ − η_end)(1 − min(t, T)/T)^p",
+    unit="step",
+    rate_at=polynomial,
+    source="PyTorch PolynomialLR, Keras PolynomialDecay",
+    parameters=(
+        Parameter("exponent", 1.0, "p", low=0.0, open_low=True),
+        Parameter("end", 0.0, "η_end, a rate", low=0.0),
+        Parameter("over", 0, "T; 0: the whole run", low=0),
+        unit_parameter("step"),
     ),
+    use="Runs of a known length; with power 1 a straight line to the end rate.",
+    traps="It belongs to a length: after it the rate stays at its end value.",
 )
 
 
@@ -418,57 +383,52 @@ def one_cycle_objection(
     )
 
 
-register(
-    "schedule",
-    Schedule(
-        name="one_cycle",
-        summary=(
-            "one rise to a high rate and a long fall far below the start, momentum the other way "
-            "round (unit step)"
-        ),
-        formula="η: max/div_factor → max over the first share of the steps, then → "
-        "max/(div_factor·final_div_factor); μ: max → base → max; by half cosines",
-        unit="step",
-        rate_at=one_cycle,
-        source=(
-            "Smith & Topin 2018 (super-convergence); PyTorch OneCycleLR, whose parameters these are"
-        ),
-        parameters=(
-            Parameter("max_lr", 0.0, "top rate; 0: lr", low=0.0),
-            Parameter(
-                "pct_start",
-                0.3,
-                "share of the steps in which the rate rises",
-                low=0.0,
-                high=1.0,
-                open_low=True,
-                open_high=True,
-            ),
-            Parameter("anneal", "cos", "shape of rise and fall", choices=("cos", "linear")),
-            Parameter("div_factor", 25.0, "top rate over rate at the start", low=1.0),
-            Parameter("final_div_factor", 1e4, "rate at the start over rate at the end", low=1.0),
-            Parameter(
-                "three_phase", False, "fall as long as the rise back to the start, then to the end"
-            ),
-            Parameter(
-                "cycle_momentum",
-                True,
-                "cycle the optimizer's momentum too, beta1 for the family of adam",
-            ),
-            Parameter(
-                "base_momentum", 0.85, "momentum at the top rate", low=0.0, high=1.0, open_high=True
-            ),
-            Parameter(
-                "max_momentum", 0.95, "momentum at start and end", low=0.0, high=1.0, open_high=True
-            ),
-        ),
-        momentum=one_cycle_momentum,
-        objection=one_cycle_objection,
-        use="Few epochs with a rate near the largest that is stable; dlprobe lr-find shows where "
-        "that is.",
-        traps="Cycling replaces the momentum given to the optimizer. An optimizer without momentum "
-        "(sgd, adagrad) has only its rate cycled.",
+add_schedule(
+    name="one_cycle",
+    summary="one rise to a high rate and a long fall far below the start, momentum the other way "
+    "round (unit step)",
+    formula="η: max/div_factor → max over the first share of the steps, then → "
+    "max/(div_factor·final_div_factor); μ: max → base → max; by half cosines",
+    unit="step",
+    rate_at=one_cycle,
+    source=(
+        "Smith & Topin 2018 (super-convergence); PyTorch OneCycleLR, whose parameters these are"
     ),
+    parameters=(
+        Parameter("max_lr", 0.0, "top rate; 0: lr", low=0.0),
+        Parameter(
+            "pct_start",
+            0.3,
+            "share of the steps in which the rate rises",
+            low=0.0,
+            high=1.0,
+            open_low=True,
+            open_high=True,
+        ),
+        Parameter("anneal", "cos", "shape of rise and fall", choices=("cos", "linear")),
+        Parameter("div_factor", 25.0, "top rate over rate at the start", low=1.0),
+        Parameter("final_div_factor", 1e4, "rate at the start over rate at the end", low=1.0),
+        Parameter(
+            "three_phase", False, "fall as long as the rise back to the start, then to the end"
+        ),
+        Parameter(
+            "cycle_momentum",
+            True,
+            "cycle the optimizer's momentum too, beta1 for the family of adam",
+        ),
+        Parameter(
+            "base_momentum", 0.85, "momentum at the top rate", low=0.0, high=1.0, open_high=True
+        ),
+        Parameter(
+            "max_momentum", 0.95, "momentum at start and end", low=0.0, high=1.0, open_high=True
+        ),
+    ),
+    momentum=one_cycle_momentum,
+    objection=one_cycle_objection,
+    use="Few epochs with a rate near the largest that is stable; dlprobe lr-find shows where "
+    "that is.",
+    traps="Cycling replaces the momentum given to the optimizer. An optimizer without momentum "
+    "(sgd, adagrad) has only its rate cycled.",
 )
 
 
@@ -506,43 +466,38 @@ def observe_performance(
     return (rate, best, bad, cooling)
 
 
-register(
-    "schedule",
-    Schedule(
-        name="performance",
-        summary="the rate falls by a factor where the loss has stopped falling for several "
-        "evaluations (unit: evaluation)",
-        formula="after more than `patience` evaluations without loss < best·(1 − threshold): η ← "
-        "max(η·factor, η_end)",
-        unit="evaluation",
-        rate_at=performance,
-        source=(
-            "PyTorch ReduceLROnPlateau (mode min, relative threshold; a change of η below 1e-8 is "
-            "not made)"
+add_schedule(
+    name="performance",
+    summary="the rate falls by a factor where the loss has stopped falling for several "
+    "evaluations (unit: evaluation)",
+    formula="after more than `patience` evaluations without loss < best·(1 − threshold): η ← "
+    "max(η·factor, η_end)",
+    unit="evaluation",
+    rate_at=performance,
+    source="PyTorch ReduceLROnPlateau (mode min, relative threshold; a change of η below 1e-8 is "
+    "not made)",
+    parameters=(
+        Parameter(
+            "factor", 0.1, "what the rate is multiplied by", low=0.0, high=1.0, open_high=True
         ),
-        parameters=(
-            Parameter(
-                "factor", 0.1, "what the rate is multiplied by", low=0.0, high=1.0, open_high=True
-            ),
-            Parameter("patience", 10, "evaluations without improvement that are waited for", low=0),
-            Parameter(
-                "threshold",
-                1e-4,
-                "share of the best loss that counts as improvement",
-                low=0.0,
-                high=1.0,
-                open_high=True,
-            ),
-            Parameter("cooldown", 0, "evaluations after a fall in which none are counted", low=0),
-            Parameter("end", 0.0, "η_end, the lowest rate", low=0.0),
-            Parameter(
-                "monitor", "val_loss", "loss that is watched", choices=("val_loss", "train_loss")
-            ),
+        Parameter("patience", 10, "evaluations without improvement that are waited for", low=0),
+        Parameter(
+            "threshold",
+            1e-4,
+            "share of the best loss that counts as improvement",
+            low=0.0,
+            high=1.0,
+            open_high=True,
         ),
-        start=start_performance,
-        observe=observe_performance,
-        use="Where nobody knows beforehand when to lower the rate.",
-        traps="It sees evaluations only: evaluate_every sets its unit, and a noisy validation loss "
-        "counts as no improvement.",
+        Parameter("cooldown", 0, "evaluations after a fall in which none are counted", low=0),
+        Parameter("end", 0.0, "η_end, the lowest rate", low=0.0),
+        Parameter(
+            "monitor", "val_loss", "loss that is watched", choices=("val_loss", "train_loss")
+        ),
     ),
+    start=start_performance,
+    observe=observe_performance,
+    use="Where nobody knows beforehand when to lower the rate.",
+    traps="It sees evaluations only: evaluate_every sets its unit, and a noisy validation loss "
+    "counts as no improvement.",
 )

@@ -25,10 +25,8 @@ register(
         name="early_stopping",
         summary="ends a run whose monitored value no longer improves, and goes back to the best "
         "parameters",
-        formula=(
-            "an evaluation improves if it is better than the best so far by more than min_delta; "
-            "stop at the patience-th one in a row that does not"
-        ),
+        formula="an evaluation improves if it is better than the best so far by more than "
+        "min_delta; stop at the patience-th one in a row that does not",
         source="Morgan & Bourlard 1990; Prechelt 1998; counted as Keras's EarlyStopping counts",
         parameters=(
             Parameter("patience", 10, "evaluations without improvement until the run ends", low=0),

@@ -118,10 +118,8 @@ register(
     "weight_transform",
     WeightTransform(
         name="weight_standardization",
-        summary=(
-            "each unit's incoming weights to mean 0 and variance 1 before they are used; W itself "
-            "is what is trained"
-        ),
+        summary="each unit's incoming weights to mean 0 and variance 1 before they are used; W "
+        "itself is what is trained",
         formula="ŵ_ij = (w_ij − μ_j)/√(σ_j² + ε), μ_j and σ_j² (divided by fan_in) over unit j's "
         "incoming weights; scaled: divided by √fan_in too",
         forward=standardization_forward,

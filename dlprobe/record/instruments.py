@@ -5,7 +5,7 @@ t describes step t before its update, on that step's batch.
 from __future__ import annotations
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter, register, registrar
 
 MEASURED = ("preactivation", "activation", "weight", "gradient")
 PERCENTS = (5.0, 15.0, 50.0, 85.0, 95.0)
@@ -36,25 +36,25 @@ class Instrument:
     parameters: tuple[Parameter, ...] = ()
 
 
+add_instrument = registrar("instrument", Instrument)
+
+
 _CADENCE = "histogram_every: about 20 times a run by default"
 _SHOW = "dlprobe inspect RUN --statistic {}"
 
 
 def _per_layer(name: str, summary: str, use: str, source: str = "", traps: str = "") -> None:
     shown = _SHOW.format(name)
-    register(
-        "instrument",
-        Instrument(
-            name,
-            summary,
-            f"instruments/{name}",
-            ("histogram", "layer"),
-            _CADENCE,
-            shown,
-            use=use,
-            traps=traps,
-            source=source,
-        ),
+    add_instrument(
+        name,
+        summary,
+        f"instruments/{name}",
+        ("histogram", "layer"),
+        _CADENCE,
+        shown,
+        use=use,
+        traps=traps,
+        source=source,
     )
 
 
@@ -76,55 +76,45 @@ def _on_request(
     register("instrument", record)
 
 
-register(
-    "instrument",
-    Instrument(
-        "histogram",
-        f"{BINS} bins of equal width from the smallest to the largest finite value of a "
-        f"layer's {', '.join(MEASURED)}; non-finite values are counted apart",
-        "histograms",
-        ("histogram", "layer", "bin"),
-        _CADENCE,
-        "dlprobe inspect RUN --statistic weight_histogram",
-        of=MEASURED,
-        use="Shapes that mean and variance hide: saturation at both ends, dead peaks at 0, two "
-        "humps, tails.",
-        traps="The gradient is that of the batch's mean data loss, before clipping and without "
-        "penalty terms. Biases are not among the weights.",
-    ),
+add_instrument(
+    "histogram",
+    f"{BINS} bins of equal width from the smallest to the largest finite value of a "
+    f"layer's {', '.join(MEASURED)}; non-finite values are counted apart",
+    "histograms",
+    ("histogram", "layer", "bin"),
+    _CADENCE,
+    "dlprobe inspect RUN --statistic weight_histogram",
+    of=MEASURED,
+    use="Shapes that mean and variance hide: saturation at both ends, dead peaks at 0, two "
+    "humps, tails.",
+    traps="The gradient is that of the batch's mean data loss, before clipping and without "
+    "penalty terms. Biases are not among the weights.",
 )
-register(
-    "instrument",
-    Instrument(
-        "percentiles",
-        f"percentiles {', '.join(f'{percent:g}' for percent in PERCENTS)} of the finite "
-        f"values of a layer's {', '.join(MEASURED)}, interpolated linearly",
-        "histograms",
-        ("histogram", "layer", "percentile"),
-        _CADENCE,
-        "dlprobe inspect RUN --statistic weight_histogram --layers hidden_1",
-        of=MEASURED,
-        percents=PERCENTS,
-        use="15 and 85 are one standard deviation from the median of a normal distribution; their "
-        "drift is the shift of a layer's input distribution.",
-    ),
+add_instrument(
+    "percentiles",
+    f"percentiles {', '.join(f'{percent:g}' for percent in PERCENTS)} of the finite "
+    f"values of a layer's {', '.join(MEASURED)}, interpolated linearly",
+    "histograms",
+    ("histogram", "layer", "percentile"),
+    _CADENCE,
+    "dlprobe inspect RUN --statistic weight_histogram --layers hidden_1",
+    of=MEASURED,
+    percents=PERCENTS,
+    use="15 and 85 are one standard deviation from the median of a normal distribution; their "
+    "drift is the shift of a layer's input distribution.",
 )
-register(
-    "instrument",
-    Instrument(
-        "unit_percentiles",
-        "percentiles of the preactivation of single units over the batch, as training goes on",
-        "tracked/percentiles",
-        ("tracked", "unit", "percentile"),
-        "--track-unit LAYER:UNIT (units count from 0), as often as track_every says: about "
-        "200 times a run by default",
-        "dlprobe inspect RUN --statistic unit_percentiles",
-        percents=PERCENTS,
-        use="The textbook picture of a shifting input distribution, with and without batch norm.",
-        traps="Percentiles of a batch of 32 are rough: train with a larger batch for a smooth "
-        "picture.",
-        source="Ioffe & Szegedy 2015, Batch normalization, figure 1 b and c (there 15, 50, 85)",
-    ),
+add_instrument(
+    "unit_percentiles",
+    "percentiles of the preactivation of single units over the batch, as training goes on",
+    "tracked/percentiles",
+    ("tracked", "unit", "percentile"),
+    "--track-unit LAYER:UNIT (units count from 0), as often as track_every says: about "
+    "200 times a run by default",
+    "dlprobe inspect RUN --statistic unit_percentiles",
+    percents=PERCENTS,
+    use="The textbook picture of a shifting input distribution, with and without batch norm.",
+    traps="Percentiles of a batch of 32 are rough: train with a larger batch for a smooth picture.",
+    source="Ioffe & Szegedy 2015, Batch normalization, figure 1 b and c (there 15, 50, 85)",
 )
 _per_layer(
     "weight_spectral_norm",
@@ -149,26 +139,21 @@ _per_layer(
     source="Cho & Saul 2009, Kernel methods for deep learning (the map of angles); theory's c = 1 "
     "fixed point",
 )
-register(
-    "instrument",
-    Instrument(
-        "gradient_noise_scale",
-        "tr Σ/|G|² of a layer's weight gradient: unbiased estimates from gradient_sample_rms "
-        "and gradient_l2 of each batch, averaged over a stretch of steps",
-        "",
-        ("step", "layer"),
-        "always there: made from two statistics of every recorded step",
-        _SHOW.format("gradient_noise_scale"),
-        units="samples",
-        use="The batch size at which noise and signal of the gradient are equal: much larger "
-        "batches waste samples.",
-        traps=(
-            "NaN with batch norm (samples have no gradient of their own), for a batch of one, and "
-            "where |G|² cannot be told from 0."
-        ),
-        source="McCandlish, Kaplan & Amodei 2018, An empirical model of large-batch training, "
-        "appendix A.1",
-    ),
+add_instrument(
+    "gradient_noise_scale",
+    "tr Σ/|G|² of a layer's weight gradient: unbiased estimates from gradient_sample_rms "
+    "and gradient_l2 of each batch, averaged over a stretch of steps",
+    "",
+    ("step", "layer"),
+    "always there: made from two statistics of every recorded step",
+    _SHOW.format("gradient_noise_scale"),
+    units="samples",
+    use="The batch size at which noise and signal of the gradient are equal: much larger "
+    "batches waste samples.",
+    traps="NaN with batch norm (samples have no gradient of their own), for a batch of one, and "
+    "where |G|² cannot be told from 0.",
+    source="McCandlish, Kaplan & Amodei 2018, An empirical model of large-batch training, "
+    "appendix A.1",
 )
 _JACOBIAN = (
     "the Jacobian of the output layer's preactivation in the net's input, evaluation mode, "

@@ -165,9 +165,8 @@ _LAYER_EVALUATIONS = (
     ),
     (
         "norm_mean_mismatch",
-        "root mean square over units of (μ - μ_running)/√(σ²_running + ε): μ the mean over "
-        "the training part of what batch norm is given in evaluation; "
-        "NaN without running statistics",
+        "root mean square over units of (μ - μ_running)/√(σ²_running + ε): μ the mean over the "
+        "training part of what batch norm is given in evaluation; NaN without running statistics",
     ),
     (
         "norm_variance_ratio",

@@ -41,8 +41,7 @@ def Probe(
 
         return TorchProbe(model, loss_fn, batch, Path(path), optimizer=optimizer, force=force)
     raise ConfigError(
-        f"model is a {type(model).__name__}, expected a torch.nn.Module or, on jax, a "
-        "keras.Model: of another framework run the extra pass yourself "
-        "and hand its arrays to dlprobe.recorders.arrays.Recorder (z, a, dL/dz, dL/dW and W "
-        "of every layer)"
+        f"model is a {type(model).__name__}, expected a torch.nn.Module or, on jax, a keras.Model: "
+        "of another framework run the extra pass yourself and hand its arrays to "
+        "dlprobe.recorders.arrays.Recorder (z, a, dL/dz, dL/dW and W of every layer)"
     )

@@ -35,16 +35,12 @@ ROUNDING = 1e-12
 ABSURD = 10.0  # times the expected loss: an interval that is wider says nothing
 UNKNOWN = {"unknown": "cannot be told"}
 QUESTIONS = (
-    "Which question is this? The reading asks of one run which of its two errors is the "
-    "larger part: "
-    "E_val − E_train stands for the variance, and a net that fits its own samples better "
-    "than others "
-    "has it high. --replicas asks how much nets of other training sets differ: their variance "
-    "may be low "
-    "where the gap is high, because all of them make the same errors on new samples, which the "
-    "decomposition counts as bias. It also depends on the loss: a class that stays right "
-    "counts nothing "
-    "in zero-one loss, and its probability does in cross-entropy."
+    "Which question is this? The reading asks of one run which of its two errors is the larger "
+    "part: E_val − E_train stands for the variance, and a net that fits its own samples better "
+    "than others has it high. --replicas asks how much nets of other training sets differ: their "
+    "variance may be low where the gap is high, because all of them make the same errors on new "
+    "samples, which the decomposition counts as bias. It also depends on the loss: a class that "
+    "stays right counts nothing in zero-one loss, and its probability does in cross-entropy."
 )
 ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
 

@@ -51,10 +51,8 @@ def document(
         Table(
             columns,
             rows,
-            caption=(
-                f"Hidden layers at which the error signal breaks before training, on {data_name}, "
-                f"{counted(seeds, 'seed')}. {HOW}"
-            ),
+            caption="Hidden layers at which the error signal breaks before training, on "
+            f"{data_name}, {counted(seeds, 'seed')}. {HOW}",
         )
     )
     first = next((row for row in depths if row.breaks_at), None)

@@ -110,6 +110,20 @@ def fired(*findings: Finding) -> Outcome:
     return Fired(findings) if findings else Passed()
 
 
+def one_finding(
+    measured: float,
+    threshold: float,
+    evidence: str,
+    layers: tuple[str, ...] = (),
+    steps: tuple[int, ...] = (),
+    remedies: tuple[Remedy, ...] = (),
+    severity: str = "",
+) -> Outcome:
+    """Fired with one finding of these parts; severity: one of SEVERITIES, or empty."""
+    typed: Any = severity
+    return Fired((Finding(measured, threshold, evidence, layers, steps, remedies, severity=typed),))
+
+
 def worst(findings: Sequence[Finding]) -> Severity | None:
     """The most severe severity among findings; None for none."""
     return next(

@@ -8,12 +8,12 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, Value
+from dlprobe.registry import Parameter
 from dlprobe.registry import register as register_record
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Fired, NotEvaluableError, NotEvaluated, Outcome, Severity
@@ -46,7 +46,7 @@ SHARE_OF_ROWS = Threshold(
     high=1.0,
     origin="choice: more often than not",
 )
-Settings: TypeAlias = Mapping[str, Value]
+Settings: TypeAlias = Mapping[str, Any]  # thresholds by name, each of its default's type
 Check: TypeAlias = Callable[[Evidence, Settings], Outcome]
 
 

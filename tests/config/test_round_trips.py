@@ -28,7 +28,8 @@ from dlprobe.config import (
     warnings_for,
     with_values,
 )
-from dlprobe.config.records import LARGEST_SEED, TABLES
+from dlprobe.config.records import TABLES
+from dlprobe.config.table import LARGEST_SEED
 
 TEXTS_FOR = {
     "slope": 0.2,

@@ -270,8 +270,7 @@ def _stop_early(about: About) -> list[str]:
     low, last = float(learned.val_loss[best]), float(learned.val_loss[-1])
     return [
         f"stop early: the validation loss was smallest, {low:.3g}, after "
-        f"{counted(learned.steps[best], 'update')} and ends at {last:.3g}: --early-stopping "
-        "yes"
+        f"{counted(learned.steps[best], 'update')} and ends at {last:.3g}: --early-stopping yes"
     ]
 
 

@@ -124,10 +124,8 @@ def step_profile(
     ):
         verdict = replace(
             verdict,
-            reason=(
-                f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how "
-                "wide they are)"
-            ),
+            reason=f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say "
+            "how wide they are)",
         )
     return StepProfile(row.step, flow_of(row), verdict, judged.decomposition)
 

@@ -22,11 +22,9 @@ GIB = 2**30
 MEMORY = 4 * GIB  # bytes of addresses, most of which libraries ask for and never touch
 CPU_SECONDS, SECONDS = 120, 300.0
 CHILD = (
-    "import resource, sys; "
-    "[resource.setrlimit(kind, (most, most)) for kind, most in ((resource.RLIMIT_AS, "
-    f"{MEMORY}), (resource.RLIMIT_CPU, {CPU_SECONDS}), "
-    "(resource.RLIMIT_CORE, 0))]; "
-    "from dlprobe.commands import main; sys.exit(main())"
+    "import resource, sys; [resource.setrlimit(kind, (most, most)) for kind, most in "
+    f"((resource.RLIMIT_AS, {MEMORY}), (resource.RLIMIT_CPU, {CPU_SECONDS}), "
+    "(resource.RLIMIT_CORE, 0))]; from dlprobe.commands import main; sys.exit(main())"
 )
 
 Untrusted = Annotated[

@@ -9,21 +9,17 @@ from pathlib import Path
 from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
 from dlprobe.data.delimited import read_delimited
-from dlprobe.data.file_format import FileFormat
-from dlprobe.registry import register
+from dlprobe.data.file_format import add_format
 
 
 def read_csv(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
     return read_delimited(path, options, ",", like)
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="CSV",
-        summary="text table; separator, header, types and categorical columns are inferred",
-        suffixes=(".csv", ".txt", ".data", ".dat", ".csv.gz", ".txt.gz", ".data.gz", ".dat.gz"),
-        read=read_csv,
-        text=True,
-    ),
+add_format(
+    name="CSV",
+    summary="text table; separator, header, types and categorical columns are inferred",
+    suffixes=(".csv", ".txt", ".data", ".dat", ".csv.gz", ".txt.gz", ".data.gz", ".dat.gz"),
+    read=read_csv,
+    text=True,
 )

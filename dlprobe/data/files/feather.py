@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.frame_tiles import large_frame, whole_frame
 from dlprobe.data.frames import table_of_frame
 from dlprobe.data.large_files import LargeTable
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     import polars
@@ -31,14 +30,11 @@ def scan(path: Path) -> polars.LazyFrame:
     return polars.scan_ipc(path, glob=False, hive_partitioning=False)
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="Feather",
-        summary="table with typed columns (Arrow IPC)",
-        suffixes=(".feather", ".arrow", ".ipc"),
-        read=read_feather,
-        signatures=(b"ARROW1",),
-        large=large_feather,
-    ),
+add_format(
+    name="Feather",
+    summary="table with typed columns (Arrow IPC)",
+    suffixes=(".feather", ".arrow", ".ipc"),
+    read=read_feather,
+    signatures=(b"ARROW1",),
+    large=large_feather,
 )

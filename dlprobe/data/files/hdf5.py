@@ -13,7 +13,7 @@ import numpy as np
 from dlprobe.data.arrays import NUMBERS, Arrays, refuse_several
 from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options, Tile
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.given_parts import array_pairs, arrays_of_parts, usual_names
 from dlprobe.data.large_files import LargeArrays, is_large
 from dlprobe.data.packing import refuse_bomb
@@ -21,7 +21,6 @@ from dlprobe.data.places import in_one_line, problem, quoted, visible
 from dlprobe.data.tiles import TILE
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import DataError, RunFileError
-from dlprobe.registry import register
 
 KEPT = "data/"  # the group of a run file
 
@@ -120,15 +119,12 @@ class Hdf5Tiles:
             first += len(flat)
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="HDF5",
-        summary="data sets X (samples, features) and y (samples,), or y named by --target, or "
-        "x_train, y_train, x_test, y_test",
-        suffixes=(".h5", ".hdf5"),
-        read=read_hdf5,
-        signatures=(b"\x89HDF\r\n\x1a\n",),
-        large=large_hdf5,
-    ),
+add_format(
+    name="HDF5",
+    summary="data sets X (samples, features) and y (samples,), or y named by --target, or "
+    "x_train, y_train, x_test, y_test",
+    suffixes=(".h5", ".hdf5"),
+    read=read_hdf5,
+    signatures=(b"\x89HDF\r\n\x1a\n",),
+    large=large_hdf5,
 )

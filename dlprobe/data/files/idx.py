@@ -13,10 +13,9 @@ import numpy as np
 from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Options
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted_list, visible
-from dlprobe.registry import register
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP = b"\x1f\x8b"
@@ -129,16 +128,11 @@ def find_labels(path: Path, target: str | None) -> Path:
     )
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="IDX",
-        summary=(
-            "MNIST's images file, plain or gzip; the labels file is found beside it, or named by "
-            "--target"
-        ),
-        suffixes=("-ubyte", "-ubyte.gz", ".idx3-ubyte", ".idx3-ubyte.gz", ".idx", ".idx.gz"),
-        read=read_idx,
-        signatures=(b"\0\0", GZIP),
-    ),
+add_format(
+    name="IDX",
+    summary="MNIST's images file, plain or gzip; the labels file is found beside it, or named by "
+    "--target",
+    suffixes=("-ubyte", "-ubyte.gz", ".idx3-ubyte", ".idx3-ubyte.gz", ".idx", ".idx.gz"),
+    read=read_idx,
+    signatures=(b"\0\0", GZIP),
 )

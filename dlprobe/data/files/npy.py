@@ -12,13 +12,12 @@ import numpy as np
 from dlprobe.data.arrays import NUMBERS, as_matrix
 from dlprobe.data.columns import DataColumn, DataTable, used_columns
 from dlprobe.data.dataset import Options, Tile
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.large_files import LargeTable, is_large
 from dlprobe.data.numpy_stream import checked_header, read_stream
 from dlprobe.data.places import problem
 from dlprobe.data.tiles import LARGEST_TILED, TILE
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import register
 
 
 def read_npy(path: Path, options: Options, like: DataTable | None = None) -> DataTable:
@@ -134,14 +133,11 @@ def notes_on_sibling(path: Path) -> tuple[str, ...]:
     )
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="NPY",
-        summary="one NumPy array (samples, columns), target in the last column or in --target",
-        suffixes=(".npy",),
-        read=read_npy,
-        signatures=(b"\x93NUMPY",),
-        large=large_npy,
-    ),
+add_format(
+    name="NPY",
+    summary="one NumPy array (samples, columns), target in the last column or in --target",
+    suffixes=(".npy",),
+    read=read_npy,
+    signatures=(b"\x93NUMPY",),
+    large=large_npy,
 )

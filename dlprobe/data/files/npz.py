@@ -8,11 +8,10 @@ from zipfile import ZipFile
 from dlprobe.data.arrays import Arrays, refuse_several
 from dlprobe.data.columns import DataTable
 from dlprobe.data.dataset import Options
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.given_parts import array_pairs, arrays_of_parts
 from dlprobe.data.npz_archive import array_names, read_member
 from dlprobe.data.places import nearest, problem, quoted, quoted_list
-from dlprobe.registry import register
 
 LABELS = ("labels", "label", "targets", "target", "classes", "y")
 
@@ -65,14 +64,11 @@ def choose_arrays(path: Path, names: list[str], target: str | None) -> tuple[str
     return x, y
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="NPZ",
-        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
-        "x_train, y_train, x_test, y_test",
-        suffixes=(".npz",),
-        read=read_npz,
-        signatures=(b"PK\x03\x04",),
-    ),
+add_format(
+    name="NPZ",
+    summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or "
+    "x_train, y_train, x_test, y_test",
+    suffixes=(".npz",),
+    read=read_npz,
+    signatures=(b"PK\x03\x04",),
 )

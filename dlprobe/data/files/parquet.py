@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from dlprobe.data.columns import DataColumn, DataTable, is_asked_for
 from dlprobe.data.dataset import Options
-from dlprobe.data.file_format import FileFormat
+from dlprobe.data.file_format import add_format
 from dlprobe.data.frame_tiles import large_frame, whole_frame
 from dlprobe.data.frames import table_of_frame
 from dlprobe.data.large_files import LargeTable
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     import polars
@@ -65,14 +64,11 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
     return names if frame.width - len(names) >= 2 else []
 
 
-register(
-    "file_format",
-    FileFormat(
-        name="Parquet",
-        summary="table with typed columns",
-        suffixes=(".parquet", ".pq"),
-        read=read_parquet,
-        signatures=(b"PAR1",),
-        large=large_parquet,
-    ),
+add_format(
+    name="Parquet",
+    summary="table with typed columns",
+    suffixes=(".parquet", ".pq"),
+    read=read_parquet,
+    signatures=(b"PAR1",),
+    large=large_parquet,
 )

@@ -7,7 +7,7 @@ import numpy as np
 from dlprobe.data.named_sets import (
     TRUTH,
     Draw,
-    NamedSet,
+    add_set,
     balanced,
     class_numbers,
     classes,
@@ -15,7 +15,7 @@ from dlprobe.data.named_sets import (
     samples,
     truth_generator,
 )
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter
 
 
 def blobs(
@@ -28,23 +28,20 @@ def blobs(
     )
 
 
-register(
-    "data",
-    NamedSet(
-        name="blobs",
-        summary="one normal cloud per class around random centres",
-        task="classification",
-        make=blobs,
-        formula="centre ~ U(−10, 10) in each feature; x = centre + std·N(0, 1)",
-        source="the blobs problem as in scikit-learn's make_blobs",
-        parameters=(
-            samples(500),
-            classes(3),
-            features(2),
-            Parameter("std", 1.0, "standard deviation of each cloud", low=0.0, high=1e6),
-            TRUTH,
-        ),
-        use="Easy data: a net that fails here fails by itself.",
-        traps="In two dimensions centres may lie close together; truth draws others.",
+add_set(
+    name="blobs",
+    summary="one normal cloud per class around random centres",
+    task="classification",
+    make=blobs,
+    formula="centre ~ U(−10, 10) in each feature; x = centre + std·N(0, 1)",
+    source="the blobs problem as in scikit-learn's make_blobs",
+    parameters=(
+        samples(500),
+        classes(3),
+        features(2),
+        Parameter("std", 1.0, "standard deviation of each cloud", low=0.0, high=1e6),
+        TRUTH,
     ),
+    use="Easy data: a net that fails here fails by itself.",
+    traps="In two dimensions centres may lie close together; truth draws others.",
 )

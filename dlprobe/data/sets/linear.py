@@ -9,14 +9,13 @@ import numpy as np
 from dlprobe.data.named_sets import (
     TRUTH,
     Draw,
-    NamedSet,
+    add_set,
     features,
     noise,
     samples,
     truth_generator,
     with_noise,
 )
-from dlprobe.registry import register
 
 
 def linear(rng: np.random.Generator, samples: int, features: int, noise: float, truth: int) -> Draw:
@@ -25,17 +24,14 @@ def linear(rng: np.random.Generator, samples: int, features: int, noise: float, 
     return with_noise(rng, inputs, inputs @ weights, noise)
 
 
-register(
-    "data",
-    NamedSet(
-        name="linear",
-        summary="a random linear function of normal inputs, normal noise of known variance",
-        task="regression",
-        make=linear,
-        formula="x ~ N(0, 1); y = x·w + noise, w ~ N(0, 1/features)",
-        source="Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, §7.3",
-        parameters=(samples(200), features(10), noise(0.5, "the target"), TRUTH),
-        use="A linear model reaches the noise floor and has excess error noise²·features/(samples "
-        "− features − 1): numbers to compare with.",
-    ),
+add_set(
+    name="linear",
+    summary="a random linear function of normal inputs, normal noise of known variance",
+    task="regression",
+    make=linear,
+    formula="x ~ N(0, 1); y = x·w + noise, w ~ N(0, 1/features)",
+    source="Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, §7.3",
+    parameters=(samples(200), features(10), noise(0.5, "the target"), TRUTH),
+    use="A linear model reaches the noise floor and has excess error noise²·features/(samples "
+    "− features − 1): numbers to compare with.",
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.data.named_sets import Draw, NamedSet, balanced, class_numbers, noise, samples
-from dlprobe.registry import register
+from dlprobe.data.named_sets import Draw, add_set, balanced, class_numbers, noise, samples
 
 
 def moons(rng: np.random.Generator, samples: int, noise: float) -> Draw:
@@ -16,18 +15,13 @@ def moons(rng: np.random.Generator, samples: int, noise: float) -> Draw:
     return Draw(clean + noise * rng.standard_normal(clean.shape), moon, class_numbers(2))
 
 
-register(
-    "data",
-    NamedSet(
-        name="moons",
-        summary="two half circles of radius 1 that reach into each other",
-        task="classification",
-        make=moons,
-        formula=(
-            "t ~ U(0, π); class 0: (cos t, sin t), class 1: (1 − cos t, 1/2 − sin t), plus noise"
-        ),
-        source="the two-moons problem as in scikit-learn's make_moons, with random angles",
-        parameters=(samples(500), noise(0.2, "both coordinates")),
-        use="A small problem with a curved boundary.",
-    ),
+add_set(
+    name="moons",
+    summary="two half circles of radius 1 that reach into each other",
+    task="classification",
+    make=moons,
+    formula=("t ~ U(0, π); class 0: (cos t, sin t), class 1: (1 − cos t, 1/2 − sin t), plus noise"),
+    source="the two-moons problem as in scikit-learn's make_moons, with random angles",
+    parameters=(samples(500), noise(0.2, "both coordinates")),
+    use="A small problem with a curved boundary.",
 )

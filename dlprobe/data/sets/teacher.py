@@ -10,7 +10,7 @@ from dlprobe.data.dataset import Floats
 from dlprobe.data.named_sets import (
     TRUTH,
     Draw,
-    NamedSet,
+    add_set,
     class_numbers,
     classes,
     features,
@@ -20,7 +20,7 @@ from dlprobe.data.named_sets import (
     with_noise,
 )
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter
 
 
 def teacher(
@@ -52,34 +52,27 @@ def network(
     return np.asarray(np.tanh(inputs @ first) @ second)
 
 
-register(
-    "data",
-    NamedSet(
-        name="teacher",
-        summary="targets from a random tanh network: numbers, or the class of its largest output",
-        task="regression",
-        make=teacher,
-        formula=(
-            "x ~ N(0, 1); f = tanh(x·W₁)·W₂, W₁ ~ N(0, gain²/features), W₂ ~ N(0, 1/hidden); y = "
-            "f + noise, or argmax(f + noise)"
+add_set(
+    name="teacher",
+    summary="targets from a random tanh network: numbers, or the class of its largest output",
+    task="regression",
+    make=teacher,
+    formula="x ~ N(0, 1); f = tanh(x·W₁)·W₂, W₁ ~ N(0, gain²/features), W₂ ~ N(0, 1/hidden); y = f "
+    "+ noise, or argmax(f + noise)",
+    source="student-teacher learning: Gardner & Derrida 1989, Three unfinished works on the "
+    "optimal storage capacity of networks",
+    parameters=(
+        samples(1000),
+        features(10),
+        Parameter("hidden", 20, "units of the teacher's hidden layer", low=1, high=10_000),
+        classes(0, low=0),
+        Parameter(
+            "gain", 2.0, "how far into the bend of tanh the teacher works", low=0.0, high=100.0
         ),
-        source="student-teacher learning: Gardner & Derrida 1989, Three unfinished works on the "
-        "optimal storage capacity of networks",
-        parameters=(
-            samples(1000),
-            features(10),
-            Parameter("hidden", 20, "units of the teacher's hidden layer", low=1, high=10_000),
-            classes(0, low=0),
-            Parameter(
-                "gain", 2.0, "how far into the bend of tanh the teacher works", low=0.0, high=100.0
-            ),
-            noise(0.1, "each output of the teacher"),
-            TRUTH,
-        ),
-        use="Capacity and learning curves where the right answer is a network.",
-        traps=(
-            "classes=0 is regression; with classes the noise is on the outputs before the largest "
-            "is taken, and class sizes are not equal."
-        ),
+        noise(0.1, "each output of the teacher"),
+        TRUTH,
     ),
+    use="Capacity and learning curves where the right answer is a network.",
+    traps="classes=0 is regression; with classes the noise is on the outputs before the largest is "
+    "taken, and class sizes are not equal.",
 )

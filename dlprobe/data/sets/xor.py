@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.data.named_sets import Draw, NamedSet, class_numbers, noise, samples
-from dlprobe.registry import register
+from dlprobe.data.named_sets import Draw, add_set, class_numbers, noise, samples
 
 LOGIC = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 
@@ -25,23 +24,18 @@ def xor(rng: np.random.Generator, samples: int, noise: float) -> Draw:
     return Draw(clean + noise * rng.standard_normal(clean.shape), labels, class_numbers(2))
 
 
-register(
-    "data",
-    NamedSet(
-        name="xor",
-        summary="exclusive or: the four-row logic table (samples=4), or noisy quadrants",
-        task="classification",
-        make=xor,
-        formula=(
-            "samples=4: (0,0)→0 (0,1)→1 (1,0)→1 (1,1)→0; else x ~ U(−1, 1)², class 1 where x₁x₂ < "
-            "0, plus noise"
-        ),
-        source="Minsky & Papert 1969, Perceptrons",
-        parameters=(
-            samples(400),
-            noise(0.05, "both coordinates, after the class is decided (none with samples=4)"),
-        ),
-        use="The smallest problem that needs a hidden layer.",
-        traps="With samples=4 use split=100,0,0.",
+add_set(
+    name="xor",
+    summary="exclusive or: the four-row logic table (samples=4), or noisy quadrants",
+    task="classification",
+    make=xor,
+    formula="samples=4: (0,0)→0 (0,1)→1 (1,0)→1 (1,1)→0; else x ~ U(−1, 1)², class 1 where x₁x₂ < "
+    "0, plus noise",
+    source="Minsky & Papert 1969, Perceptrons",
+    parameters=(
+        samples(400),
+        noise(0.05, "both coordinates, after the class is decided (none with samples=4)"),
     ),
+    use="The smallest problem that needs a hidden layer.",
+    traps="With samples=4 use split=100,0,0.",
 )

@@ -25,15 +25,11 @@ GOAL = 0.1
 
 @recipe(
     claim="ReLU and its kin learn faster than sigmoids, and better.",
-    said=(
-        "Glorot, Bordes & Bengio 2011, Deep sparse rectifier neural networks; Krizhevsky, "
-        "Sutskever & Hinton 2012, §3.1 (against tanh)"
-    ),
+    said="Glorot, Bordes & Bengio 2011, Deep sparse rectifier neural networks; Krizhevsky, "
+    "Sutskever & Hinton 2012, §3.1 (against tanh)",
     base=digits("100,100,100", 20, recording=EACH_EPOCH),
-    truth=(
-        "A sigmoid passes on a quarter of the gradient at most, and its mean of 1/2 drifts the"
-        " next layer: three layers cost it several times the epochs."
-    ),
+    truth="A sigmoid passes on a quarter of the gradient at most, and its mean of 1/2 drifts the "
+    "next layer: three layers cost it several times the epochs.",
     expected="holds",
     tiny={"model.layers": "32x3", "training.epochs": "8"},
     tries=("dlprobe compare activation=relu,sigmoid --layers 100 --seeds 5",),
@@ -49,16 +45,12 @@ def relu_or_sigmoid(lab: Laboratory) -> Found:
 
 @recipe(
     claim="ReLU units die for good, the more of them the higher the rate; leaky ReLU keeps them.",
-    said=(
-        "Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic "
-        "models; Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 11"
-    ),
+    said="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models; "
+    "Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 11",
     base=digits("100,100", 10, training='optimizer = "sgd"'),
-    truth=(
-        "One step that throws a bias far below 0 silences a unit on every sample, and no "
-        "gradient comes back. A leaky unit has a slope everywhere; that alone does not make "
-        "the net learn at such a rate."
-    ),
+    truth="One step that throws a bias far below 0 silences a unit on every sample, and no "
+    "gradient comes back. A leaky unit has a slope everywhere; that alone does not make the net "
+    "learn at such a rate.",
     expected="holds",
     tiny={"model.layers": "32,32"},
     tries=("dlprobe train --optimizer sgd --lr 1 --norm batch", "dlprobe explain dying-relu"),
@@ -84,15 +76,11 @@ def dying_relu(lab: Laboratory) -> Found:
 
 @recipe(
     claim="ELU beats leaky ReLU, and both beat ReLU.",
-    said=(
-        "Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network learning by "
-        "exponential linear units; Géron 2019, ch. 11: ELU > leaky ReLU > ReLU"
-    ),
+    said="Clevert, Unterthiner & Hochreiter 2016, Fast and accurate deep network learning by "
+    "exponential linear units; Géron 2019, ch. 11: ELU > leaky ReLU > ReLU",
     base=digits("50x5", 15),
-    truth=(
-        "ELU's mean near 0 helps, by a quarter of the loss in deeper nets, hardly with two layers. "
-        "A slope of .01 is nearly ReLU: leaky ReLU gains nothing, as long as no units die."
-    ),
+    truth="ELU's mean near 0 helps, by a quarter of the loss in deeper nets, hardly with two "
+    "layers. A slope of .01 is nearly ReLU: leaky ReLU gains nothing, as long as no units die.",
     expected="holds only when",
     tiny={"training.epochs": "8"},
     tries=("dlprobe compare activation=elu,leaky_relu,selu,gelu --layers 50x10 --seeds 5",),
@@ -125,15 +113,11 @@ def elu_or_leaky(lab: Laboratory) -> Found:
 
 @recipe(
     claim="About half of ReLU's units are silent on a sample.",
-    said=(
-        "lecture topic: ReLU is sparse; Glorot, Bordes & Bengio 2011, Deep sparse rectifier "
-        "neural networks, say it of nets after initialization"
-    ),
+    said="lecture topic: ReLU is sparse; Glorot, Bordes & Bengio 2011, Deep sparse rectifier "
+    "neural networks, say it of nets after initialization",
     base=digits("100x3", 20),
-    truth=(
-        "Before training a preactivation is as often below 0 as above, in any layer. Training "
-        "moves that, in each layer otherwise."
-    ),
+    truth="Before training a preactivation is as often below 0 as above, in any layer. Training "
+    "moves that, in each layer otherwise.",
     expected="holds only when",
     tiny={"training.epochs": "10"},
     tries=("dlprobe train --layers 100x3 --activity-l1 0.001",),

@@ -38,10 +38,8 @@ lr = 0.05
 steps = 600
 batch_size = "full"
 """,
-    truth=(
-        "No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh "
-        "units suffice."
-    ),
+    truth="No line parts the two classes: a single layer gets one of four wrong at best. Eight "
+    "tanh units suffice.",
     expected="holds",
     own_data=True,
     tries=("dlprobe train --data 'xor(samples=400)' --layers 2 --activation tanh --epochs 100",),

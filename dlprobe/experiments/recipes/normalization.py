@@ -247,10 +247,9 @@ def batch_norm_bias(lab: Laboratory) -> Found:
     claim="Batch normalization acts as a regularizer.",
     said="Ioffe & Szegedy 2015, Batch normalization, §3.4",
     base=digits("256,256", 30, data="split = [20, 60, 20]"),
-    truth="Where the labels are right it gains a tenth at most: on one split of the data in "
-    "three in loss and error, on another in loss, on the third nothing. Where a fifth of them is "
-    "wrong the net learns them by heart all the same, and nothing is gained: dropout holds that "
-    "off.",
+    truth="Where the labels are right it gains a tenth at most: on one split of the data in three "
+    "in loss and error, on another in loss, on the third nothing. Where a fifth of them is wrong "
+    "the net learns them by heart all the same, and nothing is gained: dropout holds that off.",
     expected="does not hold",
     tiny={"training.epochs": "15", "model.layers": "128,128"},
     tries=("dlprobe compare norm=none,batch --dropout 0.5 --label-noise 0.2 --split 20,60,20",),

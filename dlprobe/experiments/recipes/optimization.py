@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     "empirical comparisons of optimizers",
     base=digits("64,64", 10),
     truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth "
-    "of what it bears here. Search it alone, and sgd wins; "
-    "search both, and Adam has the lower training loss again, which shows little in the "
-    "validation error.",
+    "of what it bears here. Search it alone, and sgd wins; search both, and Adam has the lower "
+    "training loss again, which shows little in the validation error.",
     expected="holds only when",
     tiny={"model.layers": "16", "training.epochs": "10"},
     tries=("dlprobe lr-find --optimizer sgd",),
@@ -98,9 +97,8 @@ batch_size = "full"
 steps = 1000
 """,
     truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the "
-    "valley. "
-    "On a round bowl descent arrives at once, "
-    "and what momentum and Adam remember carries them past the bottom.",
+    "valley. On a round bowl descent arrives at once, and what momentum and Adam remember carries "
+    "them past the bottom.",
     expected="holds only when",
     tiny={"training.steps": "600"},
     tries=("dlprobe recipe bowl_paths --data 'linear(samples=100, features=50)'",),

@@ -105,16 +105,12 @@ def error_signals(runs: Runs) -> Picture:
 
 
 @recipe(
-    claim=(
-        "Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer "
-        "multiplies them by σ' ≤ 1/4."
-    ),
+    claim="Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer "
+    "multiplies them by σ' ≤ 1/4.",
     implied="lecture topic: vanishing gradients, after Hochreiter 1991 and Glorot & Bengio 2010",
     base=base("100x10", "sigmoid"),
-    truth=(
-        "σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by "
-        "√100 and hold the gradient nearly level."
-    ),
+    truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by "
+    "√100 and hold the gradient nearly level.",
     expected="holds only when",
     tiny=tiny("100x8"),
     tries=("dlprobe theory --layers 100x10 --activation sigmoid --init 'normal(std=1)'",),
@@ -130,10 +126,8 @@ def sigmoid_stack(lab: Laboratory) -> Found:
         "Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 11; lecture topic: initialization"
     ),
     base=base("100x12", "sigmoid", "normal(std=1)"),
-    truth=(
-        "Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, "
-        "wider ones explode."
-    ),
+    truth="Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, "
+    "wider ones explode.",
     expected="holds only when",
     tiny=tiny("16x8"),
     tries=(
@@ -151,19 +145,13 @@ def sigmoid_unit_normal(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; "
-        "normalized initialization keeps both nearly level."
-    ),
-    said=(
-        "Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural "
-        "networks, fig. 6 and 7 (5 × 1000 tanh)"
-    ),
+    claim="Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; "
+    "normalized initialization keeps both nearly level.",
+    said="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural "
+    "networks, fig. 6 and 7 (5 × 1000 tanh)",
     base=base("1000x5", "tanh"),
-    truth=(
-        "Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of "
-        "tanh, where the loss is only algebraic."
-    ),
+    truth="Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of "
+    "tanh, where the loss is only algebraic.",
     expected="holds",
     tiny=tiny("64x5"),
     tries=("dlprobe theory --layers 1000x5 --activation tanh --init glorot_uniform",),
@@ -191,15 +179,12 @@ def glorot_profiles(lab: Laboratory) -> Found:
 
 @recipe(
     claim="Xavier for tanh takes the bound 4·√(6/(fan_in + fan_out)) and keeps gradients level.",
-    said=(
-        "Géron 2017, Hands-On Machine Learning, 1st edition, table 11-1; the factor comes from"
-        " a tutorial's line for the logistic, whose slope is a quarter of tanh's"
-    ),
+    said="Géron 2017, Hands-On Machine Learning, 1st edition, table 11-1; the factor comes from a "
+    "tutorial's line for the logistic, whose slope is a quarter of tanh's",
     base=base("100x10", "tanh", "glorot_tanh4_uniform"),
     truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was "
-    "meant for the logistic, whose slope at 0 is 1/4; "
-    "but its mean of 1/2 drives units into saturation, so that gradients are not level "
-    "there either.",
+    "meant for the logistic, whose slope at 0 is 1/4; but its mean of 1/2 drives units into "
+    "saturation, so that gradients are not level there either.",
     expected="does not hold",
     tiny=tiny("64x10"),
     tries=("dlprobe theory --layers 100x10 --activation tanh --init glorot_tanh4_uniform",),
@@ -213,10 +198,8 @@ def tanh_times_four(lab: Laboratory) -> Found:
     claim="He initialization keeps the signal's size in deep nets of ReLU, GELU or SiLU alike.",
     implied="framework defaults and lectures that treat GELU and SiLU as ReLU",
     base=base("100x20", "relu", "he_normal"),
-    truth=(
-        "At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. "
-        "He's 2 is ReLU's number."
-    ),
+    truth="At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. "
+    "He's 2 is ReLU's number.",
     expected="holds only when",
     tiny=tiny("64x20"),
     tries=("dlprobe theory --layers 100x20 --activation gelu --init he_normal",),
@@ -238,10 +221,8 @@ def he_for_smooth(lab: Laboratory) -> Found:
     claim="Where the gradients of all weight matrices are equally large, no gradient vanishes.",
     heard="debugging advice: look at the gradient of each layer's weights",
     base=base("100x20", "relu", "glorot_normal"),
-    truth=(
-        "dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the "
-        "output, and the product stays level."
-    ),
+    truth="dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the "
+    "output, and the product stays level.",
     expected="does not hold",
     tiny=tiny("64x20"),
     tries=("dlprobe train --layers 100x20 --activation relu --init glorot_normal --epochs 2",),
@@ -268,19 +249,13 @@ def weight_gradients_lie(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "SELU nets normalize themselves: activations and gradients keep their variance at "
-        "any depth."
-    ),
-    said=(
-        "Klambauer et al. 2017, Self-normalizing neural networks, abstract: vanishing and "
-        "exploding gradients are impossible"
-    ),
+    claim="SELU nets normalize themselves: activations and gradients keep their variance at any "
+    "depth.",
+    said="Klambauer et al. 2017, Self-normalizing neural networks, abstract: vanishing and "
+    "exploding gradients are impossible",
     base=base("200x60", "selu", "lecun_normal"),
-    truth=(
-        "E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, "
-        "tenfold in 67 layers."
-    ),
+    truth="E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, "
+    "tenfold in 67 layers.",
     expected="holds only when",
     tiny={**tiny("64x60"), "training.batch_size": "38"},
     tries=("dlprobe theory --layers 200x60 --activation selu --init lecun_normal",),
@@ -301,18 +276,14 @@ def selu_gradient(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "He initialization keeps the variance of activations, so a deep ReLU net tells its "
-        "samples apart in every layer."
-    ),
+    claim="He initialization keeps the variance of activations, so a deep ReLU net tells its "
+    "samples apart in every layer.",
     implied=(
         "lecture topic: He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et al. 2020"
     ),
     base=base("200x50", "relu", "he_normal"),
-    truth=(
-        "The size stays, but cosines between samples tend to 1 with depth: the last layers see "
-        "one and the same vector."
-    ),
+    truth="The size stays, but cosines between samples tend to 1 with depth: the last layers see "
+    "one and the same vector.",
     expected="does not hold",
     tiny=tiny("64x50"),
     tries=("dlprobe theory --layers 200x50 --activation relu --init he_normal",),

@@ -39,18 +39,14 @@ GOOD = {"***": 1.1, "**": 1.5}  # times the best validation loss, at most
 
 
 @recipe(
-    claim=(
-        "Optimizers by speed and quality: sgd * / ***, momentum and Nesterov ** / ***, AdaGrad"
-        " *** / * (stops too early), RMSprop, Adam, Nadam and AdaMax *** / ** or ***."
-    ),
+    claim="Optimizers by speed and quality: sgd * / ***, momentum and Nesterov ** / ***, AdaGrad "
+    "*** / * (stops too early), RMSprop, Adam, Nadam and AdaMax *** / ** or ***.",
     said="Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-2",
     base=digits("64,64", 15),
-    truth=(
-        "At the best of three rates all take about as many steps: what is fast at its usual "
-        "rate is not faster than plain descent at a rate that suits it. The three stars for "
-        "the quality of descent are not seen here; AdaGrad ends as descent does, not too early, "
-        "for fifteen epochs are too few for its rate to die."
-    ),
+    truth="At the best of three rates all take about as many steps: what is fast at its usual rate "
+    "is not faster than plain descent at a rate that suits it. The three stars for the quality of "
+    "descent are not seen here; AdaGrad ends as descent does, not too early, for fifteen epochs "
+    "are too few for its rate to die.",
     expected="holds only when",
     also=("A comparison of optimizers is one of their rates: see optimizer_race.",),
     tiny={"model.layers": "16", "training.epochs": "10"},
@@ -147,20 +143,14 @@ def rate_size(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "One sample per update is noisy, the whole set is smooth and slow; mini-batches have "
-        "most of both."
-    ),
-    said=(
-        "Goodfellow, Bengio & Courville 2016, Deep Learning, §8.1.3; lecture topic: stochastic"
-        " gradient descent"
-    ),
+    claim="One sample per update is noisy, the whole set is smooth and slow; mini-batches have "
+    "most of both.",
+    said="Goodfellow, Bengio & Courville 2016, Deep Learning, §8.1.3; lecture topic: stochastic "
+    "gradient descent",
     base=digits("64,64", 6, training='optimizer = "sgd"', recording=EACH_EPOCH),
-    truth=(
-        "Each at a rate that suits it: mini-batches take no more passes than single samples, in"
-        " a thirtieth of the updates; the whole set takes several times the passes. At one rate "
-        "the noise falls, here faster than the 1/√(batch size) of a net at rest."
-    ),
+    truth="Each at a rate that suits it: mini-batches take no more passes than single samples, in "
+    "a thirtieth of the updates; the whole set takes several times the passes. At one rate the "
+    "noise falls, here faster than the 1/√(batch size) of a net at rest.",
     expected="holds",
     tiny={"training.epochs": "3"},
     tries=("dlprobe compare batch_size=1,8,32,256 --optimizer sgd --lr 0.03",),
@@ -204,16 +194,12 @@ def unrest(run: Trained) -> float:
 
 
 @recipe(
-    claim=(
-        "The practical guidelines (ELU, He, one cycle of momentum, early stopping, batch norm "
-        "where deep) beat plain defaults."
-    ),
+    claim="The practical guidelines (ELU, He, one cycle of momentum, early stopping, batch norm "
+    "where deep) beat plain defaults.",
     implied="Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3",
     base=digits("64,64", 15, recording=EACH_EPOCH),
-    truth=(
-        "They are made for deep nets, where batch norm carries them; a net of two layers "
-        "trained with Adam gains nothing."
-    ),
+    truth="They are made for deep nets, where batch norm carries them; a net of two layers trained "
+    "with Adam gains nothing.",
     expected="holds only when",
     tiny={"training.epochs": "8"},
     tries=("dlprobe new --preset guidelines -o mine.toml",),

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
 @recipe(
     claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
-    said=(
-        "He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient "
-        "descent)"
-    ),
+    said="He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient "
+    "descent)",
     base=digits("64x30", 15),
     truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ "
     "of it is left, and plain descent does not move. "
@@ -70,20 +68,14 @@ def he_or_xavier(lab: Laboratory) -> Found:
 
 
 @recipe(
-    claim=(
-        "The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights "
-        "are above 1."
-    ),
-    said=(
-        "Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent networks, §2;"
-        " lecture topic: exploding gradients"
-    ),
+    claim="The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights "
+    "are above 1.",
+    said="Pascanu, Mikolov & Bengio 2013, On the difficulty of training recurrent networks, §2; "
+    "lecture topic: exploding gradients",
     base=base("100x20", "relu", "he_normal"),
-    truth=(
-        "The slide takes linear layers. Even there the product of spectral norms is only a "
-        "bound: a normal matrix stretches most directions by half its norm. Where it stretches"
-        " all alike (orthogonal) the product is exact."
-    ),
+    truth="The slide takes linear layers. Even there the product of spectral norms is only a "
+    "bound: a normal matrix stretches most directions by half its norm. Where it stretches all "
+    "alike (orthogonal) the product is exact.",
     expected="holds only when",
     tiny=tiny("32x20"),
     tries=("dlprobe theory --layers 100x20 --activation linear --init lecun_normal",),
@@ -114,10 +106,8 @@ def spectral_product(run: Trained) -> float:
 
 @recipe(
     claim="Hidden units that start with equal weights stay equal for ever.",
-    said=(
-        "lecture topic: symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, "
-        "§8.4, who except training at random"
-    ),
+    said="lecture topic: symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, "
+    "§8.4, who except training at random",
     base="""
 [data]
 data = "wine"
@@ -129,10 +119,8 @@ init = "constant(value=0.1)"
 steps = 200
 lr = 0.01
 """,
-    truth=(
-        "Equal weights get equal gradients, unless something treats units differently: dropout "
-        "breaks the symmetry in its first step."
-    ),
+    truth="Equal weights get equal gradients, unless something treats units differently: dropout "
+    "breaks the symmetry in its first step.",
     expected="holds only when",
     tiny={"training.steps": "50"},
     tries=(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter
+from dlprobe.registry import Parameter, registrar
 
 Array = Any  # a NumPy array, or what numba makes of one
 FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
@@ -107,6 +107,9 @@ class Activation(AnyActivation):
         return [self.value(z, *numbers) for z in row]
 
 
+add_activation = registrar("activation", Activation)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LearnedActivation(Activation):
     """An elementwise activation with one learned number s per unit, or one for the layer: value(z,
@@ -174,6 +177,9 @@ class RowActivation(AnyActivation):
         activated = [0.0] * len(row)
         self.row_value(row, activated, *parameters)
         return activated
+
+
+add_row_activation = registrar("activation", RowActivation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from dlprobe.parts.activations.records import Array, RowActivation
+from dlprobe.parts.activations.records import Array, add_row_activation
 from dlprobe.parts.scalar import exp, like, log
-from dlprobe.registry import register
 
 
 def softmax_row(z: Array, a: Array) -> None:
@@ -51,23 +50,20 @@ def softmax_row_backward(a: Array, da: Array, dz: Array) -> None:
         dz[j] = a[j] * (da[j] - inner)
 
 
-register(
-    "activation",
-    RowActivation(
-        name="softmax",
-        summary="row of probabilities that sum to 1",
-        formula="a_j = e^z_j / Σ_k e^z_k",
-        slope_formula="∂a_j/∂z_k = a_j(δ_jk − a_k)",
-        row_value=softmax_row,
-        row_backward=softmax_row_backward,
-        output_range=lambda: (0.0, 1.0),
-        sums_to_one=True,
-        columns_value=softmax_columns,
-        source="Bridle 1990",
-        use="The output of classifiers, with cross_entropy.",
-        traps="PyTorch's CrossEntropyLoss applies it itself: softmax followed by that loss applies "
-        "it twice. Here cross_entropy takes the softmax's values.",
-    ),
+add_row_activation(
+    name="softmax",
+    summary="row of probabilities that sum to 1",
+    formula="a_j = e^z_j / Σ_k e^z_k",
+    slope_formula="∂a_j/∂z_k = a_j(δ_jk − a_k)",
+    row_value=softmax_row,
+    row_backward=softmax_row_backward,
+    output_range=lambda: (0.0, 1.0),
+    sums_to_one=True,
+    columns_value=softmax_columns,
+    source="Bridle 1990",
+    use="The output of classifiers, with cross_entropy.",
+    traps="PyTorch's CrossEntropyLoss applies it itself: softmax followed by that loss applies "
+    "it twice. Here cross_entropy takes the softmax's values.",
 )
 
 
@@ -93,21 +89,18 @@ def log_softmax_row_backward(a: Array, da: Array, dz: Array) -> None:
         dz[j] = da[j] - exp(a[j]) * total
 
 
-register(
-    "activation",
-    RowActivation(
-        name="log_softmax",
-        summary="logarithms of the softmax probabilities",
-        formula="a_j = z_j − ln Σ_k e^z_k",
-        slope_formula="∂a_j/∂z_k = δ_jk − e^a_k",
-        row_value=log_softmax_row,
-        row_backward=log_softmax_row_backward,
-        output_range=lambda: (-math.inf, 0.0),
-        source="Bridle 1990 for softmax; the logarithm is taken for accuracy",
-        use="Log-probabilities as outputs, e.g. for a likelihood of your own.",
-        traps="Not for cross_entropy, which here takes probabilities and joins softmax with its "
-        "logarithm itself.",
-    ),
+add_row_activation(
+    name="log_softmax",
+    summary="logarithms of the softmax probabilities",
+    formula="a_j = z_j − ln Σ_k e^z_k",
+    slope_formula="∂a_j/∂z_k = δ_jk − e^a_k",
+    row_value=log_softmax_row,
+    row_backward=log_softmax_row_backward,
+    output_range=lambda: (-math.inf, 0.0),
+    source="Bridle 1990 for softmax; the logarithm is taken for accuracy",
+    use="Log-probabilities as outputs, e.g. for a likelihood of your own.",
+    traps="Not for cross_entropy, which here takes probabilities and joins softmax with its "
+    "logarithm itself.",
 )
 
 
@@ -143,20 +136,17 @@ def sparsemax_row_backward(a: Array, da: Array, dz: Array) -> None:
         dz[j] = da[j] - mean if a[j] > zero else zero
 
 
-register(
-    "activation",
-    RowActivation(
-        name="sparsemax",
-        summary="projection onto the probabilities: small entries become exactly 0",
-        formula="a_j = max(z_j − τ, 0), τ such that Σ_j a_j = 1",
-        slope_formula="∂a_j/∂z_k = δ_jk − 1/|S| for j, k in the support S = {a > 0}, else 0",
-        row_value=sparsemax_row,
-        row_backward=sparsemax_row_backward,
-        output_range=lambda: (0.0, 1.0),
-        sums_to_one=True,
-        source="Martins & Astudillo 2016, From softmax to sparsemax",
-        use="Attention and class probabilities that should be exactly 0 for most entries.",
-        traps="A wrong class with probability 0 gets no gradient, and cross_entropy of a right "
-        "class with probability 0 is the clipped loss: use mse with it.",
-    ),
+add_row_activation(
+    name="sparsemax",
+    summary="projection onto the probabilities: small entries become exactly 0",
+    formula="a_j = max(z_j − τ, 0), τ such that Σ_j a_j = 1",
+    slope_formula="∂a_j/∂z_k = δ_jk − 1/|S| for j, k in the support S = {a > 0}, else 0",
+    row_value=sparsemax_row,
+    row_backward=sparsemax_row_backward,
+    output_range=lambda: (0.0, 1.0),
+    sums_to_one=True,
+    source="Martins & Astudillo 2016, From softmax to sparsemax",
+    use="Attention and class probabilities that should be exactly 0 for most entries.",
+    traps="A wrong class with probability 0 gets no gradient, and cross_entropy of a right "
+    "class with probability 0 is the clipped loss: use mse with it.",
 )

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter, Value
+from dlprobe.registry import Parameter, Value, registrar
 
 REDUCTION = Parameter(
     "reduction", "sum", "what is taken over a sample's outputs", choices=("sum", "mean")
@@ -106,8 +106,14 @@ class ElementwiseLoss(Loss):
     slope: Callable[..., float]
 
 
+add_loss = registrar("loss", ElementwiseLoss)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RowLoss(Loss):
     """A loss of all outputs of a sample together."""
 
     row: Callable[..., float]
+
+
+add_row_loss = registrar("loss", RowLoss)

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.parts.losses import REDUCTION, ElementwiseLoss
+from dlprobe.parts.losses import REDUCTION, add_loss
 from dlprobe.parts.scalar import exp, like, log, log1p
-from dlprobe.registry import register
 
 Array = Any
 SMALLEST_PROBABILITY = 1e-7
@@ -80,36 +79,33 @@ def softmax_cross_entropy_columns(z: Array, a: Array, y: Array, d: Array, scratc
     return total
 
 
-register(
-    "loss",
-    ElementwiseLoss(
-        name="cross_entropy",
-        also_called=(
-            "categorical_crossentropy",
-            "sparse_categorical_crossentropy",
-            "softmax_cross_entropy",
-            "crossentropy",
-            "nll",
-            "nll_loss",
-            "log_loss",
-        ),
-        summary="cross-entropy of class probabilities, in nats",
-        formula="ℓ = −Σ_k y_k ln p_k, p clipped to [1e-7, 1]",
-        value=cross_entropy,
-        slope=cross_entropy_slope,
-        output_activation="softmax",
-        tasks=("classification",),
-        source="Bridle 1990; Bishop 1995, §6.9",
-        fused="softmax",
-        target_range=None,
-        requires="distribution",
-        of_shares=entropy,
-        fused_row=softmax_cross_entropy_row,
-        fused_columns=softmax_cross_entropy_columns,
-        use="Classification.",
-        traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
-        "softmax followed by this loss.",
+add_loss(
+    name="cross_entropy",
+    also_called=(
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "softmax_cross_entropy",
+        "crossentropy",
+        "nll",
+        "nll_loss",
+        "log_loss",
     ),
+    summary="cross-entropy of class probabilities, in nats",
+    formula="ℓ = −Σ_k y_k ln p_k, p clipped to [1e-7, 1]",
+    value=cross_entropy,
+    slope=cross_entropy_slope,
+    output_activation="softmax",
+    tasks=("classification",),
+    source="Bridle 1990; Bishop 1995, §6.9",
+    fused="softmax",
+    target_range=None,
+    requires="distribution",
+    of_shares=entropy,
+    fused_row=softmax_cross_entropy_row,
+    fused_columns=softmax_cross_entropy_columns,
+    use="Classification.",
+    traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is "
+    "softmax followed by this loss.",
 )
 
 
@@ -127,29 +123,24 @@ def softmax_kl_row(z: Array, a: Array, y: Array, d: Array) -> float:
     return loss
 
 
-register(
-    "loss",
-    ElementwiseLoss(
-        name="kl",
-        also_called=("kl_div", "kl_divergence", "kullback_leibler"),
-        summary=(
-            "Kullback-Leibler divergence of the predicted from the target distribution, in nats"
-        ),
-        formula="ℓ = Σ_k y_k ln(y_k/p_k), 0 where y_k = 0, p clipped to [1e-7, 1]",
-        value=kl,
-        slope=cross_entropy_slope,
-        output_activation="softmax",
-        tasks=("classification",),
-        source="Kullback & Leibler 1951",
-        fused="softmax",
-        target_range=None,
-        requires="distribution",
-        of_shares=entropy,
-        fused_row=softmax_kl_row,
-        use="Targets that are distributions; its smallest value is 0.",
-        traps="With one class per sample it is cross_entropy; with smoothed labels it is "
-        "cross_entropy minus a constant, so it trains alike.",
-    ),
+add_loss(
+    name="kl",
+    also_called=("kl_div", "kl_divergence", "kullback_leibler"),
+    summary=("Kullback-Leibler divergence of the predicted from the target distribution, in nats"),
+    formula="ℓ = Σ_k y_k ln(y_k/p_k), 0 where y_k = 0, p clipped to [1e-7, 1]",
+    value=kl,
+    slope=cross_entropy_slope,
+    output_activation="softmax",
+    tasks=("classification",),
+    source="Kullback & Leibler 1951",
+    fused="softmax",
+    target_range=None,
+    requires="distribution",
+    of_shares=entropy,
+    fused_row=softmax_kl_row,
+    use="Targets that are distributions; its smallest value is 0.",
+    traps="With one class per sample it is cross_entropy; with smoothed labels it is "
+    "cross_entropy minus a constant, so it trains alike.",
 )
 
 
@@ -172,26 +163,23 @@ def sigmoid_binary_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> 
     return loss
 
 
-register(
-    "loss",
-    ElementwiseLoss(
-        name="binary_cross_entropy",
-        also_called=("bce", "bce_loss", "binary_crossentropy", "bce_with_logits"),
-        summary="cross-entropy of independent yes/no outputs, in nats",
-        formula="ℓ = −Σ_k [y_k ln p_k + (1 − y_k) ln(1 − p_k)], p clipped to [1e-7, 1 − 1e-7]",
-        value=binary_cross_entropy,
-        slope=binary_cross_entropy_slope,
-        output_activation="sigmoid",
-        tasks=("classification",),
-        source="Bishop 1995, §6.7",
-        fused="sigmoid",
-        target_range=(0.0, 1.0),
-        requires="probabilities",
-        of_shares=lambda p: entropy(p) + entropy(1.0 - p),
-        fused_row=sigmoid_binary_cross_entropy_row,
-        independent=True,
-        parameters=(REDUCTION,),
-        use="Two classes with one output; several labels at once.",
-        traps="With a softmax of one unit every output is 1 and no gradient flows.",
-    ),
+add_loss(
+    name="binary_cross_entropy",
+    also_called=("bce", "bce_loss", "binary_crossentropy", "bce_with_logits"),
+    summary="cross-entropy of independent yes/no outputs, in nats",
+    formula="ℓ = −Σ_k [y_k ln p_k + (1 − y_k) ln(1 − p_k)], p clipped to [1e-7, 1 − 1e-7]",
+    value=binary_cross_entropy,
+    slope=binary_cross_entropy_slope,
+    output_activation="sigmoid",
+    tasks=("classification",),
+    source="Bishop 1995, §6.7",
+    fused="sigmoid",
+    target_range=(0.0, 1.0),
+    requires="probabilities",
+    of_shares=lambda p: entropy(p) + entropy(1.0 - p),
+    fused_row=sigmoid_binary_cross_entropy_row,
+    independent=True,
+    parameters=(REDUCTION,),
+    use="Two classes with one output; several labels at once.",
+    traps="With a softmax of one unit every output is 1 and no gradient flows.",
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, RowLoss
+from dlprobe.parts.losses import REDUCTION, add_loss, add_row_loss
 from dlprobe.parts.scalar import like
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter
 
 Array = Any
 MARGIN = Parameter("margin", 1.0, "how far on the right side costs nothing", low=0.0)
@@ -20,27 +20,24 @@ def hinge_slope(p: float, y: float, margin: float) -> float:
     return -y if y * p < margin else like(p, 0.0)
 
 
-register(
-    "loss",
-    ElementwiseLoss(
-        name="hinge",
-        summary="margin loss of outputs that each say yes or no",
-        formula="ℓ = Σ_k max(0, m − t_k p_k), t_k = ±1",
-        value=hinge,
-        slope=hinge_slope,
-        output_activation="linear",
-        tasks=("classification",),
-        source="Cortes & Vapnik 1995; several classes each against the rest",
-        signed=True,
-        independent=True,
-        soft_targets=False,
-        target_range=None,
-        parameters=(MARGIN, REDUCTION),
-        use="Two classes with one output, as Keras's Hinge; a linear net with it and l2 is a "
-        "support vector machine.",
-        traps="Outputs are scores, not probabilities. Slope 0 at the margin itself. For several "
-        "classes multi_margin compares the scores with each other.",
-    ),
+add_loss(
+    name="hinge",
+    summary="margin loss of outputs that each say yes or no",
+    formula="ℓ = Σ_k max(0, m − t_k p_k), t_k = ±1",
+    value=hinge,
+    slope=hinge_slope,
+    output_activation="linear",
+    tasks=("classification",),
+    source="Cortes & Vapnik 1995; several classes each against the rest",
+    signed=True,
+    independent=True,
+    soft_targets=False,
+    target_range=None,
+    parameters=(MARGIN, REDUCTION),
+    use="Two classes with one output, as Keras's Hinge; a linear net with it and l2 is a "
+    "support vector machine.",
+    traps="Outputs are scores, not probabilities. Slope 0 at the margin itself. For several "
+    "classes multi_margin compares the scores with each other.",
 )
 
 
@@ -52,27 +49,24 @@ def perceptron_slope(p: float, y: float) -> float:
     return -y if y * p <= like(p, 0.0) else like(p, 0.0)
 
 
-register(
-    "loss",
-    ElementwiseLoss(
-        name="perceptron",
-        summary="how far outputs are on the wrong side of 0",
-        formula="ℓ = Σ_k max(0, −t_k p_k), t_k = ±1",
-        value=perceptron,
-        slope=perceptron_slope,
-        output_activation="linear",
-        tasks=("classification",),
-        source="Rosenblatt 1958; as a loss: Bishop 2006, §4.1.7",
-        signed=True,
-        independent=True,
-        soft_targets=False,
-        target_range=None,
-        parameters=(REDUCTION,),
-        use="Without hidden layers, with batch_size 1, sgd and lr 1 it is Rosenblatt's rule: w ← "
-        "w + t x for every sample that is wrong.",
-        traps="An output of exactly 0 counts as wrong, or weights of 0 would never move. Classes "
-        "that a plane cannot separate never come to rest.",
-    ),
+add_loss(
+    name="perceptron",
+    summary="how far outputs are on the wrong side of 0",
+    formula="ℓ = Σ_k max(0, −t_k p_k), t_k = ±1",
+    value=perceptron,
+    slope=perceptron_slope,
+    output_activation="linear",
+    tasks=("classification",),
+    source="Rosenblatt 1958; as a loss: Bishop 2006, §4.1.7",
+    signed=True,
+    independent=True,
+    soft_targets=False,
+    target_range=None,
+    parameters=(REDUCTION,),
+    use="Without hidden layers, with batch_size 1, sgd and lr 1 it is Rosenblatt's rule: w ← "
+    "w + t x for every sample that is wrong.",
+    traps="An output of exactly 0 counts as wrong, or weights of 0 would never move. Classes "
+    "that a plane cannot separate never come to rest.",
 )
 
 
@@ -101,22 +95,19 @@ def multi_margin_row(a: Array, y: Array, d: Array, margin: float) -> float:
     return loss
 
 
-register(
-    "loss",
-    RowLoss(
-        name="multi_margin",
-        summary="margin loss of the true class's score against every other's",
-        formula="ℓ = 1/C Σ_{j≠k} max(0, m − a_k + a_j), k the true class of C",
-        row=multi_margin_row,
-        output_activation="linear",
-        tasks=("classification",),
-        source="Weston & Watkins 1999, with the 1/C of PyTorch's MultiMarginLoss",
-        soft_targets=False,
-        target_range=None,
-        parameters=(MARGIN,),
-        use="Classification by scores; every wrong class within the margin is pushed down.",
-        traps="Outputs are scores, not probabilities.",
-    ),
+add_row_loss(
+    name="multi_margin",
+    summary="margin loss of the true class's score against every other's",
+    formula="ℓ = 1/C Σ_{j≠k} max(0, m − a_k + a_j), k the true class of C",
+    row=multi_margin_row,
+    output_activation="linear",
+    tasks=("classification",),
+    source="Weston & Watkins 1999, with the 1/C of PyTorch's MultiMarginLoss",
+    soft_targets=False,
+    target_range=None,
+    parameters=(MARGIN,),
+    use="Classification by scores; every wrong class within the margin is pushed down.",
+    traps="Outputs are scores, not probabilities.",
 )
 
 
@@ -137,21 +128,18 @@ def categorical_hinge_row(a: Array, y: Array, d: Array, margin: float) -> float:
     return missing
 
 
-register(
-    "loss",
-    RowLoss(
-        name="categorical_hinge",
-        summary="margin loss of the true class's score against the best of the others",
-        formula="ℓ = max(0, m − a_k + max_{j≠k} a_j), k the true class",
-        row=categorical_hinge_row,
-        output_activation="linear",
-        tasks=("classification",),
-        source="Crammer & Singer 2001",
-        soft_targets=False,
-        target_range=None,
-        parameters=(MARGIN,),
-        use="Classification by scores; only the strongest rival is pushed down.",
-        traps="Keras's CategoricalHinge counts a rival of score 0 even where there is none, so it "
-        "differs where every other score is negative.",
-    ),
+add_row_loss(
+    name="categorical_hinge",
+    summary="margin loss of the true class's score against the best of the others",
+    formula="ℓ = max(0, m − a_k + max_{j≠k} a_j), k the true class",
+    row=categorical_hinge_row,
+    output_activation="linear",
+    tasks=("classification",),
+    source="Crammer & Singer 2001",
+    soft_targets=False,
+    target_range=None,
+    parameters=(MARGIN,),
+    use="Classification by scores; only the strongest rival is pushed down.",
+    traps="Keras's CategoricalHinge counts a rival of score 0 even where there is none, so it "
+    "differs where every other score is negative.",
 )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import Parameter
+from dlprobe.registry import Parameter, registrar
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class Optimizer:
     falls_with: Callable[..., int | None] = lambda *_: -1
     use: str = ""
     traps: str = ""
+
+
+add_optimizer = registrar("optimizer", Optimizer)
 
 
 def share(name: str, default: float, help: str) -> Parameter:

@@ -8,12 +8,12 @@ from dlprobe.parts.optimizers import (
     BIAS_CORRECTION,
     EPSILON,
     KERAS_EPSILON,
-    Optimizer,
+    add_optimizer,
     share,
     weight_decay,
 )
 from dlprobe.parts.scalar import like, sqrt
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter
 
 BETA1 = share("beta1", 0.9, "β₁, decay of the first moment")
 BETA2 = share("beta2", 0.999, "β₂, decay of the second moment")
@@ -66,27 +66,22 @@ def adam_effective(step: float, rate: float, state: Any, *parameters: float) -> 
     return rate / (state[-1] ** 0.5 * root + epsilon)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="adam",
-        summary="adaptive moments with bias correction",
-        formula="m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂/(√v̂ + ε), m̂ = m/(1 − "
-        "β₁^t), v̂ = v/(1 − β₂^t)",
-        update=adam_update,
-        coefficients=adam_coefficients,
-        states=2,
-        rate=0.001,
-        source=(
-            "Kingma & Ba 2015, Adam: a method for stochastic optimization, Algorithm 1 (ε outside "
-            "the root, as PyTorch)"
-        ),
-        parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON),
-        momentum="beta1",
-        effective=adam_effective,
-        use="The default: little tuning of the rate needed.",
-        traps=KERAS_TRAP,
-    ),
+add_optimizer(
+    name="adam",
+    summary="adaptive moments with bias correction",
+    formula="m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂/(√v̂ + ε), m̂ = m/(1 − "
+    "β₁^t), v̂ = v/(1 − β₂^t)",
+    update=adam_update,
+    coefficients=adam_coefficients,
+    states=2,
+    rate=0.001,
+    source="Kingma & Ba 2015, Adam: a method for stochastic optimization, Algorithm 1 (ε outside "
+    "the root, as PyTorch)",
+    parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON),
+    momentum="beta1",
+    effective=adam_effective,
+    use="The default: little tuning of the rate needed.",
+    traps=KERAS_TRAP,
 )
 
 
@@ -109,27 +104,22 @@ def amsgrad_update(
     return (w - rate * m / (sqrt(largest) * root + epsilon), m, v, largest)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="amsgrad",
-        summary=(
-            "adam with the largest second moment so far, so that the effective rate never rises"
-        ),
-        formula="as adam, with max(v_1, …, v_t)/(1 − β₂^t) in place of v̂",
-        update=amsgrad_update,
-        coefficients=adam_coefficients,
-        states=3,
-        rate=0.001,
-        source=(
-            "Reddi, Kale & Kumar 2018; as PyTorch: the maximum is taken before the bias correction"
-        ),
-        parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON),
-        momentum="beta1",
-        effective=adam_effective,
-        use="Where adam does not settle.",
-        traps=KERAS_TRAP,
+add_optimizer(
+    name="amsgrad",
+    summary=("adam with the largest second moment so far, so that the effective rate never rises"),
+    formula="as adam, with max(v_1, …, v_t)/(1 − β₂^t) in place of v̂",
+    update=amsgrad_update,
+    coefficients=adam_coefficients,
+    states=3,
+    rate=0.001,
+    source=(
+        "Reddi, Kale & Kumar 2018; as PyTorch: the maximum is taken before the bias correction"
     ),
+    parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON),
+    momentum="beta1",
+    effective=adam_effective,
+    use="Where adam does not settle.",
+    traps=KERAS_TRAP,
 )
 
 
@@ -178,25 +168,22 @@ def adamw_effective(step: float, rate: float, state: Any, *parameters: float) ->
     return adam_effective(step, rate, state, *parameters[:-1])
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="adamw",
-        summary="adam with decoupled weight decay",
-        formula="θ ← (1 − ηλ)θ, then as adam",
-        update=adamw_update,
-        coefficients=adamw_coefficients,
-        states=2,
-        rate=0.001,
-        source="Loshchilov & Hutter 2019, Decoupled weight decay regularization; as PyTorch",
-        parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON, weight_decay(0.01)),
-        momentum="beta1",
-        effective=adamw_effective,
-        use="Weight decay with adam: an l2 penalty would be divided by √v̂ with the rest of the "
-        "gradient.",
-        traps="All parameters decay, biases too, and by ηλ: a schedule of the rate is one of the "
-        f"decay. {KERAS_TRAP}",
-    ),
+add_optimizer(
+    name="adamw",
+    summary="adam with decoupled weight decay",
+    formula="θ ← (1 − ηλ)θ, then as adam",
+    update=adamw_update,
+    coefficients=adamw_coefficients,
+    states=2,
+    rate=0.001,
+    source="Loshchilov & Hutter 2019, Decoupled weight decay regularization; as PyTorch",
+    parameters=(BETA1, BETA2, EPSILON, BIAS_CORRECTION, KERAS_EPSILON, weight_decay(0.01)),
+    momentum="beta1",
+    effective=adamw_effective,
+    use="Weight decay with adam: an l2 penalty would be divided by √v̂ with the rest of the "
+    "gradient.",
+    traps="All parameters decay, biases too, and by ηλ: a schedule of the rate is one of the "
+    f"decay. {KERAS_TRAP}",
 )
 
 
@@ -228,30 +215,27 @@ def adamax_effective(step: float, rate: float, state: Any, *parameters: float) -
     return rate / (state[1] + adamax_coefficients(step, rate, *parameters)[-1])
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="adamax",
-        summary="adam with the largest recent gradient in place of the root mean square",
-        formula="m ← β₁m + (1 − β₁)g, u ← max(β₂u, |g| + ε), θ ← θ − η/(1 − β₁^t)·m/u",
-        update=adamax_update,
-        coefficients=adamax_coefficients,
-        states=2,
-        rate=0.002,
-        source="Kingma & Ba 2015, Algorithm 2, with PyTorch's ε",
-        parameters=(
-            BETA1,
-            BETA2,
-            Parameter("epsilon", 1e-8, "ε, added to |g|", low=0.0),
-            KERAS_EPSILON,
-        ),
-        momentum="beta1",
-        effective=adamax_effective,
-        use="Rare, large gradients: steps are measured by the largest recent gradient, not by "
-        "their mean square.",
-        traps="Keras adds ε to u where it divides, not to |g|: keras_epsilon. ε = 0 divides 0 by 0 "
-        "for a parameter that never had a gradient.",
+add_optimizer(
+    name="adamax",
+    summary="adam with the largest recent gradient in place of the root mean square",
+    formula="m ← β₁m + (1 − β₁)g, u ← max(β₂u, |g| + ε), θ ← θ − η/(1 − β₁^t)·m/u",
+    update=adamax_update,
+    coefficients=adamax_coefficients,
+    states=2,
+    rate=0.002,
+    source="Kingma & Ba 2015, Algorithm 2, with PyTorch's ε",
+    parameters=(
+        BETA1,
+        BETA2,
+        Parameter("epsilon", 1e-8, "ε, added to |g|", low=0.0),
+        KERAS_EPSILON,
     ),
+    momentum="beta1",
+    effective=adamax_effective,
+    use="Rare, large gradients: steps are measured by the largest recent gradient, not by "
+    "their mean square.",
+    traps="Keras adds ε to u where it divides, not to |g|: keras_epsilon. ε = 0 divides 0 by 0 "
+    "for a parameter that never had a gradient.",
 )
 
 
@@ -311,34 +295,28 @@ def nadam_effective(
     return adam_effective(step, rate, state, beta1, beta2, epsilon, 1.0, 0.0)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="nadam",
-        summary="adam with Nesterov's momentum",
-        formula="μ_t = β₁(1 − .96^(tψ)/2), θ ← θ − η[(1 − μ_t)g/(1 − Πμ_i) + μ_{t+1}m/(1 − "
-        "μ_{t+1}Πμ_i)]/(√v̂ + ε), Π over i = 1 … t",
-        update=nadam_update,
-        coefficients=nadam_coefficients,
-        states=2,
-        rate=0.002,
-        source="Dozat 2016, Incorporating Nesterov momentum into Adam; as PyTorch",
-        parameters=(
-            BETA1,
-            BETA2,
-            EPSILON,
-            Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0),
-        ),
-        running=(1.0,),
-        momentum="beta1",
-        effective=nadam_effective,
-        use="As adam; it looks ahead along the momentum, which shortens the first phase of "
-        "training.",
-        traps=(
-            "The product Πμ_i runs on from step to step, so the state has one number that belongs "
-            "to no parameter."
-        ),
+add_optimizer(
+    name="nadam",
+    summary="adam with Nesterov's momentum",
+    formula="μ_t = β₁(1 − .96^(tψ)/2), θ ← θ − η[(1 − μ_t)g/(1 − Πμ_i) + μ_{t+1}m/(1 − "
+    "μ_{t+1}Πμ_i)]/(√v̂ + ε), Π over i = 1 … t",
+    update=nadam_update,
+    coefficients=nadam_coefficients,
+    states=2,
+    rate=0.002,
+    source="Dozat 2016, Incorporating Nesterov momentum into Adam; as PyTorch",
+    parameters=(
+        BETA1,
+        BETA2,
+        EPSILON,
+        Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0),
     ),
+    running=(1.0,),
+    momentum="beta1",
+    effective=nadam_effective,
+    use="As adam; it looks ahead along the momentum, which shortens the first phase of training.",
+    traps="The product Πμ_i runs on from step to step, so the state has one number that belongs to "
+    "no parameter.",
 )
 
 
@@ -365,24 +343,21 @@ def lion_coefficients(
     return (rate, 1.0 - rate * weight_decay, beta1, 1.0 - beta1, beta2, 1.0 - beta2)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="lion",
-        summary="the sign of a moving average of the gradient: every parameter moves by the rate",
-        formula="θ ← (1 − ηλ)θ − η·sign(β₁m + (1 − β₁)g), then m ← β₂m + (1 − β₂)g",
-        update=lion_update,
-        coefficients=lion_coefficients,
-        states=1,
-        rate=0.0001,
-        source="Chen et al. 2023, Symbolic discovery of optimization algorithms, Algorithm 2",
-        parameters=(
-            BETA1,
-            share("beta2", 0.99, "β₂, decay of the moment that is kept"),
-            weight_decay(),
-        ),
-        momentum="beta1",
-        use="Half the memory of adam; a rate 3 to 10 times smaller.",
-        traps="Near a minimum it keeps stepping by the rate: it needs one that falls.",
+add_optimizer(
+    name="lion",
+    summary="the sign of a moving average of the gradient: every parameter moves by the rate",
+    formula="θ ← (1 − ηλ)θ − η·sign(β₁m + (1 − β₁)g), then m ← β₂m + (1 − β₂)g",
+    update=lion_update,
+    coefficients=lion_coefficients,
+    states=1,
+    rate=0.0001,
+    source="Chen et al. 2023, Symbolic discovery of optimization algorithms, Algorithm 2",
+    parameters=(
+        BETA1,
+        share("beta2", 0.99, "β₂, decay of the moment that is kept"),
+        weight_decay(),
     ),
+    momentum="beta1",
+    use="Half the memory of adam; a rate 3 to 10 times smaller.",
+    traps="Near a minimum it keeps stepping by the rate: it needs one that falls.",
 )

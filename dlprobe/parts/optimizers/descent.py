@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dlprobe.parts.optimizers import Optimizer, share, weight_decay
-from dlprobe.registry import register
+from dlprobe.parts.optimizers import add_optimizer, share, weight_decay
 
 MOMENTUM = share("momentum", 0.9, "μ, share of the velocity that is kept")
 
@@ -16,22 +15,19 @@ def sgd_coefficients(step: float, rate: float, weight_decay: float) -> tuple[flo
     return (rate, 1.0 - rate * weight_decay)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="sgd",
-        summary="stochastic gradient descent",
-        formula="θ ← θ − ηg",
-        update=sgd_update,
-        coefficients=sgd_coefficients,
-        states=0,
-        rate=0.01,
-        source="Robbins & Monro 1951",
-        parameters=(weight_decay(),),
-        use="The reference every other optimizer is compared with.",
-        traps="One rate for all directions: it must stay below 2 over the largest curvature, and "
-        "then the flat ones hardly move.",
-    ),
+add_optimizer(
+    name="sgd",
+    summary="stochastic gradient descent",
+    formula="θ ← θ − ηg",
+    update=sgd_update,
+    coefficients=sgd_coefficients,
+    states=0,
+    rate=0.01,
+    source="Robbins & Monro 1951",
+    parameters=(weight_decay(),),
+    use="The reference every other optimizer is compared with.",
+    traps="One rate for all directions: it must stay below 2 over the largest curvature, and "
+    "then the flat ones hardly move.",
 )
 
 
@@ -48,31 +44,28 @@ def momentum_coefficients(
     return (rate, 1.0 - rate * weight_decay, momentum, 1.0 - dampening if step > 1 else 1.0)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="momentum",
-        summary="gradient descent with momentum (heavy ball)",
-        formula="v ← μv + (1 − d)g (the first time v = g), θ ← θ − ηv",
-        update=momentum_update,
-        coefficients=momentum_coefficients,
-        states=1,
-        rate=0.01,
-        source="Polyak 1964; Sutskever et al. 2013; dampening d and first step as PyTorch",
-        parameters=(
-            MOMENTUM,
-            share(
-                "dampening",
-                0.0,
-                "d, what the gradient is lessened by; d = μ is the moving average of the slides",
-            ),
-            weight_decay(),
+add_optimizer(
+    name="momentum",
+    summary="gradient descent with momentum (heavy ball)",
+    formula="v ← μv + (1 − d)g (the first time v = g), θ ← θ − ηv",
+    update=momentum_update,
+    coefficients=momentum_coefficients,
+    states=1,
+    rate=0.01,
+    source="Polyak 1964; Sutskever et al. 2013; dampening d and first step as PyTorch",
+    parameters=(
+        MOMENTUM,
+        share(
+            "dampening",
+            0.0,
+            "d, what the gradient is lessened by; d = μ is the moving average of the slides",
         ),
-        momentum="momentum",
-        use="The usual choice beside adam: with a schedule it often generalizes better.",
-        traps="The moving average v ← μv + (1 − μ)g found on slides (dampening = momentum) has an "
-        "effective rate of (1 − μ) of the plain form's.",
+        weight_decay(),
     ),
+    momentum="momentum",
+    use="The usual choice beside adam: with a schedule it often generalizes better.",
+    traps="The moving average v ← μv + (1 − μ)g found on slides (dampening = momentum) has an "
+    "effective rate of (1 − μ) of the plain form's.",
 )
 
 
@@ -89,21 +82,18 @@ def nesterov_coefficients(
     return (rate, 1.0 - rate * weight_decay, momentum)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="nesterov",
-        summary="gradient descent with Nesterov's momentum: the gradient counts as if taken one "
-        "step ahead",
-        formula="v ← μv + g, θ ← θ − η(g + μv)",
-        update=nesterov_update,
-        coefficients=nesterov_coefficients,
-        states=1,
-        rate=0.01,
-        source="Nesterov 1983; Sutskever et al. 2013, in PyTorch's form",
-        parameters=(MOMENTUM, weight_decay()),
-        momentum="momentum",
-        use="As momentum; it brakes earlier where the gradient turns.",
-        traps="θ is the point that looks ahead; the textbook's own θ lies ημv behind it.",
-    ),
+add_optimizer(
+    name="nesterov",
+    summary="gradient descent with Nesterov's momentum: the gradient counts as if taken one "
+    "step ahead",
+    formula="v ← μv + g, θ ← θ − η(g + μv)",
+    update=nesterov_update,
+    coefficients=nesterov_coefficients,
+    states=1,
+    rate=0.01,
+    source="Nesterov 1983; Sutskever et al. 2013, in PyTorch's form",
+    parameters=(MOMENTUM, weight_decay()),
+    momentum="momentum",
+    use="As momentum; it brakes earlier where the gradient turns.",
+    traps="θ is the point that looks ahead; the textbook's own θ lies ημv behind it.",
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlprobe.parts.optimizers import EPSILON, KERAS_EPSILON, Optimizer, share
+from dlprobe.parts.optimizers import EPSILON, KERAS_EPSILON, add_optimizer, share
 from dlprobe.parts.scalar import like, sqrt
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter
 
 
 def adagrad_update(
@@ -34,31 +34,28 @@ def adagrad_effective(step: float, rate: float, state: Any, *parameters: float) 
     return rate / ((state[0] + inside) ** 0.5 + outside)
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="adagrad",
-        summary="a rate per parameter that falls with the squares of all its gradients",
-        formula="s ← s + g², θ ← θ − η/(1 + (t − 1)·lr_decay)·g/(√s + ε)",
-        update=adagrad_update,
-        coefficients=adagrad_coefficients,
-        states=1,
-        rate=0.01,
-        source="Duchi, Hazan & Singer 2011, as PyTorch",
-        parameters=(
-            Parameter("lr_decay", 0.0, "decay of the rate per step", low=0.0),
-            Parameter(
-                "initial_accumulator_value", 0.0, "s before the first step (Keras: 0.1)", low=0.0
-            ),
-            Parameter("epsilon", 1e-10, "ε, added to the root (Keras: 1e-7)", low=0.0),
-            KERAS_EPSILON,
+add_optimizer(
+    name="adagrad",
+    summary="a rate per parameter that falls with the squares of all its gradients",
+    formula="s ← s + g², θ ← θ − η/(1 + (t − 1)·lr_decay)·g/(√s + ε)",
+    update=adagrad_update,
+    coefficients=adagrad_coefficients,
+    states=1,
+    rate=0.01,
+    source="Duchi, Hazan & Singer 2011, as PyTorch",
+    parameters=(
+        Parameter("lr_decay", 0.0, "decay of the rate per step", low=0.0),
+        Parameter(
+            "initial_accumulator_value", 0.0, "s before the first step (Keras: 0.1)", low=0.0
         ),
-        initial=adagrad_initial,
-        effective=adagrad_effective,
-        use="Rare features with large steps; convex problems.",
-        traps="The rate only falls: deep nets stop early. Keras divides by √(s + ε), which "
-        "keras_epsilon gives, and starts from s = 0.1.",
+        Parameter("epsilon", 1e-10, "ε, added to the root (Keras: 1e-7)", low=0.0),
+        KERAS_EPSILON,
     ),
+    initial=adagrad_initial,
+    effective=adagrad_effective,
+    use="Rare features with large steps; convex problems.",
+    traps="The rate only falls: deep nets stop early. Keras divides by √(s + ε), which "
+    "keras_epsilon gives, and starts from s = 0.1.",
 )
 
 
@@ -109,39 +106,32 @@ def rmsprop_falls_with(*parameters: float) -> int | None:
     return None if centre else 0
 
 
-register(
-    "optimizer",
-    Optimizer(
-        name="rmsprop",
-        summary="the gradient over the root of the moving average of its square",
-        formula=(
-            "s ← αs + (1 − α)g², v ← μv + g/(√s + ε), θ ← θ − ηv; centered: √(s − m²), m ← αm + "
-            "(1 − α)g"
+add_optimizer(
+    name="rmsprop",
+    summary="the gradient over the root of the moving average of its square",
+    formula="s ← αs + (1 − α)g², v ← μv + g/(√s + ε), θ ← θ − ηv; centered: √(s − m²), m ← αm + (1 "
+    "− α)g",
+    update=rmsprop_update,
+    coefficients=rmsprop_coefficients,
+    states=3,
+    rate=0.01,
+    source="Tieleman & Hinton 2012 (lecture 6e), centered Graves 2013; as PyTorch (α = .99; the "
+    "lecture's and Keras's is .9)",
+    parameters=(
+        share("alpha", 0.99, "α, decay of the mean square"),
+        share("momentum", 0.0, "μ"),
+        EPSILON,
+        Parameter(
+            "centered",
+            False,
+            "divide by the standard deviation of the gradient in place of its root mean square",
         ),
-        update=rmsprop_update,
-        coefficients=rmsprop_coefficients,
-        states=3,
-        rate=0.01,
-        source=(
-            "Tieleman & Hinton 2012 (lecture 6e), centered Graves 2013; as PyTorch (α = .99; the "
-            "lecture's and Keras's is .9)"
-        ),
-        parameters=(
-            share("alpha", 0.99, "α, decay of the mean square"),
-            share("momentum", 0.0, "μ"),
-            EPSILON,
-            Parameter(
-                "centered",
-                False,
-                "divide by the standard deviation of the gradient in place of its root mean square",
-            ),
-            KERAS_EPSILON,
-        ),
-        momentum="momentum",
-        effective=rmsprop_effective,
-        falls_with=rmsprop_falls_with,
-        use="Gradients of very different sizes; loss surfaces that change while training.",
-        traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
-        "divides by √(s + ε), which keras_epsilon gives.",
+        KERAS_EPSILON,
     ),
+    momentum="momentum",
+    effective=rmsprop_effective,
+    falls_with=rmsprop_falls_with,
+    use="Gradients of very different sizes; loss surfaces that change while training.",
+    traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras "
+    "divides by √(s + ε), which keras_epsilon gives.",
 )

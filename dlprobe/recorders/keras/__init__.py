@@ -35,9 +35,8 @@ def Callback(path: Path | str, *, every: int = 1, force: bool = False, strict: b
         raise MissingExtraError("Keras is not installed: pip install 'dlprobe[keras]'") from None
     if keras.backend.backend() != "torch":
         raise ConfigError(
-            f"Keras runs on {keras.backend.backend()}, whose training step is compiled as a "
-            "whole: record a fixed batch with dlprobe.recorders.Probe (jax), "
-            "or set KERAS_BACKEND=torch"
+            f"Keras runs on {keras.backend.backend()}, whose training step is compiled as a whole: "
+            "record a fixed batch with dlprobe.recorders.Probe (jax), or set KERAS_BACKEND=torch"
         )
     from dlprobe.recorders.keras.callback import RecordingCallback
 

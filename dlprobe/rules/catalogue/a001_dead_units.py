@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import DEEP, calming, few, passing
@@ -42,7 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     dead = np.nan_to_num(fractions[last][hidden].astype(np.float64))
-    touched = np.flatnonzero(dead >= float(settings["share"]))
+    touched = np.flatnonzero(dead >= settings["share"])
     if not len(touched):
         return Passed()
     worst = int(np.argmax(dead))
@@ -51,7 +51,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the "
         "whole training part at the last finite evaluation"
     )
-    from_the_start = float(np.nanmax(fractions[0][hidden], initial=0.0)) >= float(settings["share"])
+    from_the_start = float(np.nanmax(fractions[0][hidden], initial=0.0)) >= settings["share"]
     first = ["shallower"] if len(hidden) > DEEP else ["larger_net"] if few(evidence) else []
     names = (
         [*passing(evidence)[:2], "leaky"]
@@ -59,15 +59,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         else [*first, *calming(evidence), "leaky", "batch_norm"]
     )
     cure = remedies(evidence, *names)
-    return fired(
-        Finding(
-            float(dead[worst]),
-            float(settings["share"]),
-            evident,
-            layers,
-            (int(evidence.learning.steps[last]),),
-            cure,
-        )
+    return one_finding(
+        float(dead[worst]),
+        settings["share"],
+        evident,
+        layers,
+        (int(evidence.learning.steps[last]),),
+        cure,
     )
 
 

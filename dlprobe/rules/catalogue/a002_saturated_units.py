@@ -26,7 +26,7 @@ import numpy as np
 
 from dlprobe.analysis.profiles.idle_units import flat_at_both_ends
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
@@ -47,7 +47,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("flat_fraction was not recorded")
     if evidence.well:
         return Passed()
-    share = float(settings["share"])
+    share = settings["share"]
     level = np.fmax(np.nanmedian(np.nan_to_num(flat), axis=0), np.nan_to_num(flat[0]))
     touched = np.flatnonzero(level > share)
     if not len(touched):
@@ -61,7 +61,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     began = int(np.argmax((flat[:, touched] > share).any(axis=1)))
     steps = (int(evidence.steps[evidence.moments[began]]), evidence.span[1])
     cure = remedies(evidence, *off_scale(evidence), *passing(evidence))
-    return fired(Finding(float(level[worst]), share, evident, layers, steps, cure))
+    return one_finding(float(level[worst]), share, evident, layers, steps, cure)
 
 
 register(

@@ -43,7 +43,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             evidence,
             collapsed,
             falls,
-            float(settings["share"]),
+            settings["share"],
             remedies(evidence, *passing(evidence)),
         )
     )

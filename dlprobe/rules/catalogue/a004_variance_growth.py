@@ -40,7 +40,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             evidence,
             grown,
             falls,
-            float(settings["share"]),
+            settings["share"],
             remedies(evidence, *passing(evidence), "lower_rate"),
         )
     )

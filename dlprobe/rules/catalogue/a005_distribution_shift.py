@@ -26,7 +26,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -52,25 +52,23 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         drift = np.abs(np.diff(looks[:, :, MIDDLE], axis=0)) / spread[1:]  # (look − 1, layer)
     late = np.nan_to_num(np.median(drift[len(drift) // 2 :], axis=0), nan=0.0, posinf=0.0)
     worst = int(np.argmax(late))
-    if late[worst] <= float(settings["drift"]):
+    if late[worst] <= settings["drift"]:
         return Passed()
     names = tuple(
-        evidence.names[hidden[index]] for index in np.flatnonzero(late > float(settings["drift"]))
+        evidence.names[hidden[index]] for index in np.flatnonzero(late > settings["drift"])
     )
     evident = (
         f"between two looks the median preactivation of {evidence.names[hidden[worst]]} typically "
         f"moves by {late[worst]:.2g} of its own spread"
     )
     cure = remedies(evidence, "batch_norm", "layer_norm", "lower_rate")
-    return fired(
-        Finding(
-            float(late[worst]),
-            float(settings["drift"]),
-            evident,
-            names,
-            (int(recorded.steps[0]), int(recorded.steps[-1])),
-            cure,
-        )
+    return one_finding(
+        float(late[worst]),
+        settings["drift"],
+        evident,
+        names,
+        (int(recorded.steps[0]), int(recorded.steps[-1])),
+        cure,
     )
 
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.profiling import share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import SHARE_OF_ROWS, Settings, register
@@ -41,7 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     collapsed = [profile for profile in profiles if profile.verdict.verdict == "collapsed"]
-    if not share_of(collapsed, profiles, float(settings["share"])):
+    if not share_of(collapsed, profiles, settings["share"]):
         return Passed()
     names, first = evidence.names, collapsed[0]
     top = evidence.hidden[-1]
@@ -50,15 +50,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{len(collapsed)} of {len(profiles)} recorded steps looked at"
     )
     layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, *passing(evidence))
-    return fired(
-        Finding(
-            _share(evidence, first.step, top),
-            10 ** (-2 * first.verdict.band),
-            evident,
-            layers,
-            (first.step, collapsed[-1].step),
-            cure,
-        )
+    return one_finding(
+        _share(evidence, first.step, top),
+        10 ** (-2 * first.verdict.band),
+        evident,
+        layers,
+        (first.step, collapsed[-1].step),
+        cure,
     )
 
 

@@ -72,7 +72,7 @@ def _few_samples(evidence: Evidence, settings: Settings) -> Finding | None:
     """
     size = evidence.facts.batch_size
     noise = math.inf if size == 1 else math.sqrt(2.0 / (size - 1)) if size else 0.0
-    if noise < float(settings["noise"]):
+    if noise < settings["noise"]:
         return None
     normed = zip(evidence.names, evidence.layer_column("normalization"), strict=True)
     evident = (
@@ -81,7 +81,7 @@ def _few_samples(evidence: Evidence, settings: Settings) -> Finding | None:
     )
     return Finding(
         noise,
-        float(settings["noise"]),
+        settings["noise"],
         evident,
         tuple(name for name, norm in normed if str(norm).startswith("batch")),
     )
@@ -114,7 +114,7 @@ def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
 def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
     """The losses of evaluation and training that differ; None where they are near."""
     # (evaluation, 2): evaluated, in training
-    pairs, limit = (np.array(_pairs(evidence)), float(settings["ratio"]))
+    pairs, limit = (np.array(_pairs(evidence)), settings["ratio"])
     if not len(pairs):
         raise NotEvaluableError("no recorded steps before an evaluation")
     ratio = float(np.median(pairs[:, 0] / pairs[:, 1]))

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import NARROW, is_odd, narrowness, unlearned
@@ -37,7 +37,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if math.isnan(total):
         raise NotEvaluableError("the file does not say how wide the layers are")
     odd = is_odd(evidence)
-    if evidence.require_time().well or not unlearned(evidence) or total <= float(settings["sum"]):
+    if evidence.require_time().well or not unlearned(evidence) or total <= settings["sum"]:
         return Passed()
     widths = [int(evidence.layers[index].units or 1) for index in hidden]
     narrowest = min(range(len(widths)), key=widths.__getitem__)
@@ -49,15 +49,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         if width == min(widths)
     )
     cure = remedies(evidence, "wider", "residual", "shallower")
-    return fired(
-        Finding(
-            total,
-            float(settings["sum"]),
-            evident,
-            layers,
-            remedies=cure,
-            severity="info" if odd else "",
-        )
+    return one_finding(
+        total,
+        settings["sum"],
+        evident,
+        layers,
+        remedies=cure,
+        severity="info" if odd else "",
     )
 
 

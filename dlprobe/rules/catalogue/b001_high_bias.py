@@ -35,7 +35,7 @@ from typing import Literal
 from dlprobe.analysis.learning.learned import NOTHING, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.one_direction import going
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import fitting
@@ -45,13 +45,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evidence.require_evaluations()
     learned = evidence.require_time()
     gap = training_gap(
-        learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None
+        learned, settings["reference"], evidence.run.data.get("noise_variance") is not None
     )
-    if gap <= float(settings["points"]):
+    if gap <= settings["points"]:
         return Passed()
     limit = "high_r2" if learned.task == "regression" else "high"
     behind = 100.0 * (float(learned.error[-1]) - learned.plain_error)
-    far = learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"])
+    far = learned.task == "regression" or 1.0 - learned.reached >= settings["left"]
     high = gap >= float(settings[limit]) and not evidence.well
     high = high and (far or behind >= float(settings[limit]))
     what = (
@@ -59,7 +59,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         if learned.task == "regression"
         else "train_error (val_error where that is smaller)"
     )
-    reference = float(settings["reference"])
+    reference = settings["reference"]
     against = (
         f"{gap:.1f} above the reference of {reference:g}"
         if reference
@@ -72,15 +72,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     compared = float(settings[limit if high else "points"])
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more capacity", cure, severity, reference)
-    return fired(
-        Finding(
-            gap,
-            compared,
-            evident,
-            steps=(int(learned.steps[-1]),),
-            remedies=toward,
-            severity=severity,
-        )
+    return one_finding(
+        gap,
+        compared,
+        evident,
+        steps=(int(learned.steps[-1]),),
+        remedies=toward,
+        severity=severity,
     )
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.one_direction import going
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import DEEP
@@ -52,7 +52,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not classes and learned.val_skill[-1] < 0:
         limit *= 0.5
     high = gap >= limit and not gap <= 2.0 * spread
-    textbook = gap > float(settings["points"]) and (
+    textbook = gap > settings["points"] and (
         not classes or gap >= SHARE * 100.0 * float(learned.error[-1])
     )
     if not (high or textbook):
@@ -61,7 +61,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"at the end {what[1]} is {gap:.1f} points above {what[0]}" + (
         f" (standard error {spread:.1f} points)" if spread > 0 else ""
     )
-    limit = limit if high else float(settings["points"])
+    limit = limit if high else settings["points"]
     turned = not np.isnan(learned.val_loss).all() and learned.val_rise > TURNED
     names = ("dropout", "weight_penalty", "early_stopping", "smaller_net")
     first = [
@@ -72,10 +72,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     cure = remedies(evidence, *first, *names)
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more data or regularization", cure, severity)
-    return fired(
-        Finding(
-            gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity
-        )
+    return one_finding(
+        gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity
     )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -43,25 +43,23 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
     best = learned.best_val
     lowest, last = float(learned.val_loss[best]), float(learned.val_loss[-1])
-    if not last > float(settings["rise"]) * lowest or not learned.loss[-1] < learned.loss[best]:
+    if not last > settings["rise"] * lowest or not learned.loss[-1] < learned.loss[best]:
         return Passed()
     lost = 100.0 * float(np.nanmax(learned.val_skill) - learned.val_skill[-1])
-    severity = "warning" if lost >= float(settings["lost"]) else "info"
+    severity = "warning" if lost >= settings["lost"] else "info"
     evident = (
         f"val_loss was smallest, {lowest:.4g}, after {counted(learned.steps[best], 'update')} and "
         f"ends at {last:.4g}; val skill lost {lost:.1f} points"
     )
     cure = remedies(evidence, "early_stopping", "dropout", "weight_penalty")
     steps = (int(learned.steps[best]), int(learned.steps[-1]))
-    return fired(
-        Finding(
-            learned.val_rise,
-            float(settings["rise"]),
-            evident,
-            steps=steps,
-            remedies=cure,
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        learned.val_rise,
+        settings["rise"],
+        evident,
+        steps=steps,
+        remedies=cure,
+        severity=severity,
     )
 
 

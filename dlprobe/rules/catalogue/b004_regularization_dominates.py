@@ -35,7 +35,7 @@ import numpy as np
 
 from dlprobe.analysis.learning.learned import HALF
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired, one_finding
 from dlprobe.rules.remedies import without
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -64,23 +64,21 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     quarter = slice(-max(len(loss) // 4, 1), None)
     pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
-    if data > 0 and pulled > float(settings["share"]) * data:
+    if data > 0 and pulled > settings["share"] * data:
         evident = (
             f"in the last quarter the penalty has a median of {pulled:.3g}, {pulled / data:.3g} "
             f"times that of the data loss, {data:.3g}"
         )
         cure = without(evidence, PENALTIES, f"it weighs {pulled / data:.2g} times what the data do")
-        return fired(
-            Finding(
-                pulled / data,
-                float(settings["share"]),
-                evident,
-                steps=evidence.second_half,
-                remedies=cure,
-            )
+        return one_finding(
+            pulled / data,
+            settings["share"],
+            evident,
+            steps=evidence.second_half,
+            remedies=cure,
         )
     first, start = float(penalty[0]), float(loss[0])
-    if start > 0 and first > float(settings["share"]) * start and pulled < FALLEN * first:
+    if start > 0 and first > settings["share"] * start and pulled < FALLEN * first:
         evident = (
             f"at first the penalty was {first:.3g}, {first / start:.3g} times the data loss; by "
             f"the last quarter it had pulled the weights down to {pulled:.3g}"
@@ -88,12 +86,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         cure = without(
             evidence, PENALTIES, f"it weighed {first / start:.2g} times what the data did"
         )
-        return fired(
-            Finding(
-                first / start, float(settings["share"]), evident, steps=evidence.span, remedies=cure
-            )
+        return one_finding(
+            first / start, settings["share"], evident, steps=evidence.span, remedies=cure
         )
-    shrunk = _shrunk(evidence, float(settings["left"]))
+    shrunk = _shrunk(evidence, settings["left"])
     if shrunk is not None:
         return fired(shrunk)
     return _dropped(evidence, data, settings)
@@ -170,7 +166,7 @@ def _dropped(evidence: Evidence, data: float, settings: Settings) -> Outcome:
         not drops
         or not evaluated > 0
         or learned.reached >= HALF
-        or not data > float(settings["dropped"]) * evaluated
+        or not data > settings["dropped"] * evaluated
     ):
         return _most_dropped(evidence, settings) if drops else Passed()
     evident = (
@@ -180,14 +176,12 @@ def _dropped(evidence: Evidence, data: float, settings: Settings) -> Outcome:
     cure = without(
         evidence, DROPPED, f"with it the loss is {data / evaluated:.2g} times that without"
     )
-    return fired(
-        Finding(
-            data / evaluated,
-            float(settings["dropped"]),
-            evident,
-            steps=evidence.second_half,
-            remedies=cure,
-        )
+    return one_finding(
+        data / evaluated,
+        settings["dropped"],
+        evident,
+        steps=evidence.second_half,
+        remedies=cure,
     )
 
 
@@ -205,16 +199,14 @@ def _most_dropped(evidence: Evidence, settings: Settings) -> Outcome:
         f"dropout of {rate:g} leaves {units:.2g} of the {narrowest} units of the narrowest of "
         f"{len(hidden)} hidden layers in a step"
     )
-    if units >= float(settings["units"]):
+    if units >= settings["units"]:
         return Passed()
-    return fired(
-        Finding(
-            units,
-            float(settings["units"]),
-            evident,
-            steps=evidence.span,
-            remedies=without(evidence, DROPPED, evident),
-        )
+    return one_finding(
+        units,
+        settings["units"],
+        evident,
+        steps=evidence.span,
+        remedies=without(evidence, DROPPED, evident),
     )
 
 

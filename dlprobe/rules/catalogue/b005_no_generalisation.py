@@ -28,7 +28,7 @@ import math
 
 from dlprobe.analysis.learning.learned import SOMETHING, WELL
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -42,8 +42,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     skill, new = float(learned.skill[-1]), float(learned.val_skill[-1])
     chance = learned.val_error[-1] / (1.0 - new) if new < 1.0 else 1.0
     spread = 1.0 if learned.task == "regression" else math.sqrt(max((1.0 - chance) / chance, 0.0))
-    limit = float(settings["deviations"]) * spread / math.sqrt(learned.val_samples)
-    if not skill >= float(settings["skill"]) or new > limit or skill - new <= limit:
+    limit = settings["deviations"] * spread / math.sqrt(learned.val_samples)
+    if not skill >= settings["skill"] or new > limit or skill - new <= limit:
         return Passed()
     what = "R²" if learned.task == "regression" else "1 − error/chance"
     evident = (
@@ -51,7 +51,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"samples, where chance alone gives up to {limit:.2g}"
     )
     cure = remedies(evidence, "weight_penalty", "dropout", "smaller_net")
-    return fired(Finding(new, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure))
+    return one_finding(new, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure)
 
 
 register(

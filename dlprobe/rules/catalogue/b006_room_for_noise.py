@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dlprobe.rules.brakes import weights_for_all
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -43,19 +43,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     known = learned.known or evidence.run.data.get("noise_variance") is not None
     ends = (evidence.layers[0].fan_in or 0, evidence.layers[-1].units or 1)
     usual = ROOMY * (ends[0] + ROOMY + ends[1])
-    if evidence.well or known or max(weights, usual) < float(settings["share"]) * needed:
+    if evidence.well or known or max(weights, usual) < settings["share"] * needed:
         return Passed()
     has = f"the net has {weights} weights, one of two layers of {ROOMY} {usual}"
     evident = (
         f"{has}, and {needed} are enough for any targets of its samples, whose noise is not known"
     )
-    return fired(
-        Finding(
-            max(weights, usual) / needed,
-            float(settings["share"]),
-            evident,
-            remedies=remedies(evidence, "ridge"),
-        )
+    return one_finding(
+        max(weights, usual) / needed,
+        settings["share"],
+        evident,
+        remedies=remedies(evidence, "ridge"),
     )
 
 

@@ -24,7 +24,7 @@ References: LeCun et al. 1998, Efficient backprop, §4.3; Goodfellow et al. 2016
 from __future__ import annotations
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import INPUTS, inputs_off
@@ -36,14 +36,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     severity = "info" if evidence.spared else ""
     evident = f"{'; '.join(departure.told for departure in off)} (as the net sees them)"
-    return fired(
-        Finding(
-            off[0].number,
-            off[0].limit,
-            evident,
-            remedies=remedies(evidence, "both_scales", "scaling"),
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        off[0].number,
+        off[0].limit,
+        evident,
+        remedies=remedies(evidence, "both_scales", "scaling"),
+        severity=severity,
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -34,32 +34,30 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
     if not len(counts) or evidence.require_time().task != "classification":
         raise NotEvaluableError("no classes")
-    if not (counts < float(settings["share"]) * counts.max()).any():
+    if not (counts < settings["share"] * counts.max()).any():
         return Passed()
     if "val_confusion" not in evidence.run.final:
         raise NotEvaluableError("no confusion matrix of the validation part")
     table = np.asarray(evidence.run.final["val_confusion"], np.float64)
     with np.errstate(all="ignore"):
         recall = np.diag(table) / table.sum(axis=1)
-    rare = (counts < float(settings["share"]) * counts.max()) & np.isfinite(recall)
+    rare = (counts < settings["share"] * counts.max()) & np.isfinite(recall)
     if not rare.any():
         return Passed()
     worst = int(np.flatnonzero(rare)[np.argmin(recall[rare])])
     common = float(np.nanmean(recall[~rare])) if (~rare).any() else float("nan")
-    if recall[worst] >= float(settings["recall"]) or not common > 0.5:
+    if recall[worst] >= settings["recall"] or not common > 0.5:
         return Passed()
     evident = (
         f"class number {worst} has {counts[worst]:.0f} of {counts.sum():.0f} training "
         f"samples; {recall[worst]:.0%} of its {table[worst].sum():.0f} validation "
         f"samples are named right, of the common classes {common:.0%}"
     )
-    return fired(
-        Finding(
-            float(recall[worst]),
-            float(settings["recall"]),
-            evident,
-            remedies=remedies(evidence, "raise_rate", "longer", "class_weights", "larger_net"),
-        )
+    return one_finding(
+        float(recall[worst]),
+        settings["recall"],
+        evident,
+        remedies=remedies(evidence, "raise_rate", "longer", "class_weights", "larger_net"),
     )
 
 

@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.rule import Settings, Threshold, register
 
 DISTINCT = 0.1
@@ -46,17 +46,16 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no validation or test part, or duplicates were not counted")
     known, samples, part = max(leaks, key=lambda pair: pair[0] / pair[1])
     share = known / samples
-    if known < 2 or share < float(settings["share"]):
+    if known < 2 or share < settings["share"]:
         return Passed()
-    severe = share >= float(settings["severe"])
+    severe = share >= settings["severe"]
     severity = "info" if _by_nature(evidence, share, part) else "error" if severe else "warning"
     evident = (
         f"{known} of the {samples} rows of the {part} part have inputs that are also in the "
         "training part"
     )
-    return fired(
-        Finding(share, float(settings["severe" if severe else "share"]), evident, severity=severity)  # type: ignore[arg-type]
-    )
+    limit = settings["severe" if severe else "share"]
+    return one_finding(share, limit, evident, severity=severity)
 
 
 def _by_nature(evidence: Evidence, share: float, part: str) -> bool:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.rule import Settings, Threshold, register
 
 
@@ -38,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{constant} of {len(deviation)} features have a standard deviation of 0 in the training "
         f"part (columns {columns}{' …' if constant > 5 else ''})"
     )
-    return fired(Finding(float(constant), float(settings["count"]), evident))
+    return one_finding(float(constant), float(settings["count"]), evident)
 
 
 register(

@@ -42,9 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     for part in others:
         distance, deviations = compare(counts["train"], counts[part])
         unseen = int(((counts["train"] == 0) & (counts[part] > 0)).sum())
-        if unseen or (
-            distance > float(settings["distance"]) and deviations > float(settings["deviations"])
-        ):
+        if unseen or (distance > settings["distance"] and deviations > settings["deviations"]):
             told = f"; {unseen} of its classes have no training sample" if unseen else ""
             evident = (
                 f"the class shares of the {part} part are {distance:.0%} away from those of the "
@@ -53,7 +51,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             findings.append(
                 Finding(
                     distance,
-                    float(settings["distance"]),
+                    settings["distance"],
                     evident,
                     remedies=remedies(evidence, "stratify"),
                 )

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from dlprobe.analysis.learning.learned import HALF
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import TARGETS, targets_off
@@ -42,14 +42,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = off[-1] if off[-1].name == "offset" else off[0]
     severity = "" if hinders(evidence) else "info"
-    return fired(
-        Finding(
-            worst.number,
-            worst.limit,
-            worst.told,
-            remedies=remedies(evidence, "both_scales", "target_scaling"),
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        worst.number,
+        worst.limit,
+        worst.told,
+        remedies=remedies(evidence, "both_scales", "target_scaling"),
+        severity=severity,
     )
 
 

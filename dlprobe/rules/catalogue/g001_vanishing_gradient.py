@@ -40,7 +40,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     vanishing = [profile for profile in profiles if profile.verdict.verdict == "vanishing"]
-    if not share_of(vanishing, profiles, float(settings["share"])):
+    if not share_of(vanishing, profiles, settings["share"]):
         return Passed()
     return fired(
         profile_finding(evidence, vanishing, profiles, -1.0, remedies(evidence, *passing(evidence)))

@@ -41,10 +41,10 @@ from dlprobe.rules.suspects import DEEP, calming, passing
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
-    findings = _in_depth(evidence, float(settings["share"]))
+    findings = _in_depth(evidence, settings["share"])
     if findings and not evidence.run.is_recorded("gradient_norm"):
         return fired(*findings)
-    return fired(*findings, *_over_time(evidence, float(settings["growth"])))
+    return fired(*findings, *_over_time(evidence, settings["growth"]))
 
 
 def _in_depth(evidence: Evidence, share: float) -> list[Finding]:

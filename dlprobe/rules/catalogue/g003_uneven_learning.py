@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -40,22 +40,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     order = usable[np.argsort(typical[usable])]
     slow, fast = int(order[0]), int(order[-1])
     spread = float(typical[fast] / typical[slow])
-    if spread <= float(settings["spread"]):
+    if spread <= settings["spread"]:
         return Passed()
     names = evidence.names
     evident = (
         f"the median update_ratio is {typical[fast]:.2g} in {names[fast]} and {typical[slow]:.2g} "
         f"in {names[slow]}, {spread:.3g} times less"
     )
-    return fired(
-        Finding(
-            spread,
-            float(settings["spread"]),
-            evident,
-            (names[slow], names[fast]),
-            evidence.span,
-            remedies(evidence, "usual_optimizer", "init"),
-        )
+    return one_finding(
+        spread,
+        settings["spread"],
+        evident,
+        (names[slow], names[fast]),
+        evidence.span,
+        remedies(evidence, "usual_optimizer", "init"),
     )
 
 

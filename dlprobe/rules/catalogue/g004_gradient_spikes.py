@@ -26,7 +26,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -44,20 +44,18 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
     tails = [_tail(window) for window in np.array_split(norm, 9)]
     tail = float(np.median([tail for tail in tails if np.isfinite(tail)] or [1.0]))
-    if tail <= float(settings["tail"]):
+    if tail <= settings["tail"]:
         return Passed()
     evident = (
         "in windows of a tenth of the rows, the 99th percentile of gradient_norm is typically "
         f"{tail:.3g} times its median"
     )
-    return fired(
-        Finding(
-            tail,
-            float(settings["tail"]),
-            evident,
-            steps=evidence.span,
-            remedies=remedies(evidence, "clip", "larger_batch", "lower_rate"),
-        )
+    return one_finding(
+        tail,
+        settings["tail"],
+        evident,
+        steps=evidence.span,
+        remedies=remedies(evidence, "clip", "larger_batch", "lower_rate"),
     )
 
 

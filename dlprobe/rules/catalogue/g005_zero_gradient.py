@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import passing
@@ -38,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     late = series.high[len(series.steps) // 2 :]
     share = np.mean(late == 0.0, axis=0)  # (layer,)
-    touched = np.flatnonzero(share > float(settings["share"]))
+    touched = np.flatnonzero(share > settings["share"])
     if not len(touched):
         return Passed()
     worst = int(touched[np.argmax(share[touched])])
@@ -55,15 +55,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         "leaky",
         *([] if output else ["outputs"]),
     )
-    return fired(
-        Finding(
-            float(share[worst]),
-            float(settings["share"]),
-            evident,
-            layers,
-            evidence.second_half,
-            cure,
-        )
+    return one_finding(
+        float(share[worst]),
+        settings["share"],
+        evident,
+        layers,
+        evidence.second_half,
+        cure,
     )
 
 

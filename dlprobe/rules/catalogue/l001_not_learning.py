@@ -29,7 +29,7 @@ import math
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, Remedy, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, Remedy, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
@@ -45,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError(
             "errors (or R²) were not evaluated at the end, or the class counts are not in the file"
         )
-    if learned.well or learned.lost or learned.something(float(settings["skill"])):
+    if learned.well or learned.lost or learned.something(settings["skill"]):
         return Passed()
     what = "R²" if learned.task == "regression" else "1 − error/chance"
     part = "validation" if learned.validated else "training"
@@ -55,14 +55,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{what} on the {part} part ends at {shown:.3g} after {counted(learned.updates, 'update')}"
         + (f", {gain:.3g} more than before the first" if learned.untrained > 0 else "")
     )
-    return fired(
-        Finding(
-            shown,
-            float(settings["skill"]),
-            evident,
-            steps=(int(learned.steps[0]), int(learned.steps[-1])),
-            remedies=_cure(evidence, learned),
-        )
+    return one_finding(
+        shown,
+        settings["skill"],
+        evident,
+        steps=(int(learned.steps[0]), int(learned.steps[-1])),
+        remedies=_cure(evidence, learned),
     )
 
 

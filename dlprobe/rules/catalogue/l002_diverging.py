@@ -27,7 +27,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import calming
@@ -37,14 +37,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     cure = remedies(evidence, *calming(evidence), "usual_optimizer", "clip")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
-        return fired(
-            Finding(
-                math.inf,
-                float(settings["rise"]),
-                f"the run ended at step {step} with numbers that are not finite",
-                steps=(step,),
-                remedies=cure,
-            )
+        return one_finding(
+            math.inf,
+            settings["rise"],
+            f"the run ended at step {step} with numbers that are not finite",
+            steps=(step,),
+            remedies=cure,
         )
     learned = evidence.learning
     if learned.well:
@@ -59,35 +57,31 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if tenths and learned.something() and learned.loss[-1] < first:
         tenths, losses = tenths[1:], losses[learned.steps > learned.updates / 10]
     highest = max([float(np.nanmax(losses)) if len(losses) else 0.0, *tenths])
-    if highest > float(settings["rise"]) * first > 0:
+    if highest > settings["rise"] * first > 0:
         evident = (
             f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), "
             f"{highest / first:.3g} times its first {first:.4g}"
         )
-        return fired(
-            Finding(
-                highest / first,
-                float(settings["rise"]),
-                evident,
-                steps=evidence.span,
-                remedies=cure,
-            )
+        return one_finding(
+            highest / first,
+            settings["rise"],
+            evident,
+            steps=evidence.span,
+            remedies=cure,
         )
     lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
-    if lowest > 0 and last > float(settings["rebound"]) * lowest and last > 0.5 * first:
+    if lowest > 0 and last > settings["rebound"] * lowest and last > 0.5 * first:
         at = int(learned.steps[int(np.nanargmin(learned.loss))])
         evident = (
             f"{learned.loss_name} ends at {last:.4g}, {last / lowest:.3g} times its smallest "
             f"value {lowest:.4g} after {counted(at, 'update')}"
         )
-        return fired(
-            Finding(
-                last / lowest,
-                float(settings["rebound"]),
-                evident,
-                steps=(at, int(learned.steps[-1])),
-                remedies=cure,
-            )
+        return one_finding(
+            last / lowest,
+            settings["rebound"],
+            evident,
+            steps=(at, int(learned.steps[-1])),
+            remedies=cure,
         )
     return Passed()
 

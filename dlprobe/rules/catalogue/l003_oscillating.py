@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import calming
@@ -45,11 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     swing, rising = learned.swing
     half = len(late) // 2
     gain = float(late[:half].mean() - late[half:].mean())
-    if (
-        swing <= float(settings["swing"])
-        or rising < RISING
-        or gain > float(np.abs(np.diff(late)).mean())
-    ):
+    if swing <= settings["swing"] or rising < RISING or gain > float(np.abs(np.diff(late)).mean()):
         return Passed()
     what = f"from one {learned.moment_name} to the next {learned.loss_name}"
     evident = (
@@ -57,9 +53,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         "the changes upwards"
     )
     cure = remedies(evidence, *calming(evidence), "larger_batch")
-    return fired(
-        Finding(swing, float(settings["swing"]), evident, steps=evidence.second_half, remedies=cure)
-    )
+    return one_finding(swing, settings["swing"], evident, steps=evidence.second_half, remedies=cure)
 
 
 register(

@@ -29,7 +29,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
@@ -60,13 +60,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if np.isfinite(val).all() and val[-1] > val[middle]:
         return Passed()
     # for all we know there is no more: classes may overlap
-    if learned.reached > LITTLE and (share < float(settings["fall"]) or better < BETTER):
+    if learned.reached > LITTLE and (share < settings["fall"] or better < BETTER):
         return Passed()
     if (
         early <= 0
         or early + late < LEAST * abs(float(learned.loss[0]))
         or falling < FALLING
-        or late < float(settings["pace"]) * early
+        or late < settings["pace"] * early
     ):
         return Passed()
     evident = (
@@ -74,14 +74,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"in the second, to {learned.loss[-1]:.4g}"
     )
     cure = remedies(evidence, *off_scale(evidence), "raise_rate", "usual_optimizer", "longer")
-    return fired(
-        Finding(
-            late / early,
-            float(settings["pace"]),
-            evident,
-            steps=(int(learned.steps[0]), int(learned.steps[-1])),
-            remedies=cure,
-        )
+    return one_finding(
+        late / early,
+        settings["pace"],
+        evident,
+        steps=(int(learned.steps[0]), int(learned.steps[-1])),
+        remedies=cure,
     )
 
 

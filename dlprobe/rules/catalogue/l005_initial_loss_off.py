@@ -31,7 +31,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
@@ -45,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             "the first update is needed"
         )
     off, told = _off(evidence, learned)
-    if learned.well or off <= float(settings["factor"]):
+    if learned.well or off <= settings["factor"]:
         return Passed()
     severity = (
         "info"
@@ -53,15 +53,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         else "warning"
     )
     cure = remedies(evidence, *off_scale(evidence), "init")
-    return fired(
-        Finding(
-            off,
-            float(settings["factor"]),
-            told,
-            steps=(int(learned.steps[0]),),
-            remedies=cure,
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        off,
+        settings["factor"],
+        told,
+        steps=(int(learned.steps[0]),),
+        remedies=cure,
+        severity=severity,
     )
 
 

@@ -46,7 +46,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     said: tuple[float, str] | None
     if twice is None:
         task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
-        limit = float(settings["outside"])
+        limit = settings["outside"]
         said = _mismatch(evidence, output.partition("(")[0], output, task, loss, limit)
     else:
         said = float("nan"), twice[0]
@@ -56,7 +56,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     severity = "info" if evidence.spared else ""
     finding = Finding(
         measured,
-        float(settings["outside"]),
+        settings["outside"],
         evident,
         (evidence.names[-1],),
         (),

@@ -26,7 +26,7 @@ import math
 
 from dlprobe.analysis.learning.learned import WELL, WELL_NEW
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -55,16 +55,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         evidence,
         *(("init", "batch_norm") if at_first else ("early_stopping", "weight_penalty", "dropout")),
     )
-    severity = "warning" if times > float(settings["times"]) else "info"
-    return fired(
-        Finding(
-            times,
-            float(settings["times"]),
-            evident,
-            steps=(int(learned.steps[-1]),),
-            remedies=cure,
-            severity=severity,  # type: ignore[arg-type]
-        )
+    severity = "warning" if times > settings["times"] else "info"
+    return one_finding(
+        times,
+        settings["times"],
+        evident,
+        steps=(int(learned.steps[-1]),),
+        remedies=cure,
+        severity=severity,
     )
 
 

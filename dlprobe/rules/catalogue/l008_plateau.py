@@ -27,7 +27,7 @@ import numpy as np
 
 from dlprobe.analysis.learning.learned import OF_KNOWN
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -46,23 +46,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     quarter = max(len(loss) // 4, 1)
     third, last = float(np.mean(loss[-2 * quarter : -quarter])), float(np.mean(loss[-quarter:]))
     fell = 1.0 - last / third if third > 0 else 0.0
-    if learned.reached >= float(settings["reached"]) or fell > float(settings["fall"]):
+    if learned.reached >= settings["reached"] or fell > settings["fall"]:
         return Passed()
     start = learned.steps[learned.steps > 0][-2 * quarter]
     evident = (
-        f"from update {start} on train_loss went from {third:.3g} to {last:.3g}; training "
-        f"ends {learned.reached:.0%} of the way from guessing to what "
-        f"its rows allow"
+        f"from update {start} on train_loss went from {third:.3g} to {last:.3g}; training ends "
+        f"{learned.reached:.0%} of the way from guessing to what its rows allow"
     )
     steps = (int(start), int(learned.steps[-1]))
-    return fired(
-        Finding(
-            learned.reached,
-            float(settings["reached"]),
-            evident,
-            steps=steps,
-            remedies=remedies(evidence, "larger_net", "another_start"),
-        )
+    return one_finding(
+        learned.reached,
+        settings["reached"],
+        evident,
+        steps=steps,
+        remedies=remedies(evidence, "larger_net", "another_start"),
     )
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import HALF
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import calming
@@ -35,7 +35,7 @@ from dlprobe.rules.suspects import calming
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
-    if learned.well or not learned.lost or learned.best < float(settings["skill"]):
+    if learned.well or not learned.lost or learned.best < settings["skill"]:
         return Passed()
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
     what = "R²" if learned.task == "regression" else "1 − error/chance"
@@ -53,8 +53,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         if memorised
         else (*calming(evidence), "clip", "early_stopping")
     )
-    return fired(
-        Finding(end, 0.5 * learned.best, evident, steps=steps, remedies=remedies(evidence, *names))
+    return one_finding(
+        end, 0.5 * learned.best, evident, steps=steps, remedies=remedies(evidence, *names)
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
@@ -51,7 +51,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     row = int(np.argmax(early))
     times = float(early[row]) / start
-    if times <= float(settings["rise"]):
+    if times <= settings["rise"]:
         return Passed()
     rate = (
         f" at a rate of {evidence.scalar('learning_rate')[row]:g}"
@@ -65,15 +65,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     severity = "info" if evidence.spared or learned.something() else "warning"
     cure = remedies(evidence, *off_scale(evidence), "warmup", "lower_rate")
-    return fired(
-        Finding(
-            times,
-            float(settings["rise"]),
-            evident,
-            steps=(step,),
-            remedies=cure,
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        times,
+        settings["rise"],
+        evident,
+        steps=(step,),
+        remedies=cure,
+        severity=severity,
     )
 
 

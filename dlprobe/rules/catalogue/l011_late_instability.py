@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -48,21 +48,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     high = low + 1 + int(np.argmax(level[low + 1 :]))
     times = float(level[high] / level[low])
-    if times <= float(settings["rise"]):
+    if times <= settings["rise"]:
         return Passed()
     steps = (int(evidence.steps[rows[low][0]]), int(evidence.steps[rows[high][0]]))
     evident = (
         f"batch_loss had come down to {level[low]:.2g} by step {steps[0]} and stood at "
         f"{level[high]:.2g} from step {steps[1]} on, with {optimizer}"
     )
-    return fired(
-        Finding(
-            times,
-            float(settings["rise"]),
-            evident,
-            steps=steps,
-            remedies=remedies(evidence, "decaying_rate", "early_stopping"),
-        )
+    return one_finding(
+        times,
+        settings["rise"],
+        evident,
+        steps=steps,
+        remedies=remedies(evidence, "decaying_rate", "early_stopping"),
     )
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import WELL
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence, Floats
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -48,7 +48,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
-    if fell < float(settings["fall"]):
+    if fell < settings["fall"]:
         return Passed()
     config = evidence.config
     how = (
@@ -61,9 +61,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{before:.3g} one evaluation before"
     )
     cure = remedies(evidence, "no_early_stopping", "patient_stopping")
-    return fired(
-        Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure)
-    )
+    return one_finding(fell, settings["fall"], evident, steps=(int(stopped),), remedies=cure)
 
 
 def _evaluated(evidence: Evidence, name: str) -> Floats:

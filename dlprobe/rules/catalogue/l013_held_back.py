@@ -50,7 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.config is None:
         raise NotEvaluableError("the run's configuration is not known")
     held = brakes(evidence)
-    total, limit = math.prod(brake.factor for brake in held), float(settings["product"])
+    total, limit = math.prod(brake.factor for brake in held), settings["product"]
     if suspicion(held) < limit:
         return Passed()
     together = (

@@ -44,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.run.origin == OWN:
         raise NotEvaluableError("no such program: dlprobe trained the run itself")
     severity = "info" if evidence.spared else ""
-    limit = float(settings["order"])
+    limit = settings["order"]
     faults = [*faults_of(evidence), *_order(evidence, limit)]
     return fired(
         *(

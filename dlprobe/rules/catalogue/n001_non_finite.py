@@ -30,7 +30,7 @@ import numpy as np
 from dlprobe.analysis.profiles.row_verdict import nonfinite_layers
 from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired
+from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import calming
@@ -94,7 +94,7 @@ def _update_overflowed(evidence: Evidence) -> Outcome:
         f"the run ended as diverged after step {step}, whose recorded numbers are all finite: the "
         "update of the parameters left the range"
     )
-    return fired(Finding(float("inf"), 0.0, evident, steps=(step,), remedies=_cure(evidence)))
+    return one_finding(float("inf"), 0.0, evident, steps=(step,), remedies=_cure(evidence))
 
 
 register(

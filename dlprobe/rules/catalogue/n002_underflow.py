@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -42,19 +42,17 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     share = np.median(np.nan_to_num(counts), axis=0) / (units * evidence.fact("batch_size"))
     share -= evidence.facts.dropout or 0.0  # what is dropped gets nothing by intention
     worst = int(np.argmax(share))
-    if share[worst] <= float(settings["share"]):
+    if share[worst] <= settings["share"]:
         return Passed()
     layers = tuple(
-        evidence.names[hidden[index]] for index in np.flatnonzero(share > float(settings["share"]))
+        evidence.names[hidden[index]] for index in np.flatnonzero(share > settings["share"])
     )
     evident = (
         f"in {evidence.names[hidden[worst]]} typically {share[worst]:.0%} of dL/da is zero or "
         "subnormal while the layer above still has an error signal"
     )
     cure = remedies(evidence, "relu", "batch_norm", "shallower", "double")
-    return fired(
-        Finding(float(share[worst]), float(settings["share"]), evident, layers, evidence.span, cure)
-    )
+    return one_finding(float(share[worst]), settings["share"], evident, layers, evidence.span, cure)
 
 
 register(

@@ -65,8 +65,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 def _finding(change: Drift, sizes: str) -> Finding:
     evident = (
         f"{change.statistic} of {change.layers[0]} is {change.value:.3g} {MOMENTS[change.when]}, "
-        f"outside {change.low:.3g} to {change.high:.3g}, "
-        f"the band of the baseline ({sizes})"
+        f"outside {change.low:.3g} to {change.high:.3g}, the band of the baseline ({sizes})"
     )
     return Finding(
         change.value,

@@ -73,7 +73,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("there is no loss or error at the end that all runs have")
     if "data" in structure_differences(comparison):
         raise NotEvaluableError("the data differ from those of the baseline: see R003")
-    factor, level = float(settings["factor"]), float(settings["level"])
+    factor, level = settings["factor"], settings["level"]
     changed = changes(comparison, metrics, factor, level)
     if _identical(comparison, metrics):
         return Passed(_power(changed))

@@ -29,7 +29,7 @@ from dlprobe.analysis.comparing.baseline import (
     structure_differences,
 )
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired
+from dlprobe.rules.outcome import Outcome, Passed, Remedy, one_finding
 from dlprobe.rules.rule import Settings, Threshold, register
 
 
@@ -47,13 +47,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"{value} for {key.partition('.')[2].replace('_', ' ')}" for key, value in back.items()
     )
     remedies = (Remedy(back, f"the baseline has {told}"),) if 0 < len(back) <= shown else ()
-    return fired(
-        Finding(
-            float(len(differ)),
-            0.0,
-            f"not the experiment of the baseline: other {' and '.join(differ)}{changed}",
-            remedies=remedies,
-        )
+    return one_finding(
+        float(len(differ)),
+        0.0,
+        f"not the experiment of the baseline: other {' and '.join(differ)}{changed}",
+        remedies=remedies,
     )
 
 

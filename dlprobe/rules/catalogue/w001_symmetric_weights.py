@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from dlprobe.record.description import OWN
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, fired, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -46,7 +46,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if first is None or last is None or not len(evidence.run.checkpoint_steps):
         if evidence.run.origin == OWN:
             raise NotEvaluableError("no parameters were stored")
-        return _by_activations(evidence, float(settings["share"]))
+        return _by_activations(evidence, settings["share"])
     begun, ended = (
         [alike(_weights(evidence, parameters, index)) for index in hidden]
         for parameters in (first, last)
@@ -55,9 +55,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         min(one, other if evidence.spared else 1.0) for one, other in zip(begun, ended, strict=True)
     ]
     touched = [
-        index
-        for index, share in zip(hidden, shares, strict=True)
-        if share >= float(settings["share"])
+        index for index, share in zip(hidden, shares, strict=True) if share >= settings["share"]
     ]
     if not touched:
         return fired()
@@ -70,21 +68,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     evident += (
         " and in the last"
-        if still >= float(settings["share"])
+        if still >= settings["share"]
         else f", {still:.0%} in the last: noise alone told them apart"
     )
     steps = (0, int(evidence.run.checkpoint_steps[-1]))
     severity = "info" if evidence.well else ""
-    return fired(
-        Finding(
-            max(shares),
-            float(settings["share"]),
-            evident,
-            names,
-            steps,
-            remedies(evidence, "init"),
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        max(shares),
+        settings["share"],
+        evident,
+        names,
+        steps,
+        remedies(evidence, "init"),
+        severity=severity,
     )
 
 
@@ -122,16 +118,14 @@ def _by_activations(evidence: Evidence, share: float) -> Outcome:
         "float32's rounding, as units of equal weights have"
     )
     severity = "info" if evidence.well else ""
-    return fired(
-        Finding(
-            1.0,
-            share,
-            evident,
-            names,
-            evidence.span,
-            remedies(evidence, "init"),
-            severity=severity,  # type: ignore[arg-type]
-        )
+    return one_finding(
+        1.0,
+        share,
+        evident,
+        names,
+        evidence.span,
+        remedies(evidence, "init"),
+        severity=severity,
     )
 
 

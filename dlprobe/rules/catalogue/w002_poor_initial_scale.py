@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import is_normalized, scale_factors
@@ -44,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well or not len(drawn):
         return Passed()
     mean = math.exp(float(np.log(drawn).mean()))
-    limit = float(settings["factor"])
+    limit = settings["factor"]
     if 1 / limit <= mean <= limit:
         return Passed()
     evident = (
@@ -56,15 +56,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         for index, factor in zip(hidden, factors, strict=True)
         if not 1 / limit <= factor <= limit
     )
-    return fired(
-        Finding(
-            mean,
-            limit if mean > 1 else 1 / limit,
-            evident,
-            layers,
-            (0,),
-            remedies(evidence, "init", "batch_norm"),
-        )
+    return one_finding(
+        mean,
+        limit if mean > 1 else 1 / limit,
+        evident,
+        layers,
+        (0,),
+        remedies(evidence, "init", "batch_norm"),
     )
 
 

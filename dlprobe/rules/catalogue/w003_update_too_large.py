@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence, Floats
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import calming
@@ -46,24 +46,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     level = np.nan_to_num(np.fmax(np.fmax.reduce(stretches), typical))
     level[_tiny(evidence)] = 0.0
     worst = int(np.argmax(level))
-    if level[worst] <= float(settings["ratio"]):
+    if level[worst] <= settings["ratio"]:
         return Passed()
-    names = tuple(
-        evidence.names[index] for index in np.flatnonzero(level > float(settings["ratio"]))
-    )
+    names = tuple(evidence.names[index] for index in np.flatnonzero(level > settings["ratio"]))
     evident = (
         f"update_ratio of {evidence.names[worst]} has a median of {level[worst]:.2g} over "
         f"{STRETCH} early recorded steps, or over all"
     )
-    return fired(
-        Finding(
-            float(level[worst]),
-            float(settings["ratio"]),
-            evident,
-            names,
-            evidence.span,
-            remedies(evidence, *calming(evidence), "clip"),
-        )
+    return one_finding(
+        float(level[worst]),
+        settings["ratio"],
+        evident,
+        names,
+        evidence.span,
+        remedies(evidence, *calming(evidence), "clip"),
     )
 
 

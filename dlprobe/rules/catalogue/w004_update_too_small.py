@@ -26,7 +26,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence, Floats
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -38,22 +38,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.require_time().well or evidence.run.status == "diverged":
         return Passed()
     furthest = int(np.nanargmax(moved))
-    if moved[furthest] >= float(settings["distance"]):
+    if moved[furthest] >= settings["distance"]:
         return Passed()
     evident = (
         f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} "
         f"of its norm in {counted(evidence.learning.updates, 'update')}"
     )
     cure = remedies(evidence, "raise_rate", "usual_optimizer", "init", "longer")
-    return fired(
-        Finding(
-            float(moved[furthest]),
-            float(settings["distance"]),
-            evident,
-            (evidence.names[furthest],),
-            evidence.span,
-            cure,
-        )
+    return one_finding(
+        float(moved[furthest]),
+        settings["distance"],
+        evident,
+        (evidence.names[furthest],),
+        evidence.span,
+        cure,
     )
 
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -38,27 +38,20 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError(f"fewer than three {learned.moments_name}")
     before = float(learned.loss[int(np.searchsorted(learned.steps, evidence.steps[middle]))])
     worst = int(np.nanargmax(growth))
-    if (
-        learned.well
-        or learned.loss[-1] < 0.99 * before
-        or not growth[worst] > float(settings["growth"])
-    ):
+    if learned.well or learned.loss[-1] < 0.99 * before or not growth[worst] > settings["growth"]:
         return Passed()
     evident = (
-        f"weight_l2 of {evidence.names[worst]} grew {growth[worst]:.3g} times in the second "
-        f"half of training, {learned.loss_name} went from {before:.4g} to "
-        f"{learned.loss[-1]:.4g}"
+        f"weight_l2 of {evidence.names[worst]} grew {growth[worst]:.3g} times in the second half "
+        f"of training, {learned.loss_name} went from {before:.4g} to {learned.loss[-1]:.4g}"
     )
     cure = remedies(evidence, "lower_rate", "weight_penalty", "batch_norm")
-    return fired(
-        Finding(
-            float(growth[worst]),
-            float(settings["growth"]),
-            evident,
-            (evidence.names[worst],),
-            evidence.second_half,
-            cure,
-        )
+    return one_finding(
+        float(growth[worst]),
+        settings["growth"],
+        evident,
+        (evidence.names[worst],),
+        evidence.second_half,
+        cure,
     )
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -40,7 +40,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     product = rates * sharpness / (1.0 + momentum)
     late = product[len(product) // 2 :]
     late = late[np.isfinite(late)]
-    limit = 2.0 * float(settings["factor"])
+    limit = 2.0 * settings["factor"]
     if not len(late):
         raise NotEvaluableError("sharpness is not finite in the second half of training")
     level = float(np.median(late))
@@ -50,14 +50,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"learning_rate × sharpness{'/(1 + momentum)' if momentum else ''} has a median of "
         f"{level:.3g} in the second half; the limit is 2"
     )
-    return fired(
-        Finding(
-            level,
-            limit,
-            evident,
-            steps=evidence.second_half,
-            remedies=remedies(evidence, "lower_rate", "clip"),
-        )
+    return one_finding(
+        level,
+        limit,
+        evident,
+        steps=evidence.second_half,
+        remedies=remedies(evidence, "lower_rate", "clip"),
     )
 
 
