@@ -21,7 +21,8 @@ from dlprobe.nn.layers import LayerSpec
 from dlprobe.nn.model import Work
 from dlprobe.nn.network import NO_NUMBERS, Network, NetworkState
 from dlprobe.nn.regulation import NOTHING, Regulation
-from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES
+from dlprobe.nn.tiles import AVAILABLE
+from dlprobe.nn.vectors import VECTOR_BYTES
 from dlprobe.parts.activations import Activation, GatedActivation, RowActivation
 from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec

@@ -28,7 +28,8 @@ from dlprobe.nn.model import Net, Work
 from dlprobe.nn.positions import DEFINED
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.shapes import Counters, Flag, Floats, Index, Matrix, Number, Value, Vector
-from dlprobe.nn.tiles import DEPTH, I64, ROWS, VECTOR_BYTES, VECTORS, TileCode
+from dlprobe.nn.tiles import DEPTH, ROWS, VECTORS, TileCode
+from dlprobe.nn.vectors import I64, VECTOR_BYTES
 from dlprobe.nn.views import scratch, window
 
 MOST_LANES = 16
@@ -45,6 +46,9 @@ class LaneTileCode(TileCode):
         super().__init__(context, builder, signature, others)
         self.b_step = depth_step
 
+    def mask(self, vectors: int) -> None:
+        """None: every vector is whole."""
+
     def row_of_b(self, row: Any, vectors: int, mask: Any) -> list[Any]:
         starts = [
             self.builder.gep(row, [self.builder.mul(I64(q), self.b_vector_step)])
@@ -60,10 +64,7 @@ class LaneTileCode(TileCode):
     def add_row(self, row: Any, at: Any, b_row: list[Any], sums: list[Any]) -> list[Any]:
         pointer = self.builder.bitcast(self.builder.gep(row, [at]), self.vector.as_pointer())
         numbers = self.builder.load(pointer, align=self.size)
-        return [
-            self.intrinsic(f"llvm.fma.{self.name}", self.vector, [numbers, b, total])
-            for b, total in zip(b_row, sums, strict=True)
-        ]
+        return self.multiplied_and_added(numbers, b_row, sums)
 
 
 @intrinsic

@@ -13,7 +13,7 @@ along the depth, the dimension summed over:
 AVX-512 has 32 registers of 64 bytes: 8 rows × 3 vectors of sums, 3 for b, 1 for `a`. AVX2 has 16 of
 32 bytes: 4 × 3, 3, 1. So the 3 + 8 loads of a depth, two a cycle, hide behind 24 multiply-adds, two
 a cycle. `multiply` cuts the product into tiles such that the part of b below one column of tiles
-(DEPTH rows of 3 vectors, 24 kB) stays in the first-level cache while all rows of `a` pass by.
+(DEPTH rows of 3 vectors at most, 18 or 36 kB) stays in cache while all rows of `a` pass by.
 
 Every number of `out` is one chain of fused multiply-adds along the depth. How the arrays are
 aligned, where its tile lies, and what other rows and columns there are change no bit of it; NaN and
@@ -26,35 +26,27 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import codegen, config
 from numba.extending import intrinsic
 
 from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.panels import copy_panel, turn_panel
 from dlprobe.nn.shapes import Flag, Index, Matrix
+from dlprobe.nn.vectors import I32, I64, VECTOR_BYTES, call_intrinsic, first_lanes, spread
 from dlprobe.nn.views import scratch, window
 
-
-def vector_bytes() -> int:
-    """Size of the vector registers numba compiles for here; 0 where they are too few or there
-    is no fused multiply-add.
-    """
-    found = (
-        config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
-    )
-    features = set(found.split(","))
-    return 64 if "+avx512f" in features else 32 if {"+avx2", "+fma"} <= features else 0
-
-
-VECTOR_BYTES = vector_bytes()
 AVAILABLE = VECTOR_BYTES > 0
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 VECTORS = 3
-DEPTH = 128
-# With so many rows of `out` it pays to copy b side by side first. As a share of MKL's time in the
-# same run, without and with the copy: 1.08 and 0.98 for xᵀ @ d with 784 rows, 1.00 and 0.97 for 128
-# rows, 0.98 and 1.31 for 32 rows.
-COPY_ROWS = 128
-TURN = 8
+DEPTH = 192
+# AVX2 has no register for masks to spare, and stores under one in 12 cycles: only what is less than
+# a vector is stored so, and columns of b that do not fill one are copied before they are loaded
+SPARES_MASKS = VECTOR_BYTES == 32
+# With so many rows of `out`, or so many bytes in one of b, it pays to copy b side by side first:
+# its rows are not in a page each then, nor in one set of the cache. GFLOP/s of 128×256×256, x @ w
+# and xᵀ @ d, without and with the copy: AVX2 95 and 106, 84 and 109; AVX-512 111 and 107, 113 and
+# 112.
+COPY_ROWS = 512 if VECTOR_BYTES == 64 else 128
+COPY_BYTES = 4096
 # numbers, of which there are most where they are smallest
 panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)
 
@@ -89,10 +81,12 @@ def multiply_part(
     row_step, depth_step = (1, m) if a_transposed else (a.shape[1], 1)
     whole_depth = b.shape[1] if b_transposed else b.shape[0]
     lanes = VECTOR_BYTES // out.itemsize
-    copied = b_transposed or end_row - first_row >= COPY_ROWS
-    panel = window(panel_memory(out), 0, DEPTH, VECTORS * lanes) if copied else b
-    for k in range(0, whole_depth, DEPTH):
-        depth = min(DEPTH, whole_depth - k)
+    side_by_side = window(panel_memory(out), 0, DEPTH, VECTORS * lanes)
+    always = b_transposed or end_row - first_row >= COPY_ROWS or n * out.itemsize > COPY_BYTES
+    steps = (whole_depth + DEPTH - 1) // DEPTH
+    length = (whole_depth + steps - 1) // steps
+    for k in range(0, whole_depth, length):
+        depth = min(length, whole_depth - k)
         j = first_column
         while j < end_column:
             columns = min(end_column - j, VECTORS * lanes)
@@ -100,10 +94,12 @@ def multiply_part(
             # keep the units busy
             if columns < end_column - j <= columns + lanes:
                 columns = 2 * lanes
+            copied = always or (SPARES_MASKS and columns % lanes != 0)
+            panel = side_by_side if copied else b
             if b_transposed:
                 turn_panel(b, j, k, panel, depth, columns)
             elif copied:
-                copy_panel(b, k, j, panel, depth, columns)
+                copy_panel(b, k * n + j, panel, depth, columns)
             start = 0 if copied else k * n + j
             for i in range(first_row, end_row, ROWS):
                 at = i * row_step + k * depth_step
@@ -122,58 +118,6 @@ def multiply_part(
                     k > 0,
                 )
             j += columns
-
-
-@inlined(EXACT)
-def copy_panel(
-    source: Matrix,
-    first_row: Index,
-    first_column: Index,
-    panel: Matrix,
-    rows: Index,
-    columns: Index,
-) -> None:
-    """panel (r, c) = source[first_row:, first_column:]."""
-    for i in range(rows):
-        row, target = source[first_row + i, first_column : first_column + columns], panel[i]
-        for j in range(columns):
-            target[j] = row[j]
-
-
-@inlined(EXACT)
-def turn_panel(
-    source: Matrix,
-    first_row: Index,
-    first_column: Index,
-    panel: Matrix,
-    rows: Index,
-    columns: Index,
-) -> None:
-    """panel (r, c) = source[first_row:, first_column:]ᵀ, TURN×TURN numbers at a time; the last
-    ones overlap their neighbours instead of leaving a rest.
-    """
-    if rows < TURN or columns < TURN:
-        for j in range(columns):
-            for i in range(rows):
-                panel[i, j] = source[first_row + j, first_column + i]
-        return
-    for i in range(0, rows, TURN):
-        i = min(i, rows - TURN)
-        for j in range(0, columns, TURN):
-            j = min(j, columns - TURN)
-            turn_block(
-                source,
-                panel,
-                (first_row + j) * source.shape[1] + first_column + i,
-                i * panel.shape[1] + j,
-            )
-
-
-I32, I64 = ir.IntType(32), ir.IntType(64)
-
-
-def _vector(kind: Any, values: Any) -> Any:
-    return ir.Constant(ir.VectorType(kind, len(values)), list(values))
 
 
 class TileCode:
@@ -227,22 +171,13 @@ class TileCode:
     def mask(self, vectors: int) -> Any:
         """Which lanes of the last vector are columns that exist."""
         existing = self.builder.sub(self.columns, I64((vectors - 1) * self.lanes))
-        return self.builder.icmp_signed(
-            "<",
-            _vector(I32, range(self.lanes)),
-            self.spread(self.builder.trunc(existing, I32), I32),
-        )
+        return first_lanes(self.builder, existing, self.lanes)
 
-    def spread(self, number: Any, kind: Any) -> Any:
-        """A vector with `number` in every lane."""
-        empty = ir.Constant(ir.VectorType(kind, self.lanes), ir.Undefined)
-        one = self.builder.insert_element(empty, number, I32(0))
-        return self.builder.shuffle_vector(one, empty, _vector(I32, [0] * self.lanes))
-
-    def intrinsic(self, name: str, result: Any, arguments: list[Any]) -> Any:
-        kinds = [argument.type for argument in arguments]
-        function = self.builder.module.declare_intrinsic(name, fnty=ir.FunctionType(result, kinds))
-        return self.builder.call(function, arguments)
+    def multiplied_and_added(self, one: Any, row: list[Any], sums: list[Any]) -> list[Any]:
+        return [
+            call_intrinsic(self.builder, f"llvm.fma.{self.name}", self.vector, [one, b, total])
+            for b, total in zip(row, sums, strict=True)
+        ]
 
     def pointers(self, row: Any, vectors: int) -> list[Any]:
         return [
@@ -252,24 +187,36 @@ class TileCode:
             for q in range(vectors)
         ]
 
-    def load(self, row: Any, vectors: int, mask: Any) -> list[Any]:
-        """The numbers of a row from its pointer on; lanes outside the mask are not touched in
+    def load(self, row: Any, vectors: int, mask: Any = None) -> list[Any]:
+        """The numbers of a row from its pointer on; lanes outside a mask are not touched in
         memory and are 0.
         """
-        *whole, last = self.pointers(row, vectors)
-        loaded = [self.builder.load(pointer, align=self.size) for pointer in whole]
+        if mask is None:
+            return [
+                self.builder.load(pointer, align=self.size)
+                for pointer in self.pointers(row, vectors)
+            ]
+        *_, last = self.pointers(row, vectors)
         arguments = [last, I32(self.size), mask, ir.Constant(self.vector, None)]
-        return [*loaded, self.intrinsic(f"llvm.masked.load.{self.name}.p0", self.vector, arguments)]
+        return [
+            *self.load(row, vectors - 1),
+            call_intrinsic(
+                self.builder, f"llvm.masked.load.{self.name}.p0", self.vector, arguments
+            ),
+        ]
 
-    def store(self, values: list[Any], row: Any, mask: Any) -> None:
-        *whole, last = self.pointers(row, len(values))
-        for value, pointer in zip(values, whole, strict=False):
+    def store(self, values: list[Any], row: Any, mask: Any = None) -> None:
+        """Numbers to a row from its pointer on; lanes outside a mask are not touched."""
+        pointers = self.pointers(row, len(values))
+        for value, pointer in zip(values[: None if mask is None else -1], pointers, strict=False):
             self.builder.store(value, pointer, align=self.size)
-        self.intrinsic(
-            f"llvm.masked.store.{self.name}.p0",
-            ir.VoidType(),
-            [values[-1], last, I32(self.size), mask],
-        )
+        if mask is not None:
+            call_intrinsic(
+                self.builder,
+                f"llvm.masked.store.{self.name}.p0",
+                ir.VoidType(),
+                [values[-1], pointers[-1], I32(self.size), mask],
+            )
 
     def emit(self, vectors: int) -> None:
         """The whole tile for columns that fill `vectors` vectors, the last one perhaps in part."""
@@ -298,19 +245,27 @@ class TileCode:
                 sums[r][q].add_incoming(new[r][q], loop)
         builder.cbranch(builder.icmp_signed("<", builder.add(k, I64(1)), self.depth), loop, after)
         builder.position_at_end(after)
-        for r, row in enumerate(self.out_rows):
-            self.store(new[r], row, mask)
+        if mask is None or not SPARES_MASKS:
+            self.store_rows(new, mask)
+            return
+        full = builder.icmp_signed("==", self.columns, I64(vectors * self.lanes))
+        with builder.if_else(full, likely=True) as (whole, partly):
+            with whole:
+                self.store_rows(new)
+            with partly:
+                self.store_rows(new, mask)
+
+    def store_rows(self, sums: list[list[Any]], mask: Any = None) -> None:
+        for of_row, row in zip(sums, self.out_rows, strict=True):
+            self.store(of_row, row, mask)
 
     def row_of_b(self, row: Any, vectors: int, mask: Any) -> list[Any]:
-        return self.load(row, vectors, mask)
+        return self.load(row, vectors, None if SPARES_MASKS else mask)
 
     def add_row(self, row: Any, at: Any, b_row: list[Any], sums: list[Any]) -> list[Any]:
         """One number of `a` times the row of b, added to the sums of its row of `out`."""
-        number = self.spread(self.builder.load(self.builder.gep(row, [at])), self.vector.element)
-        return [
-            self.intrinsic(f"llvm.fma.{self.name}", self.vector, [number, b, total])
-            for b, total in zip(b_row, sums, strict=True)
-        ]
+        number = self.builder.load(self.builder.gep(row, [at]))
+        return self.multiplied_and_added(spread(self.builder, number, self.lanes), b_row, sums)
 
 
 @intrinsic
@@ -361,45 +316,3 @@ def tile(
         integer,
         types.boolean,
     ), code
-
-
-@intrinsic
-def turn_block(typing: Any, source: Any, target: Any, start: Any, to: Any) -> Any:
-    """An 8×8 block of `source` at offset `start` to offset `to`. Half rows k and k + 4 are
-    loaded side by side, so that only 4×4 blocks are left to turn.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        half, size = (
-            ir.VectorType(context.get_data_type(source.dtype), 4),
-            source.dtype.bitwidth // 8,
-        )
-        arrays = [
-            context.make_array(kind)(context, builder, array)
-            for kind, array in ((source, arguments[0]), (target, arguments[1]))
-        ]
-        steps = [builder.extract_value(array.shape, 1) for array in arrays]
-
-        def pointer(which: int, row: int, column: int, kind: Any) -> Any:
-            offset = builder.add(
-                builder.add(arguments[2 + which], builder.mul(steps[which], I64(row))), I64(column)
-            )
-            return builder.bitcast(builder.gep(arrays[which].data, [offset]), kind.as_pointer())
-
-        def shuffle(a: Any, b: Any, order: Any) -> Any:
-            return builder.shuffle_vector(a, b, _vector(I32, order))
-
-        for column in (0, 4):
-            halves = [builder.load(pointer(0, k, column, half), align=size) for k in range(8)]
-            r = [shuffle(halves[k], halves[k + 4], range(8)) for k in range(4)]
-            low = [shuffle(r[k], r[k + 1], [0, 8, 1, 9, 4, 12, 5, 13]) for k in (0, 2)]
-            high = [shuffle(r[k], r[k + 1], [2, 10, 3, 11, 6, 14, 7, 15]) for k in (0, 2)]
-            first, second = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
-            for k, (pair, order) in enumerate(
-                (pair, order) for pair in (low, high) for order in (first, second)
-            ):
-                turned = shuffle(pair[0], pair[1], order)
-                builder.store(turned, pointer(1, column + k, 0, turned.type), align=size)
-        return context.get_dummy_value()
-
-    return types.void(source, target, types.int64, types.int64), code

@@ -19,11 +19,23 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import codegen, config
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from dlprobe.nn.tiles import VECTOR_BYTES
 
+def vector_bytes() -> int:
+    """Size of the vector registers numba compiles for here; 0 where they are too few or there
+    is no fused multiply-add.
+    """
+    found = (
+        config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
+    )
+    features = set(found.split(","))
+    return 64 if "+avx512f" in features else 32 if {"+avx2", "+fma"} <= features else 0
+
+
+VECTOR_BYTES = vector_bytes()
 BYTES = VECTOR_BYTES or 32
 I32, I64, DOUBLE = ir.IntType(32), ir.IntType(64), ir.DoubleType()
 FLAGS = ("contract",)
@@ -71,20 +83,24 @@ def lanes_of(typing: Any, array: Any) -> Any:
     )
 
 
-def _constant(kind: Any, values: Any) -> Any:
+def constant(kind: Any, values: Any) -> Any:
+    """A constant vector of LLVM."""
     return ir.Constant(ir.VectorType(kind, len(values)), list(values))
 
 
-def _spread(builder: Any, number: Any, lanes: int) -> Any:
+def spread(builder: Any, number: Any, lanes: int) -> Any:
+    """A vector of LLVM with `number` in every lane."""
     empty = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
     return builder.shuffle_vector(
-        builder.insert_element(empty, number, I32(0)), empty, _constant(I32, [0] * lanes)
+        builder.insert_element(empty, number, I32(0)), empty, constant(I32, [0] * lanes)
     )
 
 
-def _mask(builder: Any, count: Any, lanes: int) -> Any:
-    """The first `count` lanes."""
-    return builder.icmp_signed("<", _constant(I64, range(lanes)), _spread(builder, count, lanes))
+def first_lanes(builder: Any, count: Any, lanes: int) -> Any:
+    """The mask of the first `count` lanes."""
+    return builder.icmp_signed(
+        "<", constant(I32, range(lanes)), spread(builder, builder.trunc(count, I32), lanes)
+    )
 
 
 def _masked(
@@ -103,7 +119,8 @@ def _masked(
     )
 
 
-def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+def call_intrinsic(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    """Call a function of LLVM's own, by its name."""
     function = builder.module.declare_intrinsic(
         name, fnty=ir.FunctionType(result, [argument.type for argument in arguments])
     )
@@ -119,11 +136,16 @@ def load(typing: Any, array: Any, offset: Any, count: Any) -> Any:
         pointer, vector, name, align = _masked(
             context, builder, "load", kind, array, values[0], values[1]
         )
-        return _call(
+        return call_intrinsic(
             builder,
             name,
             vector,
-            [pointer, I32(align), _mask(builder, values[2], kind.lanes), ir.Constant(vector, None)],
+            [
+                pointer,
+                I32(align),
+                first_lanes(builder, values[2], kind.lanes),
+                ir.Constant(vector, None),
+            ],
         )
 
     return kind(array, types.int64, types.int64), code
@@ -137,11 +159,11 @@ def store(typing: Any, vector: Any, array: Any, offset: Any, count: Any) -> Any:
         pointer, _, name, align = _masked(
             context, builder, "store", vector, array, values[1], values[2]
         )
-        _call(
+        call_intrinsic(
             builder,
             name,
             ir.VoidType(),
-            [values[0], pointer, I32(align), _mask(builder, values[3], vector.lanes)],
+            [values[0], pointer, I32(align), first_lanes(builder, values[3], vector.lanes)],
         )
         return context.get_dummy_value()
 
@@ -152,7 +174,7 @@ def store(typing: Any, vector: Any, array: Any, offset: Any, count: Any) -> Any:
 def all_lanes(typing: Any, number: Any) -> Any:
     """The number in every lane."""
     kind = RegisterType(number)
-    return kind(number), lambda context, builder, sig, values: _spread(
+    return kind(number), lambda context, builder, sig, values: spread(
         builder, values[0], kind.lanes
     )
 
@@ -182,7 +204,7 @@ def smaller_size(typing: Any, one: Any, other: Any) -> Any:
     """Lane by lane |other| where it is below `one`, else `one`, so also where `other` is NaN."""
 
     def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        size = _call(
+        size = call_intrinsic(
             builder, f"llvm.fabs.v{one.lanes}f{one.dtype.bitwidth}", values[1].type, [values[1]]
         )
         return builder.select(builder.fcmp_ordered("<", size, values[0]), size, values[0])
@@ -222,13 +244,13 @@ def row_totals(typing: Any, q0: Any, q1: Any, q2: Any, q3: Any, out: Any, start:
             x = builder.fadd(
                 x,
                 builder.shuffle_vector(
-                    x, x, _constant(I32, [lane ^ distance for lane in range(q0.lanes)])
+                    x, x, constant(I32, [lane ^ distance for lane in range(q0.lanes)])
                 ),
             )
             distance //= 2
         x = _widened(
             builder,
-            builder.shuffle_vector(x, x, _constant(I32, [0, half, quarter, half + quarter])),
+            builder.shuffle_vector(x, x, constant(I32, [0, half, quarter, half + quarter])),
             ir.VectorType(DOUBLE, 4),
         )
         data = builder.gep(context.make_array(out)(context, builder, values[4]).data, [values[5]])
@@ -246,17 +268,14 @@ def _merged(builder: Any, one: Any, other: Any, size: int) -> Any:
     straight = [lane + (one.type.count if lane // size % 2 else 0) for lane in lanes]
     crossed = [(lane ^ size) + (one.type.count if lane // size % 2 else 0) for lane in lanes]
     return builder.fadd(
-        *(
-            builder.shuffle_vector(one, other, _constant(I32, order))
-            for order in (straight, crossed)
-        )
+        *(builder.shuffle_vector(one, other, constant(I32, order)) for order in (straight, crossed))
     )
 
 
 def _pairs(builder: Any, one: Any) -> Any:
     """Sums of neighbouring lanes."""
     even, odd = (
-        builder.shuffle_vector(one, one, _constant(I32, range(first, one.type.count, 2)))
+        builder.shuffle_vector(one, one, constant(I32, range(first, one.type.count, 2)))
         for first in (0, 1)
     )
     return builder.fadd(even, odd)

@@ -22,7 +22,7 @@ from dlprobe.nn.self_check import CheckOutcome as CheckOutcome
 from dlprobe.nn.self_check import KernelCheck as KernelCheck
 from dlprobe.nn.self_check import all_checks as all_checks
 from dlprobe.nn.self_check import outcome_of as outcome_of
-from dlprobe.nn.tiles import VECTOR_BYTES
+from dlprobe.nn.vectors import VECTOR_BYTES
 
 LIBRARIES = ("dlprobe", "numba", "llvmlite", "numpy", "scipy", "h5py")
 VECTOR_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")

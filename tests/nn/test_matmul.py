@@ -216,12 +216,13 @@ def test_products_are_the_same_bits_wherever_the_arrays_lie(
 @needs_tiles
 def test_a_number_of_tiles_does_not_depend_on_the_other_rows_and_columns() -> None:
     rng = np.random.default_rng(3)
+    # so many columns and rows that parts of b are copied in the whole product
     a, b = (
-        rng.standard_normal((150, 300)).astype("float32"),
-        rng.standard_normal((300, 110)).astype("float32"),
+        rng.standard_normal((520, 300)).astype("float32"),
+        rng.standard_normal((300, 1110)).astype("float32"),
     )
     whole = by_tiles(a, b, False, False)
-    for rows, columns in ((1, 1), (7, 50), (60, 97), (129, 33)):
+    for rows, columns in ((1, 1), (7, 50), (60, 97), (129, 33), (517, 90)):
         assert (
             by_tiles(a[:rows], b[:, :columns], False, True).tobytes()
             == np.ascontiguousarray(whole[:rows, :columns]).tobytes()

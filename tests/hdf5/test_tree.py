@@ -1,0 +1,151 @@
+"""Groups that this package lays out itself are what HDF5 would have written, to every reader of
+HDF5, and show every damaged byte as its own do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from dlprobe.hdf5.checksum import checksums
+from dlprobe.hdf5.tree import Branch, SmallSet, Tree
+from dlprobe.hdf5.writer import Below, PackedWriter
+
+RANDOM = np.random.default_rng(5)
+VALUES = {
+    "stats/step": np.arange(4, dtype="i8"),
+    "stats/layer": np.arange(3, dtype="i4"),
+    "stats/a": RANDOM.normal(size=(4, 3)).astype("f4"),
+    "stats/deep/b": RANDOM.normal(size=(4, 3)),
+    "one/text": np.array("Überraschung".encode()),
+    "one/texts": np.array([b"a", b"bcd"]),
+    "one/flags": np.array([1, 0, 1], "u1"),
+    "one/none": np.empty((0, 7), "f4"),
+    "large": RANDOM.normal(size=7400),
+    "single": np.array(2.5),
+}
+LENGTHS = {"stats/deep/rows": 4, "stats/deep/layers": 3}
+SCALES = ["stats/step", "stats/layer"]
+ATTACHED = [
+    ("stats/a", 0, "stats/step"),
+    ("stats/a", 1, "stats/layer"),
+    ("stats/deep/b", 0, "stats/deep/rows"),
+    ("stats/deep/b", 1, "stats/deep/layers"),
+]
+TEXTS = {"units": "1", "long_name": "é, and longer"}
+RUNS = 40  # more than a group keeps in its own header
+
+
+def _filled(group: Branch | Below, run: int) -> None:
+    for path, array in VALUES.items():
+        values = array if array.dtype.kind == "S" else (array + run).astype(array.dtype)
+        group.append(path, values[:1] if array.ndim else values)
+        if array.ndim:
+            group.append(path, values[1:])
+    group.text("", "status", f"run {run}")
+    group.text("", "empty", "")
+    group.numbers("", "version", (1, run))
+    group.text("described", "json", "{}" * run)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same groups, laid out here and by HDF5."""
+    folder = tmp_path_factory.mktemp("trees")
+    sets = {path: SmallSet(array.dtype, array.shape, TEXTS) for path, array in VALUES.items()}
+    tree = Tree(sets, LENGTHS, SCALES, ATTACHED, ["described"])
+    own = PackedWriter(folder / "own.h5")
+    theirs = PackedWriter(folder / "theirs.h5")
+    for writer in (own, theirs):
+        writer.text("/", "schema", "test")
+    for run in range(RUNS):
+        branch, below = Branch(tree), Below(theirs, f"runs/{run}")
+        for path, one in sets.items():
+            theirs.data_set(below.at(path), one.dtype, one.shape, one.texts)
+        for path, length in LENGTHS.items():
+            theirs.dimension(below.at(path), length)
+        for path in SCALES:
+            theirs.scale(below.at(path), path.rpartition("/")[2])
+        for path, axis, scale in ATTACHED:
+            theirs.attach(below.at(path), axis, below.at(scale))
+        for group in (branch, below):
+            _filled(group, run)
+        own.graft(f"runs/{run}", branch)
+    own.finish()
+    theirs.finish()
+    return folder / "own.h5", folder / "theirs.h5"
+
+
+def _told(file: h5py.File) -> dict[str, Any]:
+    """All that a file holds: of every object type, attributes, values and axes."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, h5py.Reference):
+            return file[value].name
+        if isinstance(value, np.void):
+            return [plain(part) for part in value]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OV":
+            return sorted(map(plain, value), key=str) if value.dtype.names else [*map(plain, value)]
+        return np.asarray(value).tolist(), np.asarray(value).dtype.str
+
+    told: dict[str, Any] = {}
+
+    def take(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        told[name] = {key: plain(value) for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            axes = [[scale.name for scale in dim.values()] for dim in item.dims]
+            told[name] |= {"": (item.dtype, item.shape, item[()].tolist(), axes)}
+
+    file.visititems(take)
+    return told
+
+
+def test_groups_laid_out_here_are_those_that_hdf5_writes(both: tuple[Path, Path]) -> None:
+    with h5py.File(both[0]) as own, h5py.File(both[1]) as theirs:
+        told = _told(own)
+        assert told == _told(theirs)
+        assert len(told) == 1 + RUNS * (1 + 4 + len(VALUES) + len(LENGTHS))
+        assert own.id.get_filesize() == both[0].stat().st_size
+
+
+def test_such_a_file_takes_more_groups_and_loses_old_ones(
+    both: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "own.h5"
+    path.write_bytes(both[0].read_bytes())
+    with h5py.File(path, "a") as file:
+        del file["runs/0"]
+        file["runs/1/one"].create_dataset("more", data=np.arange(5))
+        file["runs/1"].attrs["status"] = "changed"
+    with h5py.File(path) as file:
+        assert file["runs/1/one/more"][()].tolist() == [*range(5)]
+        assert file["runs/1/single"][()] == 3.5
+        assert len(file["runs"]) == RUNS - 1
+
+
+def test_every_damaged_byte_of_values_is_noticed(both: tuple[Path, Path], tmp_path: Path) -> None:
+    whole = both[0].read_bytes()
+    with h5py.File(both[0]) as file:
+        values = file["runs/7/stats/a"][()].tobytes()
+    start = whole.index(values)
+    for byte in range(start, start + len(values), 5):
+        damaged = bytearray(whole)
+        damaged[byte] ^= 1 << byte % 8
+        path = tmp_path / f"{byte}.h5"
+        path.write_bytes(damaged)
+        with h5py.File(path) as file, pytest.raises(KeyError, match="checksum"):
+            file["runs/7/stats/a"]
+
+
+def test_checksums_are_those_of_lookup3() -> None:
+    """The values that Jenkins's own program prints (`driver5` of lookup3.c); blocks beside each
+    other do not matter to one another.
+    """
+    text = b"Four score and seven years ago"
+    data = np.frombuffer(text.ljust(32, b"!") + text, np.uint8)
+    sums = checksums(data, np.array([0, 32]), np.array([len(text), len(text)]))
+    assert [hex(one) for one in sums] == ["0x17770551", "0x17770551"]
