@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.hdf5 import tree
 from dlprobe.hdf5.file_objects import WriteFile
-from dlprobe.hdf5.files import MAX_TEXT
-from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5p, h5s, h5t
+from dlprobe.hdf5.files import MAX_TEXT, read_at
+from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5o, h5p, h5s, h5t
+from dlprobe.hdf5.tree import Branch, encoded_text, file_type
 
 _CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
 _SLOTS = 7  # of a chunk cache; rows are appended, so that it holds the last chunk
 _COMPACT = 4096
 _DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on float noise
+_GRAFTED = 2**23  # bytes of branches that get their checksums together
 
 
 class PackedWriter:
@@ -38,6 +41,8 @@ class PackedWriter:
         self._groups: dict[str, Any] = {}
         self._sets: dict[str, Any] = {}
         self._written: dict[str, int] = {}
+        self._branches: list[tuple[Any, Branch]] = []
+        self._grafts: list[tuple[int, slice]] = []
         self._id = self._create()
         self._access = h5p.create(h5p.DATASET_ACCESS)
         # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
@@ -53,10 +58,14 @@ class PackedWriter:
         dtype: np.dtype[Any],
         shape: tuple[int, ...],
         attributes: Mapping[str, str] | None = None,
+        *,
+        noise: bool = False,
     ) -> None:
-        """Declare a data set; `append` fills it. dtype is numeric or `S`."""
+        """Declare a data set; `append` fills it. dtype is numeric or `S`. noise: whether
+        compressing it is in vain.
+        """
         group, _, name = path.strip("/").rpartition("/")
-        type, settings = _type(dtype), _settings(dtype, shape)
+        type, settings = file_type(dtype), _settings(dtype, shape, noise)
         space = h5s.create_simple(shape) if shape else _single()
         self._sets[path] = h5d.create(
             self._group(group), name.encode(), type, space, settings, dapl=self._access
@@ -82,7 +91,7 @@ class PackedWriter:
                 memory,
                 space,
                 np.ascontiguousarray(array).reshape(array.shape),
-                mtype=_type(array.dtype),
+                mtype=file_type(array.dtype),
             )
         self.check()
 
@@ -113,14 +122,36 @@ class PackedWriter:
             h5s.create_simple((length,)),
             _without_data(),
         )
-        h5ds.set_scale(
-            handle, f"This is a netCDF dimension but not a netCDF variable. {length:9d}".encode()
-        )
+        h5ds.set_scale(handle, tree.without_values(length))
         self._sets[path], self._written[path] = handle, length
 
     def attach(self, path: str, axis: int, scale: str) -> None:
         """Say that `axis` of a data set is counted by the data set `scale`."""
         h5ds.attach_scale(self._sets[path], self._sets[scale], axis)
+
+    def graft(self, path: str, branch: Branch) -> None:
+        """Make a group of a branch that holds all its values and texts.
+
+        The bytes lie in a data set of its name, whose object header becomes that of the group once
+        HDF5 has closed the file: nothing else gives out space in it.
+        """
+        branch.finish()
+        group, _, name = path.strip("/").rpartition("/")
+        size = len(branch.bytes)
+        handle = h5d.create(
+            self._group(group), name.encode(), h5t.STD_U8LE, h5s.create_simple((size,)), _raw()
+        )
+        address, going_on = handle.get_offset(), branch.continuation
+        branch.settle(address)
+        self._branches.append((handle, branch))
+        self._grafts.append(
+            (
+                h5o.get_info(handle).addr,
+                slice(address + going_on.start, address + going_on.stop),
+            )
+        )
+        if sum(len(waiting.bytes) for _, waiting in self._branches) >= _GRAFTED:
+            self._write_branches()
 
     def check(self) -> None:
         """Raise the OSError of the first write that failed."""
@@ -138,7 +169,10 @@ class PackedWriter:
         ]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")
+        self._write_branches()
         self._close()
+        self.check()
+        self._replace_headers()
         self._file.sync()
         self._file.close()
 
@@ -167,7 +201,31 @@ class PackedWriter:
         settings.set_obj_track_times(False)
         return h5f.create(b"dlprobe", h5f.ACC_TRUNC, fcpl=settings, fapl=access)
 
+    def _write_branches(self) -> None:
+        """Seal the branches that wait, and write them."""
+        if self._branches:
+            handles, branches = zip(*self._branches, strict=True)
+            for handle, data in zip(handles, tree.seal(branches), strict=True):
+                handle.write(h5s.ALL, h5s.ALL, data, mtype=h5t.STD_U8LE)
+                self.check()
+            self._branches.clear()
+
+    def _replace_headers(self) -> None:
+        """Those of the data sets whose bytes are branches, in a file that HDF5 has closed."""
+        if not self._grafts:
+            return
+        old = []
+        for address, _ in self._grafts:
+            start = read_at(self._file.descriptor, address, tree.HEADER_START)
+            old.append(read_at(self._file.descriptor, address, tree.header_size(start)))
+        new = tree.grafted(old, [place for _, place in self._grafts])
+        for (address, _), header in zip(self._grafts, new, strict=True):
+            self._file.seek(address)
+            self._file.write(memoryview(header))
+        self.check()
+
     def _close(self) -> None:
+        self._branches.clear()
         self._sets.clear()
         self._groups.clear()
         if self._id is not None:
@@ -188,19 +246,33 @@ class PackedWriter:
         return self._groups[path]
 
 
-@cache
-def _type(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind != "S":
-        return h5t.py_create(dtype.newbyteorder("<"))
-    type = h5t.C_S1.copy()
-    type.set_size(max(dtype.itemsize, 1))
-    type.set_cset(h5t.CSET_UTF8)
-    type.set_strpad(h5t.STR_NULLPAD)
-    return type
+class Below:
+    """What is written below one group of a file, by paths that begin there; the group itself is
+    the empty path.
+    """
+
+    def __init__(self, writer: PackedWriter, prefix: str) -> None:
+        self.writer, self._prefix = writer, prefix
+
+    def at(self, path: str) -> str:
+        """A path below the group, as the file has it."""
+        return f"{self._prefix}/{path}".strip("/")
+
+    def append(self, path: str, array: NDArray[Any]) -> None:
+        """As the writer's."""
+        self.writer.append(self.at(path), array)
+
+    def text(self, path: str, name: str, value: str) -> None:
+        """As the writer's."""
+        self.writer.text(self.at(path), name, value)
+
+    def numbers(self, path: str, name: str, values: tuple[int, ...]) -> None:
+        """As the writer's."""
+        self.writer.numbers(self.at(path), name, values)
 
 
 @lru_cache(1024)
-def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+def _settings(dtype: np.dtype[Any], shape: tuple[int, ...], noise: bool) -> Any:
     settings = h5p.create(h5p.DATASET_CREATE)
     settings.set_obj_track_times(False)
     settings.set_fill_time(h5d.FILL_TIME_NEVER)
@@ -209,9 +281,17 @@ def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
         settings.set_layout(h5d.COMPACT)
     elif size:
         settings.set_chunk(chunk_shape(dtype.itemsize, shape))
-        settings.set_shuffle()
-        settings.set_deflate(_DEFLATE_LEVEL)
+        if not noise:
+            settings.set_shuffle()
+            settings.set_deflate(_DEFLATE_LEVEL)
         settings.set_fletcher32()
+    return settings
+
+
+@cache
+def _raw() -> Any:
+    settings = _without_data().copy()
+    settings.set_alloc_time(h5d.ALLOC_TIME_EARLY)
     return settings
 
 
@@ -239,12 +319,12 @@ def chunk_shape(itemsize: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _text_attribute(where: Any, name: str, value: str) -> None:
-    data = np.array(value.encode("utf-8", "backslashreplace") or b"\0")
+    data = np.array(encoded_text(value))
     if data.nbytes > MAX_TEXT:
         raise ValueError(
             f"text {name} has {data.nbytes} bytes, more than the {MAX_TEXT} that are read back"
         )
-    type = _type(data.dtype)
+    type = file_type(data.dtype)
     h5a.create(where, name.encode(), type, _single()).write(data, mtype=type)
 
 

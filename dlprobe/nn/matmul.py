@@ -56,9 +56,6 @@ if BLAS not in sys.modules:
     load_blas()
 _one_thread = threadpool_limits(limits=1, user_api="blas")
 
-# Bytes of w beyond which BLAS, which packs both operands, is faster.
-LARGEST = 2**21
-LARGEST_PRODUCT = 2**24 if VECTOR_BYTES == 64 else LARGEST
 # Up to k·m·n = 10⁶ OpenBLAS has AVX-512 kernels of their own for small products; with xᵀ, where the
 # depth is only the batch, they are 15 % ahead of tiles.
 SMALLEST_TRANSPOSED = 10**6 if VECTOR_BYTES == 64 else 0
@@ -88,7 +85,7 @@ def blas_product(typing: Any, a: Any, b: Any, out: Any) -> Any:
 @inlined(EXACT)
 def product(x: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, n) = x (m, k) @ w (k, n)."""
-    if AVAILABLE and len(x) >= ROWS and w.nbytes <= LARGEST_PRODUCT:
+    if AVAILABLE and len(x) >= ROWS:
         multiply(x, False, w, False, out)
     else:
         blas_product(x, w, out)
@@ -97,7 +94,7 @@ def product(x: Matrix, w: Matrix, out: Matrix) -> None:
 @inlined(EXACT)
 def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, k) = d (m, n) @ w (k, n)ᵀ."""
-    if AVAILABLE and len(d) >= ROWS and w.nbytes <= LARGEST:
+    if AVAILABLE and len(d) >= ROWS:
         multiply(d, False, w, True, out)
     else:
         blas_product(d, w.T, out)
@@ -106,12 +103,7 @@ def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
 @inlined(EXACT)
 def transposed_product(x: Matrix, d: Matrix, out: Matrix) -> None:
     """out (k, n) = x (m, k)ᵀ @ d (m, n)."""
-    if (
-        AVAILABLE
-        and len(out) >= ROWS
-        and out.nbytes <= LARGEST
-        and len(x) * out.size > SMALLEST_TRANSPOSED
-    ):
+    if AVAILABLE and len(out) >= ROWS and len(x) * out.size > SMALLEST_TRANSPOSED:
         multiply(x, True, d, False, out)
     else:
         blas_product(x.T, d, out)

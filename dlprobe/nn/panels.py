@@ -45,10 +45,10 @@ def turn_panel(
             for i in range(rows):
                 panel[i, j] = source[first_row + j, first_column + i]
         return
-    for i in range(0, rows, TURN):
-        i = min(i, rows - TURN)
-        for j in range(0, columns, TURN):
-            j = min(j, columns - TURN)
+    for j in range(0, columns, TURN):
+        j = min(j, columns - TURN)
+        for i in range(0, rows, TURN):
+            i = min(i, rows - TURN)
             turn_block(
                 source,
                 panel,

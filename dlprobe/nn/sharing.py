@@ -33,7 +33,8 @@ from dlprobe.nn.vectors import VECTOR_BYTES
 from dlprobe.nn.views import part
 
 SMALLEST = 2**21  # multiply-adds of a product that is worth sharing
-PART_ROWS = 64  # rows of dL/dW in a part
+PART_ROWS = 64  # rows of dL/dW in a part; twice as many where they are long
+WIDE = 1024  # numbers in a long row
 PART_WEIGHTS = 2**16  # weights in a part of an update
 
 
@@ -59,9 +60,21 @@ class Update(NamedTuple):
 
 
 @inlined(EXACT)
+def part_width(out: Matrix) -> Index:
+    """Columns in a part of a product: those of one tile, of four where rows are long."""
+    return VECTORS * VECTOR_BYTES // out.itemsize * (4 if out.shape[1] > WIDE else 1)
+
+
+@inlined(EXACT)
+def part_height(out: Matrix) -> Index:
+    """Rows in a part of a transposed product."""
+    return 2 * PART_ROWS if out.shape[1] > WIDE else PART_ROWS
+
+
+@inlined(EXACT)
 def columns_of(out: Matrix, which: Index) -> tuple[Index, Index]:
-    """The first column of a part of a product, which is one column of tiles, and its end."""
-    width = VECTORS * VECTOR_BYTES // out.itemsize
+    """The first column of a part of a product, and its end."""
+    width = part_width(out)
     return which * width, min((which + 1) * width, out.shape[1])
 
 
@@ -79,7 +92,8 @@ def product_with_transposed_part(task: Product, which: Index) -> None:
 
 def transposed_product_part(task: Product, which: Index) -> None:
     """Some rows of `transposed_product`."""
-    first, end = which * PART_ROWS, min((which + 1) * PART_ROWS, len(task.out))
+    height = part_height(task.out)
+    first, end = which * height, min((which + 1) * height, len(task.out))
     multiply_part(task.a, True, task.b, False, task.out, first, end, 0, task.out.shape[1])
 
 
@@ -108,12 +122,12 @@ def multiplied(
     if len(net.team) == 0 or depth * out.size < SMALLEST:
         invoke(whole, (a, b, out))
         return
-    width = VECTORS * VECTOR_BYTES // out.itemsize
-    parts = (
-        (len(out) + PART_ROWS - 1) // PART_ROWS
+    length, size = (
+        (len(out), part_height(out))
         if which == TRANSPOSED_PRODUCT
-        else (out.shape[1] + width - 1) // width
+        else (out.shape[1], part_width(out))
     )
+    parts = (length + size - 1) // size
     share(net.team, which, parts, (a, b, out))
 
 

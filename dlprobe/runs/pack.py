@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType as PythonFrame
+from typing import TYPE_CHECKING
 
 from dlprobe import interrupts
 from dlprobe.errors import RunFileError
@@ -20,11 +21,12 @@ from dlprobe.runs import journal
 from dlprobe.runs.frames import RUN_FRAMES, STUDY_FRAMES, scan
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.opening import open_run, refuse_member
-from dlprobe.runs.pack_run import Check, write_run
-from dlprobe.runs.pack_study import write_study
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import Study
+
+if TYPE_CHECKING:
+    from dlprobe.runs.pack_run import Check
 
 
 def pack_journal(path: Path) -> Path:
@@ -112,6 +114,8 @@ def _refuse_taken(path: Path, sink: journal.FileSink) -> None:
 
 def _write(source: FileSource, temporary: Path, check: Check) -> None:
     from dlprobe.hdf5.writer import PackedWriter
+    from dlprobe.runs.pack_run import write_run
+    from dlprobe.runs.pack_study import write_study
 
     is_study = first_payload(source).meta.get("schema") == layout.STUDY_SCHEMA
     contents = None if is_study else JournalContents(source)

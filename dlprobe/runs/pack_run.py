@@ -5,33 +5,40 @@ their levels and their hash.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
+from dlprobe.hdf5.tree import LARGEST_VALUE, Branch, SmallSet, Tree
+from dlprobe.hdf5.writer import Below, PackedWriter
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, ParametersDigest
-from dlprobe.runs.contents import Contents, Facts, Shapes
+from dlprobe.runs.contents import Contents, Facts, Shape, Shapes
 from dlprobe.runs.labels import Labels, labels
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
 from dlprobe.version import version
 
-if TYPE_CHECKING:
-    from dlprobe.hdf5.writer import PackedWriter
-
 Check = Callable[[], None]
+Group: TypeAlias = Branch | Below
 PARAMETERS = "checkpoints/parameters"
 
 
 def write_run(
-    writer: PackedWriter, contents: Contents, prefix: str, check: Check
-) -> tuple[Facts, Shapes]:
+    writer: PackedWriter,
+    contents: Contents,
+    prefix: str,
+    check: Check,
+    texts: Mapping[str, str] | None = None,
+) -> tuple[Facts, Shapes, dict[str, NDArray[Any]]]:
     """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts,
-    hashes included, and every data set that it now has.
+    hashes included, every data set that it now has, and those that came in one piece. texts:
+    attributes that it also gets.
 
     Raises RunFileError for a damaged journal.
     """
@@ -43,59 +50,102 @@ def write_run(
     shapes = contents.shapes()
     factors = stored_factors(shapes["stats/step"][1][0])
     declared = {**shapes, **_level_shapes(shapes, factors)}
-    named = labels(declared)
-    _declare(writer, declared, named, prefix)
-    copies = {
-        source: [path for path, copied in named.copies.items() if copied == source]
-        for source in named.copies.values()
-    }
-    digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix, copies)
+    plan = _planned(tuple(declared.items()))
+    known = contents.facts
+    attributes = dict(texts or {}) | {"config": json.dumps(known.config)}
+    environment = json.dumps(known.environment)
+    group = _group(writer, prefix, plan, [*attributes.values(), environment])
+    digest, levels = ContentDigest(), _LevelWriter(group.append, factors, plan.copies)
     parameters = _parameters_digest(shapes)
+    whole = dict[str, NDArray[Any]]()
     for path, piece in contents.slabs():
         check()
-        for place in (path, *copies.get(path, ())):
-            writer.append(f"{prefix}/{place}", piece)
+        if piece.shape == shapes[path][1]:
+            whole[path] = piece
+        for place in (path, *plan.copies.get(path, ())):
+            group.append(place, piece)
         digest.update(path, piece)
         if path == PARAMETERS and parameters is not None:
             parameters.update(piece)
         levels.take(path, piece)
     levels.finish()
-    facts = replace(
-        contents.facts,
-        content_sha256=digest.hexdigest(shapes, contents.facts.config),
-        parameters_sha256="" if parameters is None else parameters.hexdigest,
-    )
-    return _write_facts(writer, facts, prefix), declared
+    status = "interrupted" if known.status == "running" else known.status
+    hashes: dict[str, Any] = {
+        "content_sha256": digest.hexdigest(shapes, known.config),
+        "parameters_sha256": "" if parameters is None else parameters.hexdigest,
+    }
+    write_head(group, layout.SCHEMA, status)
+    for name, text in {**hashes, "origin": known.origin, **attributes}.items():
+        group.text("", name, text)
+    group.text("environment", "json", environment)
+    if isinstance(group, Branch):
+        writer.graft(prefix, group)
+    facts = replace(known, status=status, schema_version=layout.SCHEMA_VERSION, writer={}, **hashes)
+    return facts, declared, whole
 
 
-def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> None:
+def write_head(group: Group, schema: str, status: str) -> None:
     """The attributes that every run and study has."""
-    writer.text(prefix or "/", "schema", schema)
-    writer.numbers(prefix or "/", "schema_version", layout.SCHEMA_VERSION)
-    writer.text(prefix or "/", "producer", f"dlprobe {version() or '(not installed)'}")
-    writer.text(prefix or "/", "status", status)
+    group.text("", "schema", schema)
+    group.numbers("", "schema_version", layout.SCHEMA_VERSION)
+    group.text("", "producer", f"dlprobe {version() or '(not installed)'}")
+    group.text("", "status", status)
 
 
-def _declare(writer: PackedWriter, shapes: Shapes, named: Labels, prefix: str) -> None:
-    known = layout.data_sets()
-    for path, line in known.items():
-        if path in shapes:
-            dtype, shape = shapes[path]
-            writer.data_set(
-                f"{prefix}/{path}", dtype, shape, {"units": line.units, "long_name": line.meaning}
-            )
-    for path, source in named.copies.items():
-        writer.data_set(
-            f"{prefix}/{path}",
+@dataclass(frozen=True)
+class _Plan:
+    """How data sets of certain shapes are written. copies: by path where its values also go. tree:
+    None where they are not all small.
+    """
+
+    sets: Mapping[str, SmallSet]
+    named: Labels
+    copies: Mapping[str, list[str]]
+    tree: Tree | None
+
+
+@lru_cache(64)
+def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _Plan:
+    shapes = dict(declared)
+    named, known = labels(shapes), layout.data_sets()
+    sources = {path: path for path in known if path in shapes} | {**named.copies}
+    sets = {
+        path: SmallSet(
             *shapes[source],
-            {"units": known[source].units, "long_name": known[source].meaning},
+            {"units": line.units, "long_name": line.meaning},
+            noise=line.dims[-1:] == ("parameter",),
         )
-    for path, length in named.dimensions.items():
-        writer.dimension(f"{prefix}/{path}", length)
-    for path in (*named.own, *named.copies):
-        writer.scale(f"{prefix}/{path}", path.rpartition("/")[2])
-    for path, axis, scale in named.attached:
-        writer.attach(f"{prefix}/{path}", axis, f"{prefix}/{scale}")
+        for path, source in sources.items()
+        for line in [known[source]]
+    }
+    copies = {
+        source: [path for path, copied in named.copies.items() if copied == source]
+        for source in named.copies.values()
+    }
+    small = all(one.fits for one in sets.values())
+    tree = (
+        Tree(sets, named.dimensions, [*named.own, *named.copies], named.attached, ["environment"])
+        if small
+        else None
+    )
+    return _Plan(sets, named, copies, tree)
+
+
+def _group(writer: PackedWriter, prefix: str, plan: _Plan, texts: Sequence[str]) -> Group:
+    """Where a run goes. What is small and below a study is laid out here, all else by HDF5."""
+    if prefix and plan.tree and all(len(text) < LARGEST_VALUE // 4 for text in texts):
+        return Branch(plan.tree)
+    group = Below(writer, prefix)
+    for path, one in plan.sets.items():
+        writer.data_set(group.at(path), one.dtype, one.shape, one.texts, noise=one.noise)
+    for path, length in plan.named.dimensions.items():
+        writer.dimension(group.at(path), length)
+    for path in (*plan.named.own, *plan.named.copies):
+        writer.scale(group.at(path), path.rpartition("/")[2])
+    for path, axis, scale in plan.named.attached:
+        writer.attach(group.at(path), axis, group.at(scale))
+    writer.group(group.at("environment"))
+    return group
 
 
 def _level_shapes(shapes: Shapes, factors: tuple[int, ...]) -> Shapes:
@@ -126,12 +176,11 @@ class _LevelWriter:
 
     def __init__(
         self,
-        writer: PackedWriter,
+        append: Callable[[str, NDArray[Any]], None],
         factors: tuple[int, ...],
-        prefix: str,
         copies: Mapping[str, list[str]],
     ) -> None:
-        self._writer, self._factors, self._prefix, self._copies = writer, factors, prefix, copies
+        self._append_to, self._factors, self._copies = append, factors, copies
         self._reducers: dict[str, tuple[Reducer, np.dtype[Any]]] = {}
         self._rows = 0
 
@@ -143,9 +192,7 @@ class _LevelWriter:
             for factor in self._factors:
                 start = f"levels/x{factor}/bin_start"
                 for place in (start, *self._copies.get(start, ())):
-                    self._writer.append(
-                        f"{self._prefix}/{place}", piece[-self._rows % factor :: factor]
-                    )
+                    self._append_to(place, piece[-self._rows % factor :: factor])
             self._rows += len(piece)
         elif layout.data_sets()[path].dims == ("step", "layer"):
             reducer, _ = self._reducers.setdefault(path, (Reducer(len(self._factors)), piece.dtype))
@@ -160,9 +207,9 @@ class _LevelWriter:
         name = path.rpartition("/")[2]
         for factor, bins in zip(self._factors, levels, strict=True):
             if len(bins):
-                where = f"{self._prefix}/levels/x{factor}"
-                self._writer.append(f"{where}/{name}", min_max_mean(bins).astype(dtype))
-                self._writer.append(f"{where}/nan_count/{name}", bins[:, 4].astype("<u4"))
+                where = f"levels/x{factor}"
+                self._append_to(f"{where}/{name}", min_max_mean(bins).astype(dtype))
+                self._append_to(f"{where}/nan_count/{name}", bins[:, 4].astype("<u4"))
 
 
 def _parameters_digest(shapes: Shapes) -> ParametersDigest | None:
@@ -170,17 +217,3 @@ def _parameters_digest(shapes: Shapes) -> ParametersDigest | None:
         return None
     dtype, (_, *shape) = shapes[PARAMETERS]
     return ParametersDigest(dtype, tuple(shape))
-
-
-def _write_facts(writer: PackedWriter, known: Facts, prefix: str) -> Facts:
-    """Write what is known of a run, hashes included, and say it as the file does."""
-    status = "interrupted" if known.status == "running" else known.status
-    facts = replace(known, status=status, schema_version=layout.SCHEMA_VERSION, writer={})
-    write_head(writer, prefix, layout.SCHEMA, status)
-    writer.text(prefix or "/", "content_sha256", str(facts.content_sha256))
-    writer.text(prefix or "/", "parameters_sha256", str(facts.parameters_sha256))
-    writer.text(prefix or "/", "origin", facts.origin)
-    writer.text(prefix or "/", "config", json.dumps(facts.config))
-    writer.group(f"{prefix}/environment")
-    writer.text(f"{prefix}/environment", "json", json.dumps(facts.environment))
-    return facts

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlprobe.errors import RunFileError
+from dlprobe.hdf5.writer import Below, PackedWriter
 from dlprobe.record import layout
 from dlprobe.record.values import texts
 from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, gather
 from dlprobe.runs.pack_run import Check, write_head, write_run
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import journal_study, study_sha256
-
-if TYPE_CHECKING:
-    from dlprobe.hdf5.writer import PackedWriter
 
 
 def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
@@ -30,12 +27,12 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     hashes, pieces = {}, []
     for id in study.runs:
         contents = study.runs.open(id).contents
-        facts, declared = write_run(writer, contents, f"runs/{id}", check)
+        place = {"coordinates": json.dumps(study.coordinates[id])}
+        facts, declared, whole = write_run(writer, contents, f"runs/{id}", check, place)
         hashes[id] = str(facts.content_sha256)
-        pieces.append(gather(contents, facts, declared))
-        writer.text(f"runs/{id}", "coordinates", json.dumps(study.coordinates[id]))
+        pieces.append(gather(contents, facts, declared, whole))
         writer.release(f"runs/{id}/")
-    write_head(writer, "", layout.STUDY_SCHEMA, study.status)
+    write_head(Below(writer, ""), layout.STUDY_SCHEMA, study.status)
     writer.text("/", "content_sha256", study_sha256(hashes))
     writer.group("study")
     writer.text(

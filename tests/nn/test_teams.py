@@ -22,7 +22,8 @@ from dlprobe.nn.regulation import Regulation
 from dlprobe.runs import open_single
 
 BATCH, SAMPLES, STEPS, RATE = 32, 70, 5, 0.01  # the last batch of an epoch is too small to share
-SIZES = (9, 300, 300, 4)  # the second layer has 2^21 multiply-adds and two parts of weights
+# the second and third layer have 2^21 multiply-adds, long rows and short ones, parts of each kind
+SIZES = (9, 140, 1100, 64, 4)
 
 
 def build(
@@ -128,7 +129,7 @@ def product_task(a: Array, b: Array, out: Array) -> Array:
     record = [number for array in (a, b, out) for number in (array.ctypes.data, *array.shape)]
     words[teams.ARGUMENTS : teams.ARGUMENTS + len(record)] = record
     words[teams.TASK] = words[teams.PRODUCT]
-    words[teams.TICKET] = 2**32 + -(-out.shape[1] // (sharing.VECTORS * sharing.VECTOR_BYTES // 4))
+    words[teams.TICKET] = 2**32 + -(-out.shape[1] // sharing.part_width(out))
     words[teams.BLOCK] = 1
     return words
 
