@@ -137,6 +137,11 @@ class TrainingConfig(ConfigTable):
             )
 
     @property
+    def weight_decay(self) -> float:
+        """λ of the optimizer's decay of weights; 0 of one without."""
+        return float(self.optimizer.parameters.get("weight_decay", 0.0))
+
+    @property
     def resolved_lr(self) -> float:
         """`lr`, or the usual learning rate of the optimizer's record."""
         return float(self.optimizer.record.rate) if self.lr is None else self.lr

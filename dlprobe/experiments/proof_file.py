@@ -15,7 +15,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dlprobe.config.regular_files import read_start
+from dlprobe.config.toml_text import read_start
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.experiments.proof_record import Cause, Proof

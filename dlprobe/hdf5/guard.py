@@ -392,7 +392,6 @@ class GuardedFile:
         return now.st_size, now.st_mtime_ns
 
     def _count(self, path: str, data_set: Stored) -> None:
-        """Take a data set off the budget, the first time it is read."""
         if path not in self._counted:
             self._refuse_above_budget(path, data_set.size)
             self._counted.add(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from dlprobe.dataclass import dataclass
@@ -122,6 +122,23 @@ def one_finding(
     """Fired with one finding of these parts; severity: one of SEVERITIES, or empty."""
     typed: Any = severity
     return Fired((Finding(measured, threshold, evidence, layers, steps, remedies, severity=typed),))
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity, then code."""
+    return tuple(
+        sorted(findings, key=lambda one: (SEVERITIES.index(one.severity or "info"), one.code))
+    )
+
+
+def findings_of(outcomes: Iterable[Outcome]) -> list[Finding]:
+    """What those that fired found."""
+    return [
+        finding
+        for outcome in outcomes
+        if isinstance(outcome, Fired)
+        for finding in outcome.findings
+    ]
 
 
 def worst(findings: Sequence[Finding]) -> Severity | None:

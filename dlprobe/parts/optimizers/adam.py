@@ -305,12 +305,7 @@ add_optimizer(
     states=2,
     rate=0.002,
     source="Dozat 2016, Incorporating Nesterov momentum into Adam; as PyTorch",
-    parameters=(
-        BETA1,
-        BETA2,
-        EPSILON,
-        Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0),
-    ),
+    parameters=(BETA1, BETA2, EPSILON, Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0)),
     running=(1.0,),
     momentum="beta1",
     effective=nadam_effective,
