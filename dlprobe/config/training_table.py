@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from dlprobe.config.forms import ClassWeights, Named, NamedOrYes, Number, OneOf, Whole, YesNo
+from dlprobe.config.forms import Named, NamedOrYes, Number, OneOf, Whole, YesNo
+from dlprobe.config.list_forms import ClassWeights
 from dlprobe.config.table import AUTO, LARGEST_SEED, NO, NONE, ConfigTable, combination, option
 from dlprobe.registry import Spec
 

@@ -68,14 +68,15 @@ class Finding:
             "severity": self.severity,
             "layers": list(self.layers),
             "steps": list(self.steps),
-            "measured": _finite(self.measured),
-            "threshold": _finite(self.threshold),
+            "measured": finite(self.measured),
+            "threshold": finite(self.threshold),
             "evidence": self.evidence,
             "remedies": [remedy.to_json() for remedy in self.remedies],
         }
 
 
-def _finite(number: float) -> float | None:
+def finite(number: float) -> float | None:
+    """The number; None, JSON's null, for NaN and the infinities."""
     return float(number) if math.isfinite(number) else None
 
 
