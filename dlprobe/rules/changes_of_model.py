@@ -10,7 +10,8 @@ from itertools import groupby
 
 import numpy as np
 
-from dlprobe.config import parse_spec, with_values
+from dlprobe.config import parse_spec
+from dlprobe.config.reading import is_change
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
@@ -114,17 +115,10 @@ def plain_settings(config: RunConfig) -> Remedy | None:
     changed = {
         key: value
         for key, value in {**PLAIN, "model.layers": shape}.items()
-        if _differs(config, key, value)
+        if is_change(config, {key: value})
     }
     told = "plain settings for these data, since nothing that was found says what else to do"
     return Remedy(changed, f"{told}: {', '.join(changed)}") if changed else None
-
-
-def _differs(config: RunConfig, key: str, value: str) -> bool:
-    try:
-        return with_values(config, {key: value}) != config
-    except ConfigError:
-        return False
 
 
 def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -140,7 +134,6 @@ def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _widest(layers: Sequence[int], count: int) -> list[int]:
-    """Places of the widest layers, from the input on."""
     return sorted(sorted(range(len(layers)), key=lambda index: -layers[index])[:count])
 
 
@@ -162,7 +155,6 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _across(evidence: Evidence) -> str:
-    """What depth does to the error signal, in words."""
     try:
         verdicts = [profile.verdict for profile in evidence.profiles]
     except NotEvaluableError:
@@ -303,7 +295,6 @@ def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _spread(evidence: Evidence) -> str:
-    """The deviation of activations from the first to the last hidden layer."""
     try:
         evidence.require("activation_variance")
         last = evidence.row("activation_variance", -1)[evidence.require_hidden()]
@@ -423,7 +414,7 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    counts = [int(count) for count in np.asarray(evidence.run.data.get("train_class_counts", ()))]
+    counts = [int(count) for count in evidence.class_counts]
     if not counts:
         return None
     return Remedy(

@@ -17,11 +17,10 @@ import numpy as np
 
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.learning.states import State, state
-from dlprobe.config import with_values
+from dlprobe.config.reading import is_change
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
 from dlprobe.dataclass import dataclass
-from dlprobe.errors import ConfigError
 from dlprobe.record.unjudged import Unjudged, grouped
 from dlprobe.rules.agreement import GUARDS
 from dlprobe.rules.causes import Place, excluded_causes, ranked
@@ -362,7 +361,7 @@ def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list
             for remedy in cause.remedies
             if remedy.patch
             and not _undoes(remedy.patch, [patch])
-            and _possible(config, {**patch, **remedy.patch})
+            and is_change(config, {**patch, **remedy.patch})
         )
         remedy = next(fitting, None)
         if remedy is not None and not remedy.patch.items() <= patch.items():
@@ -376,13 +375,6 @@ def joined(causes: Sequence[Finding]) -> Remedy:
     remedies = [cause.remedies[0] for cause in causes]
     patch = {key: value for remedy in remedies for key, value in remedy.patch.items()}
     return Remedy(patch, "; ".join(remedy.why for remedy in remedies))
-
-
-def _possible(config: RunConfig, patch: Mapping[str, str]) -> bool:
-    try:
-        return with_values(config, patch) != config
-    except ConfigError:
-        return False
 
 
 def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:

@@ -72,7 +72,7 @@ def _shallower(evidence: Evidence) -> str:
 
 
 def _without_norm(evidence: Evidence) -> str:
-    normalized = any(layer.is_normalized for layer in evidence.layers)
+    normalized = evidence.normalized
     return "without batch normalization the gradient does not grow with depth" if normalized else ""
 
 
@@ -171,7 +171,7 @@ def _stopping(evidence: Evidence) -> str:
 
 
 def _shares(evidence: Evidence, what: str) -> str:
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()))
+    counts = evidence.class_counts
     if len(counts):
         return (
             f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples"
