@@ -110,10 +110,10 @@ def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
     return (*(float(value) for value in parameters.values()), *more)
 
 
-def activation(spec: Any, dtype: str) -> KernelOperation:
-    """Compile the activation of a Spec for one precision."""
+def activation(spec: Any, dtype: str, joined: bool = False) -> KernelOperation:
+    """Compile the activation of a Spec for one precision; `joined`: with the loss."""
     record, parameters = spec.record, tuple(spec.parameters.values())
-    forward, backward = activation_operation(record, dtype)
+    forward, backward = activation_operation(record, dtype, joined)
     if isinstance(record, LearnedActivation):
         return KernelOperation(forward, backward, (record.flat_below(*parameters),))
     more: tuple[float, ...] = (
@@ -139,9 +139,11 @@ def _record(kind: str, name: str) -> Any:
 
 
 @cache
-def activation_operation(record: Any, dtype: str) -> tuple[Any, Any]:
+def activation_operation(record: Any, dtype: str, joined: bool) -> tuple[Any, Any]:
     """(forward, backward) of a record, compiled."""
     forward, backward = activation_loops(record)
+    if joined and isinstance(record, RowActivation):
+        backward = unused_backward
     precision, of = PRECISIONS[dtype], f"activation_{record.name}"
     return kernel(precision.forward, of=of)(forward), kernel(precision.backward, of=of)(backward)
 
@@ -296,6 +298,25 @@ def row_loops(
         slopes[DEFINED] = 0.0
 
     return forward, backward
+
+
+def unused_backward(
+    x: Matrix,
+    y: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    learned: Vector,
+    gradient: Vector,
+    state: Vector,
+    constants: Vector,
+    counter: Counters,
+    peak: Vector,
+    slopes: Floats,
+) -> None:
+    """Backward pass of an activation that the loss was joined with: dL/dz is known already, and a
+    whole row has no slopes to tell of.
+    """
+    slopes[DEFINED] = 0.0
 
 
 @cache
