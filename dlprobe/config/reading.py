@@ -18,7 +18,6 @@ from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.table import ConfigTable
 from dlprobe.config.toml_text import loads
-from dlprobe.config.writing import table_mapping
 from dlprobe.errors import ConfigError
 from dlprobe.registry import listed, nearby, unknown
 
@@ -131,12 +130,12 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
             raise ConfigError(f"{key!r} is given twice: expected each key once")
         changed.setdefault(table, {})[key] = value
     tables: dict[str, Any] = {name: getattr(config, name) for name in TABLES}
-    for name, record in TABLES.items():  # what stays as it is was validated before
+    for name in TABLES:
         if name in changed:
-            mapping = table_mapping(tables[name]) | changed[name]
+            mapping = vars(tables[name]) | changed[name]
             if name == "training":
                 _let_one_length_replace_the_other(mapping, changed[name])
-            tables[name] = record(**mapping)
+            tables[name] = tables[name].changed(mapping)
     return RunConfig(**tables)
 
 
@@ -165,7 +164,7 @@ def _let_one_length_replace_the_other(training: dict[str, Any], changed: Mapping
         if (
             key in changed
             and other not in changed
-            and (changed[key] not in (None, "none") or training[other] == "none")
+            and (changed[key] not in (None, "none") or training[other] is None)
         ):
             del training[other]
 

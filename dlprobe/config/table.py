@@ -75,6 +75,20 @@ class ConfigTable:
                 raise stray_key(self.table, key, keys_by_table(), other_keys())
         self._keep(content)
 
+    def changed(self, values: dict[str, Any]) -> Self:
+        """A table of `values`, all known keys; those that are this table's own were read before."""
+        own, values = self.__dict__, self._completed(values)
+        copy = object.__new__(type(self))
+        copy._keep(
+            {
+                key: own[key]
+                if key in values and values[key] is own[key]
+                else self._read(key, values)
+                for key in self.definitions
+            }
+        )
+        return copy
+
     def _keep(self, content: Mapping[str, Any]) -> None:
         self.__dict__.update(content)
         for check in self._combinations:

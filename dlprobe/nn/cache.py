@@ -25,6 +25,7 @@ import numba
 from numba.core import config as numba_config
 from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import CacheImpl, FunctionCache
+from numba.core.compiler import Compiler
 from numba.core.runtime import rtsys
 from numba.extending import overload
 
@@ -32,6 +33,7 @@ from dlprobe import interrupts
 from dlprobe.errors import DlprobeError
 from dlprobe.nn.folders import HASH_AT_IMPORT, cache_folder
 from dlprobe.nn.identity import DIGITS, digest_of, named, processor
+from dlprobe.nn.inlining import InlinedCompiler
 from dlprobe.parts import scalar
 
 # Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True
@@ -218,7 +220,9 @@ def _verified(dispatcher: Any, function: FunctionType) -> Any:
     return dispatcher
 
 
-def callable_from_kernels(function: Any, fastmath: set[str], **options: bool) -> None:
+def callable_from_kernels(
+    function: Any, fastmath: set[str], compiler: Any = InlinedCompiler, **options: bool
+) -> None:
     """numba's `register_jitable`, under a name that is the function's alone: copies of what
     LLVM does not inline stand beside every caller, as symbols.
     """
@@ -230,7 +234,13 @@ def callable_from_kernels(function: Any, fastmath: set[str], **options: bool) ->
     wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # nobody else calls it
     overload(
         function,
-        jit_options={"error_model": "numpy", "fastmath": fastmath, **wrappers, **options},
+        jit_options={
+            "error_model": "numpy",
+            "fastmath": fastmath,
+            "pipeline_class": compiler,
+            **wrappers,
+            **options,
+        },
         strict=False,
     )(choose)
 
@@ -241,8 +251,9 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if function not in _with_helpers:
         _with_helpers.add(function)
-        # a loop with a call in it is not vectorised
-        callable_from_kernels(function, EXACT, forceinline=True, _nrt=False)
+        # Inlined, as a loop with a call in it is not vectorised. Optimised by itself in full, so
+        # that the last bit of a formula depends less on the loop around it.
+        callable_from_kernels(function, EXACT, Compiler, forceinline=True, _nrt=False)
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:
@@ -255,9 +266,8 @@ def inlined(flags: set[str]) -> Callable[[F], F]:
     else.
 
     Where sums may be reordered it is put into its callers without fail. A function that LLVM does
-    not inline is compiled twice, once by itself and once beside each caller: the process that
-    compiles calls the one, processes that load from the cache the other, and the last bit of their
-    sums may differ.
+    not inline is compiled beside each caller: which of these codes all of them call depends on
+    which was loaded first, and the last bit of their sums may differ.
     """
 
     def decorate(function: F) -> F:

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,7 @@ class ContentDigest:
             if line.hashed and path in shapes:
                 dtype, shape = shapes[path]
                 digest = self._digests.get(path) or hashlib.sha256()
-                whole.update(
-                    (
-                        f"\n{path} {dtype.newbyteorder('<').str} {list(shape)} {digest.hexdigest()}"
-                    ).encode()
-                )
+                whole.update(f"\n{path} {_code(dtype)} {list(shape)} {digest.hexdigest()}".encode())
         return whole.hexdigest()
 
 
@@ -75,7 +72,7 @@ class ParametersDigest:
     """
 
     def __init__(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        self._head = f"{dtype.newbyteorder('<').str} {list(shape)}\n".encode()
+        self._head = f"{_code(dtype)} {list(shape)}\n".encode()
         self._size, self._taken = math.prod(shape), 0
         self._digest = hashlib.sha256(self._head)
 
@@ -116,6 +113,11 @@ def _is_path(key: str, value: Any) -> bool:
     return key in ("val_data", "test_data") or (
         key == "data" and isinstance(value, str) and not _NAME_SPEC.fullmatch(value)
     )
+
+
+@cache
+def _code(dtype: np.dtype[Any]) -> str:
+    return dtype.newbyteorder("<").str
 
 
 def _bytes(array: NDArray[Any]) -> bytes | memoryview:

@@ -338,13 +338,21 @@ def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     return value
 
 
+@lru_cache(1024)
+def _is_stored(dtype: np.dtype[Any]) -> bool:
+    """Whether a journal holds such numbers or texts as they are."""
+    return bool(_DTYPE.fullmatch(dtype.str))
+
+
 def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
+    if _is_stored(array.dtype) and array.flags.c_contiguous:
+        return array
     if array.dtype.kind == "S" and array.dtype.itemsize == 0:
         array = array.astype("S1")
     # ascontiguousarray makes 0-d arrays 1-d
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    if not _DTYPE.fullmatch(array.dtype.str):
+    if not _is_stored(array.dtype):
         raise ValueError(f"dtype {array.dtype} has no place in a journal")
     return array
 

@@ -8,7 +8,9 @@ frames, each with its checksum. The content hash is never taken from them.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from dlprobe.runs.sources import MemorySource
 PIECES, ENDS = "study/gathered", "study/gathered_end"
 COORDINATES = "study/coordinates"
 LARGEST_ARRAY, LARGEST_RUN = 2**15, 2**18  # bytes that are held twice
-_RARELY_READ = ("predictions",)
+_RARELY_READ = "predictions/"
 KEPT_SHAPES = 64
 _DTYPE = re.compile(r"<[fiu][1248]|\|[iu]1|\|S[1-9][0-9]{0,6}")
 _checked: dict[tuple[bytes, str], Shapes] = {}
@@ -57,20 +59,23 @@ class Gathered:
         return self._payload.array(path)
 
 
-def gather(contents: Contents, facts: Facts, declared: Shapes) -> bytes:
+def gather(
+    contents: Contents, facts: Facts, declared: Shapes, known: Mapping[str, NDArray[Any]]
+) -> bytes:
     """The piece of a run that has been packed. facts: as they were written; declared: dtype and
-    shape of every data set that was.
+    shape of every data set that was; known: whole ones that were read for it.
     """
     arrays, size = {}, 0
     for path in contents.shapes():
         dtype, shape = declared[path]
-        bytes_ = dtype.itemsize * int(np.prod(shape))
+        bytes_ = dtype.itemsize * math.prod(shape)
         if (
             bytes_ <= LARGEST_ARRAY
             and size + bytes_ <= LARGEST_RUN
-            and path.partition("/")[0] not in _RARELY_READ
+            and not path.startswith(_RARELY_READ)
         ):
-            arrays[path], size = contents.read(path), size + bytes_
+            arrays[path] = known[path] if path in known else contents.read(path)
+            size += bytes_
     meta = {
         "status": facts.status,
         "origin": facts.origin,

@@ -5,7 +5,7 @@ asked for, so that many of them take no memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,7 @@ class Measurements:
         frame of the source.
         """
         self._source, self._step_path, self._read = source, _STEPS[dim], payload
-        self._paths = tuple(
-            path
-            for path, line in layout.data_sets().items()
-            if line.dims[:1] == (dim,) and path != self._step_path
-        )
+        self._paths = _paths_along(dim)
         self._frames: dict[int, Frame] = {}
 
     def take(self, frame: Frame) -> None:
@@ -116,3 +112,12 @@ class Measurements:
                     f"measurements of {path} differ in shape"
                 )
         return payload
+
+
+@cache
+def _paths_along(dim: str) -> tuple[str, ...]:
+    return tuple(
+        path
+        for path, line in layout.data_sets().items()
+        if line.dims[:1] == (dim,) and path != _STEPS[dim]
+    )

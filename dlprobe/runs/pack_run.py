@@ -35,9 +35,10 @@ def write_run(
     prefix: str,
     check: Check,
     texts: Mapping[str, str] | None = None,
-) -> tuple[Facts, Shapes]:
+) -> tuple[Facts, Shapes, dict[str, NDArray[Any]]]:
     """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts,
-    hashes included, and every data set that it now has. texts: attributes that it also gets.
+    hashes included, every data set that it now has, and those that came in one piece. texts:
+    attributes that it also gets.
 
     Raises RunFileError for a damaged journal.
     """
@@ -56,8 +57,11 @@ def write_run(
     group = _group(writer, prefix, plan, [*attributes.values(), environment])
     digest, levels = ContentDigest(), _LevelWriter(group.append, factors, plan.copies)
     parameters = _parameters_digest(shapes)
+    whole = dict[str, NDArray[Any]]()
     for path, piece in contents.slabs():
         check()
+        if piece.shape == shapes[path][1]:
+            whole[path] = piece
         for place in (path, *plan.copies.get(path, ())):
             group.append(place, piece)
         digest.update(path, piece)
@@ -77,7 +81,7 @@ def write_run(
     if isinstance(group, Branch):
         writer.graft(prefix, group)
     facts = replace(known, status=status, schema_version=layout.SCHEMA_VERSION, writer={}, **hashes)
-    return facts, declared
+    return facts, declared, whole
 
 
 def write_head(group: Group, schema: str, status: str) -> None:

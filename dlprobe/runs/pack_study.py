@@ -28,9 +28,9 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     for id in study.runs:
         contents = study.runs.open(id).contents
         place = {"coordinates": json.dumps(study.coordinates[id])}
-        facts, declared = write_run(writer, contents, f"runs/{id}", check, place)
+        facts, declared, whole = write_run(writer, contents, f"runs/{id}", check, place)
         hashes[id] = str(facts.content_sha256)
-        pieces.append(gather(contents, facts, declared))
+        pieces.append(gather(contents, facts, declared, whole))
         writer.release(f"runs/{id}/")
     write_head(Below(writer, ""), layout.STUDY_SCHEMA, study.status)
     writer.text("/", "content_sha256", study_sha256(hashes))

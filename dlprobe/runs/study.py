@@ -22,12 +22,13 @@ from dlprobe.runs.frames import FrameType, Payload, parse_json
 from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, Gathered, gathered
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
-from dlprobe.runs.sources import FileSource
+from dlprobe.runs.sources import FileSource, MemorySource
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.guard import GuardedFile
 
 KEPT = 2**26  # bytes of what a study gathered that are kept once read
+IN_MEMORY = 2**22  # bytes of a run's journal that are read at once
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+,-]{0,127}")
 
 
@@ -157,7 +158,15 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     )
 
     def open_one(id: str) -> Run:
-        return Run(JournalContents(by_id[id].window("journal", f"{source.name}:runs/{id}")))
+        payload, name = by_id[id], f"{source.name}:runs/{id}"
+        small = payload.place("journal").size <= IN_MEMORY
+        return Run(
+            JournalContents(
+                MemorySource(payload.array("journal").tobytes(), name)
+                if small
+                else payload.window("journal", name)
+            )
+        )
 
     status = str(end.meta.get("status")) if end else "running" if running else "interrupted"
     if status not in (*layout.STATUSES, "running"):

@@ -29,17 +29,17 @@ from dlprobe.errors import ConfigError, DlprobeWarning, RunFileError
 def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlprobe.recorders.torch.passes import Passes
+    from dlprobe.recorders.torch.measuring import Measuring
 
-    real, count = Passes._came_back, [0]
+    real, count = Measuring.calls, [0]
 
     def breaks(*given: Any) -> None:
         count[0] += 1
-        if count[0] == 6:
+        if count[0] == 4:  # the third step: the first measures what the loss told once more
             raise RuntimeError("out of luck")
         real(*given)
 
-    monkeypatch.setattr(Passes, "_came_back", breaks)
+    monkeypatch.setattr(Measuring, "calls", breaks)
     torch.manual_seed(0)
     model, other = Net(), Net()
     other.load_state_dict(model.state_dict())

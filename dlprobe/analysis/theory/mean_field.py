@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from dlprobe.analysis.theory import propagation
 from dlprobe.analysis.theory.fluctuations import spread
-from dlprobe.analysis.theory.gaussian import LARGEST_Q, moments
+from dlprobe.analysis.theory.gaussian import LARGEST_Q, moments, parameters_of
 from dlprobe.analysis.theory.initial_net import InitialNet as InitialNet
 from dlprobe.analysis.theory.initial_net import Perturbations as Perturbations
 from dlprobe.analysis.theory.initial_net import configured as configured
@@ -178,15 +178,23 @@ def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
 def kappas_at(
     activations: Sequence[Spec], preactivation_mean_squares: Sequence[float]
 ) -> tuple[float, ...]:
-    """κ of each layer at a measured q (with a norm before the activation give 1); NaN where the
-    activation is row-wise or q is missing.
+    """κ of each layer at a measured q (with a norm before the activation give 1), to three digits
+    of q; NaN where the activation is row-wise or q is missing.
     """
     return tuple(
-        moments(spec, q).kappa
+        moments(spec, _near(spec.record, parameters_of(spec), q)).kappa
         if isinstance(spec.record, Activation) and math.isfinite(q)
         else math.nan
         for spec, q in zip(activations, preactivation_mean_squares, strict=True)
     )
+
+
+def _near(record: Activation, parameters: tuple[float, ...], q: float) -> float:
+    """A q of about the same κ, of few different ones, as each is integrated: 1 where the slope
+    goes by the sign of the preactivation alone, else q to three digits.
+    """
+    by_sign = record.other_slope is not None and set(record.kinks(*parameters)) <= {0.0}
+    return 1.0 if by_sign and 0.0 < q <= LARGEST_Q else float(f"{q:.2e}")
 
 
 def per_layer(log10_ratio: float, steps: int) -> tuple[float, float]:

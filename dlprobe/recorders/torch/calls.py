@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -43,10 +44,12 @@ class Call:
     """What one call of a layer gave; rows are samples × positions.
 
     * place: of the layer in the list of sites; order: of the call among all
-    * z: (rows, units); version: of z where it is no copy, else −1; normed: what the norm behind it
-      gave; after: what a sum behind the activation gave
+    * z: `rows` × `units` numbers; version: of z where it is no copy, else −1; normed: what the norm
+      behind it gave; after: what a sum behind the activation gave
     * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came, tiny the smallest normal
       number of its type, and follower the site that it came through, −1 as long as none has
+    * x: what a layer in the middle of a chain took; form: of such a layer's call, instead of what
+      a table is made of otherwise (`form_of`)
     * takes: the site whose output it takes; source: the site whose a its input is; −1 for none
     * samples: in the batch; pooled: calls in one pass, put together
     * fan_in: width of the input; inputs: x (samples, positions, fan_in) where there are positions,
@@ -58,6 +61,8 @@ class Call:
     signal: torch.Tensor | None = None
     activation_gradient: torch.Tensor | None = None
     inputs: torch.Tensor | None = None
+    x: Any = None
+    form: tuple[Any, ...] = ()
     input_square: torch.Tensor | None = None
     fan_in = 0
     takes = follower = source = version = -1
@@ -67,17 +72,9 @@ class Call:
     def __init__(
         self, place: int, order: int, forward: Forward, samples: int, z: torch.Tensor
     ) -> None:
-        self.place, self.order, self.forward, self.samples, self.z = (
-            place,
-            order,
-            forward,
-            samples,
-            z,
-        )
-
-    @property
-    def units(self) -> int:
-        return int(self.z.shape[1])
+        self.place, self.order, self.forward = place, order, forward
+        self.samples, self.z = samples, z
+        self.rows, self.units = z.shape
 
 
 ARRAYS = ("z", "normed", "after", "signal", "activation_gradient", "input_square")
@@ -98,7 +95,7 @@ def pooled(calls: Sequence[Call]) -> Call:
         if name == "input_square":  # else a sample's gradient is the sum over its calls
             there = there and once_each
         setattr(whole, name, torch.cat(arrays) if there else None)
-    whole.inputs = None
+    whole.inputs, whole.rows, whole.form = None, len(whole.z), ()
     if once_each and all(_fits(call, calls[0]) for call in calls):
         whole.inputs = torch.cat([call.inputs for call in calls if call.inputs is not None])
     whole.samples = sum(

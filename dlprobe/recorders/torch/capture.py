@@ -20,12 +20,14 @@ from torch import nn
 from dlprobe.dataclass import dataclass
 from dlprobe.nn import observe as o
 from dlprobe.nn.recorded_sums import OTHERS
+from dlprobe.recorders.definitions import Floats
 from dlprobe.recorders.torch.facts import decays
-from dlprobe.recorders.torch.measuring import Floats, Measuring, Numbers
+from dlprobe.recorders.torch.measuring import Measuring, Numbers
 from dlprobe.recorders.torch.parameters import Parameters
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
+NONE = id(None)
 FRAMES = 16  # callers of a step among which a GradScaler is looked for
 SIZES_OF_GRADIENT = [o.GRADIENT_RMS, o.GRADIENT_L2, o.GRADIENT_MEAN_ABS]
 
@@ -33,13 +35,14 @@ SIZES_OF_GRADIENT = [o.GRADIENT_RMS, o.GRADIENT_L2, o.GRADIENT_MEAN_ABS]
 @dataclass(frozen=True)
 class Owned:
     """What one optimizer steps. layers: by place the weights of the layers that are measured
-    with it; unmoved: places of those that it does not step; rows: all rows that are measured, the
-    last one that of parameters that are of no layer; tables: what of them `Measuring` takes.
+    with it; unmoved: places of those that it does not step; numbers: of its parameters among those
+    of the model; rows: all rows that are measured, the last one that of parameters that are of no
+    layer; tables: what of them `Measuring` takes.
     """
 
     layers: dict[int, list[nn.Parameter]]
     unmoved: list[int]
-    parameters: list[nn.Parameter]
+    numbers: list[int]
     rows: list[int]
     tables: Any
 
@@ -67,7 +70,8 @@ class Capture:
         # whether gradients are changed between backward pass and step: so it is taken to be in the
         # first step
         self._changes = True
-        self._versions: dict[int, tuple[int, int]] = {}
+        # of each parameter: id and version of its gradient as the backward pass left it
+        self._left: list[tuple[int, int]] = []
         self._initial: dict[int, list[torch.Tensor]] = {}
         self._apart: list[int] | None = None
         self.forget()
@@ -89,11 +93,8 @@ class Capture:
 
     def after_backward(self) -> None:
         """Every gradient is there."""
-        self._versions = {
-            id(each): (id(gradient), gradient._version)
-            for each in self._parameters
-            if (gradient := each.grad) is not None
-        }
+        gradients = [each.grad for each in self._parameters]
+        self._left = [(id(each), each._version if each is not None else 0) for each in gradients]
         if self._changes:
             self._early = True
             for index in range(len(self._optimizers)):
@@ -103,16 +104,15 @@ class Capture:
         """Whether, with a backward pass behind it and no step, gradients are gone or changed:
         then the step was left out.
         """
-        return bool(self._passes.passes and self._versions) and self._were_changed(self._parameters)
+        every = range(len(self._parameters))
+        return bool(self._passes.passes and self._left) and self._were_changed(every)
 
-    def _were_changed(self, parameters: Sequence[nn.Parameter]) -> bool:
-        versions = self._versions
-        for parameter in parameters:
-            known = versions.get(id(parameter))
-            if known is not None:
-                gradient = parameter.grad
-                if gradient is None or known[0] != id(gradient) or known[1] != gradient._version:
-                    return True
+    def _were_changed(self, numbers: Sequence[int]) -> bool:
+        """Whether a gradient is another than the backward pass left it; of parameters by number."""
+        for number in numbers if self._left else ():
+            gradient, (before, version) = self._parameters[number].grad, self._left[number]
+            if before != NONE and (id(gradient) != before or gradient._version != version):
+                return True
         return False
 
     def before_step(self, index: int) -> None:
@@ -121,7 +121,7 @@ class Capture:
         owned = self._owned_by(index)
         scaled = self._find_scale(self._optimizers[index])
         unscaled = self.scale != 1.0 and not scaled  # which no version tells
-        changed = unscaled or self._were_changed(owned.parameters)
+        changed = unscaled or self._were_changed(owned.numbers)
         lacking = changed and not self._early
         self.changed, self.lacking = self.changed or changed, self.lacking or lacking
         if not self._early:
@@ -248,7 +248,7 @@ class Capture:
                     stepped = site.bias
                     counted.add(id(site.bias))
                 measured.append(Parameters(place, site.weights, site.bias, stepped))
-        parameters = [each for each in self._parameters if id(each) in own]
+        own_numbers = [k for k, each in enumerate(self._parameters) if id(each) in own]
         unmoved = [
             place
             for place, weights in layers.items()
@@ -256,10 +256,12 @@ class Capture:
         ]
         rows = [*layers, len(sites) + index]
         measured += [
-            Parameters(rows[-1], stepped=each) for each in parameters if id(each) not in counted
+            Parameters(rows[-1], stepped=each)
+            for each in map(self._parameters.__getitem__, own_numbers)
+            if id(each) not in counted
         ]
         tables = self._measuring.tables(measured)
-        self._owned[index] = Owned(layers, unmoved, parameters, rows, tables)
+        self._owned[index] = Owned(layers, unmoved, own_numbers, rows, tables)
         return self._owned[index]
 
     # --- scales

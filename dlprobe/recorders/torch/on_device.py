@@ -12,17 +12,12 @@ import torch
 
 from dlprobe.nn import observe as o
 from dlprobe.nn import recorded_sums
+from dlprobe.recorders.definitions import Floats
+from dlprobe.recorders.torch.activations import activated, shows_a, way_of
+from dlprobe.recorders.torch.call_tables import following_of
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.layers import Layer
-from dlprobe.recorders.torch.measuring import (
-    Floats,
-    Measuring,
-    Numbers,
-    Told,
-    activated,
-    shows_a,
-    way_of,
-)
+from dlprobe.recorders.torch.measuring import Measuring, Numbers
 from dlprobe.recorders.torch.parameters import Parameters, joined
 
 
@@ -82,9 +77,14 @@ class OnDevice(Measuring):
     def input_square(self, x: torch.Tensor) -> torch.Tensor:
         return x.double().square().sum(1)
 
-    def _sum(self, calls: Sequence[Told], numbers: Numbers, scale: float) -> None:
-        for told in calls:
-            self._call(numbers, *told, scale)
+    def _sum(
+        self, numbers: Numbers, calls: Sequence[Call], layers: dict[int, Layer], scale: float
+    ) -> None:
+        self._row_squares = dict[int, torch.Tensor]()
+        for call in calls:
+            index = following_of(call, calls)
+            following = None if index is None else calls[index]
+            self._call(numbers, call, layers[call.place], following, scale)
 
     def _call(
         self, numbers: Numbers, call: Call, layer: Layer, following: Call | None, scale: float
@@ -106,8 +106,10 @@ class OnDevice(Measuring):
             found[o.ERROR_SIGNAL_RMS] = factor * signal.square().mean().sqrt()
             of_gradient = numbers.pending.get((call.place, o.NONFINITE_BACKWARD), 0)
             found[o.NONFINITE_BACKWARD] = _nonfinite(signal) + of_gradient
-            squares = self.squares_of_input(call)
-            if squares is not None:
+            squares = call.input_square
+            if squares is None and call.pooled == 1:
+                squares = self._row_squares.get(call.source)
+            if squares is not None and call.fan_in:
                 of_samples = (signal.square().sum(1) * squares).sum()
                 size = call.samples * call.fan_in * call.units
                 found[o.GRADIENT_SAMPLE_RMS] = factor * (of_samples / size).sqrt()
@@ -120,11 +122,11 @@ class OnDevice(Measuring):
 
     def _activation(self, call: Call, layer: Layer) -> dict[int, torch.Tensor]:
         """Its statistics, and a itself under −1."""
-        way = self.ways[call.place] = way_of(layer, self.ways.get(call.place))
+        way = way_of(layer)
         values, given = activated(call, layer, way)
         floor, _, constant, linear, square, flat_below = way.settings
         a = values.double().clamp_min(floor)
-        self.row_squares[call.place] = a.square().sum(1)
+        self._row_squares[call.place] = a.square().sum(1)
         active = a > 0
         found = {-1: a, o.ACTIVATION_MEAN: a.mean(), o.ACTIVE_FRACTION: _share(active)}
         if len(call.z) > 1:

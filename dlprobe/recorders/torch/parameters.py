@@ -120,18 +120,9 @@ class ParameterTable:
         if sizes is not None:
             lengths = zip(tensors, self.words[:, sizes].tolist(), strict=True)
             tensors = [each if _size(each) == length else None for each, length in lengths]
-        dtype = self.dtype
-        if self._plain:
-            return [
-                0
-                if each is None
-                else each.data_ptr()
-                if each.dtype is dtype and each.is_contiguous()
-                else address(each, dtype, self._held)
-                for each in tensors
-            ]
-        self._held += [each for each in tensors if each is not None]
-        return [address(each, dtype, self._held) for each in tensors]
+        if not self._plain:
+            self._held += [each for each in tensors if each is not None]
+        return addresses(tensors, self.dtype, self._held)
 
 
 def tables_of(layers: Sequence[Parameters]) -> list[ParameterTable]:
@@ -150,11 +141,25 @@ def address(tensor: torch.Tensor | None, dtype: torch.dtype, held: list[torch.Te
     """
     if tensor is None:
         return 0
-    if tensor.dtype != dtype or not tensor.is_contiguous() or not tensor.is_cpu:
+    if tensor.dtype is not dtype or not tensor.is_contiguous() or not tensor.is_cpu:
         tensor = tensor.to_dense() if tensor.is_sparse else tensor
         tensor = tensor.detach().to("cpu", dtype).contiguous()
         held.append(tensor)
     return tensor.data_ptr()
+
+
+def addresses(
+    tensors: Sequence[torch.Tensor | None], dtype: torch.dtype, held: list[torch.Tensor]
+) -> list[int]:
+    """`address` of each; the usual case is written out, for it is met often."""
+    return [
+        0
+        if each is None
+        else each.data_ptr()
+        if each.dtype is dtype and each.is_contiguous() and each.is_cpu
+        else address(each, dtype, held)
+        for each in tensors
+    ]
 
 
 def joined(tensors: Sequence[Any]) -> torch.Tensor | None:

@@ -9,35 +9,21 @@ recorded step every pass is also traced (`discovery`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any
 
 import torch
 from torch import nn
 
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
+from dlprobe.recorders.torch.chains import Chain, smallest_normal
 from dlprobe.recorders.torch.discovery import Discovery
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
 from dlprobe.recorders.torch.measuring import Measuring
 from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
 
-# where in the gradients of a product's inputs that of x stands
-INPUT_GRADIENT = {"AddmmBackward0": 1, "MmBackward0": 0}
 POSITIONS = 1024  # up to which gradients of single samples are measured
-
-
-class Chained(NamedTuple):
-    """What is known of a dense layer that nothing but one product hands to the next: its calls are
-    kept with few words, for each is spoken at every layer of every step.
-
-    fan_in: width of its input; takes: the place whose output it takes, −1 for none; is_a: its input
-    is that layer's a, as it is measured, of `fan_in` units.
-    """
-
-    fan_in: int
-    takes: int
-    is_a: bool
 
 
 class Passes:
@@ -69,14 +55,15 @@ class Passes:
         self.begun = 0
         self.cut_off: set[int] = set()
         self.discovery = Discovery(self.layers, model.parameters(), recording.fail)
-        self._chained: dict[int, Chained] = {}
         self._handles: list[Any] = []
-        self._depth = self._order = self._number = 0
+        self._depth = self._number = 0
+        self._orders = count(1)
         self._queued = self._over = self._discovers = False
         self._forward: Forward | None = None
         self._lives: list[Forward] = []
         self._calls: list[Call] = []
         self._last: dict[int, Call] = {}
+        self._chain = Chain(self._orders, self._last, measuring.input_square, self._called)
 
     # --- hooks on the model
     # ----------------------------------------------------------------------------------------------
@@ -88,7 +75,9 @@ class Passes:
         self._handles = [
             self._model.register_forward_pre_hook(Hook(hook, self._enter)),
             *(
-                site.module.register_forward_hook(Hook(hook, self._called, place))
+                site.module.register_forward_hook(
+                    self._chain.hooks.get(place) or Hook(hook, self._called, place)
+                )
                 for place, site in enumerate(self.sites)
                 if first or place in self.ranks
             ),
@@ -123,11 +112,15 @@ class Passes:
         if self._depth > 1 or not torch.is_grad_enabled():
             return
         self._new_pass()
-        if not self.ranks and self._forward is not None:
-            self.discovery.begin()
+        if self._forward is not None:
+            self._chain.open(self._forward)
+            if not self.ranks:
+                self.discovery.begin()
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         self._depth = max(self._depth - 1, 0)
+        if not self._depth:
+            self._chain.forward = None
         if not self._depth and self.discovery.trails is not None:
             self.discovery.finish(output, set(self._last))
 
@@ -142,9 +135,6 @@ class Passes:
     # ----------------------------------------------------------------------------------------------
 
     def _called(self, place: int, module: nn.Module, inputs: Any, result: Any) -> None:
-        chained = self._chained.get(place)
-        if chained is not None and self._keep(place, chained, inputs, result):
-            return
         site = self.sites[place]
         z = result if site.kind == "dense" else site.output(result)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
@@ -167,104 +157,29 @@ class Passes:
         if trails is not None:
             trails.paused = False
 
-    def _keep(self, place: int, chained: Chained, inputs: Any, z: Any) -> bool:
-        """Keep the usual call of a layer in a chain; False where it is another, with nothing
-        done.
-        """
-        forward, node = self._forward, getattr(z, "grad_fn", None)
-        behind = INPUT_GRADIENT.get(type(node).__name__)
-        if node is None or behind is None or forward is None or not self._depth:
-            return False
-        x = inputs[0] if inputs else None
-        if not isinstance(x, torch.Tensor) or x.dim() != 2 or z.dtype not in WIDE:
-            return False
-        if forward.step != self._number:
-            return False
-        rows = len(z)
-        if chained.takes >= 0:
-            before = self._last.get(chained.takes)
-            if before is None or before.forward is not forward or len(before.z) != rows:
-                return False
-        self._order += 1
-        call = Call(place, self._order, forward, rows, z.detach())
-        call.version, call.fan_in, call.takes = z._version, chained.fan_in, chained.takes
-        if chained.is_a:
-            call.source = chained.takes
-        else:
-            call.input_square = self._measuring.input_square(x)
-        self._last[place] = call
-        node.register_hook(partial(self._both, call, behind))
-        return True
-
-    def _chain(self) -> dict[int, Chained]:
-        """The layers that `_keep` serves, by place."""
-        found, known = {}, self.discovery
-        for place, site in enumerate(self.sites):
-            fan_in, takes = site.sizes[0], known.takers.get(place, -1)
-            if (
-                site.kind == "dense"
-                and fan_in is not None
-                and place in known.alone - known.overwritten
-                and self.layers[place].axes == 2
-                and self.layers[place].after != "sum"
-                and (takes < 0 or self.layers[takes].after != "sum")
-            ):
-                is_a = takes >= 0 and known.sources.get(place, -1) == takes
-                is_a = is_a and self.layers[takes].axes == 2
-                found[place] = Chained(fan_in, takes, is_a and self.sites[takes].sizes[1] == fan_in)
-        return found
-
     def _hook(self, call: Call, site: Site, z: torch.Tensor, x: torch.Tensor | None) -> None:
-        """Have the gradients of this call handed over: by the product itself, where its input
-        goes nowhere else, or by the tensors.
-        """
+        """Have the gradients of this call handed over by the tensors."""
         self._last[call.place] = call
-        node = z.grad_fn
-        if node is None:
+        if not z.requires_grad:
             call.forward.silent.append(call)
             return
         self._look_back(call, site, x)
-        behind = INPUT_GRADIENT.get(type(node).__name__, -1)
-        alone = call.place in self.discovery.alone
-        if behind >= 0 and alone and x is not None and x.dim() == 2:
-            node.register_hook(partial(self._both, call, behind))
-        else:
-            z.register_hook(Hook(self._recording, self._signal, call))
-            if call.takes >= 0 and x is not None and x.requires_grad:
-                x.register_hook(Hook(self._recording, self._came_back, call))
-
-    def _both(
-        self, call: Call, place: int, gradients: tuple[Any, ...], signals: tuple[Any, ...]
-    ) -> None:
-        """Behind a product x W: what its inputs get back, and dL/dz. The usual case is written out,
-        for every function called here is called at every layer of every step.
-        """
-        try:
-            signal, forward = signals[0], call.forward
-            if forward.step != self._number or signal is None:
-                return
-            if self._queued and forward.lives and call.signal is None and signal.dtype in WIDE:
-                call.signal = signal.detach() if signal.requires_grad else signal
-                self._calls.append(call)
-            else:
-                self._signal(call, signal)
-            if call.takes >= 0 and gradients[place] is not None:
-                self._came_back(call, gradients[place])
-        except Exception as error:
-            self._recording.fail(error)
+        z.register_hook(Hook(self._recording, self._signal, call))
+        if call.takes >= 0 and x is not None and x.requires_grad:
+            x.register_hook(Hook(self._recording, self._came_back, call))
 
     def _call(
         self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None
     ) -> Call:
-        self._order += 1
+        order = next(self._orders)
         if site.kind == "convolution":
             z = site.units_last(z.detach())
         units = z.shape[-1]
         if z.dim() == 2 and self.ranks and place not in self.discovery.overwritten:
-            call = Call(place, self._order, forward, z.shape[0], kept(z, copy=False))
+            call = Call(place, order, forward, z.shape[0], kept(z, copy=False))
             call.version = call.z._version if z.dtype in WIDE else -1
         else:
-            call = Call(place, self._order, forward, site.samples(z), kept(z.reshape(-1, units)))
+            call = Call(place, order, forward, site.samples(z), kept(z.reshape(-1, units)))
         if site.kind == "dense" and x is not None and x.is_floating_point() and site.weights:
             call.fan_in = int(x.shape[-1])
             source = self.discovery.sources.get(place, -1) if self.ranks else -1
@@ -325,10 +240,14 @@ class Passes:
             call.signal = call.signal + signal
             return
         call.signal = signal
+        self._keep(call)
+
+    def _keep(self, call: Call) -> None:
+        """An error signal has come back to a call: it counts, and so does its pass."""
         self._calls.append(call)
-        if not forward.lives:
-            forward.lives = True
-            self._lives.append(forward)
+        if not call.forward.lives:
+            call.forward.lives = True
+            self._lives.append(call.forward)
 
     def _came_back(self, call: Call, gradient: torch.Tensor) -> None:
         """What a layer's input got back is dL/da of the layer whose output it takes."""
@@ -376,6 +295,8 @@ class Passes:
         """Calls with an error signal, and those that none comes back to: of frozen layers, and of
         layers that are cut off and whose output another layer takes.
         """
+        for call in self._chain.collect():
+            self._keep(call)
         calls = [*self._calls, *(call for forward in self._lives for call in forward.silent)]
         for place in self.cut_off & set(self.discovery.takers.values()) if self.cut_off else ():
             last = self._last.get(place)
@@ -394,7 +315,7 @@ class Passes:
                 call.activation_gradient, call.follower, call.tiny = returned
             if call.version >= 0 and call.z._version != call.version:
                 self.discovery.overwritten.add(call.place)
-                self._chained.pop(call.place, None)
+                self._discovers = True  # hooks are to be made anew
             else:
                 by_place.setdefault(call.place, []).append(call)
         return [pooled(by_place[place]) for place in self.ranks if place in by_place]
@@ -403,13 +324,15 @@ class Passes:
         """The step is over: what comes back of its passes from now on counts no more."""
         self._number += 1
         self.begun = 0
-        self._calls, self._lives, self._last, self._forward = [], [], {}, None
+        self._chain.forget()
+        self._last.clear()
+        self._calls, self._lives, self._forward = [], [], None
 
     def discover_no_more(self) -> None:
         """Of the first row: it is there, and what the layers are is known."""
         if not self._discovers:
             return
-        self._chained = self._chain()
+        self._chain.find(self.discovery, self.layers, self._recording)
         self.detach()
         self.attach()
 
@@ -425,9 +348,3 @@ class Passes:
         """Layers that no pass called as modules."""
         called = {*self.ranks, *self.discovery.seen}
         return [site.name for place, site in enumerate(self.sites) if place not in called]
-
-
-@cache
-def smallest_normal(dtype: torch.dtype) -> float:
-    """Of a type of numbers."""
-    return float(torch.finfo(dtype).tiny)

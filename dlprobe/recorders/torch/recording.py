@@ -21,12 +21,13 @@ import numpy as np
 import torch
 
 from dlprobe.errors import ConfigError, DlprobeWarning
+from dlprobe.recorders.definitions import Floats
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
 from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
-from dlprobe.recorders.torch.measuring import STATISTICS, Floats, Measuring, Numbers
+from dlprobe.recorders.torch.measuring import STATISTICS, Measuring, Numbers
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.on_device import OnDevice
 from dlprobe.recorders.torch.passes import Passes
@@ -306,6 +307,8 @@ class Recording:
                 "no gradient came back through a layer of the model before the optimizer's "
                 "first step: it was not called, or its layers are of no known kind"
             )
+        if self._first:
+            self._measuring.renew()
         self._measuring.calls(capture.numbers, calls, passes.layers, capture.scale)
         self._samples = max((call.samples for call in calls), default=0)
         self._seen += self._samples
@@ -392,6 +395,7 @@ class Recording:
         assert self._file is not None
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
+        self._measuring.renew()
         facts = run_facts(
             self._model,
             None if self._probes else self._optimizers[0],

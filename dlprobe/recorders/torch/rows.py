@@ -20,7 +20,8 @@ from dlprobe.record.scalars import (
     PENALTY,
     SCALARS,
 )
-from dlprobe.recorders.torch.measuring import STATISTICS, Floats
+from dlprobe.recorders.definitions import Floats
+from dlprobe.recorders.torch.measuring import STATISTICS
 
 MANY = 64  # rows
 HOLD = 0.25  # seconds that a row waits at most, so that a killed training loses no more
