@@ -21,9 +21,10 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
+from dlprobe.nn.activation_loops import unused_backward
 from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
-from dlprobe.nn.kernels import PRECISIONS, unused_backward
+from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.model import Net, Work
 from dlprobe.nn.positions import DEFINED
 from dlprobe.nn.scalar import is_finite
