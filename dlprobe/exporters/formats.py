@@ -28,11 +28,7 @@ class ExportFormat:
     parameters: tuple[Parameter, ...] = ()
 
 
-def register(
-    name: str, summary: str, suffix: str, kind: str, write: Callable[[Path, Sequence[Part]], None]
-) -> ExportFormat:
-    """Register a format; called once at the end of its file."""
-    return registry.register("export_format", ExportFormat(name, summary, suffix, kind, write))
+register = registry.registrar("export_format", ExportFormat)  # called at the end of its file
 
 
 def format_of(path: Path) -> ExportFormat:

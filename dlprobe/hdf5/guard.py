@@ -39,13 +39,11 @@ SLAB = 4 * 2**20
 CHUNK_CACHE, _SLOTS = 2**18, 521
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
+# what h5py raises of damaged files
+_DAMAGES = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 # what one chunk may become in memory before its stream is measured first
 _SAFE_INFLATED = 64 * 2**20
-_FILTERS = {
-    h5z.FILTER_DEFLATE: "deflate",
-    h5z.FILTER_SHUFFLE: "shuffle",
-    h5z.FILTER_FLETCHER32: "fletcher32",
-}
+_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 
 
 @dataclass(frozen=True)
@@ -156,10 +154,10 @@ class GuardedFile:
                 f"{self.name}: {printable(path)} is a single value, rows were asked for"
             )
         first, behind, _ = slice(start, stop).indices(data_set.shape[0])
-        count = (max(behind - first, 0), *data_set.shape[1:])
-        if 0 in count:
-            return np.empty(count, data_set.dtype)
-        return self._read(handle, path, data_set, (first, *(0 for _ in data_set.shape[1:])), count)
+        rows = max(behind - first, 0)
+        if 0 in (rows, *data_set.shape[1:]):
+            return np.empty((rows, *data_set.shape[1:]), data_set.dtype)
+        return self._read(handle, path, data_set, first, rows)
 
     def slabs(self, path: str) -> Iterator[NDArray[Any]]:
         """A data set in pieces along its first axis, each about 4 MiB at most; a single value
@@ -168,15 +166,13 @@ class GuardedFile:
         handle, data_set = self._data_set(path)
         self._count(path, data_set)
         if not data_set.shape:
-            yield self._read(handle, path, data_set, (), ())
+            yield self._read(handle, path, data_set)
             return
         row = data_set.dtype.itemsize * math.prod(data_set.shape[1:])
         step = _slab_rows(handle, row)
         for start in range(0, data_set.shape[0] if row else 0, step):
-            count = (min(step, data_set.shape[0] - start), *data_set.shape[1:])
-            yield self._read(
-                handle, path, data_set, (start, *(0 for _ in data_set.shape[1:])), count
-            )
+            rows = min(step, data_set.shape[0] - start)
+            yield self._read(handle, path, data_set, start, rows)
 
     def text(self, path: str, name: str) -> str | None:
         """A text attribute of a group or data set (`/` is the root), or None where there is
@@ -240,7 +236,7 @@ class GuardedFile:
         return self._groups[path]
 
     def _child(self, group: Any, part: str, path: str) -> Any:
-        if not isinstance(group, _GROUP) or part in ("", ".", ".."):
+        if not isinstance(group, h5g.GroupID) or part in ("", ".", ".."):
             return None
         key = part.encode()
         if not group.links.exists(key):
@@ -294,8 +290,7 @@ class GuardedFile:
         stored = min(handle.get_storage_size(), self._size)
         if data_set.size > stored * _RATIO + 2**20:
             raise self._refuse(f"{path} declares {data_set.size} bytes and stores {stored}")
-        if data_set.size > self._budget:
-            raise self._over_budget(path, data_set.size)
+        self._refuse_above_budget(path, data_set.size)
 
     def _check_chunks(self, handle: Any, settings: Any, path: str, data_set: Stored) -> None:
         chunk = math.prod(settings.get_chunk()) * data_set.dtype.itemsize
@@ -307,7 +302,7 @@ class GuardedFile:
         if pieces > MAX_PIECES:
             raise self._refuse(f"{path} is split into {pieces} chunks, more than {MAX_PIECES}")
         filters = [settings.get_filter(n)[0] for n in range(settings.get_nfilters())]
-        if len(set(filters)) != len(filters) or not set(filters) <= set(_FILTERS):
+        if len(set(filters)) != len(filters) or not set(filters) <= _FILTERS:
             raise self._refuse(
                 f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each "
                 "once, are read"
@@ -325,12 +320,7 @@ class GuardedFile:
         return [offset for offset, size in places if size * _RATIO > _SAFE_INFLATED]
 
     def _measure_streams(
-        self,
-        handle: Any,
-        path: str,
-        data_set: Stored,
-        start: tuple[int, ...],
-        count: tuple[int, ...],
+        self, handle: Any, path: str, item: int, start: tuple[int, ...], count: tuple[int, ...]
     ) -> None:
         """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5
         itself would unpack without end. Each is measured once.
@@ -339,7 +329,7 @@ class GuardedFile:
         if not waiting:
             return
         sides = handle.get_create_plist().get_chunk()
-        size, remaining = math.prod(sides) * data_set.dtype.itemsize, []
+        size, remaining = math.prod(sides) * item, []
         for offset in waiting:
             if not all(
                 at < first + length and first < at + side
@@ -375,26 +365,21 @@ class GuardedFile:
         return shape
 
     def _read(
-        self,
-        handle: Any,
-        path: str,
-        data_set: Stored,
-        start: tuple[int, ...],
-        count: tuple[int, ...],
+        self, handle: Any, path: str, data_set: Stored, first: int = 0, rows: int = 0
     ) -> NDArray[Any]:
+        """`rows` rows from the first one on; a single value as it is."""
+        start, count = (first, *(0 for _ in data_set.shape[1:])), (rows, *data_set.shape[1:])
+        if not data_set.shape:
+            start = count = ()
         piece = np.empty(count, data_set.dtype)
         memory, space = h5s.create(h5s.SCALAR), handle.get_space()
         if count:
             memory = h5s.create_simple(count)
             space.select_hyperslab(start, count)
         with self._hdf5(path):
-            self._measure_streams(handle, path, data_set, start, count)
-            handle.read(
-                memory,
-                space,
-                piece,
-                mtype=handle.get_type() if data_set.dtype.kind == "S" else None,
-            )
+            self._measure_streams(handle, path, data_set.dtype.itemsize, start, count)
+            text = handle.get_type() if data_set.dtype.kind == "S" else None
+            handle.read(memory, space, piece, mtype=text)
         if self._state() != (self._size, self._changed):
             raise RunFileError(f"{self.name} was changed while it was read: open it again")
         return piece
@@ -408,18 +393,17 @@ class GuardedFile:
 
     def _count(self, path: str, data_set: Stored) -> None:
         """Take a data set off the budget, the first time it is read."""
-        if path in self._counted:
-            return
-        if data_set.size > self._budget:
-            raise self._over_budget(path, data_set.size)
-        self._counted.add(path)
-        self._budget -= data_set.size
+        if path not in self._counted:
+            self._refuse_above_budget(path, data_set.size)
+            self._counted.add(path)
+            self._budget -= data_set.size
 
-    def _over_budget(self, path: str, size: int) -> RunFileError:
-        return RunFileError(
-            f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the "
-            f"limit of {self._most} per file: --max-declared raises it"
-        )
+    def _refuse_above_budget(self, path: str, size: int) -> None:
+        if size > self._budget:
+            raise RunFileError(
+                f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the "
+                f"limit of {self._most} per file: --max-declared raises it"
+            )
 
     def _refuse(self, reason: str) -> RunFileError:
         return RunFileError(f"{self.name} is refused: {reason}")
@@ -429,24 +413,12 @@ class GuardedFile:
         """HDF5's errors as one line."""
         try:
             yield
-        except (
-            OSError,
-            RuntimeError,
-            ValueError,
-            KeyError,
-            TypeError,
-            OverflowError,
-            NotImplementedError,
-            AttributeError,
-        ) as error:
+        except _DAMAGES as error:
             reason = re.sub(r"\s+", " ", printable(str(error)))[:200]
             raise RunFileError(
                 f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch "
                 "or make it again"
             ) from error
-
-
-_GROUP = h5g.GroupID
 
 
 def _slab_rows(handle: Any, row: int) -> int:

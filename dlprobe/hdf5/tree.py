@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.dataclass import dataclass
-from dlprobe.hdf5.checksum import checksums
+from dlprobe.hdf5.checksum import checksums, fletcher32
 from dlprobe.hdf5.library import h5t
 
 Bytes: TypeAlias = NDArray[np.uint8]
 CHECKSUM = 4
 LARGEST_VALUE = 60_000  # bytes of a data set or attribute: a message takes 65,535
+LARGEST_CHUNK = 2**22
 _SPACE, _LINK_INFO, _TYPE, _FILL, _LINK, _LAYOUT = 0x1, 0x2, 0x3, 0x5, 0x6, 0x8
-_GROUP_INFO, _ATTRIBUTE, _CONTINUATION, _ATTRIBUTE_INFO = 0xA, 0xC, 0x10, 0x15
+_GROUP_INFO, _FILTERS, _ATTRIBUTE, _CONTINUATION, _ATTRIBUTE_INFO = 0xA, 0xB, 0xC, 0x10, 0x15
+_FLETCHER32 = struct.pack("<BBHHH", 2, 1, 3, 0, 0)  # one filter, which is mandatory
 _CONSTANT, _UNSHARED = 1, 4  # flags of messages, as the library sets them
 _MESSAGE = struct.Struct("<BHB")  # type, size, flags
 HEADER_START = 16  # bytes that say how long a header is
@@ -36,21 +38,34 @@ _NOWHERE = b"\xff" * 8  # the undefined address
 _LINKS = b"\0\0" + 2 * _NOWHERE  # no order of creation, none of them in a heap
 _HEAP_START, _HEAP_OBJECT, _LEAST_HEAP = 16, 24, 4096
 _HEAP = "/heap"  # no path of an object begins with a slash
-_EARLY, _LATE, _NO_FILL = 1, 2, 4  # when space is allotted; that nothing fills it
+_EARLY, _LATE, _PIECEWISE, _NO_FILL = 1, 2, 3, 4  # when space is allotted; that nothing fills it
 
 
 @dataclass(frozen=True)
 class SmallSet:
-    """A data set that lies in its object header. texts: its attributes."""
+    """A data set that lies in its object header, or as one chunk if it does not fit there. texts:
+    its attributes. noise: whether compressing it is in vain.
+    """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     texts: Mapping[str, str]
+    noise: bool = False
 
     @property
     def size(self) -> int:
         """Bytes of its values."""
         return self.dtype.itemsize * math.prod(self.shape)
+
+    @property
+    def is_chunk(self) -> bool:
+        """Whether it is a chunk outside its object header."""
+        return self.size > LARGEST_VALUE
+
+    @property
+    def fits(self) -> bool:
+        """Whether a tree may hold it."""
+        return not self.is_chunk or (self.noise and self.size <= LARGEST_CHUNK)
 
 
 class _Header:
@@ -111,7 +126,7 @@ class Tree:
         sets that are some. attached: (data set, axis, scale). described: empty groups directly
         below, which have texts in every run.
         """
-        headers = {path: _data_set(one) for path, one in sets.items()}
+        headers = {path: _data_set(path, one) for path, one in sets.items()}
         headers |= {path: _dimension(length) for path, length in lengths.items()}
         for path in scales:
             headers[path].scale(path.rpartition("/")[2].encode())
@@ -128,6 +143,12 @@ class Tree:
             size += len(parts[-1])
         self.starts = np.array([*self.at.values()])
         self.lengths = np.array([len(part) - CHECKSUM for part in parts])
+        self.chunks = [path for path, one in sets.items() if one.is_chunk]
+        for path, one in sets.items():
+            if one.is_chunk:
+                self.at[_chunk(path)] = size
+                parts.append(bytes(one.size + CHECKSUM))
+                size += one.size + CHECKSUM
         size += -size % 8
         addresses += [(size + at, target) for at, target in heap.addresses]
         self.at[_HEAP] = size
@@ -136,7 +157,11 @@ class Tree:
         self.places = {
             path: slice(start, start + one.size)
             for path, one in sets.items()
-            for start in [self.at[path] + _HEADER + headers[path].values]
+            for start in [
+                self.at[_chunk(path)]
+                if one.is_chunk
+                else self.at[path] + _HEADER + headers[path].values
+            ]
         }
         laid_out = b"".join(parts).ljust(size, b"\0") + heap.messages
         self.bytes: Bytes = np.frombuffer(laid_out, np.uint8)
@@ -174,6 +199,10 @@ class Branch:
         short = [path for path, place in tree.places.items() if self._done[path] != _size(place)]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")
+        for place in (tree.places[path] for path in tree.chunks):
+            self._bytes[place.stop : place.stop + CHECKSUM].view("<u4")[0] = fletcher32(
+                self._bytes[place]
+            )
         parts, at, size = [self._bytes.tobytes()], dict(tree.at), len(self._bytes)
         top, starts, lengths = self._headers[""], [*tree.starts], [*tree.lengths]
         for path in tree.described:
@@ -281,12 +310,28 @@ def _size(place: slice) -> int:
     return int(place.stop - place.start)
 
 
-def _data_set(one: SmallSet) -> _Header:
+def _chunk(path: str) -> str:
+    return f"/{path}"
+
+
+def _data_set(path: str, one: SmallSet) -> _Header:
     header = _Header()
     header.add(_SPACE, _space(one.shape))
     header.add(_TYPE, _encoded(one.dtype), _CONSTANT)
-    header.add(_FILL, bytes((3, (_EARLY if one.size else _LATE) | _NO_FILL)), _CONSTANT)
-    if one.size:
+    allotted = _PIECEWISE if one.is_chunk else _EARLY if one.size else _LATE
+    header.add(_FILL, bytes((3, allotted | _NO_FILL)), _CONSTANT)
+    if one.is_chunk:
+        sides = (*one.shape, one.dtype.itemsize)
+        width = -(-max(sides).bit_length() // 8)
+        header.add(_FILTERS, _FLETCHER32)
+        header.add(
+            _LAYOUT,
+            bytes((4, 2, 2, len(sides), width))  # version, chunks, one that is filtered
+            + b"".join(side.to_bytes(width, "little") for side in sides)
+            + struct.pack("<BQIQ", 1, one.size + CHECKSUM, 0, 0),
+        )
+        header.addresses.append((len(header.messages) - 8, _chunk(path)))
+    elif one.size:
         header.add(_LAYOUT, struct.pack("<BBH", 3, 0, one.size) + bytes(one.size))
         header.values = len(header.messages) - one.size
     else:

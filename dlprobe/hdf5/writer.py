@@ -58,10 +58,14 @@ class PackedWriter:
         dtype: np.dtype[Any],
         shape: tuple[int, ...],
         attributes: Mapping[str, str] | None = None,
+        *,
+        noise: bool = False,
     ) -> None:
-        """Declare a data set; `append` fills it. dtype is numeric or `S`."""
+        """Declare a data set; `append` fills it. dtype is numeric or `S`. noise: whether
+        compressing it is in vain.
+        """
         group, _, name = path.strip("/").rpartition("/")
-        type, settings = file_type(dtype), _settings(dtype, shape)
+        type, settings = file_type(dtype), _settings(dtype, shape, noise)
         space = h5s.create_simple(shape) if shape else _single()
         self._sets[path] = h5d.create(
             self._group(group), name.encode(), type, space, settings, dapl=self._access
@@ -268,7 +272,7 @@ class Below:
 
 
 @lru_cache(1024)
-def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+def _settings(dtype: np.dtype[Any], shape: tuple[int, ...], noise: bool) -> Any:
     settings = h5p.create(h5p.DATASET_CREATE)
     settings.set_obj_track_times(False)
     settings.set_fill_time(h5d.FILL_TIME_NEVER)
@@ -277,8 +281,9 @@ def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
         settings.set_layout(h5d.COMPACT)
     elif size:
         settings.set_chunk(chunk_shape(dtype.itemsize, shape))
-        settings.set_shuffle()
-        settings.set_deflate(_DEFLATE_LEVEL)
+        if not noise:
+            settings.set_shuffle()
+            settings.set_deflate(_DEFLATE_LEVEL)
         settings.set_fletcher32()
     return settings
 

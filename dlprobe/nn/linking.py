@@ -8,7 +8,7 @@ so each is compiled once and called by address.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from dlprobe.nn import lanes, observe, observe_forward
@@ -46,20 +46,39 @@ def of(function: Callable[..., Any], dtype: str) -> Any:
     return signature_of(function, PRECISIONS[dtype].scalar)
 
 
+# those that take longest to compile at both ends: see `ahead`
+PASSES: tuple[Callable[..., Any], ...] = (
+    gather,
+    forward_layer,
+    backward_layer,
+    product_with_transposed,
+    transposed_product,
+    observe.observe_error,
+    observe_forward.add_bias,
+    observe_forward.observe_activation,
+    product,
+)
+
+
+def _compiled_pass(function: Callable[..., Any], dtype: str) -> Kernel:
+    return kernel(of(function, dtype))(function)
+
+
 @cache
 def compiled_passes(dtype: str) -> tuple[Kernel, ...]:
     """The compiled passes of one precision, called from compiled code only."""
-    products = (product, product_with_transposed, transposed_product)
-    functions = (
-        gather,
-        forward_layer,
-        backward_layer,
-        *products,
-        observe_forward.add_bias,
-        observe_forward.observe_activation,
-        observe.observe_error,
-    )
-    return tuple(kernel(of(function, dtype))(function) for function in functions)
+    return tuple(_compiled_pass(function, dtype) for function in PASSES)
+
+
+def of_every_net(dtype: str) -> list[Callable[[], object]]:
+    """What compiles the kernels that every net needs, one each, in the order in which a net asks
+    for them.
+    """
+    return [
+        *(partial(_compiled_pass, function, dtype) for function in PASSES),
+        partial(compiled_run, dtype),
+        partial(compiled_evaluate, dtype),
+    ]
 
 
 @cache

@@ -31,11 +31,7 @@ class OutputFormat:
         return self.name.replace("_", "-")
 
 
-def register(
-    name: str, summary: str, render: Callable[..., None], schemas: tuple[str, ...] = ()
-) -> OutputFormat:
-    """Register a format; called once at the end of its file."""
-    return registry.register("output_format", OutputFormat(name, summary, render, schemas))
+register = registry.registrar("output_format", OutputFormat)  # called at the end of its file
 
 
 def formats_for(schema: str = "") -> dict[str, OutputFormat]:

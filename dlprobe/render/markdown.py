@@ -14,8 +14,7 @@ from urllib.parse import quote
 from dlprobe.render import density, formats
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
-from dlprobe.render.heights import heights
-from dlprobe.render.numbers import value_text
+from dlprobe.render.numbers import heights, value_text
 from dlprobe.render.safe_text import encodable, visible
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]|^(?P<number>\d+)(?=[.)](?:\s|$))")

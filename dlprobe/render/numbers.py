@@ -1,10 +1,15 @@
-"""How a value is written for people: the same digits in every format."""
+"""How values are written for people, the same in every format: digits, and small histograms that
+fit into the cell of a table.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dlprobe.render.document import Toned, Value
+
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def value_text(value: Value | Toned, digits: int = 4) -> str:
@@ -27,3 +32,16 @@ def _float_text(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return f"{value + 0.0:.{digits}g}"  # + 0.0 turns -0.0 into 0.0
+
+
+def heights(values: Sequence[float], blocks: str = BLOCKS) -> str:
+    """A histogram as one character per value.
+
+    >>> heights([0, 1, 50, 100])
+    '▁▂▅█'
+    """
+    largest = max(values, default=0.0)
+    steps = len(blocks) - 1
+    return "".join(
+        blocks[max(1, round(steps * value / largest)) if value > 0 else 0] for value in values
+    )

@@ -108,19 +108,21 @@ class _Plan:
 def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _Plan:
     shapes = dict(declared)
     named, known = labels(shapes), layout.data_sets()
+    sources = {path: path for path in known if path in shapes} | {**named.copies}
     sets = {
-        path: SmallSet(*shapes[source], {"units": line.units, "long_name": line.meaning})
-        for path, source in {
-            **{path: path for path in known if path in shapes},
-            **named.copies,
-        }.items()
+        path: SmallSet(
+            *shapes[source],
+            {"units": line.units, "long_name": line.meaning},
+            noise=line.dims[-1:] == ("parameter",),
+        )
+        for path, source in sources.items()
         for line in [known[source]]
     }
     copies = {
         source: [path for path, copied in named.copies.items() if copied == source]
         for source in named.copies.values()
     }
-    small = all(one.size <= LARGEST_VALUE for one in sets.values())
+    small = all(one.fits for one in sets.values())
     tree = (
         Tree(sets, named.dimensions, [*named.own, *named.copies], named.attached, ["environment"])
         if small
@@ -135,7 +137,7 @@ def _group(writer: PackedWriter, prefix: str, plan: _Plan, texts: Sequence[str])
         return Branch(plan.tree)
     group = Below(writer, prefix)
     for path, one in plan.sets.items():
-        writer.data_set(group.at(path), one.dtype, one.shape, one.texts)
+        writer.data_set(group.at(path), one.dtype, one.shape, one.texts, noise=one.noise)
     for path, length in plan.named.dimensions.items():
         writer.dimension(group.at(path), length)
     for path in (*plan.named.own, *plan.named.copies):

@@ -260,6 +260,7 @@ def test_exception_in_training_leaves_a_packed_readable_run(
 
 def test_first_command_says_that_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlprobe.nn.cache.is_warm", lambda: False)
+    monkeypatch.setattr("dlprobe.nn.ahead.begin", lambda processors: None)
     assert "note: compiling kernels (first time only) …" in dlprobe("train", *TINY).err.splitlines()
     assert "compiling" not in dlprobe("train", *TINY, "--quiet").err
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dlprobe.hdf5.checksum import checksums
+from dlprobe.hdf5.checksum import checksums, fletcher32
 from dlprobe.hdf5.tree import Branch, SmallSet, Tree
 from dlprobe.hdf5.writer import Below, PackedWriter
 
@@ -27,6 +27,8 @@ VALUES = {
     "one/none": np.empty((0, 7), "f4"),
     "large": RANDOM.normal(size=7400),
     "single": np.array(2.5),
+    "noise/flat": RANDOM.normal(size=20_000).astype("f4"),
+    "noise/rows": RANDOM.normal(size=(2, 4000)),
 }
 LENGTHS = {"stats/deep/rows": 4, "stats/deep/layers": 3}
 SCALES = ["stats/step", "stats/layer"]
@@ -37,7 +39,7 @@ ATTACHED = [
     ("stats/deep/b", 1, "stats/deep/layers"),
 ]
 TEXTS = {"units": "1", "long_name": "é, and longer"}
-RUNS = 40  # more than a group keeps in its own header
+RUNS = 12  # more than a group keeps in its own header
 
 
 def _filled(group: Branch | Below, run: int) -> None:
@@ -56,7 +58,10 @@ def _filled(group: Branch | Below, run: int) -> None:
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same groups, laid out here and by HDF5."""
     folder = tmp_path_factory.mktemp("trees")
-    sets = {path: SmallSet(array.dtype, array.shape, TEXTS) for path, array in VALUES.items()}
+    sets = {
+        path: SmallSet(array.dtype, array.shape, TEXTS, path.startswith("noise"))
+        for path, array in VALUES.items()
+    }
     tree = Tree(sets, LENGTHS, SCALES, ATTACHED, ["described"])
     own = PackedWriter(folder / "own.h5")
     theirs = PackedWriter(folder / "theirs.h5")
@@ -65,7 +70,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for run in range(RUNS):
         branch, below = Branch(tree), Below(theirs, f"runs/{run}")
         for path, one in sets.items():
-            theirs.data_set(below.at(path), one.dtype, one.shape, one.texts)
+            theirs.data_set(below.at(path), one.dtype, one.shape, one.texts, noise=one.noise)
         for path, length in LENGTHS.items():
             theirs.dimension(below.at(path), length)
         for path in SCALES:
@@ -98,7 +103,7 @@ def _told(file: h5py.File) -> dict[str, Any]:
         told[name] = {key: plain(value) for key, value in item.attrs.items()}
         if isinstance(item, h5py.Dataset):
             axes = [[scale.name for scale in dim.values()] for dim in item.dims]
-            told[name] |= {"": (item.dtype, item.shape, item[()].tolist(), axes)}
+            told[name] |= {"": (item.dtype, item.shape, item[()].tobytes(), axes)}
 
     file.visititems(take)
     return told
@@ -108,7 +113,7 @@ def test_groups_laid_out_here_are_those_that_hdf5_writes(both: tuple[Path, Path]
     with h5py.File(both[0]) as own, h5py.File(both[1]) as theirs:
         told = _told(own)
         assert told == _told(theirs)
-        assert len(told) == 1 + RUNS * (1 + 4 + len(VALUES) + len(LENGTHS))
+        assert len(told) == 1 + RUNS * (1 + 5 + len(VALUES) + len(LENGTHS))
         assert own.id.get_filesize() == both[0].stat().st_size
 
 
@@ -127,18 +132,38 @@ def test_such_a_file_takes_more_groups_and_loses_old_ones(
         assert len(file["runs"]) == RUNS - 1
 
 
-def test_every_damaged_byte_of_values_is_noticed(both: tuple[Path, Path], tmp_path: Path) -> None:
-    whole = both[0].read_bytes()
+@pytest.mark.parametrize(
+    ("name", "error"), [("runs/7/stats/a", KeyError), ("runs/9/noise/rows", OSError)]
+)
+def test_a_damaged_byte_of_values_is_noticed(
+    name: str, error: type[Exception], both: tuple[Path, Path], tmp_path: Path
+) -> None:
+    whole = bytearray(both[0].read_bytes())
     with h5py.File(both[0]) as file:
-        values = file["runs/7/stats/a"][()].tobytes()
+        values = file[name][()].tobytes()
     start = whole.index(values)
-    for byte in range(start, start + len(values), 5):
-        damaged = bytearray(whole)
-        damaged[byte] ^= 1 << byte % 8
-        path = tmp_path / f"{byte}.h5"
-        path.write_bytes(damaged)
-        with h5py.File(path) as file, pytest.raises(KeyError, match="checksum"):
-            file["runs/7/stats/a"]
+    for byte in range(start, start + len(values), len(values) // 9):
+        whole[byte] ^= 1 << byte % 8
+        (tmp_path / "damaged.h5").write_bytes(whole)
+        with (
+            h5py.File(tmp_path / "damaged.h5") as file,
+            pytest.raises(error, match=r"checksum|filter"),
+        ):
+            file[name][()]
+        whole[byte] ^= 1 << byte % 8
+
+
+def test_chunks_have_the_checksum_of_the_filter() -> None:
+    """Compared with the sum as it is defined, over every word by itself."""
+    for size, fill in ((2, 0), (6, 255), (90_000, None)):
+        data = RANDOM.integers(0, 256, size, np.uint8) if fill is None else [fill] * size
+        data = np.asarray(data, np.uint8)
+        first = second = 0
+        for high, low in data.reshape(-1, 2).tolist():
+            for word in (high << 8 | low,):
+                first = first + word if first + word <= 0xFFFF else first + word - 0xFFFF
+                second = second + first if second + first <= 0xFFFF else second + first - 0xFFFF
+        assert fletcher32(data) == second << 16 | first
 
 
 def test_checksums_are_those_of_lookup3() -> None:

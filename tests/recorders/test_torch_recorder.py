@@ -77,6 +77,25 @@ def test_other_steps_of_a_compiled_model_stay_compiled(tmp_path: Path) -> None:
         assert max(differences(run, expected, slice(0, None, 2)).values()) < TOLERANCE
 
 
+def test_when_the_last_of_several_recorders_is_closed_models_compile_again(tmp_path: Path) -> None:
+    import torch._dynamo.eval_frame as dynamo
+
+    before, runs = dynamo._stance.stance, []
+    for every in (2, 3):
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+        path = tmp_path / f"{every}.h5"
+        recording = dlprobe.recorders.torch.record(model, optimizer, path, every=every)
+        runs.append((model, optimizer, recording))
+    for x, y in recorded_torch.batches(0, 3):
+        for run in runs:
+            recorded_torch.plain_step(*run[:2], x, y, run[2])
+    assert dynamo._stance.stance == "force_eager"
+    for *_, recording in runs:
+        recording.close()
+    assert dynamo._stance.stance == before
+
+
 class InPlace(Net):
     def __init__(self) -> None:
         super().__init__()
@@ -115,8 +134,28 @@ class Reordered(Net):
         self._modules = dict(reversed(self._modules.items()))
 
 
+class ByKeyword(Net):
+    def forward(self, x: Any) -> Any:
+        return self.head(input=self.encoder[2:](self.encoder[1](self.encoder[0](input=x))))
+
+
+class Differentiated(Net):
+    """As a gradient penalty does, a backward pass that is not the loss's makes a graph before it;
+    gradients between layers are kept for the owner too.
+    """
+
+    def forward(self, x: Any) -> Any:
+        h = self.encoder[0](x)
+        outputs = self.head(self.encoder[1:](h))
+        h.retain_grad()
+        torch.autograd.grad(outputs.square().sum(), h, create_graph=True)
+        return outputs
+
+
 @pytest.mark.parametrize(
-    "kind", [InPlace, Functional, Checkpointed, Reordered], ids=lambda kind: kind.__name__
+    "kind",
+    [InPlace, Functional, Checkpointed, Reordered, ByKeyword, Differentiated],
+    ids=lambda kind: kind.__name__,
 )
 def test_however_the_net_is_written_the_rows_are_the_same(kind: Any, tmp_path: Path) -> None:
     torch.manual_seed(1)

@@ -118,7 +118,10 @@ def tell_of_scaled_targets(configuration: RunConfig, data: PreparedData, screen:
 
 def tell_of_compiling(screen: Screen) -> None:
     """The first command ever compiles, which takes seconds in which nothing else is seen."""
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.nn import ahead
     from dlprobe.nn.cache import is_warm
 
     if not is_warm():
         screen.note("compiling kernels (first time only) …")
+        ahead.begin(available_threads())

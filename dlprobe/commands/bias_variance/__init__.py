@@ -110,11 +110,10 @@ def command(
     bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
     loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
     noise = noise_of(noise_variance)
-    typed = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
-    training: dict[str, object] = {
-        f"--{name.replace('_', '-')}": text for name, text in options.items()
-    }
-    training |= {
+    given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
+    run, measured = {"RUN": source}, {"--reference": reference or None}
+    training = {
+        **{f"--{name.replace('_', '-')}": text for name, text in options.items()},
         "--training-loss": training_loss,
         "--values": values,
         "--resample": resample,
@@ -122,37 +121,30 @@ def command(
         "--seeds": seeds,
         "-o": execution.output,
     }
-    retraining = {
-        **training,
+    running = {
         "--workers": execution.workers,
         "--force": execution.force or None,
         "--executor": execution.cluster,
     }
-    retrain = {"--replicas": replicas, "--over": over}
-    measured = {"--reference": reference or None}
+    replicated = {"--replicas": replicas, "--over": over}
     if execution.resume is not None:
-        refuse(
-            "--resume, which goes on with the study as it is",
-            {"RUN": source, **bare, **measured, **typed, **training, "--over": over},
-        )
+        way = "--resume, which goes on with the study as it is"
+        refuse(way, {**run, **bare, **measured, **given, **training, "--over": over})
         from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 
         return go_on(BiasVarianceExperiment, replicas, execution, screen, show, "--replicas")
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
-        refuse(
-            "the reading of bare error rates",
-            {"RUN": source, **measured, **typed, **retrain, **retraining},
-        )
+        others = {**run, **measured, **given, **replicated, **training, **running}
+        refuse("the reading of bare error rates", others)
         return read_numbers(errors, train_samples or 0, val_samples or 0, screen)
     if predictions is not None:
-        refuse(
-            "the decomposition of given predictions",
-            {"RUN": source, **bare, **measured, **retrain, **retraining},
-        )
+        others = {**run, **bare, **measured, **replicated, **training, **running}
+        refuse("the decomposition of given predictions", others)
         point, facts = decomposed(predictions, loss, noise)
         return show_points([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
-        refuse("what a saved run or study tells without training (--replicas K trains)", retraining)
+        way = "what a saved run or study tells without training (--replicas K trains)"
+        refuse(way, {**training, **running})
         return read_file(source, human_error, loss, noise, screen, reference or ())
     if reference:
         raise ConfigError("--reference belongs to the reading of a run: name a RUN")
@@ -268,17 +260,8 @@ def show_points(
     best, top = sweet_spot(points), double_descent(points)
     if axis is not None and len(points) > 1:
         facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
-    screen.show(
-        document(
-            points,
-            levels(best.parts),
-            advice(points, axis),
-            axis,
-            facts,
-            study,
-            zones(points, axis),
-        )
-    )
+    judged, cures = levels(best.parts), advice(points, axis)
+    screen.show(document(points, judged, cures, axis, facts, study, zones(points, axis)))
     return ExitCode.DONE
 
 
@@ -288,7 +271,7 @@ def read_file(
     loss: str | None,
     noise: float | str | None,
     screen: Screen,
-    others: Sequence[Path] = (),
+    others: Sequence[Path],
 ) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
@@ -297,13 +280,11 @@ def read_file(
 
     with reading(path), open_run(path) as opened:
         if isinstance(opened, Study):
+            estimate = noise if isinstance(noise, str) else None
+            reading_alone = {"--human-error": human, "--reference": others or None}
             refuse(
                 "decomposing a study again",
-                {
-                    "--human-error": human,
-                    "--reference": others or None,
-                    f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None,
-                },
+                {**reading_alone, f"--noise-variance {ESTIMATE}": estimate},
             )
             again = from_study(opened, loss, noise if isinstance(noise, float) else None)
             return show_points(again.points, again.design.axis, again.design.facts, None, screen)
@@ -316,10 +297,5 @@ def read_file(
                 "--human-error states what can be reached, --reference measures it: expected "
                 "one of the two"
             )
-        return read_run(
-            opened,
-            str(path),
-            None if human is None else share("--human-error", human),
-            screen,
-            others,
-        )
+        stated = None if human is None else share("--human-error", human)
+        return read_run(opened, str(path), stated, screen, others)

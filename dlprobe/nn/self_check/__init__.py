@@ -1,8 +1,8 @@
 """Every kernel beside its plain form: the same record run uncompiled, in float64, on a small block
 of fixed numbers.
 
-`checks` says what a check is, `parts` holds the forms of records, `lanes` those of fleets, `passes`
-the products and whole steps of small nets. May import what `nn` may.
+`checks` says what a check is, `parts` and `outputs` hold the forms of records, `lanes` those of
+fleets, `passes` the products and whole steps of small nets. May import what `nn` may.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ __all__ = ["CheckOutcome", "ComparedArrays", "KernelCheck", "all_checks", "outco
 
 def all_checks() -> list[KernelCheck]:
     """Checks of everything that is registered, in both precisions."""
-    from dlprobe.nn.self_check import lanes, parts, passes
+    from dlprobe.nn.self_check import lanes, outputs, parts, passes
 
-    makers = (parts.checks, lanes.checks, passes.checks)
+    makers = (parts.checks, outputs.checks, lanes.checks, passes.checks)
     return [
         check for dtype in ("float32", "float64") for checks in makers for check in checks(dtype)
     ]

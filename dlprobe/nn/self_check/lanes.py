@@ -11,15 +11,8 @@ import numpy as np
 from dlprobe import registry
 from dlprobe.nn import fleet, kernels, lanes
 from dlprobe.nn.self_check.checks import Array, ComparedArrays, KernelCheck, block, rounded, wide
-from dlprobe.nn.self_check.parts import (
-    ROWS,
-    UNITS,
-    run,
-    sample_losses,
-    spec_of,
-    targets_of,
-    whole_rows_backward,
-)
+from dlprobe.nn.self_check.outputs import sample_losses, targets_of
+from dlprobe.nn.self_check.parts import ROWS, UNITS, run, spec_of, whole_rows_backward
 from dlprobe.nn.tiles import AVAILABLE
 from dlprobe.parts.activations import RowActivation
 from dlprobe.parts.losses import RowLoss
@@ -44,13 +37,9 @@ def checks(dtype: str) -> Iterator[KernelCheck]:
             [True] if record.fused_row else []
         ):
             label = f"{name} of a fleet{', joined' if joined else ''}"
-            yield KernelCheck(
-                "loss",
-                label,
-                dtype,
-                partial(_loss_kernel, name, joined, dtype),
-                partial(_loss, spec_of("loss", name), joined, dtype),
-            )
+            kernel = partial(_loss_kernel, name, joined, dtype)
+            pairs = partial(_loss, spec_of("loss", name), joined, dtype)
+            yield KernelCheck("loss", label, dtype, kernel, pairs)
 
 
 def _loss_kernel(name: str, joined: bool, dtype: str) -> tuple[Any]:
@@ -75,16 +64,8 @@ def _activation(spec: Spec, joined: bool, dtype: str) -> Iterator[ComparedArrays
     )
     nets, deltas = _blocks(dtype, 0.0), _blocks(dtype, 0.5)
     x, dy = _side_by_side(nets), _side_by_side(deltas)
-    y, dx, *_ = run(
-        lanes.row_operation(record, joined, dtype),
-        x,
-        x.shape[1],
-        dy,
-        (*parameters, len(nets)),
-        True,
-        none,
-        none,
-    )
+    pair, constants = lanes.row_operation(record, joined, dtype), (*parameters, len(nets))
+    y, dx, *_ = run(pair, x, np.zeros_like(x), dy, constants, True, none, none)
     values = [
         wide([record.evaluate(row, *parameters) for row in wide(net).tolist()]) for net in nets
     ]

@@ -13,7 +13,7 @@ def hard_shrink(z: float, threshold: float) -> float:
     return like(z, 0.0) if abs(z) <= threshold else z
 
 
-def hard_shrink_slope(z: float, a: float, threshold: float) -> float:
+def shrink_slope(z: float, a: float, threshold: float) -> float:
     return like(z, 0.0) if abs(z) <= threshold else like(z, 1.0)
 
 
@@ -23,7 +23,7 @@ add_activation(
     formula="a = z for |z| > threshold, else 0",
     slope_formula="1 for |z| > threshold, else 0 (0 at ± threshold)",
     value=hard_shrink,
-    slope=hard_shrink_slope,
+    slope=shrink_slope,
     largest_slope=lambda threshold: 1.0,
     other_slope=lambda threshold: 0.0,
     source="Donoho & Johnstone 1994, Ideal spatial adaptation by wavelet shrinkage",
@@ -41,17 +41,13 @@ def soft_shrink(z: float, threshold: float) -> float:
     )
 
 
-def soft_shrink_slope(z: float, a: float, threshold: float) -> float:
-    return like(z, 0.0) if abs(z) <= threshold else like(z, 1.0)
-
-
 add_activation(
     name="soft_shrink",
     summary="every preactivation moved towards 0 by a threshold, small ones to 0",
     formula="a = sign(z)·max(|z| − threshold, 0)",
     slope_formula="1 for |z| > threshold, else 0 (0 at ± threshold)",
     value=soft_shrink,
-    slope=soft_shrink_slope,
+    slope=shrink_slope,
     largest_slope=lambda threshold: 1.0,
     other_slope=lambda threshold: 0.0,
     source="Donoho 1995, De-noising by soft-thresholding; the proximal map of the L1 penalty",

@@ -34,7 +34,7 @@ class Memory:
 def form_of(call: Call) -> tuple[Any, ...]:
     """All that a table is made of: of calls of the same forms it is the same."""
     if call.form:
-        return *call.form, call.follower
+        return call.form, call.follower
     known = call.signal, call.input_square, call.normed, call.after, call.activation_gradient
     return (
         *(call.place, call.z.dtype, call.rows, call.units),
@@ -63,7 +63,13 @@ class CallTable:
     ) -> None:
         self.dtype, self.asleep = dtype, dict[int, Floats]()
         self._mine = [index for index, call in enumerate(calls) if call.z.dtype == dtype]
-        self._following = [following_of(calls[index], calls) for index in self._mine]
+        followers = [following_of(calls[index], calls) for index in self._mine]
+        pairs = [(row, after) for row, after in enumerate(followers) if after is not None]
+        # rows of layers, those of the layers behind them, and what is behind with other numbers
+        self._before = [row for row, after in pairs if after in self._mine]
+        self._behind = [self._mine.index(after) for _, after in pairs if after in self._mine]
+        self._strangers = [(row, after) for row, after in pairs if after not in self._mine]
+        self._is_followed = np.array([after is not None for after in followers], np.int64)
         # rows whose a is not z, with their layers; rows whose Σ x² of the input is an array
         self._activated: list[tuple[int, Layer]] = []
         self._squared: list[int] = []
@@ -71,7 +77,7 @@ class CallTable:
         self.settings = np.zeros((len(self._mine), sums.SETTINGS))
         self._is_a = np.zeros(len(self._mine), np.int64)
         for row, index in enumerate(self._mine):
-            call, following = calls[index], self._following[row]
+            call, following = calls[index], followers[row]
             words, layer = self.words[row], layers[call.place]
             space = memory[call.place] = Memory(call.rows, call.units, memory.get(call.place))
             way = way_of(layer) if shows_a(call, layer) else NOT_SHOWN
@@ -98,14 +104,15 @@ class CallTable:
     def fill(self, calls: Sequence[Call], held: list[torch.Tensor]) -> None:
         """Note where the numbers of a step are; copies are held."""
         words, dtype, mine = self.words, self.dtype, [calls[index] for index in self._mine]
-        pairs = list(zip(mine, self._following, strict=True))
-        returned = [None if after is None else call.activation_gradient for call, after in pairs]
-        following = [None if after is None else calls[after].signal for _, after in pairs]
+        returned = [call.activation_gradient for call in mine]
         words[:, sums.Z] = addresses([call.z for call in mine], dtype, held)
         words[:, sums.SIGNAL] = addresses([call.signal for call in mine], dtype, held)
         words[:, sums.RETURNED] = addresses(returned, dtype, held)
-        words[:, sums.FOLLOWING] = addresses(following, dtype, held)
+        words[:, sums.RETURNED] *= self._is_followed
         words[:, sums.A] = words[:, sums.Z] * self._is_a
+        for row, after in self._strangers:
+            words[row, sums.FOLLOWING] = address(calls[after].signal, dtype, held)
+        words[self._before, sums.FOLLOWING] = words[self._behind, sums.SIGNAL]
         for row, layer in self._activated:
             for column, array in zip(
                 (sums.A, sums.SLOPES_GIVEN), activated(mine[row], layer, way_of(layer)), strict=True

@@ -47,7 +47,8 @@ class Call:
     * z: `rows` × `units` numbers; version: of z where it is no copy, else −1; normed: what the norm
       behind it gave; after: what a sum behind the activation gave
     * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came, tiny the smallest normal
-      number of its type, and follower the site that it came through, −1 as long as none has
+      number of its type, and follower the site that it came through, −1 as long as none has;
+      is_draft: the signal is of a backward pass that made a graph, for another to follow
     * x: what a layer in the middle of a chain took; form: of such a layer's call, instead of what
       a table is made of otherwise (`form_of`)
     * takes: the site whose output it takes; source: the site whose a its input is; −1 for none
@@ -67,6 +68,7 @@ class Call:
     fan_in = 0
     takes = follower = source = version = -1
     tiny = 0.0
+    is_draft = False
     pooled = 1
 
     def __init__(

@@ -32,7 +32,7 @@ class Chain:
         orders: Iterator[int],
         last: dict[int, Call],
         input_square: Callable[[torch.Tensor], torch.Tensor],
-        otherwise: Callable[[int, Any, Any, Any], None],
+        otherwise: Callable[[int, Any, Any, Any, Any], None],
     ) -> None:
         self.orders, self.last = orders, last
         self.input_square, self.otherwise = input_square, otherwise
@@ -46,7 +46,7 @@ class Chain:
         self.hooks = {}
         for place, takes in known.takers.items():
             layer, before = layers[place], layers[takes]
-            usual = place in known.alone - known.overwritten and place in known.takers.values()
+            usual = place in known.alone - known.overwritten
             if layer.site.kind != "dense" or not layer.site.weights or not usual:
                 continue
             if layer.axes == 2 and "sum" not in (layer.after, before.after):
@@ -92,36 +92,34 @@ class ChainHook(Hook):
     other's a, as it is measured, of `fan_in` units.
     """
 
-    __slots__ = ("_chain", "_fan_in", "_is_a", "_place", "_takes")
+    __slots__ = ("_chain", "_fan_in", "_form", "_is_a", "_place", "_takes")
 
     def __init__(
         self, recording: Guarded, chain: Chain, place: int, fan_in: int, takes: int, is_a: bool
     ) -> None:
         super().__init__(recording, chain.otherwise, place)
-        self._chain, self._place = chain, place
+        self._chain, self._place, self._form = chain, place, tuple[Any, ...]()
         self._fan_in, self._takes, self._is_a = fan_in, takes, is_a
 
-    def __call__(self, module: Any, inputs: Any = (), z: Any = None) -> None:
+    def __call__(self, module: Any, inputs: Any = (), named: Any = None, z: Any = None) -> None:
         try:
             chain, takes = self._chain, self._takes
             forward, before = chain.forward, chain.last.get(takes)
             if forward is None or before is None or before.forward is not forward or not inputs:
-                chain.otherwise(self._place, module, inputs, z)
+                chain.otherwise(self._place, module, inputs, named, z)
                 return
-            x, shape = inputs[0], z.shape
-            if (
-                len(shape) != 2
-                or before.z.shape[0] != shape[0]
-                or z.dtype not in WIDE
-                or not z.requires_grad
-                or x.is_leaf
-                or x.dim() != 2
-            ):
-                chain.otherwise(self._place, module, inputs, z)
+            x = inputs[0]
+            if z.dim() != 2 or z.dtype not in WIDE or not z.requires_grad or x.is_leaf:
+                chain.otherwise(self._place, module, inputs, named, z)
                 return
-            call = Call(self._place, next(chain.orders), forward, shape[0], z)
+            call = Call(self._place, next(chain.orders), forward, before.rows, z)
+            if call.rows != before.rows or x.dim() != 2:
+                chain.otherwise(self._place, module, inputs, named, z)
+                return
             call.version, call.fan_in, call.takes, call.x = z._version, self._fan_in, takes, x
-            call.form = self._place, z.dtype, call.rows
+            if self._form[1:] != (z.dtype, call.rows):
+                self._form = self._place, z.dtype, call.rows
+            call.form = self._form
             if self._is_a:
                 call.source = takes
             else:

@@ -106,7 +106,10 @@ def unwrapped(model: Any) -> nn.Module:
     while type(model).__name__ in WRAPPERS:
         model = getattr(model, WRAPPERS[type(model).__name__])
     if not isinstance(model, nn.Module):
-        raise ConfigError(f"model is a {type(model).__name__}, expected a torch.nn.Module")
+        raise ConfigError(
+            f"model is a {type(model).__name__}, expected a torch.nn.Module; "
+            "of one that is compiled twice give the module itself"
+        )
     for module in model.modules():
         kind = type(module).__name__
         if kind in ("DataParallel", "FullyShardedDataParallel", "FSDP") or kind.startswith("FSDP"):

@@ -58,7 +58,7 @@ class Passes:
         self._handles: list[Any] = []
         self._depth = self._number = 0
         self._orders = count(1)
-        self._queued = self._over = self._discovers = False
+        self._queued = self._over = self._discovers = self._drafts = False
         self._forward: Forward | None = None
         self._lives: list[Forward] = []
         self._calls: list[Call] = []
@@ -76,7 +76,8 @@ class Passes:
             self._model.register_forward_pre_hook(Hook(hook, self._enter)),
             *(
                 site.module.register_forward_hook(
-                    self._chain.hooks.get(place) or Hook(hook, self._called, place)
+                    self._chain.hooks.get(place) or Hook(hook, self._called, place),
+                    with_kwargs=True,
                 )
                 for place, site in enumerate(self.sites)
                 if first or place in self.ranks
@@ -134,11 +135,14 @@ class Passes:
     # --- calls of layers
     # ----------------------------------------------------------------------------------------------
 
-    def _called(self, place: int, module: nn.Module, inputs: Any, result: Any) -> None:
+    def _called(
+        self, place: int, module: nn.Module, inputs: Any, named: dict[str, Any], result: Any
+    ) -> None:
         site = self.sites[place]
         z = result if site.kind == "dense" else site.output(result)
-        x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
-        if not isinstance(z, torch.Tensor) or not z.is_floating_point():
+        x = next(iter((*inputs, *named.values())), None)
+        x = x if isinstance(x, torch.Tensor) else None
+        if not isinstance(z, torch.Tensor) or not z.is_floating_point() or _is_transformed(z):
             return
         gradients = torch.is_grad_enabled()
         if gradients and not self._depth and (self._forward is None or self._over):
@@ -236,11 +240,19 @@ class Passes:
             else self.sites[call.place].units_last(gradient).reshape(-1, call.units),
             copy=False,
         )
+        if gradient.requires_grad:
+            self._drafts = True
         if call.signal is not None:  # a second backward pass through the same graph
-            call.signal = call.signal + signal
+            call.signal = signal if call.is_draft else call.signal + signal
+            call.is_draft = gradient.requires_grad
             return
+        call.is_draft = gradient.requires_grad
         call.signal = signal
         self._keep(call)
+
+    def _keep_chain(self) -> None:
+        for call in self._chain.collect():
+            self._keep(call)
 
     def _keep(self, call: Call) -> None:
         """An error signal has come back to a call: it counts, and so does its pass."""
@@ -267,6 +279,8 @@ class Passes:
 
     def backward_is_over(self) -> None:
         self._queued, self._over = False, True
+        if self._drafts:  # another backward pass is to replace what this one gave
+            self._keep_chain()
 
     def fix_ranks(self) -> dict[int, int]:
         """Row number of each place, 0, 1, … in the order of first calls; fixed when it is first
@@ -295,8 +309,7 @@ class Passes:
         """Calls with an error signal, and those that none comes back to: of frozen layers, and of
         layers that are cut off and whose output another layer takes.
         """
-        for call in self._chain.collect():
-            self._keep(call)
+        self._keep_chain()
         calls = [*self._calls, *(call for forward in self._lives for call in forward.silent)]
         for place in self.cut_off & set(self.discovery.takers.values()) if self.cut_off else ():
             last = self._last.get(place)
@@ -325,6 +338,7 @@ class Passes:
         self._number += 1
         self.begun = 0
         self._chain.forget()
+        self._drafts = False
         self._last.clear()
         self._calls, self._lives, self._forward = [], [], None
 
@@ -348,3 +362,8 @@ class Passes:
         """Layers that no pass called as modules."""
         called = {*self.ranks, *self.discovery.seen}
         return [site.name for place, site in enumerate(self.sites) if place not in called]
+
+
+def _is_transformed(tensor: torch.Tensor) -> bool:
+    """Whether it stands for another inside `torch.func`, whose numbers nothing may look at."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))

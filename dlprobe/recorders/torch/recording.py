@@ -23,6 +23,7 @@ import torch
 from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.recorders.definitions import Floats
 from dlprobe.recorders.run_file import RunFile
+from dlprobe.recorders.torch import eager
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
 from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
@@ -86,7 +87,6 @@ class Recording:
         self._habits = Habits(self._model, self._optimizers)
         self._rows: Rows | None = None
         self._handles: list[Any] = []
-        self._stance: str | None = None
         self._step = 0
         self._armed = self._captured = self._over = False
         self._stepped: set[int] = set()
@@ -226,10 +226,7 @@ class Recording:
         due = self._step % self._every == 0 and not self._over and not self._diverged
         if due and not self._armed:
             self._passes.attach()
-            # something is compiled, and compiled code calls no hooks
-            if "torch._dynamo" in sys.modules:
-                self._stance = torch._dynamo.eval_frame._stance.stance
-                torch.compiler.set_stance("force_eager")
+            eager.hold(self)
         elif self._armed and not due:
             self._disarm()
         self._armed = due
@@ -238,9 +235,7 @@ class Recording:
 
     def _disarm(self) -> None:
         self._passes.detach()
-        if self._stance is not None:
-            torch.compiler.set_stance(self._stance)
-            self._stance = None
+        eager.release(self)
 
     def _begin_pass(self) -> bool:
         """Whether a pass that begins now is to be kept."""
@@ -305,7 +300,8 @@ class Recording:
         if not calls and self._first:
             raise ConfigError(
                 "no gradient came back through a layer of the model before the optimizer's "
-                "first step: it was not called, or its layers are of no known kind"
+                "first step: it was not called, its layers are of no known kind, or torch.func "
+                "computed the gradients"
             )
         if self._first:
             self._measuring.renew()

@@ -11,12 +11,11 @@ from typing import Any
 
 from dlprobe.render import document as doc
 from dlprobe.render import vega
-from dlprobe.render.heights import heights
 from dlprobe.render.html.heat_table import heat_table
 from dlprobe.render.html.maps import map_data
 from dlprobe.render.html.svg import svg_of
 from dlprobe.render.html.text import escaped
-from dlprobe.render.numbers import value_text
+from dlprobe.render.numbers import heights, value_text
 from dlprobe.render.vega.themes import THEMES
 
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from dlprobe.dataclass import dataclass
 from dlprobe.render import document as doc
-from dlprobe.render.heights import heights
+from dlprobe.render.numbers import heights
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.columns import Group, Widths, breakable, fit, wrap_name
 from dlprobe.render.terminal.page import TerminalPage, cell_text

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import TONES, TerminalPage
+from dlprobe.render.terminal.page import TONES, WIDEST_PROSE, TerminalPage
 
 BELOW = "  "  # what belongs to the verdict above it
 
@@ -29,6 +29,23 @@ def lines(page: TerminalPage, block: doc.Lines) -> None:
     """Lines as they are."""
     for line in block.lines:
         page.line(visible(line.expandtabs(4)))
+
+
+def markdown(page: TerminalPage, block: doc.Markdown) -> None:
+    """Running text, lists, tables and code of the manual, at most 100 columns wide: drawn by rich
+    where there is colour; elsewhere its source, which reads well and can be searched.
+    """
+    lines = [visible(line) for line in block.text.rstrip("\n").split("\n")]
+    if page.color:
+        from rich.markdown import Markdown
+
+        page.console.print(
+            Markdown("\n".join(lines), hyperlinks=False, code_theme="ansi_dark"),
+            width=min(page.width, WIDEST_PROSE),
+        )
+        return
+    for line in lines:
+        page.line(line)
 
 
 def bullets(page: TerminalPage, block: doc.Bullets) -> None:

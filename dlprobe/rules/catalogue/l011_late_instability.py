@@ -42,7 +42,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not np.isfinite(loss).all():
         return Passed()
     rows = np.array_split(np.arange(len(loss)), STRETCHES)
-    level = np.array([float(np.median(loss[stretch])) for stretch in rows])
+    # stretches of one length at once: the first ones are longer by one where some are
+    lengths = [len(stretch) for stretch in rows]
+    at = lengths[0] * lengths.count(lengths[0])
+    level = np.concatenate(
+        [
+            np.median(part.reshape(-1, length), axis=1)
+            for part, length in ((loss[:at], lengths[0]), (loss[at:], lengths[-1]))
+        ]
+    )
     low = int(np.argmin(level))
     if not 0.0 < level[low] < CONVERGED * float(loss[0]) or low == STRETCHES - 1:
         return Passed()

@@ -1,4 +1,4 @@
-"""Step maps: steps across, layers downwards from the output to the input, the darker the larger."""
+"""Pictures in shades, darker where larger: step maps, and densities over time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 from rich.text import Text
 
+from dlprobe.render import density as shading
 from dlprobe.render import document as doc
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
@@ -17,7 +18,9 @@ MOST_ROWS = 24  # of more layers evenly spread ones are drawn
 
 
 def step_map(page: TerminalPage, block: doc.StepMap) -> None:
-    """The first quantity, and below it what the shades mean."""
+    """The first quantity, steps across and layers downwards from the output to the input, and below
+    it what the shades mean.
+    """
     page.caption(block.caption)
     quantity, shades = block.quantities[0], page.glyphs.shades
     scale, count = color_scale(quantity), len(block.layers)
@@ -57,3 +60,20 @@ def _shade(position: float, shades: str) -> str:
     return (
         "?" if math.isnan(position) else shades[min(len(shades) - 1, int(position * len(shades)))]
     )
+
+
+def density(page: TerminalPage, block: doc.Density) -> None:
+    """Time across, value upwards."""
+    page.caption(block.caption)
+    picture = shading.draw(block, min(page.width, WIDEST_PICTURE), page.glyphs.shades)
+    if not picture.rows:
+        page.note("no finite value to draw")
+        return
+    page.note(f"{block.y_label} over {block.x_label}".removesuffix(" over ").strip())
+    for number, characters in picture.rows:
+        page.line(
+            Text.assemble(
+                (f"{number:>{picture.margin}} {page.glyphs.upright}", "dim"), (characters, "cyan")
+            )
+        )
+    page.line(" " * (picture.margin + 2) + picture.steps, "dim")
