@@ -4,15 +4,15 @@ one precision; the result is written into `out`.
 Two ways stand behind them: the tiles of `dlprobe.nn.tiles`, and BLAS, which takes transposed views
 as they are. The shapes and the processor's vector registers alone decide between the two, so the
 same product gives the same bits every time. `python tests/benchmarks/matmul.py` measures both.
-float32 GFLOP/s of one core with AVX-512, m×k×n for x (m, k), w (k, n):
+float32 GFLOP/s of OpenBLAS and tiles on one core, m×k×n for x (m, k), w (k, n), 2026-12-01:
 
-                    x @ w            d @ wᵀ           xᵀ @ d
-                 BLAS   tiles      BLAS   tiles      BLAS   tiles
-    32×100×100    142    143         79    119        150    129
-    32×784×300     79    155         93    123        108    142
-    128×784×300   122    146        131    146        135    146
-    128×512×512   126    146        133    148        138    147
-    128×2048²      88    108        126    110        131    108
+                         AVX-512                         AVX2
+                 x @ w    d @ wᵀ   xᵀ @ d     x @ w   d @ wᵀ   xᵀ @ d
+    32×100×100  110  99   66  89  105  89    57  98   57  91   71  90
+    32×784×300   69 109   71  95   87 103    60 101   60  94   91  99
+    128×784×300  93 109   97 106   97 110    91 104   92 105  101 106
+    128×512×512  96 111   97 100   99 112    93 107   92 101  103 105
+    128×2048²    84  94   82  97   96 105    90  91   87  94  102  83
 
 BLAS is held to one thread for the whole process: with two, OpenBLAS gives other bits in a quarter
 of all products, and two training threads that each call a two-thread BLAS take 25 times as long.
