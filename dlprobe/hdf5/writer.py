@@ -144,10 +144,7 @@ class PackedWriter:
         branch.settle(address)
         self._branches.append((handle, branch))
         self._grafts.append(
-            (
-                h5o.get_info(handle).addr,
-                slice(address + going_on.start, address + going_on.stop),
-            )
+            (h5o.get_info(handle).addr, slice(address + going_on.start, address + going_on.stop))
         )
         if sum(len(waiting.bytes) for _, waiting in self._branches) >= _GRAFTED:
             self._write_branches()

@@ -33,7 +33,7 @@ from dlprobe import interrupts
 from dlprobe.errors import DlprobeError
 from dlprobe.nn.folders import HASH_AT_IMPORT, cache_folder
 from dlprobe.nn.identity import DIGITS, digest_of, named, processor
-from dlprobe.nn.inlining import InlinedCompiler
+from dlprobe.nn.libraries import InlinedCompiler, KernelCompiler
 from dlprobe.parts import scalar
 
 # Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True
@@ -167,7 +167,12 @@ def compiled(
                 if _reads_only.get() and digest_of(function.__qualname__) not in cached_files():
                     raise NotCached(function.__qualname__)
                 decorator = numba.njit(
-                    nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options
+                    nogil=True,
+                    error_model="numpy",
+                    fastmath=flags,
+                    boundscheck=False,
+                    pipeline_class=KernelCompiler,
+                    **options,
                 )
                 dispatcher = decorator(function)
                 dispatcher._cache = KernelCache(function)
