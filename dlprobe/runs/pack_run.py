@@ -20,6 +20,7 @@ from dlprobe.hdf5.writer import Below, PackedWriter
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, ParametersDigest
 from dlprobe.runs.contents import Contents, Facts, Shape, Shapes
+from dlprobe.runs.gathered import LARGEST_ARRAY
 from dlprobe.runs.labels import Labels, labels
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
 from dlprobe.version import version
@@ -37,7 +38,7 @@ def write_run(
     texts: Mapping[str, str] | None = None,
 ) -> tuple[Facts, Shapes, dict[str, NDArray[Any]]]:
     """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts,
-    hashes included, every data set that it now has, and those that came in one piece. texts:
+    hashes included, every data set that it now has, and small ones as they were read. texts:
     attributes that it also gets.
 
     Raises RunFileError for a damaged journal.
@@ -60,7 +61,7 @@ def write_run(
     whole = dict[str, NDArray[Any]]()
     for path, piece in contents.slabs():
         check()
-        if piece.shape == shapes[path][1]:
+        if piece.nbytes <= LARGEST_ARRAY and piece.shape == shapes[path][1]:
             whole[path] = piece
         for place in (path, *plan.copies.get(path, ())):
             group.append(place, piece)
@@ -104,7 +105,7 @@ class _Plan:
     tree: Tree | None
 
 
-@lru_cache(64)
+@lru_cache(8)  # a tree may take megabytes
 def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _Plan:
     shapes = dict(declared)
     named, known = labels(shapes), layout.data_sets()
