@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlprobe.errors import FAIL_ON_DEFAULT
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.rules.files import JudgedRun
@@ -298,7 +299,7 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     failed = failing(judged.judgement.findings, fails_on)
     if not failed:
         return ""
-    lines = [f"dlprobe: {len(failed)} finding{'' if len(failed) == 1 else 's'} on {judged.path}"]
+    lines = [f"dlprobe: {counted(len(failed), 'finding')} on {judged.path}"]
     if run.diagnosis is not None:
         lines += [
             f"  {text}"

@@ -326,6 +326,16 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def first_of(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first texts of many, and how many more there are.
+
+    >>> first_of(["a", "b", "c", "d"], 2), first_of(["a"], 2)
+    ('a, b and 2 more', 'a')
+    """
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
+
+
 def did_you_mean(
     name: str,
     known: Iterable[str],

@@ -108,11 +108,7 @@ def layer_size(
 
 
 def model_size(
-    layers: Sequence[LayerSize],
-    batch: int,
-    item_bytes: int,
-    statistics: int,
-    scalars: int,
+    layers: Sequence[LayerSize], batch: int, item_bytes: int, statistics: int, scalars: int
 ) -> ModelSize:
     """The size of a net of `layers` that trains on batches of `batch` samples with numbers of
     `item_bytes` bytes.

@@ -127,7 +127,6 @@ def _cost(thing: Spec, p: Sequence[float], target: int) -> float:
 
 
 def _mean_cost(thing: Spec, net: str) -> float:
-    """What all samples cost together: the mean of the losses, or the metric of the whole part."""
     if isinstance(thing.record, ElementwiseLoss):
         return float(
             np.mean(

@@ -78,7 +78,6 @@ def _results(study: Study, id: str) -> dict[str, Any]:
 
 
 def _column(values: list[Any]) -> NDArray[Any]:
-    """Numbers where all are, else texts."""
     if all(value is None or isinstance(value, int | float) for value in values):
         whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
         return np.array(

@@ -137,7 +137,6 @@ class Ill:
 
 
 def _judged(path: Path, screen: Screen) -> Ill:
-    """The run, its data as they are, and what it suffers from."""
     from dlprobe.config import with_values
     from dlprobe.rules import diagnose, judge
     from dlprobe.rules.files import begun
@@ -160,7 +159,6 @@ def _judged(path: Path, screen: Screen) -> Ill:
 
 
 def _known(prescription: Prescription, ill: Ill) -> dict[str, Trial]:
-    """What was trained before, round after round."""
     from dlprobe.experiments.proof import known_trials
 
     trials: dict[str, Trial] = {}

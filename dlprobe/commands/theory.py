@@ -126,7 +126,6 @@ def command(
 
 
 def configured_net(configuration: RunConfig, screen: Screen) -> InitialNet:
-    """The net of a configuration on its data."""
     from dlprobe.analysis.theory.mean_field import configured
     from dlprobe.commands.base.preparing import prepare_data
 

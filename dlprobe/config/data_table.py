@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from dlprobe.config.forms import (
-    Columns,
     DataSource,
     Named,
     Number,
     OneOf,
     Separator,
-    Split,
     Text,
     Whole,
     YesNo,
     is_path,
 )
+from dlprobe.config.list_forms import Columns, Split
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.table import AUTO, LARGEST_SEED, NONE, ConfigTable, combination, option
 from dlprobe.registry import Spec

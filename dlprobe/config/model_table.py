@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dlprobe import registry
-from dlprobe.config.forms import (
-    LayerSizes,
-    Named,
-    NamedOrYes,
-    NamedPerLayer,
-    Number,
-    OneOf,
-    YesNo,
-)
+from dlprobe.config.forms import Named, NamedOrYes, NamedPerLayer, Number, OneOf, YesNo
+from dlprobe.config.list_forms import LayerSizes
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import FieldError
 from dlprobe.config.table import AUTO, NO, NONE, ConfigTable, combination, option

@@ -64,7 +64,6 @@ def split_list(text: str) -> list[str]:
 
 
 def _notation(kind: str, text: object, words: Iterable[str]) -> tuple[str, Given]:
-    """The name and the given parameters, whichever way they were written."""
     if isinstance(text, Spec):
         return _from_spec(kind, text)
     if isinstance(text, Mapping):

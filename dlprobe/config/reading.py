@@ -14,10 +14,9 @@ from typing import Any
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
 from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
-from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.table import ConfigTable
-from dlprobe.config.toml_text import loads
+from dlprobe.config.toml_text import loads, read_start
 from dlprobe.errors import ConfigError
 from dlprobe.registry import listed, nearby, unknown
 
@@ -139,13 +138,20 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     return RunConfig(**tables)
 
 
+def is_change(config: RunConfig, patch: Mapping[str, Any]) -> bool:
+    """Whether a configuration takes the values, and differs with them."""
+    try:
+        return with_values(config, patch) != config
+    except ConfigError:
+        return False
+
+
 def without_instruments(config: RunConfig) -> RunConfig:
     """The configuration with all instruments switched off."""
     return with_values(config, {f"recording.{key}": off for key, off in INSTRUMENTS.items()})
 
 
 def _place(place: str) -> tuple[str, str]:
-    """(table, key) of "table.key" or "key"."""
     table, dot, key = place.rpartition(".")
     homes = {known: name for name, keys in keys_by_table().items() for known in keys}
     if not dot:

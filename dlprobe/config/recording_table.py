@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from dlprobe.config.forms import Units, Whole
+from dlprobe.config.forms import Whole
+from dlprobe.config.list_forms import Units
 from dlprobe.config.table import AUTO, NONE, ConfigTable, option
 
 MOST_ROWS = 100_000  # that record_every = auto leaves of a run

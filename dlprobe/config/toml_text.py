@@ -1,11 +1,14 @@
-"""TOML from files that nobody vouches for: what would take gigabytes to read is refused by its
-text.
+"""Small files that nobody vouches for: a pipe or device, which might be waited for for ever, is
+refused, and of TOML what would take gigabytes to read.
 """
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 import tomllib
+from pathlib import Path
 from typing import Any
 
 # of a dotted key; people write five at most, and tomllib takes memory by the square of their number
@@ -33,3 +36,14 @@ def loads(text: str) -> dict[str, Any]:
                 f"{dotted.start() + 1})"
             )
     return tomllib.loads(text)
+
+
+def read_start(path: Path, most: int) -> bytes:
+    """The first bytes of a file, `most` of them or all. Raises OSError, also for what is no
+    regular file.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a folder `open` says so itself
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with path.open("rb") as file:
+        return file.read(most)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from dlprobe.config.forms import ClassWeights, Named, NamedOrYes, Number, OneOf, Whole, YesNo
+from dlprobe.config.forms import Named, NamedOrYes, Number, OneOf, Whole, YesNo
+from dlprobe.config.list_forms import ClassWeights
 from dlprobe.config.table import AUTO, LARGEST_SEED, NO, NONE, ConfigTable, combination, option
 from dlprobe.registry import Spec
 
@@ -135,6 +136,11 @@ class TrainingConfig(ConfigTable):
             raise self.unfit(
                 "epochs", "steps is none too: expected a whole number >= 1 for one of the two"
             )
+
+    @property
+    def weight_decay(self) -> float:
+        """λ of the optimizer's decay of weights; 0 of one without."""
+        return float(self.optimizer.parameters.get("weight_decay", 0.0))
 
     @property
     def resolved_lr(self) -> float:

@@ -120,7 +120,7 @@ def _proximal_without_l1(config: RunConfig) -> str | None:
 
 
 def _two_kinds_of_decay(config: RunConfig) -> str | None:
-    decay = config.training.optimizer.parameters.get("weight_decay", 0)
+    decay = config.training.weight_decay
     if not decay or config.training.l2 == 0:
         return None
     return (

@@ -5,14 +5,13 @@ all of them in one of the usual forms.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from dlprobe.data.columns import DataColumn, DataTable
-from dlprobe.data.dataset import Floats
 from dlprobe.data.places import problem, quoted
 
 CLOCK = (
@@ -57,7 +56,10 @@ def with_dates(
         if dates == "drop":
             notes.append(f"{called} holds dates: left out")
             continue
-        values = [days_in(column.texts, form) for form in forms]
+        values = [
+            np.array([days_of(text, form) for text in column.texts], dtype=np.float64)
+            for form in forms
+        ]
         if len(forms) > 1 and not np.array_equal(values[0], values[1]):
             what = (
                 f"holds dates as {quoted(column.texts[0])}, day first or month first, expected "
@@ -83,11 +85,6 @@ def date_forms(column: DataColumn) -> list[re.Pattern[str]]:
         for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, MONTH_NAMED)
         if all(days_of(text, form) is not None for text in column.texts)
     ]
-
-
-def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
-    """Days since 1970-01-01, float64 (texts,); NaN for a text that is no date in this form."""
-    return np.array([days_of(text, form) for text in texts], dtype=np.float64)
 
 
 def days_of(text: str, form: re.Pattern[str]) -> float | None:

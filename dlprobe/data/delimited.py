@@ -67,7 +67,9 @@ def read_delimited(
         else (typed.body, typed.rows)
     )
     if options.decimal != "auto":
-        frame = in_plain_numbers(frame, options.decimal)
+        frame = frame.with_columns(
+            [as_plain(series, options.decimal) for series in frame.get_columns()]
+        )
         notes.append(f"decimal = {options.decimal}: {DECIMAL_NOTES[options.decimal]}")
     if blank := len(rows) and int(rows[-1]) + 1 - len(rows) - sum(
         line < rows[-1] for line in file.skipped
@@ -202,11 +204,6 @@ def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.Da
 
     filled = frame.select(filled=polars.any_horizontal(polars.all().is_not_null())).to_series()
     return frame.filter(filled), np.flatnonzero(filled.to_numpy()).astype(np.int64) + before
-
-
-def in_plain_numbers(frame: polars.DataFrame, decimal: str) -> polars.DataFrame:
-    """The texts of a table with numbers in that form written plainly."""
-    return frame.with_columns([as_plain(series, decimal) for series in frame.get_columns()])
 
 
 class TextLines:

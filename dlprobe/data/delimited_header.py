@@ -44,7 +44,6 @@ def is_empty(series: polars.Series) -> bool:
 
 
 def polars_row(frame: polars.DataFrame, k: int) -> polars.Series:
-    """The cells of row k."""
     import polars
 
     return polars.Series(frame.row(k), dtype=polars.String)

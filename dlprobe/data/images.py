@@ -71,7 +71,6 @@ def square_side(dataset: Dataset) -> int:
 
 
 def shape_words(dataset: Dataset) -> str:
-    """What the samples are, for the message that they are no square images."""
     if len(dataset.sample_shape) > 1:
         return f"each sample of {dataset.name} has shape {dataset.sample_shape}"
     names = dataset.feature_names

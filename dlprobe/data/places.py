@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dlprobe.errors import DataError
+from dlprobe.registry import first_of
 
 # Fault(row index from 0, what is wrong) -> an error that names the row as the user counts it
 Fault: TypeAlias = Callable[[int, str], DataError]
@@ -36,8 +37,7 @@ def in_one_line(error: object) -> str:
 
 def quoted_list(names: list[str] | tuple[str, ...], most: int = 8) -> str:
     """The first names in quotes, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(quoted(name) for name in names[:most]) + more
+    return first_of([quoted(name) for name in names], most)
 
 
 def nearest(wanted: str, names: Sequence[str]) -> str:

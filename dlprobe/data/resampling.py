@@ -115,7 +115,6 @@ class Resampler:
         return self.dataset, self.pool[np.concatenate([members[k] for k in drawn[:enough]])[:size]]
 
     def _disjoint_sets(self) -> list[Indices]:
-        """A replica's rows each, no row in two and, where rows belong to groups, no group."""
         rng = generator(self.seed, "replicas")
         if self.groups is not None:
             equal = np.full(self.replicas, len(self.pool) / self.replicas)

@@ -113,7 +113,12 @@ def survey(
         else (*columns_of(dataset, source), *target_columns(dataset))
     )
     columns = tuple(
-        summary(column, roles.get(column.number, "feature") if roles else role_in(column, dataset))
+        summary(
+            column,
+            roles.get(column.number, "feature")
+            if roles
+            else ("feature" if column.number <= len(dataset.feature_names) else "target"),
+        )
         for column in read
     )
     features = [column for column in columns if column.role == "feature"]
@@ -181,7 +186,6 @@ def survey_of_tiles(
 
 
 def roles_of(table: DataTable, options: Options) -> Mapping[int, str]:
-    """What each column of a table is used as, by number."""
     special = special_columns(table, options)
     rest = table.of([column for column in table.columns if column not in special.values()])
     targets, _ = choose_targets(rest, options.target)
@@ -191,10 +195,6 @@ def roles_of(table: DataTable, options: Options) -> Mapping[int, str]:
         | {column.number: "target" for column in targets}
         | named
     )
-
-
-def role_in(column: DataColumn, dataset: Dataset) -> str:
-    return "feature" if column.number <= len(dataset.feature_names) else "target"
 
 
 def columns_of(dataset: Dataset, source: Arrays | None) -> Iterator[DataColumn]:

@@ -385,13 +385,11 @@ def one_hot(column: DataColumn) -> tuple[Floats, list[str]]:
 
 
 def first_text(column: DataColumn) -> str:
-    """The first text of a text column that has one."""
     assert column.codes is not None
     return column.texts[int(column.codes[int(np.argmax(column.codes >= 0))])]
 
 
 def used_codes(column: DataColumn) -> Indices:
-    """The codes that occur in a text column, ascending int64."""
     assert column.codes is not None
     codes = np.unique(column.codes)
     return codes[codes >= 0]

@@ -96,7 +96,7 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     commented = has_comments_within(path, content)
     if not emptied and header is None and separator != BLANK and not commented:
         return TextFile(path, separator, content, tuple(notes))
-    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+    with _opened(path, content) as stream:
         whole, within = rewritten(stream, emptied, header, separator, width)
     notes += (
         [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"]
@@ -172,7 +172,7 @@ def from_utf_16(path: Path, content: bytes | None) -> tuple[bytes | None, bool]:
     """The content as UTF-8 and True where a byte order mark says that it is UTF-16; else as it
     was.
     """
-    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+    with _opened(path, content) as stream:
         head = stream.read(4)
         if not head.startswith(UTF_16) or head == UTF_32:
             return content, False
@@ -343,12 +343,16 @@ def is_number(text: str) -> bool:
     return True
 
 
+def _opened(path: Path, content: bytes | None) -> IO[bytes]:
+    return path.open("rb") if content is None else io.BytesIO(content)
+
+
 def has_comments_within(path: Path, content: bytes | None) -> bool:
     """Whether any line but the first starts with #. Raises DataError for a line that is longer
     than 2 MiB: no table has such, and a cell may hide one.
     """
     commented, end, filled = False, b"", 0
-    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+    with _opened(path, content) as stream:
         for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
             # one sign is found ten times as fast as two
             commented = commented or (b"#" in piece and b"\n#" in end + piece)

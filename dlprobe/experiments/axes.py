@@ -183,10 +183,12 @@ def strengths_axis(
 
 
 def depth_axis() -> Axis:
-    """Hidden layers of the first one's width."""
-
     def apply(config: RunConfig, value: str) -> RunConfig:
-        return with_layers(config, width_of(config), whole("depth:", value, 0))
+        return with_layers(
+            config,
+            config.model.layers[0] if config.model.layers else DEFAULT_WIDTH,
+            whole("depth:", value, 0),
+        )
 
     return Axis(
         "depth",
@@ -197,8 +199,6 @@ def depth_axis() -> Axis:
 
 
 def width_axis() -> Axis:
-    """Units of every hidden layer."""
-
     def apply(config: RunConfig, value: str) -> RunConfig:
         return with_layers(config, whole("width:", value, 1), max(len(config.model.layers), 1))
 
@@ -216,7 +216,6 @@ def with_layers(config: RunConfig, width: int, depth: int) -> RunConfig:
 
 
 def norm_position_axis() -> Axis:
-    """Before or after the activation; without a norm there is nothing to place."""
     usual = key_axis("norm_position", "model.norm_position", ("before", "after"))
 
     def apply(config: RunConfig, value: str) -> RunConfig:
@@ -231,7 +230,6 @@ def norm_position_axis() -> Axis:
 
 
 def rate_axis() -> Axis:
-    """Rates around the configuration's own."""
     usual = key_axis("learning_rate", "training.lr", ())
     return replace(
         usual,
@@ -242,7 +240,6 @@ def rate_axis() -> Axis:
 
 
 def train_size_axis() -> Axis:
-    """An eighth, a quarter, a half and all of the training rows."""
     usual = key_axis("train_size", "data.train_size", ())
     return replace(
         usual,
@@ -251,11 +248,6 @@ def train_size_axis() -> Axis:
             "all",
         ],
     )
-
-
-def width_of(config: RunConfig) -> int:
-    """The first hidden layer's units."""
-    return config.model.layers[0] if config.model.layers else DEFAULT_WIDTH
 
 
 def whole(name: str, text: str, low: int) -> int:

@@ -112,7 +112,6 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
 
     @cached_property
     def _cells(self) -> dict[str, tuple[GridCell, list[str]]]:
-        """By run id: its cell and the ids of all runs of the cell."""
         return {
             run_id(cell, seed): (cell, [run_id(cell, member) for member in self.seeds])
             for cell in self.cells
@@ -231,7 +230,6 @@ def run(
 
 
 def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
-    """What the analysis needs of one run."""
     rows = len(run.steps)
     first, last = (run.row(index).loaded() if rows else None for index in (0, rows - 1))
     accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}

@@ -15,13 +15,13 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dlprobe.config.regular_files import read_start
+from dlprobe.config.toml_text import read_start
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.experiments.proof_record import Cause, Proof
 from dlprobe.experiments.trials import Trial
 from dlprobe.rules import Finding, Remedy
-from dlprobe.rules.outcome import SEVERITIES
+from dlprobe.rules.outcome import SEVERITIES, finite
 from dlprobe.version import version
 
 SCHEMA = "dlprobe-proof/1"
@@ -238,8 +238,8 @@ def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
         "state": trial.state,
     }
     numbers = {
-        "skill": _finite(trial.skill),
-        "metric": _finite(trial.metric),
+        "skill": finite(trial.skill),
+        "metric": finite(trial.metric),
         "flawed": trial.flawed,
     }
     return {
@@ -249,10 +249,6 @@ def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
         if trial.findings is None
         else [finding.to_json() for finding in trial.findings],
     }
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
 
 
 def _number(value: Any, empty: float) -> float:

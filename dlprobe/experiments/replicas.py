@@ -169,7 +169,6 @@ def _results(
 
 
 def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, TrainedReplica]]:
-    """Train teams on a worker of a cluster."""
     return [run_team(team, common, Stop()) for team in teams]
 
 

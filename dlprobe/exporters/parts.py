@@ -185,7 +185,6 @@ def part_of(run: Run, wanted: Wanted, id: str = "") -> Part:
 
 
 def _layers(run: Run, wanted: Wanted) -> list[int]:
-    """Indices of the layers, none where there is one number for all."""
     if wanted.what not in PER_LAYER:
         if wanted.layers:
             raise ConfigError(

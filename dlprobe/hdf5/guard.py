@@ -11,7 +11,6 @@ import contextlib
 import math
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,28 +21,22 @@ from numpy.typing import NDArray
 
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
+from dlprobe.hdf5 import chunks
 from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable, reopened
-from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
 
 BUDGET = 8 * 2**30  # declared bytes of all data sets that are read from one file
 ALLOWED: ContextVar[int] = ContextVar("allowed", default=BUDGET)  # what the user allows instead
-MAX_CHUNK = 16 * 2**20
-MAX_PIECES = 2**22
 MAX_ATTRIBUTE = 2**20
 MAX_RANK = 8
-SLAB = 4 * 2**20
 # HDF5's own MiB for each data set that is open would be most of a command's memory
 CHUNK_CACHE, _SLOTS = 2**18, 521
 REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
-_RATIO = 1100  # deflate reaches 1032
 # what h5py raises of damaged files
 _DAMAGES = (OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, OverflowError)
-# what one chunk may become in memory before its stream is measured first
-_SAFE_INFLATED = 64 * 2**20
-_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ class GuardedFile:
             yield self._read(handle, path, data_set)
             return
         row = data_set.dtype.itemsize * math.prod(data_set.shape[1:])
-        step = _slab_rows(handle, row)
+        step = chunks.slab_rows(handle, row)
         for start in range(0, data_set.shape[0] if row else 0, step):
             rows = min(step, data_set.shape[0] - start)
             yield self._read(handle, path, data_set, start, rows)
@@ -283,41 +276,17 @@ class GuardedFile:
             )
         self._check_size(handle, path, stored)
         if layout == h5d.CHUNKED:
-            self._check_chunks(handle, settings, path, stored)
+            with self._fit_chunks(path):
+                item = stored.dtype.itemsize
+                if large := chunks.large_streams(handle, settings, stored.shape, item):
+                    self._unmeasured[path] = large
         return stored
 
     def _check_size(self, handle: Any, path: str, data_set: Stored) -> None:
         stored = min(handle.get_storage_size(), self._size)
-        if data_set.size > stored * _RATIO + 2**20:
+        if data_set.size > stored * chunks.RATIO + 2**20:
             raise self._refuse(f"{path} declares {data_set.size} bytes and stores {stored}")
         self._refuse_above_budget(path, data_set.size)
-
-    def _check_chunks(self, handle: Any, settings: Any, path: str, data_set: Stored) -> None:
-        chunk = math.prod(settings.get_chunk()) * data_set.dtype.itemsize
-        if chunk > MAX_CHUNK:
-            raise self._refuse(f"{path} has chunks of {chunk} bytes, more than {MAX_CHUNK}")
-        pieces = math.prod(
-            -(-n // c) for n, c in zip(data_set.shape, settings.get_chunk(), strict=True)
-        )
-        if pieces > MAX_PIECES:
-            raise self._refuse(f"{path} is split into {pieces} chunks, more than {MAX_PIECES}")
-        filters = [settings.get_filter(n)[0] for n in range(settings.get_nfilters())]
-        if len(set(filters)) != len(filters) or not set(filters) <= _FILTERS:
-            raise self._refuse(
-                f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each "
-                "once, are read"
-            )
-        if h5z.FILTER_DEFLATE in filters and data_set.size:
-            self._unmeasured[path] = self._large_streams(handle, chunk, path)
-
-    def _large_streams(self, handle: Any, chunk: int, path: str) -> list[tuple[int, ...]]:
-        """Where the compressed chunks stand that could unpack to a lot."""
-        places: list[tuple[tuple[int, ...], int]] = []
-        handle.chunk_iter(lambda info: places.append((info.chunk_offset, info.size)))
-        for _, size in places:
-            if size > chunk + chunk // 100 + 4096:
-                raise self._refuse(f"{path} has a chunk that stores {size} bytes for {chunk}")
-        return [offset for offset, size in places if size * _RATIO > _SAFE_INFLATED]
 
     def _measure_streams(
         self, handle: Any, path: str, item: int, start: tuple[int, ...], count: tuple[int, ...]
@@ -325,22 +294,18 @@ class GuardedFile:
         """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5
         itself would unpack without end. Each is measured once.
         """
-        waiting = self._unmeasured.get(printable(path))
-        if not waiting:
-            return
-        sides = handle.get_create_plist().get_chunk()
-        size, remaining = math.prod(sides) * item, []
-        for offset in waiting:
-            if not all(
-                at < first + length and first < at + side
-                for at, side, first, length in zip(offset, sides, start, count, strict=True)
-            ):
-                remaining.append(offset)
-            elif not _unpacks_within(handle.read_direct_chunk(offset), size + 4):
-                raise self._refuse(
-                    f"{printable(path)} has a chunk that unpacks to more than its {size} bytes"
+        if waiting := self._unmeasured.get(printable(path)):
+            with self._fit_chunks(printable(path)):
+                self._unmeasured[printable(path)] = chunks.left_to_measure(
+                    handle, waiting, item, start, count
                 )
-        self._unmeasured[printable(path)] = remaining
+
+    @contextlib.contextmanager
+    def _fit_chunks(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except chunks.UnfitChunksError as reason:
+            raise self._refuse(f"{path} {reason}") from None
 
     def _dtype(self, type: Any, path: str) -> np.dtype[Any]:
         """Integer, float or fixed-length text; everything else is refused by class before NumPy
@@ -392,7 +357,6 @@ class GuardedFile:
         return now.st_size, now.st_mtime_ns
 
     def _count(self, path: str, data_set: Stored) -> None:
-        """Take a data set off the budget, the first time it is read."""
         if path not in self._counted:
             self._refuse_above_budget(path, data_set.size)
             self._counted.add(path)
@@ -419,26 +383,3 @@ class GuardedFile:
                 f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch "
                 "or make it again"
             ) from error
-
-
-def _slab_rows(handle: Any, row: int) -> int:
-    """Rows of a slab: about 4 MiB, whole chunks where there are chunks, so that no chunk is
-    unpacked twice.
-    """
-    rows = max(SLAB // max(row, 1), 1)
-    settings = handle.get_create_plist()
-    if settings.get_layout() != h5d.CHUNKED:
-        return rows
-    height = int(settings.get_chunk()[0])
-    return max(rows // height, 1) * height if height * row <= 16 * SLAB else rows
-
-
-def _unpacks_within(chunk: tuple[int, bytes], limit: int) -> bool:
-    stream, total, data = zlib.decompressobj(), 0, chunk[1]
-    try:
-        while data and not stream.eof and total <= limit:
-            total += len(stream.decompress(data, 2**20))
-            data = stream.unconsumed_tail
-    except zlib.error:
-        return True  # HDF5 will report it
-    return total <= limit

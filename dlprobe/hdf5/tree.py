@@ -25,8 +25,9 @@ from dlprobe.hdf5.library import h5t
 
 Bytes: TypeAlias = NDArray[np.uint8]
 CHECKSUM = 4
-LARGEST_VALUE = 60_000  # bytes of a data set or attribute: a message takes 65,535
-LARGEST_CHUNK = 2**22
+LARGEST_TEXT = 60_000  # bytes of an attribute: a message takes 65,535
+COMPACT = 4096  # bytes of a data set that lies in its object header
+LARGEST_PLAIN, LARGEST_NOISE = 2**16, 2**22  # bytes of a chunk that is not compressed
 _SPACE, _LINK_INFO, _TYPE, _FILL, _LINK, _LAYOUT = 0x1, 0x2, 0x3, 0x5, 0x6, 0x8
 _GROUP_INFO, _FILTERS, _ATTRIBUTE, _CONTINUATION, _ATTRIBUTE_INFO = 0xA, 0xB, 0xC, 0x10, 0x15
 _FLETCHER32 = struct.pack("<BBHHH", 2, 1, 3, 0, 0)  # one filter, which is mandatory
@@ -60,12 +61,12 @@ class SmallSet:
     @property
     def is_chunk(self) -> bool:
         """Whether it is a chunk outside its object header."""
-        return self.size > LARGEST_VALUE
+        return self.size > COMPACT
 
     @property
     def fits(self) -> bool:
         """Whether a tree may hold it."""
-        return not self.is_chunk or (self.noise and self.size <= LARGEST_CHUNK)
+        return self.size <= (LARGEST_NOISE if self.noise else LARGEST_PLAIN)
 
 
 class _Header:

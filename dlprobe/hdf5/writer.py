@@ -25,7 +25,6 @@ from dlprobe.hdf5.tree import Branch, encoded_text, file_type
 
 _CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
 _SLOTS = 7  # of a chunk cache; rows are appended, so that it holds the last chunk
-_COMPACT = 4096
 _DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on float noise
 _GRAFTED = 2**23  # bytes of branches that get their checksums together
 
@@ -145,10 +144,7 @@ class PackedWriter:
         branch.settle(address)
         self._branches.append((handle, branch))
         self._grafts.append(
-            (
-                h5o.get_info(handle).addr,
-                slice(address + going_on.start, address + going_on.stop),
-            )
+            (h5o.get_info(handle).addr, slice(address + going_on.start, address + going_on.stop))
         )
         if sum(len(waiting.bytes) for _, waiting in self._branches) >= _GRAFTED:
             self._write_branches()
@@ -277,7 +273,7 @@ def _settings(dtype: np.dtype[Any], shape: tuple[int, ...], noise: bool) -> Any:
     settings.set_obj_track_times(False)
     settings.set_fill_time(h5d.FILL_TIME_NEVER)
     size = dtype.itemsize * math.prod(shape)
-    if 0 < size <= _COMPACT:
+    if 0 < size <= tree.COMPACT:
         settings.set_layout(h5d.COMPACT)
     elif size:
         settings.set_chunk(chunk_shape(dtype.itemsize, shape))

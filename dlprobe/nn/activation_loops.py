@@ -1,5 +1,5 @@
-"""The loops around activation records that need more than a number: a gate, a learned number, a
-random one. Signatures as in `kernels`.
+"""The loops around activation records that need more than a number: a row, a gate, a learned
+number, a random one. Signatures as in `kernels`.
 
 Each factory takes a record's functions, already made callable from compiled code, and returns
 (forward, backward).
@@ -17,10 +17,109 @@ from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.positions import DEFINED, FLAT_ELEMENTS, SUM_SLOPE_SQUARED, TRAINING
 from dlprobe.nn.random import SLOPES, operation_key, share
 from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Value, Vector
+from dlprobe.nn.views import scratch, window
 
 THRESHOLD = 0  # constants of a LearnedActivation
 LOWER, UPPER, RANDOM_THRESHOLD = range(3)  # constants of a RandomActivation
 SHARED = 0  # where the number is that all units share
+NARROW, TURNED_ROWS = 16, 64  # units of rows that are turned into columns; rows at a time
+columns_of_x, columns_of_y = scratch(NARROW * TURNED_ROWS), scratch(NARROW * TURNED_ROWS)
+column_scratch = scratch(2 * TURNED_ROWS)
+
+
+def row_loops(
+    row_value: Callable[..., None], row_backward: Callable[..., None], count: int
+) -> tuple[Any, Any]:
+    """The loops around a row-wise record with `count` parameters."""
+
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        for i in range(x.shape[0]):
+            row_value(x[i], y[i], *p)
+
+    def backward(
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        for i in range(x.shape[0]):
+            row_backward(y[i], dy[i], dx[i], *p)
+        slopes[DEFINED] = 0.0
+
+    return forward, backward
+
+
+def unused_backward(
+    x: Matrix,
+    y: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    learned: Vector,
+    gradient: Vector,
+    state: Vector,
+    constants: Vector,
+    counter: Counters,
+    peak: Vector,
+    slopes: Floats,
+) -> None:
+    """Backward pass of an activation that the loss was joined with: dL/dz is known already, and a
+    whole row has no slopes to tell of.
+    """
+    slopes[DEFINED] = 0.0
+
+
+def turned_loop(
+    row_value: Callable[..., None], columns_value: Callable[..., None], count: int
+) -> Callable[..., None]:
+    """The forward loop around a row-wise record that has a form for columns: narrow rows are turned
+    into columns, so that each operation fills a vector with samples.
+    """
+
+    def forward(
+        x: Matrix,
+        y: Matrix,
+        learned: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        training: Flag,
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        rows, units = x.shape
+        if units > NARROW:
+            for i in range(rows):
+                row_value(x[i], y[i], *p)
+            return
+        for start in range(0, rows, TURNED_ROWS):
+            n = min(TURNED_ROWS, rows - start)
+            columns = window(columns_of_x(x), 0, units, n)
+            results = window(columns_of_y(x), 0, units, n)
+            for i in range(n):
+                for j in range(units):
+                    columns[j, i] = x[start + i, j]
+            columns_value(columns, results, window(column_scratch(x), 0, 2, n), *p)
+            for i in range(n):
+                for j in range(units):
+                    y[start + i, j] = results[j, i]
+
+    return forward
 
 
 def gated_loops(

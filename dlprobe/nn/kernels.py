@@ -1,7 +1,5 @@
-"""Kernels: the compiled form of each record, all kernels of a kind with one signature.
-
-The training loop calls kernels by address, so it is compiled once for all of them, and only what is
-used is compiled. T is float32 or float64 throughout.
+"""Kernels: the compiled form of each record, all kernels of a kind with one signature. The loop
+calls them by address: it is compiled once for all, and they where used. T: float32 or float64.
 
 operation forward   (x, y, learned, state, constants, counter, training)
                     fills y from x; both (samples, units) of T
@@ -34,7 +32,14 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.dataclass import dataclass
-from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
+from dlprobe.nn.activation_loops import (
+    gated_loops,
+    learned_loops,
+    random_loops,
+    row_loops,
+    turned_loop,
+    unused_backward,
+)
 from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
 from dlprobe.nn.positions import DEFINED, FLAT_ELEMENTS, SUM_SLOPE_SQUARED
@@ -110,10 +115,10 @@ def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
     return (*(float(value) for value in parameters.values()), *more)
 
 
-def activation(spec: Any, dtype: str) -> KernelOperation:
-    """Compile the activation of a Spec for one precision."""
+def activation(spec: Any, dtype: str, joined: bool = False) -> KernelOperation:
+    """Compile the activation of a Spec for one precision; `joined`: with the loss."""
     record, parameters = spec.record, tuple(spec.parameters.values())
-    forward, backward = activation_operation(record, dtype)
+    forward, backward = activation_operation(record, dtype, joined)
     if isinstance(record, LearnedActivation):
         return KernelOperation(forward, backward, (record.flat_below(*parameters),))
     more: tuple[float, ...] = (
@@ -139,9 +144,11 @@ def _record(kind: str, name: str) -> Any:
 
 
 @cache
-def activation_operation(record: Any, dtype: str) -> tuple[Any, Any]:
+def activation_operation(record: Any, dtype: str, joined: bool) -> tuple[Any, Any]:
     """(forward, backward) of a record, compiled."""
     forward, backward = activation_loops(record)
+    if joined and isinstance(record, RowActivation):
+        backward = unused_backward
     precision, of = PRECISIONS[dtype], f"activation_{record.name}"
     return kernel(precision.forward, of=of)(forward), kernel(precision.backward, of=of)(backward)
 
@@ -150,9 +157,11 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
     """The loops around a record's functions, by its kind."""
     count = len(record.parameters)
     if isinstance(record, RowActivation):
-        return row_loops(
-            inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count
-        )
+        value = inlined_with_helpers(record.row_value)
+        forward, backward = row_loops(value, inlined_with_helpers(record.row_backward), count)
+        if record.columns_value is not None:
+            forward = turned_loop(value, inlined_with_helpers(record.columns_value), count)
+        return forward, backward
     if isinstance(record, GatedActivation):
         return gated_loops(
             inlined_with_helpers(record.value), inlined_with_helpers(record.slopes), count
@@ -257,45 +266,6 @@ def note_slopes(slope: Any, p: tuple[Any, ...], x: Matrix, y: Matrix, peak: Vect
             peak[j] = one if some | more | (peak[j] != zero) else zero
             alive += peak[j]
         done += 4
-
-
-def row_loops(
-    row_value: Callable[..., None], row_backward: Callable[..., None], count: int
-) -> tuple[Any, Any]:
-    """The loops around a row-wise record with `count` parameters."""
-
-    def forward(
-        x: Matrix,
-        y: Matrix,
-        learned: Vector,
-        state: Vector,
-        constants: Vector,
-        counter: Counters,
-        training: Flag,
-    ) -> None:
-        p = to_fixed_tuple(constants, count)
-        for i in range(x.shape[0]):
-            row_value(x[i], y[i], *p)
-
-    def backward(
-        x: Matrix,
-        y: Matrix,
-        dy: Matrix,
-        dx: Matrix,
-        learned: Vector,
-        gradient: Vector,
-        state: Vector,
-        constants: Vector,
-        counter: Counters,
-        peak: Vector,
-        slopes: Floats,
-    ) -> None:
-        p = to_fixed_tuple(constants, count)
-        for i in range(x.shape[0]):
-            row_backward(y[i], dy[i], dx[i], *p)
-        slopes[DEFINED] = 0.0
-
-    return forward, backward
 
 
 @cache

@@ -21,6 +21,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
+from dlprobe.nn.activation_loops import unused_backward
 from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
 from dlprobe.nn.kernels import PRECISIONS
@@ -286,25 +287,6 @@ def columns_loop(columns_value: Callable[..., None], count: int) -> Any:
             )
 
     return forward
-
-
-def unused_backward(
-    x: Matrix,
-    y: Matrix,
-    dy: Matrix,
-    dx: Matrix,
-    learned: Vector,
-    gradient: Vector,
-    state: Vector,
-    constants: Vector,
-    counter: Counters,
-    peak: Vector,
-    slopes: Floats,
-) -> None:
-    """Backward pass of an activation that the loss was joined with: dL/dz is known already, and a
-    whole row has no slopes to tell of.
-    """
-    slopes[DEFINED] = 0.0
 
 
 @cache

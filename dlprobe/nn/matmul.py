@@ -56,9 +56,10 @@ if BLAS not in sys.modules:
     load_blas()
 _one_thread = threadpool_limits(limits=1, user_api="blas")
 
-# Up to k·m·n = 10⁶ OpenBLAS has AVX-512 kernels of their own for small products; with xᵀ, where the
-# depth is only the batch, they are 15 % ahead of tiles.
-SMALLEST_TRANSPOSED = 10**6 if VECTOR_BYTES == 64 else 0
+# Up to k·m·n = 10⁶ OpenBLAS has AVX-512 kernels of their own for small products, without copies:
+# they are up to 15 % ahead of tiles, with w as it is where there are not too few numbers.
+SMALL = 10**6 if VECTOR_BYTES == 64 else 0
+TINY_PRODUCT = 2**15
 
 
 @intrinsic
@@ -85,7 +86,8 @@ def blas_product(typing: Any, a: Any, b: Any, out: Any) -> Any:
 @inlined(EXACT)
 def product(x: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, n) = x (m, k) @ w (k, n)."""
-    if AVAILABLE and len(x) >= ROWS:
+    small = TINY_PRODUCT < len(x) * w.size <= SMALL
+    if AVAILABLE and len(x) >= ROWS and not small:
         multiply(x, False, w, False, out)
     else:
         blas_product(x, w, out)
@@ -103,7 +105,7 @@ def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
 @inlined(EXACT)
 def transposed_product(x: Matrix, d: Matrix, out: Matrix) -> None:
     """out (k, n) = x (m, k)ᵀ @ d (m, n)."""
-    if AVAILABLE and len(out) >= ROWS and len(x) * out.size > SMALLEST_TRANSPOSED:
+    if AVAILABLE and len(out) >= ROWS and len(x) * out.size > SMALL:
         multiply(x, True, d, False, out)
     else:
         blas_product(x.T, d, out)

@@ -157,7 +157,8 @@ class Network:
         return max(batch, EVALUATION_ROWS)
 
     def _activation(self, layer: LayerSpec) -> kernels.KernelOperation:
-        return kernels.activation(layer.activation, self.dtype.name)
+        joined = self.fused and layer is self.layers[-1]
+        return kernels.activation(layer.activation, self.dtype.name, joined)
 
     def _loss(self) -> tuple[Any, tuple[float, ...]]:
         """The loss's kernel and the constants it is called with."""

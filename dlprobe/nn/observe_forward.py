@@ -30,9 +30,12 @@ from dlprobe.nn.observe import (
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.shapes import Floats, FourRegisters, Index, Matrix, Number, Register, Vector
 from dlprobe.nn.vectors import all_lanes, count_above, lane_sum, lanes_of, load, row_totals, store
-from dlprobe.nn.views import part, window
+from dlprobe.nn.views import part, scratch, window
 
 FIRST_UNIT = 0
+# Narrow rows are taken several together: a store of less than a vector holds up the next load.
+MOST_TOGETHER = 16
+repeated_memory = scratch(MOST_TOGETHER)
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
 
@@ -47,7 +50,16 @@ def add_bias(z: Matrix, bias: Vector, statistics: Vector) -> None:
     """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
     rows, units = z.shape
     count = rows * units
-    total, square = biased_sums(z, bias)
+    several, repeated, together = z, bias, min(lanes_of(z), MOST_TOGETHER) // units
+    if together > 1 and rows % together == 0:
+        width = together * units
+        several, repeated = (
+            window(z, 0, rows // together, width),
+            part(repeated_memory(z), 0, width),
+        )
+        for j in range(width):
+            repeated[j] = bias[j % units]
+    total, square = biased_sums(several, repeated)
     shift = z.dtype.type(0)
     if not sums_hold(square) or cancels(square - total * total / count, square):
         shift = z[0, 0]

@@ -161,12 +161,12 @@ class TileCode:
         """Pointers to ROWS rows. Rows that are not there stand for the last one: it is computed
         and stored several times, and no row needs a condition.
         """
-        last = self.builder.sub(rows, I64(1))
-        numbers = [
-            self.builder.select(self.builder.icmp_signed("<", I64(r), last), I64(r), last)
-            for r in range(ROWS)
-        ]
-        return [self.builder.gep(first, [self.builder.mul(number, step)]) for number in numbers]
+        pointers = [first]
+        for r in range(1, ROWS):
+            there = self.builder.icmp_signed("<", I64(r), rows)
+            further = self.builder.select(there, step, I64(0))
+            pointers.append(self.builder.gep(pointers[-1], [further]))
+        return pointers
 
     def mask(self, vectors: int) -> Any:
         """Which lanes of the last vector are columns that exist."""

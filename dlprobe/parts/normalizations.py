@@ -173,11 +173,7 @@ add_normalization(
     parameters=(
         Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
         Parameter(
-            "momentum",
-            0.1,
-            "weight of the new batch in the running statistics",
-            low=0.0,
-            high=1.0,
+            "momentum", 0.1, "weight of the new batch in the running statistics", low=0.0, high=1.0
         ),
         Parameter(
             "unbiased",
@@ -340,10 +336,7 @@ add_normalization(
     problem=group_problem,
     parameters=(
         Parameter(
-            "groups",
-            4,
-            "number of groups; it divides the units of every normalized layer",
-            low=1,
+            "groups", 4, "number of groups; it divides the units of every normalized layer", low=1
         ),
         Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),
     ),

@@ -54,7 +54,6 @@ add_schedule = registrar("schedule", Schedule)
 
 
 def unit_parameter(default: str) -> Parameter:
-    """What t counts: `step` or `epoch`."""
     return Parameter(
         "unit", default, "what t counts: updates or whole epochs", choices=("step", "epoch")
     )
@@ -89,7 +88,6 @@ def piecewise(t: float, total: float, lr: float, boundaries: str, factors: str, 
 
 
 def piecewise_objection(boundary_text: str, factor_text: str, unit: str) -> str | None:
-    """What is wrong with boundaries and factors."""
     try:
         boundaries, factors = numbers_of(boundary_text), numbers_of(factor_text)
     except ValueError:
@@ -168,11 +166,7 @@ add_schedule(
     source="Senior et al. 2013; PyTorch ExponentialLR with γ = 10^(−1/r)",
     parameters=(
         Parameter(
-            "tenfold",
-            20.0,
-            "r, time in which the rate falls to a tenth",
-            low=0.0,
-            open_low=True,
+            "tenfold", 20.0, "r, time in which the rate falls to a tenth", low=0.0, open_low=True
         ),
         unit_parameter("epoch"),
     ),
@@ -370,7 +364,6 @@ def one_cycle_objection(
     base_momentum: float,
     max_momentum: float,
 ) -> str | None:
-    """What is wrong with the phases and with the ends of the momentum."""
     if base_momentum > max_momentum:
         return (
             f"base_momentum = {base_momentum:g} is above max_momentum = {max_momentum:g}: "

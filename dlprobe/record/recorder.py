@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from dlprobe.dataclass import dataclass
@@ -24,12 +23,7 @@ class Recorder:
     """
 
     def rows(
-        self,
-        first_step: int,
-        steps: npt.NDArray[np.int64],
-        statistics: Array,
-        scalars: npt.NDArray[np.float64],
-        seconds: float,
+        self, first_step: int, steps: Array, statistics: Array, scalars: Array, seconds: float
     ) -> None:
         """The recorded steps of one block.
 
@@ -41,10 +35,7 @@ class Recorder:
         """
 
     def evaluation_block(
-        self,
-        steps: npt.NDArray[np.int64],
-        values: Mapping[str, Array],
-        layer_values: Mapping[str, Array],
+        self, steps: Array, values: Mapping[str, Array], layer_values: Mapping[str, Array]
     ) -> None:
         """Evaluations after `steps` (evaluation,) updates, which rise: losses and metrics by name,
         (evaluation,), and by name what there is of each layer, class or target, (evaluation, …).
@@ -99,12 +90,7 @@ class Snapshots(Recorder):
     final: dict[str, Any] = field(default_factory=dict)
 
     def rows(
-        self,
-        first_step: int,
-        steps: npt.NDArray[np.int64],
-        statistics: Array,
-        scalars: npt.NDArray[np.float64],
-        seconds: float,
+        self, first_step: int, steps: Array, statistics: Array, scalars: Array, seconds: float
     ) -> None:
         if not len(steps):
             return
@@ -114,10 +100,7 @@ class Snapshots(Recorder):
         self.scalars.append(scalars)
 
     def evaluation_block(
-        self,
-        steps: npt.NDArray[np.int64],
-        values: Mapping[str, Array],
-        layer_values: Mapping[str, Array],
+        self, steps: Array, values: Mapping[str, Array], layer_values: Mapping[str, Array]
     ) -> None:
         self.evaluations += [
             {"step": float(step)} | {name: float(value[row]) for name, value in values.items()}
@@ -136,21 +119,13 @@ class TwoRecorders(Recorder):
     other: Recorder
 
     def rows(
-        self,
-        first_step: int,
-        steps: npt.NDArray[np.int64],
-        statistics: Array,
-        scalars: npt.NDArray[np.float64],
-        seconds: float,
+        self, first_step: int, steps: Array, statistics: Array, scalars: Array, seconds: float
     ) -> None:
         self.one.rows(first_step, steps, statistics, scalars, seconds)
         self.other.rows(first_step, steps, statistics, scalars, seconds)
 
     def evaluation_block(
-        self,
-        steps: npt.NDArray[np.int64],
-        values: Mapping[str, Array],
-        layer_values: Mapping[str, Array],
+        self, steps: Array, values: Mapping[str, Array], layer_values: Mapping[str, Array]
     ) -> None:
         self.one.evaluation_block(steps, values, layer_values)
         self.other.evaluation_block(steps, values, layer_values)

@@ -38,3 +38,8 @@ def factor_text(factor: float) -> str:
     if not math.isfinite(factor) or factor == 0.0 or abs(math.log10(factor)) < 4:
         return f"{float(f'{factor:.2g}'):,.0f}" if 100 <= factor < math.inf else f"{factor:.2g}"
     return power_of_ten(math.log10(factor))
+
+
+def percent(share: float) -> str:
+    """A share with its unit, `8.3 %`."""
+    return f"{percent_number(share)} %"

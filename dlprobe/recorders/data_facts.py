@@ -117,13 +117,11 @@ def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[s
 
 
 def _target_moments(targets: Array) -> dict[str, Any]:
-    """Mean and standard deviation (output,)."""
     wide = targets.astype(np.float64).reshape(len(targets), -1)
     return {"target_mean": wide.mean(axis=0), "target_std": wide.std(axis=0)}
 
 
 def _class_counts(targets: Mapping[str, Array]) -> dict[str, Any]:
-    """Names and counts of the classes; nothing of a regression."""
     if not _are_classes(targets["train"]):
         return {}
     count = 1 + max(int(values.max(initial=0)) for values in targets.values())
@@ -150,7 +148,6 @@ def _matrix(part: str, values: Any) -> Array:
 
 
 def _array(values: Any) -> Array:
-    """NumPy's array of anything that it understands, tensors on a device included."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
     return np.asarray(values)

@@ -41,7 +41,6 @@ def write_log(log: Log, source: Path, path: Path, force: bool = False) -> Path:
 
 
 def _is_finite(log: Log) -> bool:
-    """Whether the last loss is a number."""
     losses = [
         values["batch_loss"] for _, values in sorted(log.rows.items()) if "batch_loss" in values
     ]

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from dlprobe.dataclass import dataclass
 from dlprobe.record.unjudged import Unjudged, grouped
+from dlprobe.registry import counted, first_of
 from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text
 
@@ -43,7 +44,7 @@ class FindingLine:
         >>> FindingLine("G001", "x", "error", ("hidden_1", "hidden_2"), (0, 10), None, None, "").place
         'hidden_1, hidden_2; steps 0 to 10'
         """  # noqa: E501
-        return "; ".join(filter(None, [layers_text(self.layers), steps_text(self.steps)]))
+        return "; ".join(filter(None, [first_of(self.layers, 3), steps_text(self.steps)]))
 
     @property
     def tries(self) -> list[str]:
@@ -60,16 +61,6 @@ class FindingLine:
         return ", ".join(
             f"{word} {value_text(float(value), 3)}" for word, value in told if value is not None
         )
-
-
-def layers_text(layers: Sequence[str], most: int = 3) -> str:
-    """Layer names, the first few of many.
-
-    >>> layers_text(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    shown = ", ".join(layers[:most])
-    return f"{shown} and {len(layers) - most} more" if len(layers) > most else shown
 
 
 def steps_text(steps: Sequence[int]) -> str:
@@ -222,7 +213,7 @@ def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
     count = len({code for group in groups for code in group.codes})
     if groups:
         return (
-            f"{count} rule{'' if count == 1 else 's'} not evaluated: "
+            f"{counted(count, 'rule')} not evaluated: "
             f"{'; '.join(group.text(of) for group in groups)}"
         )
     return ""

@@ -64,7 +64,6 @@ def _groups(data: Mapping[str, Any], stream: TextIO) -> None:
 
 
 def _number(value: float) -> str:
-    """A number as `export` writes it."""
     return "NaN" if value != value else str(value)
 
 

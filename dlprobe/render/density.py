@@ -9,7 +9,7 @@ from dataclasses import field
 
 from dlprobe.dataclass import dataclass
 from dlprobe.render.document import Density
-from dlprobe.render.numbers import value_text
+from dlprobe.render.numbers import spread, value_text
 
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:*#"
@@ -43,7 +43,7 @@ def draw(density: Density, width: int, shades: str) -> DensityPicture:
         return DensityPicture()
     numbers = _numbers(density, height)
     room = max(8, width - max(map(len, numbers)) - 2)
-    chosen = _spread(len(density.shares), room)
+    chosen = spread(len(density.shares), room)
     columns = max(1, min(_WIDEST, room // len(chosen)))
     largest = max(
         (share for index in chosen for share in density.shares[index] if math.isfinite(share)),
@@ -68,12 +68,6 @@ def _numbers(density: Density, height: int) -> list[str]:
         value_text(density.low + size * (row + 0.5), 3) if row in shown else ""
         for row in range(height)
     ]
-
-
-def _spread(count: int, most: int) -> list[int]:
-    if count <= most:
-        return list(range(count))
-    return [round(index * (count - 1) / (most - 1)) for index in range(most)]
 
 
 def _shade(share: float, largest: float, shades: str) -> str:

@@ -101,6 +101,11 @@ class Column:
     align: Alignment = "left"
     digits: int = 4
 
+    @property
+    def title(self) -> str:
+        """The name with its unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
 
 @dataclass(frozen=True)
 class Table:

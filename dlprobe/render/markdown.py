@@ -14,7 +14,7 @@ from urllib.parse import quote
 from dlprobe.render import density, formats
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
-from dlprobe.render.numbers import heights, value_text
+from dlprobe.render.numbers import heights, spread, value_text
 from dlprobe.render.safe_text import encodable, visible
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]|^(?P<number>\d+)(?=[.)](?:\s|$))")
@@ -124,10 +124,7 @@ def _facts(block: doc.Facts) -> str:
 
 
 def _table(block: doc.Table) -> str:
-    names = [
-        escaped(f"{column.name} [{column.unit}]" if column.unit else column.name)
-        for column in block.columns
-    ]
+    names = [escaped(column.title) for column in block.columns]
     rows = [
         [_cell(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)]
         for row in block.rows
@@ -170,16 +167,14 @@ def _heat_table(block: doc.HeatTable) -> str:
     )
 
 
+def _some(count: int) -> list[int]:
+    return sorted(set(spread(count, _SHOWN_POINTS)))
+
+
 def _chart(block: doc.Chart) -> str:
-    """A few points of every series, first and last among them."""
     rows = []
     for series in block.series:
-        last = len(series.x) - 1
-        shown = (
-            sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)})
-            if last >= 0
-            else []
-        )
+        shown = _some(len(series.x))
         rows += [
             [
                 escaped(series.name),
@@ -232,13 +227,7 @@ def _profile(block: doc.Profile) -> str:
 
 
 def _step_map(block: doc.StepMap) -> str:
-    """The first quantity at a few steps."""
-    last = len(block.steps) - 1
-    columns = (
-        sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)})
-        if last >= 0
-        else []
-    )
+    columns = _some(len(block.steps))
     quantity = block.quantities[0]
     rows = [
         [escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)]

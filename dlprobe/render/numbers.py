@@ -45,3 +45,10 @@ def heights(values: Sequence[float], blocks: str = BLOCKS) -> str:
     return "".join(
         blocks[max(1, round(steps * value / largest)) if value > 0 else 0] for value in values
     )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` evenly spread indices of 0 … count − 1, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(index * (count - 1) / (most - 1)) for index in range(most)]

@@ -94,7 +94,6 @@ def _details(
     facts: Mapping[str, Any],
     places: Sequence[str | None],
 ) -> list[Block]:
-    """What was varied and how, the curves with their intervals, and notes."""
     told = [
         (name.replace("_", " "), _fact(value))
         for name, value in facts.items()
@@ -164,9 +163,6 @@ def _caption(decomposition: Decomposition) -> str:
 
 
 def _chart(points: Sequence[Point], axis: str | None) -> Chart:
-    """The parts over the axis: on a log scale where values spread over a decade, side by side
-    where one of them is 0 or no number.
-    """
     at = [point.at for point in points]
     numbers = [float(value) for value in at if isinstance(value, int | float)]
     wide = len(numbers) == len(at) and max(numbers) >= 8 * min(
@@ -308,7 +304,6 @@ def _name(point: Point, points: Sequence[Point]) -> Cell:
 
 
 def _parts(points: Sequence[Point], axis: str | None) -> Table:
-    """The parts at each value."""
     zero_one = points[0].parts.loss == "zero-one"
     known = any(point.parts.noise_known for point in points)
     apart = any(point.sources for point in points)
@@ -344,7 +339,6 @@ def _parts(points: Sequence[Point], axis: str | None) -> Table:
 
 
 def _intervals(points: Sequence[Point], axis: str | None) -> Table:
-    """Their intervals."""
     keys = ("expected_loss", "bias", "net_variance")
     names = [
         "expected loss",

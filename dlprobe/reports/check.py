@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.checked import (
     SCHEMA,
     SEVERITIES,
@@ -207,16 +208,12 @@ def unevaluated_lines(judged: JudgedRun, asked: Sequence[str]) -> list[str]:
 
 
 def _silence(runs: Sequence[CheckedRun]) -> list[Block]:
-    """What could not be looked at: what was asked for in vain line by line, all of it in one
-    sentence.
-    """
     asked = [line for run in runs for line in _asked(run, f"{run.path}: " if len(runs) > 1 else "")]
     told = unevaluated_text(runs)
     return [*asked, *([Paragraph(told)] if told else [])]
 
 
 def _asked(run: CheckedRun, before: str = "") -> list[Block]:
-    """What was asked for in vain, line by line."""
     return [
         Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning")
         for code, sentence in asked_in_vain(run)
@@ -272,7 +269,6 @@ def _blocks(
 def _hints(
     judged: Sequence[JudgedRun], details: bool, configurations: Sequence[ConfigurationCount]
 ) -> list[Block]:
-    """What to type next: to see every finding whole, and to read about the first."""
     codes = Counter(
         finding.code for judgement in judged for finding in judgement.judgement.findings
     )
@@ -323,13 +319,12 @@ def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
     names = ", ".join(f"{info.name} ({info.code}, {info.severity})" for info in infos)
     more = [f"{len(infos)} more: {names}"] if infos else []
     rest = " · ".join(
-        filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"])
+        filter(None, [*more, unevaluated_text([run]), f"{counted(len(run.passed), 'rule')} passed"])
     )
     return [*blocks, *_asked(run), Paragraph(rest)]
 
 
 def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
-    """The state of a run, its cause, and the first thing to try."""
     diagnosis = judged.diagnosis
     if run.unreadable or diagnosis is None:
         return [*_findings_of_group(run), _summary_of(run)]
@@ -408,21 +403,15 @@ def finding_blocks(finding: FindingLine) -> list[Block]:
 
 
 def _summary_of(run: CheckedRun) -> Verdict:
-    """One line on what was passed and what could not be asked."""
     if run.unreadable:
         return Verdict(f"{run.path}: cannot be judged", "bad")
     missing = f"; {len(run.not_evaluated)} not evaluated" if run.not_evaluated else ""
     if run.blind:
         return Verdict(f"{run.path}: {run.blind}{missing}", "bad")
-    return Verdict(f"{run.path}: {_rules(len(run.passed))} passed{missing}", "neutral")
-
-
-def _rules(count: int) -> str:
-    return f"{count} rule{'' if count == 1 else 's'}"
+    return Verdict(f"{run.path}: {counted(len(run.passed), 'rule')} passed{missing}", "neutral")
 
 
 def _total(judged: Sequence[JudgedRun]) -> Paragraph:
-    """How much was found, in one line."""
     counter = Counter(
         finding.severity for judgement in judged for finding in judgement.judgement.findings
     )
@@ -452,5 +441,4 @@ def _total(judged: Sequence[JudgedRun]) -> Paragraph:
 
 
 def _runs(judged: Sequence[JudgedRun]) -> str:
-    count = sum(not judgement.group for judgement in judged)
-    return f"{count} run{'' if count == 1 else 's'}"
+    return counted(sum(not judgement.group for judgement in judged), "run")

@@ -162,7 +162,6 @@ def _noun(count: RuleCount, of: ConfigurationCount) -> str:
 
 
 def _states(counts: ConfigurationCount) -> str:
-    """What the runs have come to; one state of all of them without its number."""
     if len(counts.states) == 1:
         return next(iter(counts.states))
     return ", ".join(f"{state} {count}" for state, count in counts.states.items())

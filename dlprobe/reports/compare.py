@@ -321,9 +321,6 @@ def loss_name(comparison: Comparison) -> str:
 
 
 def _strips(compared: Compared, start: bool) -> list[Block]:
-    """The three quantities of every value through its layers, before training beside theory, or
-    at the end.
-    """
     values = compared.all.values[:DRAWN]
     lines = []
     for value in values:
@@ -405,7 +402,6 @@ def _finite(number: float) -> float | None:
 
 
 def _worst(comparison: Comparison, seeds: Seeds) -> list[Block]:
-    """Why the worst value did not learn: the diagnosis of the seed that learned least."""
     failed = [
         seeds.diagnoses[value.label][0]
         for value in reversed(comparison.values)

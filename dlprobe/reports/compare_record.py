@@ -95,8 +95,7 @@ def value_record(
     run, by = value.outcomes[0], compared.all.by
     cell = next(candidate for candidate in compared.request.cells if candidate.label == value.label)
     theory = next(
-        (run.theory for run in compared.runs.get(value.label, ()) if run.theory is not None),
-        None,
+        (run.theory for run in compared.runs.get(value.label, ()) if run.theory is not None), None
     )
     tuning = (
         None

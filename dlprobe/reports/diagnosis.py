@@ -161,7 +161,6 @@ def unknown_cause(diagnosis: Diagnosis) -> str:
 
 
 def _listed(codes: Sequence[str]) -> str:
-    """Codes with their names."""
     from dlprobe import registry
 
     names = {record.code: record.title for record in registry.records("rule").values()}

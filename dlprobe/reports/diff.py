@@ -170,9 +170,6 @@ def _pair_blocks(pair: PairDiff, names: Sides) -> list[Block]:
 
 
 def _pair_details(pair: PairDiff, names: Sides) -> list[Block]:
-    """The cause of the later side's fault, every finding with its evidence, and how often each
-    rule fired.
-    """
     if pair.identical or not (pair.a_runs and pair.b_runs):
         return []
     return [
@@ -183,7 +180,6 @@ def _pair_details(pair: PairDiff, names: Sides) -> list[Block]:
 
 
 def _summary(pair: PairDiff) -> Block:
-    """How many findings are fixed and new, those that are no remark by name."""
     told = []
     for change in ("fixed", "new", "same"):
         codes = pair.codes(change)
@@ -206,7 +202,6 @@ def _summary(pair: PairDiff) -> Block:
 
 
 def _states(pair: PairDiff) -> list[Block]:
-    """What both sides have come to, and the cause of the later one's fault."""
     lines: list[Block] = []
     for word, diagnosis in (("before", pair.before), ("after", pair.after)):
         if diagnosis:
@@ -218,7 +213,6 @@ def _states(pair: PairDiff) -> list[Block]:
 
 
 def _findings(pair: PairDiff) -> list[Block]:
-    """What is fixed, what is new with its evidence, and what stayed."""
     changed = sorted(
         (verdict for verdict in pair.verdicts if verdict.change),
         key=lambda verdict: verdict.change == "vanished",
@@ -357,7 +351,6 @@ def _count(count: tuple[int, int]) -> str:
 
 
 def _strips(pair: PairDiff, names: Sides) -> list[Block]:
-    """The quantities that both sides have through their layers, each side at both moments."""
     groups: dict[str, list[Strip]] = {}
     for side, key in zip(names, ("a", "b"), strict=True):
         for profile in pair.profiles:

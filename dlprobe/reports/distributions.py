@@ -109,7 +109,6 @@ def _bands(
     what: str,
     caption: str = "",
 ) -> Chart:
-    """One curve per percentile."""
     names = [f"{percent:g} %" for percent in _percents()]
     middle = len(names) // 2
     series = [
@@ -120,7 +119,6 @@ def _bands(
 
 
 def _moments(steps: Sequence[int], percentiles: Any, what: str) -> Table:
-    """Percentiles (step, 5) at a few steps."""
     columns = [
         Column("step", align="right"),
         *(Column(f"{percent:g} %", align="right") for percent in _percents()),
@@ -133,7 +131,6 @@ def _moments(steps: Sequence[int], percentiles: Any, what: str) -> Table:
 
 
 def _summary(recorded: Histograms, names: Sequence[str], what: str) -> Table:
-    """Median and spread of every layer at the first and the last step."""
     columns = [
         Column("layer"),
         *(

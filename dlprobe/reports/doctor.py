@@ -69,7 +69,7 @@ def _facts(examination: Examination) -> Iterator[tuple[str, Cell]]:
         yield (
             "of other versions",
             (
-                f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; "
+                f"{counted(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; "
                 "removed a week after their last use"
             ),
         )
@@ -143,7 +143,7 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
     if examination.uncompared and not faults:
         blocks.append(
             Paragraph(
-                f"Not compared: {_count(len(examination.uncompared), 'kernel')} of no registered "
+                f"Not compared: {counted(len(examination.uncompared), 'kernel')} of no registered "
                 "record, or without the other half of its pair."
             )
         )
@@ -151,7 +151,7 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
         looked_at = len(compared) + len(examination.of("cannot run"))
         blocks.append(
             Verdict(
-                f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or "
+                f"the kernels of {counted(len(faults), 'record')} of {looked_at} are wrong or "
                 "cannot be read",
                 "bad",
             )
@@ -168,7 +168,7 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
         blocks.append(
             Verdict(
                 f"every kernel {where} gives the numbers of its plain form: "
-                f"{_count(len(compared), 'record')} compared",
+                f"{counted(len(compared), 'record')} compared",
                 "good",
             )
         )
@@ -183,10 +183,6 @@ def _verdicts(examination: Examination, whole: bool) -> list[Block]:
     if examination.of("not cached") and not faults:
         blocks.append(Hint("dlprobe doctor --all   # compiles and compares the other records too"))
     return blocks
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _megabytes(size: int) -> str:

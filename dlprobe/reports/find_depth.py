@@ -79,7 +79,6 @@ def document(
 
 
 def _record(depth: BreakingDepth) -> dict[str, Any]:
-    """One row of the JSON record."""
     return {
         **place(depth.cell),
         "healthy_at": depth.healthy_at,

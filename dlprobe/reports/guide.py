@@ -53,7 +53,6 @@ def topics(
 
 
 def _some(names: list[str]) -> str:
-    """The first names of a long list."""
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} …"
 
 
@@ -117,7 +116,6 @@ def _keys(
 
 
 def _followed(node: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The node, or what its `$ref` names in the same file."""
     target: str | None = node.get("$ref")
     return whole["$defs"][target.rpartition("/")[2]] if target else node
 

@@ -256,12 +256,10 @@ def _shown(run: Run, part: str, name: str, share: bool) -> Cell:
 
 
 def _columns(run: Run) -> dict[str, Any]:
-    """Names of classes or of target columns, by what JSON calls them."""
     return {"classes": run.data.get("class_names"), "targets": run.data.get("target_names")}
 
 
 def _column_tables(run: Run, part: str, word: str) -> list[Block]:
-    """The metrics of each class, or of each of several targets, on one part."""
     results = {
         name: values
         for name in metric_names(run, per_column=True)
@@ -282,7 +280,6 @@ def _column_tables(run: Run, part: str, word: str) -> list[Block]:
 
 
 def _confusion(run: Run, part: str, word: str) -> list[Block]:
-    """How often each true class was taken for which."""
     classes, table = list(run.data.get("class_names", ())), run.final.get(f"{part}_confusion")
     if table is None or not classes or len(classes) > WIDEST_CONFUSION:
         return []

@@ -59,7 +59,6 @@ def overview(study: Study, lines: Sequence[RunLine]) -> Document:
 
 
 def _next(study: Study, where: str, first: str) -> list[Block]:
-    """The command that shows the experiment again, and one run."""
     experiment = str(study.description.get("experiment", ""))
     again = [Hint(f"dlprobe {experiment} {where}")] if experiment in COMMANDS else []
     return [*again, Hint(f"dlprobe inspect {quoted(f'{study.path}#{first}')}")]
@@ -191,7 +190,6 @@ def _line(name: str, value: Any) -> str:
 
 
 def _entries(name: str, entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A block per entry; whole configurations are left to the runs, which hold them too."""
     lines = [
         "",
         f"# {name}: the configuration of each is in its runs, inspect STUDY#ID --show config",

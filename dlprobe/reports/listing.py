@@ -50,7 +50,6 @@ def one_kind(kind: str, shelf: Mapping[str, Any], keys: Sequence[Any] = ()) -> D
 
 
 def _codes(record: Any) -> dict[str, Any]:
-    """Name, and of a rule code and severity."""
     return {
         "name": record.name,
         **{key: getattr(record, key) for key in ("code", "severity") if hasattr(record, key)},
@@ -58,7 +57,6 @@ def _codes(record: Any) -> dict[str, Any]:
 
 
 def _called(record: Any) -> str:
-    """The name as people look it up; a rule goes by its code."""
     return f"{record.code} {record.title}" if hasattr(record, "code") else str(record.name)
 
 

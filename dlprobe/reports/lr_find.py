@@ -71,7 +71,6 @@ def document(measured: FoundRate, *, data_name: str, optimizer: str, train: str)
 
 
 def _chart(measured: FoundRate) -> Chart:
-    """The loss over the rate, and an upright line at each rate that the answer speaks of."""
     test = measured.test
     series = [Series("smoothed loss", test.rates.tolist(), test.smoothed.tolist())]
     positive = [value for value in test.smoothed.tolist() if math.isfinite(value) and value > 0]

@@ -119,7 +119,6 @@ class _Words:
         return Verdict(f"{nothing}: as it is {self._outcome(before)}{nearest}", "warning")
 
     def _below(self, written: str, proof: Proof | None) -> list[str]:
-        """What stands under the verdict."""
         cure, defaults = self.tried.cure, self.tried.defaults
         why = cure.treatment.remedy.why if cure is not None and cure.treatment.remedy else ""
         return [
@@ -136,7 +135,6 @@ class _Words:
         ]
 
     def _better_defaults(self, plain: str) -> list[Block]:
-        """Plain defaults where they are better than the cure, with what to type."""
         defaults = self.tried.defaults
         if defaults is None or not self.tried.defaults_better:
             return []

@@ -174,7 +174,6 @@ def clipping_line(run: Run) -> str:
 
 
 def data_line(run: Run) -> str:
-    """The data set and the samples of its parts; of a recorded run what its owner told."""
     if "task" not in run.data:
         return "not in the file"
     sizes = " + ".join(
@@ -187,7 +186,6 @@ def data_line(run: Run) -> str:
 
 
 def targets_line(run: Run) -> list[tuple[str, str]]:
-    """How targets were scaled, and what that makes of the numbers; nothing where they were not."""
     kind = how_targets_are_scaled(run)
     if kind == "none":
         return []

@@ -131,7 +131,6 @@ def _part(shown: Sequence[int], everything: Sized, word: str) -> str:
 
 
 def _chart(quantity: Quantity, curves: Sequence[Curve]) -> list[Block]:
-    """A few of the layers, first and last among them; what is NaN throughout is left out."""
     shown = [
         index
         for index, curve in enumerate(curves)

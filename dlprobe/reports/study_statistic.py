@@ -232,7 +232,6 @@ def _next(question: Asked) -> Hint:
 
 
 def _named(group: GroupCurves, layer: str, groups: Sequence[GroupCurves]) -> str:
-    """A curve's name: its group, its layer, or both."""
     several_layers = len(group.layers) > 1
     if len(groups) == 1 and not group.group.place:
         return layer or group.group.label
@@ -262,7 +261,6 @@ def _several(runs: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
 
 
 def _through(layers: Iterable[Summary]) -> list[tuple[float, ...]]:
-    """Each run's value in each layer; nothing where a run lacks a layer."""
     columns = [summary.values[:, 0].tolist() for summary in layers]
     return list(zip(*columns, strict=True)) if len(set(map(len, columns))) == 1 else []
 
@@ -276,7 +274,6 @@ def _one(summary: Summary | None, scale: float) -> Cell:
 
 
 def _cell(summary: Summary, row: int, scale: float) -> str:
-    """Median and range of one row; a single run has no range."""
     if not summary.runs[row]:
         return "-"
     middle, low, high = (

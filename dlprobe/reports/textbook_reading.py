@@ -76,7 +76,6 @@ def reading_document(
 
 
 def _errors(reading: Reading, of: str) -> Table:
-    """The three errors and two gaps in percent, with intervals where they are known."""
     known = bool(reading.intervals)
     rows: list[list[Cell]] = [
         [

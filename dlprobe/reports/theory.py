@@ -260,7 +260,6 @@ def _table(
 
 
 def _maps(phase: Phase) -> list[Block]:
-    """The two maps of one layer to the next."""
     blocks: list[Block] = []
     texts = {
         "q": "q-map: preactivation mean square of a layer and of the next one.",

@@ -113,7 +113,6 @@ def _cell(result: PixelResult | None, half: float, own: bool) -> HeatCell:
 
 
 def own_net(experiment: MapExperiment, result: MapResult) -> list[Block]:
-    """Where the reader's net stands."""
     own = result.own
     if own is None:
         return []

@@ -99,7 +99,6 @@ def diagnosis_section(told: Told) -> list[Block]:
 
 
 def sectioned(sections: Iterable[tuple[str, Sequence[Block]]]) -> list[Block]:
-    """Each section under its heading, empty ones left out."""
     return [block for title, blocks in sections if blocks for block in (Heading(title), *blocks)]
 
 
@@ -130,9 +129,6 @@ def findings(diagnosis: Diagnosis, judged: JudgedRun) -> list[Block]:
 
 
 def _profiles(told: Told) -> list[Block]:
-    """The three quantities at the first and the last recorded step; the error signal before
-    training with theory's band.
-    """
     run = told.run
     names = [*(run.layers.names[index] for index in run.hidden_layers), run.layers.names[-1]]
     verdicts = {
@@ -162,7 +158,6 @@ def _profiles(told: Told) -> list[Block]:
 
 
 def _verdicts(told: Told) -> list[Block]:
-    """What the error signal's way is judged to be."""
     if told.profile is None:
         return []
     return verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
@@ -206,7 +201,6 @@ def _error_chart(run: Run) -> list[Block]:
 
 
 def _step_map(maps: StepMaps) -> StepMap:
-    """Every statistic, the error signal first."""
     names = sorted(maps.values, key=lambda name: name != FIRST)
     quantities = [
         LayerValues(name, maps.values[name].tolist(), registry.get("statistic", name).summary)
@@ -222,7 +216,6 @@ def _step_map(maps: StepMaps) -> StepMap:
 
 
 def _norms(norms: Mapping[str, Curve]) -> list[Block]:
-    """The gradient's norm before and after clipping; once where clipping changed nothing."""
     series = [
         Series(name, curve.steps.tolist(), curve.values.tolist()) for name, curve in norms.items()
     ]
@@ -242,7 +235,6 @@ def _norms(norms: Mapping[str, Curve]) -> list[Block]:
 
 
 def _updates(maps: StepMaps | None) -> list[Block]:
-    """Update over weight of a few layers."""
     if maps is None or "update_ratio" not in maps.values:
         return []
     values, steps = maps.values["update_ratio"], maps.steps.tolist()

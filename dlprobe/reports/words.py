@@ -51,7 +51,6 @@ def _first_use(words: Sequence[str], said: str) -> int | None:
 
 
 def _texts(node: Any) -> Iterator[str]:
-    """Every text inside a block."""
     if isinstance(node, str):
         yield node
     elif is_dataclass(node) and not isinstance(node, type):

@@ -25,7 +25,7 @@ from dlprobe.errors import RunFileError
 from dlprobe.registry import Value, counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.judging import all_rules, judge
-from dlprobe.rules.outcome import Finding, Fired, NotEvaluableError, NotEvaluated
+from dlprobe.rules.outcome import Finding, NotEvaluableError, NotEvaluated, findings_of
 from dlprobe.runs import Run
 from dlprobe.runs.reading import reading
 
@@ -136,13 +136,7 @@ def _looked(
         code: all_rules()[code].apply(evidence, settings.get(code))
         for code in (case.following if followed else case.lacking)
     }
-    findings: list[Finding] = [
-        finding
-        for outcome in outcomes.values()
-        if isinstance(outcome, Fired)
-        for finding in outcome.findings
-    ]
-    findings += wanted
+    findings = [*findings_of(outcomes.values()), *wanted]
     if findings:
         return (
             f"{findings[0].code}: {findings[0].evidence}",
@@ -209,15 +203,11 @@ def _largest(evidence: Evidence, values: Any, layers: list[int]) -> str:
 
 
 def _start(evidence: Evidence) -> str:
-    """The error signal's way back through the net as it was drawn."""
     first = evidence.profiles[0]
     return f"{first.verdict.verdict} at step {first.step}: {first.verdict.reason}"
 
 
 def _depth(evidence: Evidence) -> str:
-    """The error signal's way back over training, and how far batch norm's running statistics
-    are off.
-    """
     profiles = evidence.profiles
     ratios = [
         profile.verdict.log10_ratio
@@ -238,7 +228,6 @@ def _depth(evidence: Evidence) -> str:
 
 
 def _fall(evidence: Evidence) -> str:
-    """How far the training loss fell, and how soon half of that was done."""
     learned = evidence.learning
     first, last = float(learned.loss[0]), float(learned.loss[-1])
     told = (
@@ -254,7 +243,6 @@ def _fall(evidence: Evidence) -> str:
 
 
 def _swing(evidence: Evidence) -> str:
-    """How the training loss moves late in training."""
     learned = evidence.learning
     swing, rising = learned.swing
     if np.isnan(swing):
@@ -269,7 +257,6 @@ def _swing(evidence: Evidence) -> str:
 
 
 def _rise(evidence: Evidence) -> str:
-    """What became of the validation loss after its best."""
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")

@@ -11,6 +11,7 @@ from pathlib import Path
 from dlprobe.analysis.comparing.baseline import BaselineComparison, Numbers, numbers_of
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
+from dlprobe.registry import first_of
 from dlprobe.rules.diagnosis import observed
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
 from dlprobe.runs import Run
@@ -85,7 +86,8 @@ def judged_against(
                 seen=observed(run),
             )
         if configuration not in groups:
-            name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
+            sides = ([run.path for run in runs] for runs in (comparison.new, comparison.old))
+            name = " against ".join(first_of(paths, 2) for paths in sides)
             groups[configuration] = JudgedRun(
                 name, compared.judge(run, comparison), group=True, against=True
             )
@@ -105,13 +107,3 @@ def _readable(paths: Sequence[Path]) -> tuple[Numbers, ...]:
                 with contextlib.suppress(RunFileError), reading(path):
                     readable.append(_numbers(where, opened))
     return tuple(readable)
-
-
-def _listed(runs: Sequence[Numbers], most: int = 2) -> str:
-    """The first paths, and how many more.
-
-    >>> _listed([])
-    ''
-    """
-    shown = ", ".join(run.path for run in runs[:most])
-    return f"{shown} and {len(runs) - most} more" if len(runs) > most else shown

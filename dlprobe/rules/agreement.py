@@ -90,11 +90,8 @@ def _length(config: RunConfig) -> float:
 
 
 def _strength(config: RunConfig) -> float:
-    """A number that grows with everything that is done against overfitting."""
     tables = {"training": config.training, "model": config.model}
-    total = float(config.training.optimizer.parameters.get("weight_decay", 0.0)) + float(
-        config.training.early_stopping is not None
-    )
+    total = config.training.weight_decay + float(config.training.early_stopping is not None)
     for place in regularizers(config):
         table, _, key = place.partition(".")
         value = getattr(tables[table], key)

@@ -258,9 +258,7 @@ def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
 def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
     if not evidence.run.is_recorded("penalty"):
         return None
-    penalty, loss = evidence.scalar("penalty"), evidence.scalar("batch_loss")
-    quarter = slice(-max(len(loss) // 4, 1), None)
-    pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
+    pulled, data = evidence.late("penalty"), evidence.late("batch_loss")
     told = f"at the end the penalty is {pulled:.2g} beside a loss of {data:.2g} that the data have"
     return Brake("no_penalty", 1.0 + pulled / data, told) if pulled > 0 and data > 0 else None
 

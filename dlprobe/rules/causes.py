@@ -112,7 +112,16 @@ def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list
     ]
 
 
-def excluded_causes(passed: Iterable[str]) -> tuple[str, ...]:
-    """Codes of the passed rules that look for what can keep a net from learning."""
-    symptoms = {code for code, rule in all_rules().items() if rule.symptom}
-    return tuple(code for code in passed if not is_symptom(code) and consequences(code) & symptoms)
+def excluded_causes(passed: Iterable[str], recurrent: bool = False) -> tuple[str, ...]:
+    """Codes of the passed rules that look for what can keep a net from learning. recurrent: what
+    goes on in time is not known, so that rules on error signals exclude nothing.
+    """
+    rules = all_rules()
+    symptoms = {code for code, rule in rules.items() if rule.symptom}
+    return tuple(
+        code
+        for code in passed
+        if not is_symptom(code)
+        and consequences(code) & symptoms
+        and not (recurrent and "error_signal_rms" in rules[code].needs)
+    )

@@ -63,7 +63,7 @@ def certain(looks: Sequence[Glance], planned: int | None) -> Finding | None:
         len(since) < LOOKS
         or looks[0].step + 1 > half
         or not all(look.failed for look in since)
-        or _falls(since[0].loss, last.loss)
+        or since[0].loss - last.loss > MOVED * abs(since[0].loss)
     ):
         return None
     return next(
@@ -74,11 +74,6 @@ def certain(looks: Sequence[Glance], planned: int | None) -> Finding | None:
         ),
         None,
     )
-
-
-def _falls(before: float, now: float) -> bool:
-    """Whether training still does something."""
-    return before - now > MOVED * abs(before)
 
 
 def planned_steps(run: Run) -> int | None:

@@ -10,9 +10,11 @@ from itertools import groupby
 
 import numpy as np
 
-from dlprobe.config import parse_spec, with_values
+from dlprobe.config import parse_spec
+from dlprobe.config.reading import is_change
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
+from dlprobe.record.description import OWN
 from dlprobe.record.sizes import factor_text, power_of_ten
 from dlprobe.rules.changes_of_regularization import OFF
 from dlprobe.rules.changes_of_training import short, usual_rate
@@ -113,17 +115,10 @@ def plain_settings(config: RunConfig) -> Remedy | None:
     changed = {
         key: value
         for key, value in {**PLAIN, "model.layers": shape}.items()
-        if _differs(config, key, value)
+        if is_change(config, {key: value})
     }
     told = "plain settings for these data, since nothing that was found says what else to do"
     return Remedy(changed, f"{told}: {', '.join(changed)}") if changed else None
-
-
-def _differs(config: RunConfig, key: str, value: str) -> bool:
-    try:
-        return with_values(config, {key: value}) != config
-    except ConfigError:
-        return False
 
 
 def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -139,7 +134,6 @@ def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _widest(layers: Sequence[int], count: int) -> list[int]:
-    """Places of the widest layers, from the input on."""
     return sorted(sorted(range(len(layers)), key=lambda index: -layers[index])[:count])
 
 
@@ -161,7 +155,6 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _across(evidence: Evidence) -> str:
-    """What depth does to the error signal, in words."""
     try:
         verdicts = [profile.verdict for profile in evidence.profiles]
     except NotEvaluableError:
@@ -235,9 +228,11 @@ def init(evidence: Evidence, config: RunConfig) -> Remedy:
     had = [str(model.resolved_init)] + (
         [f"bias parameters {model.bias_init}"] if model.bias_init is not None else []
     )
+    own = evidence.run.origin == OWN  # another program's run only has the sizes of its weights
+    instead = f" in place of {' with '.join(had)}" if own else ""
     return Remedy(
         {"model.init": "auto", "model.bias_init": "auto"},
-        f"{usual} in place of {' with '.join(had)}{_drawn(evidence, usual)}",
+        f"{usual}{instead}{_drawn(evidence, usual)}",
     )
 
 
@@ -300,7 +295,6 @@ def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def _spread(evidence: Evidence) -> str:
-    """The deviation of activations from the first to the last hidden layer."""
     try:
         evidence.require("activation_variance")
         last = evidence.row("activation_variance", -1)[evidence.require_hidden()]
@@ -420,7 +414,7 @@ def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    counts = [int(count) for count in np.asarray(evidence.run.data.get("train_class_counts", ()))]
+    counts = [int(count) for count in evidence.class_counts]
     if not counts:
         return None
     return Remedy(

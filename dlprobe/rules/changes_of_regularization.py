@@ -52,7 +52,7 @@ def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     least that of `_ridge`; None where what it has weighs something already.
     """
     training, told, ridge_dose = config.training, because(gap_told(evidence)), _ridge(evidence)
-    decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
+    decay = training.weight_decay
     if decay > (USUAL_DECAY if ridge_dose else 0.0):
         new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
         if decay < 0.1:
@@ -73,7 +73,7 @@ def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
     targets can be explained as not.
     """
     features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    decay = config.training.weight_decay
     if (
         not features
         or not samples
@@ -108,7 +108,6 @@ def _ridge(evidence: Evidence) -> float:
 
 
 def _faint(evidence: Evidence) -> bool:
-    """Whether the penalty weighs next to nothing beside the first loss."""
     if not evidence.run.is_recorded("penalty"):
         return False
     return float(np.nanmax(evidence.scalar("penalty"))) < FAINT * float(evidence.learning.loss[0])
@@ -146,7 +145,7 @@ def regularizers(config: RunConfig) -> dict[str, str]:
         value = getattr(tables[table], key)
         if value not in (None, 0.0, 0):
             options[place] = f"{key} {value:g}"
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    decay = config.training.weight_decay
     if decay > 0:
         options["training.optimizer"] = f"weight decay {decay:g}"
     return options
@@ -171,7 +170,7 @@ def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     AdamW comes with) is left alone where there is more.
     """
     has = list(regularizers(config))
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    decay = config.training.weight_decay
     if decay <= 0.01 and "training.optimizer" in has:
         has.remove("training.optimizer")
     return without(config, has, fit_told(evidence))
@@ -184,7 +183,7 @@ def no_dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
+    counts = evidence.class_counts
     if config.training.class_weights is not None or len(counts) < 2:
         return None
     told = f"the rarest class has {counts.min():.0f} of {counts.sum():.0f} samples"

@@ -17,17 +17,17 @@ import numpy as np
 
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.analysis.learning.states import State, state
-from dlprobe.config import with_values
+from dlprobe.config.reading import is_change
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
 from dlprobe.dataclass import dataclass
-from dlprobe.errors import ConfigError
 from dlprobe.record.unjudged import Unjudged, grouped
 from dlprobe.rules.agreement import GUARDS
 from dlprobe.rules.causes import Place, excluded_causes, ranked
 from dlprobe.rules.changes_of_model import plain_settings
 from dlprobe.rules.judging import Judgement, judge
 from dlprobe.rules.outcome import Finding, Remedy
+from dlprobe.rules.owner_code import recurrent_layers
 from dlprobe.runs import Run
 
 FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a cause, known or not
@@ -43,7 +43,7 @@ class Observed:
     `dlprobe train` would repeat.
 
     config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are
-        not known.
+        not known. recurrent: some layers work on time steps too, of which the file tells nothing.
     """
 
     state: State
@@ -51,6 +51,7 @@ class Observed:
     config: RunConfig | None = None
     caveats: tuple[str, ...] = ()
     seconds: float = math.nan
+    recurrent: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,10 @@ def observed(run: Run) -> Observed:
         tuple(str(name) for name in run.layers.names),
         int(run.steps[-1]) if len(run.steps) else None,
     )
-    return Observed(state_of(run), place, run.configuration, _caveats(run), _seconds(run))
+    recurrent = bool(recurrent_layers(run))
+    return Observed(
+        state_of(run), place, run.configuration, _caveats(run), _seconds(run), recurrent
+    )
 
 
 def state_of(run: Run) -> State:
@@ -211,6 +215,11 @@ def _caveats(run: Run) -> tuple[str, ...]:
         told.append("the run is still being written: this is what it has so far")
     if run.damage:
         told.append(f"the file is damaged: {run.damage}")
+    if recurrent := recurrent_layers(run):
+        told.append(
+            f"what {', '.join(recurrent)} does from one time step to the next is not recorded: "
+            "error signals that vanish or explode there are not seen"
+        )
     return tuple(told)
 
 
@@ -276,7 +285,7 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         seen.caveats,
         tuple(grouped((reason, code, "") for code, reason in judgement.not_evaluated.items())),
         judgement.passed,
-        excluded_causes(judgement.passed) if failed and cause is None else (),
+        excluded_causes(judgement.passed, seen.recurrent) if failed and cause is None else (),
         seen.seconds,
         tuple(together) if len(together) > 1 else (),
     )
@@ -352,7 +361,7 @@ def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list
             for remedy in cause.remedies
             if remedy.patch
             and not _undoes(remedy.patch, [patch])
-            and _possible(config, {**patch, **remedy.patch})
+            and is_change(config, {**patch, **remedy.patch})
         )
         remedy = next(fitting, None)
         if remedy is not None and not remedy.patch.items() <= patch.items():
@@ -366,13 +375,6 @@ def joined(causes: Sequence[Finding]) -> Remedy:
     remedies = [cause.remedies[0] for cause in causes]
     patch = {key: value for remedy in remedies for key, value in remedy.patch.items()}
     return Remedy(patch, "; ".join(remedy.why for remedy in remedies))
-
-
-def _possible(config: RunConfig, patch: Mapping[str, str]) -> bool:
-    try:
-        return with_values(config, patch) != config
-    except ConfigError:
-        return False
 
 
 def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:

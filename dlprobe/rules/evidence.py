@@ -78,6 +78,16 @@ class Evidence:
         return self.run.layer_facts
 
     @property
+    def normalized(self) -> bool:
+        """Whether some layer has a normalization."""
+        return any(layer.is_normalized for layer in self.layers)
+
+    @property
+    def class_counts(self) -> Floats:
+        """Training samples of each class; empty where they are not known."""
+        return np.asarray(self.run.data.get("train_class_counts", ()), np.float64)
+
+    @property
     def facts(self) -> RunFacts:
         """How the run was trained, as far as that is known."""
         return self.run.facts
@@ -259,6 +269,11 @@ class Evidence:
         if name not in measured or np.isnan(measured[name]).all():
             raise NotEvaluableError(f"{name} was not recorded")
         return measured["step"].astype(np.int64), measured[name].astype(np.float64)
+
+    def late(self, name: str) -> float:
+        """The median of a scalar over the last quarter of the recorded steps."""
+        values = self.scalar(name)
+        return float(np.median(values[-max(len(values) // 4, 1) :]))
 
     @property
     def span(self) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnosis_of, observed
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
-from dlprobe.rules.outcome import SEVERITIES, Severity, worst
+from dlprobe.rules.outcome import SEVERITIES, Severity, in_order, worst
 from dlprobe.rules.rule import Rule
 from dlprobe.rules.untrained import Start
 from dlprobe.runs import Run, Study, open_run
@@ -68,14 +68,11 @@ class Criteria:
 
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
-        findings = [
+        findings = (
             replace(finding, severity=self.severities.get(finding.code, finding.severity))
             for finding in judgement.findings
-        ]
-        findings.sort(
-            key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code)
         )
-        return replace(judgement, findings=tuple(findings))
+        return replace(judgement, findings=in_order(findings))
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from dlprobe.registry import counted
 from dlprobe.rules.changes_of_model import SUITED
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.owner_code import recurrent_layers
 
 
 def words_for(evidence: Evidence, name: str) -> str:
@@ -71,8 +72,14 @@ def _shallower(evidence: Evidence) -> str:
 
 
 def _without_norm(evidence: Evidence) -> str:
-    normalized = any(layer.is_normalized for layer in evidence.layers)
+    normalized = evidence.normalized
     return "without batch normalization the gradient does not grow with depth" if normalized else ""
+
+
+def _normalizing(evidence: Evidence, kind: str) -> str:
+    recurrent = recurrent_layers(evidence.run)
+    layers = sum(evidence.names[index] not in recurrent for index in evidence.hidden)
+    return f"{kind} normalization of {counted(layers, 'hidden layer')}" if layers else ""
 
 
 def _without_penalty(evidence: Evidence) -> str:
@@ -164,7 +171,7 @@ def _stopping(evidence: Evidence) -> str:
 
 
 def _shares(evidence: Evidence, what: str) -> str:
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()))
+    counts = evidence.class_counts
     if len(counts):
         return (
             f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples"
@@ -189,8 +196,8 @@ WORDS: dict[str, Callable[[Evidence], str]] = {
         evidence, "leaky ReLU, which has a slope on both sides,"
     ),
     "init": _drawn,
-    "batch_norm": lambda evidence: f"batch normalization of {len(evidence.hidden)} hidden layers",
-    "layer_norm": lambda evidence: f"layer normalization of {len(evidence.hidden)} hidden layers",
+    "batch_norm": lambda evidence: _normalizing(evidence, "batch"),
+    "layer_norm": lambda evidence: _normalizing(evidence, "layer"),
     "scaling": lambda evidence: "standardized inputs",
     "target_scaling": lambda evidence: (
         "standardized targets" if evidence.run.data.get("task") == "regression" else ""

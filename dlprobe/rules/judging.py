@@ -16,13 +16,14 @@ from dlprobe.registry import Value, tidied
 from dlprobe.rules.agreement import agreed
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import (
-    SEVERITIES,
     Finding,
     Fired,
     NotEvaluated,
     Outcome,
     Passed,
     Severity,
+    findings_of,
+    in_order,
     worst,
 )
 from dlprobe.rules.rule import Rule
@@ -182,13 +183,7 @@ def judge(
 
 def collected(outcomes: Mapping[str, Outcome]) -> Judgement:
     """The judgement that outcomes by code make."""
-    findings = [
-        finding
-        for outcome in outcomes.values()
-        if isinstance(outcome, Fired)
-        for finding in outcome.findings
-    ]
-    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
+    findings = in_order(findings_of(outcomes.values()))
     reasons = {
         code: outcome.reason
         for code, outcome in outcomes.items()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from dlprobe.config.regular_files import read_start
+from dlprobe.config.toml_text import read_start
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
 from dlprobe.registry import nearby

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from dlprobe.dataclass import dataclass
@@ -68,14 +68,15 @@ class Finding:
             "severity": self.severity,
             "layers": list(self.layers),
             "steps": list(self.steps),
-            "measured": _finite(self.measured),
-            "threshold": _finite(self.threshold),
+            "measured": finite(self.measured),
+            "threshold": finite(self.threshold),
             "evidence": self.evidence,
             "remedies": [remedy.to_json() for remedy in self.remedies],
         }
 
 
-def _finite(number: float) -> float | None:
+def finite(number: float) -> float | None:
+    """The number; None, JSON's null, for NaN and the infinities."""
     return float(number) if math.isfinite(number) else None
 
 
@@ -122,6 +123,23 @@ def one_finding(
     """Fired with one finding of these parts; severity: one of SEVERITIES, or empty."""
     typed: Any = severity
     return Fired((Finding(measured, threshold, evidence, layers, steps, remedies, severity=typed),))
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity, then code."""
+    return tuple(
+        sorted(findings, key=lambda one: (SEVERITIES.index(one.severity or "info"), one.code))
+    )
+
+
+def findings_of(outcomes: Iterable[Outcome]) -> list[Finding]:
+    """What those that fired found."""
+    return [
+        finding
+        for outcome in outcomes
+        if isinstance(outcome, Fired)
+        for finding in outcome.findings
+    ]
 
 
 def worst(findings: Sequence[Finding]) -> Severity | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from dlprobe.config.records import RunConfig
 from dlprobe.dataclass import dataclass
-from dlprobe.record.description import LayerFacts
+from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run
 
+RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN"}
 FEW = 3  # layers that have a line each; more of them share a loop
 
 
@@ -79,6 +80,12 @@ def modules_of(run: Run) -> list[Module]:
         for name, layer in zip(map(str, run.layers["name"]), run.layer_facts, strict=True)
         for known in [noted.get(name, {})]
     ]
+
+
+def recurrent_layers(run: Run) -> tuple[str, ...]:
+    """Names of the layers that work on time steps, as `run.layers` has them."""
+    names = zip(run.layers.names, modules_of(run), strict=True) if run.origin != OWN else ()
+    return tuple(str(name) for name, module in names if module.kind in RECURRENT)
 
 
 def class_names(theirs: Mapping[str, str]) -> dict[str, str]:

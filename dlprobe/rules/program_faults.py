@@ -64,7 +64,6 @@ def faults_of(evidence: Evidence) -> Iterator[Fault]:
 
 
 def _optimizer_made(evidence: Evidence, fault: Fault) -> list[str]:
-    """The optimizer of the run, made of all parameters."""
     facts = evidence.facts
     name = str(facts.optimizer or "").partition("(")[0]
     classes = {own: theirs for theirs, own in TORCH_OPTIMIZERS.items()}

@@ -95,13 +95,6 @@ def norm(change: CodeChange) -> list[str] | None:
     return ["# before the optimizer is made: the norms have parameters", *lines]
 
 
-def _rate_alone(change: CodeChange) -> list[str]:
-    return [
-        'for group in optimizer.param_groups:\n    group["lr"] = '
-        f"{number(change.after.training.resolved_lr)}"
-    ]
-
-
 def optimizer(change: CodeChange) -> list[str] | None:
     """The optimizer made anew, with the rate that the change has."""
     spec = change.after.training.optimizer
@@ -122,7 +115,10 @@ def rate(change: CodeChange) -> list[str] | None:
     """A new rate alone needs no new optimizer."""
     if change.before.training.optimizer != change.after.training.optimizer:
         return optimizer(change)
-    return _rate_alone(change)
+    return [
+        'for group in optimizer.param_groups:\n    group["lr"] = '
+        f"{number(change.after.training.resolved_lr)}"
+    ]
 
 
 def _momentum(spec: Spec) -> list[str]:
@@ -134,7 +130,7 @@ def _momentum(spec: Spec) -> list[str]:
 def _decay(change: CodeChange) -> list[str]:
     """PyTorch's weight decay is the slope of ½ λ w², dlprobe's penalty is λ w²."""
     training = change.after.training
-    decay = float(training.optimizer.parameters.get("weight_decay", 0.0)) or 2.0 * training.l2
+    decay = training.weight_decay or 2.0 * training.l2
     return [f"weight_decay={number(decay)}"] if decay else []
 
 

@@ -24,7 +24,7 @@ from dlprobe.analysis.profiles.depth_profiles import log10_ratio
 from dlprobe.analysis.profiles.run_profile import activations_of, initial_net, widths
 from dlprobe.dataclass import dataclass
 from dlprobe.rules.judging import Judgement, all_rules
-from dlprobe.rules.outcome import SEVERITIES, Finding, Severity
+from dlprobe.rules.outcome import Finding, Severity, in_order
 from dlprobe.runs import Run
 
 START = (
@@ -149,7 +149,7 @@ def start_of(runs: Sequence[Run]) -> Start:
     breaks = None if net is None else breaking_depth(net)
     trainable = math.nan if net is None else math.inf if breaks is None else float(breaks - 1)
     return Start(
-        tuple(_seed(run) for run in runs),
+        tuple(-1 if run.configuration is None else run.configuration.training.seed for run in runs),
         names,
         Range.of(ratios),
         slope,
@@ -159,12 +159,7 @@ def start_of(runs: Sequence[Run]) -> Start:
     )
 
 
-def _seed(run: Run) -> int:
-    return -1 if run.configuration is None else run.configuration.training.seed
-
-
 def _factors(run: Run) -> FactorDecomposition:
-    """The factors of a run's first error signal."""
     hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
     norm = bool(layers) and layers[0].norm_position == "before"
     variance = hidden["preactivation_variance"] if norm else None
@@ -198,8 +193,7 @@ def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Ju
             passed.append(code)
         elif reason:
             reasons[code] = reason
-    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
-    return Judgement(tuple(findings), tuple(passed), dict(sorted(reasons.items())))
+    return Judgement(in_order(findings), tuple(passed), dict(sorted(reasons.items())))
 
 
 def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, bool, str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.tree import LARGEST_VALUE, Branch, SmallSet, Tree
+from dlprobe.hdf5.tree import LARGEST_TEXT, Branch, SmallSet, Tree
 from dlprobe.hdf5.writer import Below, PackedWriter
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, ParametersDigest
@@ -133,7 +133,7 @@ def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _
 
 def _group(writer: PackedWriter, prefix: str, plan: _Plan, texts: Sequence[str]) -> Group:
     """Where a run goes. What is small and below a study is laid out here, all else by HDF5."""
-    if prefix and plan.tree and all(len(text) < LARGEST_VALUE // 4 for text in texts):
+    if prefix and plan.tree and all(len(text) < LARGEST_TEXT // 4 for text in texts):
         return Branch(plan.tree)
     group = Below(writer, prefix)
     for path, one in plan.sets.items():

@@ -53,7 +53,8 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     }
     arrays = {"study/run_id": texts(study.runs), **columns, **(gathered if pieces else {})}
     for path, column in arrays.items():
-        writer.data_set(path, column.dtype, column.shape)
+        # pieces are read more often than they are written, and hold floats above all
+        writer.data_set(path, column.dtype, column.shape, noise=path == PIECES)
         writer.append(path, column)
     _label(writer, {path: len(column) for path, column in arrays.items()})
 

@@ -20,24 +20,16 @@ def refuse_impossible(config: RunConfig, loss: Spec, data: PreparedData) -> None
     """Raise ConfigError where class weights, label smoothing or mixup have nothing to act on."""
     training = config.training
     if training.label_smoothing > 0 and data.task == "regression":
-        raise FieldError(
-            "training",
-            "label_smoothing",
-            training.label_smoothing,
-            "the data is regression, it has no class labels: expected 0",
+        raise training.unfit(
+            "label_smoothing", "the data is regression, it has no class labels: expected 0"
         )
-    if training.label_smoothing > 0 and not loss.record.soft_targets:
-        reason = (
-            f"loss = {loss} takes whole classes, not shares of them: expected 0, or another loss, "
-            "e.g. cross_entropy"
-        )
-        raise FieldError("training", "label_smoothing", training.label_smoothing, reason)
-    if training.mixup > 0 and data.task == "classification" and not loss.record.soft_targets:
-        reason = (
-            f"loss = {loss} takes whole classes, not shares of them: expected 0, or another loss, "
-            "e.g. cross_entropy"
-        )
-        raise FieldError("training", "mixup", training.mixup, reason)
+    for key in ("label_smoothing", "mixup") if data.task == "classification" else ():
+        if getattr(training, key) > 0 and not loss.record.soft_targets:
+            raise training.unfit(
+                key,
+                f"loss = {loss} takes whole classes, not shares of them: expected 0, or another "
+                "loss, e.g. cross_entropy",
+            )
     if training.class_weights is not None:
         class_weights(training.class_weights, data)
 

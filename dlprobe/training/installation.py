@@ -88,7 +88,6 @@ def installation(processors_here: int) -> Installation:
 
 
 def kernel_cache() -> KernelCache:
-    """The cache folder as it is now."""
     folder, wanted = cache_folder(), wanted_folder()
     older = (
         [path for path in wanted.parent.iterdir() if path.is_dir() and path != folder]

@@ -100,7 +100,6 @@ def _has_gradient(result: BlockResult) -> bool:
 
 
 def _weights(session: Session) -> dict[str, Array]:
-    """What is measured of the weights of all layers."""
     network = session.network
     weights = [network.weights(index) for index in range(len(network.layers))]
     norms = np.array([measuring.spectral_norm(array) for array in weights])
@@ -108,7 +107,6 @@ def _weights(session: Session) -> dict[str, Array]:
 
 
 def _histograms(session: Session, rows: int, has_gradient: bool) -> dict[str, Array]:
-    """What a step of `rows` samples has left, of all layers."""
     network, layers = session.network, range(len(session.network.layers))
     activations = [network.activations(index, rows) for index in layers]
     gradients = network.gradients if has_gradient else network.gradients[:0]

@@ -55,12 +55,7 @@ def expected_bytes(config: RunConfig, model: Model, data: PreparedData) -> dict[
     }
     preparing = _preparing(config, data)
     whole_run = sum(parts.values())
-    return {
-        **parts,
-        "all": whole_run,
-        "preparing": preparing,
-        "peak": max(whole_run, preparing),
-    }
+    return {**parts, "all": whole_run, "preparing": preparing, "peak": max(whole_run, preparing)}
 
 
 def _learned(layer: LayerSpec) -> int:
@@ -90,7 +85,6 @@ def _numbers_of_a_batch(model: Model, changed: Regulation) -> int:
 
 
 def _data(model: Model, data: PreparedData, item: int) -> int:
-    """Inputs, and of each sample its targets as given and as trained, and its number."""
     return sum(
         part.nbytes + data.targets[name].nbytes + len(part) * (model.outputs * item + WIDE)
         for name, part in data.inputs.items()
@@ -98,7 +92,6 @@ def _data(model: Model, data: PreparedData, item: int) -> int:
 
 
 def _evaluation(model: Model, data: PreparedData, item: int) -> int:
-    """Outputs of all samples, in the users' units too, or their classes."""
     more = WIDE if data.task == "classification" else WIDE * model.outputs
     return sum(len(part) * (model.outputs * item + more) for part in data.inputs.values())
 

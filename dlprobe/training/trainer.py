@@ -283,9 +283,6 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
 
 
 def _after_evaluation(session: Session, parts: dict[str, PartEvaluation]) -> None:
-    """What an evaluation of the training so far decides. The one before the first update
-    decides nothing.
-    """
     values = {name: value for part in parts.values() for name, value in part.values.items()}
     session.rates.observe(values)
     if session.early is not None:

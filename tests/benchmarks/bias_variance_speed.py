@@ -51,8 +51,8 @@ def configuration(samples: int, batch: int) -> RunConfig:
 def ours(config: RunConfig, sampler: Resampler, replicas: int) -> Decomposition:
     """Train, predict, decompose."""
     plan = replica_design.plan(config, None, [], sampler.largest, replicas, "data", 2)
-    outputs = run(plan, sampler.prepared, "test", workers=available_threads(), stop=Stop())
-    made = np.stack([outputs[each.id] for each in plan])
+    answers = run(plan, sampler.prepared, "test", workers=available_threads(), stop=Stop())
+    made = np.stack([answers[each.id].outputs for each in plan])
     return decompose(made, sampler.base.targets["test"], "zero-one")
 
 

@@ -21,7 +21,7 @@ from h5py import h5d, h5p, h5s, h5t
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5 import guard, read_arrays
+from dlprobe.hdf5 import chunks, read_arrays
 from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
 
 Build = Callable[[Path, Path], None]
@@ -252,7 +252,7 @@ def test_a_chunk_is_refused_by_its_size_where_enough_bytes_are_stored(tmp_path: 
 def test_a_data_set_in_a_million_pieces_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "MAX_PIECES", 999)
+    monkeypatch.setattr(chunks, "MAX_PIECES", 999)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("X", data=np.arange(1000, dtype="u1"), chunks=(1,))
     with pytest.raises(RunFileError, match="is split into 1000 chunks"):

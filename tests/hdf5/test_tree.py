@@ -133,7 +133,7 @@ def test_such_a_file_takes_more_groups_and_loses_old_ones(
 
 
 @pytest.mark.parametrize(
-    ("name", "error"), [("runs/7/stats/a", KeyError), ("runs/9/noise/rows", OSError)]
+    ("name", "error"), [("runs/7/stats/a", KeyError), ("runs/9/large", OSError)]
 )
 def test_a_damaged_byte_of_values_is_noticed(
     name: str, error: type[Exception], both: tuple[Path, Path], tmp_path: Path

@@ -163,15 +163,21 @@ def test_parameters_reach_the_kernel(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [6, 20])
 @pytest.mark.parametrize(
     "name",
     [name for name in ACTIVATIONS if isinstance(registry.get("activation", name), RowActivation)],
 )
-def test_rowwise_activations_of_equal_rows_are_equal(name: str, dtype: str) -> None:
-    """A row's result must not depend on where in the block it stands."""
-    x = np.repeat(block("ordinary", dtype, rows=1), 5, axis=0)
-    y = run_forward(spec("activation", name), x)
+def test_rowwise_activations_of_equal_rows_are_equal(name: str, units: int, dtype: str) -> None:
+    """A row's result must not depend on where in the block it stands, nor on its form for columns,
+    in which narrow rows are taken.
+    """
+    x = np.repeat(block("ordinary", dtype, rows=1, units=units), 100, axis=0)
+    chosen = spec("activation", name)
+    y = run_forward(chosen, x)
     assert (y == y[0]).all()
+    wide = chosen.record.evaluate(x[0].astype(float).tolist(), *chosen.parameters.values())
+    assert_close(y[0], np.array(wide), dtype)
 
 
 RANDOM = [

@@ -98,8 +98,11 @@ def test_variances_of_numbers_far_from_0_keep_their_digits(ratio: float, dtype: 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_bias_is_added_and_preactivations_measured(kind: str, dtype: str) -> None:
-    z = block(kind, dtype)
+@pytest.mark.parametrize(("rows", "units"), [(11, 6), (20, 3)], ids=["", "several rows at once"])
+def test_bias_is_added_and_preactivations_measured(
+    rows: int, units: int, kind: str, dtype: str
+) -> None:
+    z = block(kind, dtype, rows, units)
     bias, statistics = block("ordinary", dtype, 1, z.shape[1], 1)[0], empty_row(dtype)
     expected = z + bias
     call(observe_forward.add_bias, z, bias, statistics)

@@ -14,6 +14,9 @@ from recorded_torch import RATE, TOLERANCE, F, Net, differences, recorded, torch
 from small_nets import NORMS, network, targets_for
 
 import dlprobe
+from dlprobe.analysis.profiles.run_profile import verdict_names
+from dlprobe.rules.causes import excluded_causes
+from dlprobe.rules.diagnosis import observed
 from tests.nn import test_torch_twins as twins
 
 KNOWN = [
@@ -286,21 +289,28 @@ def test_what_hooks_never_see_is_listed_and_never_0(tmp_path: Path) -> None:
         )
 
 
-def test_a_recurrent_layer_has_output_and_gradient(tmp_path: Path) -> None:
+def test_a_recurrent_layer_has_output_and_gradient_and_its_time_steps_are_not_judged(
+    tmp_path: Path,
+) -> None:
+    """The embedding before it has no error signal in the file, which is no divergence."""
     torch.manual_seed(14)
 
     class Reads(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
+            self.words = torch.nn.Embedding(9, 4)
             self.core, self.head = torch.nn.LSTM(4, 6, batch_first=True), torch.nn.Linear(6, 3)
 
         def forward(self, x: Any) -> Any:
-            return self.head(self.core(x)[0][:, -1])
+            return self.head(self.core(self.words(x))[0][:, -1])
 
-    model, x, y = Reads(), torch.randn(7, 5, 4), torch.randint(0, 3, (7,))
+    model, x, y = Reads(), torch.randint(0, 9, (7, 5)), torch.randint(0, 3, (7,))
     with one_row(model, lambda m: F.cross_entropy(m(x), y), tmp_path / "run.h5") as run:
+        assert verdict_names(run) == ("not evaluated", "not evaluated")
+        assert [each for each in observed(run).caveats if "core does from one time step" in each]
+        assert (excluded_causes(["G001"]), excluded_causes(["G001"], True)) == (("G001",), ())
         weights = [model.core.weight_ih_l0, model.core.weight_hh_l0]
-        assert run.row(0)["gradient_l2"][0] == pytest.approx(
+        assert run.row(0)["gradient_l2"][1] == pytest.approx(
             float(torch.cat([w.grad.flatten() for w in weights]).norm()), rel=1e-5
         )
         assert run.row(0).is_recorded("preactivation_mean")

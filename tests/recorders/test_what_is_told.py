@@ -15,6 +15,7 @@ from recorded_torch import RATE, F, Net, batches, plain_step, torch
 import dlprobe
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.errors import DlprobeWarning
+from dlprobe.reports.run_facts import data_line
 
 
 def test_a_run_whose_training_part_is_never_evaluated_is_judged_by_its_validation_part(
@@ -61,6 +62,7 @@ def test_targets_of_several_numbers_are_judged_and_not_kept(tmp_path: Path) -> N
         assert run.layer_facts[0].name == "Linear 0"
         variance = float(x.double().var(0, correction=0).mean())
         assert run.evaluations["train_r2"][-1] == pytest.approx(1 - 0.25 / variance, rel=1e-6)
+        assert data_line(run) == "regression: 40 training; its arrays are not in the file"
 
 
 def test_softmax_twice_is_told_of_a_run_that_does_not_say_its_data(tmp_path: Path) -> None:

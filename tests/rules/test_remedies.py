@@ -249,6 +249,12 @@ def test_a_rate_is_raised_as_far_as_the_weights_should_have_gone() -> None:
     assert remedies(Evidence(run), "raise_rate")[0].patch == {"training.lr": "0.0002"}
 
 
+@pytest.mark.parametrize(("ratio", "told"), [(0.5, True), (0.0, False)])
+def test_what_updates_typically_move_is_said_unless_it_is_nothing(ratio: float, told: bool) -> None:
+    text = said("lower_rate", made({"update_ratio": ratio}, **training(lr=0.1)))
+    assert (f"by {ratio:g} of its weights" in text, "of its weights" in text) == (told, told)
+
+
 def test_no_remedy_trades_one_unwise_combination_for_another() -> None:
     run = made(config={"training": {"optimizer": "adamw", "l2": 0.0}}, evaluations=VALIDATED)
     config = from_mapping(run.config)

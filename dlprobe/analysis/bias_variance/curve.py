@@ -57,6 +57,11 @@ class Point:
     training: float = math.nan
 
 
+def has_order(points: Sequence[Point]) -> bool:
+    """Whether the values of the axis are numbers."""
+    return all(isinstance(point.at, int | float) for point in points)
+
+
 def sweet_spot(points: Sequence[Point]) -> Point:
     """The point of the smallest expected loss, the first of equals."""
     return min(points, key=lambda point: point.parts.expected_loss)
@@ -84,7 +89,7 @@ def double_descent(points: Sequence[Point]) -> Point | None:
         fit their own samples: the peak stands where they begin to (Belkin et al. 2019; Nakkiran et
         al. 2020).
     """
-    if any(not isinstance(point.at, int | float) for point in points):
+    if not has_order(points):
         return None
     along = sorted(points, key=lambda point: float(point.at or 0.0))
     limit = NormalDist().inv_cdf(1.0 - 0.025 / max(math.comb(len(along), 2), 1)) / NORMAL_95
@@ -144,7 +149,7 @@ def zones(points: Sequence[Point], axis: str | None) -> list[Zone | None]:
     expected and training loss is a third or more of the expected loss; after that the two curves
     have met.
     """
-    if axis is None or any(not isinstance(point.at, int | float) for point in points):
+    if axis is None or not has_order(points):
         return [None] * len(points)
     if axis == "train_size":
         return [_of_data(point) for point in points]
@@ -262,8 +267,7 @@ def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
 
 
 def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
-    """How both parts run along the axis."""
-    if any(not isinstance(point.at, int | float) for point in points):
+    if not has_order(points):
         return []
     first = min(points, key=lambda point: point.at or 0)
     last = max(points, key=lambda point: point.at or 0)
@@ -302,7 +306,6 @@ def _open(
 
 
 def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
-    """Which part the loss is made of, and what lowers it."""
     said = []
     high = levels(decomposition)
     reducible = decomposition.expected_loss - decomposition.noise

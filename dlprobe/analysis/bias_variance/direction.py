@@ -21,7 +21,7 @@ from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.analysis.learning.reading import learning
 from dlprobe.dataclass import dataclass
-from dlprobe.record.sizes import percent_number
+from dlprobe.record.sizes import percent
 from dlprobe.registry import counted
 from dlprobe.runs import Run
 
@@ -104,8 +104,8 @@ def direction(seen: RunEnd) -> Direction:
     if (seen.reference is not None or seen.noise) and seen.train - lowest <= THRESHOLD:
         return Direction(
             "more data or regularization",
-            f"the training error, {_percent(seen.train)}, is where the reference is, "
-            f"{_percent(lowest)}",
+            f"the training error, {percent(seen.train)}, is where the reference is, "
+            f"{percent(lowest)}",
         )
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
@@ -115,17 +115,17 @@ def _by_loss(seen: RunEnd) -> Direction:
         return Direction("cannot be told", "there is no validation loss beside the training loss")
     share = seen.train_loss / seen.val_loss
     told = (
-        f"the training loss, {seen.train_loss:.3g}, is {_percent(share)} of the validation loss, "
+        f"the training loss, {seen.train_loss:.3g}, is {percent(share)} of the validation loss, "
         f"{seen.val_loss:.3g}"
     )
     if share >= MOSTLY and seen.train <= 2 * THRESHOLD:
         return Direction(
-            "cannot be told", f"the training error, {_percent(seen.train)}, is small, and {told}"
+            "cannot be told", f"the training error, {percent(seen.train)}, is small, and {told}"
         )
     if share >= MOSTLY and seen.train < SMALL and not seen.late_fall >= STANDING:
         return Direction(
             "cannot be told",
-            f"a training error of {_percent(seen.train)} that hardly falls any more may be "
+            f"a training error of {percent(seen.train)} that hardly falls any more may be "
             "the best that these data allow",
         )
     if share >= MOSTLY:
@@ -142,7 +142,7 @@ def _by_loss(seen: RunEnd) -> Direction:
 
 def _by_regression(seen: RunEnd) -> Direction:
     gap = (
-        f"1 − R² is {_percent(seen.train)} on the training part and {_percent(seen.val)} on the "
+        f"1 − R² is {percent(seen.train)} on the training part and {percent(seen.val)} on the "
         "validation part"
     )
     if seen.train > UNEXPLAINED:
@@ -206,10 +206,6 @@ def late_fall(learned: Learning) -> float:
         return math.nan
     middle = float(learned.loss[int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))])
     return (middle - float(learned.loss[-1])) / middle if middle > 0 else math.nan
-
-
-def _percent(share: float) -> str:
-    return f"{percent_number(share)} %"
 
 
 def _times(factor: float) -> str:

@@ -16,7 +16,7 @@ from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fal
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.dataclass import dataclass
-from dlprobe.record.sizes import percent_number
+from dlprobe.record.sizes import percent, percent_number
 from dlprobe.registry import counted
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
@@ -317,10 +317,6 @@ def _doubt(reading: Reading) -> list[str]:
         f"the sampling error could turn the verdict on {' and '.join(reading.doubtful)} "
         "round: evaluate on more samples before acting on it"
     ]
-
-
-def percent(share: float) -> str:
-    return f"{percent_number(share)} %"
 
 
 def points(gap: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 LARGEST_VALUE = 1e20  # intervals take twelfth powers: sums of those of larger numbers leave float64
 SUM_TOLERANCE = 1e-3  # of probabilities over the classes: float16 and rounded text pass
@@ -60,8 +61,8 @@ def _require_shapes(made: Any, wanted: Any, loss: str) -> None:
         )
     if len(made) < 2:
         raise DataError(
-            f"found predictions of {len(made)} replica{'' if len(made) == 1 else 's'}: bias "
-            "and variance need at least 2 rows of them"
+            f"found predictions of {counted(len(made), 'replica')}: bias and variance need at "
+            "least 2 rows of them"
         )
     if made.ndim == 3 and not made.shape[2]:
         raise DataError(

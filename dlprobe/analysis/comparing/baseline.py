@@ -15,6 +15,7 @@ from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.analysis.theory.mean_field import USUAL_KAPPA, log10_deviation
 from dlprobe.dataclass import dataclass
 from dlprobe.record.layout import PARTS
+from dlprobe.registry import counted
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -89,7 +90,7 @@ class BaselineComparison:
     @property
     def sizes(self) -> str:
         """`5 against 5 runs`."""
-        return f"{len(self.new)} against {len(self.old)} run{'' if len(self.old) == 1 else 's'}"
+        return f"{len(self.new)} against {counted(len(self.old), 'run')}"
 
     @property
     def spread_known(self) -> bool:
@@ -188,7 +189,6 @@ def _data_seed(run: Run) -> str:
 
 
 def _samples(run: Run) -> dict[str, int]:
-    """Samples of each part."""
     return {
         part: len(run.data[f"{part}_indices"]) for part in PARTS if f"{part}_indices" in run.data
     }

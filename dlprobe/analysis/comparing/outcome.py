@@ -131,7 +131,6 @@ def _chance(known: Learning) -> dict[str, float]:
 
 
 def _hidden_mean(run: Run, shares: Floats) -> float:
-    """The share of the units of all hidden layers; NaN where no layer has one."""
     hidden = shares[run.hidden_layers]
     units = np.array([run.layer_facts[index].units or 1 for index in run.hidden_layers], np.float64)
     known = np.isfinite(hidden)

@@ -99,14 +99,14 @@ def least_p(seeds: int) -> float:
     return 2.0 ** (1 - seeds) if seeds else 1.0
 
 
-def seeds_needed(comparisons: int, level: float = LEVEL) -> int:
+def seeds_needed(comparisons: int) -> int:
     """The smallest number of seeds with which one of these comparisons can be called different at
     all.
 
     >>> seeds_needed(1), seeds_needed(3), seeds_needed(36)
     (6, 7, 11)
     """
-    return next(count for count in range(1, 1000) if least_p(count) <= level / max(comparisons, 1))
+    return next(count for count in range(1, 1000) if least_p(count) <= LEVEL / max(comparisons, 1))
 
 
 def holm(values: Sequence[float]) -> list[float]:

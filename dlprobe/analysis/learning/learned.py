@@ -85,6 +85,11 @@ class Learning:
     of_batches: bool = False
 
     @property
+    def skill_name(self) -> str:
+        """What `skill` is."""
+        return "R²" if self.task == "regression" else "1 − error/chance"
+
+    @property
     def loss_name(self) -> str:
         """What `loss` is, as evidence names it."""
         if self.of_batches:

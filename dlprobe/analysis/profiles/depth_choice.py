@@ -11,8 +11,9 @@ from statistics import median, stdev
 
 from dlprobe.analysis.profiles.depth_limits import LEARNED
 from dlprobe.dataclass import dataclass
-from dlprobe.registry import counted
+from dlprobe.registry import counted, first_of
 
+MOST = 4  # depths or names that a sentence tells of
 FLOOR = 0.01  # a hundredth is no difference, however alike the seeds are
 ERRORS = 2.0  # standard errors of the difference of two means that chance explains
 
@@ -126,10 +127,8 @@ def told(choices: Sequence[DepthChoice]) -> list[str]:
 
 
 def _sentence(same: Sequence[DepthChoice]) -> str:
-    where = (
-        f"at {_listed([str(choice.depth) for choice in same])} "
-        f"layer{'' if same[-1].depth == 1 else 's'}"
-    )
+    depths = first_of([str(choice.depth) for choice in same], MOST)
+    where = f"at {depths} layer{'' if same[-1].depth == 1 else 's'}"
     use = same[-1].use
     if use is None:
         closest = max((choice.best for choice in same), key=lambda choice: choice.learned)
@@ -151,13 +150,5 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
         label, score = max(rivals.items(), key=lambda pair: pair[1])
         said += f"; {label} has {100 * score:.0f} %, no more than seeds differ"
     failing = list(dict.fromkeys(label for choice in same for label in choice.failing))
-    return said + (
-        f"; {_listed(failing)} {'does' if len(failing) == 1 else 'do'} not learn in every seed"
-        if failing
-        else ""
-    )
-
-
-def _listed(texts: Sequence[str], most: int = 4) -> str:
-    """Texts with commas, the first few of many."""
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+    does = "does" if len(failing) == 1 else "do"
+    return said + (f"; {first_of(failing, MOST)} {does} not learn in every seed" * bool(failing))

@@ -17,7 +17,7 @@ from dlprobe.analysis.profiles.decomposition import FactorDecomposition, short
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, USUAL_KAPPA, log10_deviation
 from dlprobe.dataclass import dataclass
 from dlprobe.record.sizes import power_of_ten
-from dlprobe.registry import counted
+from dlprobe.registry import counted, first_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Name: TypeAlias = Literal[
@@ -248,7 +248,7 @@ def _layers(indices: npt.NDArray[np.intp], names: Sequence[str]) -> str:
     names = [names[index] for index in indices]
     if len(names) > 2 and indices[-1] - indices[0] == len(names) - 1:
         return f"{names[0]} … {names[-1]}"
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return first_of(names, 4)
 
 
 def combine_seeds(verdicts: Sequence[FlowVerdict]) -> FlowVerdict:

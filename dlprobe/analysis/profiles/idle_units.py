@@ -30,12 +30,12 @@ def dead_units(run: Run) -> Floats:
     )
 
 
-def saturated_units(run: Run, index: int = -1) -> Floats:
-    """(layer,): share of the elements that are flat at a recorded step; NaN where the
+def saturated_units(run: Run) -> Floats:
+    """(layer,): share of the elements that are flat at the last step; NaN where the
     activation has a side that is not flat, or nothing was recorded.
     """
     flat = (
-        np.array(run.row(index)["flat_fraction"])
+        np.array(run.row(-1)["flat_fraction"])
         if len(run.steps)
         else np.full(len(run.layers.names), np.nan)
     )

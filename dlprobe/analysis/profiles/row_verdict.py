@@ -62,18 +62,27 @@ def judge_row(
         )
     with np.errstate(over="ignore"):  # huge activations of a net that diverges
         mean_square = hidden["activation_variance"] + hidden["activation_mean"] ** 2
+    told = slice(_unrecorded(hidden["error_signal_rms"], hidden["nonfinite_backward"]), None)
     verdict = classify(
-        hidden["error_signal_rms"],
-        units,
-        mean_field.USUAL_KAPPA if kappas is None else kappas,
-        activation_sample_variance=hidden["activation_sample_variance"],
-        activation_mean_square=mean_square,
+        hidden["error_signal_rms"][told],
+        units[told],
+        mean_field.USUAL_KAPPA if kappas is None else kappas[told],
+        activation_sample_variance=hidden["activation_sample_variance"][told],
+        activation_mean_square=mean_square[told],
         output_error_signal_rms=row.output("error_signal_rms"),
         diverged=diverged,
         decomposition=pieces,
-        names=names,
+        names=None if names is None else names[told],
     )
     return RowVerdict(verdict, pieces)
+
+
+def _unrecorded(signals: npt.NDArray[np.float64], nonfinite: npt.NDArray[np.float64]) -> int:
+    """How many layers nearest the input, such as embeddings, have no error signal in the file: NaN,
+    although all that was counted of them is finite.
+    """
+    recorded = np.flatnonzero(~(np.isnan(signals) & (nonfinite == 0)))
+    return int(recorded[0]) if len(recorded) else 0
 
 
 def nonfinite_layers(counts: npt.ArrayLike, side: str) -> npt.NDArray[np.int64]:

@@ -4,7 +4,6 @@ is read from its summary levels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,14 +31,11 @@ class StepMaps:
     values: dict[str, npt.NDArray[np.float64]]
 
 
-def step_maps(run: Run, names: Sequence[str] | None = None) -> StepMaps | None:
-    """The maps of these statistics, or of all that were recorded; None where there is no step.
-    Raises RunFileError where the file is damaged.
+def step_maps(run: Run) -> StepMaps | None:
+    """The maps of all recorded statistics; None where there is no step. Raises RunFileError where
+    the file is damaged.
     """
-    chosen = (
-        run.statistics if names is None else tuple(name for name in names if name in run.statistics)
-    )
-    rows, layers = len(run.steps), run.layers.names
+    chosen, rows, layers = run.statistics, len(run.steps), run.layers.names
     if not rows or not chosen:
         return None
     columns = max(FEWEST, min(COLUMNS, LARGEST // (len(chosen) * len(layers))))

@@ -239,8 +239,8 @@ def jumps_of(activation: Spec) -> bool:
     return bool(np.any(np.abs(above - below) > 1e-9 * (1.0 + np.abs(kinks))))
 
 
-def hermite_squares(activation: Spec, q: float, terms: int = TERMS) -> Floats:
-    """h_k² for k < terms, shape (terms,): h_k = E[φ(√q Z) He_k(Z)]/√k!, by the stable
+def hermite_squares(activation: Spec, q: float) -> Floats:
+    """h_k² for k < TERMS, shape (TERMS,): h_k = E[φ(√q Z) He_k(Z)]/√k!, by the stable
     three-term recurrence of the normalized polynomials.
     """
     parameters = parameters_of(activation)
@@ -249,8 +249,8 @@ def hermite_squares(activation: Spec, q: float, terms: int = TERMS) -> Floats:
     z = points / math.sqrt(q)
     weighted = weights * values
     before, here = np.zeros_like(z), np.ones_like(z)
-    squares = np.empty(terms)
-    for k in range(terms):
+    squares = np.empty(TERMS)
+    for k in range(TERMS):
         squares[k] = float(weighted @ here) ** 2
         before, here = here, (z * here - math.sqrt(k) * before) / math.sqrt(k + 1.0)
     return squares

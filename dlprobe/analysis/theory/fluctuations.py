@@ -137,10 +137,7 @@ def _rough_from(responses: Sequence[_Response], states: Sequence[Matrix]) -> int
 
 def _responses(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[_Response]:
     random = net.perturbations
-    slopes = [
-        layer.slope * (1.0 if scale is None else scale**2)
-        for layer, scale in zip(layers, net.scales, strict=True)
-    ]
+    slopes = propagation.branch_slopes(net, layers)
     responses, source, kurtosis = [], Signal(0.0, net.input_mean_square), USUAL_KURTOSIS
     for index, (layer, scale, passed) in enumerate(
         zip(layers, net.scales, propagation.through(net, slopes), strict=True)

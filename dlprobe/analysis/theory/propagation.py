@@ -9,6 +9,7 @@ dropout and noise too.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dlprobe.analysis.theory.gaussian import Moments, moments
 from dlprobe.analysis.theory.initial_net import InitialNet
@@ -127,10 +128,7 @@ def backward_factors(net: InitialNet, layers: list[TheoryLayer]) -> list[float]:
     residual connection 1 is added for what goes around (the two are uncorrelated, W having mean
     zero).
     """
-    slopes = [
-        layer.slope * (1.0 if scale is None else scale**2)
-        for layer, scale in zip(layers, net.scales, strict=True)
-    ]
+    slopes = branch_slopes(net, layers)
     around = [0.0 if scale is None else 1.0 for scale in net.scales]
     passed = through(net, slopes)
     return [
@@ -138,6 +136,14 @@ def backward_factors(net: InitialNet, layers: list[TheoryLayer]) -> list[float]:
         for slope, following, go, pass_on in zip(
             slopes, slopes[1:], around[1:], passed[1:], strict=False
         )
+    ]
+
+
+def branch_slopes(net: InitialNet, layers: Sequence[TheoryLayer]) -> list[float]:
+    """Per layer E s², times α² where its result is added to what it got."""
+    return [
+        layer.slope * (1.0 if scale is None else scale**2)
+        for layer, scale in zip(layers, net.scales, strict=True)
     ]
 
 
@@ -168,10 +174,7 @@ def step_kappas(net: InitialNet, layers: list[TheoryLayer]) -> tuple[float, ...]
     """
     keep = net.perturbations.keep
     own = [(layer.inside.kappa + 1.0) / keep - 1.0 for layer in layers]
-    slopes = [
-        layer.slope * (1.0 if scale is None else scale**2)
-        for layer, scale in zip(layers, net.scales, strict=True)
-    ]
+    slopes = branch_slopes(net, layers)
     passed = through(net, slopes)
     kappas = []
     for index in range(len(layers) - 1):

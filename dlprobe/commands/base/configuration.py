@@ -4,7 +4,6 @@ and reading one from TOML, a run file and options.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.completing import complete_configurations
-from dlprobe.commands.base.declaring import keyword, with_signature
+from dlprobe.commands.base.declaring import keyword, parameters_of, with_signature
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.config import OptionField, fields
-from dlprobe.config.regular_files import read_start
+from dlprobe.config.toml_text import read_start
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ ConfigFile = Annotated[
     typer.Argument(
         metavar="CONFIG",
         help="TOML file, or a run file whose configuration is repeated; options go before it",
-        show_default=False,
         autocompletion=complete_configurations,
     ),
 ]
@@ -73,11 +71,7 @@ def configuration_options(
             for field in fields()
             if field.key not in exclude
         ]
-        own = [
-            parameter
-            for parameter in inspect.signature(function, eval_str=True).parameters.values()
-            if parameter.name != "options"
-        ]
+        own = parameters_of(function, "options")
 
         def command(**values: Any) -> Any:
             texts = {field.key: _text(values.pop(field.key)) for field in chosen}
@@ -89,9 +83,7 @@ def configuration_options(
                 *own,
                 *(
                     keyword(
-                        picked.key,
-                        configuration_option(picked, picked.key in lists, belongs=belongs),
-                        None,
+                        picked.key, configuration_option(picked, picked.key in lists, belongs), None
                     )
                     for picked in chosen
                 ),
@@ -101,17 +93,14 @@ def configuration_options(
     return decorate
 
 
-def configuration_option(
-    field: OptionField, repeated: bool = False, help: str | None = None, belongs: str = ""
-) -> Any:
+def configuration_option(field: OptionField, repeated: bool, belongs: str) -> Any:
     """The annotation of a parameter that is this configuration option; `repeated` collects a
-    list of texts; `help` replaces the field's own.
+    list of texts.
     """
     declaration = typer.Option(
         field.option,
         metavar=_metavar(field),
-        help=help or help_of(field),
-        show_default=False,
+        help=help_of(field),
         autocompletion=_completion(field),
         rich_help_panel=f"{belongs}: {PANELS[field.table].lower()}"
         if belongs

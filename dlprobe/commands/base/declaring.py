@@ -47,7 +47,6 @@ def format_option(schema: str = "", default: str = "table") -> Any:
             f"{FORMAT}, else {default}]",
             COMMON,
             metavar="|".join(names) if short else "FORMAT",
-            show_default=False,
             callback=known,
             autocompletion=lambda incomplete: [
                 name for name in names if name.startswith(incomplete)
@@ -91,12 +90,7 @@ def declare(
     draws: whether its results have pictures, which its options write to files; format: the one that
         is used unasked.
     """
-    own = [
-        parameter
-        for parameter in inspect.signature(function, eval_str=True).parameters.values()
-        if parameter.name != "screen"
-    ]
-
+    own = parameters_of(function, "screen")
     shared = {"format": (format_option(schema, format), os.environ.get(FORMAT) or format), **SHARED}
     drawn = figure_options(own) if draws else {}
 
@@ -120,6 +114,12 @@ def declare(
             ),
         ],
     )
+
+
+def parameters_of(function: Callable[..., Any], *without: str) -> list[inspect.Parameter]:
+    """The parameters of a function but those of these names, annotations evaluated."""
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return [parameter for name, parameter in parameters.items() if name not in without]
 
 
 def keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -4,7 +4,6 @@ with studies share arrive as one `Execution`.
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from dlprobe.commands.base.arguments import option
-from dlprobe.commands.base.declaring import keyword, with_signature
+from dlprobe.commands.base.declaring import keyword, parameters_of, with_signature
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.writing import claim
 from dlprobe.dataclass import dataclass
@@ -148,11 +147,7 @@ def execution_options(
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = [
-            parameter
-            for parameter in inspect.signature(function, eval_str=True).parameters.values()
-            if parameter.name != "execution"
-        ]
+        own = parameters_of(function, "execution")
 
         def command(**values: Any) -> Any:
             workers, output, force, resume, *cluster = (values.pop(name) for name in offered)

@@ -119,7 +119,6 @@ def _meant(option: str, known: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A complaint about a value in our words."""
     for theirs, ours in PLAIN_WORDS:
         text = re.sub(theirs, ours, text)
     return text

@@ -139,7 +139,6 @@ def figure_options(own: list[inspect.Parameter]) -> dict[str, tuple[Any, Any]]:
 
 
 def _options(annotation: Any) -> list[str]:
-    """The names in an annotation; typer keeps the first one as the default."""
     metadata = getattr(annotation, "__metadata__", ())
     return [
         name

@@ -4,7 +4,6 @@ first, and asked for where it lies elsewhere.
 
 from __future__ import annotations
 
-import inspect
 import os
 import shlex
 from collections.abc import Callable, Collection, Iterable
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from dlprobe.commands.base.arguments import option
-from dlprobe.commands.base.declaring import keyword, with_signature
+from dlprobe.commands.base.declaring import keyword, parameters_of, with_signature
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.errors import ConfigError
 
@@ -27,14 +26,13 @@ AllowFile = Annotated[
         "--allow-file FILE",
         "open FILE although a run or study that lies elsewhere names it",
         COMMON,
-        show_default=False,
     ),
 ]
 
 
 def allow_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: give a command --allow-file; its screen knows what was allowed."""
-    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    own = parameters_of(function)
 
     def command(*, screen: Screen, allow_file: list[Path] | None, **values: Any) -> Any:
         return function(**values, screen=replace(screen, allowed=tuple(allow_file or ())))

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.file_kinds import OF_FORMAT, TEXT
 from dlprobe.dataclass import dataclass
@@ -80,7 +80,6 @@ class Screen:
         return self._draw(document)
 
     def _draw(self, document: Document) -> None:
-        """Write the pictures of a result, where that is asked for."""
         if self.figure is not None:
             self.figure.write(document)
             self.note(f"the picture is in {self.figure.path}")
@@ -142,9 +141,9 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
-def say(line: str, stream: TextIO | None = None) -> None:
+def say(line: str) -> None:
     """Print a line on stderr; a stderr that nobody reads, or that cannot be written, is no
     reason to fail.
     """
     with contextlib.suppress(OSError, ValueError):
-        print(line, file=stream or sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ limits; --max-declared lets a large file pass the guard.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from dlprobe.commands.base.arguments import option
-from dlprobe.commands.base.declaring import keyword, with_signature
+from dlprobe.commands.base.declaring import keyword, parameters_of, with_signature
 from dlprobe.commands.base.screen import COMMON
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import ConfigError, ExitCode, RunFileError
@@ -37,18 +36,13 @@ Untrusted = Annotated[
 ]
 MaxDeclared = Annotated[
     float | None,
-    option(
-        "--max-declared GIB",
-        "what one file may declare to hold [default: 8]",
-        COMMON,
-        show_default=False,
-    ),
+    option("--max-declared GIB", "what one file may declare to hold [default: 8]", COMMON),
 ]
 
 
 def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: give a command that only reads runs --untrusted and --max-declared."""
-    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    own = parameters_of(function)
 
     def command(*, untrusted: bool, max_declared: float | None, **values: Any) -> Any:
         if untrusted:

@@ -20,17 +20,11 @@ Source = Annotated[
     typer.Argument(
         metavar="RUN|STUDY|CONFIG",
         help="run file to read, study to decompose again, or TOML file to retrain",
-        show_default=False,
     ),
 ]
 Human = Annotated[
     str | None,
-    option(
-        "--human-error X",
-        "error of a human or the best known model, 0.02 or 2%",
-        READING,
-        show_default=False,
-    ),
+    option("--human-error X", "error of a human or the best known model, 0.02 or 2%", READING),
 ]
 Reference = Annotated[
     list[Path] | None,
@@ -85,12 +79,7 @@ Replicas = Annotated[
 ]
 Vary = Annotated[
     str | None,
-    option(
-        "--vary data|seed|both",
-        "what replicas differ by [default: data]",
-        RETRAINING,
-        show_default=False,
-    ),
+    option("--vary data|seed|both", "what replicas differ by [default: data]", RETRAINING),
 ]
 Resample = Annotated[
     str | None,
@@ -104,11 +93,7 @@ Resample = Annotated[
 Seeds = Annotated[
     int | None,
     option(
-        "--seeds S",
-        "seeds of each training set with --vary both [default: 2]",
-        RETRAINING,
-        min=2,
-        show_default=False,
+        "--seeds S", "seeds of each training set with --vary both [default: 2]", RETRAINING, min=2
     ),
 ]
 Over = Annotated[

@@ -35,6 +35,7 @@ from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.commands.check import options
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.registry import counted
 from dlprobe.render.checked import SCHEMA as SCHEMA
 from dlprobe.version import version
 
@@ -280,10 +281,9 @@ def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
 
     findings = findings_of(judged, target.path.parent)
     write_text(target, baseline_text(findings))
-    count = len(findings)
     screen.note(
-        f"{target.path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} "
-        f"run{'' if len(judged) == 1 else 's'} known from now on"
+        f"{target.path}: {counted(len(findings), 'finding')} of {counted(len(judged), 'run')} "
+        "known from now on"
     )
 
 

@@ -49,5 +49,4 @@ def _judged(path: Path, criteria: Criteria, screen: Screen) -> JudgedRun:
 
 
 def _named(path: Path, message: str) -> str:
-    """A message that says which configuration it is about."""
     return message if message.startswith(str(path)) else f"{path}: {message}"

@@ -115,7 +115,6 @@ def proved(
 def _proved(
     judged: JudgedRun, target: Target, seeds: int | None, screen: Screen
 ) -> tuple[Proof | None, str]:
-    """The proof of one run, and what to say where it was stopped."""
     from dlprobe.experiments.proof import known_trials
     from dlprobe.experiments.proof_file import ProofFile
     from dlprobe.rules import diagnose

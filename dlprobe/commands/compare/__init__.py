@@ -59,11 +59,7 @@ EQUAL = ("samples", "updates", "seconds")
 
 What = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="AXIS [VALUES…]",
-        help="what is compared; or a study to show again",
-        show_default=False,
-    ),
+    typer.Argument(metavar="AXIS [VALUES…]", help="what is compared; or a study to show again"),
 ]
 ConfigOption = Annotated[
     Path | None, option("--config CONFIG", "TOML or run file with what all values share", PANEL)
@@ -143,7 +139,10 @@ def command(
         from dlprobe.experiments.compare import CompareExperiment
 
         return go_on(CompareExperiment, seeds, execution, screen, show)
-    if len(words) == 1 and names_file(words[0]):
+    if len(words) == 1 and (
+        words[0].endswith((".h5", ".h5.journal"))
+        or (Path(words[0]).is_file() and (not words[0].endswith(".toml")))
+    ):
         refuse(
             changed or execution.output or seeds,
             f"{words[0]} is shown as it is",
@@ -196,13 +195,6 @@ def refuse(unwanted: object, why: str, instead: str) -> None:
     """Raise ConfigError where something was given that has no meaning here."""
     if unwanted:
         raise ConfigError(f"{why}: {instead}")
-
-
-def names_file(word: str) -> bool:
-    """Whether a word names a file in place of an axis."""
-    return word.endswith((".h5", ".h5.journal")) or (
-        Path(word).is_file() and not word.endswith(".toml")
-    )
 
 
 def prepare(

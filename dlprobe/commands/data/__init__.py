@@ -40,7 +40,6 @@ What = Annotated[
     typer.Argument(
         metavar="DATA",
         help="data file, name of a data set, or TOML configuration [default: digits]",
-        show_default=False,
     ),
 ]
 

@@ -107,7 +107,6 @@ def _example(thing: Spec | str | None) -> Document:
 
 
 def _activation_numbers(thing: Spec) -> ActivationNumbers | None:
-    """Curve and Gaussian averages of an elementwise activation; None for everything else."""
     from dlprobe.parts.activations import Activation
 
     if not isinstance(thing.record, Activation):

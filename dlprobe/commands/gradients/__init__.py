@@ -249,7 +249,6 @@ def show(
 def show_depths(
     experiment: DepthSearch, result: list[BreakingDepth], execution: Execution, screen: Screen
 ) -> None:
-    """The depth at which each row breaks."""
     from dlprobe.reports.find_depth import document
 
     screen.show(

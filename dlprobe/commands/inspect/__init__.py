@@ -81,7 +81,6 @@ class View:
 
     @property
     def _given(self) -> list[str]:
-        """The options that are about a quantity."""
         chosen, whole = self.selection, StepSelection()
         typed = {
             "--over": self.over,

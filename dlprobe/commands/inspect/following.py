@@ -244,7 +244,6 @@ class StudyLooks:
 
 
 def _in_ended(path: Path) -> Certain | None:
-    """The first error of a packed run or study."""
     from dlprobe.runs import Study, open_run
 
     with open_run(path) as opened:
@@ -259,7 +258,6 @@ def _in_ended(path: Path) -> Certain | None:
 
 
 def _error_of(run: Run, where: str) -> Certain | None:
-    """The first error of a run that has ended."""
     from dlprobe.rules import diagnose, judge
 
     judgement = judge(run)
@@ -305,9 +303,6 @@ def _loss(run: Run) -> tuple[list[float], float | None]:
 
 
 def _profile(run: Run) -> tuple[list[str], list[int], list[list[float]]]:
-    """Names of some hidden layers, some steps, and the RMS of the error signal there, (step,
-    layer).
-    """
     hidden = run.hidden_layers
     if len(hidden) < 2 or not len(run.steps) or not run.is_recorded("error_signal_rms"):
         return [], [], []

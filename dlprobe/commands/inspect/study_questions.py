@@ -217,7 +217,6 @@ def _column(quantity: Quantity, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _extremes(quantity: Quantity) -> Extremes:
-    """Extremes of one run."""
     values = quantity.columns.astype(np.float64)
     finite, infinite = np.isfinite(values), np.argwhere(np.isinf(values))
     ends: list[ExtremePlace | None] = [None, None]
@@ -249,7 +248,6 @@ def _place(quantity: Quantity, row: Any, column: Any) -> ExtremePlace:
 
 
 def _merged(group: RunGroup, runs: Mapping[str, Extremes]) -> Extremes:
-    """Extremes of all runs of a group; of equal values the first run's."""
     places = {
         kind: [
             replace(place, run=id)

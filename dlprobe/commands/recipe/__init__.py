@@ -41,7 +41,6 @@ LISTED = ("Learn", 2)
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Recipes for the shell."""
     from dlprobe import registry
 
     return [name for name in registry.records("recipe") if name.startswith(incomplete)]
@@ -190,6 +189,5 @@ def show(
 
 
 def write_base(text: str, target: writing.Target) -> None:
-    """The recipe's TOML as a file to go on from, an empty line before each table."""
     lines = [line for line in text.splitlines() if line]
     write_text(target, "\n".join(lines).replace("\n[", "\n\n[") + "\n")

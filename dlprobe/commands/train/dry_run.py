@@ -79,10 +79,4 @@ def _size(configuration: RunConfig, model: Model) -> ModelSize:
     ]
     training = configuration.training
     item = ITEM_BYTES[training.dtype]
-    return model_size(
-        layers,
-        model.batch,
-        item,
-        len(registry.records("statistic")),
-        len(SCALARS),
-    )
+    return model_size(layers, model.batch, item, len(registry.records("statistic")), len(SCALARS))

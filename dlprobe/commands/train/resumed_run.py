@@ -180,7 +180,6 @@ def _session(run: Run, stored: RunConfig, wanted: RunConfig, screen: Screen) -> 
 
 
 def _steps_made(run: Run) -> int:
-    """The updates behind the state that is gone on from."""
     counters: Any = run.checkpoints.get("counters", (0,))
     return int(counters[0])
 

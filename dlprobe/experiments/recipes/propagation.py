@@ -171,9 +171,7 @@ def glorot_profiles(lab: Laboratory) -> Found:
     ]
     measured = {"log10_error_signal_ratio": found, "log10_activation_variance_ratio": forward}
     return Found(
-        checks,
-        measured,
-        [profiles(runs, "activation_variance", "Var(a)"), error_signals(runs)],
+        checks, measured, [profiles(runs, "activation_variance", "Var(a)"), error_signals(runs)]
     )
 
 
@@ -239,10 +237,7 @@ def weight_gradients_lie(lab: Laboratory) -> Found:
     checks = [Check("log10 RMS(δ_1)/RMS(δ_L)", signal, ">", -FLAT)]
     if abs(gradient) >= FLAT:
         checks = [Check("|log10 RMS(dW_2)/RMS(dW_L)|: the premise", abs(gradient), "<", FLAT)]
-    pictures = [
-        profiles(runs, "gradient_sample_rms", "weight gradients"),
-        error_signals(runs),
-    ]
+    pictures = [profiles(runs, "gradient_sample_rms", "weight gradients"), error_signals(runs)]
     return Found(
         checks, {"log10_gradient_ratio": gradient, "log10_error_signal_ratio": signal}, pictures
     )

@@ -95,7 +95,7 @@ def epochs_to(name: str, goal: float) -> Callable[[Trained], float]:
     return epochs
 
 
-def evaluation_curves(runs: Runs, name: str = "val_error", log_x: bool = False) -> Picture:
+def evaluation_curves(runs: Runs, name: str = "val_error") -> Picture:
     """A loss or metric of each variant's evaluations, median over seeds, on one scale."""
     series, seeds = [], {}
     for variant, trained in runs.items():
@@ -111,7 +111,6 @@ def evaluation_curves(runs: Runs, name: str = "val_error", log_x: bool = False) 
         runs=seeds,
         x_label="epoch",
         y_label=what,
-        log_x=log_x,
         log_y=True,
     )
 

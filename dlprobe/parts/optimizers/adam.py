@@ -136,9 +136,7 @@ def adamw_update(
     root: float,
     epsilon: float,
 ) -> tuple[float, float, float]:
-    m = m + take1 * (g - m)
-    v = beta2 * v + take2 * g * g
-    return (keep * w - rate * m / (sqrt(v) * root + epsilon), m, v)
+    return adam_update(keep * w, g, m, v, rate, take1, beta2, take2, root, epsilon)
 
 
 def adamw_coefficients(
@@ -151,16 +149,8 @@ def adamw_coefficients(
     keras_epsilon: float,
     weight_decay: float,
 ) -> tuple[float, ...]:
-    first = 1.0 - beta1**step if bias_correction else 1.0
-    root = 1.0 / sqrt(1.0 - beta2**step) if bias_correction else 1.0
-    return (
-        1.0 - rate * weight_decay,
-        rate / first,
-        1.0 - beta1,
-        beta2,
-        1.0 - beta2,
-        root,
-        epsilon * root if keras_epsilon else epsilon,
+    return (1.0 - rate * weight_decay,) + adam_coefficients(  # noqa: RUF005  # for numba
+        step, rate, beta1, beta2, epsilon, bias_correction, keras_epsilon
     )
 
 
@@ -305,12 +295,7 @@ add_optimizer(
     states=2,
     rate=0.002,
     source="Dozat 2016, Incorporating Nesterov momentum into Adam; as PyTorch",
-    parameters=(
-        BETA1,
-        BETA2,
-        EPSILON,
-        Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0),
-    ),
+    parameters=(BETA1, BETA2, EPSILON, Parameter("momentum_decay", 0.004, "ψ; Keras: 1", low=0.0)),
     running=(1.0,),
     momentum="beta1",
     effective=nadam_effective,

@@ -201,7 +201,7 @@ def _belongs(block: doc.Block) -> bool:
 
 
 def _titled(column: doc.Column) -> str:
-    return f"{column.name} [{column.unit}]" if column.unit else column.name
+    return column.title
 
 
 def _cell(value: doc.Cell, column: doc.Column) -> str:

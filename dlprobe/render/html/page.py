@@ -67,7 +67,6 @@ def fragment(document: doc.Document) -> str:
 
 
 def _style(drawn: HtmlPage) -> str:
-    """The style sheet of a page whose body is made."""
     return "\n".join([_text("page.css"), *drawn.rules.values()])
 
 

@@ -16,16 +16,7 @@ from typing import Any, TextIO
 from dlprobe.render import document as doc
 from dlprobe.render import formats
 from dlprobe.render.safe_text import encodable
-from dlprobe.render.terminal import (
-    bars,
-    chart,
-    heat_table,
-    profile,
-    shaded,
-    strips,
-    table,
-    text,
-)
+from dlprobe.render.terminal import bars, chart, heat_table, profile, shaded, strips, table, text
 from dlprobe.render.terminal.page import TerminalPage
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
@@ -72,7 +63,6 @@ def render(
 
 
 def _draw(page: TerminalPage, document: doc.Document) -> None:
-    """Title and blocks, a blank line between those that do not belong together."""
     page.title(document.title, page.glyphs.double)
     previous: doc.Block | None = None
     for block in document.blocks:

@@ -70,7 +70,10 @@ def _legend(page: TerminalPage, block: doc.HeatTable) -> None:
     )
     if page.color:
         scale = [
-            (_step_text(value, block.shift), shade_style(value, block.low, block.high))
+            (
+                f" {value + block.shift:.3g} " if block.shift or not value else f" {value:+g} ",
+                shade_style(value, block.low, block.high),
+            )
             for value in _steps(block.low, block.high)
         ]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
@@ -80,11 +83,5 @@ def _legend(page: TerminalPage, block: doc.HeatTable) -> None:
         page.note(marks)
 
 
-def _step_text(value: float, shift: float) -> str:
-    """A number of the scale as it is shown: with its sign where 0 stands for 0."""
-    return f" {value + shift:.3g} " if shift or not value else f" {value:+g} "
-
-
 def _steps(low: float, high: float) -> Iterable[float]:
-    """Seven numbers from low over 0 to high."""
     return [low, low * 2 / 3, low / 3, 0.0, high / 3, high * 2 / 3, high]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dlprobe.render import density as shading
 from dlprobe.render import document as doc
-from dlprobe.render.numbers import value_text
+from dlprobe.render.numbers import spread, value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.steps import color_scale
 from dlprobe.render.terminal.bars import LONGEST_NAME, shortened
@@ -24,10 +24,7 @@ def step_map(page: TerminalPage, block: doc.StepMap) -> None:
     page.caption(block.caption)
     quantity, shades = block.quantities[0], page.glyphs.shades
     scale, count = color_scale(quantity), len(block.layers)
-    rows = [
-        round(index * (count - 1) / max(min(count, MOST_ROWS) - 1, 1))
-        for index in range(min(count, MOST_ROWS))
-    ]
+    rows = spread(count, MOST_ROWS)
     names = {row: visible(block.layers[row]) for row in rows}
     room = min(max(map(len, names.values()), default=0), LONGEST_NAME)
     width = max(8, min(page.width, WIDEST_PICTURE) - room - 2)

@@ -130,7 +130,6 @@ def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:
 
 
 def _rows(group: doc.StripGroup, layers: Sequence[str], marks: Mapping[str, str]) -> list[StripRow]:
-    """The strips of a group, below each what theory expects of it."""
     rows = []
     for strip in group.strips:
         rows.append(

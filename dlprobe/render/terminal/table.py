@@ -42,10 +42,7 @@ class TextColumn:
 def table(page: TerminalPage, block: doc.Table) -> None:
     """A table in one piece, or in several where it is too wide."""
     page.caption(block.caption)
-    names = [
-        visible(f"{column.name} [{column.unit}]" if column.unit else column.name)
-        for column in block.columns
-    ]
+    names = [visible(column.title) for column in block.columns]
     rows = [
         [
             drawn_cell(page, cell, column.digits)

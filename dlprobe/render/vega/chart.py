@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.safe_text import visible
 from dlprobe.render.vega.frame import PictureFrame, scale_and_axis
@@ -42,7 +43,7 @@ def chart(block: Chart, frame: PictureFrame) -> dict[str, Any]:
     )
     lost = sum(row["y"] is None for row in rows)
     above = ", or not above 0" if block.log_x or block.log_y else ""
-    note = f"{lost} value{'s' * (lost != 1)} cannot be drawn (not finite{above})" if lost else ""
+    note = f"{counted(lost, 'value')} cannot be drawn (not finite{above})" if lost else ""
     axes = {
         "x": {"field": "x", "type": "quantitative", **x},
         "y": {"field": "y", "type": "quantitative", **y},

@@ -9,7 +9,7 @@ from typing import Any
 
 from dlprobe.dataclass import dataclass
 from dlprobe.render.document import LayerSeries, Series
-from dlprobe.render.numbers import value_text
+from dlprobe.render.numbers import spread, value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.line_chart import Scale, axis_ticks
 from dlprobe.render.vega.marks import Marks, dash
@@ -40,13 +40,8 @@ class PictureFrame:
         return round(self.width * SHAPE)
 
     def spread(self, count: int, most: int = 0) -> list[int]:
-        """At most `most` (0: as many as a map has columns) evenly spread indices of 0 … count − 1,
-        the first and last among them.
-        """
-        most = most or self.columns
-        if count <= most:
-            return list(range(count))
-        return [round(index * (count - 1) / (most - 1)) for index in range(most)]
+        """`numbers.spread`; most 0: as many as a map has columns."""
+        return spread(count, most or self.columns)
 
     def empty(self, caption: str) -> dict[str, Any]:
         """In place of a plot that has nothing to draw."""

@@ -70,7 +70,6 @@ def heat_table(block: HeatTable, frame: PictureFrame) -> dict[str, Any]:
 
 
 def _axis(field: str, names: Sequence[str], title: str, **own: Any) -> dict[str, Any]:
-    """A side of the table; own: what its axis has beside title and bare lines."""
     axis = {"title": visible(title) or None, **own, "grid": False, "ticks": False}
     return {"field": field, "type": "nominal", "scale": {"domain": names}, "axis": axis}
 
@@ -104,7 +103,6 @@ def cell_text(cell: HeatCell) -> str:
 
 
 def _diverging(low: float, high: float) -> dict[str, Any]:
-    """The colour scale of numbers around 0."""
     return {
         "domain": [low, 0, high],
         "range": [_hex(color) for color in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)],

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import LayerSeries, Profile
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.line_chart import nice_step
@@ -110,17 +111,15 @@ def _layer_ticks(layers: Sequence[str], depth: int) -> dict[str, Any]:
 
 
 def _verdicts(series: Sequence[LayerSeries]) -> list[str]:
-    """What each series is judged to be, in one line."""
     told = [f"{one.name}: {one.verdict}" for one in series if one.verdict]
     return [" · ".join(told)] if told else []
 
 
 def _missing(series: LayerSeries) -> str:
-    """How many values have no place on a log axis."""
     zero = sum(value == 0 for value in series.values)
     lost = sum(not (0 < value < math.inf or math.isnan(value)) for value in series.values) - zero
     told = [
-        f"{count} layer{'s' * (count != 1)} {word}"
+        f"{counted(count, 'layer')} {word}"
         for count, word in ((zero, "exactly zero"), (lost, "below 0 or infinite"))
         if count
     ]

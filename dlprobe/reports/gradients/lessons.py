@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlprobe.record.sizes import factor_text
-from dlprobe.registry import counted
+from dlprobe.registry import counted, first_of
 from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
 from dlprobe.reports.diagnosis import cause_blocks, opening, states_text
 from dlprobe.reports.gradients.grid import Grid, Row
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dlprobe.analysis.profiles.depth_choice import DepthChoice
 
 SPOKEN_OF = 2  # failed cells whose cause is told
+NAMED = 3  # cells that a sentence names
 
 
 def conclusion(grid: Grid, choices: Sequence[DepthChoice]) -> list[Block]:
@@ -33,25 +34,24 @@ def _use(choices: Sequence[DepthChoice]) -> str:
     rest = "" if failing is None else f"; at {failing} nothing learned in every seed"
     if not advised:
         return (
-            f"nothing of this learned in every seed, at {failing} hidden "
-            f"layer{'s' * (failing != 1)} or more"
+            "nothing of this learned in every seed, at "
+            f"{counted(failing or 0, 'hidden layer')} or more"
         )
     deepest = max(advised, key=lambda choice: choice.depth)
     assert deepest.use is not None
     return (
-        f"at {deepest.depth} layer{'s' * (deepest.depth != 1)} use {deepest.use.label} "
+        f"at {counted(deepest.depth, 'layer')} use {deepest.use.label} "
         f"({100 * deepest.use.score:.0f} % on new samples){rest}"
     )
 
 
 def _breaks(grid: Grid) -> list[Block]:
-    """What breaks first, where, and the factors of one layer."""
     row = grid.first_broken
     if row is None:
         return [
             Verdict(
-                f"every error signal stays within its band, down to {grid.deepest} hidden "
-                f"layer{'s' * (grid.deepest != 1)}",
+                "every error signal stays within its band, down to "
+                f"{counted(grid.deepest, 'hidden layer')}",
                 "neutral",
             )
         ]
@@ -79,7 +79,7 @@ def lessons(grid: Grid) -> list[Block]:
         name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES
     }
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
+    nets = counted(len(grid.rows), "net")
     blocks: list[Block] = [
         Verdict(
             states_text([diagnosis for seeds in grid.diagnoses for diagnosis in seeds]),
@@ -109,12 +109,7 @@ def lessons(grid: Grid) -> list[Block]:
 
 
 def _names(rows: Sequence[Row], grid: Grid) -> str:
-    return _first([f"{grid.label(cell)} at {cell.depth}" for cell, _ in rows])
-
-
-def _first(texts: Sequence[str], most: int = 3) -> str:
-    """The first few, and how many more there are."""
-    return "; ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+    return first_of([f"{grid.label(cell)} at {cell.depth}" for cell, _ in rows], NAMED, "; ")
 
 
 def _hidden_by_weights(grid: Grid) -> str:
@@ -192,11 +187,13 @@ def _when(rows: Sequence[Row], grid: Grid, healed: bool) -> str:
         (result.development.healed if healed else result.development.relapsed).step
         for _, result in rows
     ]
-    return _first(
+    return first_of(
         [
             f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})"
             for (cell, _), step in zip(rows, steps, strict=True)
-        ]
+        ],
+        NAMED,
+        "; ",
     )
 
 
@@ -228,4 +225,4 @@ def _coped(rows: Sequence[Row], grid: Grid) -> str:
             else "not healed"
         )
         told.append(f"{grid.label(cell)} at {cell.depth} ({result.verdict}, {when})")
-    return _first(told)
+    return first_of(told, NAMED, "; ")

@@ -56,8 +56,8 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         cells,
         meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
         "layer, before training",
-        beside_meaning=f"{what} after {steps} "
-        f"step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}",
+        beside_meaning=f"{what} after {counted(steps, 'step')}"
+        f"{', * what to use at that depth' if used else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
@@ -102,7 +102,7 @@ def worst_and_best(grid: Grid, choices: Sequence[DepthChoice], steps: int) -> li
     called = ", ".join(f"{name}: {grid.label(cell)}" for name, (cell, _) in shown.items())
     depth = grid.deepest
     names = [*(f"hidden_{index + 1}" for index in range(depth)), "output"]
-    return flow_strips(lines, names, f"{called}, of {depth} hidden layer{'s' * (depth != 1)}")
+    return flow_strips(lines, names, f"{called}, of {counted(depth, 'hidden layer')}")
 
 
 def trainable(experiment: GridResult, steps: int) -> Table:

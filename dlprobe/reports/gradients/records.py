@@ -74,7 +74,6 @@ def choice_record(choice: DepthChoice) -> dict[str, Any]:
 
 
 def development_record(development: Development) -> dict[str, Any]:
-    """How the ratio ran over training, and what happened to it."""
     return {
         "steps": [int(step) for step in development.steps],
         "log10_error_signal_ratio": development.ratios.tolist(),
@@ -107,7 +106,6 @@ def moment_record(moment: Moment) -> dict[str, Any]:
 
 
 def range_record(values: SeedRange) -> dict[str, Any]:
-    """Median and range over seeds."""
     return {
         "median": values.median,
         "low": values.low,

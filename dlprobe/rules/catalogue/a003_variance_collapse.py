@@ -40,11 +40,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     collapsed: list[Fall] = [fall for fall in falls if fall.decades < -fall.band]
     return fired(
         *fallen(
-            evidence,
-            collapsed,
-            falls,
-            settings["share"],
-            remedies(evidence, *passing(evidence)),
+            evidence, collapsed, falls, settings["share"], remedies(evidence, *passing(evidence))
         )
     )
 

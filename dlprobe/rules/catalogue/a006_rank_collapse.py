@@ -61,7 +61,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _share(evidence: Evidence, step: int, layer: int) -> float:
-    """The between-sample variance's share of the mean square in one layer."""
     row = int(evidence.steps.searchsorted(step))
     between, pooled, mean = (
         float(evidence.row(f"activation_{name}", row)[layer])

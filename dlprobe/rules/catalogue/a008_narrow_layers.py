@@ -50,12 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     cure = remedies(evidence, "wider", "residual", "shallower")
     return one_finding(
-        total,
-        settings["sum"],
-        evident,
-        layers,
-        remedies=cure,
-        severity="info" if odd else "",
+        total, settings["sum"], evident, layers, remedies=cure, severity="info" if odd else ""
     )
 
 

@@ -73,12 +73,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more capacity", cure, severity, reference)
     return one_finding(
-        gap,
-        compared,
-        evident,
-        steps=(int(learned.steps[-1]),),
-        remedies=toward,
-        severity=severity,
+        gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity
     )
 
 

@@ -54,12 +54,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     cure = remedies(evidence, "early_stopping", "dropout", "weight_penalty")
     steps = (int(learned.steps[best]), int(learned.steps[-1]))
     return one_finding(
-        learned.val_rise,
-        settings["rise"],
-        evident,
-        steps=steps,
-        remedies=cure,
-        severity=severity,
+        learned.val_rise, settings["rise"], evident, steps=steps, remedies=cure, severity=severity
     )
 
 

@@ -58,12 +58,10 @@ PULLS = ["training.optimizer", "training.max_norm"]
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    penalty, loss = evidence.scalar("penalty"), evidence.scalar("batch_loss")
+    pulled, data = evidence.late("penalty"), evidence.late("batch_loss")
     learned = evidence.require_time()
     if learned.well:
         return Passed()
-    quarter = slice(-max(len(loss) // 4, 1), None)
-    pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
     if data > 0 and pulled > settings["share"] * data:
         evident = (
             f"in the last quarter the penalty has a median of {pulled:.3g}, {pulled / data:.3g} "
@@ -71,13 +69,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
         cure = without(evidence, PENALTIES, f"it weighs {pulled / data:.2g} times what the data do")
         return one_finding(
-            pulled / data,
-            settings["share"],
-            evident,
-            steps=evidence.second_half,
-            remedies=cure,
+            pulled / data, settings["share"], evident, steps=evidence.second_half, remedies=cure
         )
-    first, start = float(penalty[0]), float(loss[0])
+    first, start = (float(evidence.scalar(name)[0]) for name in ("penalty", "batch_loss"))
     if start > 0 and first > settings["share"] * start and pulled < FALLEN * first:
         evident = (
             f"at first the penalty was {first:.3g}, {first / start:.3g} times the data loss; by "
@@ -107,7 +101,7 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
         or not evidence.run.is_recorded("weight_l2")
     ):
         return None
-    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    decay = config.training.weight_decay
     bound = config.training.max_norm
     if bound is None and not _pulled(evidence, decay) < limit:
         return None
@@ -177,11 +171,7 @@ def _dropped(evidence: Evidence, data: float, settings: Settings) -> Outcome:
         evidence, DROPPED, f"with it the loss is {data / evaluated:.2g} times that without"
     )
     return one_finding(
-        data / evaluated,
-        settings["dropped"],
-        evident,
-        steps=evidence.second_half,
-        remedies=cure,
+        data / evaluated, settings["dropped"], evident, steps=evidence.second_half, remedies=cure
     )
 
 

@@ -45,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = settings["deviations"] * spread / math.sqrt(learned.val_samples)
     if not skill >= settings["skill"] or new > limit or skill - new <= limit:
         return Passed()
-    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    what = learned.skill_name
     evident = (
         f"{what} is {skill:.3g} on the training part and {new:.3g} on {learned.val_samples} new "
         f"samples, where chance alone gives up to {limit:.2g}"

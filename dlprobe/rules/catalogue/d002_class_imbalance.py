@@ -31,7 +31,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
+    counts = evidence.class_counts
     if not len(counts) or evidence.require_time().task != "classification":
         raise NotEvaluableError("no classes")
     if not (counts < settings["share"] * counts.max()).any():

@@ -50,10 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             )
             findings.append(
                 Finding(
-                    distance,
-                    settings["distance"],
-                    evident,
-                    remedies=remedies(evidence, "stratify"),
+                    distance, settings["distance"], evident, remedies=remedies(evidence, "stratify")
                 )
             )
     return fired(*findings[:1]) if findings else Passed()

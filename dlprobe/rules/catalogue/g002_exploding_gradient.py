@@ -55,7 +55,7 @@ def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
     exploding = [profile for profile in profiles if profile.verdict.verdict == "exploding"]
     if not share_of(exploding, profiles, share):
         return []
-    normalized = any(layer.is_normalized for layer in evidence.layers)
+    normalized = evidence.normalized
     names = (
         (
             *(["shallower"] if len(evidence.hidden) > DEEP else []),

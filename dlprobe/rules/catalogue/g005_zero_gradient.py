@@ -56,12 +56,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         *([] if output else ["outputs"]),
     )
     return one_finding(
-        float(share[worst]),
-        settings["share"],
-        evident,
-        layers,
-        evidence.second_half,
-        cure,
+        float(share[worst]), settings["share"], evident, layers, evidence.second_half, cure
     )
 
 

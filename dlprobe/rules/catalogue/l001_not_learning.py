@@ -47,7 +47,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
     if learned.well or learned.lost or learned.something(settings["skill"]):
         return Passed()
-    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    what = learned.skill_name
     part = "validation" if learned.validated else "training"
     gain = end - learned.untrained
     shown = 0.0 if abs(end) < ROUNDING else end

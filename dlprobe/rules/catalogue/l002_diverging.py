@@ -63,11 +63,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
             f"{highest / first:.3g} times its first {first:.4g}"
         )
         return one_finding(
-            highest / first,
-            settings["rise"],
-            evident,
-            steps=evidence.span,
-            remedies=cure,
+            highest / first, settings["rise"], evident, steps=evidence.span, remedies=cure
         )
     lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
     if lowest > 0 and last > settings["rebound"] * lowest and last > 0.5 * first:

@@ -26,8 +26,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
@@ -97,7 +95,7 @@ def _uniform(evidence: Evidence) -> float:
     """The loss of a net that gives every class the same, ln C; rare classes make that no
     smaller before anything is learned.
     """
-    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
+    counts = evidence.class_counts
     classes = int((counts > 0).sum())
     if classes < 2:
         raise NotEvaluableError("the class counts are not in the file")

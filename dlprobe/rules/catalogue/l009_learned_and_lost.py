@@ -38,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or not learned.lost or learned.best < settings["skill"]:
         return Passed()
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
-    what = "R²" if learned.task == "regression" else "1 − error/chance"
+    what = learned.skill_name
     part = "validation" if learned.validated else "training"
     evident = (
         f"{what} on the {part} part was {learned.judged[best]:.2f} after "

@@ -66,12 +66,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     severity = "info" if evidence.spared or learned.something() else "warning"
     cure = remedies(evidence, *off_scale(evidence), "warmup", "lower_rate")
     return one_finding(
-        times,
-        settings["rise"],
-        evident,
-        steps=(step,),
-        remedies=cure,
-        severity=severity,
+        times, settings["rise"], evident, steps=(step,), remedies=cure, severity=severity
     )
 
 

@@ -65,7 +65,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _evaluated(evidence: Evidence, name: str) -> Floats:
-    """The finite numbers of an evaluated series."""
     losses = np.asarray(evidence.run.evaluations.get(name, ()), np.float64)
     return losses[np.isfinite(losses)]
 

@@ -64,7 +64,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 def _order(evidence: Evidence, limit: float) -> Iterator[Fault]:
     """Batches that differ from the whole: each is learned, and forgotten with the next ones."""
     try:
-        if evidence.drops or any(layer.is_normalized for layer in evidence.layers):
+        if evidence.drops or evidence.normalized:
             return  # training and evaluation differ by intention
         losses, learned = evidence.scalar("batch_loss"), evidence.require_evaluations()
     except NotEvaluableError:

@@ -70,7 +70,6 @@ def _finding(evidence: Evidence, bound: Bound, value: float) -> Finding:
 
 
 def _measured(evidence: Evidence, bound: Bound, value: float) -> str:
-    """`val_error is 6.67 % (24 of 360, 95 % interval 4.52 to 9.74 %)`."""
     if not math.isfinite(value):
         return f"{bound.metric} is no number ({evidence.run.status})"
     samples = len(evidence.run.data.get(f"{bound.metric.partition('_')[0]}_indices", ()))

@@ -28,6 +28,7 @@ from dlprobe.analysis.comparing.baseline import (
     put_back,
     structure_differences,
 )
+from dlprobe.registry import first_of
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Outcome, Passed, Remedy, one_finding
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -40,8 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     keys = configuration_changes(comparison.new[0].configuration, comparison.old[0].configuration)
     shown = int(settings["shown"])
-    more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
-    changed = f" ({'; '.join(keys[:shown])}{more})" if keys else ""
+    changed = f" ({first_of(keys, shown, '; ')})" if keys else ""
     back = put_back(comparison.new[0].configuration, comparison.old[0].configuration)
     told = ", ".join(
         f"{value} for {key.partition('.')[2].replace('_', ' ')}" for key, value in back.items()

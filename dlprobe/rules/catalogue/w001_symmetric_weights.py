@@ -119,13 +119,7 @@ def _by_activations(evidence: Evidence, share: float) -> Outcome:
     )
     severity = "info" if evidence.well else ""
     return one_finding(
-        1.0,
-        share,
-        evident,
-        names,
-        evidence.span,
-        remedies(evidence, "init"),
-        severity=severity,
+        1.0, share, evident, names, evidence.span, remedies(evidence, "init"), severity=severity
     )
 
 
