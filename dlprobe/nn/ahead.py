@@ -39,8 +39,15 @@ def begin(processors: int) -> subprocess.Popen[bytes] | None:
         )
     except OSError:
         return None
-    threading.Thread(target=started.wait, daemon=True).start()  # that no zombie is left of it
+    threading.Thread(target=_wait_for, args=(started,), daemon=True).start()
     return started
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    """That neither a zombie nor an open pipe is left of it."""
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 def work() -> None:

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from dlprobe.commands.check.project_file import KEYS
-from dlprobe.config import forms
+from dlprobe.config import forms, list_forms
 from dlprobe.config.records import TABLES
 from dlprobe.guide.schemas import FOLDER
 
@@ -91,7 +91,7 @@ def _values(form: forms.Form) -> dict[str, Any]:
             return {"anyOf": [text, {"type": "object"}, {"type": "boolean"}]}
         case forms.Named() | forms.DataSource():
             return {"anyOf": [text, {"type": "object"}]}
-        case forms.LayerSizes():
+        case list_forms.LayerSizes():
             return {
                 "anyOf": [
                     text,
@@ -99,9 +99,9 @@ def _values(form: forms.Form) -> dict[str, Any]:
                     {"type": "array", "items": {"type": ["integer", "string"]}},
                 ]
             }
-        case forms.ClassWeights() | forms.Split():
+        case list_forms.ClassWeights() | list_forms.Split():
             return {"anyOf": [text, {"type": "array", "items": {"type": ["number", "string"]}}]}
-        case forms.Columns():
+        case list_forms.Columns():
             return {
                 "anyOf": [
                     text,
@@ -109,7 +109,7 @@ def _values(form: forms.Form) -> dict[str, Any]:
                     {"type": "array", "items": {"type": ["integer", "string"]}},
                 ]
             }
-        case forms.Units():
+        case list_forms.Units():
             return {"anyOf": [text, {"type": "array", "items": TEXT}]}
     return text
 

@@ -157,6 +157,24 @@ CASES: dict[str, Case] = {
 }
 
 
+class HeadFirst(nn.Module):  # type: ignore[misc]
+    """Whose first parameter is the first to get its gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.body = nn.Linear(16, CLASSES), nn.Sequential(*net()[:4])
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.body(x))
+
+
+def test_gradients_that_are_zeroed_do_not_add_up_whatever_the_order(tmp_path: Path) -> None:
+    model = HeadFirst()
+    train(tmp_path / "well.h5", {"model": model, "optimizer": sgd(model)})
+    with dlprobe.open_run(tmp_path / "well.h5") as run:
+        assert "gradients_kept" not in run.final
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_fault_of_the_program_is_the_cause_and_has_lines(case: str, tmp_path: Path) -> None:
     made, optimizer, habits, code, said, line = CASES[case]

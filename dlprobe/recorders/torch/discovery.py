@@ -98,7 +98,7 @@ class Discovery:
         trails, layers = self.trails, self._layers
         assert trails is not None
         self.end()
-        for tensor in _leaves(output):
+        for tensor in leaves(output):
             trail = trails.of(tensor)
             if trail is not None:
                 layers[trail.origin.place].settle_output(trail.operations)
@@ -139,16 +139,16 @@ class Discovery:
                 trails.note(result, trail.then(operation))
 
 
-def _leaves(value: Any) -> list[torch.Tensor]:
+def leaves(value: Any) -> list[torch.Tensor]:
     """The tensors of what a model gives: of containers, and of objects with fields."""
     if isinstance(value, torch.Tensor):
         return [value]
     if isinstance(value, dict):
-        return [tensor for each in value.values() for tensor in _leaves(each)]
+        return [tensor for each in value.values() for tensor in leaves(each)]
     if isinstance(value, list | tuple):
-        return [tensor for each in value for tensor in _leaves(each)]
+        return [tensor for each in value for tensor in leaves(each)]
     return (
-        [tensor for each in vars(value).values() for tensor in _leaves(each)]
+        [tensor for each in vars(value).values() for tensor in leaves(each)]
         if hasattr(value, "__dict__") and not callable(value)
         else []
     )

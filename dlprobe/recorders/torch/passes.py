@@ -17,7 +17,7 @@ from torch import nn
 
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
 from dlprobe.recorders.torch.chains import Chain, smallest_normal
-from dlprobe.recorders.torch.discovery import Discovery
+from dlprobe.recorders.torch.discovery import Discovery, leaves
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
 from dlprobe.recorders.torch.measuring import Measuring
@@ -120,9 +120,14 @@ class Passes:
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         self._depth = max(self._depth - 1, 0)
-        if not self._depth:
+        if self._depth:
+            return
+        if self._chain.forward is not None:  # of whose layers nobody hears in a backward pass
+            for tensor in leaves(output):
+                if tensor.requires_grad and not _is_transformed(tensor):
+                    tensor.register_hook(Hook(self._recording, self._begins, self._chain.forward))
             self._chain.forward = None
-        if not self._depth and self.discovery.trails is not None:
+        if self.discovery.trails is not None:
             self.discovery.finish(output, set(self._last))
 
     def _new_pass(self) -> None:
@@ -231,9 +236,7 @@ class Passes:
         forward = call.forward
         if forward.step != self._number:
             return
-        if not self._queued:
-            self._queued = True
-            self._backward_begun()
+        self._begins(forward)
         signal = kept(
             gradient
             if gradient.dim() == 2
@@ -249,6 +252,12 @@ class Passes:
         call.is_draft = gradient.requires_grad
         call.signal = signal
         self._keep(call)
+
+    def _begins(self, forward: Forward, gradient: torch.Tensor | None = None) -> None:
+        """A backward pass through a forward pass, before it reaches any parameter."""
+        if not self._queued and forward.step == self._number:
+            self._queued = True
+            self._backward_begun()
 
     def _keep_chain(self) -> None:
         for call in self._chain.collect():
