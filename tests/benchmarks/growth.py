@@ -32,6 +32,13 @@ WIDTHS = (16, 64, 256, 1024, 4096)
 BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
 ROWS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 RUNS = (2, 10, 100, 1_000, 10_000)
+SCHEMES = [f"{name}_{of}" for of in ("normal", "uniform") for name in ("he", "glorot", "lecun")] + [
+    "orthogonal",
+    "he_truncated",
+    "glorot_truncated",
+    "lecun_truncated",
+]
+MOST_SEEDS = 1_000  # of one initializer
 
 
 def step_of(shape: str, batch: int, rows: int, rounds: int, seconds: float) -> tuple[float, float]:
@@ -53,9 +60,10 @@ def step_of(shape: str, batch: int, rows: int, rounds: int, seconds: float) -> t
 def study_of(runs: int) -> float:
     """CPU seconds of a whole `compare`."""
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-") as folder:
-        command = [sys.executable, "-m", "dlprobe", "compare", "init", "he_normal", "glorot_normal"]
+        schemes = SCHEMES[: max(2, runs // MOST_SEEDS)]
+        command = [sys.executable, "-m", "dlprobe", "compare", "init", *schemes]
         command += ["--quiet", "--data", "wine", "--layers", "16", "--epochs", "2"]
-        command += ["--seeds", str(runs // 2)]
+        command += ["--seeds", str(runs // len(schemes))]
         before = os.times()
         subprocess.run(
             [*command, "-o", str(Path(folder) / "study.h5")],
