@@ -63,21 +63,15 @@ class CallTable:
     ) -> None:
         self.dtype, self.asleep = dtype, dict[int, Floats]()
         self._mine = [index for index, call in enumerate(calls) if call.z.dtype == dtype]
-        followers = [following_of(calls[index], calls) for index in self._mine]
-        pairs = [(row, after) for row, after in enumerate(followers) if after is not None]
-        # rows of layers, those of the layers behind them, and what is behind with other numbers
-        self._before = [row for row, after in pairs if after in self._mine]
-        self._behind = [self._mine.index(after) for _, after in pairs if after in self._mine]
-        self._strangers = [(row, after) for row, after in pairs if after not in self._mine]
-        self._is_followed = np.array([after is not None for after in followers], np.int64)
+        self._followers = [following_of(calls[index], calls) for index in self._mine]
         # rows whose a is not z, with their layers; rows whose Σ x² of the input is an array
         self._activated: list[tuple[int, Layer]] = []
         self._squared: list[int] = []
         self.words = np.zeros((len(self._mine), sums.CALL_COLUMNS), np.int64)
         self.settings = np.zeros((len(self._mine), sums.SETTINGS))
-        self._is_a = np.zeros(len(self._mine), np.int64)
+        self._is_a = [False] * len(self._mine)
         for row, index in enumerate(self._mine):
-            call, following = calls[index], followers[row]
+            call, following = calls[index], self._followers[row]
             words, layer = self.words[row], layers[call.place]
             space = memory[call.place] = Memory(call.rows, call.units, memory.get(call.place))
             way = way_of(layer) if shows_a(call, layer) else NOT_SHOWN
@@ -104,15 +98,17 @@ class CallTable:
     def fill(self, calls: Sequence[Call], held: list[torch.Tensor]) -> None:
         """Note where the numbers of a step are; copies are held."""
         words, dtype, mine = self.words, self.dtype, [calls[index] for index in self._mine]
-        returned = [call.activation_gradient for call in mine]
-        words[:, sums.Z] = addresses([call.z for call in mine], dtype, held)
-        words[:, sums.SIGNAL] = addresses([call.signal for call in mine], dtype, held)
-        words[:, sums.RETURNED] = addresses(returned, dtype, held)
-        words[:, sums.RETURNED] *= self._is_followed
-        words[:, sums.A] = words[:, sums.Z] * self._is_a
-        for row, after in self._strangers:
-            words[row, sums.FOLLOWING] = address(calls[after].signal, dtype, held)
-        words[self._before, sums.FOLLOWING] = words[self._behind, sums.SIGNAL]
+        followed = [
+            None if after is None else call.activation_gradient
+            for call, after in zip(mine, self._followers, strict=True)
+        ]
+        signals = addresses([call.signal for call in calls], dtype, held)
+        z = addresses([call.z for call in mine], dtype, held)
+        words[:, sums.Z] = z
+        words[:, sums.SIGNAL] = [signals[index] for index in self._mine]
+        words[:, sums.RETURNED] = addresses(followed, dtype, held)
+        words[:, sums.FOLLOWING] = [0 if k is None else signals[k] for k in self._followers]
+        words[:, sums.A] = [at if is_a else 0 for at, is_a in zip(z, self._is_a, strict=True)]
         for row, layer in self._activated:
             for column, array in zip(
                 (sums.A, sums.SLOPES_GIVEN), activated(mine[row], layer, way_of(layer)), strict=True

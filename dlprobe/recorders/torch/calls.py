@@ -49,8 +49,8 @@ class Call:
     * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came, tiny the smallest normal
       number of its type, and follower the site that it came through, −1 as long as none has;
       is_draft: the signal is of a backward pass that made a graph, for another to follow
-    * x: what a layer in the middle of a chain took; form: of such a layer's call, instead of what
-      a table is made of otherwise (`form_of`)
+    * x: what a layer in the middle of a chain took, and before: the call that gave it; form: of
+      such a layer's call, instead of what a table is made of otherwise (`form_of`)
     * takes: the site whose output it takes; source: the site whose a its input is; −1 for none
     * samples: in the batch; pooled: calls in one pass, put together
     * fan_in: width of the input; inputs: x (samples, positions, fan_in) where there are positions,
@@ -63,6 +63,7 @@ class Call:
     activation_gradient: torch.Tensor | None = None
     inputs: torch.Tensor | None = None
     x: Any = None
+    before: Any = None
     form: tuple[Any, ...] = ()
     input_square: torch.Tensor | None = None
     fan_in = 0

@@ -71,9 +71,13 @@ class Capture:
         # first step
         self._changes = True
         # of each parameter: id and version of its gradient as the backward pass left it
-        self._left: list[tuple[int, int]] = []
+        self._left: tuple[list[int], list[int]] = [], []
         self._initial: dict[int, list[torch.Tensor]] = {}
         self._apart: list[int] | None = None
+        # rows that are still scaled, and rows of what an optimizer got
+        self._scaled: list[int] = []
+        self._got_scaled: list[int] = []
+        self._got_rows: list[int] = []
         self.forget()
 
     def forget(self) -> None:
@@ -81,8 +85,7 @@ class Capture:
         self.numbers = Numbers(len(self._passes.sites) + len(self._optimizers))
         self._got: Numbers | None = None
         self._early = False
-        # rows that are still scaled, and rows of what an optimizer got
-        self._scaled, self._got_scaled, self._got_rows = (list[int]() for _ in range(3))
+        self._scaled, self._got_scaled, self._got_rows = [], [], []
         self._stepped: list[Owned] = []
         self._penalties: list[torch.Tensor] = []
         self.scale = 1.0
@@ -93,8 +96,7 @@ class Capture:
 
     def after_backward(self) -> None:
         """Every gradient is there."""
-        gradients = [each.grad for each in self._parameters]
-        self._left = [(id(each), each._version if each is not None else 0) for each in gradients]
+        self._left = self._as_they_are()
         if self._changes:
             self._early = True
             for index in range(len(self._optimizers)):
@@ -105,15 +107,22 @@ class Capture:
         then the step was left out.
         """
         every = range(len(self._parameters))
-        return bool(self._passes.passes and self._left) and self._were_changed(every)
+        return bool(self._passes.passes) and self._were_changed(every)
+
+    def _as_they_are(self) -> tuple[list[int], list[int]]:
+        """Of all gradients id and version."""
+        gradients = [each.grad for each in self._parameters]
+        return [*map(id, gradients)], [0 if each is None else each._version for each in gradients]
 
     def _were_changed(self, numbers: Sequence[int]) -> bool:
         """Whether a gradient is another than the backward pass left it; of parameters by number."""
-        for number in numbers if self._left else ():
-            gradient, (before, version) = self._parameters[number].grad, self._left[number]
-            if before != NONE and (id(gradient) != before or gradient._version != version):
-                return True
-        return False
+        left, now = self._left, self._as_they_are()
+        if left == now or not left[0]:
+            return False
+        return any(
+            left[0][k] != NONE and (left[0][k] != now[0][k] or left[1][k] != now[1][k])
+            for k in numbers
+        )
 
     def before_step(self, index: int) -> None:
         """The optimizer `index` is about to step: measure gradients, keep W."""
@@ -173,7 +182,9 @@ class Capture:
                 values[owned.unmoved, o.UPDATE_RATIO] = math.nan
         if self._apart is None:
             self._apart = self._places_apart()
-        before, after = float(squares.sum()), float(others.sum())
+        before = after = float(squares.sum())
+        if others is not squares:
+            after = float(others.sum())
         if self._apart:
             before += float(np.nansum(values[self._apart, o.GRADIENT_L2] ** 2))
             after += float(np.nansum(values[self._apart, o.CLIPPED_GRADIENT_L2] ** 2))

@@ -75,9 +75,10 @@ class Chain:
             if call.signal is None:
                 new.append(call)
             call.signal = signal
-            if returned is not None:
-                tiny = smallest_normal(returned.dtype)
-                call.forward.returned[call.takes] = returned, call.place, tiny
+            before = call.before
+            if returned is not None and before.units == call.fan_in:
+                before.activation_gradient, before.follower = returned, call.place
+                before.tiny = smallest_normal(returned.dtype)
         return new
 
     def forget(self) -> None:
@@ -92,7 +93,7 @@ class ChainHook(Hook):
     other's a, as it is measured, of `fan_in` units.
     """
 
-    __slots__ = ("_chain", "_fan_in", "_form", "_is_a", "_place", "_takes")
+    __slots__ = ("_chain", "_dtype", "_fan_in", "_form", "_is_a", "_place", "_rows", "_takes")
 
     def __init__(
         self, recording: Guarded, chain: Chain, place: int, fan_in: int, takes: int, is_a: bool
@@ -100,36 +101,43 @@ class ChainHook(Hook):
         super().__init__(recording, chain.otherwise, place)
         self._chain, self._place, self._form = chain, place, tuple[Any, ...]()
         self._fan_in, self._takes, self._is_a = fan_in, takes, is_a
+        self._dtype: torch.dtype | None = None
+        self._rows = 0
 
     def __call__(self, module: Any, inputs: Any = (), named: Any = None, z: Any = None) -> None:
         try:
-            chain, takes = self._chain, self._takes
-            forward, before = chain.forward, chain.last.get(takes)
-            if forward is None or before is None or before.forward is not forward or not inputs:
-                chain.otherwise(self._place, module, inputs, named, z)
-                return
-            x = inputs[0]
-            if z.dim() != 2 or z.dtype not in WIDE or not z.requires_grad or x.is_leaf:
-                chain.otherwise(self._place, module, inputs, named, z)
-                return
-            call = Call(self._place, next(chain.orders), forward, before.rows, z)
-            if call.rows != before.rows or x.dim() != 2:
-                chain.otherwise(self._place, module, inputs, named, z)
-                return
-            call.version, call.fan_in, call.takes, call.x = z._version, self._fan_in, takes, x
-            if self._form[1:] != (z.dtype, call.rows):
-                self._form = self._place, z.dtype, call.rows
-            call.form = self._form
-            if self._is_a:
-                call.source = takes
-            else:
-                call.input_square = chain.input_square(x)
-            z.retain_grad()
-            x.retain_grad()
-            chain.last[self._place] = call
-            chain.calls.append(call)
+            if not self._kept(inputs, z):
+                self._chain.otherwise(self._place, module, inputs, named, z)
         except Exception as error:
             self._recording.fail(error)
+
+    def _kept(self, inputs: Any, z: Any) -> bool:
+        """Keep the call, where it is the usual one."""
+        chain, takes = self._chain, self._takes
+        forward, before = chain.forward, chain.last.get(takes)
+        if forward is None or before is None or before.forward is not forward or not inputs:
+            return False
+        x, rows = inputs[0], before.rows
+        if z.dim() != 2 or x.dim() != 2 or len(z) != rows or not z.requires_grad or x.is_leaf:
+            return False
+        if z.dtype is not self._dtype or rows != self._rows:
+            if z.dtype not in WIDE:
+                return False
+            self._dtype, self._rows = z.dtype, rows
+            self._form = self._place, z.dtype, rows
+        call = Call(self._place, next(chain.orders), forward, rows, z)
+        call.version, call.fan_in, call.takes, call.x = z._version, self._fan_in, takes, x
+        call.before = before
+        call.form = self._form
+        if self._is_a:
+            call.source = takes
+        else:
+            call.input_square = chain.input_square(x)
+        z.retain_grad()
+        x.retain_grad()
+        chain.last[self._place] = call
+        chain.calls.append(call)
+        return True
 
 
 @cache

@@ -60,17 +60,16 @@ class ParameterTable:
         self._held, moved = [], not self._stands()
         if moved:
             self._read()
-        self.words[:, [sums.GRADIENT, sums.BIAS_GRADIENT]] = 0
-        if wanted:
-            if self._plain and not moved:
-                of_w = [None if w is None else w.grad for w in self._weights]
-            else:
-                of_w = [each.gradient for each in self.layers]
-            of_others = [None if each is None else each.grad for each in self._stepped]
-            self.words[:, sums.GRADIENT] = self._at(of_w, sums.SIZE if moved else None)
-            self.words[:, sums.BIAS_GRADIENT] = self._at(
-                of_others, sums.BIAS_SIZE if moved else None
-            )
+        if not wanted:
+            self.words[:, sums.GRADIENT] = self.words[:, sums.BIAS_GRADIENT] = 0
+            return self.words
+        if self._plain and not moved:
+            of_w = [None if w is None else w.grad for w in self._weights]
+        else:
+            of_w = [each.gradient for each in self.layers]
+        of_others = [None if each is None else each.grad for each in self._stepped]
+        self.words[:, sums.GRADIENT] = self._at(of_w, sums.SIZE if moved else None)
+        self.words[:, sums.BIAS_GRADIENT] = self._at(of_others, sums.BIAS_SIZE if moved else None)
         return self.words
 
     def with_weights(self) -> npt.NDArray[np.int64]:

@@ -30,7 +30,7 @@ class Passes:
     """What is kept of the passes of one step.
 
     * layers: by place in `sites`; ranks: row of each place, in the order of first calls, fixed with
-      the first row
+      the first row; places: those of the rows, a slice where that is one
     * known_loss: what `loss_of` would find, where the framework says it
     * begun: passes of this step; cut_off: places called at first that no error signal came back to
     * begin_pass: asked whether a pass that begins is to be kept; backward_begun: told when the
@@ -50,6 +50,7 @@ class Passes:
         self.sites: list[Site] = sites_of(model)
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
         self.ranks: dict[int, int] = {}
+        self.places: list[int] | slice = []
         self.loss: str | None = None
         self.known_loss: tuple[str | None, str] | None = None
         self.begun = 0
@@ -301,6 +302,7 @@ class Passes:
             calls.sort(key=lambda call: seen.get(call.place, call.order))
             places = dict.fromkeys(call.place for call in calls)
             self.ranks = {place: rank for rank, place in enumerate(places)}
+            self.places = slice(len(places)) if [*places] == [*range(len(places))] else [*places]
         return self.ranks
 
     def _find_cut_off(self) -> set[int]:
@@ -332,9 +334,10 @@ class Passes:
         """
         by_place: dict[int, list[Call]] = {}
         for call in self._counting():
-            returned = call.forward.returned.get(call.place)
-            if returned is not None and returned[0].shape == call.z.shape:
-                call.activation_gradient, call.follower, call.tiny = returned
+            if call.place in call.forward.returned:
+                returned = call.forward.returned[call.place]
+                if returned[0].shape == call.z.shape:
+                    call.activation_gradient, call.follower, call.tiny = returned
             if call.version >= 0 and call.z._version != call.version:
                 self.discovery.overwritten.add(call.place)
                 self._discovers = True  # hooks are to be made anew

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
 
 from dlprobe.errors import ConfigError, DlprobeWarning
@@ -306,9 +305,10 @@ class Recording:
         if self._first:
             self._measuring.renew()
         self._measuring.calls(capture.numbers, calls, passes.layers, capture.scale)
-        self._samples = max((call.samples for call in calls), default=0)
+        self._samples = max([call.samples for call in calls], default=0)
         self._seen += self._samples
-        self._late = [call for call in calls if passes.layers[call.place].needs_loss]
+        if self._first:
+            self._late = [call for call in calls if passes.layers[call.place].needs_loss]
         if not self._probes:
             self._habits.step_ends()
 
@@ -342,8 +342,9 @@ class Recording:
         capture = self._capture
         capture.after_step()
         values, *others = capture.complete()
-        norms = values[capture.with_weights, STATISTICS["weight_l2"]]
-        self._diverged = not np.isfinite(norms).all()  # nothing is left to describe
+        norms = values[:, STATISTICS["weight_l2"]].tolist()
+        # nothing is left to describe
+        self._diverged = not all(math.isfinite(norms[place]) for place in capture.with_weights)
         group = self._optimizers[0].param_groups[0]
         group = group.get(
             "noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group
@@ -357,7 +358,7 @@ class Recording:
         )
         row = Row(
             self._step,
-            values[list(self._passes.ranks), : len(STATISTICS)],
+            values[self._passes.places, : len(STATISTICS)],
             None if capture.lacking else (others[0], others[1]),
             rate,
             momentum,
