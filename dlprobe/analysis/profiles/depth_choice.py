@@ -57,13 +57,25 @@ class Candidate:
 @dataclass(frozen=True)
 class DepthChoice:
     """use: the candidate to take, None where no one learned in every seed; best: the one with
-    the largest score; beaten: labels of those that fail there.
+    the largest score; failing: labels of those that fail there; alike: of those that do as well as
+    the best within the noise of seeds, `use` too, the largest score first.
     """
 
     depth: int
     use: Candidate | None
     best: Candidate
     failing: tuple[str, ...]
+    alike: tuple[str, ...]
+
+    @property
+    def others(self) -> list[str]:
+        """What could be taken in place of `use`."""
+        return [label for label in self.alike if self.use is None or label != self.use.label]
+
+    @property
+    def as_good(self) -> str:
+        """The end of a sentence that names `use`: what could be taken in its place."""
+        return _as_good(self.others)
 
     @property
     def sentence(self) -> str:
@@ -71,7 +83,7 @@ class DepthChoice:
 
         >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
         >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence
-        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more than seeds differ; sigmoid does not learn in every seed'
+        'at 20 layers use relu (94 %, 2 of 2 seeds learned); as good within the noise of seeds: relu · batch norm; sigmoid does not learn in every seed'
         """  # noqa: E501
         return told([self])[0]
 
@@ -89,28 +101,36 @@ def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
     sure = [candidate for candidate in candidates if candidate.sure]
     failing = tuple(candidate.label for candidate in candidates if not candidate.sure)
     best = max(sure or candidates, key=lambda choice: choice.score)
-    alike = [choice for choice in sure if best.score - choice.score <= noise(best, choice)]
+    chance = noise(sure)
+    alike = [choice for choice in sure if best.score - choice.score <= chance]
     use = min(
         alike,
         key=lambda candidate: (candidate.extras, candidate.cost, -candidate.score),
         default=None,
     )
-    return DepthChoice(depth, use, best, failing)
+    ranked = sorted(alike, key=lambda candidate: -candidate.score)
+    return DepthChoice(depth, use, best, failing, tuple(choice.label for choice in ranked))
 
 
-def noise(first: Candidate, second: Candidate) -> float:
-    """A difference of scores that chance explains: ERRORS standard errors, the spread over
-    seeds taken of both together; FLOOR where that is less.
+def noise(candidates: Sequence[Candidate]) -> float:
+    """A difference of two scores that chance explains: ERRORS standard errors; FLOOR where that is
+    less. The spread over seeds is the median of the candidates' own: of three seeds one net's alone
+    is small or large by chance, and what seeds scatter widely would seem as good as the best.
     """
-    spreads = [
-        stdev(choice.scores)
-        for choice in (first, second)
+    known = [
+        choice.scores
+        for choice in candidates
         if len(choice.scores) > 1 and all(map(math.isfinite, choice.scores))
     ]
-    if not spreads:
+    if not known:
         return FLOOR
-    pooled = math.sqrt(sum(spread**2 for spread in spreads) / len(spreads))
-    return max(FLOOR, ERRORS * pooled * math.sqrt(1 / len(first.scores) + 1 / len(second.scores)))
+    spread, seeds = median(map(stdev, known)), min(map(len, known))
+    return max(FLOOR, ERRORS * spread * math.sqrt(2 / seeds))
+
+
+def _as_good(others: Sequence[str]) -> str:
+    """The end of a sentence that names the net to use."""
+    return f"; as good within the noise of seeds: {first_of(others, MOST)}" if others else ""
 
 
 def told(choices: Sequence[DepthChoice]) -> list[str]:
@@ -141,14 +161,9 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
         f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of "
         f"{counted(len(use.scores), 'seed')} learned)"
     )
-    rivals = {
-        choice.best.label: choice.best.score
-        for choice in same
-        if choice.use is not None and choice.best.label != choice.use.label
-    }
-    if rivals:
-        label, score = max(rivals.items(), key=lambda pair: pair[1])
-        said += f"; {label} has {100 * score:.0f} %, no more than seeds differ"
+    # at each of these depths
+    others = [other for other in same[-1].others if all(other in depth.others for depth in same)]
+    said += _as_good(others)
     failing = list(dict.fromkeys(label for choice in same for label in choice.failing))
     does = "does" if len(failing) == 1 else "do"
     return said + (f"; {first_of(failing, MOST)} {does} not learn in every seed" * bool(failing))

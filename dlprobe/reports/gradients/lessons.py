@@ -41,7 +41,7 @@ def _use(choices: Sequence[DepthChoice]) -> str:
     assert deepest.use is not None
     return (
         f"at {counted(deepest.depth, 'layer')} use {deepest.use.label} "
-        f"({100 * deepest.use.score:.0f} % on new samples){rest}"
+        f"({100 * deepest.use.score:.0f} % on new samples){deepest.as_good}{rest}"
     )
 
 

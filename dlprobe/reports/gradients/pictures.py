@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str) -> HeatTable:
     """The error signal's ratio and verdict before training with what training made of it, rows
-    by depths; what to use at a depth has a star.
+    by depths; what does best at a depth, within the noise of seeds, has a star.
     """
-    used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
+    best = {(label, choice.depth) for choice in choices for label in choice.alike}
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
     runs = {
         (grid.label(cell), cell.depth): [diagnosis.path.rpartition("#")[2] for diagnosis in seeds]
@@ -41,7 +41,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     }
     cells = [
         [
-            _heat_cell(grid.at(*place), classes, place in used, runs.get(place, ()))
+            _heat_cell(grid.at(*place), classes, place in best, runs.get(place, ()))
             for place in zip([label] * len(grid.depths), grid.depths, strict=True)
         ]
         for label in grid.labels
@@ -57,7 +57,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
         "layer, before training",
         beside_meaning=f"{what} after {counted(steps, 'step')}"
-        f"{', * what to use at that depth' if used else ''}",
+        f"{', * the best at that depth within the noise of seeds' if best else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
@@ -69,7 +69,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
 
 
 def _heat_cell(
-    result: CellResult | None, classes: bool, used: bool, runs: Sequence[str]
+    result: CellResult | None, classes: bool, is_best: bool, runs: Sequence[str]
 ) -> HeatCell:
     if result is None:
         return HeatCell(math.nan, "-")
@@ -78,7 +78,7 @@ def _heat_cell(
         if classes
         else f"{result.train_loss.median:.2g}"
     )
-    beside = f"{outcome}{'*' if used else ' '}"
+    beside = f"{outcome}{'*' if is_best else ' '}"
     return HeatCell(
         result.initial.log10_error_signal_ratio.median,
         result.verdict,

@@ -69,6 +69,7 @@ def choice_record(choice: DepthChoice) -> dict[str, Any]:
         "seeds": len(best.scores),
         "best": best.label,
         "best_score": best.score,
+        "alike": list(choice.alike),
         "failing": list(choice.failing),
     }
 

@@ -29,6 +29,33 @@ def test_the_plainer_one_within_noise() -> None:
     assert used(net("norm", 0.93, 0.97, 0.89, extras=1), net("plain", 0.90, 0.94, 0.86)) == "plain"
 
 
+def test_all_within_noise_are_named_and_none_beyond_it() -> None:
+    """Means .93, .92 and .80 with deviations of .04 and .01: a standard error of .033 or .024."""
+    choice = choose(
+        10,
+        [
+            net("norm", 0.92, 0.96, 0.88, extras=1),
+            net("plain", 0.93, 0.97, 0.89),
+            net("worse", 0.80, 0.81, 0.79),
+            net("dead", 0.93, 0.97, 0.89, skill=0.0),
+        ],
+    )
+    assert (choice.alike, choice.others) == (("plain", "norm"), ["norm"])
+    assert "as good within the noise of seeds: norm;" in choice.sentence
+
+
+def test_a_net_that_scatters_widely_is_not_as_good_as_the_best() -> None:
+    """Deviations of .1, .02 and .02 over three seeds: of two nets with .02, means .95 and .93 have
+    a standard error of .016, and .85 is far below.
+    """
+    wide, best, other = (
+        net("wide", 0.95, 0.85, 0.75),
+        net("best", 0.95, 0.97, 0.93),
+        net("other", 0.93, 0.95, 0.91),
+    )
+    assert choose(20, [wide, best, other]).alike == ("best", "other")
+
+
 def test_the_cheaper_one_of_equally_plain_ones() -> None:
     assert (
         used(net("wide", 0.93, 0.97, 0.89, cost=9.0), net("narrow", 0.92, 0.96, 0.88, cost=2.0))
@@ -57,8 +84,8 @@ def test_the_noise_of_a_difference() -> None:
     twice that.
     """
     four = (0.9 - 0.02 * math.sqrt(0.75), 0.9 + 0.02 * math.sqrt(0.75)) * 2
-    assert noise(net("a", *four), net("b", *four)) == pytest.approx(2 * 0.02 * math.sqrt(0.5))
-    assert noise(net("a", 0.9), net("b", 0.5)) == 0.01
+    assert noise([net("a", *four), net("b", *four)]) == pytest.approx(2 * 0.02 * math.sqrt(0.5))
+    assert noise([net("a", 0.9), net("b", 0.5)]) == 0.01
 
 
 def test_depths_with_one_advice_are_one_sentence() -> None:
