@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from dlprobe.config.records import RunConfig
-from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
 # distance that weights would go on a straight way, as a share of their norm, at rates that learn;
@@ -83,19 +83,26 @@ def furthest(evidence: Evidence) -> float:
     """Largest ‖W_t − W_0‖/‖W_0‖ over layers at the last evaluation; where it was not evaluated,
     updates times the mean ratio of update to weights, an upper bound. NaN where neither is known.
     """
-    distances = evidence.run.evaluation_layers.get("weight_distance")
-    last = (
-        np.asarray(distances[-1], np.float64)
-        if distances is not None and len(distances)
-        else np.empty(0)
+    known = distance(evidence)
+    if not math.isnan(known) or not evidence.run.is_recorded("update_ratio"):
+        return known
+    updates = evidence.series("update_ratio").mean
+    return _largest(
+        evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(axis=0)
     )
-    if not np.isfinite(last).any() and evidence.run.is_recorded("update_ratio"):
-        updates = evidence.series("update_ratio").mean
-        last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(
-            axis=0, keepdims=True
-        )
-    last = last[np.isfinite(last)]
-    return float(last.max()) if len(last) else math.nan
+
+
+def distance(evidence: Evidence) -> float:
+    """Largest ‖W_t − W_0‖/‖W_0‖ over layers at the last evaluation; NaN where it is not known."""
+    distances = evidence.run.evaluation_layers.get("weight_distance")
+    if distances is None or not len(distances):
+        return math.nan
+    return _largest(np.asarray(distances[-1], np.float64))
+
+
+def _largest(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.max()) if len(known) else math.nan
 
 
 def usual_optimizer(evidence: Evidence, config: RunConfig) -> Remedy:

@@ -237,6 +237,20 @@ def test_a_run_is_judged_by_its_end() -> None:
     assert finding("L009", made(evaluations=twice)).steps == (133, 400)
 
 
+@pytest.mark.parametrize(("norms", "smaller"), [(0.5, False), (20.0, True)])
+def test_weights_that_went_many_times_their_norm_need_no_larger_steps(
+    norms: float, smaller: bool
+) -> None:
+    moved = {"weight_distance": [[0.0] * 4, [0.1, norms, 0.1, 0.1]]}
+    run = made(evaluations=FAILED, layer_evaluations=moved, config={"training": {"lr": 0.001}})
+    rates = [
+        float(remedy.patch["training.lr"])
+        for remedy in finding("L001", run).remedies
+        if set(remedy.patch) == {"training.lr"}
+    ]
+    assert [rate < 0.001 for rate in rates] == [smaller]
+
+
 def test_a_net_that_learned_its_samples_only_is_told_what_chance_gives() -> None:
     memorised = {**LEARNED, "val_error": (0.9, 0.895)}
     found = finding("B005", made(evaluations=memorised, data=TEN))

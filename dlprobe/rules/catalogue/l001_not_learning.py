@@ -16,7 +16,8 @@ When it stays silent: below a hundred updates or ten passes it is not evaluated;
 learned and lost it again is L009's.
 
 What to try: what the other findings say; else Adam at its usual rate, the output activation and
-loss that suit the data, a normalization.
+loss that suit the data, a normalization; another rate: smaller where weights went more than ten
+times their norm, else larger.
 
 References: Zhang et al. 2021, AutoTrainer; Humbatova et al. 2020, Taxonomy of real faults in deep
 learning systems.
@@ -28,6 +29,7 @@ import math
 
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.registry import counted
+from dlprobe.rules.changes_of_training import distance
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, Remedy, one_finding
 from dlprobe.rules.remedies import remedies
@@ -35,6 +37,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
 from dlprobe.rules.suspects import is_odd, passing
 
+FAR = 10.0  # norms of W that no net needs to go: steps that took it there are not too small
 ROUNDING = 1e-12  # of 1 − error/chance, which is 0 for a constant answer
 
 
@@ -70,13 +73,14 @@ def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
         return ()
     linear = [] if evidence.hidden else ["larger_net"]
     odd = passing(evidence)[:1] if is_odd(evidence) else ()
+    pace = "lower_rate" if distance(evidence) > FAR else "raise_rate"
     return remedies(
         evidence,
         *off_scale(evidence),
         "outputs",
         *linear,
         *odd,
-        "raise_rate",
+        pace,
         "usual_optimizer",
         "batch_norm",
     )
