@@ -203,7 +203,7 @@ def in_the_way(temporary: Path) -> RunFileError:
     name = printable(temporary)
     return RunFileError(
         f"{name} stands where {name.removesuffix(PACKING_SUFFIX)} is packed, and no packing "
-        "left it: move it away, or choose another name with -o"
+        "left it: move it away, or choose another name"
     )
 
 
@@ -247,15 +247,14 @@ def _refuse_no_file(path: Path) -> None:
     """
     if path.is_dir():
         raise RunFileError(
-            f"{printable(path)} is a folder: give a file in it with -o, e.g. -o "
-            f"{printable(path / 'run.h5')}"
+            f"{printable(path)} is a folder: give a file in it, e.g. {printable(path / 'run.h5')}"
         )
     with contextlib.suppress(OSError, ValueError):
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
             raise RunFileError(
                 f"{printable(path)} is not a regular file, so no run can take its place: "
-                "choose another name with -o"
+                "choose another name"
             )
 
 
@@ -266,7 +265,7 @@ def _refuse_foreign(journal: Path) -> None:
         name = printable(journal)
         raise RunFileError(
             f"{name} is no journal of dlprobe, and {name.removesuffix(SUFFIX)} would need its "
-            "name: move it away, or choose another name with -o"
+            "name: move it away, or choose another name"
         )
 
 
@@ -362,7 +361,7 @@ def _being_written(journal: Path) -> RunFileError:
     return RunFileError(
         f"{name} is being written by process {facts.get('pid', '?')} on "
         f"{facts.get('host', '?')} since {facts.get('started', '?')}: "
-        "wait for it to end, or choose another name with -o"
+        "wait for it to end, or choose another name"
     )
 
 
