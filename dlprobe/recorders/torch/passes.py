@@ -57,6 +57,8 @@ class Passes:
         self.cut_off: set[int] = set()
         self.discovery = Discovery(self.layers, model.parameters(), recording.fail)
         self._handles: list[Any] = []
+        self._hooks: list[tuple[nn.Module, Hook, dict[str, bool]]] = []
+        self._entering = Hook(recording, self._enter)
         self._depth = self._number = 0
         self._orders = count(1)
         self._queued = self._over = self._discovers = self._drafts = False
@@ -71,29 +73,30 @@ class Passes:
 
     def attach(self) -> None:
         """Put the hooks on; in the first step those that only discover too."""
-        hook, first = self._recording, not self.ranks
-        self._discovers = first
+        self._discovers = not self.ranks
+        self._hooks = self._hooks or self._made()
         self._handles = [
-            self._model.register_forward_pre_hook(Hook(hook, self._enter)),
+            module.register_forward_hook(hook, **options) for module, hook, options in self._hooks
+        ]
+        self._handles.append(self._model.register_forward_pre_hook(self._entering))
+
+    def _made(self) -> list[tuple[nn.Module, Hook, dict[str, bool]]]:
+        """The forward hooks of the modules, with the options of their registering."""
+        hook, first = self._recording, not self.ranks
+        normed, known = Hook(hook, self._normed), self._chain.hooks
+        return [
             *(
-                site.module.register_forward_hook(
-                    self._chain.hooks.get(place) or Hook(hook, self._called, place),
-                    with_kwargs=True,
-                )
-                for place, site in enumerate(self.sites)
-                if first or place in self.ranks
+                (site.module, known.get(k) or Hook(hook, self._called, k), {"with_kwargs": True})
+                for k, site in enumerate(self.sites)
+                if first or k in self.ranks
             ),
+            *((module, normed, {}) for module in self._model.modules() if self._wants_norm(module)),
             *(
-                module.register_forward_hook(Hook(hook, self._normed))
-                for module in self._model.modules()
-                if self._wants_norm(module)
-            ),
-            *(
-                module.register_forward_hook(Hook(hook, self.discovery.activated, name))
+                (module, Hook(hook, self.discovery.activated, name), {})
                 for name, module in (self._model.named_modules() if first else ())
                 if not kind_of(module) and not any(module.children())
             ),
-            self._model.register_forward_hook(Hook(hook, self._leave), always_call=True),
+            (self._model, Hook(hook, self._leave), {"always_call": True}),
         ]
 
     def detach(self) -> None:
@@ -359,6 +362,7 @@ class Passes:
         if not self._discovers:
             return
         self._chain.find(self.discovery, self.layers, self._recording)
+        self._hooks = []
         self.detach()
         self.attach()
 

@@ -132,7 +132,7 @@ class Recording:
         """The loss of a batch, as it is (not scaled, not divided for accumulation), before or
         after the optimizer's step; several in a step are averaged.
         """
-        if not self._over and not self._silent:
+        if (self._armed or self._waiting is not None) and not self._over:
             self._guarded(self._note_loss, loss)
 
     def at(self, step: int) -> None:
