@@ -288,9 +288,10 @@ def own_rows(trained: Trained, loop: Loop) -> dict[str, Array]:
         losses.append(result.scalars[0, 0])
         norms.append(result.scalars[0, 4])
     numbers = np.array(rows)  # (step, layer, statistic)
-    if loop.clip:  # torch divides by the norm + 1e-6
+    if loop.clip:  # torch divides by the norm + 1e-6, and fused ones clip gradients that are scaled
+        little = 1e-6 / (SCALE if loop.precision == "fused" else 1.0)
         numbers[:, :, [NAMES.index("clipped_gradient_l2"), NAMES.index("update_ratio")]] *= (
-            norms / (np.array(norms) + 1e-6)
+            norms / (np.array(norms) + little)
         )[:, None, None]
     return {
         **{name: numbers[:, :, index] for index, name in enumerate(NAMES)},
