@@ -163,7 +163,7 @@ class RecordingCallback(keras.callbacks.Callback):
             origin="keras",
             loss=loss_of(model),
         )
-        self._recording.versions = {"keras": keras.__version__}
+        self._recording.versions["keras"] = keras.__version__
         if self._data:
             self._recording.data(*self._data[:4], keep=self._data[4])
 

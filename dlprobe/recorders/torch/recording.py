@@ -23,26 +23,14 @@ from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.recorders.definitions import Floats
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch import eager
-from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
-from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
-from dlprobe.recorders.torch.measuring import STATISTICS, Measuring, Numbers
+from dlprobe.recorders.torch.measuring import Measuring
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.on_device import OnDevice
 from dlprobe.recorders.torch.passes import Passes
-from dlprobe.recorders.torch.program import Habits, faults
-from dlprobe.recorders.torch.rows import Row, Rows
-
-OF_ACTIVATION = (
-    "activation_mean",
-    "activation_variance",
-    "activation_sample_variance",
-    "active_fraction",
-    "slope_mean_square",
-    "flat_fraction",
-    "dead_fraction",
-)
+from dlprobe.recorders.torch.program import Habits
+from dlprobe.recorders.torch.step_rows import StepRows
 
 
 class Recording:
@@ -74,27 +62,33 @@ class Recording:
             or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
         )
         self._model = unwrapped(model)
-        self._file = None if self._silent else RunFile(path, origin, force)
+        # which others but the first of several processes never begin
+        self._file = RunFile(path, origin, force or self._silent)
         self._measuring = Measuring() if on_host(self._model) else OnDevice()
         self._passes = Passes(
             self._model, self, self._begin_pass, self._backward_begun, self._measuring
         )
-        self._passes.known_loss, self.versions = loss, dict[str, str]()
+        self._passes.known_loss = loss
         self._capture = Capture(
             self._model, self._passes, self._optimizers, self._measuring, probes
         )
         self._habits = Habits(self._model, self._optimizers)
-        self._rows: Rows | None = None
+        self._rows = StepRows(
+            self._model,
+            self._file,
+            self._passes,
+            self._capture,
+            self._measuring,
+            self._optimizers,
+            probes=probes,
+            distributed=self._distributed,
+        )
         self._handles: list[Any] = []
         self._step = 0
         self._armed = self._captured = self._over = False
         self._stepped: set[int] = set()
-        self._losses: list[torch.Tensor] = []
-        self._waiting: Row | None = None
-        self._late: list[Call] = []
-        self._samples = self._seen = 0
-        self._skipped, self._probes = 0, probes
-        self._diverged = False
+        self._skipped = self._seen = 0
+        self._probes = probes
         if not self._silent:
             self._attach()
 
@@ -107,6 +101,11 @@ class Recording:
     def passes(self) -> Passes:
         """What is kept of the passes."""
         return self._passes
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the framework around PyTorch, for the file."""
+        return self._rows.versions
 
     # --- what the user calls
     # ----------------------------------------------------------------------------------------------
@@ -132,8 +131,8 @@ class Recording:
         """The loss of a batch, as it is (not scaled, not divided for accumulation), before or
         after the optimizer's step; several in a step are averaged.
         """
-        if (self._armed or self._waiting is not None) and not self._over:
-            self._guarded(self._note_loss, loss)
+        if (self._armed or self._rows.waits) and not self._over:
+            self._guarded(self._rows.note_loss, loss, self._armed and not self._captured)
 
     def at(self, step: int) -> None:
         """The coming row is of this step: of a probe, which is not called at every one."""
@@ -142,8 +141,8 @@ class Recording:
     def evaluation(self, step: int | None = None, **values: float) -> None:
         """Losses and metrics after `step` updates (those made so far): train_loss, val_loss,
         train_error, val_error, … Another name is left out with a warning."""
-        if self._file is not None and not self._over:
-            self._guarded(self._flush_rows)
+        if not (self._silent or self._over):
+            self._guarded(self._rows.write)
             self._attempt(
                 self._file.evaluation,
                 self._step if step is None else step,
@@ -155,7 +154,7 @@ class Recording:
         """What an evaluation tells of layers: how far weights went; where batches of a whole
         training part were recorded since the last one, dead units.
         """
-        if self._probes or self._first or self._file is None:
+        if self._probes or self._rows.is_first:
             return {}
         places, whole = list(self._passes.ranks), self._file.train_samples
         with torch.no_grad():
@@ -180,15 +179,15 @@ class Recording:
         fingerprint are kept; the arrays only with `keep`: they make the file as large as they are,
         and whoever gets it has them. Later it is left out, with a warning.
         """
-        if self._file is not None and not self._over:
+        if not (self._silent or self._over):
             self._attempt(self._file.data, x_train, y_train, x_val, y_val, keep)
 
     def close(self, status: str = "finished") -> Path | None:
         """The run is over; the path of its file, None where no step was recorded."""
         if self._over:
             return None
-        self._guarded(self._flush)
-        self._guarded(self._flush_rows)
+        self._guarded(self._rows.flush)
+        self._guarded(self._rows.write)
         return self._end(status)
 
     def fail(self, error: Exception) -> None:
@@ -198,7 +197,7 @@ class Recording:
         if self._over:
             return
         with contextlib.suppress(Exception):
-            self._flush_rows()
+            self._rows.write()
         self._end("interrupted")
         if self._strict:
             raise error
@@ -222,7 +221,7 @@ class Recording:
 
     def _arm(self) -> None:
         """Ready for the coming step, if it is one to be recorded."""
-        due = self._step % self._every == 0 and not self._over and not self._diverged
+        due = self._step % self._every == 0 and not self._over and not self._rows.diverged
         if due and not self._armed:
             self._passes.attach()
             eager.hold(self)
@@ -240,7 +239,7 @@ class Recording:
         """Whether a pass that begins now is to be kept."""
         if not self._armed or self._captured or self._over:
             return False
-        self._flush()
+        self._rows.flush()
         if self._capture.gradient_was_dropped():
             self._skip()
         return True
@@ -292,23 +291,20 @@ class Recording:
                 self._take_passes()
 
     def _take_passes(self) -> None:
-        passes, capture = self._passes, self._capture
-        if self._first and self._losses:
-            passes.settle_loss(self._losses[-1])
+        passes, capture, rows = self._passes, self._capture, self._rows
+        rows.settle_loss()
         calls = passes.taken()
-        if not calls and self._first:
+        if not calls and rows.is_first:
             raise ConfigError(
                 "no gradient came back through a layer of the model before the optimizer's "
                 "first step: it was not called, its layers are of no known kind, or torch.func "
                 "computed the gradients"
             )
-        if self._first:
+        if rows.is_first:
             self._measuring.renew()
         self._measuring.calls(capture.numbers, calls, passes.layers, capture.scale)
-        self._samples = max([call.samples for call in calls], default=0)
-        self._seen += self._samples
-        if self._first:
-            self._late = [call for call in calls if passes.layers[call.place].needs_loss]
+        rows.measured(calls)
+        self._seen += rows.samples
         if not self._probes:
             self._habits.step_ends()
 
@@ -325,120 +321,14 @@ class Recording:
             return
         if self._armed:
             with torch.no_grad():
-                self._complete()
+                self._rows.complete(self._step)
         self._step += 1
         self._arm()
-
-    # --- rows
-    # ----------------------------------------------------------------------------------------------
-
-    @property
-    def _first(self) -> bool:
-        """Whether no row has been written yet."""
-        return self._file is not None and not self._file.begun
-
-    def _complete(self) -> None:
-        """The row of this step, but for a loss that is still to be told."""
-        capture = self._capture
-        capture.after_step()
-        values, *others = capture.complete()
-        norms = values[:, STATISTICS["weight_l2"]].tolist()
-        # nothing is left to describe
-        self._diverged = not all(math.isfinite(norms[place]) for place in capture.with_weights)
-        group = self._optimizers[0].param_groups[0]
-        group = group.get(
-            "noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group
-        )
-        rate, momentum = (
-            float(group["lr"]),
-            float(group.get("momentum", group.get("betas", (math.nan,))[0])),
-        )
-        unknown = self._probes or any(
-            decays(each) for each in self._optimizers if not isinstance(each, torch.optim.Optimizer)
-        )
-        row = Row(
-            self._step,
-            values[self._passes.places, : len(STATISTICS)],
-            None if capture.lacking else (others[0], others[1]),
-            rate,
-            momentum,
-            math.nan if unknown else capture.penalty,
-            self._losses,
-            self._passes.passes,
-        )
-        self._waiting, self._losses = row, []
-        self._passes.forget()
-        self._passes.discover_no_more()
-        capture.row_is_over()
-        capture.forget()
-        if len(row.losses) >= row.passes:
-            self._flush()
-
-    def _flush(self) -> None:
-        """The row that waits for its loss has it, or gets none."""
-        row, self._waiting = self._waiting, None
-        if row is None:
-            return
-        if self._first:
-            self._begin_file(row)
-        assert self._rows is not None
-        row.losses = [each.detach() for each in row.losses]
-        self._rows.append(row)
-
-    def _begin_file(self, row: Row) -> None:
-        """With the first row all is known: its loss, where it is told at all, says what the
-        output layer's activation is.
-        """
-        assert self._file is not None
-        passes = self._passes
-        passes.settle_loss(row.losses[-1] if row.losses else None)
-        self._measuring.renew()
-        facts = run_facts(
-            self._model,
-            None if self._probes else self._optimizers[0],
-            passes,
-            self._samples,
-            self._distributed,
-        )
-        told = row.losses[-1] if row.losses else None
-        seen = [] if self._probes else faults(passes, self._optimizers, told)
-        program = {"program": seen} if seen else {}
-        self._file.begin(
-            layer_facts(passes),
-            facts,
-            {**environment(self._model, passes), **program, **self.versions},
-            indices=any(site.kind == "embedding" for site in passes.sites),
-        )
-        self._rows = Rows(*special_ranks(passes), self._file.rows)
-        if self._late:
-            late, self._late = self._late, []
-            found = Numbers(len(passes.sites))
-            with torch.no_grad():
-                self._measuring.calls(found, late, passes.layers, 1.0)
-            columns = [STATISTICS[name] for name in OF_ACTIVATION]
-            for call in late:
-                rank = passes.ranks[call.place]
-                row.values[rank, columns] = found.settled()[call.place, columns]
-
-    def _note_loss(self, loss: torch.Tensor | float) -> None:
-        value = loss if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
-        if self._passes.begun > len(self._losses) and not self._captured and self._armed:
-            self._losses.append(value if self._first else value.detach())
-        elif self._waiting is not None and len(self._waiting.losses) < self._waiting.passes:
-            self._waiting.losses.append(value)
-            if len(self._waiting.losses) >= self._waiting.passes:
-                self._flush()
 
     def _skip(self) -> None:
         """Passes without an update: the optimizer's step was left out."""
         self._skipped += 1
-        self._passes.forget()
-        self._capture.forget()
-        self._losses = []
-
-    def _flush_rows(self) -> None:
-        if self._rows is not None:
-            self._rows.flush()
+        self._rows.leave_out()
 
     # --- the end
     # ----------------------------------------------------------------------------------------------
@@ -448,11 +338,10 @@ class Recording:
         for handle in self._handles:
             handle.remove()
         self._disarm()
-        self._passes.forget()
-        self._waiting = None
-        if self._file is None:
+        self._rows.drop()
+        if self._silent:
             return None
-        if status == "finished" and self._diverged:
+        if status == "finished" and self._rows.diverged:
             status = "diverged"
         counts = {"steps_done": self._step, "skipped_steps": self._skipped}
         return self._file.close(status, counts | self._habits.counts)
