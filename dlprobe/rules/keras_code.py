@@ -55,7 +55,8 @@ def optimizer(change: CodeChange) -> list[str]:
     )
     arguments += [f"{spec.name}=True"] if spec.name in ("nesterov", "amsgrad") else []
     decay = float(spec.parameters.get("weight_decay", 0.0))
-    arguments += [f"weight_decay={number(decay)}"] if decay else []
+    # which AdamW has by itself where nothing is said
+    arguments += [f"weight_decay={number(decay)}"] if decay or spec.name == "adamw" else []
     return [
         f"model.compile(keras.optimizers.{CLASSES[spec.name]}({', '.join(arguments)}), model.loss)"
     ]

@@ -128,10 +128,13 @@ def _momentum(spec: Spec) -> list[str]:
 
 
 def _decay(change: CodeChange) -> list[str]:
-    """PyTorch's weight decay is the slope of ½ λ w², dlprobe's penalty is λ w²."""
+    """PyTorch's weight decay is the slope of ½ λ w², dlprobe's penalty is λ w². AdamW decays by
+    itself where nothing is said.
+    """
     training = change.after.training
     decay = training.weight_decay or 2.0 * training.l2
-    return [f"weight_decay={number(decay)}"] if decay else []
+    unasked = training.optimizer.name == "adamw"
+    return [f"weight_decay={number(decay)}"] if decay or unasked else []
 
 
 def penalty(change: CodeChange) -> list[str]:
@@ -235,7 +238,12 @@ def outputs(change: CodeChange) -> list[str] | None:
     )
     if task not in losses:
         return None
+    last, before = change.modules[-1], change.before.training.loss
+    criterion = f"criterion = torch.nn.{losses[task]}()"
+    if last.activation:
+        kept = task == "mse" and before is not None and before.name == task
+        taken_away = f"{expression(last.activation)} = torch.nn.Identity()"
+        return [taken_away] if kept else [taken_away, criterion]
     return [
-        f"criterion = torch.nn.{losses[task]}()  # of model(x) as "
-        f"{expression(change.modules[-1].name)} gives it, with no activation behind"
+        f"{criterion}  # of model(x) as {expression(last.name)} gives it, with no activation behind"
     ]

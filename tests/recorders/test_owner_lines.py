@@ -70,7 +70,12 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # model, o
         lambda: Stack(torch.nn.ReLU, 2),
         lambda model: torch.optim.Adam(model.parameters(), lr=0.1),
     ),
+    "decayed away": (
+        lambda: Stack(torch.nn.ReLU, 2),
+        lambda model: torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=50.0),
+    ),
 }
+CAUSES = {"decayed away": "B004"}
 
 
 def train(path: Path, space: dict[str, Any], epochs: int = 12) -> float:
@@ -125,6 +130,7 @@ def test_the_first_lines_that_check_says_of_a_sick_model_make_it_learn(
     assert sick > 0.2 * GUESSED
     outcome = command("check", str(tmp_path / "sick.h5"), "--format", "json")
     diagnosis = json.loads(outcome.out)["runs"][0]["diagnosis"]
+    assert CAUSES.get(case) in (None, diagnosis["cause"]["code"])
     actions = [action for action in diagnosis["actions"] if action.get("lines")]
     space = namespace(case)
     exec("\n".join(actions[0]["lines"]), space)
@@ -149,3 +155,49 @@ def test_screens_show_the_lines_and_no_command_that_would_train(tmp_path: Path) 
     assert "for i in range(0, 9):\n           model.blocks[i].fc = torch.nn.Sequential(" in shown
     assert "dlprobe train" not in shown
     assert "dlprobe prescribe" not in shown
+
+
+class Numbers:
+    """A regression of 330 samples in batches of 32, the last of each epoch, of 10, left out."""
+
+    def __init__(self, behind: Any, mean: float = 0.0, bias: float = 0.0) -> None:
+        torch.manual_seed(0)
+        self.x = torch.randn(330, 4)
+        self.y = self.x[:, :1] - self.x[:, 1:2] ** 2 + 1.0 + mean
+        self.model = torch.nn.Sequential(
+            torch.nn.Linear(4, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1), behind
+        )
+        torch.nn.init.constant_(self.model[0].bias, bias)
+
+    def train(self, path: Path) -> dict[str, Any]:
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
+        with dlprobe.recorders.torch.record(self.model, optimizer, path, strict=True) as rec:
+            rec.data(self.x, self.y)
+            for _ in range(12):
+                for batch in torch.randperm(330).split(32)[:-1]:
+                    loss = torch.nn.functional.mse_loss(self.model(self.x[batch]), self.y[batch])
+                    loss.backward()
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    rec.loss(loss)
+                with torch.no_grad():
+                    error = torch.nn.functional.mse_loss(self.model(self.x), self.y)
+                rec.evaluation(train_loss=float(error), train_r2=1 - float(error / self.y.var()))
+        outcome = command("check", str(path), "--format", "json")
+        found: dict[str, Any] = json.loads(outcome.out)["runs"][0]["diagnosis"]
+        return found
+
+
+def test_an_output_that_cannot_give_the_mean_of_the_targets_is_taken_away(tmp_path: Path) -> None:
+    """max(z, 0) is never −20."""
+    diagnosis = Numbers(torch.nn.ReLU(), mean=-20.0).train(tmp_path / "sick.h5")
+    assert diagnosis["cause"]["code"] == "L006"
+    assert diagnosis["actions"][0]["lines"][0] == "model[3] = torch.nn.Identity()"
+    linear = Numbers(torch.nn.Identity(), mean=-20.0).train(tmp_path / "linear.h5")
+    assert (linear["cause"] or {}).get("code") != "L006"
+
+
+def test_units_that_are_dead_are_told_though_the_last_batches_are_dropped(tmp_path: Path) -> None:
+    """Σ w x is nowhere near 100, so that no unit has a slope."""
+    diagnosis = Numbers(torch.nn.Identity(), bias=-100.0).train(tmp_path / "sick.h5")
+    assert diagnosis["cause"]["code"] == "A001"

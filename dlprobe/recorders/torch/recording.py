@@ -163,7 +163,8 @@ class Recording:
         dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
         return {
             "weight_distance": distances,
-            **({"dead_fraction": dead} if whole and seen >= whole else {}),
+            # a loader may drop the last batch, which is not full
+            **({"dead_fraction": dead} if whole and seen + self._rows.samples > whole else {}),
         }
 
     def data(

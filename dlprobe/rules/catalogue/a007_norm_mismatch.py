@@ -59,7 +59,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     return fired(
         *(
-            replace(finding, steps=evidence.second_half, remedies=remedies(evidence, *names))
+            replace(
+                finding,
+                steps=evidence.span if finding is few else evidence.second_half,
+                remedies=remedies(evidence, *names),
+            )
             for finding in findings
             if finding is not None
         )

@@ -93,16 +93,13 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
     """The hidden layer that decay or a bound left least of; None without such an option, or
     where enough is left.
     """
-    config = evidence.config
     if (
-        config is None
-        or not evidence.hidden
+        not evidence.hidden
         or evidence.learning.reached >= HALF
         or not evidence.run.is_recorded("weight_l2")
     ):
         return None
-    decay = config.training.weight_decay
-    bound = config.training.max_norm
+    decay, bound = _pulls(evidence)
     if bound is None and not _pulled(evidence, decay) < limit:
         return None
     kept_share = (
@@ -136,6 +133,17 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
         evidence.span,
         without(evidence, PULLS, told),
     )
+
+
+def _pulls(evidence: Evidence) -> tuple[float, float | None]:
+    """Weight decay beside the gradient, and the bound of max-norm; of a run that was recorded
+    elsewhere AdamW's decay, as that of others is a penalty.
+    """
+    if evidence.config is not None:
+        training = evidence.config.training
+        return training.weight_decay, training.max_norm
+    apart = str(evidence.facts.optimizer).startswith("adamw")
+    return (evidence.facts.l2 or 0.0 if apart else 0.0), None
 
 
 def _pulled(evidence: Evidence, decay: float) -> float:

@@ -12,10 +12,10 @@ The net trains, and cannot learn.
 How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1,
 probabilities, signs, numbers) and what an output activation can give stand in their records and are
 compared; for regression, also with the stored targets of validation and test part, scaled as they
-were for training.
+were for training, or where none are stored with the mean of the training part's.
 
 When it stays silent: a run that learned well gets an info at most; regression with bounded output
-is not judged where no targets were stored.
+is not judged where neither targets nor their mean were stored.
 
 What to try: output-activation auto and loss auto: softmax with cross-entropy for classes, sigmoid
 with binary cross-entropy for two, linear with mean squared error for numbers.
@@ -118,24 +118,40 @@ def _regression(
         for part in ("val", "test")
         if f"{part}_targets" in evidence.run.predictions
     ]
-    if not trained_targets or (np.isinf(low) and np.isinf(high)):
-        return None
-    scaled = " as they are trained" if evidence.run.targets_scaled else ""
-    targets = np.concatenate(trained_targets)
-    outside = float(np.mean((targets < low) | (targets > high)))
-    if outside <= limit:
+    if np.isinf(low) and np.isinf(high):
         return None
     who = (
         f"what the output activation {output} can give"
         if (low, high) == limits
         else f"what the output activation {output} can give and the loss {loss} take"
     )
+    if not trained_targets:
+        return _mean_outside(evidence, low, high, who)
+    scaled = " as they are trained" if evidence.run.targets_scaled else ""
+    targets = np.concatenate(trained_targets)
+    outside = float(np.mean((targets < low) | (targets > high)))
+    if outside <= limit:
+        return None
     return (
         outside,
         (
             f"{outside:.0%} of the targets of validation and test part{scaled} lie outside "
             f"{low:g} … {high:g}, {who}"
         ),
+    )
+
+
+def _mean_outside(
+    evidence: Evidence, low: float, high: float, who: str
+) -> tuple[float, str] | None:
+    """Where only the mean of the targets is stored: a net that cannot give even that."""
+    means = _trained(evidence, np.atleast_2d(evidence.run.data.get("target_mean", np.zeros(0))))
+    outside = means[(means < low) | (means > high)]
+    if not len(outside):
+        return None
+    return float("nan"), (
+        f"the mean of the training part's targets is {outside[0]:.3g}, outside {low:g} … {high:g}, "
+        f"{who}"
     )
 
 
