@@ -194,5 +194,5 @@ register(
             origin="choice: half as much again",
         ),
     ],
-    brings_about="B002 B003 L003",
+    brings_about="B002 B003 L003 G002 G003 G004",
 )
