@@ -4,7 +4,7 @@ what leaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from dlprobe.data.filling import totals_in_tiles
 from dlprobe.data.foretelling import foretold
 from dlprobe.data.places import visible
 from dlprobe.data.row_names import ROW_COUNTER, is_whole
-from dlprobe.data.tiles import rows_within
+from dlprobe.data.tiles import row_digests, rows_within
 from dlprobe.dataclass import dataclass
 
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
@@ -294,7 +294,9 @@ def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
 def foretelling(
     dataset: Dataset, source: DataTable | Arrays | None, roles: Mapping[int, str]
 ) -> Iterator[Foretelling]:
-    """Features that give the target away on their own, the surest first."""
+    """Features that give the target away on their own, the surest first: among the rows, and
+    among those that differ, for of rows that stand there twice every column gives the target.
+    """
     telling: list[Foretelling] = []
     if isinstance(source, DataTable):
         by_number = {column.number: column for column in source.columns}
@@ -310,18 +312,29 @@ def foretelling(
         return iter(())
     goal = goal_of(targets[0], dataset.task)
     chosen = evenly(np.arange(len(goal)), COMPARED)
+    chosen = chosen[~np.isnan(goal[chosen])]
+    least, classes = FORETOLD[dataset.task], dataset.task == "classification"
+    differing: Indices | None = None
     for column in features:
-        values = numbers_of(column)[chosen]
-        known = ~np.isnan(values) & ~np.isnan(goal[chosen])
-        if known.sum() >= FEWEST:
-            skill = foretold(
-                values[known], goal[chosen][known], classes=dataset.task == "classification"
+        values = numbers_of(column)
+        rows = chosen[~np.isnan(values[chosen])]
+        skill = foretold(values[rows], goal[rows], classes) if len(rows) >= FEWEST else 0.0
+        if not skill >= least:
+            continue
+        if differing is None:
+            differing = distinct_rows(features, chosen)
+        rows = rows[np.isin(rows, differing)]
+        if len(rows) > 2 and foretold(values[rows], goal[rows], classes) >= least:
+            telling.append(
+                Foretelling(visible(column.name), column.number, skill, pasted([column]))
             )
-            if skill >= FORETOLD[dataset.task]:
-                telling.append(
-                    Foretelling(visible(column.name), column.number, skill, pasted([column]))
-                )
     return iter(sorted(telling, key=lambda column: -column.skill))
+
+
+def distinct_rows(features: Sequence[DataColumn], rows: Indices) -> Indices:
+    """The first of these rows of each that are alike in all features."""
+    numbers = np.stack([numbers_of(column)[rows] for column in features], axis=1)
+    return rows[np.unique(row_digests(numbers), return_index=True)[1]]
 
 
 def numbers_of(column: DataColumn) -> Floats:

@@ -270,6 +270,37 @@ def test_a_large_file_is_looked_at_by_evenly_spaced_rows(
     assert found["leaks"]["numbering"] == ["x3"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        # every number stands in ten rows, which are the same: none says what it does for others
+        (
+            lambda rng: [
+                np.repeat(rng.standard_normal(40), 10),
+                np.repeat(rng.permutation(40), 10),
+            ],
+            [],
+        ),
+        # twelve kinds of rows; the first column is the label in other words
+        (lambda rng: [np.tile(LABELS * 2 + 5, 10), np.repeat(np.arange(10) % 6, 40)], ["x1"]),
+        (lambda rng: [np.zeros(400), np.zeros(400)], []),
+    ],
+)
+def test_rows_that_repeat_give_nothing_away(
+    columns: Any, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    made = columns(rng)
+    labels = np.repeat(rng.integers(0, 2, 40), 10) if not told else np.tile(LABELS, 10)
+    np.savez("rows.npz", X=np.column_stack(made), y=labels)
+    found = dlprobe("data", "rows.npz", "--format", "json").data
+    assert [each["column"] for each in found["leaks"]["foretelling"]] == told
+
+
+LABELS = np.arange(40) % 2
+
+
 @pytest.mark.parametrize("missing", ["drop", "indicator"])
 def test_gaps_of_a_large_file_are_counted_in_all_its_rows(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
