@@ -75,7 +75,7 @@ def sgd(model: Any, rate: float = 0.1) -> Any:
     return torch.optim.SGD([each for each in model.parameters() if each.requires_grad], lr=rate)
 
 
-def train(path: Path, space: dict[str, Any], epochs: int = 3, **habits: bool) -> list[Any]:
+def train(path: Path, space: dict[str, Any], epochs: int = 3, **habits: int) -> list[Any]:
     """Train what the namespace holds; its parameters afterwards."""
     model, optimizer, (x, y) = space["model"], space["optimizer"], clouds()
     criterion, zero = space.get("criterion", F.cross_entropy), habits.get("zero", True)
@@ -92,7 +92,8 @@ def train(path: Path, space: dict[str, Any], epochs: int = 3, **habits: bool) ->
             order = (
                 torch.randperm(SAMPLES) if habits.get("shuffle", True) else torch.arange(SAMPLES)
             )
-            for batch in order.split(16):
+            batches = order.split(habits.get("size", 16))
+            for batch in [each for each in batches if len(each) == len(batches[0])]:
                 loss = criterion(model(x[batch]), y[batch])
                 loss.backward()
                 optimizer.step()
@@ -108,7 +109,7 @@ def diagnosis(path: Path) -> dict[str, Any]:
 
 
 # what is sick: model, optimizer, habits; what is to be said of it, and what its lines have to hold
-Case = tuple[Callable[[], Any], Callable[[Any], Any], dict[str, bool], str, str, str]
+Case = tuple[Callable[[], Any], Callable[[Any], Any], dict[str, int], str, str, str]
 CASES: dict[str, Case] = {
     "cut off": (
         Detached,
@@ -137,6 +138,14 @@ CASES: dict[str, Case] = {
         "L014",
         "in the order of their classes",
         "batch_size=16, shuffle=True",
+    ),
+    "in order, without the last batch": (
+        net,
+        lambda model: sgd(model, 0.3),
+        {"shuffle": False, "size": 17},
+        "L014",
+        "in the order of their classes",
+        "batch_size=17, shuffle=True",
     ),
     "softmax twice": (
         lambda: net(nn.Softmax(dim=1)),

@@ -251,6 +251,25 @@ def test_weights_that_went_many_times_their_norm_need_no_larger_steps(
     assert [rate < 0.001 for rate in rates] == [smaller]
 
 
+@pytest.mark.parametrize(("per_layer", "severity"), [(1.0, "warning"), (1 / 6, "info")])
+def test_widths_are_no_cause_of_what_falls_by_a_sixth_in_each_layer(
+    per_layer: float, severity: str
+) -> None:
+    """ln of the mean square falls by 52 in 29 layers; at Σ 1/32 = .94 chance gives 2.3 ± 2.2."""
+    falls = np.append(per_layer ** (np.arange(30)[::-1] / 2), 1.0)
+    run = made({"error_signal_rms": falls}, hidden=30, units=32, evaluations=FAILED)
+    assert finding("A008", run).severity == severity
+
+
+def test_units_that_are_on_or_off_for_every_sample_are_no_dead_ones_to_accuse() -> None:
+    """Half are off for all samples, and the other half are on for all."""
+    dead = {"dead_fraction": [[0.5] * 4] * 2}
+    for on, severity in ((0.5, "info"), (0.25, "error")):
+        statistics = {"active_fraction": on, "dead_fraction": 0.5}
+        run = made(statistics, evaluations=FAILED, layer_evaluations=dead)
+        assert finding("A001", run).severity == severity
+
+
 def test_a_net_that_learned_its_samples_only_is_told_what_chance_gives() -> None:
     memorised = {**LEARNED, "val_error": (0.9, 0.895)}
     found = finding("B005", made(evaluations=memorised, data=TEN))

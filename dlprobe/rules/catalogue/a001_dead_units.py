@@ -11,7 +11,9 @@ whole training part; single batches (the statistic of the same name) would call 
 other batches wake. Without evaluations of layers the rule cannot look.
 
 When it stays silent: a run that learned well is not accused: dead units are normal in deep ReLU
-nets, and more so in trained ones. Layers whose activation has a slope everywhere never count.
+nets, and more so in trained ones. Layers whose activation has a slope everywhere never count. Where
+the units that live are on for nearly every sample, an info: what reaches such a layer hardly
+differs from sample to sample, and biases alone say which units are dead.
 
 What to try: leaky units; a smaller learning rate (one large step can push biases far below 0);
 biases that start at 0; batch normalization.
@@ -29,6 +31,8 @@ from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_findin
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.suspects import DEEP, calming, few, passing
+
+MOSTLY = 0.9
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -66,7 +70,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         layers,
         (int(evidence.learning.steps[last]),),
         cure,
+        severity="info" if _say_the_same(evidence, [hidden[index] for index in touched]) else "",
     )
+
+
+def _say_the_same(evidence: Evidence, layers: list[int]) -> bool:
+    """Whether in all these layers units that live are on for nearly every sample: what reaches
+    them hardly differs, so that each unit is on or off by its bias, which is a consequence.
+    """
+    try:
+        on, dead = (evidence.row(name, -1)[layers] for name in ("active_fraction", "dead_fraction"))
+    except NotEvaluableError:
+        return False
+    return bool(((dead < MOSTLY) & (on > MOSTLY * (1.0 - dead))).all())
 
 
 register(
