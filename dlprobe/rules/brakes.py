@@ -12,6 +12,7 @@ time and did not learn its training part.
 | schedule | the highest rate of the run over its mean |
 | batches | their size over 32, by which the updates are fewer (Masters & Luschi 2018: 2 … 32 serve best) |
 | plain descent | 1/(1 − 0.9): how much further momentum of 0.9 goes on a straight way (Sutskever et al. 2013) |
+| clipping | 1 over the share of the gradient's norm that it leaves, of an optimizer whose steps go by that norm (Pascanu et al. 2013) |
 | inputs | 1 over the typical deviation of a feature, times √(1 + (mean/deviation)²) (LeCun et al. 1998, §4.3) |
 | activation | 1/√share of the error signal's mean square that a layer passes on (Schoenholz et al. 2017) |
 | few units | 32 over the units of the narrowest hidden layer |
@@ -36,7 +37,7 @@ from dlprobe.config.records import RunConfig
 from dlprobe.dataclass import dataclass
 from dlprobe.rules.changes_of_model import ENDS, ROOM
 from dlprobe.rules.changes_of_regularization import regularizers
-from dlprobe.rules.changes_of_training import short, usual_rate
+from dlprobe.rules.changes_of_training import clipped_to, clipping_told, short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs
@@ -128,6 +129,14 @@ def _descent(evidence: Evidence, config: RunConfig) -> Brake | None:
         f"with momentum {momentum:g}"
     )
     return Brake("usual_optimizer", (1.0 - momentum) / (1.0 - MOMENTUM), told)
+
+
+def _clipping(evidence: Evidence, config: RunConfig) -> Brake | None:
+    """Adaptive optimizers divide by the gradient's size, so that a bound is none to them."""
+    left = clipped_to(evidence)
+    if config.training.optimizer.record.effective is not None or not left > 0:
+        return None
+    return Brake("no_clip", 1.0 / left, f"clipping {clipping_told(evidence)}")
 
 
 def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -285,6 +294,7 @@ LOOKS: Mapping[str, Look] = {
     "schedule": _schedule,
     "batches": _batches,
     "plain descent": _descent,
+    "clipping": _clipping,
     "inputs": _inputs,
     "activation": _activation,
     "few units": _units,

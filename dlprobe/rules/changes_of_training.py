@@ -193,6 +193,31 @@ def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
     )
 
 
+def clipped_to(evidence: Evidence) -> float:
+    """The share of the gradient's norm that clipping typically leaves, a median over the recorded
+    steps; NaN where it is not known.
+    """
+    if not evidence.run.is_recorded("clip_scale"):
+        return math.nan
+    scales = evidence.scalar("clip_scale")
+    scales = scales[np.isfinite(scales)]
+    return float(np.median(scales)) if len(scales) else math.nan
+
+
+def clipping_told(evidence: Evidence) -> str:
+    """What clipping does, in words."""
+    return f"leaves {clipped_to(evidence):.2g} of the gradient's norm in a typical step"
+
+
+def no_clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The run without a bound of the gradient's norm, where there is one."""
+    if config.training.clip_global_norm is None:
+        return None
+    return Remedy(
+        {"training.clip_global_norm": "none"}, f"no clipping, which {clipping_told(evidence)}"
+    )
+
+
 def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The typical norm of the gradient as its bound; half of the bound that the run has."""
     has = config.training.clip_global_norm

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlprobe.registry import counted
 from dlprobe.rules.changes_of_model import SUITED
+from dlprobe.rules.changes_of_training import clipping_told
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.owner_code import recurrent_layers
 
@@ -182,6 +183,7 @@ def _shares(evidence: Evidence, what: str) -> str:
 WORDS: dict[str, Callable[[Evidence], str]] = {
     "lower_rate": _lower,
     "raise_rate": _raise,
+    "no_clip": lambda evidence: f"no clipping, which {clipping_told(evidence)}",
     "usual_optimizer": _usual,
     "longer": _longer,
     "larger_batch": _larger_batch,

@@ -116,6 +116,7 @@ REMEDIES: dict[str, Maker] = {
     "decaying_rate": training.decaying_rate,
     "warmup": training.warmup,
     "clip": training.clip,
+    "no_clip": training.no_clip,
     "early_stopping": training.early_stopping,
     "no_early_stopping": training.no_early_stopping,
     "patient_stopping": training.patient_stopping,

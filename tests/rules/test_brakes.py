@@ -41,6 +41,14 @@ MINMAX = {
         ("usual_rate", 50.0, {"config": {"training": {"lr": 2e-5}}}),
         ("full_rate", 4.0, {"scalars": {"learning_rate": np.repeat([0.008, 0.0], [100, 300])}}),
         (
+            "no_clip",
+            20.0,
+            {
+                "config": {"training": {"optimizer": "sgd", "clip_global_norm": 0.1}},
+                "scalars": {"clip_scale": 0.05},
+            },
+        ),
+        (
             "usual_batch",
             8.0,
             {

@@ -79,6 +79,9 @@ PAIRS: dict[
     "decaying_rate": (training(lr=0.01), training(lr=0.02)),
     "warmup": (training(lr=0.01), training(lr=0.02)),
     "clip": (training(), training(clip_global_norm=0.5)),
+    "no_clip": tuple(
+        {**training(clip_global_norm=0.5), "scalars": {"clip_scale": left}} for left in (0.1, 0.2)
+    ),
     "early_stopping": (
         {"evaluations": VALIDATED},
         {"evaluations": {**VALIDATED, "val_loss": (2.3, 1.9)}},

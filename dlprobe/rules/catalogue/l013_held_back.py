@@ -9,10 +9,10 @@ multiply.
 
 How it is measured: each brake has a factor from the run's own numbers: usual rate over the run's,
 highest rate over the mean of the schedule, size of the batches over 32, 10 for descent without
-momentum, the size of the inputs, what an activation passes on, 32 over the units of the narrowest
-layer, units over those that dropout leaves, hidden layers over 3 (2 for one), what residual layers
-without normalization and the scale of the first weights make of the signal.
-The factors of all brakes are multiplied.
+momentum, what clipping leaves of the gradient, the size of the inputs, what an activation passes
+on, 32 over the units of the narrowest layer, units over those that dropout leaves, hidden layers
+over 3 (2 for one), what residual layers without normalization and the scale of the first weights
+make of the signal. The factors of all brakes are multiplied.
 
 When it stays silent: a run that learned well, diverged, lost what it had, or learned its training
 part; brakes whose product, without the 2 for one layer, is below the threshold; a regression that

@@ -25,10 +25,13 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.registry import counted
+from dlprobe.rules.changes_of_training import clipped_to
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+
+CLIPPED = 0.1  # of the gradient's norm: what is left then is a step ten times smaller
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -44,7 +47,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} "
         f"of its norm in {counted(evidence.learning.updates, 'update')}"
     )
-    cure = remedies(evidence, "raise_rate", "usual_optimizer", "init", "longer")
+    clipped = ["no_clip"] if clipped_to(evidence) < CLIPPED else []
+    cure = remedies(evidence, *clipped, "raise_rate", "usual_optimizer", "init", "longer")
     return one_finding(
         float(moved[furthest]),
         settings["distance"],
