@@ -31,6 +31,7 @@ from dlprobe.rules.owner_code import recurrent_layers
 from dlprobe.runs import Run
 
 FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a cause, known or not
+TELLS_DATA = {"torch": "rec.data", "keras": "callback.data"}  # by the origin of a run
 OPEN = ("did not learn", "learned in part", "too short to tell")  # what more steps may change
 
 
@@ -186,9 +187,9 @@ def observed(run: Run) -> Observed:
         tuple(str(name) for name in run.layers.names),
         int(run.steps[-1]) if len(run.steps) else None,
     )
-    recurrent = bool(recurrent_layers(run))
+    recurrent, reached = bool(recurrent_layers(run)), state_of(run)
     return Observed(
-        state_of(run), place, run.configuration, _caveats(run), _seconds(run), recurrent
+        reached, place, run.configuration, _caveats(run, reached), _seconds(run), recurrent
     )
 
 
@@ -209,8 +210,14 @@ def _steps(run: Run) -> int:
     return int(run.final.get("steps_done", int(run.steps[-1]) + 1 if len(run.steps) else 0))
 
 
-def _caveats(run: Run) -> tuple[str, ...]:
+def _caveats(run: Run, reached: State) -> tuple[str, ...]:
     told = []
+    if reached.name == "not evaluated" and "task" not in run.data and run.origin in TELLS_DATA:
+        told.append(
+            "whether it learned can be judged where the recorder is told of the data before "
+            f"training: {TELLS_DATA[run.origin]}(x_train, y_train, x_val, y_val) keeps sizes and "
+            "class counts, not the data"
+        )
     if run.status == "running":
         told.append("the run is still being written: this is what it has so far")
     if run.damage:

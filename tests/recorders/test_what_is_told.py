@@ -44,6 +44,24 @@ def test_a_run_whose_training_part_is_never_evaluated_is_judged_by_its_validatio
     np.testing.assert_allclose(learned.loss, np.reshape(losses, (3, 40)).mean(1), rtol=1e-5)
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_where_nobody_told_of_the_data_the_line_that_does_is_said(
+    told: bool, tmp_path: Path
+) -> None:
+    model, steps = Net(), batches(0, 60)
+    x, y = (torch.cat(parts) for parts in zip(*steps, strict=True))
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    with dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5", strict=True) as rec:
+        if told:
+            rec.data(x, y)
+        for batch in steps:
+            plain_step(model, optimizer, *batch, rec)
+        rec.evaluation(train_loss=1.0, train_error=0.5)
+    found = command("check", str(tmp_path / "run.h5"), "--format", "json").data["runs"][0]
+    said = [caveat for caveat in found["diagnosis"]["caveats"] if "rec.data(x_train" in caveat]
+    assert (found["diagnosis"]["state"] == "not evaluated", len(said)) == (not told, not told)
+
+
 def test_targets_of_several_numbers_are_judged_and_not_kept(tmp_path: Path) -> None:
     """An autoencoder's R² is that of its mean squared error over the variance of its targets."""
     model = torch.nn.Sequential(torch.nn.Linear(6, 6))
