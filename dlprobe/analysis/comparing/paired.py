@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
@@ -196,9 +197,8 @@ def _detectable_by_spread(seeds: int, comparisons: int) -> float:
     seeds; of many, by the test's efficiency.
     """
     if seeds > EXACT:
-        from scipy.special import ndtri
-
-        return float(ndtri(1 - LEVEL / comparisons / 2) + ndtri(POWER)) / math.sqrt(
+        quantile = NormalDist().inv_cdf  # SciPy's takes .16 s to load
+        return (quantile(1 - LEVEL / comparisons / 2) + quantile(POWER)) / math.sqrt(
             EFFICIENCY * seeds
         )
     critical = (
