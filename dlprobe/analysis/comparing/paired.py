@@ -216,9 +216,10 @@ def _detectable_by_spread(seeds: int, comparisons: int) -> float:
 
 def _share_found(differences: Floats, critical: int) -> float:
     """Share of the rows whose smaller rank sum is at most `critical`."""
-    ranks = np.argsort(np.argsort(np.abs(differences), axis=1), axis=1) + 1
-    negative = np.where(differences < 0, ranks, 0).sum(axis=1)
-    return float(np.mean(np.minimum(negative, ranks.sum(axis=1) - negative) <= critical))
+    order = np.argsort(np.abs(differences), axis=1)
+    ranks = np.arange(1, differences.shape[1] + 1)
+    negative = np.take_along_axis(differences < 0, order, axis=1) @ ranks
+    return float(np.mean(np.minimum(negative, ranks.sum() - negative) <= critical))
 
 
 def seeds_for(difference: float, spread: float, comparisons: int) -> int | None:
