@@ -75,7 +75,16 @@ class DepthChoice:
     @property
     def as_good(self) -> str:
         """The end of a sentence that names `use`: what could be taken in its place."""
-        return _as_good(self.others)
+        return self.ending(self.others)
+
+    @property
+    def margin(self) -> str:
+        """How near to the best is as good: one seed says nothing of noise."""
+        return "within the noise of seeds" if len(self.best.scores) > 1 else "to a hundredth"
+
+    def ending(self, others: Sequence[str]) -> str:
+        """`; as good within the noise of seeds: …`; empty where there are no others."""
+        return f"; as good {self.margin}: {first_of(others, MOST)}" if others else ""
 
     @property
     def sentence(self) -> str:
@@ -128,11 +137,6 @@ def noise(candidates: Sequence[Candidate]) -> float:
     return max(FLOOR, ERRORS * spread * math.sqrt(2 / seeds))
 
 
-def _as_good(others: Sequence[str]) -> str:
-    """The end of a sentence that names the net to use."""
-    return f"; as good within the noise of seeds: {first_of(others, MOST)}" if others else ""
-
-
 def told(choices: Sequence[DepthChoice]) -> list[str]:
     """A sentence for each stretch of depths with one and the same advice, in the order of
     depths.
@@ -163,7 +167,7 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
     )
     # at each of these depths
     others = [other for other in same[-1].others if all(other in depth.others for depth in same)]
-    said += _as_good(others)
+    said += same[-1].ending(others)
     failing = list(dict.fromkeys(label for choice in same for label in choice.failing))
     does = "does" if len(failing) == 1 else "do"
     return said + (f"; {first_of(failing, MOST)} {does} not learn in every seed" * bool(failing))

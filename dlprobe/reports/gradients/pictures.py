@@ -57,7 +57,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
         "layer, before training",
         beside_meaning=f"{what} after {counted(steps, 'step')}"
-        f"{', * the best at that depth within the noise of seeds' if best else ''}",
+        f"{f', * the best at that depth {choices[0].margin}' if best else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",

@@ -56,6 +56,11 @@ def test_a_net_that_scatters_widely_is_not_as_good_as_the_best() -> None:
     assert choose(20, [wide, best, other]).alike == ("best", "other")
 
 
+def test_of_one_seed_no_noise_is_claimed() -> None:
+    choice = choose(5, [net("best", 0.95), net("other", 0.945), net("third", 0.93)])
+    assert choice.as_good == "; as good to a hundredth: other"
+
+
 def test_the_cheaper_one_of_equally_plain_ones() -> None:
     assert (
         used(net("wide", 0.93, 0.97, 0.89, cost=9.0), net("narrow", 0.92, 0.96, 0.88, cost=2.0))
