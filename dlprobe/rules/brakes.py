@@ -136,7 +136,7 @@ def _clipping(evidence: Evidence, config: RunConfig) -> Brake | None:
     left = clipped_to(evidence)
     if config.training.optimizer.record.effective is not None or not left > 0:
         return None
-    return Brake("no_clip", 1.0 / left, f"clipping {clipping_told(evidence)}")
+    return Brake("no_clip", 1.0 / left, clipping_told(evidence))
 
 
 def _inputs(evidence: Evidence, config: RunConfig) -> Brake | None:

@@ -205,17 +205,19 @@ def clipped_to(evidence: Evidence) -> float:
 
 
 def clipping_told(evidence: Evidence) -> str:
-    """What clipping does, in words."""
-    return f"leaves {clipped_to(evidence):.2g} of the gradient's norm in a typical step"
+    """`clipping, which leaves 0.01 of …`; empty where it leaves all, or what is not known."""
+    left = clipped_to(evidence)
+    if not left < 1.0:
+        return ""
+    return f"clipping, which leaves {left:.2g} of the gradient's norm in a typical step"
 
 
 def no_clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """The run without a bound of the gradient's norm, where there is one."""
-    if config.training.clip_global_norm is None:
+    """The run without a bound of the gradient's norm, where there is one that binds."""
+    told = clipping_told(evidence)
+    if config.training.clip_global_norm is None or not told:
         return None
-    return Remedy(
-        {"training.clip_global_norm": "none"}, f"no clipping, which {clipping_told(evidence)}"
-    )
+    return Remedy({"training.clip_global_norm": "none"}, f"no {told}")
 
 
 def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:

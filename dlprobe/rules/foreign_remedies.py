@@ -55,6 +55,11 @@ def _rate(evidence: Evidence, factor: float) -> str:
     return f"a learning rate of {rate * factor:g} in place of {rate:g}" if rate else ""
 
 
+def _unclipped(evidence: Evidence) -> str:
+    told = clipping_told(evidence)
+    return f"no {told}" if told else ""
+
+
 def _usual(evidence: Evidence) -> str:
     adaptive = (evidence.facts.optimizer or "").startswith("adam")
     return "" if adaptive else "Adam at its usual rate sizes the step of every weight by itself"
@@ -183,7 +188,7 @@ def _shares(evidence: Evidence, what: str) -> str:
 WORDS: dict[str, Callable[[Evidence], str]] = {
     "lower_rate": _lower,
     "raise_rate": _raise,
-    "no_clip": lambda evidence: f"no clipping, which {clipping_told(evidence)}",
+    "no_clip": _unclipped,
     "usual_optimizer": _usual,
     "longer": _longer,
     "larger_batch": _larger_batch,

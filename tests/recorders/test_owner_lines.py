@@ -74,10 +74,20 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # model, o
         lambda: Stack(torch.nn.ReLU, 2),
         lambda model: torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=50.0),
     ),
+    "decayed by Adam": (
+        lambda: Stack(torch.nn.ReLU, 2),
+        lambda model: torch.optim.Adam(
+            model.parameters(), lr=1e-3, weight_decay=50.0, decoupled_weight_decay=True
+        ),
+    ),
     # PyTorch draws weights of variance 1/(3 fan_in): each ReLU layer passes on a sixth
     "weights as PyTorch draws them": (lambda: Stack(torch.nn.ReLU, 12), sgd(0.1)),
 }
-CAUSES = {"decayed away": "B004", "weights as PyTorch draws them": "G001"}
+CAUSES = {
+    "decayed away": "B004",
+    "decayed by Adam": "B004",
+    "weights as PyTorch draws them": "G001",
+}
 
 
 def train(path: Path, space: dict[str, Any], epochs: int = 12) -> float:

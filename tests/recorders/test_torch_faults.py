@@ -87,6 +87,18 @@ def test_where_warnings_are_errors_a_failing_recorder_says_so_on_stderr(
     assert "stopped recording at step 0" in capsys.readouterr().err
 
 
+def test_a_second_recorder_of_a_file_is_told_nothing_of_a_command(tmp_path: Path) -> None:
+    path, steps = tmp_path / "run.h5", batches(0, 2)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    with dlprobe.recorders.torch.record(model, optimizer, path) as first:
+        plain_step(model, optimizer, *steps[0], first)
+        second = dlprobe.recorders.torch.record(model, optimizer, path, force=True, strict=True)
+        with pytest.raises(RunFileError, match="being written by process") as raised:
+            plain_step(model, optimizer, *steps[1], second)
+        assert " -" not in str(raised.value).partition("being written")[2]
+
+
 def test_a_strict_recorder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dlprobe.recorders.torch.capture import Capture
 

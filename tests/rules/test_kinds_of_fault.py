@@ -226,6 +226,8 @@ def test_batch_statistics_of_a_few_samples_are_named_for_themselves(
     assert (
         said == Passed() if noise is None else finding("A007", run).measured == pytest.approx(noise)
     )
+    if noise is not None:  # so it was from the start
+        assert finding("A007", run).steps == (0, 399)
 
 
 def test_a_run_is_judged_by_its_end() -> None:

@@ -32,6 +32,8 @@ from dlprobe.recorders.torch.passes import Passes
 from dlprobe.recorders.torch.program import Habits
 from dlprobe.recorders.torch.step_rows import StepRows
 
+NEARLY = 0.9  # of a training part is all of it: a loader may drop the last batch
+
 
 class Recording:
     """What `record` returns. Its methods raise nothing, unless it is strict."""
@@ -163,8 +165,7 @@ class Recording:
         dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
         return {
             "weight_distance": distances,
-            # a loader may drop the last batch, which is not full
-            **({"dead_fraction": dead} if whole and seen + self._rows.samples > whole else {}),
+            **({"dead_fraction": dead} if whole and seen >= NEARLY * whole else {}),
         }
 
     def data(

@@ -136,14 +136,14 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
 
 
 def _pulls(evidence: Evidence) -> tuple[float, float | None]:
-    """Weight decay beside the gradient, and the bound of max-norm; of a run that was recorded
-    elsewhere AdamW's decay, as that of others is a penalty.
+    """Weight decay beside the gradient, and the bound of max-norm. Of a run that was recorded
+    elsewhere a decay that is no penalty, as AdamW's and all of Keras.
     """
     if evidence.config is not None:
         training = evidence.config.training
         return training.weight_decay, training.max_norm
-    apart = str(evidence.facts.optimizer).startswith("adamw")
-    return (evidence.facts.l2 or 0.0 if apart else 0.0), None
+    is_penalty = float(evidence.scalar("penalty")[0]) > 0
+    return (0.0 if is_penalty else evidence.facts.l2 or 0.0), None
 
 
 def _pulled(evidence: Evidence, decay: float) -> float:

@@ -30,7 +30,7 @@ def test_the_plainer_one_within_noise() -> None:
 
 
 def test_all_within_noise_are_named_and_none_beyond_it() -> None:
-    """Means .93, .92 and .80 with deviations of .04 and .01: a standard error of .033 or .024."""
+    """Deviations of .04, .04 and .01 over three seeds: with .04, two standard errors of .033."""
     choice = choose(
         10,
         [
