@@ -206,6 +206,15 @@ def test_reasons_of_one_kind_are_one_group() -> None:
     ]
 
 
+@pytest.mark.parametrize(("steps", "explained"), [((0, 99), True), ((50, 99), False)])
+def test_a_norm_explains_what_exploded_from_the_start_only_where_it_was_ill_from_there(
+    steps: tuple[int, int], explained: bool
+) -> None:
+    """Batches are too small from the first step on; running statistics go astray later."""
+    exploding = found("G002", layers=("hidden_1",), steps=(0, 99))
+    assert PLACE.explains(found("A007", layers=("hidden_1",), steps=steps), exploding) is explained
+
+
 def test_every_finding_stands_in_one_place() -> None:
     run = rule_runs.made(evaluations=rule_runs.FAILED)
     judgement = judge(run)

@@ -195,4 +195,5 @@ register(
         ),
     ],
     brings_about="B002 B003 L003 G002 G003 G004",
+    dated=True,
 )
