@@ -241,12 +241,14 @@ def effective_rate(session: Session, steps: list[int], rates: list[float], state
     there = [index for index, (start, end) in enumerate(weights) if start < end]
     layers = [states[:, :, slice(*weights[index])] for index in there]
     if alone:  # the median rate is that of the median state
-        middle = np.concatenate([measuring.middle_two(layer[:, 0]) for layer in layers], axis=1)
+        middle = np.concatenate(
+            [measuring.middle_two(layer[:, 0]) for layer in layers], axis=1, dtype=np.float64
+        )
         of_state = np.zeros((optimizer.record.states, middle.shape[1]))
         for row, (step, rate) in enumerate(zip(steps, rates, strict=True)):
             of_state[optimizer.record.falls_with(*values)] = middle[row]
-            made = effective(float(step), rate, of_state, *values)
-            found[row, there] = made.reshape(-1, 2).mean(axis=1)
+            middle[row] = effective(float(step), rate, of_state, *values)
+        found[:, there] = middle.reshape(len(steps), -1, 2).mean(axis=2)
         return found
     for index, layer in zip(there, layers, strict=True):
         found[:, index] = [

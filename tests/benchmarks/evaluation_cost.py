@@ -27,10 +27,10 @@ from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
 NETS: tuple[tuple[str, dict[str, str], int, str], ...] = (
-    ("xor 8", {"data": "xor(samples=4)", "split": "100,0,0", "layers": "8"}, 4000, "-"),
-    ("16,16", {"layers": "16,16"}, 300, "≥ 3"),
-    ("100,100", {"layers": "100,100"}, 100, "≥ 1.5"),
-    ("100x20", {"layers": "100x20"}, 20, "≥ 1.5"),
+    ("xor 8", {"data": "xor(samples=4)", "split": "100,0,0", "layers": "8"}, 20_000, "-"),
+    ("16,16", {"layers": "16,16"}, 1500, "≥ 3"),
+    ("100,100", {"layers": "100,100"}, 400, "≥ 1.5"),
+    ("100x20", {"layers": "100x20"}, 60, "≥ 1.5"),
 )  # name, options, epochs of a round, target against JAX
 PARTS = ("train", "val")
 
