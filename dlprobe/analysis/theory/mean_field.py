@@ -25,6 +25,7 @@ from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec
 
 DEVIATIONS = 4.0  # half-width of every finite-width band, in standard deviations
+PER_DECADE = 20  # values of q at which κ is integrated for measured ones: right to .1 %
 USUAL_KAPPA = 5.0  # ReLU's, the largest of the common activations where they do not saturate
 
 
@@ -178,23 +179,30 @@ def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
 def kappas_at(
     activations: Sequence[Spec], preactivation_mean_squares: Sequence[float]
 ) -> tuple[float, ...]:
-    """κ of each layer at a measured q (with a norm before the activation give 1), to three digits
-    of q; NaN where the activation is row-wise or q is missing.
+    """κ of each layer at a measured q (with a norm before the activation give 1), to three digits;
+    NaN where the activation is row-wise or q is missing.
     """
     return tuple(
-        moments(spec, _near(spec.record, parameters_of(spec), q)).kappa
+        _kappa(spec, float(q))
         if isinstance(spec.record, Activation) and math.isfinite(q)
         else math.nan
         for spec, q in zip(activations, preactivation_mean_squares, strict=True)
     )
 
 
-def _near(record: Activation, parameters: tuple[float, ...], q: float) -> float:
-    """A q of about the same κ, of few different ones, as each is integrated: 1 where the slope
-    goes by the sign of the preactivation alone, else q to three digits.
+def _kappa(spec: Spec, q: float) -> float:
+    """κ at q: where the slope goes by the sign of the preactivation alone that of any q, else
+    between those of the two next of few different ones, as each is integrated.
     """
-    by_sign = record.other_slope is not None and set(record.kinks(*parameters)) <= {0.0}
-    return 1.0 if by_sign and 0.0 < q <= LARGEST_Q else float(f"{q:.2e}")
+    record = spec.record
+    if not 0.0 < q <= LARGEST_Q:
+        return moments(spec, q).kappa
+    if record.other_slope is not None and set(record.kinks(*parameters_of(spec))) <= {0.0}:
+        return moments(spec, 1.0).kappa
+    place = math.log10(q) * PER_DECADE
+    below = math.floor(place)
+    low, high = (moments(spec, 10.0 ** (k / PER_DECADE)).kappa for k in (below, below + 1))
+    return low + (place - below) * (high - low)
 
 
 def per_layer(log10_ratio: float, steps: int) -> tuple[float, float]:

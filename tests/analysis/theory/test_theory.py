@@ -8,6 +8,7 @@ import pytest
 
 from dlprobe import registry
 from dlprobe.analysis.profiles.depth_profiles import classify
+from dlprobe.analysis.theory.gaussian import moments
 from dlprobe.analysis.theory.mean_field import InitialNet, Prediction, describe, kappas_at, predict
 from dlprobe.registry import Spec
 
@@ -263,6 +264,16 @@ def test_kappas_at_measured_q_are_nan_where_unknown() -> None:
     )
     assert found[0] == pytest.approx(5.0)
     assert all(math.isnan(kappa) for kappa in found[1:])
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "gelu", "hard_tanh", "softsign", "elu"])
+def test_kappas_at_measured_q_are_those_of_the_integral(name: str) -> None:
+    """Up to saturation, where κ is of the order of 1/E φ'²."""
+    squares = [1e-4, 0.0237, 0.51, 3.7345, 8.377, 291.0]
+    exact = [moments(spec("activation", name), q).kappa for q in squares]
+    assert kappas_at([spec("activation", name)] * len(squares), squares) == pytest.approx(
+        exact, rel=1e-3
+    )
 
 
 def test_slopes_that_move_with_q_widen_the_band() -> None:
