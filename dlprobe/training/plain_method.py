@@ -17,7 +17,9 @@ eigendecomposition); Micchelli, Xu & Zhang 2006, JMLR 7:2651 (universal kernels)
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -38,7 +40,27 @@ PENALTIES = 10.0 ** np.arange(-4.0, 2.5, 0.5)
 DIGITS = 3  # of the skill: what BLAS does in another order shows nowhere
 FAR = 0.9  # skill from which on a run needs no comparison
 
-_known: dict[str, float] = {}  # by fingerprint of the data
+_known: dict[str, Future[float]] = {}  # by fingerprint of the data
+
+
+def ahead(data: PreparedData) -> None:
+    """Begin to work it out while a run is made, where a second processor has nothing to do: at its
+    end nobody waits for it then.
+    """
+    if data.fingerprint not in _known:
+        threading.Thread(target=_skill, args=(data,), daemon=True).start()
+
+
+def _skill(data: PreparedData) -> Future[float]:
+    """The `plain_skill` of data, worked out once in a process."""
+    mine: Future[float] = Future()
+    skill = _known.setdefault(data.fingerprint, mine)
+    if skill is mine:
+        try:
+            mine.set_result(plain_skill(data))
+        except BaseException as error:
+            mine.set_exception(error)
+    return skill
 
 
 def beside(data: PreparedData, final: Mapping[str, Any]) -> dict[str, float]:
@@ -49,9 +71,7 @@ def beside(data: PreparedData, final: Mapping[str, Any]) -> dict[str, float]:
     """
     if reaches(data, final):
         return {}
-    if data.fingerprint not in _known:
-        _known[data.fingerprint] = plain_skill(data)
-    skill = _known[data.fingerprint]
+    skill = _skill(data).result()
     return {"val_plain_skill": skill} if math.isfinite(skill) else {}
 
 
@@ -114,8 +134,8 @@ def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
     centre, mean, best = inputs.mean(axis=0), columns.mean(axis=0), math.inf
     chosen: Kernel = linear
     inputs, chosen_weights = (inputs - centre) * scale, np.zeros_like(columns)
-    for kernel in kernels(inputs):
-        values, vectors = np.linalg.eigh(kernel(inputs, inputs))
+    for products, kernel in kernels(inputs):
+        values, vectors = np.linalg.eigh(products)
         projected = vectors.T @ (columns - mean)
         shrunk = 1.0 / (np.maximum(values, 0.0)[:, None] + PENALTIES)  # (row, penalty)
         # all penalties in one product: a third of the time of one after another
@@ -133,16 +153,18 @@ def answers(inputs: Floats, columns: Floats, asked: Floats) -> Floats:
     return found
 
 
-def kernels(inputs: Floats) -> Iterator[Kernel]:
+def kernels(inputs: Floats) -> Iterator[tuple[Floats, Kernel]]:
     """A linear kernel, then Gaussian ones of several widths times the median squared distance of
-    training rows (row, feature).
+    training rows (row, feature); each behind what it makes of these, (row, row).
     """
-    yield linear
+    yield linear(inputs, inputs), linear
     far, largest = distances(inputs, inputs), float(np.square(inputs).sum(axis=1).max())
     apart = far[far > 1e-9 * largest] if largest > 0.0 else far[:0]
     if len(apart):
         middle = float(np.median(apart))
-        yield from (partial(gaussian, 2.0 * width * middle) for width in WIDTHS)
+        for width in WIDTHS:
+            reach = 2.0 * width * middle
+            yield fall(far, reach), partial(gaussian, reach)
 
 
 def linear(rows: Floats, others: Floats) -> Floats:
@@ -153,8 +175,12 @@ def linear(rows: Floats, others: Floats) -> Floats:
 
 def gaussian(reach: float, rows: Floats, others: Floats) -> Floats:
     """exp(−‖x − y‖²/reach) of rows and others, (n, m)."""
-    far = np.maximum(distances(rows, others), 0.0)
-    return np.asarray(np.exp(-far / reach))
+    return fall(distances(rows, others), reach)
+
+
+def fall(far: Floats, reach: float) -> Floats:
+    """exp(−far/reach), of the shape of `far` ≥ 0 up to rounding."""
+    return np.asarray(np.exp(-np.maximum(far, 0.0) / reach))
 
 
 def distances(rows: Floats, others: Floats) -> Floats:

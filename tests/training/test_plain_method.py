@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.runs import Run
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
+from dlprobe.training import plain_method
 from dlprobe.training.plain_method import PENALTIES, answers, kernels, plain_skill
 from dlprobe.training.trainer import PreparedData
 
@@ -38,8 +41,8 @@ def test_kernel_and_penalty_are_those_that_leaving_one_out_prefers() -> None:
     mean, found = targets.mean(axis=0), []
     centre, scale = inputs.mean(axis=0), inputs.std(axis=0)
     rows, others = (inputs - centre) / scale, (asked - centre) / scale
-    for of in kernels(rows):
-        kernel, beside = of(rows, rows), of(others, rows)
+    for kernel, of in kernels(rows):
+        beside = of(others, rows)
         for penalty in PENALTIES:
             ridge = KernelRidge(alpha=penalty, kernel="precomputed")
             left_out = cross_val_predict(ridge, kernel, targets - mean, cv=LeaveOneOut())
@@ -85,3 +88,31 @@ def test_a_run_that_gets_as_far_learned_well_and_one_with_wrong_probabilities_di
     assert not replace(learned, correctable=100.0).well
     assert not replace(learned, plain=0.9).well
     assert not replace(learned, known=True).well
+
+
+def test_a_skill_begun_ahead_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the thread that began it, while two others wait for it; an error reaches who waits."""
+    data, begun, go = prepared(data="moons"), list[str](), threading.Event()
+
+    def slowly(data: PreparedData) -> float:
+        begun.append(threading.current_thread().name)
+        go.wait(20)
+        return 0.5
+
+    monkeypatch.setattr(plain_method, "_known", {})
+    monkeypatch.setattr(plain_method, "plain_skill", slowly)
+    plain_method.ahead(data)
+    plain_method.ahead(data)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(plain_method.beside, data, {"val_error": 0.4}) for _ in range(2)]
+        go.set()
+        assert [one.result(20) for one in asked] == [{"val_plain_skill": 0.5}] * 2
+    assert len(begun) == 1
+
+    def broken(data: PreparedData) -> float:
+        raise FloatingPointError("a worked example")
+
+    monkeypatch.setattr(plain_method, "_known", {})
+    monkeypatch.setattr(plain_method, "plain_skill", broken)
+    with pytest.raises(FloatingPointError, match="worked example"):
+        plain_method.beside(data, {"val_error": 0.4})

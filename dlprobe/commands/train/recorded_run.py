@@ -35,10 +35,15 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
 
 def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Session:
     """Build the net for prepared data. Raises ConfigError."""
-    from dlprobe.training import model, trainer
+    from dlprobe.training import model, plain_method, trainer
     from dlprobe.training.clock import Clock
 
-    session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
+    def before_building() -> None:
+        tell_of_compiling(screen)
+        if available_threads() > 1:
+            plain_method.ahead(data)
+
+    session = trainer.start(configuration, data, before_building=before_building)
     session.clock = Clock(interrupts.began())
     if configuration.training.threads is None:
         session.network.threads = available_threads()
