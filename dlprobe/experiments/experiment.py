@@ -16,7 +16,14 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dlprobe.dataclass import dataclass
-from dlprobe.experiments.study import PlannedRun, StudyResult, Told, finished_runs, run_study
+from dlprobe.experiments.study import (
+    PlannedRun,
+    StudyResult,
+    Told,
+    finished_runs,
+    run_study,
+    useful_threads,
+)
 from dlprobe.training.stopping import Stop
 
 if TYPE_CHECKING:
@@ -35,8 +42,9 @@ Seeded = TypeVar("Seeded", bound="SeededExperiment[Any, Any]")
 class Means:
     """What an experiment trains with.
 
-    threads: runs side by side. stop: ends it early. writer: keeps every run in a study file.
-        progress(done, all) hears of runs as they end.
+    threads: runs side by side; unless `asked` for, fewer where they end sooner. stop: ends it
+        early. writer: keeps every run in a study file. progress(done, all) hears of runs as they
+        end.
     cluster: where runs execute in place of threads of this process.
     """
 
@@ -45,6 +53,7 @@ class Means:
     writer: StudyWriter | None = None
     progress: Told | None = None
     cluster: DaskCluster | None = None
+    asked: bool = True
 
 
 class Experiment(ABC, Generic[T, R]):
@@ -112,8 +121,9 @@ class PlannedExperiment(Experiment[T, R]):
         ended = StudyResult(finished, complete=True)
         plan = self.plan(finished)
         while ended.complete and any(planned.id not in ended.results for planned in plan):
+            available = means.threads
             how: dict[str, Any] = {
-                "threads": means.threads,
+                "threads": available if means.asked else useful_threads(available, plan, self.sets),
                 "stop": means.stop,
                 "writer": means.writer,
                 "progress": means.progress,

@@ -22,6 +22,7 @@ from dlprobe.experiments.study import (
     open_study,
     run_study,
     teams_of,
+    useful_threads,
     work,
 )
 from dlprobe.nn import fleet
@@ -144,6 +145,12 @@ def test_work_counts_weights_times_samples() -> None:
     # wine: 13 features, 3 classes, 107 training rows: (13 + 1)·4 + (4 + 1)·3 = 71 parameters, 3
     #     steps of 32
     assert work(BASE, PreparedSets()) == 71 * 3 * 32
+
+
+def test_runs_that_python_takes_most_of_go_one_after_another() -> None:
+    sets, long = PreparedSets(), with_values(BASE, {"training.steps": 20_000})
+    assert useful_threads(2, plan(), sets) == useful_threads(2, [], sets) == 1
+    assert useful_threads(2, [*plan(), *plan((3,), long)], sets) == 2  # 71 · 20,000 · 32 = 4.5e7
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="this processor has no vector registers for fleets")

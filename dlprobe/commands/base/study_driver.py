@@ -45,7 +45,8 @@ def training(
 
     tell_of_compiling(screen)
     with on_signals() as stop, screen.progress(doing, unit) as report:
-        yield Means(execution.threads, stop, writer, report, execution.cluster)
+        asked = execution.workers is not None
+        yield Means(execution.threads, stop, writer, report, execution.cluster, asked)
 
 
 def carry_out(
