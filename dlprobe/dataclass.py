@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import MISSING
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,50 +35,58 @@ else:
 
 
 class _Fields(NamedTuple):
-    """The fields that `__init__` sets; `made` are those whose defaults are made anew, `unasked` of
-    them those that are no parameter.
+    """The fields that `__init__` sets; `names` of them are parameters. content: every field in its
+    order, with its default or `MISSING`; `made` are those whose defaults are made anew. more: the
+    class has a `__post_init__`.
     """
 
     names: frozenset[str]
     positional: tuple[str, ...]
-    defaults: dict[str, Any]
+    required: tuple[str, ...]
+    content: dict[str, Any]
     made: dict[str, Callable[[], Any]]
-    unasked: dict[str, Callable[[], Any]]
+    more: bool
 
 
 @cache
 def _fields(cls: Any) -> _Fields:
     fields = dataclasses.fields(cls)
     parameters = [field for field in fields if field.init]
-    absent: Any = dataclasses.MISSING
     makers: dict[str, Any] = {field.name: field.default_factory for field in fields}
-    made = {name: maker for name, maker in makers.items() if maker is not absent}
-    names = frozenset(field.name for field in parameters)
+    made = {name: maker for name, maker in makers.items() if maker is not MISSING}
     return _Fields(
-        names,
+        frozenset(field.name for field in parameters),
         tuple(field.name for field in parameters if not field.kw_only),
-        {field.name: field.default for field in parameters if field.default is not absent},
-        {name: maker for name, maker in made.items() if name in names},
-        {name: maker for name, maker in made.items() if name not in names},
+        tuple(
+            field.name
+            for field in parameters
+            if field.default is MISSING and field.name not in made
+        ),
+        {field.name: field.default for field in fields if field.init or field.name in made},
+        made,
+        hasattr(cls, "__post_init__"),
     )
 
 
 def _init_of(cls: Any) -> Callable[..., None]:
     def __init__(self: Any, *values: Any, **named: Any) -> None:
         fields = _fields(cls)
-        content = {**fields.defaults, **dict(zip(fields.positional, values)), **named}  # noqa: B905
-        for name, make in fields.made.items():
-            if name not in content:
-                content[name] = make()
-        twice = len(values) > len(fields.positional) or (
-            named and not named.keys().isdisjoint(fields.positional[: len(values)])
-        )
-        if twice or content.keys() != fields.names:
+        content = fields.content.copy()
+        content.update(zip(fields.positional, values))  # noqa: B905
+        content.update(named)
+        wrong = len(values) > len(fields.positional)
+        if named:
+            wrong = wrong or not fields.names.issuperset(named)
+            wrong = wrong or not named.keys().isdisjoint(fields.positional[: len(values)])
+        for name in fields.required:
+            wrong = wrong or content[name] is MISSING
+        if wrong:
             raise TypeError(_wrong_call(cls, values, named))
-        for name, make in fields.unasked.items():
-            content[name] = make()
+        for name, make in fields.made.items():
+            if content[name] is MISSING:
+                content[name] = make()
         self.__dict__.update(content)
-        if hasattr(cls, "__post_init__"):
+        if fields.more:
             self.__post_init__()
 
     return __init__
@@ -85,9 +94,9 @@ def _init_of(cls: Any) -> Callable[..., None]:
 
 def _wrong_call(cls: Any, values: tuple[Any, ...], named: dict[str, Any]) -> str:
     fields = _fields(cls)
-    known = {*fields.positional[: len(values)], *named, *fields.defaults, *fields.made}
+    known = {*fields.positional[: len(values)], *named}
     wrong = {
-        "missing": sorted(fields.names - known),
+        "missing": sorted(set(fields.required) - known),
         "unknown": sorted(named.keys() - fields.names),
         "given twice": sorted(named.keys() & set(fields.positional[: len(values)])),
         "too many": [repr(value) for value in values[len(fields.positional) :]],

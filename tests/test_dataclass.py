@@ -79,6 +79,8 @@ def told(thing: Callable[[SimpleNamespace], Any]) -> list[Any]:
         lambda of: of.Point(1).tags is of.Point(1).tags,
         lambda of: (of.Point(5).double, vars(of.Point(1)), of.Point.__match_args__),
         lambda of: vars(copy.deepcopy(of.Child(1, z=(2,)))),
+        lambda of: list(vars(of.Point(note="a", tags={}, y=1.0, x=3)).items()),  # in their order
+        lambda of: [list(vars(each)) for each in (of.Child(z=(1,), x=1), of.Named(b=2, a=1))],
         lambda of: of.Open(inner=[1]),
         lambda of: of.Named(a=-1),
         lambda of: of.Named(1),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -100,30 +101,43 @@ def check(
     """Raise RunFileError where a data set is not what the layout table says of it. `size_of`
     gives the size of a shared dimension.
     """
-    kind = "S" if line.dtype == "text" else "iuf"
-    if dtype.kind not in kind or not line.admits_rank(len(shape)):
-        raise RunFileError(
-            f"{name} is damaged or was not written by dlprobe: {line.path} is {dtype} with "
-            f"{len(shape)} dimensions"
-        )
-    for dim, length in zip(line.dims, shape, strict=False):
-        expected = size_of(dim)
-        if expected is not None and expected != length:
-            raise RunFileError(
-                f"{name} is damaged or was not written by dlprobe: {line.path} has {length} "
-                f"entries along {dim}, expected {expected}"
-            )
+    if fault := _fault(line, dtype, shape, size_of):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: {fault}")
 
 
 def check_all(shapes: Shapes, name: str) -> None:
     """Raise RunFileError where a data set of a run is not what the layout table says of it."""
+    if fault := _first_fault(tuple(shapes.items())):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: {fault}")
+
+
+@lru_cache(64)  # the runs of a study have data sets of the same shapes
+def _first_fault(data_sets: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> str:
+    """What is wrong with the first that is not as it should be; empty where all are."""
+    shapes = dict(data_sets)
 
     def size_of(dim: str) -> int | None:
         reference = shapes.get(SIZES.get(dim, ""))
         return reference[1][0] if reference and len(reference[1]) == 1 else None
 
-    for path, (dtype, shape) in shapes.items():
-        check(layout.data_sets()[path], dtype, shape, size_of, name)
+    faults = (_fault(layout.data_sets()[path], *shapes[path], size_of) for path in shapes)
+    return next(filter(None, faults), "")
+
+
+def _fault(
+    line: layout.DataSet,
+    dtype: np.dtype[Any],
+    shape: Shape,
+    size_of: Callable[[str], int | None],
+) -> str:
+    kind = "S" if line.dtype == "text" else "iuf"
+    if dtype.kind not in kind or not line.admits_rank(len(shape)):
+        return f"{line.path} is {dtype} with {len(shape)} dimensions"
+    for dim, length in zip(line.dims, shape, strict=False):
+        expected = size_of(dim)
+        if expected is not None and expected != length:
+            return f"{line.path} has {length} entries along {dim}, expected {expected}"
+    return ""
 
 
 def check_config(config: dict[str, Any], name: str) -> None:

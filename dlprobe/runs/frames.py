@@ -47,6 +47,7 @@ MAX_PAYLOAD = 2**31  # bytes; larger parameters do not fit a journal
 _MAX_JSON = 2**24
 _MAX_ARRAYS = 4096
 _SLAB = 2**20
+_FEW = 2**12  # bytes
 FAR = 8  # rows between two that are read one by one
 _DTYPE = re.compile(r"<[fi][48]|<u[48]|\|u1|\|S[1-9][0-9]{0,6}")
 
@@ -255,7 +256,9 @@ def pieces(record: Record, link: int) -> list[Piece]:
     length = _PREFIX.size + len(text)
     for array in stored.values():
         gap = -length % 8
-        parts += [b"\0" * gap, array.reshape(-1).view("u1").data]
+        # a view of a few numbers takes ten times as long as a copy
+        small = array.nbytes <= _FEW
+        parts += [b"\0" * gap, array.tobytes() if small else array.reshape(-1).view("u1").data]
         length += gap + array.nbytes
     if length > MAX_PAYLOAD:
         raise RunFileError(

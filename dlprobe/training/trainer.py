@@ -38,6 +38,7 @@ Array = npt.NDArray[Any]
 # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python
 # costs nothing
 BLOCK_SECONDS = 0.1
+SLOW = 1e8  # multiply-adds in a second that every machine makes many times
 LARGEST_BLOCK = 4096
 LARGEST_BLOCK_BYTES = 2**25
 LSUV_SAMPLES = 256  # the samples that training visits first
@@ -119,7 +120,7 @@ def run(
     began = time.perf_counter()
     session.clock.turn(RECORDING)
     status = "finished"
-    size = 8
+    size = _first_size(session)
     session.watch.begin(recorder)
     if session.step:  # the run goes on where the state was taken
         _at_boundary(session, recorder)
@@ -164,13 +165,24 @@ def adopt(
     return "finished"
 
 
+def _first_size(session: Session) -> int:
+    """Steps of the first block: as many as surely fit the aimed time."""
+    of_step = 3 * session.model.batch * len(session.network.parameters)
+    return max(8, min(int(SLOW * BLOCK_SECONDS / of_step), _most(session)))
+
+
 def _next_size(session: Session, size: int, done: int, spent: float) -> int:
     """Steps of the next block: as many as fit the aimed time, growing eightfold at most."""
+    fitting = int(done * BLOCK_SECONDS / max(spent, 1e-9))
+    return max(1, min(fitting, 8 * size, _most(session)))
+
+
+def _most(session: Session) -> int:
+    """Steps of a block at most: so that what they record fits the memory meant for it."""
     bytes_per_step = (
         len(session.model.layers) * len(observe.STATISTICS) * session.network.dtype.itemsize
     )
-    fitting = int(done * BLOCK_SECONDS / max(spent, 1e-9))
-    return max(1, min(fitting, 8 * size, LARGEST_BLOCK, LARGEST_BLOCK_BYTES // bytes_per_step))
+    return min(LARGEST_BLOCK, LARGEST_BLOCK_BYTES // bytes_per_step)
 
 
 def _until_boundary(session: Session) -> int:
