@@ -12,8 +12,8 @@ TYPED: ContextVar[Sequence[str]] = ContextVar("typed", default=())
 
 
 def again(*more: str) -> str:
-    """The command that was typed, with more options: `--name value` pairs, each in place of what
-    was typed for its name.
+    """The command that was typed, with more options, each name with its value and in place of what
+    was typed for that name.
 
     >>> token = TYPED.set(["compare", "lr", "1", "2", "--seeds", "4", "--by=val_error"])
     >>> again("--seeds", "6")
