@@ -45,6 +45,20 @@ def moments_of(inputs: Floats) -> ColumnMoments:
         )
 
 
+def target_moments(targets: Floats) -> dict[str, Floats]:
+    """What run files say of the training targets (samples, outputs) of a regression, each
+    (outputs,).
+    """
+    with np.errstate(all="ignore"):
+        far = np.sort(np.square(targets - targets.mean(axis=0)), axis=0)
+        hundredth = max(1, len(targets) // 100)
+        return {
+            "target_mean": targets.mean(axis=0),
+            "target_std": targets.std(axis=0),
+            "target_tail": far[-hundredth:].sum(axis=0) / far.sum(axis=0),
+        }
+
+
 def fit(
     kind: str,
     inputs: Floats,

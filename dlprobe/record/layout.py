@@ -275,6 +275,15 @@ _DATA = (
         for what in ("mean", "std")
     ),
     (
+        "target_tail",
+        "f8",
+        ("output",),
+        (
+            "share that the hundredth of the raw training targets that is farthest from their "
+            "mean has of their variance"
+        ),
+    ),
+    (
         "target_shift",
         "f8",
         ("output",),
@@ -385,7 +394,7 @@ _DATA = (
 )
 
 # may name the path of a file; its contents are in the fingerprint
-_DATA_NOT_HASHED = ("source", "notes")
+_DATA_NOT_HASHED = ("source", "notes", "target_tail")
 
 # what `checkpoints/counters` holds, in this order
 STATE_COUNTERS = ("step", "best_step", "waited", "stopped")

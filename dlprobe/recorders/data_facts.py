@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dlprobe.data.preparation import count_classes, fingerprint
 from dlprobe.data.repeats import repeats
+from dlprobe.data.scaling import target_moments
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -117,8 +118,7 @@ def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[s
 
 
 def _target_moments(targets: Array) -> dict[str, Any]:
-    wide = targets.astype(np.float64).reshape(len(targets), -1)
-    return {"target_mean": wide.mean(axis=0), "target_std": wide.std(axis=0)}
+    return target_moments(targets.astype(np.float64).reshape(len(targets), -1))
 
 
 def _class_counts(targets: Mapping[str, Array]) -> dict[str, Any]:

@@ -287,6 +287,14 @@ def patient_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
     )
 
 
+def robust_loss(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    if evidence.run.data.get("task") != "regression":
+        return None
+    had = config.training.loss.name if config.training.loss else "the squared error"
+    told = f"huber in place of {had}, most of which a few samples have"
+    return Remedy({"training.loss": "huber"}, told)
+
+
 def double(evidence: Evidence, config: RunConfig) -> Remedy:
     return Remedy(
         {"training.dtype": "float64"},

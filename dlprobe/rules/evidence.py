@@ -87,6 +87,21 @@ class Evidence:
         """Training samples of each class; empty where they are not known."""
         return np.asarray(self.run.data.get("train_class_counts", ()), np.float64)
 
+    @cached_property
+    def category_counts(self) -> dict[str, Floats]:
+        """Training samples of each value of the text columns that were one-hot encoded, by column;
+        empty where the file does not tell.
+        """
+        data, places = self.run.data, ("feature_names", "feature_mean", "feature_max")
+        samples = len(data.get("train_indices", ()))
+        found: dict[str, list[float]] = {}
+        if all(place in data for place in places):
+            for name, mean, high in zip(*(data[place] for place in places), strict=True):
+                column, encoded, _ = str(name).partition("=")
+                if encoded and high == 1.0:
+                    found.setdefault(column, []).append(samples * float(mean))
+        return {column: np.round(counts) for column, counts in found.items()}
+
     @property
     def facts(self) -> RunFacts:
         """How the run was trained, as far as that is known."""

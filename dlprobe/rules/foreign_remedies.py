@@ -224,6 +224,7 @@ WORDS: dict[str, Callable[[Evidence], str]] = {
     "weight_penalty": _penalty,
     "class_weights": lambda evidence: _shares(evidence, "the same weight for every class"),
     "stratify": lambda evidence: _shares(evidence, "a stratified split"),
+    "robust_loss": lambda evidence: "Huber's loss in place of the squared error",
     "double": lambda evidence: f"float64 in place of {evidence.run.dtype}",
 }
 HAS: dict[str, Callable[[Evidence], bool]] = {  # whether the run is known to have a remedy already

@@ -16,6 +16,7 @@ from dlprobe.config import warnings_for, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN
+from dlprobe.rules import changes_of_data as data
 from dlprobe.rules import changes_of_model as model
 from dlprobe.rules import changes_of_regularization as regularization
 from dlprobe.rules import changes_of_training as training
@@ -146,4 +147,7 @@ REMEDIES: dict[str, Maker] = {
     "target_scaling": model.target_scaling,
     "outputs": model.outputs,
     "stratify": model.stratify,
+    "robust_loss": training.robust_loss,
+    "ordinal_dates": data.ordinal_dates,
+    "drop_categories": data.drop_categories,
 }

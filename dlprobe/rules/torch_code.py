@@ -232,12 +232,15 @@ def outputs(change: CodeChange) -> list[str] | None:
         "cross_entropy": "CrossEntropyLoss",
         "binary_cross_entropy": "BCEWithLogitsLoss",
         "mse": "MSELoss",
+        "huber": "HuberLoss",
     }
     task = (
         "cross_entropy" if change.classes and after is None else "" if after is None else after.name
     )
     if task not in losses:
         return None
+    if task == "huber":
+        return [f"criterion = torch.nn.{losses[task]}()"]
     last, before = change.modules[-1], change.before.training.loss
     criterion = f"criterion = torch.nn.{losses[task]}()"
     if last.activation:

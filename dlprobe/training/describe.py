@@ -15,6 +15,7 @@ import numpy as np
 
 from dlprobe.config import to_mapping
 from dlprobe.data import PreparedData, Scaler
+from dlprobe.data.scaling import target_moments
 from dlprobe.nn.layers import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
 from dlprobe.training.session import Session
@@ -112,14 +113,12 @@ def describe_targets(data: PreparedData, scaler: Scaler | None) -> dict[str, Any
     if scaler is None:
         return {}
     targets = data.targets["train"].reshape(-1, data.outputs).astype(np.float64)
-    with np.errstate(all="ignore"):
-        moments = {"target_mean": targets.mean(axis=0), "target_std": targets.std(axis=0)}
     scaling = {
         "target_scaler": scaler.kind,
         "target_shift": scaler.shift,
         "target_scale": scaler.scale,
     }
-    return {"target_names": list(data.target_names), **moments, **scaling}
+    return {"target_names": list(data.target_names), **target_moments(targets), **scaling}
 
 
 def environment(threads: int = 1) -> dict[str, Any]:

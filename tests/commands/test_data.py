@@ -124,7 +124,10 @@ def test_rows_in_two_parts_and_features_out_of_scale_are_found_by_the_rules_of_d
     assert next(each for each in found["findings"] if each["code"] == "D001")["options"] == [
         "--scaling standardize"
     ]
-    assert [each["code"] for each in found["not_evaluated"]] == ["D006"]  # of a regression
+    assert [each["code"] for each in found["not_evaluated"]] == [
+        *("D006", "D007"),  # of a regression
+        "D008",  # of text columns
+    ]
     assert found["leaks"]["duplicates"]["train_val"] == found["parts"]["val"]
 
 
@@ -186,6 +189,29 @@ def test_targets_out_of_scale_are_found_too(table: Callable[..., str]) -> None:
     assert [(each["code"], each["options"]) for each in found] == [
         ("D006", ["--target-scaling auto"])
     ]
+
+
+def test_a_few_targets_with_most_of_the_variance_are_told(table: Callable[..., str]) -> None:
+    """Four of 400 prices with a zero too many; a house in a hundred for ten times as much has most
+    of the squared distances.
+    """
+    price = np.random.default_rng(5).normal(10.0, 1.0, ROWS)
+    sound = dlprobe("data", table(y=price), "--target", "y", "--format", "json").data
+    assert sound["findings"] == []
+    price[::100] *= 10
+    found = dlprobe("data", table(y=price), "--target", "y", "--format", "json").data["findings"]
+    assert [(each["code"], each["options"]) for each in found] == [("D007", ["--loss huber"])]
+
+
+def test_a_text_column_of_rare_values_is_told(table: Callable[..., str]) -> None:
+    """Dates as categories: sixty of them in 240 training rows."""
+    days = [f"2024-{1 + k % 60 // 20:02d}-{1 + k % 20:02d}" for k in range(ROWS)]
+    towns = [f"{k % 5} Street" for k in range(ROWS)]
+    found = dlprobe("data", table(day=days, town=towns), "--target", "y", "--format", "json").data[
+        "findings"
+    ]
+    assert [(each["code"], each["options"]) for each in found] == [("D008", ["--dates ordinal"])]
+    assert "'day' has 60 values in 240 training samples: 100%" in found[0]["evidence"]
 
 
 def test_rare_classes_are_named(table: Callable[..., str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlprobe.data.scaling import fit
+from dlprobe.data.scaling import fit, target_moments
 from dlprobe.errors import DataError
 
 NAMES = tuple(f"x{i}" for i in range(1, 6))
@@ -56,6 +56,25 @@ def test_robust_is_the_median_and_the_quarters_by_hand() -> None:
         fit("robust", raw, ("x", "y"), "numbers.csv").apply(raw),
         [[-1, 0], [-0.5, 0], [0, 0], [0.5, 0], [48.5, 7]],
     )
+
+
+@pytest.mark.parametrize(
+    ("targets", "share"),
+    [
+        # normal: 2·(zφ(z) + Q(z)) beyond z = 2.5758; exponential, x0 = ln 100:
+        # e^−x0·((x0 − 1)² + 2(x0 − 1) + 2)
+        (np.random.default_rng(0).normal(size=400_000), 0.0846),
+        (np.random.default_rng(0).exponential(size=400_000), 0.2221),
+        (np.repeat([-1.0, 1.0], 50), 0.01),
+        (np.array([0.0] * 99 + [100.0]), 0.99),  # distances 1 and 99: 99²/(99·1 + 99²)
+        (np.array([0.0, 0.0, 3.0]), 2 / 3),  # one of three: 4/(1 + 1 + 4)
+    ],
+)
+def test_the_tail_of_targets_is_what_their_distribution_says(
+    targets: np.ndarray, share: float
+) -> None:
+    found = target_moments(np.stack([targets, 1e6 - 5 * targets], axis=1))["target_tail"]
+    assert found == pytest.approx([share, share], rel=0.02)
 
 
 def test_none_leaves_every_bit_as_it_is() -> None:

@@ -46,6 +46,21 @@ def losses(*train: float, error: float = 0.89) -> dict[str, Any]:
     return {"train_loss": train, "val_loss": train, "train_error": flat, "val_error": flat}
 
 
+def tailed(share: float) -> dict[str, Any]:
+    """Targets of 100 samples one of which has this share of their variance."""
+    return {"target_tail": [share], "train_indices": np.arange(100)}
+
+
+def towns(counts: list[int]) -> dict[str, Any]:
+    """80 training samples with so many of each value of one text column."""
+    return {
+        "feature_names": [f"town={k}" for k in range(len(counts))],
+        "feature_mean": [count / 80 for count in counts],
+        "feature_max": [1.0] * len(counts),
+        "train_indices": np.arange(80),
+    }
+
+
 def weights(alike: bool) -> tuple[np.ndarray, np.ndarray]:
     """First and last parameters of one hidden layer of 64 × 100."""
     drawn = np.random.default_rng(0).standard_normal((64, 100)).astype("f4")
@@ -440,6 +455,28 @@ STORIES = {
         ),
         blind=run(**ILL),
         because="classes",
+    ),
+    # of 100 squared distances 99 are 1 and one is 297
+    "D007": Story(
+        fires=run(
+            data={**REGRESSION, **tailed(0.75)}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))
+        ),
+        measured=0.75,
+        threshold=0.5,
+        passes=run(
+            data={**REGRESSION, **tailed(0.08)}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))
+        ),
+        blind=run(**ILL),
+        because="classes",
+    ),
+    # 60 of 80 samples have a value of 'town' that only two others have
+    "D008": Story(
+        fires=run(data=towns([20, *[3] * 20]), **ILL),
+        measured=0.75,
+        threshold=0.5,
+        passes=run(data=towns([50, *[3] * 10]), **ILL),
+        blind=run(**ILL),
+        because="no text column",
     ),
     "B001": Story(
         fires=run(**ILL),

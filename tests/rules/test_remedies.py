@@ -45,6 +45,22 @@ def data(**options: Any) -> dict[str, Any]:
     return {"config": {"data": options}}
 
 
+def dates(values: int) -> dict[str, Any]:
+    """One column with so many dates, each of two training samples in ten."""
+    return {
+        "data": {
+            "feature_names": [f"day=2024-01-0{k + 1}" for k in range(values)],
+            "feature_mean": [0.2] * values,
+            "feature_max": [1.0] * values,
+            "train_indices": np.arange(10),
+            "notes": [
+                f"text columns one-hot encoded: 'day' ({values} values, dates: --dates ordinal "
+                "makes numbers of them)"
+            ],
+        }
+    }
+
+
 RAW = {
     "feature_mean": [0.0, 0.0],
     "feature_std": [500.0, 900.0],
@@ -133,6 +149,9 @@ PAIRS: dict[
         {"data": {**REGRESSION, "target_std": [9.0]}, **data(target_scaling="none")},
     ),
     "outputs": (model(output_activation="relu"), model(output_activation="linear")),
+    "robust_loss": tuple({"data": REGRESSION, **training(loss=loss)} for loss in ("mse", "mae")),
+    "ordinal_dates": (dates(5), dates(4)),
+    "drop_categories": (dates(5), dates(4)),
     "stratify": (
         {**data(stratify="no"), "data": {"train_class_counts": [9] * 10}},
         {**data(stratify="no"), "data": {"train_class_counts": [8] * 10}},
