@@ -355,3 +355,14 @@ def test_a_stop_is_judged_by_the_evaluations_before_the_best_parameters_were_put
         outcome("L012", made(evaluations={**falling, "val_loss": (2.3, 1.5, 1.9)}, final=back))
         == Passed()
     )
+
+
+def test_a_rare_class_is_called_as_in_the_data() -> None:
+    """Of its 10 samples one is named right."""
+    table = np.array([[90, 0, 10], [0, 90, 10], [9, 0, 1]])
+    run = made(
+        data={"train_class_counts": [900, 800, 10], "class_names": ["cat", "dog", "owl"]},
+        final={"val_confusion": table},
+        evaluations=FAILED,
+    )
+    assert finding("D002", run).evidence.startswith("class 'owl' has 10 of 1710 training samples")
