@@ -11,6 +11,7 @@ from dlprobe.data.places import quoted
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, DataError
 
+SPREAD_ROWS = 400  # known to a tenth, in milliseconds
 KINDS = ("standardize", "minmax", "robust", "none")
 
 
@@ -43,6 +44,16 @@ def moments_of(inputs: Floats) -> ColumnMoments:
         return ColumnMoments(
             inputs.min(axis=0), inputs.max(axis=0), inputs.mean(axis=0), inputs.std(axis=0)
         )
+
+
+def spreads(inputs: Floats) -> Floats:
+    """Interquartile range of each column of inputs (samples, columns) as the net gets them, of at
+    most SPREAD_ROWS evenly spaced rows, float64 (columns,).
+    """
+    rows = inputs[:: -(-len(inputs) // SPREAD_ROWS)]
+    with np.errstate(all="ignore"):
+        low, high = np.percentile(rows.astype(np.float64), (25, 75), axis=0)
+    return np.asarray(high - low)
 
 
 def target_moments(targets: Floats) -> dict[str, Floats]:

@@ -314,6 +314,15 @@ _DATA = (
         for what in ("min", "max", "mean", "std")
     ),
     (
+        "feature_spread",
+        "f8",
+        ("feature",),
+        (
+            "interquartile range of the training inputs as the net gets them, of at most 400 "
+            "evenly spaced samples"
+        ),
+    ),
+    (
         "feature_fill",
         "f8",
         ("feature",),
@@ -394,7 +403,7 @@ _DATA = (
 )
 
 # may name the path of a file; its contents are in the fingerprint
-_DATA_NOT_HASHED = ("source", "notes", "target_tail")
+_DATA_NOT_HASHED = ("source", "notes", "target_tail", "feature_spread")
 
 # what `checkpoints/counters` holds, in this order
 STATE_COUNTERS = ("step", "best_step", "waited", "stopped")

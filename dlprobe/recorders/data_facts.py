@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dlprobe.data.preparation import count_classes, fingerprint
 from dlprobe.data.repeats import repeats
-from dlprobe.data.scaling import target_moments
+from dlprobe.data.scaling import spreads, target_moments
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -68,6 +68,7 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
         "feature_max": wide.max(axis=0),
         "feature_mean": wide.mean(axis=0),
         "feature_std": wide.std(axis=0),
+        "feature_spread": spreads(wide),
         "input_mean": float(wide.mean()),
         "input_mean_square": float(np.mean(wide**2)),
         **({} if classes else _target_moments(y["train"])),

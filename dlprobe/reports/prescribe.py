@@ -70,7 +70,7 @@ class _Words:
         if not self.tried.results:
             return [
                 *opening(self.diagnosis),
-                Paragraph("nothing to prescribe: no error or warning names a remedy", below=True),
+                Paragraph("nothing to prescribe: no error or warning names a change", below=True),
             ]
         lines: list[Block] = [
             self._verdict(),

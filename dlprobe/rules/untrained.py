@@ -39,6 +39,7 @@ START = (
     "D006",
     "D007",
     "D008",
+    "D009",
     "G001",
     "G002",
     "G005",
@@ -52,7 +53,7 @@ START = (
 """Codes of the rules that can tell from a run's start what will come of it; the others need the
 course of a training.
 """
-OF_DATA = ("D001", "D003", "D004", "D005", "D006", "D007", "D008", "L006")
+OF_DATA = ("D001", "D003", "D004", "D005", "D006", "D007", "D008", "D009", "L006")
 """Those that say the same of every seed: they are asked once."""
 NEEDS_TRAINING = "needs training: a configuration has none yet"
 MOST = 0.5  # share of the seeds that must agree

@@ -203,6 +203,16 @@ def test_a_few_targets_with_most_of_the_variance_are_told(table: Callable[..., s
     assert [(each["code"], each["options"]) for each in found] == [("D007", ["--loss huber"])]
 
 
+def test_a_stand_in_for_missing_values_is_told(table: Callable[..., str]) -> None:
+    """-999 in a tenth of the rows: the deviation is 300, the middle half of the others 1.35."""
+    usual = np.random.default_rng(6).normal(size=ROWS)
+    ages = np.where(np.arange(ROWS) % 10 == 0, -999.0, usual)
+    found = dlprobe("data", table(age=ages), "--target", "y", "--format", "json").data["findings"]
+    assert [each["code"] for each in found] == ["D009"]
+    assert found[0]["measured"] == pytest.approx(1.35 / 300, rel=0.3)
+    assert "'age' reaches -999 while" in found[0]["evidence"]
+
+
 def test_a_text_column_of_rare_values_is_told(table: Callable[..., str]) -> None:
     """Dates as categories: sixty of them in 240 training rows."""
     days = [f"2024-{1 + k % 60 // 20:02d}-{1 + k % 20:02d}" for k in range(ROWS)]

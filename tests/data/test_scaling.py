@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlprobe.data.scaling import fit, target_moments
+from dlprobe.data.scaling import fit, spreads, target_moments
 from dlprobe.errors import DataError
 
 NAMES = tuple(f"x{i}" for i in range(1, 6))
@@ -75,6 +75,19 @@ def test_the_tail_of_targets_is_what_their_distribution_says(
 ) -> None:
     found = target_moments(np.stack([targets, 1e6 - 5 * targets], axis=1))["target_tail"]
     assert found == pytest.approx([share, share], rel=0.02)
+
+
+def test_the_spread_of_inputs_is_their_interquartile_range() -> None:
+    """2·Φ⁻¹(¾) = 1.349 of a normal column, ln 3 of an exponential one, whatever a few others are;
+    of 400 rows evenly spaced its standard error is 5 and 8 %.
+    """
+    rng = np.random.default_rng(1)
+    inputs = np.stack([rng.normal(size=30_000), rng.exponential(size=30_000)], axis=1)
+    inputs[7] = 1e9
+    assert spreads(inputs) == pytest.approx([1.349, np.log(3)], rel=0.25)
+    np.testing.assert_allclose(
+        spreads(inputs[:400]), np.subtract(*np.percentile(inputs[:400], (75, 25), axis=0))
+    )
 
 
 def test_none_leaves_every_bit_as_it_is() -> None:

@@ -61,6 +61,19 @@ def towns(counts: list[int]) -> dict[str, Any]:
     }
 
 
+def spread(middle: list[float]) -> dict[str, Any]:
+    """Two standardized features whose middle halves span so much; 0 where most values are one."""
+    return {
+        "feature_min": [-1.0, -3.0],
+        "feature_max": [999.0, 3.0],
+        "feature_mean": [0.0, 0.0],
+        "feature_std": [50.0, 1.0],
+        "scaler_shift": [0.0, 0.0],
+        "scaler_scale": [0.02, 1.0],
+        "feature_spread": middle,
+    }
+
+
 def weights(alike: bool) -> tuple[np.ndarray, np.ndarray]:
     """First and last parameters of one hidden layer of 64 × 100."""
     drawn = np.random.default_rng(0).standard_normal((64, 100)).astype("f4")
@@ -477,6 +490,15 @@ STORIES = {
         passes=run(data=towns([50, *[3] * 10]), **ILL),
         blind=run(**ILL),
         because="no text column",
+    ),
+    # scaled to a deviation of 1, of which the middle half spans a hundredth
+    "D009": Story(
+        fires=run(data=spread([0.01, 1.35]), **ILL),
+        measured=0.01,
+        threshold=0.1,
+        passes=run(data=spread([0.0, 0.27]), **ILL),
+        blind=run(**ILL),
+        because="feature_spread",
     ),
     "B001": Story(
         fires=run(**ILL),

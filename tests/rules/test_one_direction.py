@@ -33,6 +33,12 @@ VALUES = RunEnd("regression", 0.2, 0.6)
         (replace(CLASSES, train_loss=0.3, late_fall=0.5), "more capacity"),  # …and still falling
         (replace(CLASSES, train=0.15, val=0.2, train_loss=0.3), "more capacity"),
         (
+            replace(CLASSES, train=0.15, val=0.3, train_loss=0.3, plain=0.2),
+            "more data or regularization",  # another method does better with these samples
+        ),
+        (replace(CLASSES, train=0.15, val=0.3, train_loss=0.3, plain=0.1), "more capacity"),
+        (replace(CLASSES, train=0.15, val=0.2, train_loss=0.3, plain=0.25), "more capacity"),
+        (
             replace(CLASSES, train=0.15, val=0.2, train_loss=0.3, val_rise=1.2),
             "more data or regularization",
         ),
@@ -45,6 +51,7 @@ VALUES = RunEnd("regression", 0.2, 0.6)
         (VALUES, "more data or regularization"),
         (replace(VALUES, train=0.5, val=0.55), "cannot be told"),
         (replace(VALUES, train=0.7, val=0.75), "more capacity"),
+        (replace(VALUES, train=0.5, val=0.6, plain=0.55), "more data or regularization"),
         (replace(VALUES, train=0.2, val=0.21, reference=0.2), "fine"),
     ],
 )

@@ -57,7 +57,8 @@ class RunEnd:
         late_fall: share of the training loss at half of the updates that was gone at the end.
         narrowest: units of the narrowest hidden layer, 0 where there is none; classes: how many.
         reference: the error that is known to be reachable, None where nobody said; noise: share of
-        the training labels that were replaced.
+        the training labels that were replaced. plain: error of kernel ridge regression on the
+        validation part, NaN where it is not known.
     """
 
     task: str
@@ -71,6 +72,7 @@ class RunEnd:
     classes: int = 0
     reference: float | None = None
     noise: float = 0.0
+    plain: float = math.nan
 
 
 def direction(seen: RunEnd) -> Direction:
@@ -80,7 +82,8 @@ def direction(seen: RunEnd) -> Direction:
     reference being 0 where none is known. A hidden layer narrower than there are classes is a
     bottleneck: more capacity. A validation loss that has risen by a tenth from its best: more data
     or regularization. So is it where the reference says that nothing is missing on the training
-    part. Then the larger part of the validation loss decides.
+    part, and where the net fits its training part as well as kernel ridge regression fits new
+    samples, and new samples worse. Then the larger part of the validation loss decides.
     """
     if not (math.isfinite(seen.train) and math.isfinite(seen.val)):
         return Direction("cannot be told", "there is no validation error beside the training error")
@@ -106,6 +109,13 @@ def direction(seen: RunEnd) -> Direction:
             "more data or regularization",
             f"the training error, {percent(seen.train)}, is where the reference is, "
             f"{percent(lowest)}",
+        )
+    if seen.train <= seen.plain < seen.val - THRESHOLD:
+        return Direction(
+            "more data or regularization",
+            f"on new samples the net is wrong by {percent(seen.val)}, kernel ridge regression by "
+            f"{percent(seen.plain)}, which is no less than the net on its training part, "
+            f"{percent(seen.train)}",
         )
     return _by_regression(seen) if seen.task == "regression" else _by_loss(seen)
 
@@ -195,6 +205,7 @@ def seen_of(run: Run, learned: Learning, reference: float | None = None) -> RunE
         len(run.data.get("class_names", ())),
         reference,
         config.data.label_noise if config is not None else 0.0,
+        1.0 - learned.plain if regression else learned.plain_error,
     )
 
 
