@@ -196,19 +196,27 @@ def candidate(cell: GridCell, ended: Sequence[SeedResult], label: str) -> Candid
         tuple(future.skill for future in ended),
         extras,
         cost,
+        *scored(ended[0]),
+    )
+
+
+def scored(result: SeedResult) -> tuple[str, str]:
+    """What `score_of` gives, and of which samples."""
+    validated = not (math.isnan(result.val_accuracy) and math.isnan(result.val_r2))
+    return (
+        "R²" if math.isnan(result.train_accuracy) else "%",
+        "on new samples" if validated else "in training",
     )
 
 
 def score_of(result: SeedResult) -> float:
-    """Validation accuracy, else training accuracy (0 to 1), else for a regression R² on the
-    training part; −∞ after a divergence.
+    """Validation accuracy, else training accuracy (0 to 1), of a regression R² on the same parts;
+    −∞ after a divergence.
     """
     if result.diverged:
         return -math.inf
-    return next(
-        (value for value in (result.val_accuracy, result.train_accuracy) if not math.isnan(value)),
-        result.skill,
-    )
+    known = (result.val_accuracy, result.val_r2, result.train_accuracy)
+    return next((value for value in known if not math.isnan(value)), result.skill)
 
 
 def run(
@@ -244,6 +252,7 @@ def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
         train_loss=float(run.final.get("train_loss", np.nan)),
         train_accuracy=accuracy["train"],
         val_accuracy=accuracy["val"],
+        val_r2=float(run.final.get("val_r2", np.nan)),
         skill=skill_of(run, accuracy["train"]),
         course=course_of(run),
     )

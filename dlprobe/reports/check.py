@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.registry import counted
+from dlprobe.errors import ExitCode
+from dlprobe.registry import counted, first_of
 from dlprobe.render.checked import (
     SCHEMA,
     SEVERITIES,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis, Finding
     from dlprobe.rules.files import Criteria, JudgedRun
 
+NAMED = 4  # rules that the exit code goes by
+
 
 def check_document(
     judged: Sequence[JudgedRun],
@@ -114,7 +117,7 @@ def check_document(
     end = next((i for i, block in enumerate(blocks) if isinstance(block, Hint)), len(blocks))
     blocks[end:end] = [
         *(codes if details and silent else []),
-        Paragraph(_exit(exit_code, fails_on)),
+        Paragraph(_exit(exit_code, fails_on, judged)),
     ]
     if project is not None:
         data["project_file"] = {"path": project.path, "settings": project.settings}
@@ -138,9 +141,12 @@ def check_document(
     )
 
 
-def _exit(code: int, fails_on: Sequence[Severity]) -> str:
-    """The exit code, and which findings make it 1."""
-    return f"exit code {code}; " + (
+def _exit(code: int, fails_on: Sequence[Severity], judged: Sequence[JudgedRun]) -> str:
+    """The exit code, by which rules, and which findings make it 1."""
+    found = [finding for run in judged for finding in run.judgement.findings]
+    codes = list(dict.fromkeys(each.code for each in found if each.severity in fails_on))
+    by = f" for {first_of(codes, NAMED)}" if code == ExitCode.FINDINGS else ""
+    return f"exit code {code}{by}; " + (
         f"findings of severity {' or '.join(fails_on)} make it 1"
         if fails_on
         else "no finding makes it 1"

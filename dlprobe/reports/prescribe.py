@@ -157,7 +157,7 @@ class _Words:
         word = (
             ("learns" if few else "learn")
             if self.prescription.failed
-            else ("has none of the findings" if few else "have none of the findings")
+            else ("is rid of the findings" if few else "are rid of the findings")
         )
         return (
             f"{result.cured} of {counted(len(result.trials), 'seed')} {word}, "

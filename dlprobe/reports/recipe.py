@@ -114,8 +114,11 @@ def document(
     data_name: str,
     seeds: int,
     study: Path | None = None,
+    given: bool = False,
 ) -> Document:
-    """One claim, measured. study: the file that keeps its runs."""
+    """One claim, measured. study: the file that keeps its runs; given: on other data than the
+    recipe's.
+    """
     blocks: list[Block] = [
         Facts(
             [
@@ -142,7 +145,7 @@ def document(
     ]
     blocks += [
         Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]),
-        Bullets([recipe.truth, *recipe.also]),
+        Bullets(["on the recipe's own data: " * given + recipe.truth, *recipe.also]),
         *(Hint(line) for line in recipe.tries),
     ]
     blocks += (

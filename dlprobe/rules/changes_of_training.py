@@ -105,8 +105,10 @@ def _largest(values: Floats) -> float:
     return float(known.max()) if len(known) else math.nan
 
 
-def usual_optimizer(evidence: Evidence, config: RunConfig) -> Remedy:
+def usual_optimizer(evidence: Evidence, config: RunConfig) -> Remedy | None:
     training = config.training
+    if str(training.optimizer).startswith("adam") and training.resolved_lr == usual_rate(config):
+        return None
     had = f"{training.optimizer} at {training.resolved_lr:g}"
     return Remedy(
         {"training.optimizer": "adam", "training.lr": "auto"},
@@ -323,6 +325,8 @@ def another_start(evidence: Evidence, config: RunConfig) -> Remedy:
 def _size(evidence: Evidence) -> str:
     learned = evidence.learning
     error = float(learned.error[-1])
+    if not math.isfinite(error):
+        return f"a loss of {learned.loss[-1]:.4g} in training"
     if learned.task == "regression":
         return f"an error of {error:.4g}"
     return f"{error:.1%} error in training"
@@ -357,12 +361,12 @@ def gap_told(evidence: Evidence) -> str:
     learned = evidence.learning
     if not learned.validated:
         return ""
+    known, new = math.isfinite(learned.skill[-1]), learned.val_skill[-1]
     if learned.task == "regression":
-        return (
-            f"R² is {learned.skill[-1]:.2f} in training and {learned.val_skill[-1]:.2f} on "
-            "new samples"
-        )
-    return f"{learned.error[-1]:.1%} error in training, {learned.val_error[-1]:.1%} on new samples"
+        training = f"{learned.skill[-1]:.2f} in training and " if known else ""
+        return f"R² is {training}{new:.2f} on new samples"
+    training = f"{learned.error[-1]:.1%} error in training, " if known else "an error of "
+    return f"{training}{learned.val_error[-1]:.1%} on new samples"
 
 
 def fit_told(evidence: Evidence) -> str:

@@ -74,7 +74,8 @@ def _larger_batch(evidence: Evidence) -> str:
 
 
 def _shallower(evidence: Evidence) -> str:
-    return "three hidden layers: fewer factors on the way back" if len(evidence.hidden) > 3 else ""
+    count = len(evidence.hidden)
+    return f"three hidden layers in place of {count}" if count > 3 else ""
 
 
 def _without_norm(evidence: Evidence) -> str:

@@ -146,6 +146,23 @@ TOLD = {
         lambda fault: "training mode, which model.eval() ends",
         {"torch": lambda evidence, fault: ["# before every epoch of training:", "model.train()"]},
     ),
+    "inputs": FaultTelling(
+        lambda fault: (
+            f"in step {fault.told.get('step')} what came into {fault.modules} was not finite: it "
+            "gave NaN or infinite numbers by weights that were neither"
+        ),
+        lambda fault: "no sample with NaN or infinite numbers",
+        {
+            "torch": lambda evidence, fault: [
+                "known = x_train.flatten(1).isfinite().all(1)",
+                "x_train, y_train = x_train[known], y_train[known]",
+            ],
+            "keras": lambda evidence, fault: [
+                "known = np.isfinite(x_train.reshape(len(x_train), -1)).all(1)",
+                "x_train, y_train = x_train[known], y_train[known]",
+            ],
+        },
+    ),
     "order": FaultTelling(
         lambda fault: (
             f"in the last epoch the loss of a batch was {fault.told['batches']} and that of the "

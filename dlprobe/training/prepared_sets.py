@@ -26,9 +26,9 @@ class PreparedSets:
     def __init__(
         self, *known: tuple[RunConfig, PreparedData], told: Callable[[str], None] | None = None
     ) -> None:
-        """`known`: what is prepared already. `told` hears each data set's notes once."""
+        """`known`: what is prepared already. `told` hears each note of a data set once."""
         self._found = {key_of(config): data for config, data in known}
-        self._told = told
+        self._told, self._said = told, set[str]()
         self._lock = threading.Lock()
 
     def of(self, config: RunConfig) -> PreparedData:
@@ -42,8 +42,10 @@ class PreparedSets:
     def _prepared(self, config: RunConfig) -> PreparedData:
         seed = config.training.seed
         data = prepare(load(config.data, seed), config.data, seed, config.training.dtype)
-        for note in data.notes if self._told is not None else ():
-            self._told(f"{data.name}: {note}")  # type: ignore[misc]  # narrowed in the line above
+        notes = dict.fromkeys(f"{data.name}: {note}" for note in data.notes)
+        for note in (each for each in notes if self._told is not None and each not in self._said):
+            self._told(note)  # type: ignore[misc]  # narrowed in the line above
+        self._said |= notes.keys()
         return data
 
 

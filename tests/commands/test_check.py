@@ -111,6 +111,7 @@ def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
 def test_exit_codes(arguments: tuple[str, ...], code: int, folder: Path) -> None:
     outcome = check(*arguments)
     assert outcome.code == code
+    assert ("exit code 1 for N001; " in outcome.out) == (code == 1)
     assert len(outcome.errors) == (code == 2)
     assert "Traceback" not in outcome.err
 

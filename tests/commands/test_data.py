@@ -167,6 +167,18 @@ def test_what_the_rules_say_of_data_is_what_they_say_of_the_run(table: Callable[
     ]
 
 
+def test_constant_features_are_named_as_in_the_file(table: Callable[..., str]) -> None:
+    """Behind the target and texts of three values, no number of a feature is that of a column."""
+    name = table(a=np.full(ROWS, 7), z=np.zeros(ROWS))
+    columns = ["y", "colour", "a", "b", "z"]
+    polars.read_csv(name).select(columns).write_csv(name)
+    (finding,) = dlprobe("data", name, "--target", "y", "--format", "json").data["findings"]
+    assert finding["code"] == "D004"
+    assert finding["evidence"].endswith(
+        "2 of 6 features have a standard deviation of 0 in the training part: 'a', 'z'"
+    )
+
+
 def test_targets_out_of_scale_are_found_too(table: Callable[..., str]) -> None:
     """They are scaled by default; as they are, 10,000 is far from what a net gives at first."""
     name = table(y=lambda usual: 1e4 + usual["a"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -10,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import dlprobe
 
 import dlprobe as package
+from dlprobe.runs import Study, open_run
 
 TINY = [
     "--data",
@@ -353,3 +356,22 @@ def test_ctrl_c_leaves_a_study_of_what_had_ended(tmp_path: Path) -> None:
     with package.open_run(path) as study:
         assert study.status == "interrupted"
         assert len(study.runs) == len(data["cells"][0]["seeds"]) > 0
+
+
+def test_a_regression_is_advised_by_r2_on_new_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the runs' own evaluations of the validation part."""
+    monkeypatch.chdir(tmp_path)
+    grid = "--data diabetes --depth 2 --width 8 --activation relu,tanh --init he_normal --seeds 2"
+    ended = dlprobe("gradients", *grid.split(), "--steps", "300", "--lr", "0.01", "-o", "study.h5")
+    assert re.search(r"^at 2 layers use .* \(R² 0\.\d\d on new samples\)", ended.out, re.MULTILINE)
+    (used,) = dlprobe("gradients", "study.h5", "--format", "json").data["use"]
+    with open_run(Path("study.h5")) as study:
+        assert isinstance(study, Study)
+        r2 = [
+            run.final["val_r2"]
+            for id, run in study.runs.items()
+            if used["best"].startswith(study.coordinates[id]["activation"])
+        ]
+    assert used["best_score"] == pytest.approx(np.median(r2))

@@ -212,3 +212,20 @@ def test_a_run_hands_out_its_pictures_and_shows_itself_in_notebooks(folder: Path
             run.figure("nothing")
         assert "vanishing.h5: did not learn" in run._repr_html_()
         assert all(id in study._repr_html_() for id in study.runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "said"),
+    [
+        ("x.md", "html", "ends in .html or .htm: add --format markdown"),
+        ("x.pdf", "html", "ends in .html or .htm"),
+        ("x.HTML", "markdown", "ends in .md or .markdown: add --format html"),
+    ],
+)
+def test_a_file_whose_ending_is_another_formats_is_refused(
+    name: str, format: str, said: str, tmp_path: Path
+) -> None:
+    run = str(ROOT / "sample_runs" / "healthy.h5")
+    outcome = dlprobe("report", run, "--format", format, "-o", str(tmp_path / name))
+    assert (outcome.code, outcome.errors[0].endswith(said)) == (2, True)
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from recipe_theory import PREDICTIONS
 
 import dlprobe as package
 from dlprobe import registry
-from dlprobe.config import parse_toml, with_values
+from dlprobe.config import from_options, parse_toml, with_values
 from dlprobe.experiments.laboratory import Laboratory
 from dlprobe.experiments.recipe import Answer, Check, Recipe, judge
 from dlprobe.experiments.recipes.optimization import GOAL, Bowl
@@ -248,3 +248,18 @@ def test_the_base_configuration_is_written_as_toml(tmp_path: Any) -> None:
         == parse_toml(RECIPES["sigmoid_stack"].base, "").model.activation
     )
     assert dlprobe("recipe", "sigmoid_stack", "--base", str(target)).code == 2
+
+
+def test_notes_of_data_that_are_prepared_twice_are_told_once(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = [f"{number},{number % 7},{'ab'[number % 2]}" for number in range(40)]
+    table.write_text("\n".join(["first,second,kind", *rows]), encoding="utf-8")
+    told: list[str] = []
+    sets = PreparedSets(told=told.append)
+    first, second = (
+        sets.of(from_options(None, {"data": str(table), "scaling": scaling}))
+        for scaling in ("none", "standardize")
+    )
+    assert first.fingerprint != second.fingerprint
+    assert "table.csv: row 1 is the header" in told
+    assert len(set(told)) == len(told)

@@ -217,6 +217,33 @@ def test_lines_that_are_statements_make_the_network_learn(case: str, tmp_path: P
     assert errors[1] < 0.7 * errors[0]
 
 
+@pytest.mark.parametrize("spoilt", [True, False])
+def test_an_input_that_is_not_finite_is_told_from_steps_that_are_too_long(
+    spoilt: bool, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model, (x, y) = net(), clouds()
+    if spoilt:
+        x[7, 2] = np.nan
+    optimizer = sgd(model, 0.1 if spoilt else 1e9)
+    with dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5", strict=True) as rec:
+        for batch in torch.arange(SAMPLES).flip(0).split(8):
+            loss = F.cross_entropy(model(x[batch]), y[batch])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            rec.loss(loss)
+    found = json.loads(command("check", str(tmp_path / "run.h5"), "--format", "json").out)
+    diagnosed = found["runs"][0]["diagnosis"]
+    assert diagnosed["state"] == "diverged"
+    assert (diagnosed["cause"]["code"] == "L014") is spoilt
+    if spoilt:
+        space = {"x_train": x, "y_train": y}
+        exec("\n".join(diagnosed["actions"][0]["lines"]), space)
+        assert len(space["x_train"]) == len(space["y_train"]) == SAMPLES - 1
+        assert space["x_train"].isfinite().all()
+
+
 class Recurrent(nn.Module):  # type: ignore[misc]
     """A layer of which the last state is used, not the output that hooks see."""
 

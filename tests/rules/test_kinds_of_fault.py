@@ -140,6 +140,38 @@ def test_every_pair_of_loss_and_output_is_compared_by_what_they_say_of_themselve
 
 
 @pytest.mark.parametrize(
+    ("output", "mean", "deviation", "ceiling"),
+    [
+        ("sigmoid", 0.1, 3.0, 0.51),  # 1 − (1 − 0.9/3)²
+        ("tanh", 0.0, 4.0, 0.4375),
+        ("sigmoid", 0.5, 0.5, None),  # as of zeros and ones
+        ("tanh", 0.0, 1.0, None),
+        ("linear", 0.0, 4.0, None),
+    ],
+)
+def test_targets_that_spread_beyond_the_output_are_seen_in_their_moments(
+    output: str, mean: float, deviation: float, ceiling: float | None
+) -> None:
+    """What is best within the range, the nearest number to each target, stays below the ceiling."""
+    run = made(
+        data={**REGRESSION, "target_mean": [mean], "target_std": [deviation]},
+        config={"training": {"loss": "mse"}},
+        output_activation=output,
+        evaluations=R2,
+    )
+    if ceiling is None:
+        assert outcome("L006", run) == Passed()
+        return
+    assert f"R² {ceiling:.2f} at most" in finding("L006", run).evidence
+    low, high = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}[output]
+    for far in (1.0, 4.0):  # two targets of unequal share with these moments
+        targets = np.array([mean - deviation / far, mean + deviation * far])
+        share = np.array([far**2, 1.0]) / (1.0 + far**2)
+        residual = share @ np.square(targets - targets.clip(low, high))
+        assert 1.0 - residual / deviation**2 <= ceiling
+
+
+@pytest.mark.parametrize(
     ("training", "patch"),
     [
         ({"optimizer": "adamw(weight_decay=100)"}, {"training.optimizer": "adamw(weight_decay=0)"}),
@@ -323,3 +355,14 @@ def test_a_stop_is_judged_by_the_evaluations_before_the_best_parameters_were_put
         outcome("L012", made(evaluations={**falling, "val_loss": (2.3, 1.5, 1.9)}, final=back))
         == Passed()
     )
+
+
+def test_a_rare_class_is_called_as_in_the_data() -> None:
+    """Of its 10 samples one is named right."""
+    table = np.array([[90, 0, 10], [0, 90, 10], [9, 0, 1]])
+    run = made(
+        data={"train_class_counts": [900, 800, 10], "class_names": ["cat", "dog", "owl"]},
+        final={"val_confusion": table},
+        evaluations=FAILED,
+    )
+    assert finding("D002", run).evidence.startswith("class 'owl' has 10 of 1710 training samples")

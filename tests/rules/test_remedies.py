@@ -344,3 +344,27 @@ def test_a_rule_that_is_right_about_the_bias_parameters_undoes_them_alone() -> N
         config={"model": {"bias_init": "constant(value=-20)"}},
     )
     assert finding("A001", run).remedies[0].patch == {"model.bias_init": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("options", "advised"),
+    [
+        ({"optimizer": "adam(beta1=0.9, beta2=0.98)", "lr": 0.001}, False),
+        ({"optimizer": "adamw", "lr": "auto"}, False),
+        ({"optimizer": "adam", "lr": 1e-5}, True),
+        ({"optimizer": "sgd", "lr": 0.001}, True),
+    ],
+)
+def test_who_has_adam_at_its_usual_rate_is_not_sent_to_it(
+    options: dict[str, Any], advised: bool
+) -> None:
+    assert bool(remedies(Evidence(made(**training(**options))), "usual_optimizer")) is advised
+
+
+@pytest.mark.parametrize("missing", [("train_error",), ("train_error", "val_error")])
+@pytest.mark.parametrize("name", ["no_dropout", "dropout", "weight_penalty", "another_start"])
+def test_errors_that_are_not_known_are_not_told(name: str, missing: tuple[str, ...]) -> None:
+    """As of a run that another program trained and never evaluated."""
+    known = {key: value for key, value in VALIDATED.items() if key not in missing}
+    run = made(evaluations=known, **model(dropout=0.3))
+    assert not [each.why for each in remedies(Evidence(run), name) if "nan" in each.why]

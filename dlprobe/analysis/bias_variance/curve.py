@@ -217,6 +217,16 @@ def _unsettled(decomposition: Decomposition) -> list[str]:
         if unknown
         else []
     )
+    beside = [
+        name.replace("_", " ")
+        for name, (low, high) in decomposition.intervals.items()
+        if not low - ROUNDING <= getattr(decomposition, name) <= high + ROUNDING
+    ]
+    if beside and decomposition.loss == "zero-one":
+        said.append(
+            f"outside its interval: the estimated {', '.join(beside)}; intervals correct for "
+            f"classes that most of {decomposition.replicas} replicas name by luck: give more"
+        )
     if not parts or limit <= 0.0:
         return said
     return [
@@ -305,15 +315,19 @@ def _open(
     return ", ".join(cure for cure, (axes, way) in known.items() if not tried(axes, way))
 
 
+def _share(name: str, part: float, whole: float) -> str:
+    """How much of the reducible loss a part is; the other part may be below 0."""
+    if part > whole + ROUNDING:
+        return f"{name} is {part:.3g}, more than the reducible loss of {whole:.3g}"
+    return f"{name} is {part:.3g} of {whole:.3g} reducible loss ({100 * part / whole:.0f} %)"
+
+
 def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
     said = []
     high = levels(decomposition)
     reducible = decomposition.expected_loss - decomposition.noise
     if high["bias"] == "high":
-        share = (
-            f"bias is {decomposition.bias:.3g} of {reducible:.3g} reducible loss "
-            f"({min(100 * decomposition.bias / reducible, 100):.0f} %)"
-        )
+        share = _share("bias", decomposition.bias, reducible)
         how = " (--noise-variance estimate)" if decomposition.loss == "squared" else ""
         noise = (
             ""
@@ -322,10 +336,7 @@ def _parts(decomposition: Decomposition, cures: Mapping[str, str]) -> list[str]:
         )
         said.append(f"{share}: {cures['bias']}; averaging nets will not help{noise}")
     if high["variance"] == "high":
-        share = (
-            f"variance is {decomposition.net_variance:.3g} of {reducible:.3g} reducible loss "
-            f"({min(100 * decomposition.net_variance / reducible, 100):.0f} %)"
-        )
+        share = _share("variance", decomposition.net_variance, reducible)
         said.append(f"{share}: {cures['variance']}")
     if decomposition.noise > 0.5 * decomposition.expected_loss:
         said.append(

@@ -25,7 +25,8 @@ class Candidate:
     label: as the grid calls it. scores: (seed,), accuracy on new samples or R², −∞ of a seed that
         diverged. skills: (seed,), share of what could be learned of the training part. extras:
         parts that the plainest net does not have (a norm, a residual connection). cost: operations
-        per sample, in any unit.
+        per sample, in any unit. measure: how a sentence gives the score, `%` or `R²`.
+        part: the samples that it is of, in words.
     """
 
     label: str
@@ -33,6 +34,8 @@ class Candidate:
     skills: tuple[float, ...]
     extras: int = 0
     cost: float = 0.0
+    measure: str = "%"
+    part: str = "on new samples"
 
     @property
     def learned(self) -> int:
@@ -52,6 +55,16 @@ class Candidate:
         """The median over seeds; −∞ where most diverged or nothing is known."""
         known = [score for score in self.scores if not math.isnan(score)]
         return median(known) if known else -math.inf
+
+    @property
+    def figure(self) -> str:
+        """The score without its measure."""
+        return f"{100 * self.score:.0f}" if self.measure == "%" else f"{self.score:.2f}"
+
+    def told(self, figures: Sequence[str] = ()) -> str:
+        """The score with its measure, or several: `94 %`, `R² 0.91, 0.87`."""
+        numbers = ", ".join(figures or [self.figure])
+        return f"{numbers} %" if self.measure == "%" else f"{self.measure} {numbers}"
 
 
 @dataclass(frozen=True)
@@ -160,9 +173,9 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
             f"{where} nothing of this learned in every seed: the closest is {closest.label}, "
             f"{closest.learned} of {len(closest.scores)}"
         )
-    scores = [f"{100 * choice.use.score:.0f}" for choice in same if choice.use is not None]
+    figures = list(dict.fromkeys(choice.use.figure for choice in same if choice.use is not None))
     said = (
-        f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of "
+        f"{where} use {use.label} ({use.told(figures)}, {use.learned} of "
         f"{counted(len(use.scores), 'seed')} learned)"
     )
     # at each of these depths

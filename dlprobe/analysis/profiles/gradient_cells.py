@@ -31,7 +31,7 @@ class SeedResult:
     """One run of a cell. `first` and `last`: the first and last recorded step; None if none.
 
     `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are
-    of the end of training; NaN where unknown.
+    of the end of training; NaN where unknown. `val_r2`: of a regression.
     `skill`: share of what could be learned on the training part, 0 for guessing the largest class
         (or the mean), 1 for no error. `course`: how the ratio ran.
     """
@@ -44,6 +44,7 @@ class SeedResult:
     train_loss: float
     train_accuracy: float
     val_accuracy: float
+    val_r2: float = math.nan
     skill: float = math.nan
     course: Course = EMPTY
 

@@ -12,8 +12,21 @@ TYPED: ContextVar[Sequence[str]] = ContextVar("typed", default=())
 
 
 def again(*more: str) -> str:
-    """The command that was typed, with more options."""
-    return shlex.join(["dlprobe", *TYPED.get(), *more])
+    """The command that was typed, with more options, each name with its value and in place of what
+    was typed for that name.
+
+    >>> token = TYPED.set(["compare", "lr", "1", "2", "--seeds", "4", "--by=val_error"])
+    >>> again("--seeds", "6")
+    'dlprobe compare lr 1 2 --by=val_error --seeds 6'
+    >>> TYPED.reset(token)
+    """
+    typed, words = [], iter(TYPED.get())
+    for word in words:
+        if word in more[::2]:
+            next(words, None)
+        elif word.partition("=")[0] not in more[::2]:
+            typed.append(word)
+    return shlex.join(["dlprobe", *typed, *more])
 
 
 def free_file(name: str) -> str:

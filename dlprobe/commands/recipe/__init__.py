@@ -184,6 +184,7 @@ def show(
             room.base.data.data,
             len(room.seeds),
             execution.file,
+            room.given,
         )
     )
 

@@ -20,6 +20,7 @@ from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as
+from dlprobe.errors import ConfigError
 from dlprobe.runs.reading import reading
 
 LISTED = ("Read", 3)
@@ -28,6 +29,7 @@ FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files
 # what is written where no -o is given; other formats are printed
 FILES = {"html": "report.html", "markdown": "report.md"}
+ENDINGS = {"html": (".html", ".htm"), "markdown": (".md", ".markdown"), "json": (".json",)}
 
 Output = Annotated[
     Path | None,
@@ -44,6 +46,8 @@ def command(run: RunFile, output: Output = None, force: Force = False, *, screen
     from dlprobe.render.vega.files import renderer
     from dlprobe.runs import open_run
 
+    if output is not None:
+        suited(output, screen.format)
     path = output or (Path(FILES[screen.format]) if screen.format in FILES else None)
     target = (
         None
@@ -60,3 +64,14 @@ def command(run: RunFile, output: Output = None, force: Force = False, *, screen
             else with_pictures(document, target),
             target,
         )
+
+
+def suited(path: Path, format: str) -> None:
+    """Refuses a file whose ending is not that of the format; none is any format's. Raises
+    ConfigError.
+    """
+    ending, asked = path.suffix.lower(), ENDINGS.get(format)
+    if not ending or asked is None or ending in asked:
+        return
+    other = next((f": add --format {name}" for name, of in ENDINGS.items() if ending in of), "")
+    raise ConfigError(f"{path}: what --format {format} writes ends in {' or '.join(asked)}{other}")

@@ -126,8 +126,8 @@ def sigmoid_stack(lab: Laboratory) -> Found:
         "Géron 2019, Hands-On Machine Learning, 2nd edition, ch. 11; lecture topic: initialization"
     ),
     base=base("100x12", "sigmoid", "normal(std=1)"),
-    truth="Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, "
-    "wider ones explode.",
+    truth="In mean-field theory χ grows with the width, for wide nets as √N/(6√π), and crosses 1 "
+    "at N = 103: narrower nets vanish, wider ones explode.",
     expected="holds only when",
     tiny=tiny("16x8"),
     tries=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from dlprobe.record.sizes import factor_text
@@ -24,7 +24,8 @@ def conclusion(grid: Grid, choices: Sequence[DepthChoice]) -> list[Block]:
     """In three lines: what to use at the largest depth at which anything learned, what breaks
     first and where, and why.
     """
-    return [Verdict(_use(choices), "neutral"), *_breaks(grid)] if choices else _breaks(grid)
+    good = {(choice.depth, label) for choice in choices for label in choice.alike}
+    return [*([Verdict(_use(choices), "neutral")] if choices else []), *_breaks(grid, good)]
 
 
 def _use(choices: Sequence[DepthChoice]) -> str:
@@ -41,11 +42,12 @@ def _use(choices: Sequence[DepthChoice]) -> str:
     assert deepest.use is not None
     return (
         f"at {counted(deepest.depth, 'layer')} use {deepest.use.label} "
-        f"({100 * deepest.use.score:.0f} % on new samples){deepest.as_good}{rest}"
+        f"({deepest.use.told()} {deepest.use.part}){deepest.as_good}{rest}"
     )
 
 
-def _breaks(grid: Grid) -> list[Block]:
+def _breaks(grid: Grid, good: Collection[tuple[int, str]]) -> list[Block]:
+    """good: depth and label of what learned as well as the best of its depth."""
     row = grid.first_broken
     if row is None:
         return [
@@ -62,9 +64,10 @@ def _breaks(grid: Grid) -> list[Block]:
         if math.isnan(ratio)
         else f"error signal ×{factor_text(10.0 ** min(ratio, 300.0))} at hidden_1"
     )
+    yet = ", yet it learned as well as the best" * ((cell.depth, grid.label(cell)) in good)
     lines: list[Block] = [
         Verdict(
-            f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}",
+            f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}{yet}",
             VERDICT_TONES[initial.verdict.verdict],
         )
     ]

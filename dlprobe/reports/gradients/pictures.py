@@ -50,6 +50,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     of_seeds = "one seed" if seeds == 1 else f"median of {counted(seeds, 'seed')}"
     units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
     what = "training accuracy in %" if classes else "training loss"
+    starred = f"the best {choices[0].best.part} at that depth" if choices else ""
     return HeatTable(
         grid.labels,
         [str(depth) for depth in grid.depths],
@@ -57,7 +58,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden "
         "layer, before training",
         beside_meaning=f"{what} after {counted(steps, 'step')}"
-        f"{f', * the best at that depth {choices[0].margin}' if best else ''}",
+        f"{f', * {starred} {choices[0].margin}' if best else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",

@@ -48,8 +48,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     common = float(np.nanmean(recall[~rare])) if (~rare).any() else float("nan")
     if recall[worst] >= settings["recall"] or not common > 0.5:
         return Passed()
+    names = evidence.run.data.get("class_names", ())
+    named = f"'{names[worst]}'" if worst < len(names) else f"number {worst}"
     evident = (
-        f"class number {worst} has {counts[worst]:.0f} of {counts.sum():.0f} training "
+        f"class {named} has {counts[worst]:.0f} of {counts.sum():.0f} training "
         f"samples; {recall[worst]:.0%} of its {table[worst].sum():.0f} validation "
         f"samples are named right, of the common classes {common:.0%}"
     )

@@ -21,9 +21,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.registry import first_of
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.rule import Settings, Threshold, register
+
+NAMED = 5  # features
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -33,10 +36,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     constant = int((deviation == 0.0).sum())
     if constant <= int(settings["count"]):
         return Passed()
-    columns = ", ".join(str(index + 1) for index in np.flatnonzero(deviation == 0.0)[:5])
+    names = list(evidence.run.data.get("feature_names", ())) or range(1, len(deviation) + 1)
+    still = first_of([f"'{names[index]}'" for index in np.flatnonzero(deviation == 0.0)], NAMED)
     evident = (
         f"{constant} of {len(deviation)} features have a standard deviation of 0 in the training "
-        f"part (columns {columns}{' …' if constant > 5 else ''})"
+        f"part: {still}"
     )
     return one_finding(float(constant), float(settings["count"]), evident)
 

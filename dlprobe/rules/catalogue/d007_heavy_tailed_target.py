@@ -38,7 +38,7 @@ SQUARED = ("mse", "auto", "None", "")  # what a regression without a loss of its
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     data = evidence.run.data
     if data.get("task") != "regression":
-        raise NotEvaluableError("classes")
+        raise NotEvaluableError("the targets are classes")
     if "target_tail" not in data:
         raise NotEvaluableError("target_tail is not in the file")
     if len(data.get("train_indices", ())) < FEWEST:

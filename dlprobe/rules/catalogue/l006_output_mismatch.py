@@ -12,10 +12,10 @@ The net trains, and cannot learn.
 How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1,
 probabilities, signs, numbers) and what an output activation can give stand in their records and are
 compared; for regression, also with the stored targets of validation and test part, scaled as they
-were for training, or where none are stored with the mean of the training part's.
+were for training, or where none are stored with mean and deviation of the training part's.
 
 When it stays silent: a run that learned well gets an info at most; regression with bounded output
-is not judged where neither targets nor their mean were stored.
+is not judged where neither targets nor their moments were stored.
 
 What to try: output-activation auto and loss auto: softmax with cross-entropy for classes, sigmoid
 with binary cross-entropy for two, linear with mean squared error for numbers.
@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.analysis.learning.learned import WELL
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.parts.losses import Loss
@@ -128,7 +129,7 @@ def _regression(
         else f"what the output activation {output} can give and the loss {loss} take"
     )
     if not trained_targets:
-        return _mean_outside(evidence, low, high, who)
+        return _mean_outside(evidence, low, high, who) or _too_spread(evidence, low, high, who)
     scaled = " as they are trained" if evidence.run.targets_scaled else ""
     targets = np.concatenate(trained_targets)
     outside = float(np.mean((targets < low) | (targets > high)))
@@ -155,6 +156,24 @@ def _mean_outside(
         f"the mean of the training part's targets is {outside[0]:.3g}, outside {low:g} … {high:g}, "
         f"{who}"
     )
+
+
+def _too_spread(evidence: Evidence, low: float, high: float, who: str) -> tuple[float, str] | None:
+    """Where only mean m and deviation s of the targets are stored: outputs that are nowhere further
+    than a from m leave an RMS error of s − a at least, and so R² 1 − (1 − a/s)² at most.
+    """
+    data = evidence.run.data
+    means = _trained(evidence, np.atleast_2d(data.get("target_mean", np.zeros(0))))
+    spreads = np.ravel(data.get("target_std", 0.0) * np.abs(data.get("target_scale", 1.0)))
+    furthest = np.maximum(high - means, means - low)
+    for mean, spread, most in zip(means, spreads, furthest, strict=False):
+        ceiling = 1.0 - max(1.0 - most / spread, 0.0) ** 2 if spread > 0.0 else 1.0
+        if ceiling < WELL:
+            return float("nan"), (
+                f"the training part's targets of {mean:.3g} ± {spread:.3g} allow R² {ceiling:.2f} "
+                f"at most within {low:g} … {high:g}, {who}"
+            )
+    return None
 
 
 def _trained(evidence: Evidence, targets: Floats) -> Floats:

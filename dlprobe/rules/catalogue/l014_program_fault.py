@@ -3,14 +3,16 @@
 What it looks for: in a run that another program trained, parts that nothing trains (no gradient
 comes back to them, the optimizer does not have them, they are frozen, or the model does not know
 them), gradients that add up over steps, evaluation mode while it trains, a loss that compares every
-sample with every other one, and batches that are not drawn from the whole of the data.
+sample with every other one, inputs that are not finite, and batches that are not drawn from the
+whole of the data.
 
 Why it hurts: the program runs without an error, the loss falls a little, and what is wrong stands
 in none of its numbers. Layers that stay as they were drawn are random features.
 
 How it is measured: the recorder looks at the first step at which weights have a gradient, which of
 them the optimizers have, and what the graph of the loss compares; it counts steps that begin with
-the gradient of the step before, and steps in evaluation mode. Of batches: the loss of the whole
+the gradient of the step before, and steps in evaluation mode. Inputs are not finite where the first
+layer gives numbers that are not, by weights that are. Of batches: the loss of the whole
 training part over the mean loss of the batches of the last epoch, where these go up and down as
 those of the epoch before did, batch by batch.
 
@@ -33,11 +35,15 @@ import numpy as np
 from dlprobe.record.description import OWN
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
+from dlprobe.rules.owner_code import modules_of
 from dlprobe.rules.program_faults import TOLD, Fault, faults_of
 from dlprobe.rules.rule import Settings, Threshold, register
 
 LEAST = 8  # batches of an epoch
 ALIKE = 0.5  # correlation of the losses of two epochs, batch by batch; some 0 where they are drawn
+
+# weights and preactivation variance from which a product of finite numbers stays within float16
+ORDINARY = 1e4
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -45,20 +51,37 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no such program: dlprobe trained the run itself")
     severity = "info" if evidence.spared else ""
     limit = settings["order"]
-    faults = [*faults_of(evidence), *_order(evidence, limit)]
+    faults = [*faults_of(evidence), *_inputs(evidence), *_order(evidence, limit)]
+    modules = [module.name for module in modules_of(evidence.run)]
+    places = dict(zip(modules, evidence.names, strict=True))
     return fired(
         *(
             Finding(
                 fault.measured,
                 limit if fault.kind == "order" else math.nan,
                 TOLD[fault.kind].evident(fault),
-                fault.layers,
+                tuple(places.get(name, name) for name in fault.layers),
                 remedies=TOLD[fault.kind].remedies(evidence, fault),
                 severity=severity,  # type: ignore[arg-type]
             )
             for fault in faults
         )
     )
+
+
+def _inputs(evidence: Evidence) -> Iterator[Fault]:
+    """What is not finite behind the first layer, whose weights are: then what came in was not."""
+    try:
+        row = evidence.first_row("nonfinite_forward", lambda counts: counts > 0)
+        if row is None or not evidence.row("nonfinite_forward", row)[0]:
+            return
+        weights = evidence.row("weight_l2", row)[0]
+        before = evidence.row("preactivation_variance", row - 1)[0] if row else 0.0
+    except NotEvaluableError:
+        return
+    if weights < ORDINARY and before < ORDINARY:
+        first, step = modules_of(evidence.run)[0].name, evidence.steps[row]
+        yield Fault("inputs", (first,), told={"step": step})
 
 
 def _order(evidence: Evidence, limit: float) -> Iterator[Fault]:
@@ -101,6 +124,8 @@ register(
             origin="choice: batches drawn at random lie within a few percent",
         )
     ],
-    brings_about="G001 G002 G003 G005 A001 A003 W003 W004 W005 L001 L002 L003 L004 L009 B001 B005",
+    brings_about=(
+        "G001 G002 G003 G005 N001 A001 A003 W003 W004 W005 L001 L002 L003 L004 L009 B001 B005"
+    ),
     foreign=True,
 )

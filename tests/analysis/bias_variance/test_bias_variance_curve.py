@@ -124,6 +124,19 @@ def test_cures_that_were_tried_are_not_advised() -> None:
     assert "a penalty or dropout" in " ".join(advice(noisy, "width"))
 
 
+def test_a_part_above_the_whole_and_one_outside_its_interval_are_said() -> None:
+    """Bias 2/3 and expected loss 7/12, as worked by hand beside decompose."""
+    votes = decompose([[0, 1, 2], [0, 1, 1], [0, 1, 1], [1, 0, 0]], [0, 0, 0], "zero-one")
+    found = replace(votes, replicas=20, intervals={**votes.intervals, "bias": (0.1, 0.9)})
+    said = " ".join(advice([Point(None, found)], None))
+    assert "bias is 0.667, more than the reducible loss of 0.583" in said
+    assert "outside its interval" not in said
+    beside = replace(found, intervals={**found.intervals, "bias": (0.7, 0.9)})
+    assert "outside its interval: the estimated bias;" in " ".join(
+        advice([Point(None, beside)], None)
+    )
+
+
 def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     rng = np.random.default_rng(6)
     found = replace(

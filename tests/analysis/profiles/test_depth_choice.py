@@ -109,3 +109,12 @@ def test_depths_with_one_advice_are_one_sentence() -> None:
 def test_no_candidate_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a candidate for 3 layers"):
         choose(3, [])
+
+
+def test_a_regression_is_told_by_its_r2() -> None:
+    shallow, deep = (Candidate("relu", (r2, r2), (r2, r2), measure="R²") for r2 in (0.912, 0.874))
+    other = Candidate("tanh", (0.2, 0.2), (0.2, 0.2), measure="R²")
+    assert told([choose(2, [shallow, other]), choose(4, [deep, other])]) == [
+        "at 2, 4 layers use relu (R² 0.91, 0.87, 2 of 2 seeds learned); tanh does not learn in "
+        "every seed"
+    ]
