@@ -145,9 +145,19 @@ def beyond(trials: Sequence[RateTrial], by: str) -> tuple[float, ...]:
     """The next decade of lattice rates (ascending, within 1e-8 to 1e3) below the smallest tried
     rate where that one is the best or all broke down, above the largest where that one is the best;
     else ().
+
+    By the validation loss below too where the smallest rate ends with a training loss below either
+    loss of the best run. Validation losses have a second valley at rates so large that nothing is
+    learned by heart; where training is too slow, they are hardly smaller than the training loss,
+    which grows as rates fall.
     """
     rates, best = sorted(trial.rate for trial in trials), best_trial(trials, by)
-    if best is None or best.rate == rates[0]:
+    slowest = min(trials, key=lambda trial: trial.rate)
+    if (
+        best is None
+        or best.rate == rates[0]
+        or (by == "val_loss" and slowest.train_loss < max(best.train_loss, best.val_loss))
+    ):
         more = lattice(place(rates[0]) - PER_DECADE, PER_DECADE)
     elif best.rate == rates[-1]:
         more = lattice(place(rates[-1]) + 1, PER_DECADE)

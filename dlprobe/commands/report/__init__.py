@@ -46,14 +46,14 @@ def command(run: RunFile, output: Output = None, force: Force = False, *, screen
     from dlprobe.render.vega.files import renderer
     from dlprobe.runs import open_run
 
-    if output is not None:
-        suited(output, screen.format)
     path = output or (Path(FILES[screen.format]) if screen.format in FILES else None)
     target = (
         None
         if path is None
         else claim(path, screen.kind, read_as("the run that is told of", run), force=force)
     )
+    if output is not None:
+        suited(output, screen.format)
     if screen.format in FILES:
         renderer()  # says at once that it is missing
     with reading(run), open_run(run) as opened:

@@ -111,6 +111,22 @@ def test_the_field_grows_at_the_end_where_the_best_stands() -> None:
     assert beyond(trials(0.9, 0.2, 0.1), "train_loss") == (0.0562, 0.1, 0.178, 0.316)
 
 
+def test_a_second_valley_of_the_validation_loss_is_not_the_answer_yet() -> None:
+    """At large rates little is learned, and nothing by heart: below them is a deeper one, as long
+    as the slowest training is not the worse for being slow.
+    """
+
+    def field(train: tuple[float, ...], val: tuple[float, ...]) -> list[RateTrial]:
+        numbers = zip((0.01, 0.0178, 0.0316), train, val, strict=True)
+        return [RateTrial(rate, "finished", *losses) for rate, *losses in numbers]
+
+    overfitted = field((0.3, 0.8, 1.1), (1.5, 1.0, 1.2))
+    assert beyond(overfitted, "val_loss") == (0.001, 0.00178, 0.00316, 0.00562)
+    assert beyond(overfitted, "train_loss") == (0.001, 0.00178, 0.00316, 0.00562)
+    assert beyond(field((1.2, 0.8, 1.1), (1.3, 1.0, 1.2)), "val_loss") == ()
+    assert beyond(field((0.9, 0.8, 1.1), (1.5, 0.9, 1.2)), "train_loss") == ()
+
+
 def test_the_field_ends_somewhere() -> None:
     field, rounds = trials(math.inf), 0
     while more := beyond(field, "train_loss"):
