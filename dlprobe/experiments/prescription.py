@@ -97,8 +97,7 @@ def best_cure(results: Sequence[Result]) -> Result | None:
     ]
     if not cures:
         return None
-    best = min(cures, key=lambda cure: (cure.median, cure.work))
-    alike = [cure for cure in cures if not is_better(best, cure)]
+    alike = [cure for cure in cures if not any(is_better(other, cure) for other in cures)]
     cheapest = min(candidate.work for candidate in alike)
     return min(
         (candidate for candidate in alike if candidate.work <= ALIKE * cheapest),

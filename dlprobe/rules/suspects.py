@@ -23,6 +23,7 @@ FEW_UNITS = 8
 # hidden layers beyond which gradients of two samples have less than 1 % in common, (1/2)^n
 # (Balduzzi et al. 2017)
 DEEP = 6
+FAINT = 0.1
 USUAL = 2.0  # factor by which the variance of weights may leave the range of the usual initializers
 
 
@@ -34,6 +35,8 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
     if config is not None:
         if config.model.bias_init is not None:
             first.append("biases")
+        if fades(evidence):
+            first.append("relu")
         if config.model.init is not None and not 1 / USUAL <= scale_factor(evidence) <= USUAL:
             first.append("init")
         if any(squashes(str(activation)) for activation in config.model.activations):
@@ -43,6 +46,18 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
         if len(config.model.layers) > DEEP:
             first.append("shallower")
     return tuple(dict.fromkeys([*first, "batch_norm", "layer_norm", "shallower", "init", "relu"]))
+
+
+def fades(evidence: Evidence) -> bool:
+    """Whether hidden activations alone leave less than FAINT of the error signal on its way to the
+    first layer, under any initializer that keeps the activations' size: by their `passed_on`.
+    """
+    kept = 1.0
+    for index in evidence.hidden[1:]:
+        if not is_normalized(evidence, index):
+            share = passed_on(str(evidence.layer_fact("activation", index)))
+            kept *= min(share, 1.0) if math.isfinite(share) else 1.0
+    return math.sqrt(kept) < FAINT
 
 
 def few(evidence: Evidence) -> bool:

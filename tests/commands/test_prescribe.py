@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import ROOT, dlprobe
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dlprobe.analysis.learning.states import State
@@ -330,6 +330,7 @@ def test_the_best_within_the_spread_of_the_seeds_and_then_the_cheapest_is_taken(
 
 
 @settings(max_examples=50, deadline=None)
+@example([([0.5, 0.5, 0.5], 3.0), ([0.5, 0.5, 0.125], 2.0), ([0.75, 0.6875, 0.25], 1.0)])
 @given(
     st.lists(
         st.tuples(st.lists(st.floats(0.01, 0.8), min_size=3, max_size=3), st.floats(0.1, 10.0)),
@@ -342,10 +343,11 @@ def test_no_cure_is_clearly_better_than_the_one_that_is_taken(
 ) -> None:
     """Nor as good and clearly cheaper."""
     results = [result(metrics, work=work) for metrics, work in cures]
-    best, taken = min(results, key=lambda each: each.median), best_cure([BEFORE, *results])
+    taken = best_cure([BEFORE, *results])
     assert taken is not None
-    assert not is_better(best, taken)
-    assert all(is_better(best, each) or taken.work <= 1.1 * each.work for each in results)
+    good = [each for each in results if not any(is_better(other, each) for other in results)]
+    assert taken in good
+    assert all(taken.work <= 1.1 * each.work for each in good)
 
 
 def test_a_cure_is_no_worse_than_the_run_as_it_is() -> None:

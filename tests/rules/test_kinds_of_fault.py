@@ -366,3 +366,30 @@ def test_a_rare_class_is_called_as_in_the_data() -> None:
         evaluations=FAILED,
     )
     assert finding("D002", run).evidence.startswith("class 'owl' has 10 of 1710 training samples")
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "first"),
+    [
+        ("sigmoid", 2, "auto"),
+        ("sigmoid", 3, "auto"),  # .15 of the mean square a layer: .15 of its root over two
+        ("sigmoid", 4, "relu"),  # .058
+        ("tanh", 20, "auto"),  # nothing is lost
+    ],
+)
+def test_an_initializer_is_no_cure_where_the_activation_lets_the_error_signal_fade(
+    activation: str, hidden: int, first: str
+) -> None:
+    """E φ'²/E φ² of a standard normal input: by quadrature .153 of a sigmoid, 1.17 of tanh."""
+    run = made(
+        {"weight_rms": 1.0},
+        hidden=hidden,
+        activation=activation,
+        config={"model": {"activation": activation, "init": "normal(std=1)"}},
+        evaluations=FAILED,
+    )
+    patch = finding("W002", run).remedies[0].patch
+    assert (patch.get("model.activation", patch["model.init"]), patch["model.init"]) == (
+        first,
+        "auto",
+    )

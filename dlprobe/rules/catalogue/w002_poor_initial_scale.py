@@ -17,7 +17,8 @@ their activation do not care for the scale of W and are left out; weights of zer
 whose first step was not recorded is not evaluated.
 
 What to try: the initializer that suits the activation: he_normal for the ReLU family, lecun_normal
-for SELU, glorot_normal for the others.
+for SELU, glorot_normal for the others. In deep nets of sigmoids it lets the error signal vanish:
+ReLU, or batch normalization.
 
 References: LeCun et al. 1998, Efficient backprop, §4.6; Glorot & Bengio 2010; He et al. 2015.
 """
@@ -32,7 +33,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Outcome, Passed, one_finding
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import is_normalized, scale_factors
+from dlprobe.rules.suspects import fades, is_normalized, scale_factors
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -62,7 +63,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         evident,
         layers,
         (0,),
-        remedies(evidence, "init", "batch_norm"),
+        remedies(evidence, *(["relu"] if fades(evidence) else ["init"]), "batch_norm", "init"),
     )
 
 
