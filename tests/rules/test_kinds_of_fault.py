@@ -393,3 +393,13 @@ def test_an_initializer_is_no_cure_where_the_activation_lets_the_error_signal_fa
         first,
         "auto",
     )
+
+
+def test_a_constant_answer_has_no_skill_though_its_error_is_rounded() -> None:
+    """As a mean in float32 has it: .9 of a hundred of each of ten classes."""
+    error = float(np.float32(0.9))
+    run = made(
+        evaluations={**FAILED, "train_error": (0.95, error), "val_error": (0.95, error)},
+        data={"val_class_counts": [100] * 10, "val_indices": np.arange(1000)},
+    )
+    assert finding("L001", run).measured == 0.0

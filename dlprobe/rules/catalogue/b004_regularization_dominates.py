@@ -193,10 +193,8 @@ def _most_dropped(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     narrowest = min(width for width in widths if width)
     units = (1.0 - rate) * narrowest
-    evident = (
-        f"dropout of {rate:g} leaves {units:.2g} of the {narrowest} units of the narrowest of "
-        f"{len(hidden)} hidden layers in a step"
-    )
+    of = f"the narrowest of {len(hidden)} hidden layers" if hidden[1:] else "the hidden layer"
+    evident = f"dropout of {rate:g} leaves {units:.2g} of the {narrowest} units of {of} in a step"
     if units >= settings["units"]:
         return Passed()
     return one_finding(
