@@ -78,9 +78,24 @@ def distinct_in(ascending: Indices) -> int:
 
 def possible(parts: Sequence[Floats]) -> float:
     """Product over features of the number of distinct values: how many different rows could occur.
-    parts: each (samples, features).
+    Neighbours of which one is 1 and the others are 0 in every row are one feature, a one-hot
+    encoded column. parts: each (samples, features).
     """
-    return product([len(np.unique(column)) for column in np.concatenate(parts).T])
+    counts, switched, on = list[int](), 0, np.zeros(1)
+    for column in np.concatenate(parts).T:
+        values = np.unique(column)
+        if not set(values.tolist()) <= {0.0, 1.0}:
+            counts += [2] * switched + [len(values)]
+            switched, on = 0, np.zeros(1)
+            continue
+        if (on + column).max() > 1.0:
+            counts += [2] * switched
+            switched, on = 0, np.zeros(1)
+        switched, on = switched + len(values) - 1, on + column
+        if on.min() == 1.0:
+            counts.append(max(switched, 1))
+            switched, on = 0, np.zeros(1)
+    return product(counts + [2] * switched)
 
 
 def possible_in_tiles(tiles: Tiles, rows: Indices) -> float:

@@ -26,6 +26,17 @@ def test_the_floor_of_numbers_is_their_deviation_within_equal_rows() -> None:
     )
 
 
+def test_a_one_hot_encoded_column_is_one_feature_of_as_many_values() -> None:
+    """Three towns, a switch, two sizes, four hours: 3 · 2 · 2 · 4 rows, not 2³ · 2 · 2² · 4."""
+    rng = np.random.default_rng(0)
+    towns, sizes = np.eye(3)[rng.integers(0, 3, 90)], np.eye(2)[rng.integers(0, 2, 90)]
+    switch, hours = rng.integers(0, 2, (90, 1)), rng.integers(0, 4, (90, 1))
+    nobody = np.zeros((90, 1))  # a town that no row has
+    columns = (towns[:, :2], nobody, towns[:, 2:], switch, sizes, hours)
+    assert possible([np.hstack(columns).astype(float)]) == pytest.approx(48.0)
+    assert possible([np.hstack([switch, hours, switch]).astype(float)]) == pytest.approx(16.0)
+
+
 def test_possible_rows_are_the_product_of_the_values_of_each_feature() -> None:
     assert possible(
         [np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [0.0, 3.0]])]
