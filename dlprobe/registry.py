@@ -370,13 +370,16 @@ def nearest(
     name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({})
 ) -> list[str]:
     """The known names that may have been meant, likeliest first: the one that other tools call so,
-    else those that begin so and those spelled most like it.
+    else those of the same words, those that begin so and those spelled most like it.
 
-    >>> nearest("swi", ["mish", "silu"], {"swish": "silu"})
-    ['silu']
+    >>> nearest("swi", ["mish", "silu"], {"swish": "silu"}), nearest("find_lr", ["lr-find", "new"])
+    (['silu'], ['lr-find'])
     """
     if name in also_called:
         return [also_called[name]]
+    known = list(known)
+    words = sorted(tidied(name).split("_"))
+    turned = [candidate for candidate in known if sorted(tidied(candidate).split("_")) == words]
     alike = {candidate: SequenceMatcher(None, candidate, name).ratio() for candidate in known}
     meant = {**also_called, **{candidate: candidate for candidate in alike}}
     begun = sorted(
@@ -387,4 +390,5 @@ def nearest(
         (candidate for candidate in alike if alike[candidate] >= least),
         key=lambda candidate: -alike[candidate],
     )
-    return list(dict.fromkeys([*(meant[candidate] for candidate in begun), *spelled]))
+    likeliest = [*turned, *(meant[candidate] for candidate in begun), *spelled]
+    return list(dict.fromkeys(likeliest))

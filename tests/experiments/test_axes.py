@@ -113,6 +113,9 @@ def test_wrong_value_is_one_clear_line(axis: str, value: str, said: str) -> None
         ("seed", "--seeds"),
         ("data.init", "unknown axis"),
         ("threads", "unknown axis"),
+        ("adam", "'adam' is no axis but a value of optimizer: write optimizer=A,B"),
+        ("Leaky-ReLU", "a value of activation"),
+        ("he_normal", "a value of init"),
     ],
 )
 def test_unknown_axis_says_what_there_is(name: str, said: str) -> None:
