@@ -16,6 +16,7 @@ from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.stream import Glyphs, color_system
 
 TONES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": ""}
+GLUE = "\ue000"  # of private use: a blank at which no line ends
 WIDEST_PROSE = 100  # columns; longer lines are hard to read
 WIDEST_PICTURE = 110  # a wider curve or density shows no more
 
@@ -66,11 +67,14 @@ class TerminalPage:
 
     def wrapped(self, text: Text, indent: str = "") -> None:
         """Text in lines of the page's width and of WIDEST_PROSE at most, all but the first
-        indented.
+        indented; no line begins with a per cent sign.
         """
-        first, *others = text.wrap(self.console, min(self.width, WIDEST_PROSE) - len(indent)) or [
-            Text("")
-        ]
+        text = text.copy()
+        text.plain = text.plain.replace(" %", f"{GLUE}%")
+        lines = text.wrap(self.console, min(self.width, WIDEST_PROSE) - len(indent)) or [Text("")]
+        for line in lines:
+            line.plain = line.plain.replace(GLUE, " ")
+        first, *others = lines
         self.line(first)
         for other in others:
             self.line(Text(indent) + other)

@@ -336,6 +336,14 @@ def test_a_mark_and_its_name_stay_in_one_line() -> None:
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize("width", range(40, 70))
+def test_a_number_and_its_per_cent_sign_stay_in_one_line(width: int) -> None:
+    said = "net.h5: learned well: error 2.8 % in training, 37.5 % in validation; guessing has 64 %"
+    lines = drawn(doc.Verdict(said, "good"), width=width).splitlines()
+    assert not [line for line in lines if line.lstrip().startswith("%")]
+    assert " ".join(line.strip() for line in lines).endswith(said)
+
+
 def test_a_chart_without_values_says_so() -> None:
     assert drawn(doc.Chart([doc.Series("loss", [0], [math.nan])])) == "no finite value to draw\n"
 
