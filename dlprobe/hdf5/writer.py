@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlprobe.hdf5 import tree
+from dlprobe.hdf5 import group_layout
 from dlprobe.hdf5.file_objects import WriteFile
 from dlprobe.hdf5.files import MAX_TEXT, read_at
+from dlprobe.hdf5.group_layout import GroupCopy, encoded_text, file_type
 from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5o, h5p, h5s, h5t
-from dlprobe.hdf5.tree import Branch, encoded_text, file_type
 
 _CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
 _SLOTS = 7  # of a chunk cache; rows are appended, so that it holds the last chunk
 _DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on float noise
-_GRAFTED = 2**23  # bytes of branches that get their checksums together
+_TOGETHER = 2**23  # bytes of copied groups that get their checksums together
 
 
 class PackedWriter:
@@ -40,8 +40,8 @@ class PackedWriter:
         self._groups: dict[str, Any] = {}
         self._sets: dict[str, Any] = {}
         self._written: dict[str, int] = {}
-        self._branches: list[tuple[Any, Branch]] = []
-        self._grafts: list[tuple[int, slice]] = []
+        self._copies: list[tuple[Any, GroupCopy]] = []
+        self._new_headers: list[tuple[int, slice]] = []
         self._id = self._create()
         self._access = h5p.create(h5p.DATASET_ACCESS)
         # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
@@ -121,33 +121,33 @@ class PackedWriter:
             h5s.create_simple((length,)),
             _without_data(),
         )
-        h5ds.set_scale(handle, tree.without_values(length))
+        h5ds.set_scale(handle, group_layout.without_values(length))
         self._sets[path], self._written[path] = handle, length
 
     def attach(self, path: str, axis: int, scale: str) -> None:
         """Say that `axis` of a data set is counted by the data set `scale`."""
         h5ds.attach_scale(self._sets[path], self._sets[scale], axis)
 
-    def graft(self, path: str, branch: Branch) -> None:
-        """Make a group of a branch that holds all its values and texts.
+    def add_copy(self, path: str, group_copy: GroupCopy) -> None:
+        """Make a group of a copied layout that holds all its values and texts.
 
         The bytes lie in a data set of its name, whose object header becomes that of the group once
         HDF5 has closed the file: nothing else gives out space in it.
         """
-        branch.finish()
+        group_copy.finish()
         group, _, name = path.strip("/").rpartition("/")
-        size = len(branch.bytes)
+        size = len(group_copy.bytes)
         handle = h5d.create(
             self._group(group), name.encode(), h5t.STD_U8LE, h5s.create_simple((size,)), _raw()
         )
-        address, going_on = handle.get_offset(), branch.continuation
-        branch.settle(address)
-        self._branches.append((handle, branch))
-        self._grafts.append(
+        address, going_on = handle.get_offset(), group_copy.continuation
+        group_copy.fill_addresses(address)
+        self._copies.append((handle, group_copy))
+        self._new_headers.append(
             (h5o.get_info(handle).addr, slice(address + going_on.start, address + going_on.stop))
         )
-        if sum(len(waiting.bytes) for _, waiting in self._branches) >= _GRAFTED:
-            self._write_branches()
+        if sum(len(waiting.bytes) for _, waiting in self._copies) >= _TOGETHER:
+            self._write_copies()
 
     def check(self) -> None:
         """Raise the OSError of the first write that failed."""
@@ -165,7 +165,7 @@ class PackedWriter:
         ]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")
-        self._write_branches()
+        self._write_copies()
         self._close()
         self.check()
         self._replace_headers()
@@ -197,31 +197,31 @@ class PackedWriter:
         settings.set_obj_track_times(False)
         return h5f.create(b"dlprobe", h5f.ACC_TRUNC, fcpl=settings, fapl=access)
 
-    def _write_branches(self) -> None:
-        """Seal the branches that wait, and write them."""
-        if self._branches:
-            handles, branches = zip(*self._branches, strict=True)
-            for handle, data in zip(handles, tree.seal(branches), strict=True):
+    def _write_copies(self) -> None:
+        """Write the copied groups that wait, with their checksums."""
+        if self._copies:
+            handles, copies = zip(*self._copies, strict=True)
+            for handle, data in zip(handles, group_layout.with_checksums(copies), strict=True):
                 handle.write(h5s.ALL, h5s.ALL, data, mtype=h5t.STD_U8LE)
                 self.check()
-            self._branches.clear()
+            self._copies.clear()
 
     def _replace_headers(self) -> None:
-        """Those of the data sets whose bytes are branches, in a file that HDF5 has closed."""
-        if not self._grafts:
+        """Those of the data sets whose bytes are copied groups, in a file that HDF5 has closed."""
+        if not self._new_headers:
             return
         old = []
-        for address, _ in self._grafts:
-            start = read_at(self._file.descriptor, address, tree.HEADER_START)
-            old.append(read_at(self._file.descriptor, address, tree.header_size(start)))
-        new = tree.grafted(old, [place for _, place in self._grafts])
-        for (address, _), header in zip(self._grafts, new, strict=True):
+        for address, _ in self._new_headers:
+            start = read_at(self._file.descriptor, address, group_layout.HEADER_START)
+            old.append(read_at(self._file.descriptor, address, group_layout.header_size(start)))
+        new = group_layout.group_headers(old, [place for _, place in self._new_headers])
+        for (address, _), header in zip(self._new_headers, new, strict=True):
             self._file.seek(address)
             self._file.write(memoryview(header))
         self.check()
 
     def _close(self) -> None:
-        self._branches.clear()
+        self._copies.clear()
         self._sets.clear()
         self._groups.clear()
         if self._id is not None:
@@ -273,7 +273,7 @@ def _settings(dtype: np.dtype[Any], shape: tuple[int, ...], noise: bool) -> Any:
     settings.set_obj_track_times(False)
     settings.set_fill_time(h5d.FILL_TIME_NEVER)
     size = dtype.itemsize * math.prod(shape)
-    if 0 < size <= tree.COMPACT:
+    if 0 < size <= group_layout.COMPACT:
         settings.set_layout(h5d.COMPACT)
     elif size:
         settings.set_chunk(chunk_shape(dtype.itemsize, shape))

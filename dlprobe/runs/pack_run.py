@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.tree import LARGEST_TEXT, Branch, SmallSet, Tree
+from dlprobe.hdf5.group_layout import LARGEST_TEXT, GroupCopy, GroupLayout, SmallSet
 from dlprobe.hdf5.writer import Below, PackedWriter
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, ParametersDigest
@@ -26,7 +26,7 @@ from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
 from dlprobe.version import version
 
 Check = Callable[[], None]
-Group: TypeAlias = Branch | Below
+Group: TypeAlias = GroupCopy | Below
 PARAMETERS = "checkpoints/parameters"
 
 
@@ -79,8 +79,8 @@ def write_run(
     for name, text in {**hashes, "origin": known.origin, **attributes}.items():
         group.text("", name, text)
     group.text("environment", "json", environment)
-    if isinstance(group, Branch):
-        writer.graft(prefix, group)
+    if isinstance(group, GroupCopy):
+        writer.add_copy(prefix, group)
     facts = replace(known, status=status, schema_version=layout.SCHEMA_VERSION, writer={}, **hashes)
     return facts, declared, whole
 
@@ -95,17 +95,17 @@ def write_head(group: Group, schema: str, status: str) -> None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How data sets of certain shapes are written. copies: by path where its values also go. tree:
-    None where they are not all small.
+    """How data sets of certain shapes are written. copies: by path where its values also go.
+    group_layout: None where they are not all small.
     """
 
     sets: Mapping[str, SmallSet]
     named: Labels
     copies: Mapping[str, list[str]]
-    tree: Tree | None
+    group_layout: GroupLayout | None
 
 
-@lru_cache(8)  # a tree may take megabytes
+@lru_cache(8)  # a layout may take megabytes
 def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _Plan:
     shapes = dict(declared)
     named, known = labels(shapes), layout.data_sets()
@@ -124,18 +124,20 @@ def _planned(declared: tuple[tuple[str, tuple[np.dtype[Any], Shape]], ...]) -> _
         for source in named.copies.values()
     }
     small = all(one.fits for one in sets.values())
-    tree = (
-        Tree(sets, named.dimensions, [*named.own, *named.copies], named.attached, ["environment"])
+    group_layout = (
+        GroupLayout(
+            sets, named.dimensions, [*named.own, *named.copies], named.attached, ["environment"]
+        )
         if small
         else None
     )
-    return _Plan(sets, named, copies, tree)
+    return _Plan(sets, named, copies, group_layout)
 
 
 def _group(writer: PackedWriter, prefix: str, plan: _Plan, texts: Sequence[str]) -> Group:
     """Where a run goes. What is small and below a study is laid out here, all else by HDF5."""
-    if prefix and plan.tree and all(len(text) < LARGEST_TEXT // 4 for text in texts):
-        return Branch(plan.tree)
+    if prefix and plan.group_layout and all(len(text) < LARGEST_TEXT // 4 for text in texts):
+        return GroupCopy(plan.group_layout)
     group = Below(writer, prefix)
     for path, one in plan.sets.items():
         writer.data_set(group.at(path), one.dtype, one.shape, one.texts, noise=one.noise)

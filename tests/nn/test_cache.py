@@ -190,7 +190,7 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(
         ("nn/model.py", "# (P,): what is learned", "# what is learned, (P,)"),
         ("nn/network.py", "EVALUATION_ROWS = 256", "EVALUATION_ROWS = 128"),  # Python's side
         ("parts/metrics.py", "", "\nMORE = 1\n"),
-        ("parts/initializers.py", "", "\nMORE = 1\n"),
+        ("parts/initializers/__init__.py", "", "\nMORE = 1\n"),
         ("record/instruments.py", "", "\nMORE = 1\n"),
         ("errors.py", "", "\nMORE = 1\n"),
         ("dataclass.py", "", "\nMORE = 1\n"),

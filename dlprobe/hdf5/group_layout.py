@@ -65,7 +65,7 @@ class SmallSet:
 
     @property
     def fits(self) -> bool:
-        """Whether a tree may hold it."""
+        """Whether a group layout may hold it."""
         return self.size <= (LARGEST_NOISE if self.noise else LARGEST_PLAIN)
 
 
@@ -112,7 +112,7 @@ class _Header:
         return b"OCHK" + self.messages + bytes(-len(self.messages) % 4 + CHECKSUM)
 
 
-class Tree:
+class GroupLayout:
     """The layout of a group and all below it."""
 
     def __init__(
@@ -168,17 +168,17 @@ class Tree:
         self.bytes: Bytes = np.frombuffer(laid_out, np.uint8)
 
 
-class Branch:
-    """One filling of a tree, for one place in one file."""
+class GroupCopy:
+    """A copy of a layout with the values of one group, for one place in one file."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree, self._bytes = tree, tree.bytes.copy()
-        self._done = dict.fromkeys(tree.places, 0)
-        self._headers = {path: _group() for path in ("", *tree.described)}
+    def __init__(self, layout: GroupLayout) -> None:
+        self.layout, self._bytes = layout, layout.bytes.copy()
+        self._done = dict.fromkeys(layout.places, 0)
+        self._headers = {path: _group() for path in ("", *layout.described)}
 
     def append(self, path: str, array: NDArray[Any]) -> None:
         """The next values of a data set."""
-        place, done = self.tree.places[path], self._done[path]
+        place, done = self.layout.places[path], self._done[path]
         data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         self._done[path] = done + len(data)
         self._bytes[place][done : done + len(data)] = np.frombuffer(data, np.uint8)
@@ -196,23 +196,23 @@ class Branch:
         """Lay out what is known now; only addresses and checksums are missing. Raises
         ValueError where a data set was left incomplete.
         """
-        tree = self.tree
-        short = [path for path, place in tree.places.items() if self._done[path] != _size(place)]
+        layout = self.layout
+        short = [path for path, place in layout.places.items() if self._done[path] != _size(place)]
         if short:
             raise ValueError(f"data sets left incomplete: {short}")
-        for place in (tree.places[path] for path in tree.chunks):
+        for place in (layout.places[path] for path in layout.chunks):
             self._bytes[place.stop : place.stop + CHECKSUM].view("<u4")[0] = fletcher32(
                 self._bytes[place]
             )
-        parts, at, size = [self._bytes.tobytes()], dict(tree.at), len(self._bytes)
-        top, starts, lengths = self._headers[""], [*tree.starts], [*tree.lengths]
-        for path in tree.described:
+        parts, at, size = [self._bytes.tobytes()], dict(layout.at), len(self._bytes)
+        top, starts, lengths = self._headers[""], [*layout.starts], [*layout.lengths]
+        for path in layout.described:
             parts.append(self._headers[path].whole())
             at[path] = size
             starts.append(size)
             lengths.append(len(parts[-1]) - CHECKSUM)
             size += len(parts[-1])
-        for path in (*tree.top, *tree.described):
+        for path in (*layout.top, *layout.described):
             top.link(path, path)
         parts.append(top.continued())
         starts.append(size)
@@ -221,28 +221,28 @@ class Branch:
         self.starts, self.lengths = np.array(starts), np.array(lengths)
         places = [size + _CHUNK + at for at, _ in top.addresses]
         targets = [at[target] for _, target in top.addresses]
-        self._addresses = np.append(tree.addresses, places)
-        self._targets = np.append(tree.targets, np.array(targets, "<u8"))
+        self._addresses = np.append(layout.addresses, places)
+        self._targets = np.append(layout.targets, np.array(targets, "<u8"))
         self.bytes: Bytes = np.frombuffer(b"".join(parts), np.uint8).copy()
 
-    def settle(self, address: int) -> None:
+    def fill_addresses(self, address: int) -> None:
         """Fill the addresses in, for the first byte at `address` of the file."""
         moved = self._targets + np.uint64(address)
         self.bytes[self._addresses[:, None] + np.arange(8)] = moved.view(np.uint8).reshape(-1, 8)
 
 
-def seal(branches: Sequence[Branch]) -> list[Bytes]:
-    """The bytes of branches that are settled, with all their checksums."""
-    joined = np.concatenate([branch.bytes for branch in branches])
-    begins = np.cumsum([0, *(len(branch.bytes) for branch in branches)])
-    pairs = list(zip(begins, branches, strict=False))
-    starts = np.concatenate([begin + branch.starts for begin, branch in pairs])
-    lengths = np.concatenate([branch.lengths for branch in branches])
+def with_checksums(copies: Sequence[GroupCopy]) -> list[Bytes]:
+    """The bytes of copies whose addresses are filled in, with all their checksums."""
+    joined = np.concatenate([group.bytes for group in copies])
+    begins = np.cumsum([0, *(len(group.bytes) for group in copies)])
+    pairs = list(zip(begins, copies, strict=False))
+    starts = np.concatenate([begin + group.starts for begin, group in pairs])
+    lengths = np.concatenate([group.lengths for group in copies])
     _put_checksums(joined, starts, lengths)
-    return [joined[begin : begin + len(branch.bytes)] for begin, branch in pairs]
+    return [joined[begin : begin + len(group.bytes)] for begin, group in pairs]
 
 
-def grafted(headers: Sequence[bytes], continuations: Sequence[slice]) -> list[bytes]:
+def group_headers(headers: Sequence[bytes], continuations: Sequence[slice]) -> list[bytes]:
     """Object headers of data sets as those of groups that go on at `continuations` of the file.
 
     Raises ValueError for a header without room for that.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlprobe.hdf5.checksum import checksums, fletcher32
-from dlprobe.hdf5.tree import Branch, SmallSet, Tree
+from dlprobe.hdf5.group_layout import GroupCopy, GroupLayout, SmallSet
 from dlprobe.hdf5.writer import Below, PackedWriter
 
 RANDOM = np.random.default_rng(5)
@@ -42,7 +42,7 @@ TEXTS = {"units": "1", "long_name": "é, and longer"}
 RUNS = 12  # more than a group keeps in its own header
 
 
-def _filled(group: Branch | Below, run: int) -> None:
+def _filled(group: GroupCopy | Below, run: int) -> None:
     for path, array in VALUES.items():
         values = array if array.dtype.kind == "S" else (array + run).astype(array.dtype)
         group.append(path, values[:1] if array.ndim else values)
@@ -57,18 +57,18 @@ def _filled(group: Branch | Below, run: int) -> None:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same groups, laid out here and by HDF5."""
-    folder = tmp_path_factory.mktemp("trees")
+    folder = tmp_path_factory.mktemp("layouts")
     sets = {
         path: SmallSet(array.dtype, array.shape, TEXTS, path.startswith("noise"))
         for path, array in VALUES.items()
     }
-    tree = Tree(sets, LENGTHS, SCALES, ATTACHED, ["described"])
+    layout = GroupLayout(sets, LENGTHS, SCALES, ATTACHED, ["described"])
     own = PackedWriter(folder / "own.h5")
     theirs = PackedWriter(folder / "theirs.h5")
     for writer in (own, theirs):
         writer.text("/", "schema", "test")
     for run in range(RUNS):
-        branch, below = Branch(tree), Below(theirs, f"runs/{run}")
+        group_copy, below = GroupCopy(layout), Below(theirs, f"runs/{run}")
         for path, one in sets.items():
             theirs.data_set(below.at(path), one.dtype, one.shape, one.texts, noise=one.noise)
         for path, length in LENGTHS.items():
@@ -77,9 +77,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             theirs.scale(below.at(path), path.rpartition("/")[2])
         for path, axis, scale in ATTACHED:
             theirs.attach(below.at(path), axis, below.at(scale))
-        for group in (branch, below):
+        for group in (group_copy, below):
             _filled(group, run)
-        own.graft(f"runs/{run}", branch)
+        own.add_copy(f"runs/{run}", group_copy)
     own.finish()
     theirs.finish()
     return folder / "own.h5", folder / "theirs.h5"
