@@ -84,7 +84,7 @@ def possible(parts: Sequence[Floats]) -> float:
     counts, switched, on = list[int](), 0, np.zeros(1)
     for column in np.concatenate(parts).T:
         values = np.unique(column)
-        if not set(values.tolist()) <= {0.0, 1.0}:
+        if len(values) > 2 or not set(values.tolist()) <= {0.0, 1.0}:
             counts += [2] * switched + [len(values)]
             switched, on = 0, np.zeros(1)
             continue

@@ -11,7 +11,6 @@ from dlprobe.data.places import quoted
 from dlprobe.dataclass import dataclass
 from dlprobe.errors import ConfigError, DataError
 
-SPREAD_ROWS = 400  # known to a tenth, in milliseconds
 KINDS = ("standardize", "minmax", "robust", "none")
 
 
@@ -46,23 +45,13 @@ def moments_of(inputs: Floats) -> ColumnMoments:
         )
 
 
-def spreads(inputs: Floats) -> Floats:
-    """Interquartile range of each column of inputs (samples, columns) as the net gets them, of at
-    most SPREAD_ROWS evenly spaced rows, float64 (columns,).
-    """
-    rows = inputs[:: -(-len(inputs) // SPREAD_ROWS)]
-    with np.errstate(all="ignore"):
-        low, high = np.percentile(rows.astype(np.float64), (25, 75), axis=0)
-    return np.asarray(high - low)
-
-
 def target_moments(targets: Floats) -> dict[str, Floats]:
     """What run files say of the training targets (samples, outputs) of a regression, each
     (outputs,).
     """
     with np.errstate(all="ignore"):
-        far = np.sort(np.square(targets - targets.mean(axis=0)), axis=0)
         hundredth = max(1, len(targets) // 100)
+        far = np.partition(np.square(targets - targets.mean(axis=0)), -hundredth, axis=0)
         return {
             "target_mean": targets.mean(axis=0),
             "target_std": targets.std(axis=0),

@@ -67,17 +67,6 @@ class Axis:
     place: str = ""
 
 
-# what is typed in the place of an axis that it is a value of: the axis and its kind of record
-VALUES = {
-    "optimizer": "optimizer",
-    "activation": "activation",
-    "init": "initializer",
-    "loss": "loss",
-    "norm": "normalization",
-    "schedule": "schedule",
-}
-
-
 def axis_of(name: str, command: str = "compare") -> Axis:
     """The axis that a name means, a short name or a key as `key` or `table.key`. Raises
     ConfigError that says which command's help has the list.
@@ -91,12 +80,13 @@ def axis_of(name: str, command: str = "compare") -> Axis:
         raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
     known = {field.key: field for field in fields() if field.key not in (*NO_AXES, *NOT_AXES)}
     if key not in known or table not in ("", known[key].table):
-        for of, kind in VALUES.items():
-            if tidy in (records := registry.records(kind)):
+        for field in known.values():
+            records = registry.records(field.kind) if field.kind else {}
+            if tidy in records:
                 other = next(record for record in records if record != tidy)
                 raise ConfigError(
-                    f"{name!r} is no axis but a value of {of}: write {of}=A,B, e.g. "
-                    f"{of}={name},{other}"
+                    f"{name!r} is no axis but a value of {field.key}: write {field.key}=A,B, e.g. "
+                    f"{field.key}={name},{other}"
                 )
         raise ConfigError(
             registry.unknown(

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.data.dataset import spreads
 from dlprobe.data.preparation import count_classes, fingerprint
 from dlprobe.data.repeats import repeats
-from dlprobe.data.scaling import spreads, target_moments
+from dlprobe.data.scaling import target_moments
 
 Array: TypeAlias = npt.NDArray[Any]
 

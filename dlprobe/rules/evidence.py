@@ -87,6 +87,11 @@ class Evidence:
         """Training samples of each class; empty where they are not known."""
         return np.asarray(self.run.data.get("train_class_counts", ()), np.float64)
 
+    def feature_name(self, index: int) -> str:
+        """A feature as sentences name it: in quotes, or by its number where it has no name."""
+        names = self.run.data.get("feature_names", ())
+        return repr(names[index]) if index < len(names) else f"feature {index + 1}"
+
     @cached_property
     def category_counts(self) -> dict[str, Floats]:
         """Training samples of each value of the text columns that were one-hot encoded, by column;

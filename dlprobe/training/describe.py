@@ -15,7 +15,7 @@ import numpy as np
 
 from dlprobe.config import to_mapping
 from dlprobe.data import PreparedData, Scaler
-from dlprobe.data.scaling import spreads, target_moments
+from dlprobe.data.scaling import target_moments
 from dlprobe.nn.layers import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
 from dlprobe.training.session import Session
@@ -84,7 +84,7 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
         "feature_max": data.feature_max,
         "feature_mean": data.feature_mean,
         "feature_std": data.feature_std,
-        "feature_spread": spreads(data.inputs["train"]),
+        "feature_spread": data.feature_spread,
         "input_mean": data.input_mean,
         "input_mean_square": data.input_mean_square,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlprobe.data.scaling import fit, spreads, target_moments
+from dlprobe.data.dataset import spreads
+from dlprobe.data.scaling import fit, target_moments
 from dlprobe.errors import DataError
 
 NAMES = tuple(f"x{i}" for i in range(1, 6))

@@ -156,7 +156,7 @@ def beyond(trials: Sequence[RateTrial], by: str) -> tuple[float, ...]:
     if (
         best is None
         or best.rate == rates[0]
-        or (by == "val_loss" and slowest.train_loss < max(best.train_loss, best.val_loss))
+        or (by == "val_loss" and slowest.loss("train_loss") < max(best.train_loss, best.val_loss))
     ):
         more = lattice(place(rates[0]) - PER_DECADE, PER_DECADE)
     elif best.rate == rates[-1]:

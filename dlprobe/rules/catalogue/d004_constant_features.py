@@ -36,8 +36,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     constant = int((deviation == 0.0).sum())
     if constant <= int(settings["count"]):
         return Passed()
-    names = list(evidence.run.data.get("feature_names", ())) or range(1, len(deviation) + 1)
-    still = first_of([f"'{names[index]}'" for index in np.flatnonzero(deviation == 0.0)], NAMED)
+    still = first_of(
+        [evidence.feature_name(k) for k in np.flatnonzero(deviation == 0.0).tolist()], NAMED
+    )
     evident = (
         f"{constant} of {len(deviation)} features have a standard deviation of 0 in the training "
         f"part: {still}"

@@ -44,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not squeezed.any():
         return Passed()
     worst = int(ratio.argmin())
-    name, far = _name(evidence, worst), _farthest(evidence, worst)
+    name, far = evidence.feature_name(worst), _farthest(evidence, worst)
     evident = (
         f"{name} reaches {far:.6g} while its middle half spans {ratio[worst]:.2g} of its standard "
         "deviations (normal values: 1.35), as with mistakes or stand-ins for missing values"
@@ -54,11 +54,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     few = squeezed.sum() < TENTH * len(squeezed)
     severity = "info" if evidence.spared or few else ""
     return one_finding(float(ratio[worst]), settings["spread"], evident, severity=severity)
-
-
-def _name(evidence: Evidence, index: int) -> str:
-    names = evidence.run.data.get("feature_names", ())
-    return repr(names[index]) if index < len(names) else f"feature {index + 1}"
 
 
 def _farthest(evidence: Evidence, index: int) -> float:
